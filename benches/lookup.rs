@@ -1,0 +1,85 @@
+//! How near the program comes to the bound that latency and jobs set: `cargo bench`.
+//!
+//! The fake GitHub runs in this process, the program in one of its own; both share the machine. The
+//! bound is rounds × latency; what is above it is connecting, CPU time, and the fake's own timers.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, missing_docs, reason = "a benchmark may fall over")]
+
+#[path = "../tests/fake/mod.rs"]
+mod fake;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fake::{Behaviour, Fake};
+
+const RUNS: usize = 7;
+
+fn main() {
+    let mut out = std::io::stdout();
+    let _ = writeln!(
+        out,
+        "| logins | jobs | latency | bound | median of {RUNS} | ratio |\n|--:|--:|--:|--:|--:|--:|"
+    );
+    for (logins, jobs, latency) in
+        [(3, 10, 20), (1000, 10, 20), (1000, 100, 20), (1000, 10, 150), (20_000, 100, 0)]
+    {
+        let latency = Duration::from_millis(latency);
+        let fake = Fake::start(Behaviour { latency, ..Behaviour::default() });
+        let mut times: Vec<_> = (0..RUNS).map(|_| run(&fake, logins, jobs)).collect();
+        times.sort();
+        let median = times[RUNS / 2];
+        let bound = latency * logins.div_ceil(jobs);
+        let ratio = if bound.is_zero() {
+            format!("{:.0} logins/s", f64::from(logins) / median.as_secs_f64())
+        } else {
+            format!("{:.2}", median.as_secs_f64() / bound.as_secs_f64())
+        };
+        let _ = writeln!(out, "| {logins} | {jobs} | {latency:?} | {bound:?} | {median:.0?} | {ratio} |");
+    }
+    let replay = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/github");
+    for arguments in [&["--version"][..], &["--replay", replay, "torvalds", "gvanrossum", "antirez"]] {
+        let mut times: Vec<_> = (0..RUNS)
+            .map(|_| {
+                let begun = Instant::now();
+                program(arguments).output().expect("the program");
+                begun.elapsed()
+            })
+            .collect();
+        times.sort();
+        let name = arguments.first().copied().unwrap_or_default();
+        let _ = writeln!(out, "\n`ghrepos {name} …`: {:.1?}, the median of {RUNS}", times[RUNS / 2]);
+    }
+}
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ghrepos"));
+    command.args(arguments).env_remove("GH_TOKEN").env_remove("GITHUB_TOKEN").stderr(Stdio::null());
+    command
+}
+
+/// One run over `logins`, every count compared.
+fn run(fake: &Fake, logins: u32, jobs: u32) -> Duration {
+    let names: Vec<_> = (1..=logins).map(|number| format!("user-{number}")).collect();
+    let mut command = program(&["-", "-F", "ndjson", "--api-url", &fake.url(), "-j", &jobs.to_string()]);
+    let begun = Instant::now();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let roster = names.join("\n");
+    let writer = std::thread::spawn(move || stdin.write_all(roster.as_bytes()));
+    let output = child.wait_with_output().expect("an end");
+    let time = begun.elapsed();
+    writer.join().expect("no panic").expect("a reader");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(text.lines().count(), names.len());
+    for (line, name) in text.lines().zip(&names) {
+        let row: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let expected = fake::account(name).expect("an account").public_repos;
+        assert_eq!(
+            (row["login"].as_str(), row["public_repos"].as_u64()),
+            (Some(name.as_str()), Some(expected))
+        );
+    }
+    time
+}

@@ -1,0 +1,165 @@
+//! The flags: syntax only. What they mean together is decided in [`config`](crate::config).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::ValueParser;
+use clap::{ArgAction, Parser, ValueEnum};
+
+use crate::render::{Format, SortKey};
+
+/// How many repositories does each of these GitHub accounts have?
+///
+/// Asks GitHub for every login, many at a time, and reports a count or the reason why there is none.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "ghrepos",
+    version,
+    max_term_width = 100,
+    args_override_self = true,
+    after_help = AFTER_HELP,
+    after_long_help = AFTER_LONG_HELP
+)]
+pub struct Cli {
+    /// Logins, @logins or addresses of profiles; - reads standard input
+    #[arg(value_name = "LOGIN", allow_hyphen_values = false)]
+    pub logins: Vec<String>,
+
+    /// A list with one login a line; # begins a comment. Can be given several times
+    #[arg(short, long = "file", value_name = "FILE", help_heading = "Whom to count")]
+    pub files: Vec<PathBuf>,
+
+    /// Requests in flight, 1 to 100
+    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100), help_heading = HOW)]
+    pub jobs: u8,
+
+    /// For one attempt, from sending to the answer's last byte
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = ValueParser::new(duration), help_heading = HOW)]
+    pub timeout: Duration,
+
+    /// Further attempts at what may pass: broken connections, time-outs, 5xx, limits
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=100), help_heading = HOW)]
+    pub retries: u32,
+
+    /// The API's address, for a gateway or a test server; one ending in /api/v3 is an Enterprise Server's
+    #[arg(long, value_name = "URL", help_heading = HOW)]
+    pub api_url: Option<String>,
+
+    /// Keep every exchange with GitHub in this folder, without the token
+    #[arg(long, value_name = "DIR", help_heading = HOW)]
+    pub record: Option<PathBuf>,
+
+    /// Answer from exchanges kept in this folder, with no network and no token
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["record", "api_url"], help_heading = HOW)]
+    pub replay: Option<PathBuf>,
+
+    /// What to print [default: table, or nothing where there is an --output]
+    #[arg(short = 'F', long, value_name = "FORMAT", help_heading = WHAT)]
+    pub format: Option<Format>,
+
+    /// Write a report; its format is the extension's: .csv .tsv .json .ndjson. Can be given several times
+    #[arg(short, long = "output", value_name = "FILE", help_heading = WHAT)]
+    pub outputs: Vec<PathBuf>,
+
+    /// Sort by this, the largest counts first
+    #[arg(long, value_name = "KEY", help = "Sort by this, largest counts first [default: roster; with --top: public_repos]", help_heading = WHAT)]
+    pub sort: Option<SortKey>,
+
+    /// Show only the first N rows; the totals are still of all
+    #[arg(long, value_name = "N", help_heading = WHAT)]
+    pub top: Option<usize>,
+
+    /// Colours in the table
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = WHAT)]
+    pub color: When,
+
+    /// Progress on standard error
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = WHAT)]
+    pub progress: When,
+
+    /// No progress and no summary on standard error
+    #[arg(short, long, help_heading = WHAT)]
+    pub quiet: bool,
+
+    /// Tell more on standard error: -v of waits and further attempts, -vv of every request
+    #[arg(short, long, action = ArgAction::Count, help_heading = WHAT)]
+    pub verbose: u8,
+}
+
+const HOW: &str = "How to ask";
+const WHAT: &str = "What to print";
+
+const AFTER_HELP: &str =
+    "The token is taken from GH_TOKEN or GITHUB_TOKEN. Without one GitHub answers 60 requests an hour.";
+
+const AFTER_LONG_HELP: &str = "\
+Token:
+  Taken from GH_TOKEN, then GITHUB_TOKEN (for an Enterprise Server GH_ENTERPRISE_TOKEN, then
+  GITHUB_ENTERPRISE_TOKEN). Without one GitHub answers 60 requests an hour, with one 5,000.
+
+Exit status:
+  0    every login was counted
+  1    the report is complete, but some logins could not be counted
+  2    wrong usage, an unreadable list, an output that cannot be written
+  4    the token was refused, or one is needed and there is none
+  5    the run stopped before every login was asked
+  130  interrupted; what was done is printed
+
+Examples:
+  ghrepos torvalds gvanrossum antirez
+  ghrepos --file team.txt -o team.csv -o team.json
+  some-command | ghrepos - -F ndjson | jq 'select(.status == \"ok\")'
+  ghrepos --file team.txt --sort public_repos --top 10";
+
+/// Whether to do something that suits a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// If it is a terminal.
+    Auto,
+    /// Whatever it is.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// `15s`, `500ms`, `1m 30s`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+    let seconds = || text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
+    let friendly = || text.parse::<jiff::SignedDuration>().ok().and_then(|duration| duration.try_into().ok());
+    match seconds().or_else(friendly) {
+        None => Err("it has to look like 15s, 500ms or 2m".into()),
+        Some(Duration::ZERO) => Err("it has to be longer than nothing".into()),
+        Some(duration) if duration > LONGEST => Err("it has to be at most a day".into()),
+        Some(duration) => Ok(duration),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_contradict_nothing() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, milliseconds) in [
+            ("15s", 15_000),
+            ("500ms", 500),
+            ("2m", 120_000),
+            ("1m 30s", 90_000),
+            ("7", 7_000),
+            ("1.5s", 1_500),
+        ] {
+            assert_eq!(duration(text).unwrap().as_millis(), milliseconds, "{text}");
+        }
+        for text in ["", "0", "0s", "-1s", "soon", "15x", "25h", "9999999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Exit statuses: one enum, one mapping to numbers. They are a contract with scripts.
+
+use std::process::ExitCode;
+
+use crate::github::stop::Stop;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Every login was counted.
+    Counted,
+    /// The report is complete, but some logins could not be counted.
+    Uncounted,
+    /// Wrong usage, an unreadable roster, an output that cannot be written.
+    Usage,
+    /// The token was refused, or one is needed and there is none.
+    Token,
+    /// The run stopped before every login was asked.
+    Incomplete,
+    /// Interrupted; what was done is kept.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Counted => 0,
+            Self::Uncounted => 1,
+            Self::Usage => 2,
+            Self::Token => 4,
+            Self::Incomplete => 5,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// What the reason for an early end means for the status; none where it is no failure.
+    #[must_use]
+    pub fn of(stop: &Stop) -> Option<Self> {
+        match stop {
+            Stop::ReaderGone => None,
+            Stop::Interrupted => Some(Self::Interrupted),
+            Stop::RecordingFailed(_) => Some(Self::Usage),
+            Stop::TokenRefused(_) | Stop::TokenNeeded(_) => Some(Self::Token),
+            Stop::OutOfReach(_) | Stop::Limited { .. } | Stop::RefusedAgain(_) => Some(Self::Incomplete),
+        }
+    }
+
+    /// The one that counts where both hold: 130, 2, 4, 5, 3, 1, in this order.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let rank = |exit| match exit {
+            Self::Interrupted => 0,
+            Self::Usage => 1,
+            Self::Token => 2,
+            Self::Incomplete => 3,
+            Self::Uncounted => 4,
+            Self::Counted => 5,
+        };
+        if rank(other) < rank(self) { other } else { self }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.status())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn of_several_the_gravest_counts() {
+        let order =
+            [Exit::Interrupted, Exit::Usage, Exit::Token, Exit::Incomplete, Exit::Uncounted, Exit::Counted];
+        assert_eq!(order.map(Exit::status), [130, 2, 4, 5, 1, 0]);
+        for (at, graver) in order.iter().enumerate() {
+            for lesser in &order[at..] {
+                assert_eq!(lesser.or(*graver), *graver);
+                assert_eq!(graver.or(*lesser), *graver);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Where the API is: an origin, and the routes under it.
+
+use std::fmt;
+
+use http::Uri;
+
+/// The address of GitHub's API.
+///
+/// octocrab joins a base and a route by comparing text, which goes wrong for an Enterprise Server
+/// (`/api/v3` beside `/api/graphql`). So the base is the bare origin, and routes are spelled out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    origin: String,
+    rest: String,
+}
+
+/// An address at which there can be no API.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAnApi {
+    /// Not an absolute http or https address.
+    #[error("not an address: it has to look like https://api.github.com")]
+    NotAnAddress,
+    /// A name and password in the address would end in logs.
+    #[error("an address with a user name in it; put a token into GH_TOKEN instead")]
+    UserInfo,
+    /// A query or fragment.
+    #[error("an address with a query ('?') or a fragment ('#')")]
+    Query,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { origin: "https://api.github.com".into(), rest: String::new() }
+    }
+}
+
+impl Api {
+    /// Reads the address of an API, of a gateway before one, or of a test server. One that ends in
+    /// `/api/v3` is an Enterprise Server's.
+    ///
+    /// # Errors
+    /// [`NotAnApi`] says what is wrong with the address.
+    pub fn parse(url: &str) -> Result<Self, NotAnApi> {
+        let url = url.trim();
+        if url.contains(['?', '#']) {
+            return Err(NotAnApi::Query);
+        }
+        let uri: Uri = url.parse().map_err(|_| NotAnApi::NotAnAddress)?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(NotAnApi::NotAnAddress);
+        };
+        if !matches!(scheme, "http" | "https") || authority.host().is_empty() {
+            return Err(NotAnApi::NotAnAddress);
+        }
+        if authority.as_str().contains('@') {
+            return Err(NotAnApi::UserInfo);
+        }
+        Ok(Self {
+            origin: format!("{scheme}://{authority}"),
+            rest: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Scheme, host and port: `https://api.github.com`.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The route of the REST API's `path`, below the origin.
+    #[must_use]
+    pub fn rest(&self, path: &str) -> String {
+        format!("{}{path}", self.rest)
+    }
+
+    /// Whether these are the routes of an Enterprise Server.
+    #[must_use]
+    pub fn is_enterprise(&self) -> bool {
+        self.rest.ends_with("/api/v3")
+    }
+
+    /// Whether a token may be sent there: by https, or to this machine.
+    #[must_use]
+    pub fn is_safe_for_tokens(&self) -> bool {
+        let Some(authority) = self.origin.strip_prefix("http://") else {
+            return true;
+        };
+        let host = authority.parse::<http::uri::Authority>().map(|authority| authority.host().to_owned());
+        let host = host.unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_spelled_out_below_the_origin() {
+        assert_eq!(Api::default().rest("/users/a"), "/users/a");
+        let test = Api::parse("http://127.0.0.1:8099").unwrap();
+        assert_eq!((test.origin(), test.rest("/users/a")), ("http://127.0.0.1:8099", "/users/a".into()));
+        let enterprise = Api::parse("https://git.example.com/api/v3/").unwrap();
+        assert!(enterprise.is_enterprise() && !test.is_enterprise());
+        assert_eq!(enterprise.rest("/users/a"), "/api/v3/users/a");
+        assert_eq!(enterprise.to_string(), "https://git.example.com/api/v3");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for url in ["", "api.github.com", "ftp://a", "http://", "https://a b", "/users", "http://:80"] {
+            assert!(matches!(Api::parse(url), Err(NotAnApi::NotAnAddress)), "{url}");
+        }
+        assert!(matches!(Api::parse("https://me:secret@host"), Err(NotAnApi::UserInfo)));
+        assert!(matches!(Api::parse("https://host/?x=1"), Err(NotAnApi::Query)));
+    }
+
+    #[test]
+    fn a_token_goes_out_in_the_clear_to_this_machine_alone() {
+        for url in
+            ["https://api.github.com", "http://127.0.0.1:1", "http://localhost:80", "http://[::1]:8099"]
+        {
+            assert!(Api::parse(url).unwrap().is_safe_for_tokens(), "{url}");
+        }
+        for url in [
+            "http://api.github.com",
+            "http://10.0.0.1",
+            "http://localhost.example.com",
+            "http://127.0.0.1.nip.io",
+        ] {
+            assert!(!Api::parse(url).unwrap().is_safe_for_tokens(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The one place through which every request passes.
+//!
+//! It holds the permits that bound the requests in flight, the moment before which none may leave,
+//! and the end of the run. A refusal met by one request is a pause for all of them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::Instant;
+
+use super::error::LookupError;
+use super::stop::Stop;
+use crate::text;
+
+/// The longest wait for a limit; a longer one ends the run.
+const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
+/// What GitHub asks clients to wait at least, after a refusal that does not say how long.
+const WAIT_UNTOLD: Duration = Duration::from_secs(60);
+/// Rounds of attempts without a connection before the host counts as out of reach, and rounds of
+/// refusals before it counts as unwilling.
+const MAX_ROUNDS: u32 = 5;
+/// Rounds of attempts that broke or timed out, without any answer in between, before the host counts
+/// as out of reach. More than above: a single request may well be unlucky five times.
+const MAX_MUTE_ROUNDS: u32 = 12;
+/// Back-off before the second attempt; it doubles with every further one.
+const BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+
+/// A wait for all requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// When requests may leave again.
+    pub until: Instant,
+    /// What is waited for, in words.
+    pub reason: &'static str,
+}
+
+/// Bounds, pauses and ends the requests of a run.
+#[derive(Debug)]
+pub struct Governor {
+    permits: Semaphore,
+    newcomers: Semaphore,
+    state: Mutex<State>,
+    stop: watch::Sender<Option<Stop>>,
+    retries: u32,
+    patient: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pause: Option<Pause>,
+    refusals: Rounds,
+    unconnected: Rounds,
+    mute: Rounds,
+}
+
+/// Consecutive failures, counted in rounds: of many requests that were in flight together and failed
+/// together, only the first counts.
+#[derive(Debug, Default)]
+struct Rounds {
+    number: u32,
+    last: Option<Instant>,
+}
+
+impl Rounds {
+    fn add(&mut self, started: Instant) -> u32 {
+        if self.last.is_none_or(|last| started > last) {
+            self.number += 1;
+            self.last = Some(Instant::now());
+        }
+        self.number
+    }
+}
+
+impl Governor {
+    /// A governor for at most `jobs` requests in flight. An impatient one, for answers from a folder,
+    /// never waits.
+    #[must_use]
+    pub fn new(jobs: usize, retries: u32, patient: bool) -> Self {
+        Self {
+            permits: Semaphore::new(jobs),
+            newcomers: Semaphore::new(jobs),
+            state: Mutex::default(),
+            stop: watch::Sender::new(None),
+            retries,
+            patient,
+        }
+    }
+
+    /// Waits until a request may leave. `again`: it is not the login's first.
+    ///
+    /// A login that is asked again overtakes all that were never asked but the `jobs` next ones.
+    /// Behind a whole window of newcomers it would hold up the rows behind it.
+    pub(super) async fn admit(&self, again: bool) -> Result<SemaphorePermit<'_>, Stop> {
+        let admitted = async {
+            // The semaphores are never closed; were they, asking on would be the lesser evil.
+            let newcomer = if again { None } else { self.newcomers.acquire().await.ok() };
+            let permit = self.permits.acquire().await.ok();
+            drop(newcomer);
+            while let Some(pause) = self.pause() {
+                tokio::time::sleep_until(pause.until).await;
+            }
+            permit
+        };
+        tokio::select! {
+            biased;
+            stop = self.stopped() => Err(stop),
+            permit = admitted => permit.ok_or(Stop::Interrupted),
+        }
+    }
+
+    /// Learns from an attempt that left at `started`.
+    pub(super) fn learn(&self, started: Instant, outcome: Result<(), &LookupError>, authorized: bool) {
+        let error = match outcome {
+            Ok(()) => {
+                let mut state = self.state();
+                *state = State { pause: state.pause.take(), ..State::default() };
+                return;
+            }
+            Err(error) => error,
+        };
+        if error.is_answer() {
+            let mut state = self.state();
+            state.unconnected = Rounds::default();
+            state.mute = Rounds::default();
+        }
+        match error {
+            LookupError::Unauthorized(message) if authorized => self.end(Stop::TokenRefused(message.clone())),
+            LookupError::Unauthorized(message) => self.end(Stop::TokenNeeded(message.clone())),
+            LookupError::RateLimited { wait, .. } => self.refused(started, *wait),
+            LookupError::Status { wait: Some(wait), .. } => self.wait(*wait, "GitHub is busy"),
+            LookupError::NoConnection(_) => {
+                let rounds = self.state().unconnected.add(started);
+                if rounds >= MAX_ROUNDS.min(self.retries + 1) {
+                    self.end(Stop::OutOfReach(error.to_string()));
+                } else {
+                    // Not even a connection: the others would fare no better just now.
+                    self.wait(backoff(rounds), "no connection");
+                }
+            }
+            LookupError::TimedOut(_) | LookupError::Broken(_) => {
+                let rounds = self.state().mute.add(started);
+                if rounds >= MAX_MUTE_ROUNDS {
+                    self.end(Stop::OutOfReach(error.to_string()));
+                }
+            }
+            LookupError::Stopped(stop) => self.end(stop.clone()),
+            _ => {}
+        }
+    }
+
+    fn refused(&self, started: Instant, wait: Option<Duration>) {
+        let rounds = self.state().refusals.add(started);
+        if rounds > MAX_ROUNDS.max(self.retries + 1) {
+            return self.end(Stop::RefusedAgain(rounds - 1));
+        }
+        let wait = wait.unwrap_or(WAIT_UNTOLD * 2u32.saturating_pow(rounds.saturating_sub(1)));
+        self.wait(wait, "GitHub's rate limit");
+    }
+
+    fn wait(&self, wait: Duration, reason: &'static str) {
+        if !self.patient {
+            return;
+        }
+        if wait > MAX_WAIT {
+            let until = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
+            let until = Timestamp::from_second(until.as_second()).unwrap_or(until);
+            return self.end(Stop::Limited { until });
+        }
+        let until = Instant::now() + wait;
+        let mut state = self.state();
+        if state.pause.as_ref().is_none_or(|pause| pause.until < until) {
+            tracing::info!("{reason}: waiting {}", text::duration(wait));
+            state.pause = Some(Pause { until, reason });
+        }
+    }
+
+    /// The pause that is on, if one is.
+    #[must_use]
+    pub fn pause(&self) -> Option<Pause> {
+        self.state().pause.clone().filter(|pause| pause.until > Instant::now())
+    }
+
+    /// Sleeps before the next attempt after `attempts` failed ones: exponential, with full jitter.
+    pub(super) async fn back_off(&self, attempts: u32) {
+        if self.patient {
+            tokio::select! {
+                _ = self.stopped() => {}
+                () = tokio::time::sleep(backoff(attempts)) => {}
+            }
+        }
+    }
+
+    /// Ends the run: no further request leaves. The first reason stays, but for an interruption,
+    /// which goes before all others.
+    pub fn end(&self, stop: Stop) {
+        self.stop.send_if_modified(|current| {
+            let change =
+                current.is_none() || (stop == Stop::Interrupted && *current != Some(Stop::Interrupted));
+            if change {
+                tracing::info!("stopping: {stop}");
+                *current = Some(stop);
+            }
+            change
+        });
+    }
+
+    /// Why the run has ended, if it has.
+    #[must_use]
+    pub fn stop(&self) -> Option<Stop> {
+        self.stop.borrow().clone()
+    }
+
+    /// Waits for the end of the run.
+    pub async fn stopped(&self) -> Stop {
+        let mut stop = self.stop.subscribe();
+        match stop.wait_for(Option::is_some).await {
+            Ok(stop) => stop.clone().unwrap_or(Stop::Interrupted),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Waits until nobody wants answers any more, not even of the requests in flight.
+    pub async fn abandoned(&self) -> Stop {
+        let mut stop = self.stop.subscribe();
+        let gone = |stop: &Option<Stop>| matches!(stop, Some(Stop::Interrupted | Stop::ReaderGone));
+        match stop.wait_for(gone).await {
+            Ok(stop) => stop.clone().unwrap_or(Stop::Interrupted),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves a state that is still true: a deadline and two counters.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A random time up to a bound that doubles with each attempt (full jitter), so that those who failed
+/// together do not come back together.
+fn backoff(attempts: u32) -> Duration {
+    let bound = BACKOFF.saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1))).min(MAX_BACKOFF);
+    bound.mul_f64(fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(seconds: u64) -> LookupError {
+        LookupError::RateLimited { status: 403, wait: Some(Duration::from_secs(seconds)) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_of_one_pauses_all_until_the_latest_moment_asked_for() {
+        let governor = Governor::new(10, 4, true);
+        let start = Instant::now();
+        governor.learn(start, Err(&refusal(7)), true);
+        governor.learn(start, Err(&refusal(3)), true);
+        let (first, second) = tokio::join!(governor.admit(false), governor.admit(true));
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(start.elapsed().as_secs(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_without_an_end_end_the_run() {
+        let governor = Governor::new(10, 4, true);
+        for _ in 0..5 {
+            drop(governor.admit(false).await.unwrap());
+            governor.learn(Instant::now(), Err(&refusal(1)), true);
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(governor.stop(), None);
+        drop(governor.admit(false).await.unwrap());
+        governor.learn(Instant::now(), Err(&refusal(1)), true);
+        assert_eq!(governor.admit(false).await.unwrap_err(), Stop::RefusedAgain(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_time_the_wait_is_a_minute_and_doubles() {
+        let governor = Governor::new(1, 4, true);
+        let untold = LookupError::RateLimited { status: 403, wait: None };
+        let start = Instant::now();
+        governor.learn(start, Err(&untold), true);
+        drop(governor.admit(true).await.unwrap());
+        assert_eq!(start.elapsed().as_secs(), 60);
+        governor.learn(Instant::now(), Err(&untold), true);
+        drop(governor.admit(true).await.unwrap());
+        assert_eq!(start.elapsed().as_secs(), 180);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_beyond_the_longest_ends_the_run() {
+        let governor = Governor::new(10, 4, true);
+        governor.learn(Instant::now(), Err(&refusal(3000)), true);
+        assert!(matches!(governor.admit(false).await, Err(Stop::Limited { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_out_of_reach_ends_the_run_after_five_rounds_not_five_requests() {
+        let governor = Governor::new(10, 9, true);
+        let refused = LookupError::NoConnection("connection refused".into());
+        for round in 1..=5 {
+            assert_eq!(governor.stop(), None, "round {round}");
+            let started = Instant::now();
+            tokio::time::advance(Duration::from_millis(1)).await;
+            for _ in 0..10 {
+                governor.learn(started, Err(&refused), false);
+            }
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert!(matches!(governor.stop(), Some(Stop::OutOfReach(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_asked_again_overtake_the_newcomers() {
+        let governor = Governor::new(1, 4, true);
+        let busy = governor.admit(false).await.unwrap();
+        let order = Mutex::new(Vec::new());
+        let ask = |name, again| {
+            let (governor, order) = (&governor, &order);
+            async move {
+                let _permit = governor.admit(again).await.unwrap();
+                order.lock().unwrap().push(name);
+            }
+        };
+        tokio::join!(
+            ask("first", false),
+            ask("second", false),
+            ask("third", false),
+            ask("again", true),
+            async {
+                tokio::task::yield_now().await;
+                drop(busy);
+            }
+        );
+        assert_eq!(order.into_inner().unwrap(), ["first", "again", "second", "third"]);
+    }
+
+    #[test]
+    fn back_off_doubles_up_to_its_bound() {
+        for (attempts, bound) in [(1, 500), (2, 1000), (4, 4000), (7, 30_000), (u32::MAX, 30_000)] {
+            let longest = (0..200).map(|_| backoff(attempts).as_millis()).max().unwrap();
+            assert!(longest <= bound && longest > bound / 2, "{attempts}: {longest}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What octocrab runs on: a tower service that answers from the network, from the network with every
+//! exchange recorded, or from a folder of recorded exchanges. All that is above it is the same.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::header::{ACCEPT, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, USER_AGENT};
+use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, Limited};
+use octocrab::OctoBody;
+use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
+use tower::Service;
+
+use super::auth::Token;
+use super::exchange::Exchanges;
+
+/// No answer to a question of ours is longer; a hundred accounts in full are a tenth of it.
+pub(super) const MAX_BODY: usize = 16 << 20;
+/// Whoever has not taken our call by then will hardly do so later.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_REDIRECTS: usize = 5;
+
+/// Where answers come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The network.
+    Network,
+    /// The network, with every exchange written to a folder.
+    Record(PathBuf),
+    /// A folder of recorded exchanges, without network or token.
+    Replay(PathBuf),
+}
+
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Body = BoxBody<Bytes, BoxError>;
+
+#[derive(Clone, Debug)]
+pub(super) enum Transport {
+    Network(ReqwestConnector),
+    Record { network: ReqwestConnector, exchanges: Arc<Exchanges>, token: Option<Token> },
+    Replay(Arc<Exchanges>),
+}
+
+impl Transport {
+    pub(super) fn new(source: &Source, secure: bool, token: Option<&Token>) -> Result<Self, reqwest::Error> {
+        Ok(match source {
+            Source::Network => Self::Network(network(secure)?),
+            Source::Record(folder) => Self::Record {
+                network: network(secure)?,
+                exchanges: Arc::new(Exchanges::new(folder)),
+                token: token.cloned(),
+            },
+            Source::Replay(folder) => Self::Replay(Arc::new(Exchanges::new(folder))),
+        })
+    }
+}
+
+/// A client of the network. It reads the proxy variables of the environment itself.
+fn network(secure: bool) -> Result<ReqwestConnector, reqwest::Error> {
+    let mut builder = reqwest::Client::builder()
+        .gzip(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        // Redirects to another origin lose the token: reqwest takes `Authorization` off.
+        .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+        .referer(false);
+    if !secure {
+        // Reading the system's certificates takes longer than a request to a test server.
+        builder = builder.tls_certs_only([]);
+    }
+    Ok(ReqwestConnector::new(builder.build()?))
+}
+
+impl Service<Request<OctoBody>> for Transport {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<OctoBody>) -> Self::Future {
+        match self {
+            Self::Network(network) => {
+                let answer = network.call(request);
+                async move { Ok(answer.await?.map(|body| body.map_err(Into::into).boxed())) }.boxed()
+            }
+            Self::Record { network, exchanges, token } => {
+                let (method, uri) = (request.method().clone(), request.uri().clone());
+                let (exchanges, token) = (Arc::clone(exchanges), token.clone());
+                let answer = network.call(request);
+                async move {
+                    let (mut head, body) = answer.await?.into_parts();
+                    let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
+                    let redact = |text: &str| {
+                        token.as_ref().map_or_else(|| text.to_owned(), |token| token.redact(text))
+                    };
+                    exchanges.keep(&method, &uri, &head, &body, redact)?;
+                    // What was true of the body on its way need not be true of it now.
+                    head.headers.remove(CONTENT_LENGTH);
+                    head.headers.remove(TRANSFER_ENCODING);
+                    Ok(Response::from_parts(head, whole(body)))
+                }
+                .boxed()
+            }
+            Self::Replay(exchanges) => {
+                let answer = exchanges.answer(request.method(), request.uri());
+                async move { Ok(answer?.map(|body| body.map_err(|never| match never {}).boxed())) }.boxed()
+            }
+        }
+    }
+}
+
+fn whole(body: Bytes) -> Body {
+    Full::new(body).map_err(|never| match never {}).boxed()
+}
+
+/// Puts our headers on a request. octocrab *appends* to some of them, and two of a kind are refused
+/// by some gateways, so they are inserted here, below everything of its.
+pub(super) fn stamp(mut request: Request<OctoBody>) -> Request<OctoBody> {
+    let headers = request.headers_mut();
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("ghrepos/", env!("CARGO_PKG_VERSION"))));
+    headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
+    if request.method() == http::Method::GET {
+        // octocrab says that a GET has a body of no bytes; it has none.
+        request.headers_mut().remove(CONTENT_LENGTH);
+    }
+    request
+}

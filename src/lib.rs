@@ -1,0 +1,49 @@
+//! How many repositories does each of many GitHub accounts have?
+//!
+//! Logins flow through one concurrent stage and come out as rows, in the order in which they went in.
+//! A row is never lost and never an error: whatever happened to a login *is* its row.
+//!
+//! ```text
+//! roster ──logins──▶ lookup ──rows──▶ render ──▶ output
+//!                     │  ▲
+//!                     ▼  │
+//!                   github         rest, error
+//!                     │  ▲
+//!                  governor        one pause for every request
+//!                     │  ▲
+//!                  transport       network · record · replay
+//! ```
+//!
+//! The stage can be used without the program: [`lookup`](fn@lookup) takes a
+//! [`Client`](github::Client) and a stream of [`Login`](login::Login)s and yields
+//! [`Row`](report::Row)s.
+//!
+//! In reading order:
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`cli`], [`config`] | the flags; flags and environment made one valid [`Config`](config::Config) |
+//! | [`run`] | one run, from the configuration to the exit status |
+//! | [`login`] | [`Login`](login::Login), the only way to a request path |
+//! | [`roster`] | where logins come from, without duplicates |
+//! | [`lookup`](mod@lookup) | the concurrent stage |
+//! | [`github`] | the client: octocrab, governor, transport, errors |
+//! | [`report`] | rows, columns and the summary |
+//! | [`render`], [`output`] | formats, and the files that they go to |
+//! | [`progress`], [`exit`], [`text`] | the bar, the exit statuses, text for people |
+
+pub mod cli;
+pub mod config;
+pub mod exit;
+pub mod github;
+pub mod login;
+pub mod lookup;
+pub mod output;
+pub mod progress;
+pub mod render;
+pub mod report;
+pub mod roster;
+pub mod run;
+pub mod text;
+
+pub use lookup::lookup;

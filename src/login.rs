@@ -1,0 +1,282 @@
+//! Logins: the only way to a request path.
+//!
+//! octocrab sends a path as it is given, so a login that holds `/`, `?`, `#`, `%` or `..` would reach
+//! another route. A [`Login`] cannot hold any of them: it is parsed once, where it enters the
+//! program, and everything behind that point takes the type and not the text.
+
+use std::fmt;
+
+/// The longest login GitHub gives out, in characters (without a bot's `[bot]`).
+pub const MAX_LENGTH: usize = 39;
+
+const BOT: &str = "[bot]";
+
+/// The name of a GitHub account: a user, an organisation or a bot.
+///
+/// Holds the spelling as it was written; compare accounts by [`Login::key`], because GitHub does not
+/// tell upper from lower case.
+///
+/// ```
+/// use ghrepos::login::Login;
+///
+/// assert_eq!(Login::parse("@torvalds")?.as_str(), "torvalds");
+/// assert_eq!(Login::parse("https://github.com/torvalds/")?.path(), "/users/torvalds");
+/// assert!(Login::parse("../orgs/rust-lang").is_err());
+/// # Ok::<(), ghrepos::login::NotALogin>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login(Box<str>);
+
+impl Login {
+    /// Reads a login, an `@login`, or the address of a profile on github.com.
+    ///
+    /// Accepts what GitHub's accounts can be called, old ones included: letters, digits and hyphens,
+    /// at most [`MAX_LENGTH`] characters, not beginning with a hyphen; one underscore before the short
+    /// code of a managed user; `[bot]` behind the name of an app.
+    ///
+    /// # Errors
+    /// [`NotALogin`], with the text and the reason, for anything else.
+    pub fn parse(text: &str) -> Result<Self, NotALogin> {
+        let not = |reason| NotALogin { text: text.into(), reason };
+        let trimmed = text.trim();
+        let name = match address(trimmed).map_err(not)? {
+            Some(name) => name,
+            None => trimmed.strip_prefix('@').unwrap_or(trimmed).to_owned(),
+        };
+        check(&name).map_err(not)?;
+        Ok(Self(name.into()))
+    }
+
+    /// The login as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What makes two spellings the same account: the login in lower case.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+
+    /// The route of the account in GitHub's REST API, escaped: `/users/torvalds`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        // The brackets of `[bot]` are all that a login can hold and a path cannot.
+        format!("/users/{}", self.0.replace('[', "%5B").replace(']', "%5D"))
+    }
+}
+
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Text that stands where a login should and is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a login: {reason}")]
+pub struct NotALogin {
+    /// What was written, untouched.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+/// Why a text is no login.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Nothing was written, or white space alone.
+    #[error("empty")]
+    Empty,
+    /// More than [`MAX_LENGTH`] characters.
+    #[error("{0} characters, {MAX_LENGTH} at most")]
+    TooLong(usize),
+    /// A character that no login has. Control characters are shown escaped.
+    #[error("holds {0:?}")]
+    Holds(char),
+    /// A hyphen or underscore at the beginning.
+    #[error("begins with {0:?}")]
+    BeginsWith(char),
+    /// An underscore without a short code behind it.
+    #[error("ends with '_'")]
+    EndsWithUnderscore,
+    /// More than the one underscore of a managed user.
+    #[error("holds more than one '_'")]
+    TwoUnderscores,
+    /// An address on a host that is not GitHub.
+    #[error("an address on {0}, not on github.com")]
+    ElsewhereAddress(String),
+    /// An address on GitHub of something that is no account.
+    #[error("an address of something else than a profile")]
+    NotAProfile,
+}
+
+/// The account named by the address of its profile, if `text` is an address at all.
+///
+/// People copy these from the browser's bar, so a query (`?tab=repositories`) and a fragment are
+/// dropped, and an organisation's or an app's own pages are understood.
+fn address(text: &str) -> Result<Option<String>, Reason> {
+    let lower = text.to_ascii_lowercase();
+    let rest = if lower.starts_with("https://") {
+        text.get(8..)
+    } else if lower.starts_with("http://") {
+        text.get(7..)
+    } else if lower.starts_with("github.com/") || lower.starts_with("www.github.com/") {
+        Some(text)
+    } else {
+        return Ok(None);
+    };
+    let rest = rest.unwrap_or_default();
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if !["github.com", "www.github.com"].contains(&host.to_ascii_lowercase().as_str()) {
+        return Err(Reason::ElsewhereAddress(host.chars().take(64).collect()));
+    }
+    let path = path.trim_matches('/');
+    match path.split('/').collect::<Vec<_>>()[..] {
+        ["orgs", organisation, ..] => Ok(Some(organisation.to_owned())),
+        ["apps", app] => Ok(Some(format!("{app}{BOT}"))),
+        [login] => Ok(Some(login.to_owned())),
+        _ => Err(Reason::NotAProfile),
+    }
+}
+
+fn check(name: &str) -> Result<(), Reason> {
+    let (name, bot) = match name.len().checked_sub(BOT.len()).map(|at| (name.get(..at), name.get(at..))) {
+        Some((Some(base), Some(end))) if end.eq_ignore_ascii_case(BOT) => (base, true),
+        _ => (name, false),
+    };
+    let Some(first) = name.chars().next() else {
+        return Err(Reason::Empty);
+    };
+    if let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')) {
+        return Err(Reason::Holds(wrong));
+    }
+    if matches!(first, '-' | '_') {
+        return Err(Reason::BeginsWith(first));
+    }
+    // From here on every character is ASCII: bytes are characters.
+    if name.len() > MAX_LENGTH {
+        return Err(Reason::TooLong(name.len()));
+    }
+    match name.matches('_').count() {
+        0 => Ok(()),
+        _ if bot => Err(Reason::Holds('_')),
+        1 if name.ends_with('_') => Err(Reason::EndsWithUnderscore),
+        1 => Ok(()),
+        _ => Err(Reason::TwoUnderscores),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reason(text: &str) -> String {
+        Login::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_kind_of_account_has_a_login() {
+        for login in [
+            "torvalds",
+            "0",
+            "a-b",
+            "old--double",
+            "old-ending-",
+            "mona_acme",
+            "dependabot[bot]",
+            "DependaBot[Bot]",
+            "a12345678901234567890123456789012345678",
+        ] {
+            assert_eq!(Login::parse(login).unwrap().as_str(), login);
+        }
+    }
+
+    #[test]
+    fn a_login_is_found_in_what_people_paste() {
+        for text in [
+            "torvalds",
+            " torvalds\r",
+            "@torvalds",
+            "https://github.com/torvalds",
+            "https://github.com/torvalds/",
+            "HTTPS://GitHub.com/torvalds?tab=repositories",
+            "http://www.github.com/torvalds#top",
+            "github.com/torvalds",
+            "https://github.com/orgs/torvalds/repositories",
+        ] {
+            assert_eq!(Login::parse(text).unwrap().as_str(), "torvalds", "{text}");
+        }
+        assert_eq!(Login::parse("https://github.com/apps/dependabot").unwrap().as_str(), "dependabot[bot]");
+    }
+
+    #[test]
+    fn what_is_no_login_says_why() {
+        assert_eq!(reason(""), "not a login: empty");
+        assert_eq!(reason(" \t"), "not a login: empty");
+        assert_eq!(reason("@"), "not a login: empty");
+        assert_eq!(reason("[bot]"), "not a login: empty");
+        assert_eq!(reason("a/b"), "not a login: holds '/'");
+        assert_eq!(reason("../orgs/x"), "not a login: holds '.'");
+        assert_eq!(reason("a?b"), "not a login: holds '?'");
+        assert_eq!(reason("a%2fb"), "not a login: holds '%'");
+        assert_eq!(reason("naïve"), "not a login: holds 'ï'");
+        assert_eq!(reason("a\u{1b}[31m"), "not a login: holds '\\u{1b}'");
+        assert_eq!(reason("a\0"), "not a login: holds '\\0'");
+        assert_eq!(reason(&"a".repeat(40)), "not a login: 40 characters, 39 at most");
+        assert_eq!(reason("-a"), "not a login: begins with '-'");
+        assert_eq!(reason("a_b_c"), "not a login: holds more than one '_'");
+        assert_eq!(reason("a_"), "not a login: ends with '_'");
+        assert_eq!(reason("[bot]x"), "not a login: holds '['");
+        assert_eq!(
+            reason("https://gitlab.com/torvalds"),
+            "not a login: an address on gitlab.com, not on github.com"
+        );
+        assert_eq!(
+            reason("https://github.com/torvalds/linux"),
+            "not a login: an address of something else than a profile"
+        );
+        assert_eq!(reason("https://github.com/"), "not a login: empty");
+        assert_eq!(reason("https://"), "not a login: an address on , not on github.com");
+        assert_eq!(reason("https://github.com/..%2forgs"), "not a login: holds '.'");
+    }
+
+    #[test]
+    fn a_bots_brackets_are_escaped_in_its_path() {
+        assert_eq!(Login::parse("dependabot[bot]").unwrap().path(), "/users/dependabot%5Bbot%5D");
+    }
+
+    proptest! {
+        #[test]
+        fn no_string_whatever_makes_another_path(text in any::<String>()) {
+            no_other_path(&text)?;
+        }
+
+        #[test]
+        fn no_likely_string_makes_another_path(text in r"(@|https?://|github\.com/|orgs/|\.\./)?[-a-zA-Z0-9_./?#%\[\]@:\\ \t\n]{0,44}(\[bot\])?") {
+            no_other_path(&text)?;
+        }
+    }
+
+    fn no_other_path(text: &str) -> Result<(), TestCaseError> {
+        if let Ok(login) = Login::parse(text) {
+            let path = login.path();
+            let name = path.strip_prefix("/users/").unwrap_or_default();
+            let lower = name.to_ascii_lowercase();
+            let plain = lower.strip_suffix("%5bbot%5d").unwrap_or(&lower);
+            prop_assert!(!plain.is_empty());
+            prop_assert!(
+                plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
+                "{path}"
+            );
+            let uri: http::Uri = path.parse().unwrap();
+            prop_assert_eq!(uri.path(), path.as_str());
+            prop_assert_eq!(uri.query(), None);
+        }
+        Ok(())
+    }
+}

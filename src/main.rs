@@ -1,0 +1,47 @@
+//! The program `ghrepos`: parse, run, exit status.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ghrepos::cli::Cli;
+use ghrepos::config::Config;
+use ghrepos::exit::Exit;
+use ghrepos::progress::{Progress, say};
+use ghrepos::run::run;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+fn main() -> ExitCode {
+    match start(Cli::parse()) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            say(&format!("{error:#}"));
+            Exit::Usage.into()
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<Exit> {
+    let config = Config::new(cli, &|variable| std::env::var(variable).ok())?;
+    let progress = Progress::new(config.progress);
+    log(config.verbose, &progress);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exit = runtime.block_on(run(config, progress));
+    // Standard input may still be waited for; nobody wants what comes.
+    runtime.shutdown_background();
+    Ok(exit?)
+}
+
+/// Tells on standard error what happens, as much as was asked for, and never what a library says.
+fn log(verbose: u8, progress: &Progress) {
+    let level = match verbose {
+        0 => return,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let line = tracing_subscriber::fmt::layer().with_writer(progress.clone());
+    let line = line.without_time().with_level(false).with_target(false).with_ansi(false);
+    let ours = Targets::new().with_target("ghrepos", level);
+    tracing_subscriber::registry().with(line).with(ours).init();
+}

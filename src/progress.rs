@@ -1,0 +1,220 @@
+//! Progress on standard error: what is done of all, how fast, how long still, and what is waited for.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config;
+use crate::github::Client;
+use crate::text::{duration, thousands};
+
+/// A run that is over by then shows none.
+const PATIENCE: Duration = Duration::from_millis(400);
+const REDRAW: Duration = Duration::from_millis(100);
+const LINE: Duration = Duration::from_secs(5);
+
+/// Shows how far a run is. Clones show the same.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    how: config::Progress,
+    bar: ProgressBar,
+    done: Arc<AtomicU64>,
+}
+
+impl Progress {
+    /// Progress that is shown as `how` says, from [`Progress::start`] on.
+    #[must_use]
+    pub fn new(how: config::Progress) -> Self {
+        Self {
+            how,
+            bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()),
+            done: Arc::default(),
+        }
+    }
+
+    /// Counts rows that are done.
+    pub fn add(&self, rows: usize) {
+        self.done.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
+    /// Shows progress until the task is ended by [`Progress::clear`].
+    #[must_use]
+    pub fn start(&self, client: Client, total: Option<u64>) -> JoinHandle<()> {
+        let progress = self.clone();
+        let begun = Instant::now();
+        tokio::spawn(async move {
+            match progress.how {
+                config::Progress::Hidden => return,
+                config::Progress::Bar => {
+                    sleep(PATIENCE).await;
+                    let template = if total.is_some() { "{bar:24} {msg}" } else { "{spinner} {msg}" };
+                    let style = ProgressStyle::with_template(template);
+                    progress.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+                    progress
+                        .bar
+                        .set_draw_target(ProgressDrawTarget::term_like(Box::new(Narrow(Term::stderr()))));
+                    progress.bar.set_length(total.unwrap_or(0));
+                }
+                config::Progress::Lines => sleep(LINE).await,
+            }
+            loop {
+                let done = progress.done.load(Ordering::Relaxed);
+                let waiting =
+                    client.governor().pause().map(|pause| (pause.reason, pause.until - Instant::now()));
+                let line = line(done, total, begun.elapsed(), waiting);
+                if progress.how == config::Progress::Bar {
+                    progress.bar.set_position(done);
+                    progress.bar.set_message(line);
+                    progress.bar.tick();
+                    sleep(REDRAW).await;
+                } else {
+                    say(&line);
+                    sleep(LINE).await;
+                }
+            }
+        })
+    }
+
+    /// Ends progress and takes it from the screen.
+    pub fn clear(&self, shown: &JoinHandle<()>) {
+        shown.abort();
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Writes a line to standard error, in the program's name. Whether anybody reads it does not matter.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "ghrepos: {line}");
+}
+
+fn line(done: u64, total: Option<u64>, elapsed: Duration, waiting: Option<(&str, Duration)>) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
+    let mut line = match total {
+        Some(total) => format!("{} of {}", thousands(done), thousands(total)),
+        None => format!("{} done", thousands(done)),
+    };
+    if let Some((reason, wait)) = waiting {
+        let until =
+            jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
+        let until = until.strftime("%H:%M:%S");
+        return format!("{line}, waiting until {until} ({}): {reason}", duration(wait));
+    }
+    if done > 0 {
+        if rate >= 1.0 {
+            let _ = write!(line, ", {rate:.0}/s");
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a time for people")]
+        let left =
+            total.and_then(|total| Duration::try_from_secs_f64((total as f64 - done as f64) / rate).ok());
+        if let Some(left) = left.filter(|left| left.as_secs() > 0) {
+            let _ = write!(line, ", {} left", duration(Duration::from_secs(left.as_secs())));
+        }
+    }
+    line
+}
+
+/// A terminal with room left for what Ctrl-C prints.
+///
+/// indicatif leaves the cursor at the end of the line. There the terminal's `^C` would wrap, and the
+/// bar, now a line above, would be left behind when it is cleared.
+#[derive(Debug)]
+struct Narrow(Term);
+
+/// Two `^C`s.
+const ROOM: u16 = 4;
+
+impl TermLike for Narrow {
+    fn width(&self) -> u16 {
+        self.0.size().1.saturating_sub(ROOM).max(1)
+    }
+    fn height(&self) -> u16 {
+        self.0.size().0
+    }
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_up(n)
+    }
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_down(n)
+    }
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_right(n)
+    }
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_left(n)
+    }
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text)
+    }
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Lets log lines pass above the bar instead of through it.
+impl<'a> MakeWriter<'a> for Progress {
+    type Writer = LogLine;
+
+    fn make_writer(&'a self) -> LogLine {
+        LogLine { bar: self.bar.clone(), text: Vec::new() }
+    }
+}
+
+/// One line of the log, written when it is complete.
+#[derive(Debug)]
+pub struct LogLine {
+    bar: ProgressBar,
+    text: Vec<u8>,
+}
+
+impl Write for LogLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LogLine {
+    fn drop(&mut self) {
+        let text = std::mem::take(&mut self.text);
+        self.bar.suspend(|| {
+            let _ = io::stderr().write_all(&text);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_tells_what_a_person_wants_to_know() {
+        let seconds = Duration::from_secs;
+        assert_eq!(line(0, Some(2000), seconds(1), None), "0 of 2,000");
+        assert_eq!(line(500, Some(2000), seconds(10), None), "500 of 2,000, 50/s, 30s left");
+        assert_eq!(line(2001, Some(2000), seconds(10), None), "2,001 of 2,000, 200/s");
+        assert_eq!(line(1500, None, seconds(10), None), "1,500 done, 150/s");
+        let waiting = line(5, Some(10), seconds(1), Some(("GitHub's rate limit", seconds(60))));
+        assert!(
+            waiting.starts_with("5 of 10, waiting until ") && waiting.ends_with(" (1m): GitHub's rate limit")
+        );
+    }
+}

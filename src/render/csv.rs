@@ -1,0 +1,100 @@
+//! CSV and TSV, by RFC 4180, for spreadsheets and scripts.
+
+use std::borrow::Cow;
+use std::io;
+
+use super::{Output, Renderer};
+use crate::report::{Cell, Column, Row, Summary};
+
+pub(super) struct Csv {
+    writer: csv::Writer<Output>,
+    begun: bool,
+}
+
+impl Csv {
+    pub(super) fn new(out: Output, delimiter: u8) -> Self {
+        let writer =
+            csv::WriterBuilder::new().delimiter(delimiter).terminator(csv::Terminator::CRLF).from_writer(out);
+        Self { writer, begun: false }
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.writer.write_record(Column::ALL.map(Column::name)).map_err(io_error)?;
+        }
+        Ok(())
+    }
+}
+
+impl Renderer for Csv {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.begin()?;
+        for column in Column::ALL {
+            match row.cell(column) {
+                Cell::Absent => self.writer.write_field(""),
+                Cell::Text(text) => self.writer.write_field(defused(&text).as_bytes()),
+                Cell::Number(number) => self.writer.write_field(number.to_string()),
+            }
+            .map_err(io_error)?;
+        }
+        self.writer.write_record(None::<&[u8]>).map_err(io_error)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+
+    fn finish(&mut self, _: &Summary) -> io::Result<()> {
+        self.begin()?;
+        self.writer.flush()
+    }
+}
+
+/// A text that a spreadsheet would take for a formula, with an apostrophe before it, which makes it
+/// text again. (A tab or a return, which would hide one, cannot be in a row.)
+fn defused(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::render::{Format, Look, Order, SortKey, sample};
+
+    const ORDER: Order = Order { by: SortKey::Roster, top: None };
+
+    #[test]
+    fn csv_has_the_contracts_header_and_no_formulas() {
+        assert_eq!(
+            sample::report(Format::Csv, ORDER, Look::default()),
+            "login,status,kind,id,public_repos,error,via,at,attempts\r\n\
+             torvalds,ok,user,1024025,9,,rest,2026-11-22T12:00:00Z,1\r\n\
+             microsoft,ok,organization,6154722,7421,,rest,2026-11-22T12:00:00Z,1\r\n\
+             nosuchlogin,not_found,,,,no user or organisation has this login,,,1\r\n\
+             '=cmd|' /C calc'!A0,invalid,,,,not a login: holds '=',,,0\r\n\
+             \"a\\u{1b}[31m,\"\"b\"\"\",invalid,,,,not a login: holds '\\u{1b}',,,0\r\n"
+        );
+    }
+
+    #[test]
+    fn tsv_is_the_same_with_tabs() {
+        let tsv = sample::report(Format::Tsv, Order { top: Some(1), ..ORDER }, Look::default());
+        assert_eq!(
+            tsv,
+            "login\tstatus\tkind\tid\tpublic_repos\terror\tvia\tat\tattempts\r\n\
+             torvalds\tok\tuser\t1024025\t9\t\trest\t2026-11-22T12:00:00Z\t1\r\n"
+        );
+    }
+
+    #[test]
+    fn a_report_without_rows_still_has_its_header() {
+        let csv = sample::report(Format::Csv, Order { top: Some(0), ..ORDER }, Look::default());
+        assert_eq!(csv, "login,status,kind,id,public_repos,error,via,at,attempts\r\n");
+    }
+}

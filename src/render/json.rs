@@ -1,0 +1,130 @@
+//! JSON and NDJSON, for programs.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::{Meta, Output, Renderer};
+use crate::report::{Column, Row, Summary};
+
+/// A row as a JSON object with the contract's keys.
+struct Object<'a>(&'a Row);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(Column::ALL.len()))?;
+        for column in Column::ALL {
+            map.serialize_entry(column.name(), &self.0.cell(column))?;
+        }
+        map.end()
+    }
+}
+
+/// One object a line, as the rows come.
+pub(super) struct Ndjson {
+    out: Output,
+}
+
+impl Ndjson {
+    pub(super) fn new(out: Output) -> Self {
+        Self { out }
+    }
+}
+
+impl Renderer for Ndjson {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, &Object(row))?;
+        self.out.write_all(b"\n")
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn finish(&mut self, _: &Summary) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// One document: `{"meta": …, "rows": […], "summary": …}`, a row a line.
+pub(super) struct Json {
+    out: Output,
+    meta: Meta,
+    rows: u64,
+}
+
+impl Json {
+    pub(super) fn new(out: Output, meta: Meta) -> Self {
+        Self { out, meta, rows: 0 }
+    }
+
+    /// What stands before a row: the document's beginning, or the comma behind the last row.
+    fn next(&mut self) -> io::Result<()> {
+        if self.rows == 0 {
+            self.out.write_all(b"{\n\"meta\": ")?;
+            serde_json::to_writer(&mut self.out, &self.meta)?;
+            return self.out.write_all(b",\n\"rows\": [\n");
+        }
+        self.out.write_all(b",\n")
+    }
+}
+
+impl Renderer for Json {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.next()?;
+        self.rows += 1;
+        serde_json::to_writer(&mut self.out, &Object(row)).map_err(Into::into)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        if self.rows == 0 {
+            self.next()?;
+        } else {
+            self.out.write_all(b"\n")?;
+        }
+        self.out.write_all(b"],\n\"summary\": ")?;
+        serde_json::to_writer(&mut self.out, summary)?;
+        self.out.write_all(b"\n}\n")?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::render::{Format, Look, Order, SortKey, sample};
+
+    const ORDER: Order = Order { by: SortKey::Roster, top: None };
+
+    #[test]
+    fn ndjson_is_rows_alone_with_null_for_what_is_not_known() {
+        let ndjson = sample::report(Format::Ndjson, ORDER, Look::default());
+        let lines: Vec<_> = ndjson.lines().collect();
+        assert_eq!(lines.len(), 5);
+        assert_eq!(
+            lines[0],
+            r#"{"login":"torvalds","status":"ok","kind":"user","id":1024025,"public_repos":9,"error":null,"via":"rest","at":"2026-11-22T12:00:00Z","attempts":1}"#
+        );
+        assert_eq!(
+            lines[2],
+            r#"{"login":"nosuchlogin","status":"not_found","kind":null,"id":null,"public_repos":null,"error":"no user or organisation has this login","via":null,"at":null,"attempts":1}"#
+        );
+    }
+
+    #[test]
+    fn json_is_one_document_with_meta_rows_and_summary() {
+        for (top, rows) in [(None, 5), (Some(1), 1), (Some(0), 0)] {
+            let json = sample::report(Format::Json, Order { top, ..ORDER }, Look::default());
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(json["rows"].as_array().unwrap().len(), rows);
+            assert_eq!(json["meta"]["api"], "https://api.github.com");
+            assert_eq!(json["summary"]["asked"], 5);
+            assert_eq!(json["summary"]["public_repos"], 7430);
+            assert_eq!(json["summary"]["complete"], true);
+        }
+    }
+}

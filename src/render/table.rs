@@ -1,0 +1,219 @@
+//! A table for a terminal.
+
+use std::io::{self, Write};
+
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, TableStyle};
+
+use super::{Output, Renderer};
+use crate::report::{Row, Status, Summary};
+use crate::text::{thousands, visible};
+
+/// What the terminal can show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Colours are wanted.
+    pub color: bool,
+    /// More than ASCII can be shown.
+    pub unicode: bool,
+    /// Columns of the terminal; none where the output is no terminal, and lines may be long.
+    pub width: Option<u16>,
+}
+
+pub(super) struct Table {
+    out: Output,
+    look: Look,
+    rows: Vec<Row>,
+}
+
+impl Table {
+    pub(super) fn new(out: Output, look: Look) -> Self {
+        Self { out, look, rows: Vec::new() }
+    }
+
+    fn text(&self, text: &str) -> String {
+        if self.look.unicode {
+            return visible(text).into_owned();
+        }
+        visible(text).replace('…', "...").chars().map(escaped_unless_ascii).collect()
+    }
+
+    fn cells(&self, row: &Row, with_reasons: bool) -> Vec<Cell> {
+        let color = match row.status {
+            Status::Ok => None,
+            Status::NotFound | Status::Skipped => Some(Color::DarkYellow),
+            Status::Forbidden | Status::Invalid | Status::Failed => Some(Color::DarkRed),
+        };
+        let paint = |cell: Cell| match color {
+            Some(color) if self.look.color => cell.fg(color),
+            _ => cell,
+        };
+        let kind = match (row.status, row.kind) {
+            (Status::Ok, kind) => kind.map_or("", crate::report::Kind::as_str),
+            (Status::NotFound, _) => "not found",
+            (status, _) => status.as_str(),
+        };
+        let count = row.public_repos.map_or_else(|| "-".to_owned(), thousands);
+        let mut cells = vec![Cell::new(self.text(&row.login)), paint(Cell::new(kind)), Cell::new(count)];
+        if with_reasons {
+            cells.push(paint(Cell::new(
+                row.error.as_deref().map(|error| self.text(error)).unwrap_or_default(),
+            )));
+        }
+        cells
+    }
+
+    fn footer(&self, summary: &Summary, with_reasons: bool) -> Vec<Cell> {
+        let shown = self.rows.len() as u64;
+        let logins = if shown < summary.asked {
+            format!("{} of {} logins", thousands(shown), thousands(summary.asked))
+        } else {
+            crate::text::counted(shown, "login", "logins")
+        };
+        let outcomes = summary.outcomes();
+        let (first, others) = outcomes.split_once(", ").unwrap_or((&outcomes, ""));
+        let count = thousands(summary.public_repos);
+        let cells = if with_reasons {
+            vec![logins, first.to_owned(), count, others.to_owned()]
+        } else {
+            vec![logins, outcomes, count]
+        };
+        let bold = |text| match Cell::new(text) {
+            cell if self.look.color => cell.add_attribute(Attribute::Bold),
+            cell => cell,
+        };
+        cells.into_iter().map(bold).collect()
+    }
+}
+
+fn escaped_unless_ascii(c: char) -> String {
+    if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }
+}
+
+impl Renderer for Table {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.rows.push(row.clone());
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        let with_reasons = self.rows.iter().any(|row| row.error.is_some());
+        let mut table = comfy_table::Table::new();
+        let rule = if self.look.unicode { '─' } else { '-' };
+        let line = LineStyle::none().fill(rule).junction(rule);
+        table.load_style(TableStyle::new().header_separator(line).row_separator(line));
+        if self.look.color {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        let mut header = vec!["Login", "Kind", "Public repos"];
+        if with_reasons {
+            header.push("Reason");
+        }
+        table.set_header(header);
+        for row in &self.rows {
+            table.add_row(self.cells(row, with_reasons));
+        }
+        table.add_row(self.footer(summary, with_reasons));
+        if let Some(width) = self.look.width {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
+        if let Some(count) = table.column_mut(2) {
+            count.set_cell_alignment(CellAlignment::Right);
+        }
+        // One rule above the rows and one below: of those between rows, the footer's alone is kept.
+        let is_rule = |line: &str| line.starts_with(rule) && line.chars().all(|c| c == rule);
+        let lines: Vec<_> = table.lines().collect();
+        let rules = lines.iter().filter(|line| is_rule(line)).count();
+        let mut met = 0;
+        for line in lines {
+            if is_rule(&line) {
+                met += 1;
+                if met != 1 && met != rules {
+                    continue;
+                }
+            }
+            writeln!(self.out, "{}", line.trim_end())?;
+        }
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Look;
+    use crate::render::{Format, Order, SortKey, sample};
+
+    const ORDER: Order = Order { by: SortKey::Roster, top: None };
+
+    fn table(order: Order, look: Look) -> String {
+        sample::report(Format::Table, order, look)
+    }
+
+    #[test]
+    fn a_failures_reason_stands_in_its_row() {
+        insta::assert_snapshot!(table(ORDER, Look { unicode: true, ..Look::default() }), @r#"
+         Login                Kind           Public repos   Reason
+        ───────────────────────────────────────────────────────────────────────────────────────────
+         torvalds             user                      9
+         microsoft            organization          7,421
+         nosuchlogin          not found                 -   no user or organisation has this login
+         =cmd|' /C calc'!A0   invalid                   -   not a login: holds '='
+         a\u{1b}[31m,"b"      invalid                   -   not a login: holds '\u{1b}'
+        ───────────────────────────────────────────────────────────────────────────────────────────
+         5 logins             2 counted             7,430   1 not found, 2 invalid
+        "#);
+    }
+
+    #[test]
+    fn without_failures_there_is_no_column_for_reasons() {
+        let look = Look { unicode: true, ..Look::default() };
+        insta::assert_snapshot!(table(Order { top: Some(1), ..ORDER }, look), @"
+         Login           Kind                                Public repos
+        ──────────────────────────────────────────────────────────────────
+         torvalds        user                                           9
+        ──────────────────────────────────────────────────────────────────
+         1 of 5 logins   2 counted, 1 not found, 2 invalid          7,430
+        ");
+    }
+
+    #[test]
+    fn it_is_readable_at_sixty_columns() {
+        let table = table(ORDER, Look { unicode: true, width: Some(60), color: false });
+        assert!(table.lines().all(|line| line.chars().count() <= 60));
+        insta::assert_snapshot!(table, @r#"
+         Login           Kind           Public repos   Reason
+        ────────────────────────────────────────────────────────────
+         torvalds        user                      9
+         microsoft       organization          7,421
+         nosuchlogin     not found                 -   no user or
+                                                       organisation
+                                                       has this
+                                                       login
+         =cmd|' /C       invalid                   -   not a login:
+         calc'!A0                                      holds '='
+         a\u{1b}[31m,"   invalid                   -   not a login:
+         b"                                            holds
+                                                       '\u{1b}'
+        ────────────────────────────────────────────────────────────
+         5 logins        2 counted             7,430   1 not found,
+                                                       2 invalid
+        "#);
+    }
+
+    #[test]
+    fn it_is_plain_ascii_where_the_locale_is_not_utf8() {
+        assert!(table(ORDER, Look::default()).is_ascii());
+    }
+
+    #[test]
+    fn failures_are_coloured_where_colours_are_wanted() {
+        let colored = table(ORDER, Look { unicode: true, color: true, width: None });
+        assert!(colored.contains("\u{1b}[38;5;3m") && colored.contains("\u{1b}[38;5;1m"), "{colored:?}");
+        assert!(!table(ORDER, Look::default()).contains('\u{1b}'));
+    }
+}

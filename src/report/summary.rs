@@ -1,0 +1,123 @@
+//! The totals of a run.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Row, Status};
+use crate::text::{self, counted};
+
+/// The totals of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Summary {
+    /// Distinct logins: the rows of the report.
+    pub asked: u64,
+    /// Rows that were counted.
+    pub ok: u64,
+    /// Rows that GitHub does not know.
+    pub not_found: u64,
+    /// Rows that GitHub refused.
+    pub forbidden: u64,
+    /// Rows that are no logins.
+    pub invalid: u64,
+    /// Rows without a good answer.
+    pub failed: u64,
+    /// Rows that were not asked for.
+    pub skipped: u64,
+    /// Logins that were named again, in any case, and dropped.
+    pub duplicates: u64,
+    /// The sum of public repositories over the counted rows.
+    pub public_repos: u64,
+    /// Requests sent.
+    pub requests: u64,
+    /// Wall time of the run in seconds, to the millisecond.
+    pub seconds: f64,
+    /// Whether every login was asked.
+    pub complete: bool,
+}
+
+impl Summary {
+    /// Takes one more row into account.
+    pub fn add(&mut self, row: &Row) {
+        self.asked += 1;
+        *match row.status {
+            Status::Ok => &mut self.ok,
+            Status::NotFound => &mut self.not_found,
+            Status::Forbidden => &mut self.forbidden,
+            Status::Invalid => &mut self.invalid,
+            Status::Failed => &mut self.failed,
+            Status::Skipped => &mut self.skipped,
+        } += 1;
+        // A server can claim any number; the sum must not be what panics.
+        self.public_repos = self.public_repos.saturating_add(row.public_repos.unwrap_or(0));
+    }
+
+    /// Rows that have no count.
+    #[must_use]
+    pub fn uncounted(&self) -> u64 {
+        self.asked - self.ok
+    }
+
+    /// What became of the logins, in words: `3 counted, 1 not found`.
+    #[must_use]
+    pub fn outcomes(&self) -> String {
+        let outcomes = [
+            (self.ok, "counted"),
+            (self.not_found, "not found"),
+            (self.forbidden, "forbidden"),
+            (self.invalid, "invalid"),
+            (self.failed, "failed"),
+            (self.skipped, "skipped"),
+        ];
+        let said = outcomes.iter().filter(|(number, _)| *number > 0);
+        said.map(|(number, word)| format!("{} {word}", text::thousands(*number)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+/// The line on standard error at the end of a run.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&counted(self.asked, "login", "logins"))?;
+        if self.duplicates > 0 {
+            write!(f, " ({} dropped)", counted(self.duplicates, "duplicate", "duplicates"))?;
+        }
+        if self.asked > 0 {
+            write!(f, ": {}", self.outcomes())?;
+        }
+        write!(f, ". {}.", counted(self.public_repos, "public repository", "public repositories"))?;
+        let seconds = std::time::Duration::from_secs_f64(self.seconds.max(0.0));
+        write!(f, " {} in {}.", counted(self.requests, "request", "requests"), text::duration(seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_says_what_became_of_every_login() {
+        let mut summary = Summary { requests: 4, seconds: 0.234, ..Summary::default() };
+        for repos in [9, 28, 74] {
+            let row = Row::without_count("a", Status::Ok, "");
+            summary.add(&Row { error: None, public_repos: Some(repos), ..row });
+        }
+        summary.add(&Row::without_count("b", Status::NotFound, "gone"));
+        assert_eq!(
+            summary.to_string(),
+            "4 logins: 3 counted, 1 not found. 111 public repositories. 4 requests in 0.2s."
+        );
+        assert_eq!(summary.uncounted(), 1);
+    }
+
+    #[test]
+    fn a_hostile_count_does_not_overflow_the_sum() {
+        let mut summary = Summary::default();
+        for _ in 0..2 {
+            let row = Row::without_count("a", Status::Ok, "");
+            summary.add(&Row { public_repos: Some(u64::MAX), ..row });
+        }
+        assert_eq!(summary.public_repos, u64::MAX);
+    }
+}

@@ -1,0 +1,269 @@
+//! Where logins come from: arguments, files and standard input, one after the other, without
+//! duplicates.
+//!
+//! A roster streams. Files are opened before anything is asked, so that a wrong name is known at
+//! once, but read only as fast as their logins are looked up.
+
+mod text;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::mpsc;
+
+use crate::login::{Login, NotALogin};
+
+/// What a roster is made of: logins, and what stands where a login should.
+pub type Entry = Result<Login, NotALogin>;
+
+/// Batches of lines that are read ahead.
+const READ_AHEAD: usize = 4;
+
+/// One place that logins come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A login, as it was typed.
+    Text(String),
+    /// A list, one login a line.
+    File(PathBuf),
+    /// A list on standard input.
+    Stdin,
+}
+
+/// A roster cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}: {}", path.display(), crate::text::reason(cause))]
+pub struct Unreadable {
+    path: PathBuf,
+    cause: io::Error,
+}
+
+/// All sources, opened.
+pub struct Roster {
+    typed: Vec<String>,
+    lists: Vec<(PathBuf, Box<dyn Read + Send>)>,
+    files: Vec<PathBuf>,
+    endless: bool,
+    notes: Arc<Notes>,
+}
+
+/// What becomes known of a roster while it is read.
+#[derive(Debug, Default)]
+pub struct Notes {
+    duplicates: AtomicU64,
+    failure: OnceLock<String>,
+}
+
+impl Notes {
+    /// Logins that were named again, in any case, and dropped.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates.load(Ordering::Relaxed)
+    }
+
+    /// Why the rest of a list could not be read, if it could not.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+}
+
+impl Roster {
+    /// Opens every source.
+    ///
+    /// # Errors
+    /// [`Unreadable`] for the first file that is missing, a folder, or not ours to read.
+    pub fn open(sources: &[Source]) -> Result<Self, Unreadable> {
+        let mut roster = Self {
+            typed: Vec::new(),
+            lists: Vec::new(),
+            files: Vec::new(),
+            endless: false,
+            notes: Arc::default(),
+        };
+        for source in sources {
+            match source {
+                // The order of the roster is the order of its sources.
+                Source::Text(text) if roster.lists.is_empty() => roster.typed.push(text.clone()),
+                Source::Text(text) => {
+                    roster.lists.push((PathBuf::new(), Box::new(io::Cursor::new(text.clone()))));
+                }
+                Source::File(path) => {
+                    let file = open(path).map_err(|cause| Unreadable { path: path.clone(), cause })?;
+                    roster.lists.push((path.clone(), Box::new(file)));
+                    roster.files.push(path.clone());
+                }
+                Source::Stdin => {
+                    roster.endless = true;
+                    roster.lists.push(("standard input".into(), Box::new(io::stdin())));
+                }
+            }
+        }
+        Ok(roster)
+    }
+
+    /// What will be known when the roster has been read.
+    #[must_use]
+    pub fn notes(&self) -> Arc<Notes> {
+        Arc::clone(&self.notes)
+    }
+
+    /// Whether nobody can know how long it is.
+    #[must_use]
+    pub fn is_endless(&self) -> bool {
+        self.endless
+    }
+
+    /// About how many logins there are (duplicates and comments included), if that can be known
+    /// without reading standard input.
+    #[must_use]
+    pub fn estimate(&self) -> Option<u64> {
+        if self.endless {
+            return None;
+        }
+        let more = self.lists.len() - self.files.len();
+        let lines: u64 = self.files.iter().map(|path| text::count_lines(path).unwrap_or(0)).sum();
+        Some(lines + (self.typed.len() + more) as u64)
+    }
+
+    /// The logins, each once whatever its case, in the order in which they were named first.
+    pub fn entries(self) -> impl Stream<Item = Entry> + Send + use<> {
+        let notes = self.notes;
+        let mut seen = HashSet::new();
+        let typed = stream::iter(self.typed.into_iter().map(|text| Login::parse(&text)));
+        typed.chain(lines(self.lists, Arc::clone(&notes))).filter(move |entry| {
+            let new = seen.insert(key(entry));
+            if !new {
+                notes.duplicates.fetch_add(1, Ordering::Relaxed);
+            }
+            std::future::ready(new)
+        })
+    }
+}
+
+fn key(entry: &Entry) -> Box<str> {
+    match entry {
+        Ok(login) => login.key(),
+        // A control character cannot be part of a login: no confusion of the two.
+        Err(not) => format!("\0{}", not.text.trim()),
+    }
+    .into()
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    Ok(file)
+}
+
+/// Reads lists on a thread of their own: reading standard input blocks, and may do so for ever.
+fn lines(lists: Vec<(PathBuf, Box<dyn Read + Send>)>, notes: Arc<Notes>) -> impl Stream<Item = Entry> + Send {
+    let (sender, mut receiver) = mpsc::channel::<Vec<Entry>>(READ_AHEAD);
+    if !lists.is_empty() {
+        std::thread::spawn(move || {
+            for (path, list) in lists {
+                let typed = path.as_os_str().is_empty();
+                // A typed login is taken as it is: nothing in it is a comment.
+                let read = if typed { text::read_whole(list, &sender) } else { text::read(list, &sender) };
+                match read {
+                    Ok(()) => {}
+                    Err(text::End::NobodyWants) => return,
+                    Err(text::End::Failed(cause)) => {
+                        let _ = notes.failure.set(Unreadable { path, cause }.to_string());
+                        return;
+                    }
+                }
+            }
+        });
+    }
+    stream::poll_fn(move |context| receiver.poll_recv(context)).flat_map(stream::iter)
+}
+
+/// Whether a person would have to type the list.
+#[must_use]
+pub fn stdin_is_a_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file(text: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text).unwrap();
+        file
+    }
+
+    async fn read(sources: &[Source]) -> (Vec<String>, u64) {
+        let roster = Roster::open(sources).unwrap();
+        let notes = roster.notes();
+        let entries = roster.entries().map(|entry| match entry {
+            Ok(login) => login.to_string(),
+            Err(not) => format!("{:?} {}", not.text, not),
+        });
+        (entries.collect().await, notes.duplicates())
+    }
+
+    #[tokio::test]
+    async fn lists_may_hold_comments_blank_lines_and_any_line_ends() {
+        let list = file(
+            b"\xef\xbb\xbf# our team\r\ntorvalds\r\n\r\n  @antirez # Redis\n\nhttps://github.com/gvanrossum",
+        );
+        let (entries, duplicates) = read(&[Source::File(list.path().into())]).await;
+        assert_eq!(entries, ["torvalds", "antirez", "gvanrossum"]);
+        assert_eq!(duplicates, 0);
+    }
+
+    #[tokio::test]
+    async fn a_login_in_any_case_is_asked_for_once_and_first_come_first_served() {
+        let list = file(b"Torvalds\nantirez\nTORVALDS\na/b\n");
+        let (entries, duplicates) = read(&[
+            Source::Text("torvalds".into()),
+            Source::Text("a/b".into()),
+            Source::File(list.path().into()),
+            Source::Text("#late".into()),
+        ])
+        .await;
+        assert_eq!(
+            entries,
+            ["torvalds", "\"a/b\" not a login: holds '/'", "antirez", "\"#late\" not a login: holds '#'"]
+        );
+        assert_eq!(duplicates, 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_text_is_rows_and_not_the_end() {
+        let long = vec![b'x'; 1 << 20];
+        let list = file(&[b"\xff\xfe\n", &long[..], b"\nantirez\n"].concat());
+        let (entries, _) = read(&[Source::File(list.path().into())]).await;
+        assert_eq!(entries.len(), 3);
+        assert!(entries[0].ends_with("not a login: holds '\u{fffd}'"), "{}", entries[0]);
+        assert!(entries[1].len() < 5_000, "{}", entries[1].len());
+        assert_eq!(entries[2], "antirez");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_at_once() {
+        let open = |path: &str| Roster::open(&[Source::File(path.into())]).err().unwrap().to_string();
+        assert!(open("/nowhere/list.txt").starts_with("cannot read /nowhere/list.txt: No such file"));
+        assert_eq!(open("/"), "cannot read /: it is a folder");
+    }
+
+    #[test]
+    fn the_length_is_known_beforehand_unless_there_is_standard_input() {
+        let list = file(b"a\nb\nc");
+        let sources = [Source::Text("x".into()), Source::File(list.path().into()), Source::Text("y".into())];
+        assert_eq!(Roster::open(&sources).unwrap().estimate(), Some(5));
+        assert_eq!(Roster::open(&[Source::Stdin]).unwrap().estimate(), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! One run, from the configuration to the exit status.
+
+use std::pin::pin;
+use std::time::Instant;
+
+use futures::{FutureExt, StreamExt};
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::github::stop::Stop;
+use crate::github::transport::Source;
+use crate::github::{BuildError, Client};
+use crate::lookup::lookup;
+use crate::output::{Report, Sink, Unwritable};
+use crate::progress::{Progress, say};
+use crate::render::Meta;
+use crate::report::Summary;
+use crate::roster::{self, Roster, Unreadable};
+use crate::text::{counted, duration};
+
+/// Rows that are handed to the renderers together, where there are that many at once.
+const BATCH: usize = 512;
+
+/// A run could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A list cannot be read.
+    #[error(transparent)]
+    Roster(#[from] Unreadable),
+    /// A report cannot be written.
+    #[error(transparent)]
+    Output(#[from] Unwritable),
+    /// The network cannot be set up.
+    #[error(transparent)]
+    Network(#[from] BuildError),
+}
+
+/// Counts, reports, and says how it went.
+///
+/// Ctrl-C ends it in order, with the rest of the rows skipped; a second one ends it at once.
+///
+/// # Errors
+/// [`Failure`] where nothing was asked yet.
+pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
+    let begun = Instant::now();
+    let meta = meta(&config);
+    let open = |report: &Report| Sink::open(report, config.order, config.look, &meta);
+    let sinks = config.reports.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let roster = Roster::open(&config.sources)?;
+    let client = Client::new(config.settings.clone())?;
+    if roster.is_endless() && roster::stdin_is_a_terminal() && !config.quiet {
+        say("reading logins from the keyboard, one a line; Ctrl-D ends the list");
+    }
+
+    let total = if config.progress == crate::config::Progress::Hidden { None } else { roster.estimate() };
+    let shown = progress.start(client.clone(), total);
+    let counted = count(roster, &client, sinks, &progress);
+    let interrupted = async {
+        interruption().await;
+        client.governor().end(Stop::Interrupted);
+        interruption().await;
+    };
+    let Some(outcome) = futures::future::select(pin!(counted), pin!(interrupted)).map(finished).await else {
+        // Whatever was half written goes with the sinks.
+        progress.clear(&shown);
+        return Ok(Exit::Interrupted);
+    };
+    progress.clear(&shown);
+    Ok(conclude(outcome, &config, &client, begun))
+}
+
+fn finished<A, X, Y>(either: futures::future::Either<(A, X), ((), Y)>) -> Option<A> {
+    match either {
+        futures::future::Either::Left((outcome, _)) => Some(outcome),
+        futures::future::Either::Right(_) => None,
+    }
+}
+
+async fn interruption() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // A system without signals cannot send any.
+        std::future::pending::<()>().await;
+    }
+}
+
+fn meta(config: &Config) -> Meta {
+    let folder = |folder: &std::path::Path| Some(folder.display().to_string());
+    let (replayed, recorded) = match &config.settings.source {
+        Source::Network => (None, None),
+        Source::Replay(from) => (folder(from), None),
+        Source::Record(to) => (None, folder(to)),
+    };
+    Meta {
+        generator: concat!("ghrepos ", env!("CARGO_PKG_VERSION")),
+        api: config.settings.api.to_string(),
+        replayed,
+        recorded,
+        started: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
+    }
+}
+
+/// What came of asking.
+struct Outcome {
+    summary: Summary,
+    sinks: Vec<Sink>,
+    /// Lists that broke off, reports that cannot be written: one line each.
+    problems: Vec<String>,
+}
+
+/// Asks for everyone and hands the rows to the sinks as they come.
+async fn count(roster: Roster, client: &Client, mut sinks: Vec<Sink>, progress: &Progress) -> Outcome {
+    let notes = roster.notes();
+    let endless = roster.is_endless();
+    let governor = client.governor();
+    // Nobody waits for the rest of a pipe that may never end. A file's rest is read: its rows are due.
+    let over = async {
+        match governor.abandoned().await {
+            Stop::Interrupted if !endless => std::future::pending().await,
+            _ => {}
+        }
+    };
+    let entries = roster.entries().take_until(Box::pin(over));
+    let mut rows = pin!(lookup(client, entries).ready_chunks(BATCH));
+    let mut summary = Summary::default();
+    let mut problems = Vec::new();
+    while let Some(rows) = rows.next().await {
+        for row in &rows {
+            summary.add(row);
+        }
+        progress.add(rows.len());
+        let mut kept = Vec::with_capacity(sinks.len());
+        for mut sink in sinks {
+            match sink.rows(&rows) {
+                Ok(()) => kept.push(sink),
+                Err(error) if error.is_closed_pipe() => {}
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        sinks = kept;
+        if sinks.is_empty() {
+            // Rows that nobody gets are not worth a request.
+            governor.end(Stop::ReaderGone);
+        }
+    }
+    problems.extend(notes.failure().map(str::to_owned));
+    summary.duplicates = notes.duplicates();
+    Outcome { summary, sinks, problems }
+}
+
+/// Ends the reports, tells what there is to tell, and decides the exit status.
+fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Instant) -> Exit {
+    let Outcome { mut summary, sinks, mut problems } = outcome;
+    let stop = client.governor().stop();
+    summary.requests = client.requests();
+    summary.seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+    summary.complete = summary.skipped == 0 && stop.is_none() && problems.is_empty();
+
+    // Where nothing was learnt, a table of failures would only hide the one line that tells why, and
+    // a file would replace an earlier report that is worth more.
+    let nothing_learnt = summary.ok + summary.not_found + summary.forbidden == 0;
+    let in_vain = nothing_learnt && stop.as_ref().is_some_and(|stop| *stop != Stop::Interrupted);
+    let mut written = false;
+    for sink in sinks {
+        if in_vain && sink.is_silent_until_finished() {
+            continue;
+        }
+        match sink.finish(&summary) {
+            Ok(()) => written = true,
+            Err(error) if error.is_closed_pipe() => {}
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+
+    let mut exit = if summary.uncounted() > 0 { Exit::Uncounted } else { Exit::Counted };
+    if stop == Some(Stop::ReaderGone) && problems.is_empty() {
+        return Exit::Counted;
+    }
+    for problem in &problems {
+        say(problem);
+        exit = exit.or(Exit::Usage);
+    }
+    if let Some(stop) = &stop {
+        exit = Exit::of(stop).map_or(exit, |status| exit.or(status));
+        if *stop != Stop::ReaderGone && (*stop != Stop::Interrupted || !config.quiet) {
+            say(&explained(stop, config, &summary));
+        }
+    }
+    if written && !in_vain && !config.quiet {
+        if summary.asked == 0 {
+            say("the list held no logins: nothing to count");
+        } else {
+            say(&summary.to_string());
+        }
+    }
+    exit
+}
+
+/// Why a run ended early, what that means, and the way out.
+fn explained(stop: &Stop, config: &Config, summary: &Summary) -> String {
+    let token = config.settings.token.as_ref().map_or("GH_TOKEN", |token| token.source());
+    let api = &config.settings.api;
+    let rest = if summary.skipped == 0 {
+        String::new()
+    } else {
+        format!("; {} not asked", counted(summary.skipped, "login was", "logins were"))
+    };
+    match stop {
+        Stop::TokenRefused(message) => {
+            format!(
+                "GitHub refused the token from {token}: {message}. Make a new one, or unset {token} to ask without{rest}"
+            )
+        }
+        Stop::TokenNeeded(message) => {
+            format!("{api} wants a token: {message}. Put one into {token}{rest}")
+        }
+        Stop::OutOfReach(reason) => format!("cannot reach {api}: {reason}{rest}"),
+        Stop::Limited { until } => {
+            let wait = until.duration_since(Timestamp::now());
+            let wait = duration(std::time::Duration::try_from(wait).unwrap_or_default());
+            let hint = if config.settings.token.is_some() {
+                ""
+            } else {
+                " (60 requests an hour without a token; put one into GH_TOKEN for 5,000)"
+            };
+            format!("GitHub's rate limit{hint} lasts until {until}, {wait} from now{rest}")
+        }
+        Stop::RefusedAgain(_) | Stop::RecordingFailed(_) => format!("{stop}{rest}"),
+        Stop::Interrupted => format!("interrupted{rest}"),
+        Stop::ReaderGone => String::new(),
+    }
+}

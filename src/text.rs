@@ -1,0 +1,128 @@
+//! Text for people: numbers with separators, and text from elsewhere made harmless.
+//!
+//! Logins come from lists that anyone may have edited, messages from servers. Neither may reach a
+//! terminal with control characters that move its cursor or turn its writing direction round.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The most characters of a text from elsewhere that a report holds.
+const MAX_LENGTH: usize = 500;
+
+/// `text` with its control and direction characters escaped (`\u{1b}`), and cut to 500 characters.
+///
+/// ```
+/// assert_eq!(ghrepos::text::visible("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+/// ```
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_LENGTH && !text.chars().any(is_invisible) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len().min(MAX_LENGTH));
+    for (length, c) in text.chars().enumerate() {
+        if length == MAX_LENGTH {
+            shown.push('…');
+            break;
+        }
+        if is_invisible(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Control characters (C0, DEL, C1), line and paragraph separators, and everything that changes the
+/// direction of writing or takes no room.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The reason for an error of the system, without its number.
+#[must_use]
+pub fn reason(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    visible(text.split(" (os error").next().unwrap_or_default()).into_owned()
+}
+
+/// `1234567` as `1,234,567`.
+#[must_use]
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 login`, `2 logins`, `1,234 logins`.
+#[must_use]
+pub fn counted(number: u64, singular: &str, plural: &str) -> String {
+    format!("{} {}", thousands(number), if number == 1 { singular } else { plural })
+}
+
+/// A duration as a person says it: `0.2s`, `15s`, `4m 10s`, `2h 5m`.
+#[must_use]
+pub fn duration(duration: std::time::Duration) -> String {
+    let mut out = String::new();
+    let seconds = duration.as_secs();
+    // Writing to a String cannot fail.
+    let _ = match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, _) if duration.as_millis() < 100 => write!(out, "{}ms", duration.as_millis()),
+        (0, 0, s) if s < 10 && duration.subsec_millis() >= 50 => {
+            write!(out, "{:.1}s", duration.as_secs_f64())
+        }
+        (0, 0, s) => write!(out, "{s}s"),
+        (0, m, 0) => write!(out, "{m}m"),
+        (0, m, s) => write!(out, "{m}m {s}s"),
+        (h, 0, _) => write!(out, "{h}h"),
+        (h, m, _) => write!(out, "{h}h {m}m"),
+    };
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1000), "1,000");
+        assert_eq!(thousands(12_345_678), "12,345,678");
+        assert_eq!(thousands(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn nothing_that_moves_a_cursor_or_turns_the_text_stays() {
+        assert_eq!(visible("日本語 naïve"), "日本語 naïve");
+        assert_eq!(visible("a\r\n\t\u{7f}\u{9b}b"), "a\\r\\n\\t\\u{7f}\\u{9b}b");
+        assert_eq!(visible("\u{202e}evil"), "\\u{202e}evil");
+        assert_eq!(visible(&"x".repeat(600)).chars().count(), 501);
+    }
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        let shown = |ms| duration(Duration::from_millis(ms));
+        assert_eq!(shown(12), "12ms");
+        assert_eq!(shown(234), "0.2s");
+        assert_eq!(shown(1000), "1s");
+        assert_eq!(shown(1500), "1.5s");
+        assert_eq!(shown(15_000), "15s");
+        assert_eq!(shown(250_000), "4m 10s");
+        assert_eq!(shown(300_000), "5m");
+        assert_eq!(shown(7_500_000), "2h 5m");
+    }
+}

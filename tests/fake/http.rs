@@ -1,0 +1,178 @@
+//! HTTP/1.1 on a bare socket.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{Fault, State};
+
+/// A request, read to its last byte.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `GET`
+    pub method: String,
+    /// Path and query, as they came.
+    pub target: String,
+    /// All headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// Every header of a name.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(header, _)| header == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The path, without the query.
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// A parameter of the query.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.target.split_once('?')?;
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// All headers but the body's length and the date.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Response {
+    /// An answer in JSON.
+    pub fn json(status: u16, body: &str) -> Self {
+        Self { status, headers: Vec::new(), body: body.into() }
+            .with("content-type", "application/json; charset=utf-8")
+    }
+
+    /// A page, as a proxy sends it.
+    pub fn html(status: u16) -> Self {
+        let body = format!(
+            "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body>Unicorn!</body></html>\n"
+        );
+        Self { status, headers: Vec::new(), body }.with("content-type", "text/html; charset=utf-8")
+    }
+
+    /// The same with one more header.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    fn head(&self) -> String {
+        let now = jiff::Timestamp::now();
+        let date =
+            jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now).expect("a date");
+        let mut head = format!(
+            "HTTP/1.1 {} Status\r\ndate: {date}\r\ncontent-length: {}\r\n",
+            self.status,
+            self.body.len()
+        );
+        for (name, value) in &self.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        head + "\r\n"
+    }
+}
+
+/// Serves a connection until either side ends it.
+pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
+    let _ = stream.set_nodelay(true);
+    let mut buffer = Vec::new();
+    while let Some(request) = read(&mut stream, &mut buffer).await {
+        let outcome = tokio::select! {
+            outcome = state.answer(request) => outcome,
+            // A client that hangs up takes its request with it.
+            () = gone(&stream) => return,
+        };
+        let written = match outcome {
+            Ok(response) => {
+                let whole = response.head() + &response.body;
+                stream.write_all(whole.as_bytes()).await
+            }
+            Err((Fault::Reset, _)) => {
+                let _ = stream.set_zero_linger();
+                return;
+            }
+            Err((Fault::Truncated, response)) => {
+                let half = response.body.get(..response.body.len() / 2).unwrap_or_default();
+                let _ = stream.write_all((response.head() + half).as_bytes()).await;
+                return;
+            }
+            Err((Fault::BrokenJson, response)) => {
+                let mut broken = response.clone();
+                broken.body.truncate(response.body.len() / 2);
+                let whole = broken.head() + &broken.body;
+                stream.write_all(whole.as_bytes()).await
+            }
+            Err((Fault::Drip, response)) => drip(&mut stream, &response).await,
+            Err(_) => return,
+        };
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+async fn drip(stream: &mut TcpStream, response: &Response) -> std::io::Result<()> {
+    stream.write_all(response.head().as_bytes()).await?;
+    for byte in response.body.bytes() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stream.write_all(&[byte]).await?;
+    }
+    Ok(())
+}
+
+async fn gone(stream: &TcpStream) {
+    let mut byte = [0];
+    // Our clients do not send a second request before the first is answered: what there is to see is
+    // the end.
+    while stream.peek(&mut byte).await.is_ok_and(|length| length > 0) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
+    loop {
+        if let Some((request, length)) = parse(buffer) {
+            buffer.drain(..length);
+            return Some(request);
+        }
+        if stream.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+fn parse(buffer: &[u8]) -> Option<(Request, usize)> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut request = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(head) = request.parse(buffer).expect("a request") else {
+        return None;
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers: Vec<_> =
+        request.headers.iter().map(|header| (header.name.to_ascii_lowercase(), text(header.value))).collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length: usize = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let body = buffer.get(head..head + length)?.to_vec();
+    let (method, target) = (request.method?.to_owned(), request.path?.to_owned());
+    Some((Request { method, target, headers, body }, head + length))
+}

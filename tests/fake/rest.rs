@@ -1,0 +1,109 @@
+//! The routes of the REST API.
+
+use serde_json::{Value, json};
+
+use super::{Account, Behaviour, Request, Response, account, repositories};
+
+/// The body of a 403 or 429 for the secondary limit.
+pub const SECONDARY: &str = r#"{"documentation_url":"https://docs.github.com/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits","message":"You have exceeded a secondary rate limit. Please wait a few minutes before you try again. If you reach out to GitHub Support for help, please include the request ID 0000:0000:SAMPLE."}"#;
+/// The body of a 403 for the primary limit.
+pub const PRIMARY: &str = r#"{"message":"API rate limit exceeded for 203.0.113.7. (But here's the good news: Authenticated requests get a higher rate limit. Check out the documentation for more details.)","documentation_url":"https://docs.github.com/rest/overview/resources-in-the-rest-api#rate-limiting"}"#;
+const NOT_FOUND: &str = r#"{"message":"Not Found","documentation_url":"https://docs.github.com/rest/users/users#get-a-user","status":"404"}"#;
+const BAD_CREDENTIALS: &str =
+    r#"{"message":"Bad credentials","documentation_url":"https://docs.github.com/rest","status":"401"}"#;
+const UNAUTHENTICATED: &str = r#"{"message":"Requires authentication","documentation_url":"https://docs.github.com/rest","status":"401"}"#;
+
+/// The login that a request names.
+pub fn login(request: &Request) -> String {
+    let path = request.path();
+    let path = path.strip_prefix("/api/v3").unwrap_or(path);
+    let name = path.strip_prefix("/users/").unwrap_or_default().split('/').next().unwrap_or_default();
+    name.replace("%5B", "[").replace("%5D", "]")
+}
+
+/// The refusal of a token that is not the right one, or missing where one is needed.
+pub fn refused_token(request: &Request, behaviour: &Behaviour) -> Option<Response> {
+    let sent = request.all("authorization");
+    match (&behaviour.token, sent.first()) {
+        (None, _) | (Some(_), None) if !behaviour.private => None,
+        (Some(token), Some(sent)) if *sent == format!("Bearer {token}") => None,
+        (_, None) => Some(Response::json(401, UNAUTHENTICATED)),
+        _ => Some(Response::json(401, BAD_CREDENTIALS)),
+    }
+}
+
+/// Answers a request that nothing speaks against.
+pub fn respond(request: &Request) -> Response {
+    let path = request.path();
+    let path = path.strip_prefix("/api/v3").unwrap_or(path);
+    let response = match path.split('/').collect::<Vec<_>>()[..] {
+        ["", "rate_limit"] => Response::json(
+            200,
+            r#"{"resources":{"core":{"limit":5000,"used":0,"remaining":5000,"reset":0},"graphql":{"limit":5000,"used":0,"remaining":5000,"reset":0}}}"#,
+        ),
+        ["", "users", _] if request.method == "GET" => match account(&login(request)) {
+            Some(account) => Response::json(200, &user(&account).to_string()),
+            None => Response::json(404, NOT_FOUND),
+        },
+        ["", "users", _, "repos"] if request.method == "GET" => match account(&login(request)) {
+            Some(account) => repos(&account, request),
+            None => Response::json(404, NOT_FOUND),
+        },
+        _ => Response::json(404, NOT_FOUND),
+    };
+    if response.status != 200 {
+        return response;
+    }
+    let etag = format!(
+        "W/\"{:x}\"",
+        response.body.bytes().fold(5381_u64, |hash, byte| hash.wrapping_mul(33) ^ u64::from(byte))
+    );
+    if request.all("if-none-match").contains(&etag.as_str()) {
+        return Response { status: 304, headers: Vec::new(), body: String::new() }.with("etag", &etag);
+    }
+    response.with("etag", &etag)
+}
+
+fn repos(account: &Account, request: &Request) -> Response {
+    let number =
+        |name, otherwise| request.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+    let (page, per_page): (u64, u64) = (number("page", 1), number("per_page", 30).clamp(1, 100));
+    let owner = json!({"login": account.login, "id": account.id, "type": account.kind});
+    let names = repositories(account, page, per_page);
+    let body: Vec<_> = names
+        .iter()
+        .map(|name| json!({"name": name, "full_name": format!("{}/{name}", account.login), "owner": owner, "fork": false, "archived": false, "private": false}))
+        .collect();
+    let response = Response::json(200, &Value::from(body).to_string());
+    let last = account.public_repos.div_ceil(per_page);
+    if last <= 1 {
+        return response;
+    }
+    let host = request.all("host").first().copied().unwrap_or_default().to_owned();
+    let link = |page: u64, rel: &str| {
+        format!("<http://{host}{}?per_page={per_page}&page={page}>; rel=\"{rel}\"", request.path())
+    };
+    let next = (page < last).then(|| [link(page + 1, "next"), link(last, "last")]);
+    let previous = (page > 1).then(|| [link(page - 1, "prev"), link(1, "first")]);
+    let links: Vec<_> = next.into_iter().chain(previous).flatten().collect();
+    response.with("link", &links.join(", "))
+}
+
+/// All thirty fields, as GitHub has them.
+fn user(account: &Account) -> Value {
+    let Account { login, id, kind, public_repos } = account;
+    let url = format!("https://api.github.com/users/{login}");
+    json!({
+        "login": login, "id": id, "node_id": "U_sample", "avatar_url": format!("https://avatars.githubusercontent.com/u/{id}?v=4"),
+        "gravatar_id": "", "url": url, "html_url": format!("https://github.com/{login}"),
+        "followers_url": format!("{url}/followers"), "following_url": format!("{url}/following{{/other_user}}"),
+        "gists_url": format!("{url}/gists{{/gist_id}}"), "starred_url": format!("{url}/starred{{/owner}}{{/repo}}"),
+        "subscriptions_url": format!("{url}/subscriptions"), "organizations_url": format!("{url}/orgs"),
+        "repos_url": format!("{url}/repos"), "events_url": format!("{url}/events{{/privacy}}"),
+        "received_events_url": format!("{url}/received_events"), "type": kind, "user_view_type": "public",
+        "site_admin": false, "name": "A Sample Ünïcode Name", "company": null, "blog": "", "location": null,
+        "email": null, "hireable": null, "bio": "A sample", "twitter_username": null, "public_repos": public_repos,
+        "public_gists": 0, "followers": 1, "following": 2, "created_at": "2011-09-03T15:26:22Z",
+        "updated_at": "2026-01-15T09:30:00Z"
+    })
+}

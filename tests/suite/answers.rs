@@ -1,0 +1,167 @@
+//! Answers that are none: what passes is tried again, what does not is told.
+
+use std::time::{Duration, Instant};
+
+use crate::fake::{Asked, Behaviour, Fake, Fault, account};
+use crate::program::{Program, Run, file, path, users};
+
+/// Each is met by a tenth of the logins, by number.
+fn faults() -> [(&'static str, Fault, &'static str); 6] {
+    [
+        ("1", Fault::Html(502), "GitHub answered 502"),
+        ("2", Fault::Reset, "the connection broke: "),
+        ("3", Fault::Truncated, "the answer was truncated: "),
+        ("4", Fault::BrokenJson, "the answer was not JSON"),
+        ("5", Fault::Silent, "timed out after 0.5s"),
+        ("6", Fault::Hangup, "the connection broke: "),
+    ]
+}
+
+fn fault_of(login: &str) -> Option<(Fault, &'static str)> {
+    let fault = faults().into_iter().find(|(digit, ..)| login.ends_with(digit));
+    fault.map(|(_, fault, reason)| (fault, reason))
+}
+
+fn ask(fake: &Fake, logins: usize, arguments: &[&str]) -> Run {
+    let roster = file(&users(logins));
+    let arguments = [&["-f", path(&roster), "-F", "ndjson", "--timeout", "500ms"], arguments].concat();
+    Program::asking(fake, &arguments).run()
+}
+
+#[test]
+fn every_passing_fault_is_tried_again_until_every_row_is_right() {
+    for jobs in ["1", "10", "100"] {
+        let logins = if jobs == "1" { 40 } else { 200 };
+        let fake = Fake::with_faults(|asked| {
+            fault_of(asked.login).filter(|_| asked.time == 1).map(|(fault, _)| fault)
+        });
+        let run = ask(&fake, logins, &["-j", jobs]);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        for (row, login) in run.rows().iter().zip(users(logins).lines()) {
+            assert_eq!((&row["login"], &row["status"]), (&login.into(), &"ok".into()));
+            assert_eq!(row["public_repos"], account(login).unwrap().public_repos);
+            assert_eq!(row["attempts"], if fault_of(login).is_some() { 2 } else { 1 }, "{row}");
+        }
+    }
+}
+
+#[test]
+fn without_retries_exactly_the_faulted_logins_fail_each_with_its_reason() {
+    let fake = Fake::with_faults(|asked| fault_of(asked.login).map(|(fault, _)| fault));
+    let run = ask(&fake, 100, &["--retries", "0", "-j", "20"]);
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    assert_eq!(run.rows().len(), 100);
+    for (row, login) in run.rows().iter().zip(users(100).lines()) {
+        assert_eq!(row["login"], login);
+        assert_eq!(row["attempts"], 1);
+        match fault_of(login) {
+            None => assert_eq!(row["public_repos"], account(login).unwrap().public_repos),
+            Some((_, reason)) => {
+                assert_eq!(row["status"], "failed");
+                assert!(row["public_repos"].is_null(), "never a number for a failure");
+                assert!(row["error"].as_str().unwrap().starts_with(reason), "{login}: {row}");
+            }
+        }
+    }
+    assert_eq!(fake.requests(), 100);
+}
+
+#[test]
+fn what_does_not_pass_is_told_with_its_reason_and_how_often_it_was_tried() {
+    let fake = Fake::with_faults(|asked| match asked.login {
+        "gateway" => Some(Fault::Html(502)),
+        "silent" => Some(Fault::Silent),
+        "drip" => Some(Fault::Drip),
+        "blocked" => Some(Fault::Answer(403, vec![], r#"{"message":"Access blocked"}"#.into())),
+        "gone" => Some(Fault::Answer(410, vec![], r#"{"message":"Gone"}"#.into())),
+        "legal" => Some(Fault::Answer(451, vec![], r#"{"message":"Repository access blocked"}"#.into())),
+        "teapot" => Some(Fault::Html(418)),
+        "mixed" if asked.time == 1 => Some(Fault::Html(500)),
+        "mixed" => Some(Fault::Html(503)),
+        _ => None,
+    });
+    let logins = ["gateway", "silent", "drip", "blocked", "gone", "legal", "teapot", "mixed", "missing"];
+    let arguments = [&logins[..], &["-F", "ndjson", "--timeout", "200ms", "--retries", "2"]].concat();
+    let run = Program::asking(&fake, &arguments).run();
+    assert_eq!(run.status, 1);
+    let told: Vec<_> = run
+        .rows()
+        .iter()
+        .map(|row| {
+            format!(
+                "{} {} {}",
+                row["status"].as_str().unwrap(),
+                row["attempts"],
+                row["error"].as_str().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "failed 3 GitHub answered 502, 3 times",
+            "failed 3 timed out after 0.2s, 3 times",
+            "failed 3 timed out after 0.2s, 3 times",
+            "forbidden 1 GitHub refuses access: Access blocked",
+            "failed 1 GitHub answered 410: Gone",
+            "failed 1 GitHub answered 451: Repository access blocked",
+            "failed 1 GitHub answered 418",
+            "failed 3 GitHub answered 503, the last of 3 failures",
+            "not_found 1 no user or organisation has this login",
+        ]
+    );
+}
+
+/// One of fifty in flight is told to wait a second: nobody leaves before it is over.
+fn one_refusal_pauses_all(refusal: Fault) {
+    let refused = move |asked: &Asked<'_>| (asked.number == 50).then(|| refusal.clone());
+    let fake = Fake::start(Behaviour {
+        latency: Duration::from_millis(200),
+        fault: Box::new(refused),
+        ..Behaviour::default()
+    });
+    let begun = Instant::now();
+    let run = ask(&fake, 120, &["-j", "50", "--timeout", "5s"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert!(run.rows().iter().all(|row| row["status"] == "ok"));
+    let refusals = fake.refusals();
+    assert_eq!(refusals.len(), 1);
+    let during: Vec<_> = fake
+        .arrivals()
+        .iter()
+        .map(|arrival| arrival.at.saturating_duration_since(refusals[0]))
+        .filter(|after| *after > Duration::ZERO && *after < Duration::from_secs(1))
+        .collect();
+    assert!(during.is_empty(), "left while all should wait: {during:?}");
+    assert_eq!(fake.requests(), 121);
+    assert!(begun.elapsed() < Duration::from_secs(10), "and then it goes on");
+}
+
+#[test]
+fn a_refusal_met_by_one_pauses_every_request() {
+    one_refusal_pauses_all(Fault::secondary(429, Some(1)));
+}
+
+#[test]
+fn a_secondary_limit_as_403_pauses_every_request() {
+    one_refusal_pauses_all(Fault::secondary(403, Some(1)));
+}
+
+#[test]
+fn an_answer_that_asks_us_to_come_back_later_is_obeyed_whatever_its_status() {
+    let busy =
+        Fault::Answer(503, vec![("retry-after", "1".into())], r#"{"message":"rate limit? no, busy"}"#.into());
+    let fake = Fake::with_faults(move |asked| (asked.time == 1).then(|| busy.clone()));
+    let begun = Instant::now();
+    let run = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).run();
+    assert_eq!(run.rows()[0]["public_repos"], 9);
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_body_without_end_is_cut_off_and_told() {
+    let fake = Fake::with_faults(|_| Some(Fault::Answer(200, vec![], "x".repeat(20 << 20))));
+    let run = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).run();
+    assert_eq!(run.rows()[0]["error"], "the answer was too long: more than 16777216 bytes");
+    assert_eq!(run.rows()[0]["attempts"], 1);
+}

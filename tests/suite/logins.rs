@@ -1,0 +1,84 @@
+//! What is asked for, and what never is.
+
+use crate::fake::Fake;
+use crate::program::Program;
+
+#[test]
+fn what_is_no_login_is_a_row_and_never_a_request() {
+    let fake = Fake::well_behaved();
+    let forty = "x".repeat(40);
+    let wrong = [
+        "../orgs/x",
+        "a/b",
+        "a?b",
+        "a%2fb",
+        "",
+        forty.as_str(),
+        "naïve",
+        "a\u{1b}[31mb",
+        "a\nb",
+        "a b",
+        "#a",
+    ];
+    let run = Program::asking(&fake, &[&wrong[..], &["-F", "ndjson"]].concat()).run();
+    assert_eq!(run.status, 1);
+    assert_eq!(run.rows().len(), wrong.len());
+    for row in run.rows() {
+        assert_eq!(row["status"], "invalid", "{row}");
+        assert_eq!(row["attempts"], 0);
+        assert!(row["error"].as_str().unwrap().starts_with("not a login: "));
+    }
+    assert_eq!(fake.requests(), 0);
+    assert!(!run.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn whatever_they_are_called_by_the_same_account_is_asked_for_once() {
+    let fake = Fake::well_behaved();
+    let run = Program::asking(
+        &fake,
+        &["@torvalds", "https://github.com/torvalds/", "TORVALDS", "torvalds", "antirez", "-F", "ndjson"],
+    )
+    .run();
+    assert_eq!(run.status, 0);
+    let logins: Vec<_> = run.rows().iter().map(|row| row["login"].clone()).collect();
+    assert_eq!(logins, ["torvalds", "antirez"]);
+    assert_eq!(fake.requests(), 2);
+    assert!(
+        run.stderr.starts_with("ghrepos: 2 logins (3 duplicates dropped): 2 counted. 83 public"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn arguments_files_and_standard_input_are_one_roster() {
+    let fake = Fake::well_behaved();
+    let list = crate::program::file("two # the second\n\n# nobody\nThree");
+    let program = Program::asking(&fake, &["one", "-", "-f", crate::program::path(&list), "-F", "ndjson"]);
+    let run = program.run_with_input("four\nONE\n");
+    let logins: Vec<_> = run.rows().iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(logins, ["one", "four", "two", "three"]);
+}
+
+#[test]
+fn an_empty_list_is_no_failure_but_is_told() {
+    let fake = Fake::well_behaved();
+    let run = Program::asking(&fake, &["-"]).run_with_input("# nobody\n\n");
+    assert_eq!((run.status, fake.requests()), (0, 0));
+    assert_eq!(run.stderr, "ghrepos: the list held no logins: nothing to count\n");
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_one_clear_line() {
+    for (file, line) in [
+        ("/nowhere/list.txt", "ghrepos: cannot read /nowhere/list.txt: No such file or directory\n"),
+        ("/", "ghrepos: cannot read /: it is a folder\n"),
+    ] {
+        let run = Program::new(&["-f", file]).run();
+        assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (2, "", line));
+    }
+    let run = Program::new(&[]).run();
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.starts_with("ghrepos: nobody to count: "), "{}", run.stderr);
+}

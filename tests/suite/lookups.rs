@@ -1,0 +1,84 @@
+//! Many logins at once: right, in order, and no more in flight than allowed.
+
+use std::time::Duration;
+
+use crate::fake::{Behaviour, Fake, account};
+use crate::program::{Program, file, path, users};
+
+fn a_thousand_with(jobs: i64) {
+    let fake = Fake::start(Behaviour { latency: Duration::from_millis(5), ..Behaviour::default() });
+    let roster = file(&users(1000));
+    let run = Program::asking(&fake, &["-f", path(&roster), "-j", &jobs.to_string(), "-F", "ndjson"]).run();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let rows = run.rows();
+    assert_eq!(rows.len(), 1000);
+    for (row, login) in rows.iter().zip(users(1000).lines()) {
+        let account = account(login).unwrap();
+        assert_eq!(row["login"], account.login);
+        assert_eq!(row["status"], "ok");
+        assert_eq!(row["public_repos"], account.public_repos);
+        assert_eq!(row["id"], account.id);
+        assert_eq!(row["attempts"], 1);
+    }
+    assert_eq!(fake.requests(), 1000);
+    assert!(fake.peak() <= jobs, "no more than allowed: {}", fake.peak());
+    assert!(fake.peak() > jobs / 2, "and about as many: {}", fake.peak());
+    assert!(fake.connections() <= jobs as u64, "connections are used again: {}", fake.connections());
+}
+
+#[test]
+fn a_thousand_logins_are_right_and_in_order_ten_at_a_time() {
+    a_thousand_with(10);
+}
+
+#[test]
+fn a_thousand_logins_are_right_and_in_order_a_hundred_at_a_time() {
+    a_thousand_with(100);
+}
+
+#[test]
+fn every_kind_of_account_is_counted() {
+    let fake = Fake::well_behaved();
+    let run =
+        Program::asking(&fake, &["torvalds", "org-acme", "dependabot[bot]", "empty", "-F", "ndjson"]).run();
+    let kinds: Vec<_> =
+        run.rows().iter().map(|row| (row["kind"].clone(), row["public_repos"].clone())).collect();
+    let repos = |login: &str| account(login).unwrap().public_repos;
+    assert_eq!(kinds[0], ("user".into(), 9.into()));
+    assert_eq!(kinds[1], ("organization".into(), repos("org-acme").into()));
+    assert_eq!(kinds[2], ("bot".into(), repos("dependabot[bot]").into()));
+    assert_eq!(kinds[3], ("user".into(), 0.into()), "no repositories are a count, not a failure");
+    assert_eq!(run.status, 0);
+    assert!(fake.arrivals().iter().any(|arrival| arrival.request.target == "/users/dependabot%5Bbot%5D"));
+}
+
+#[test]
+fn rows_come_while_the_list_is_still_being_written() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::Stdio;
+
+    let fake = Fake::well_behaved();
+    let mut child = Program::asking(&fake, &["-", "-F", "ndjson"]).stdin(Stdio::piped()).spawn();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    for login in ["torvalds", "antirez"] {
+        writeln!(stdin, "{login}").unwrap();
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        assert!(line.contains(login), "{line}");
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_routes_of_an_enterprise_server_and_of_a_gateway_are_asked() {
+    let fake = Fake::start(Behaviour { bare: true, ..Behaviour::default() });
+    let url = format!("{}/api/v3/", fake.url());
+    let run = Program::new(&["torvalds", "missing-one", "-F", "ndjson", "--api-url", &url]).run();
+    assert_eq!(run.status, 1);
+    assert_eq!(run.rows()[0]["public_repos"], 9);
+    assert_eq!(run.rows()[1]["status"], "not_found");
+    let targets: Vec<_> = fake.arrivals().iter().map(|arrival| arrival.request.target.clone()).collect();
+    assert!(targets.iter().all(|target| target.starts_with("/api/v3/users/")), "{targets:?}");
+}

@@ -1,0 +1,24 @@
+//! The program from outside: its binary against a fake GitHub that can misbehave. One binary for all
+//! tests; each is named for the promise that it keeps.
+
+#![allow(
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests may fall over"
+)]
+#![allow(missing_docs, unreachable_pub, reason = "nobody uses this crate")]
+
+#[path = "../fake/mod.rs"]
+mod fake;
+
+mod answers;
+mod logins;
+mod lookups;
+mod outputs;
+mod program;
+mod recordings;
+mod stops;
+mod tokens;

@@ -1,0 +1,185 @@
+//! Where reports go, and what becomes of them when something goes wrong.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::time::Duration;
+
+use crate::fake::{Behaviour, Fake, Fault};
+use crate::program::{Program, ended, file, path, users};
+
+fn slow() -> Fake {
+    Fake::start(Behaviour { latency: Duration::from_millis(10), ..Behaviour::default() })
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error_and_stops_the_asking() {
+    for format in ["ndjson", "csv", "tsv"] {
+        let fake = slow();
+        let roster = file(&users(2000));
+        let mut child = Program::asking(&fake, &["-f", path(&roster), "-F", format]).spawn();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        drop(stdout);
+        let run = ended(child);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{format}");
+        assert!(fake.requests() < 2000, "{format}");
+    }
+}
+
+#[test]
+fn a_table_nobody_reads_is_no_error_either() {
+    let fake = Fake::well_behaved();
+    let mut child = Program::asking(&fake, &["torvalds"]).spawn();
+    drop(child.stdout.take());
+    let run = ended(child);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_written_is_status_2_and_one_clear_line() {
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(at("folder.csv")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", at("full.ndjson")).unwrap();
+    for (output, reason) in [
+        (at("folder.csv"), "it is a folder".to_owned()),
+        (at("missing/report.csv"), format!("there is no folder {}", at("missing"))),
+        (at("full.ndjson"), "No space left on device".to_owned()),
+    ] {
+        let run = Program::asking(&fake, &["torvalds", "-o", &output]).run();
+        assert_eq!((run.status, run.stdout.as_str()), (2, ""));
+        assert_eq!(run.stderr, format!("ghrepos: cannot write {output}: {reason}\n"));
+    }
+    let run = Program::asking(&fake, &["torvalds", "-o", "/dev/full"]).run();
+    assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+    for format in ["table", "csv", "json", "ndjson"] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let run = Program::asking(&fake, &["torvalds", "-F", format]).stdout(full).run();
+        assert_eq!(run.status, 2, "{format}");
+        assert_eq!(
+            run.stderr, "ghrepos: cannot write standard output: No space left on device\n",
+            "{format}"
+        );
+    }
+    assert!(fs::symlink_metadata(at("full.ndjson")).unwrap().is_symlink());
+}
+
+#[test]
+fn one_run_writes_several_reports_and_leaves_standard_output_alone() {
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    let run = Program::asking(
+        &fake,
+        &["torvalds", "missing", "-o", "a.csv", "-o", "a.tsv", "-o", "a.json", "-o", "a.ndjson"],
+    )
+    .current_dir(folder.path())
+    .run();
+    assert_eq!((run.status, run.stdout.as_str(), fake.requests()), (1, "", 2));
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let mut csv = csv::Reader::from_reader(fs::File::open(folder.path().join("a.csv")).unwrap());
+    let header: Vec<_> = csv.headers().unwrap().iter().map(str::to_owned).collect();
+    assert_eq!(header, ["login", "status", "kind", "id", "public_repos", "error", "via", "at", "attempts"]);
+    let records: Vec<_> = csv.records().map(Result::unwrap).collect();
+    assert_eq!((&records[0][0], &records[0][4]), ("torvalds", "9"));
+    assert_eq!((&records[1][1], &records[1][4]), ("not_found", ""), "an absent count is empty, not 0");
+    assert_eq!(read("a.tsv").lines().count(), 3);
+    assert_eq!(read("a.ndjson").lines().count(), 2);
+    let json: serde_json::Value = serde_json::from_str(&read("a.json")).unwrap();
+    assert_eq!(json["summary"]["not_found"], 1);
+    assert_eq!(json["rows"][1]["public_repos"], serde_json::Value::Null);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "nothing else is left behind");
+
+    let run =
+        Program::asking(&fake, &["torvalds", "-o", "b.csv", "-F", "csv"]).current_dir(folder.path()).run();
+    assert_eq!(run.stdout, read("b.csv"));
+}
+
+#[test]
+fn a_run_that_learns_nothing_leaves_an_earlier_report_alone() {
+    let fake = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.csv");
+    fs::write(&report, "last week's").unwrap();
+    let run =
+        Program::asking(&fake, &["torvalds", "-o", report.to_str().unwrap()]).env("GH_TOKEN", "wrong").run();
+    assert_eq!(run.status, 4);
+    assert_eq!(fs::read_to_string(&report).unwrap(), "last week's");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn a_report_appears_only_when_it_is_whole() {
+    let fake = slow();
+    let roster = file(&users(100));
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.ndjson");
+    let mut child = Program::asking(
+        &fake,
+        &["-f", path(&roster), "-F", "ndjson", "-j", "1", "-o", report.to_str().unwrap()],
+    )
+    .spawn();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    assert!(!report.exists());
+    stdout.read_to_string(&mut String::new()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(fs::read_to_string(&report).unwrap().lines().count(), 100);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_keeps_the_mode_of_the_one_it_replaces_and_the_link_to_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real.csv"), folder.path().join("link.csv"));
+    fs::write(&real, "old").unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("real.csv", &link).unwrap();
+    let run = Program::asking(&fake, &["torvalds", "-q", "-o", link.to_str().unwrap()]).run();
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(&real).unwrap().contains("torvalds"));
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+
+    let new = folder.path().join("new.csv");
+    Program::asking(&fake, &["torvalds", "-q", "-o", new.to_str().unwrap()]).run();
+    assert_ne!(fs::metadata(&new).unwrap().permissions().mode() & 0o044, 0, "a report is an ordinary file");
+}
+
+#[test]
+fn the_table_is_for_people() {
+    let fake = Fake::well_behaved();
+    let run = Program::asking(&fake, &["torvalds", "missing-one"]).run();
+    insta::assert_snapshot!(run.stdout, @"
+     Login         Kind        Public repos   Reason
+    ─────────────────────────────────────────────────────────────────────────────────
+     torvalds      user                   9
+     missing-one   not found              -   no user or organisation has this login
+    ─────────────────────────────────────────────────────────────────────────────────
+     2 logins      1 counted              9   1 not found
+    ");
+    assert!(
+        run.stderr
+            .starts_with("ghrepos: 2 logins: 1 counted, 1 not found. 9 public repositories. 2 requests in ")
+    );
+    let ascii = Program::asking(&fake, &["torvalds", "naïve"]).env("LANG", "C").run();
+    assert!(ascii.stdout.is_ascii(), "{}", ascii.stdout);
+    let colored = Program::asking(&fake, &["missing-one", "--color", "always"]).run();
+    assert!(colored.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn sorted_and_cut_the_totals_are_still_of_all() {
+    let fake = Fake::with_faults(|asked| (asked.login == "broken").then_some(Fault::Html(404)));
+    let run =
+        Program::asking(&fake, &["torvalds", "antirez", "broken", "gvanrossum", "--top", "2", "-F", "csv"])
+            .run();
+    let logins: Vec<_> = run.stdout.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(logins, ["antirez", "gvanrossum"]);
+    assert_eq!(run.status, 1, "a failure that is not shown is still one");
+    assert!(run.stderr.contains("4 logins: 3 counted, 1 not found. 111 public"), "{}", run.stderr);
+}

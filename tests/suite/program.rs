@@ -1,0 +1,117 @@
+//! Runs the program as a person would.
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::fake::Fake;
+
+/// How a run ended and what it said.
+#[derive(Debug)]
+pub struct Run {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    /// The rows of NDJSON on standard output.
+    pub fn rows(&self) -> Vec<Value> {
+        rows(&self.stdout)
+    }
+}
+
+pub fn rows(ndjson: &str) -> Vec<Value> {
+    ndjson
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect()
+}
+
+pub struct Program(Command);
+
+impl Program {
+    /// The program with an environment in which nothing is set.
+    pub fn new(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ghrepos"));
+        command.args(arguments).env_clear().env("LANG", "C.UTF-8");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command)
+    }
+
+    /// The program, asking `fake`.
+    pub fn asking(fake: &Fake, arguments: &[&str]) -> Self {
+        let mut program = Self::new(arguments);
+        program.0.args(["--api-url", &fake.url()]);
+        program
+    }
+
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.0.arg(argument);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    pub fn current_dir(mut self, folder: &std::path::Path) -> Self {
+        self.0.current_dir(folder);
+        self
+    }
+
+    pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.0.stdin(stdin);
+        self
+    }
+
+    pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.0.stdout(stdout);
+        self
+    }
+
+    pub fn spawn(mut self) -> Child {
+        self.0.spawn().unwrap()
+    }
+
+    pub fn run(self) -> Run {
+        ended(self.spawn())
+    }
+
+    pub fn run_with_input(self, input: &str) -> Run {
+        let mut child = self.stdin(Stdio::piped()).spawn();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_owned();
+        let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+        let run = ended(child);
+        let _ = writer.join();
+        run
+    }
+}
+
+pub fn ended(child: Child) -> Run {
+    let output = child.wait_with_output().unwrap();
+    Run {
+        status: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// `user-1` to `user-N`, a line each.
+pub fn users(number: usize) -> String {
+    (1..=number).map(|number| format!("user-{number}\n")).collect()
+}
+
+/// A file that holds `text`, for as long as it is kept.
+pub fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+pub fn path(file: &tempfile::NamedTempFile) -> &str {
+    file.path().to_str().unwrap()
+}

@@ -1,0 +1,143 @@
+//! Exchanges recorded and played back, with no network.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::fake::{Fake, Fault};
+use crate::program::{Program, Run};
+
+impl Program {
+    pub fn run_recording(self, folder: &std::path::Path) -> Run {
+        self.argument("--record").argument(folder.to_str().unwrap()).run()
+    }
+}
+
+fn fixtures() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/github").to_owned()
+}
+
+#[test]
+fn the_readmes_command_shows_the_table_with_no_network() {
+    let run = Program::new(&["--replay", &fixtures(), "torvalds", "gvanrossum", "antirez"]).run();
+    assert_eq!(run.status, 0);
+    insta::assert_snapshot!(run.stdout, @"
+     Login        Kind        Public repos
+    ───────────────────────────────────────
+     torvalds     user                   9
+     gvanrossum   user                  28
+     antirez      user                  74
+    ───────────────────────────────────────
+     3 logins     3 counted            111
+    ");
+    let run = Program::new(&["--replay", &fixtures(), "torvalds", "nosuchlogin"]).run();
+    assert_eq!(run.status, 1);
+    assert!(
+        run.stdout
+            .contains("nosuchlogin   not found              -   no user or organisation has this login")
+    );
+}
+
+#[test]
+fn every_fixture_is_an_exchange_that_can_be_played() {
+    let logins: Vec<_> = fs::read_dir(fixtures() + "/users")
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert!(logins.len() >= 12);
+    let mut program = Program::new(&["--replay", &fixtures(), "-F", "ndjson"]);
+    for login in &logins {
+        program = program.argument(login);
+    }
+    let run = program.run();
+    for (row, login) in run.rows().iter().zip(&logins) {
+        assert_eq!(row["login"].as_str().unwrap().to_ascii_lowercase(), *login);
+        let expected = match login.as_str() {
+            "nosuchlogin" => "not_found",
+            "acme-internal" => "forbidden",
+            _ => "ok",
+        };
+        assert_eq!(row["status"], expected, "{row}");
+    }
+}
+
+#[test]
+fn a_recorded_run_plays_back_the_same() {
+    let fake = Fake::with_faults(|asked| match (asked.login, asked.time) {
+        ("flaky", 1) => Some(Fault::Html(502)),
+        ("flaky", 2) => Some(Fault::BrokenJson),
+        ("blocked", _) => Some(Fault::Answer(403, vec![], r#"{"message":"Access blocked"}"#.into())),
+        _ => None,
+    });
+    let logins = ["torvalds", "Flaky", "missing-one", "blocked", "dependabot[bot]", "a/b"];
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("deep/recording");
+    let arguments = [&logins[..], &["-F", "ndjson"]].concat();
+    let recorded = Program::asking(&fake, &arguments).env("GH_TOKEN", "ghp_sample").run_recording(&recording);
+    let asked = fake.requests();
+    let played = Program::new(&[&arguments[..], &["--replay", recording.to_str().unwrap()]].concat()).run();
+    let but_for_at = |run: &Run| -> Vec<Value> {
+        let mut rows = run.rows();
+        for row in &mut rows {
+            row["at"].take();
+        }
+        rows
+    };
+    assert_eq!(but_for_at(&recorded), but_for_at(&played));
+    assert_eq!((recorded.status, played.status), (1, 1));
+    assert_eq!(fake.requests(), asked, "a replay asks nobody");
+    assert_eq!(but_for_at(&played)[1]["attempts"], 3);
+
+    let exchange = fs::read_to_string(recording.join("users/torvalds.json")).unwrap();
+    let json: Value = serde_json::from_str(&exchange).unwrap();
+    assert_eq!(json["request"], "GET /users/torvalds");
+    assert_eq!(json["status"], 200);
+    assert_eq!(json["body"]["public_repos"], 9);
+    assert!(json["headers"]["x-ratelimit-remaining"].is_string());
+    assert!(exchange.lines().count() > 20, "it is made to be read");
+    let html = fs::read_to_string(recording.join("users/flaky.json")).unwrap();
+    assert!(html.contains("Unicorn!"));
+    for name in ["users/flaky.2.json", "users/flaky.3.json", "users/dependabot[bot].json"] {
+        assert!(recording.join(name).exists(), "{name}");
+    }
+
+    // Recorded once more into the same folder, nothing of the first time is left.
+    let again = Program::asking(&fake, &arguments).run_recording(&recording);
+    assert_eq!(again.rows()[1]["attempts"], 1);
+    assert!(!recording.join("users/flaky.2.json").exists());
+}
+
+#[test]
+fn what_was_not_recorded_is_a_failed_row_that_says_so() {
+    let run = Program::new(&["--replay", &fixtures(), "torvalds", "unheard-of", "-F", "ndjson"]).run();
+    assert_eq!(run.status, 1);
+    let row = &run.rows()[1];
+    assert_eq!((&row["status"], &row["attempts"]), (&"failed".into(), &1.into()));
+    assert_eq!(row["error"], format!("no exchange recorded for GET /users/unheard-of in {}", fixtures()));
+}
+
+#[test]
+fn a_damaged_recording_is_a_failed_row_and_a_missing_one_is_status_2() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("users")).unwrap();
+    fs::write(folder.path().join("users/a.json"), "{").unwrap();
+    fs::write(folder.path().join("users/b.json"), r#"{"request":"","status":9999,"headers":{}}"#).unwrap();
+    let run = Program::new(&["--replay", folder.path().to_str().unwrap(), "a", "b", "-F", "ndjson"]).run();
+    for row in run.rows() {
+        assert!(row["error"].as_str().unwrap().contains(".json is damaged: "), "{row}");
+    }
+    let run = Program::new(&["--replay", "/nowhere", "a"]).run();
+    assert_eq!(
+        (run.status, run.stderr.as_str()),
+        (2, "ghrepos: cannot replay /nowhere: there is no such folder\n")
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_recording_that_cannot_be_kept_ends_the_run_with_status_2() {
+    let fake = Fake::well_behaved();
+    let run = Program::asking(&fake, &["torvalds"]).run_recording("/dev/null/recording".as_ref());
+    assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+    assert!(run.stderr.starts_with("ghrepos: cannot record to /dev/null/recording"), "{}", run.stderr);
+}

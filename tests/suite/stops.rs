@@ -1,0 +1,138 @@
+//! Runs that end early: what was done is kept, and the status tells why.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::fake::{Behaviour, Fake, Fault, Primary};
+use crate::program::{Program, file, path, rows, users};
+
+#[test]
+fn a_host_out_of_reach_ends_the_run_after_a_handful_of_tries() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{closed}");
+    let roster = file(&users(1000));
+    let begun = Instant::now();
+    let run = Program::new(&["--api-url", &url, "-f", path(&roster)]).run();
+    assert_eq!((run.status, run.stdout.as_str()), (5, ""));
+    assert!(
+        run.stderr
+            .starts_with(&format!("ghrepos: cannot reach {url}: could not connect: Connection refused; "))
+    );
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    assert!(begun.elapsed() < Duration::from_secs(60), "not a thousand logins' worth of back-off");
+
+    let run = Program::new(&["--api-url", &url, "a", "--retries", "0", "-F", "ndjson"]).run();
+    assert_eq!(run.status, 5);
+    assert_eq!(run.rows()[0]["error"], "could not connect: Connection refused");
+    let run = Program::new(&["--api-url", "http://no-such-host.invalid", "a", "--retries", "0"]).run();
+    assert_eq!(run.status, 5);
+    assert!(run.stderr.contains("no address for this host"), "{}", run.stderr);
+}
+
+#[test]
+fn a_host_that_never_answers_does_not_take_a_thousand_time_outs() {
+    let fake = Fake::with_faults(|_| Some(Fault::Silent));
+    let roster = file(&users(1000));
+    let run = Program::asking(&fake, &["-f", path(&roster), "--timeout", "50ms", "-j", "10"]).run();
+    assert_eq!(run.status, 5);
+    assert!(run.stderr.contains(": timed out after 50ms; "), "{}", run.stderr);
+    assert!(fake.requests() < 300, "{}", fake.requests());
+}
+
+#[test]
+fn a_limit_that_lasts_too_long_ends_the_run_and_keeps_what_is_done() {
+    let primary = Primary { limit: 30, window: Duration::from_secs(3600) };
+    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
+    let roster = file(&users(100));
+    let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
+    assert_eq!(run.status, 5);
+    let status = |wanted: &str| run.rows().iter().filter(|row| row["status"] == wanted).count();
+    assert_eq!((status("ok"), status("skipped") + status("failed")), (30, 70));
+    assert!(fake.requests() <= 40, "thirty and those in flight");
+    let last = &run.rows()[99];
+    assert!(
+        last["error"].as_str().unwrap().starts_with("not asked: GitHub's rate limit lasts until 20"),
+        "{last}"
+    );
+    assert!(run.stderr.contains("(60 requests an hour without a token; put one into GH_TOKEN for 5,000)"));
+    assert!(run.stderr.contains("logins were not asked\n"), "{}", run.stderr);
+}
+
+#[test]
+fn a_limit_that_ends_soon_is_waited_for() {
+    let primary = Primary { limit: 20, window: Duration::from_secs(2) };
+    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
+    let roster = file(&users(50));
+    let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert!(run.rows().iter().all(|row| row["status"] == "ok"));
+}
+
+#[cfg(unix)]
+fn interrupt(child: &std::process::Child) {
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_prints_what_there_is_and_marks_the_rest_skipped() {
+    let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
+    let roster = file(&users(3000));
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.json");
+    let arguments = ["-f", path(&roster), "-F", "ndjson", "-o", report.to_str().unwrap()];
+    let mut child = Program::asking(&fake, &arguments).spawn();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    stdout.read_line(&mut text).unwrap();
+    interrupt(&child);
+    let interrupted = Instant::now();
+    stdout.read_to_string(&mut text).unwrap();
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(interrupted.elapsed() < Duration::from_secs(5));
+    let rows = rows(&text);
+    assert_eq!(rows.len(), 3000, "every login has its row");
+    let done = rows.iter().filter(|row| row["status"] == "ok").count();
+    let skipped = rows.iter().filter(|row| row["status"] == "skipped").count();
+    assert_eq!(done + skipped, 3000);
+    assert!(done > 0 && skipped > 0);
+    assert!(stderr.contains("interrupted; ") && stderr.contains(" skipped. "), "{stderr}");
+    let json: serde_json::Value = serde_json::from_reader(std::fs::File::open(report).unwrap()).unwrap();
+    assert_eq!(json["summary"]["complete"], false);
+    assert_eq!(json["summary"]["asked"], 3000);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_does_not_wait_for_a_pipe_that_never_ends() {
+    use std::io::Write;
+    let fake = Fake::well_behaved();
+    let mut child =
+        Program::asking(&fake, &["-", "-F", "ndjson"]).stdin(std::process::Stdio::piped()).spawn();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "torvalds").unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(stdin);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_wait_can_be_interrupted() {
+    let fake = Fake::with_faults(|_| Some(Fault::secondary(403, Some(200))));
+    let child = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).spawn();
+    while fake.requests() == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    interrupt(&child);
+    let run = crate::program::ended(child);
+    assert_eq!(run.status, 130);
+    assert_eq!(run.rows()[0]["error"], "no answer yet: interrupted");
+}

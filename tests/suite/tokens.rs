@@ -1,0 +1,155 @@
+//! Tokens: where they go, and where they never do.
+
+use std::fs;
+
+use crate::fake::{Behaviour, Fake, Fault};
+use crate::program::Program;
+
+const TOKEN: &str = "ghp_SAMPLEsampleSAMPLEsample0123456789ab";
+
+fn strict() -> Fake {
+    Fake::start(Behaviour { token: Some(TOKEN.into()), private: true, ..Behaviour::default() })
+}
+
+#[test]
+fn a_token_with_a_trailing_newline_works_and_every_header_is_sent_once() {
+    for variable in ["GH_TOKEN", "GITHUB_TOKEN"] {
+        let fake = strict();
+        let run = Program::asking(&fake, &["torvalds"]).env(variable, &format!("{TOKEN}\r\n")).run();
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let request = &fake.arrivals()[0].request;
+        assert_eq!(request.all("authorization"), [format!("Bearer {TOKEN}")]);
+        assert_eq!(request.all("user-agent"), [concat!("ghrepos/", env!("CARGO_PKG_VERSION"))]);
+        assert_eq!(request.all("x-github-api-version"), ["2022-11-28"]);
+        assert_eq!(request.all("accept"), ["application/vnd.github+json"]);
+        assert_eq!(request.all("accept-encoding"), ["gzip"]);
+        assert!(request.all("content-length").is_empty(), "a GET has no body");
+    }
+}
+
+#[test]
+fn a_wrong_token_ends_the_run_at_once_with_status_4_and_one_line() {
+    let fake = strict();
+    let roster = crate::program::file(&crate::program::users(1000));
+    let run =
+        Program::asking(&fake, &["-f", crate::program::path(&roster)]).env("GH_TOKEN", "ghp_wrong").run();
+    assert_eq!((run.status, run.stdout.as_str()), (4, ""));
+    assert_eq!(
+        run.stderr,
+        "ghrepos: GitHub refused the token from GH_TOKEN: Bad credentials. Make a new one, or unset GH_TOKEN to ask \
+         without; 990 logins were not asked\n"
+    );
+    assert_eq!(fake.requests(), 10, "none but those that were in flight");
+
+    let run =
+        Program::asking(&fake, &["a", "b", "-F", "ndjson", "-j", "1"]).env("GH_TOKEN", "ghp_wrong").run();
+    let told: Vec<_> = run.rows().iter().map(|row| (row["status"].clone(), row["error"].clone())).collect();
+    assert_eq!(told[0], ("failed".into(), "GitHub refused the token: Bad credentials".into()));
+    assert_eq!(told[1], ("skipped".into(), "not asked: GitHub refused the token: Bad credentials".into()));
+}
+
+#[test]
+fn a_token_that_is_missing_where_one_is_needed_is_status_4() {
+    let run = Program::asking(&strict(), &["torvalds"]).run();
+    assert_eq!(run.status, 4);
+    assert!(
+        run.stderr.ends_with(" wants a token: Requires authentication. Put one into GH_TOKEN\n"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn no_token_is_ever_shown_or_kept_not_even_by_a_server_that_sends_it_back() {
+    let echo = |asked: &crate::fake::Asked<'_>| {
+        let sent = asked.request.all("authorization")[0].to_owned();
+        let body = format!(r#"{{"message":"you sent {sent}","login":"{sent}","id":1,"public_repos":1}}"#);
+        match asked.login {
+            "torvalds" => None,
+            "unauthorized" => Some(Fault::Answer(401, vec![("etag", sent)], body)),
+            "forbidden" => {
+                Some(Fault::Answer(403, vec![("x-github-sso", format!("required; url={sent}"))], body))
+            }
+            "failed" => Some(Fault::Answer(500, vec![("link", sent)], body)),
+            _ => Some(Fault::Answer(200, vec![("location", sent)], body)),
+        }
+    };
+    let fake = Fake::with_faults(echo);
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("recording");
+    let run = Program::asking(
+        &fake,
+        &[
+            "torvalds",
+            "forbidden",
+            "failed",
+            "odd",
+            "unauthorized",
+            "-vv",
+            "-F",
+            "json",
+            "--retries",
+            "1",
+            "-j",
+            "1",
+        ],
+    )
+    .env("GH_TOKEN", TOKEN)
+    .env("RUST_LOG", "trace")
+    .env("RUST_BACKTRACE", "1")
+    .current_dir(folder.path())
+    .run();
+    let recorded = Program::asking(&fake, &["torvalds", "forbidden", "failed", "odd", "--retries", "0"])
+        .env("GH_TOKEN", TOKEN)
+        .current_dir(folder.path())
+        .run_recording(&recording);
+    for text in [&run.stdout, &run.stderr, &recorded.stdout, &recorded.stderr] {
+        assert!(!text.contains(TOKEN) && !text.contains("SAMPLEsample"), "{text}");
+    }
+    assert!(run.stderr.contains("GET /users/torvalds"), "the log tells of every request: {}", run.stderr);
+    let mut kept = 0;
+    for entry in fs::read_dir(recording.join("users")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!text.contains("SAMPLEsample"), "{text}");
+        kept += 1;
+    }
+    assert_eq!(kept, 4);
+}
+
+#[test]
+fn a_redirect_to_another_origin_loses_the_token() {
+    let elsewhere = Fake::well_behaved();
+    let target = elsewhere.url();
+    let fake = Fake::with_faults(move |asked| {
+        let to = match asked.login {
+            "away" => format!("{target}/users/torvalds"),
+            "home" if asked.time == 1 => "/users/antirez".to_owned(),
+            _ => return None,
+        };
+        Some(Fault::Answer(302, vec![("location", to)], "{}".into()))
+    });
+    let run =
+        Program::asking(&fake, &["away", "home", "-F", "ndjson", "-j", "1"]).env("GH_TOKEN", TOKEN).run();
+    assert_eq!(run.status, 0, "{}", run.stdout);
+    assert_eq!(elsewhere.requests(), 1);
+    assert!(elsewhere.arrivals()[0].request.all("authorization").is_empty());
+    assert!(fake.arrivals().iter().all(|arrival| arrival.request.all("authorization").len() == 1));
+}
+
+#[test]
+fn redirects_in_a_circle_end() {
+    let fake = Fake::with_faults(|_| {
+        Some(Fault::Answer(302, vec![("location", "/users/torvalds".into())], "{}".into()))
+    });
+    let run = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).run();
+    assert_eq!(run.rows()[0]["error"], "GitHub redirected the request too often");
+    assert!(fake.requests() < 10);
+}
+
+#[test]
+fn plain_http_to_another_machine_is_refused_where_there_is_a_token() {
+    let run = Program::new(&["a", "--api-url", "http://git.example.com"]).env("GH_TOKEN", TOKEN).run();
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("the token from GH_TOKEN would be readable on the way"), "{}", run.stderr);
+    assert!(!run.stderr.contains(TOKEN));
+}
