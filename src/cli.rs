@@ -1,5 +1,6 @@
 //! The flags: syntax only. What they mean together is decided in [`config`](crate::config).
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::render::{Format, SortKey};
 pub struct Cli {
     /// Logins, @logins or addresses of profiles; - reads standard input
     #[arg(value_name = "LOGIN", allow_hyphen_values = false)]
-    pub logins: Vec<String>,
+    pub logins: Vec<OsString>,
 
     /// A list with one login a line; # begins a comment. Can be given several times
     #[arg(short, long = "file", value_name = "FILE", help_heading = "Whom to count")]
@@ -50,7 +51,7 @@ pub struct Cli {
     pub record: Option<PathBuf>,
 
     /// Answer from exchanges kept in this folder, with no network and no token
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["record", "api_url"], help_heading = HOW)]
+    #[arg(long, value_name = "DIR", conflicts_with = "record", help_heading = HOW)]
     pub replay: Option<PathBuf>,
 
     /// What to print [default: table, or nothing where there is an --output]

@@ -56,6 +56,9 @@ pub enum ConfigError {
     /// The same file twice.
     #[error("{0} is given as an output twice")]
     OutputTwice(String),
+    /// A report that would replace the list that it is made from.
+    #[error("{0} is the list and an output: the report would replace the list")]
+    ListIsOutput(String),
     /// A folder that is to be replayed, and is none.
     #[error("cannot replay {0}: there is no such folder")]
     NoRecording(String),
@@ -108,11 +111,21 @@ impl Config {
             transport::Source::Replay(_) => None,
             _ => token(&api, env)?,
         };
-        let roster =
-            cli.logins.into_iter().map(|text| if text == "-" { Source::Stdin } else { Source::Text(text) });
+        // What is no text is no login either: it becomes a row like every other.
+        let roster = cli.logins.iter().map(|text| match text.to_string_lossy() {
+            stdin if stdin == "-" => Source::Stdin,
+            text => Source::Text(text.into_owned()),
+        });
         let sources: Vec<_> = roster.chain(cli.files.into_iter().map(Source::File)).collect();
         if sources.is_empty() {
             return Err(ConfigError::NoLogins);
+        }
+        let reports = reports(cli.format, &cli.outputs)?;
+        for list in &sources {
+            let Source::File(list) = list else { continue };
+            if reports.iter().any(|report| report.path.as_deref().is_some_and(|path| same(path, list))) {
+                return Err(ConfigError::ListIsOutput(list.display().to_string()));
+            }
         }
         let stdout = std::io::stdout();
         let terminal = stdout.is_terminal();
@@ -126,7 +139,7 @@ impl Config {
                 timeout: cli.timeout,
                 retries: cli.retries,
             },
-            reports: reports(cli.format, &cli.outputs)?,
+            reports,
             order: Order {
                 // "The ten" are the ten largest.
                 by: cli.sort.unwrap_or(if cli.top.is_some() {
@@ -177,8 +190,8 @@ fn reports(format: Option<Format>, outputs: &[std::path::PathBuf]) -> Result<Vec
 }
 
 fn same(one: &Path, other: &Path) -> bool {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    absolute(one) == absolute(other)
+    let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    real(one).ok() == real(other).ok()
 }
 
 fn token(api: &Api, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Token>, ConfigError> {

@@ -13,12 +13,16 @@ pub mod rest;
 pub mod stop;
 pub mod transport;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use futures::FutureExt;
+use http::StatusCode;
+use http_body_util::{BodyExt, Limited};
 use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use tower::util::MapRequestLayer;
@@ -28,7 +32,8 @@ use self::auth::Token;
 use self::error::LookupError;
 use self::governor::Governor;
 use self::rest::Account;
-use self::transport::{MAX_BODY, Source, Transport};
+use self::stop::Stop;
+use self::transport::{MAX_BODY, Network, Source, Transport};
 use crate::login::Login;
 
 /// How a [`Client`] asks.
@@ -95,9 +100,9 @@ impl Client {
     /// Where the settings of the system (its proxies, its certificates) cannot be used.
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
         let build_error = |error: &dyn std::error::Error| BuildError(error.to_string());
-        let secure = settings.api.origin().starts_with("https:");
-        let transport =
-            Transport::new(&settings.source, secure, settings.token.as_ref()).map_err(|e| build_error(&e))?;
+        let network = Network { local: settings.api.is_on_this_machine(), timeout: settings.timeout };
+        let transport = Transport::new(&settings.source, network, settings.token.as_ref())
+            .map_err(|e| build_error(&e))?;
         let replayed = matches!(settings.source, Source::Replay(_));
         let auth = match &settings.token {
             Some(token) if !replayed => AuthState::AccessToken { token: token.secret().clone() },
@@ -138,40 +143,75 @@ impl Client {
     /// Ends early when nobody wants the answer any more.
     pub async fn account(&self, login: &Login) -> Answer {
         let route = self.shared.settings.api.rest(&login.path());
-        let mut attempts = 0;
-        let mut alike = true;
-        let mut last = None;
+        let mut tries = Tries::default();
+        let outcome = self
+            .persist(&mut tries, async |again| {
+                let body = self.send(&route, again).await?;
+                Ok(rest::account(&body, login)?)
+            })
+            .await;
+        Answer { outcome, attempts: tries.attempts, alike: tries.alike }
+    }
+
+    /// Makes attempts until one succeeds, or fails with what will not pass, or too many have failed.
+    async fn persist<T>(
+        &self,
+        tries: &mut Tries,
+        mut attempt: impl AsyncFnMut(bool) -> Result<T, Failure>,
+    ) -> Result<T, LookupError> {
+        let governor = &self.shared.governor;
+        let retries = self.shared.settings.retries;
+        let (mut failures, mut refusals) = (0, 0);
         loop {
-            let again = attempts > 0;
-            let outcome = match self.shared.governor.admit(again).await {
-                Err(stop) => Err(LookupError::Stopped(stop)),
-                Ok(permit) => {
-                    attempts += 1;
-                    let outcome = tokio::select! {
-                        biased;
-                        outcome = self.attempt(&route) => outcome,
-                        stop = self.shared.governor.abandoned() => Err(LookupError::Stopped(stop)),
-                    };
-                    drop(permit);
-                    outcome.and_then(|body| rest::account(&body))
+            let Failure { error, sent } = match attempt(tries.attempts > 0).await {
+                Ok(answer) => {
+                    tries.attempts += 1;
+                    return Ok(answer);
                 }
+                Err(failure) => failure,
             };
-            match outcome {
-                Err(error) if error.is_transient() && attempts <= self.shared.settings.retries => {
-                    tracing::info!("{login}: {error}; trying again");
-                    alike &= last.as_ref().is_none_or(|last| *last == error);
-                    last = Some(error);
-                    // Where everything waits, a wait of its own would only come on top.
-                    if self.shared.governor.pause().is_none() {
-                        self.shared.governor.back_off(attempts).await;
-                    }
-                }
-                outcome => {
-                    alike &= last.is_none() || last.as_ref() == outcome.as_ref().err();
-                    return Answer { outcome, attempts, alike };
-                }
+            tries.attempts += u32::from(sent);
+            if let LookupError::Stopped(_) = error {
+                return Err(error);
+            }
+            tries.failed(&error);
+            // A limit is nobody's own failure, and everybody waits for it together. But there is no
+            // end of it where a server refuses just this one.
+            let (number, most) = match error {
+                LookupError::RateLimited { .. } => (&mut refusals, retries.saturating_mul(REFUSALS_A_RETRY)),
+                _ => (&mut failures, retries),
+            };
+            *number += 1;
+            if !error.is_transient() || *number > most {
+                return Err(error);
+            }
+            tracing::info!("{error}; trying again");
+            // Where everything waits, a wait of its own would only come on top.
+            if governor.pause().is_none() {
+                governor.back_off(*number).await;
             }
         }
+    }
+
+    /// Sends one request when it may leave, on a task of its own: a reader of our output who takes a
+    /// break must not make an answer late.
+    async fn send(&self, route: &str, again: bool) -> Result<Bytes, Failure> {
+        let permit = match self.shared.governor.admit(again).await {
+            Ok(permit) => permit,
+            Err(stop) => return Err(Failure { error: LookupError::Stopped(stop), sent: false }),
+        };
+        let (client, route) = (self.clone(), route.to_owned());
+        let task = tokio::spawn(async move {
+            let outcome = tokio::select! {
+                biased;
+                outcome = client.attempt(&route) => outcome,
+                stop = client.shared.governor.abandoned() => Err(LookupError::Stopped(stop)),
+            };
+            drop(permit);
+            outcome
+        });
+        let outcome = AbortOnDrop(task).await;
+        outcome.unwrap_or_else(|_| Err(LookupError::Stopped(Stop::Interrupted))).map_err(Failure::from)
     }
 
     /// One request, from sending to the answer's last byte, and what the governor learns from it.
@@ -180,10 +220,8 @@ impl Client {
         let limit = shared.settings.timeout;
         let started = tokio::time::Instant::now();
         shared.requests.fetch_add(1, Ordering::Relaxed);
-        let outcome = tokio::time::timeout(limit, self.exchange(route))
-            .await
-            .unwrap_or(Err(LookupError::TimedOut(limit)))
-            .map_err(|error| self.redacted(error));
+        let outcome = tokio::time::timeout(limit, self.exchange(route)).await;
+        let outcome = outcome.unwrap_or(Err(LookupError::TimedOut(limit)));
         tracing::debug!(
             "GET {route}: {} in {}",
             outcome.as_ref().map_or_else(ToString::to_string, |body| format!("{} bytes", body.len())),
@@ -194,31 +232,80 @@ impl Client {
     }
 
     async fn exchange(&self, route: &str) -> Result<Bytes, LookupError> {
-        let response =
-            self.shared.octocrab._get(route).await.map_err(|e| LookupError::transport(&e, false))?;
-        let (head, body) = response.into_parts();
+        let response = self.shared.octocrab._get(route).await;
+        let (head, body) = response.map_err(|error| LookupError::transport(&error, false))?.into_parts();
         let body = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
-        if !head.status.is_success() {
-            // The status says enough, even when the page that came with it broke off.
-            error::check(head.status, &head.headers, body.as_deref().unwrap_or_default())?;
-        }
-        body.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                LookupError::TooLong(MAX_BODY)
-            } else {
-                LookupError::transport(&*error, true)
+        // Servers have been seen to send back what they were sent.
+        let token = self.shared.settings.token.as_ref();
+        let redact = |text: &str| token.map_or_else(|| text.to_owned(), |token| token.redact(text));
+        match body {
+            Ok(body) => {
+                error::check(head.status, &head.headers, &body, redact)?;
+                Ok(body)
             }
-        })
+            Err(error) => {
+                // A 404 is one only in GitHub's own words; any other status says enough, even when
+                // the page that came with it broke off.
+                if head.status != StatusCode::NOT_FOUND {
+                    error::check(head.status, &head.headers, &[], redact)?;
+                }
+                Err(LookupError::transport(&*error, true))
+            }
+        }
     }
+}
 
-    /// Servers have been seen to send back what they were sent.
-    fn redacted(&self, mut error: LookupError) -> LookupError {
-        if let Some(token) = &self.shared.settings.token {
-            for said in error.said() {
-                *said = token.redact(said);
-            }
-        }
-        error
+/// Refusals because of a limit that a login outlasts, for each further attempt that it has.
+const REFUSALS_A_RETRY: u32 = 4;
+
+/// How often something was tried.
+#[derive(Debug)]
+struct Tries {
+    attempts: u32,
+    alike: bool,
+    last: Option<LookupError>,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self { attempts: 0, alike: true, last: None }
+    }
+}
+
+impl Tries {
+    fn failed(&mut self, error: &LookupError) {
+        self.alike &= self.last.as_ref().is_none_or(|last| last == error);
+        self.last = Some(error.clone());
+    }
+}
+
+/// An attempt that gave no answer.
+struct Failure {
+    error: LookupError,
+    /// Whether the request left.
+    sent: bool,
+}
+
+impl From<LookupError> for Failure {
+    fn from(error: LookupError) -> Self {
+        Self { error, sent: true }
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, tokio::task::JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_unpin(context)
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

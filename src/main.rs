@@ -23,7 +23,8 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<Exit> {
-    let config = Config::new(cli, &|variable| std::env::var(variable).ok())?;
+    let config =
+        Config::new(cli, &|variable| Some(std::env::var_os(variable)?.to_string_lossy().into_owned()))?;
     let progress = Progress::new(config.progress);
     log(config.verbose, &progress);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

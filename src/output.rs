@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use tempfile::NamedTempFile;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::render::{Format, Look, Meta, Order, Output, Renderer, renderer};
 use crate::report::{Row, Summary};
@@ -35,15 +37,25 @@ impl Unwritable {
     }
 }
 
-/// A report that is being written.
+/// A report that is being written, on a thread of its own: a reader who takes a break holds up the
+/// rows, but neither the requests in flight nor Ctrl-C.
 pub struct Sink {
     name: String,
-    renderer: Box<dyn Renderer + Send>,
+    writer: mpsc::Sender<Message>,
+    failure: Arc<OnceLock<io::Error>>,
     /// The file under its temporary name, and the one that it shall have.
     unfinished: Option<(NamedTempFile, PathBuf)>,
     is_table: bool,
     is_file: bool,
 }
+
+enum Message {
+    Rows(Arc<Vec<Row>>),
+    Finish(Summary, oneshot::Sender<()>),
+}
+
+/// Batches of rows that wait for the writer.
+const WAITING: usize = 4;
 
 impl Sink {
     /// Opens a report's destination.
@@ -63,13 +75,17 @@ impl Sink {
             None => (buffered(io::stdout()), None),
             Some(path) => create(path).map_err(|cause| Unwritable { to: name.clone(), cause })?,
         };
-        Ok(Self {
-            name,
-            renderer: renderer(report.format, order, look, meta, out),
-            unfinished,
-            is_table: report.format == Format::Table,
-            is_file: report.path.is_some(),
-        })
+        let renderer = renderer(report.format, order, look, meta, out);
+        let failure = Arc::<OnceLock<_>>::default();
+        let (writer, messages) = mpsc::channel(WAITING);
+        let told = Arc::clone(&failure);
+        std::thread::spawn(move || {
+            if let Err(error) = write(renderer, messages) {
+                let _ = told.set(error);
+            }
+        });
+        let (is_table, is_file) = (report.format == Format::Table, report.path.is_some());
+        Ok(Self { name, writer, failure, unfinished, is_table, is_file })
     }
 
     /// Whether it shows nothing before its end, so that a run without any answer may leave it out.
@@ -78,33 +94,69 @@ impl Sink {
         self.is_table || self.is_file
     }
 
-    /// Adds rows and hands them on.
+    /// Adds rows. Waits while the writer is behind.
     ///
     /// # Errors
     /// [`Unwritable`]; the report is lost then.
-    pub fn rows(&mut self, rows: &[Row]) -> Result<(), Unwritable> {
-        let written = rows.iter().try_for_each(|row| self.renderer.row(row));
-        let written = written.and_then(|()| self.renderer.flush());
-        written.map_err(|cause| Unwritable { to: self.name.clone(), cause })
+    pub async fn rows(&mut self, rows: &Arc<Vec<Row>>) -> Result<(), Unwritable> {
+        match self.writer.send(Message::Rows(Arc::clone(rows))).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.unwritable()),
+        }
     }
 
     /// Ends the report and gives its file its name.
     ///
     /// # Errors
     /// [`Unwritable`]; the report is lost then.
-    pub fn finish(mut self, summary: &Summary) -> Result<(), Unwritable> {
-        let finished = self.renderer.finish(summary);
-        // The renderer's handle on the file is closed before the file gets its name.
-        drop(self.renderer);
-        let named = finished.and_then(|()| match self.unfinished {
-            None => Ok(()),
-            Some((file, path)) => {
-                file.as_file().sync_all()?;
-                file.persist(path).map(drop).map_err(|error| error.error)
-            }
-        });
-        named.map_err(|cause| Unwritable { to: self.name, cause })
+    pub async fn finish(mut self, summary: &Summary) -> Result<(), Unwritable> {
+        let (done, finished) = oneshot::channel();
+        let sent = self.writer.send(Message::Finish(summary.clone(), done)).await;
+        if sent.is_err() || finished.await.is_err() {
+            return Err(self.unwritable());
+        }
+        let Some((file, path)) = self.unfinished.take() else {
+            return Ok(());
+        };
+        let named = file
+            .as_file()
+            .sync_all()
+            .and_then(|()| file.persist(path).map(drop).map_err(|error| error.error));
+        named.map_err(|cause| Unwritable { to: self.name.clone(), cause })
     }
+
+    /// Why the writer has ended. It says so before it hangs up.
+    fn unwritable(&mut self) -> Unwritable {
+        let cause = match self.failure.get() {
+            Some(cause) => {
+                cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error)
+            }
+            None => io::Error::other("it ended early"),
+        };
+        Unwritable { to: self.name.clone(), cause }
+    }
+}
+
+/// Writes what comes, and hands it on whenever nothing more waits.
+fn write(mut renderer: Box<dyn Renderer + Send>, mut messages: mpsc::Receiver<Message>) -> io::Result<()> {
+    while let Some(message) = messages.blocking_recv() {
+        match message {
+            Message::Rows(rows) => {
+                rows.iter().try_for_each(|row| renderer.row(row))?;
+                if messages.is_empty() {
+                    renderer.flush()?;
+                }
+            }
+            Message::Finish(summary, done) => {
+                renderer.finish(&summary)?;
+                // The file is closed before it gets its name.
+                drop(renderer);
+                let _ = done.send(());
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 type Created = (Output, Option<(NamedTempFile, PathBuf)>);

@@ -58,6 +58,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Reads GitHub's word for it.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "User" => Some(Self::User),
+            "Organization" => Some(Self::Organization),
+            "Bot" => Some(Self::Bot),
+            _ => None,
+        }
+    }
+
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -8,6 +8,7 @@ mod text;
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,7 +95,10 @@ impl Roster {
                     roster.lists.push((PathBuf::new(), Box::new(io::Cursor::new(text.clone()))));
                 }
                 Source::File(path) => {
-                    let file = open(path).map_err(|cause| Unreadable { path: path.clone(), cause })?;
+                    let (file, regular) =
+                        open(path).map_err(|cause| Unreadable { path: path.clone(), cause })?;
+                    // A pipe or a device may go on for ever.
+                    roster.endless |= !regular;
                     roster.lists.push((path.clone(), Box::new(file)));
                     roster.files.push(path.clone());
                 }
@@ -149,18 +153,23 @@ impl Roster {
 fn key(entry: &Entry) -> Box<str> {
     match entry {
         Ok(login) => login.key(),
-        // A control character cannot be part of a login: no confusion of the two.
-        Err(not) => format!("\0{}", not.text.trim()),
+        // What is no login may be long, and there may be many; a hash of it has to do. A control
+        // character cannot be part of a login: no confusion of the two.
+        Err(not) => {
+            format!("\0{:x}", BuildHasherDefault::<DefaultHasher>::default().hash_one(not.text.trim()))
+        }
     }
     .into()
 }
 
-fn open(path: &Path) -> io::Result<File> {
+/// Opens a file, and tells whether it is an ordinary one.
+fn open(path: &Path) -> io::Result<(File, bool)> {
     let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
     }
-    Ok(file)
+    Ok((file, metadata.is_file()))
 }
 
 /// Reads lists on a thread of their own: reading standard input blocks, and may do so for ever.

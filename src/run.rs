@@ -1,9 +1,10 @@
 //! One run, from the configuration to the exit status.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Instant;
 
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use jiff::Timestamp;
 
 use crate::config::Config;
@@ -49,31 +50,29 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let sinks = config.reports.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let roster = Roster::open(&config.sources)?;
     let client = Client::new(config.settings.clone())?;
-    if roster.is_endless() && roster::stdin_is_a_terminal() && !config.quiet {
+    if config.sources.contains(&roster::Source::Stdin) && roster::stdin_is_a_terminal() && !config.quiet {
         say("reading logins from the keyboard, one a line; Ctrl-D ends the list");
     }
 
     let total = if config.progress == crate::config::Progress::Hidden { None } else { roster.estimate() };
     let shown = progress.start(client.clone(), total);
-    let counted = count(roster, &client, sinks, &progress);
+    let work = async {
+        let outcome = count(roster, &client, sinks, &progress).await;
+        progress.clear(&shown);
+        conclude(outcome, &config, &client, begun).await
+    };
     let interrupted = async {
         interruption().await;
         client.governor().end(Stop::Interrupted);
         interruption().await;
     };
-    let Some(outcome) = futures::future::select(pin!(counted), pin!(interrupted)).map(finished).await else {
-        // Whatever was half written goes with the sinks.
-        progress.clear(&shown);
-        return Ok(Exit::Interrupted);
-    };
-    progress.clear(&shown);
-    Ok(conclude(outcome, &config, &client, begun))
-}
-
-fn finished<A, X, Y>(either: futures::future::Either<(A, X), ((), Y)>) -> Option<A> {
-    match either {
-        futures::future::Either::Left((outcome, _)) => Some(outcome),
-        futures::future::Either::Right(_) => None,
+    tokio::select! {
+        exit = work => Ok(exit),
+        // At once: whatever was half written goes with the sinks.
+        () = interrupted => {
+            progress.clear(&shown);
+            Ok(Exit::Interrupted)
+        }
     }
 }
 
@@ -115,9 +114,8 @@ async fn count(roster: Roster, client: &Client, mut sinks: Vec<Sink>, progress: 
     let governor = client.governor();
     // Nobody waits for the rest of a pipe that may never end. A file's rest is read: its rows are due.
     let over = async {
-        match governor.abandoned().await {
-            Stop::Interrupted if !endless => std::future::pending().await,
-            _ => {}
+        if governor.stopped().await != Stop::ReaderGone && !endless {
+            std::future::pending::<()>().await;
         }
     };
     let entries = roster.entries().take_until(Box::pin(over));
@@ -129,9 +127,10 @@ async fn count(roster: Roster, client: &Client, mut sinks: Vec<Sink>, progress: 
             summary.add(row);
         }
         progress.add(rows.len());
+        let rows = Arc::new(rows);
         let mut kept = Vec::with_capacity(sinks.len());
         for mut sink in sinks {
-            match sink.rows(&rows) {
+            match sink.rows(&rows).await {
                 Ok(()) => kept.push(sink),
                 Err(error) if error.is_closed_pipe() => {}
                 Err(error) => problems.push(error.to_string()),
@@ -149,7 +148,7 @@ async fn count(roster: Roster, client: &Client, mut sinks: Vec<Sink>, progress: 
 }
 
 /// Ends the reports, tells what there is to tell, and decides the exit status.
-fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Instant) -> Exit {
+async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Instant) -> Exit {
     let Outcome { mut summary, sinks, mut problems } = outcome;
     let stop = client.governor().stop();
     summary.requests = client.requests();
@@ -159,13 +158,13 @@ fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Instant) 
     // Where nothing was learnt, a table of failures would only hide the one line that tells why, and
     // a file would replace an earlier report that is worth more.
     let nothing_learnt = summary.ok + summary.not_found + summary.forbidden == 0;
-    let in_vain = nothing_learnt && stop.as_ref().is_some_and(|stop| *stop != Stop::Interrupted);
+    let in_vain = nothing_learnt && (stop.is_some() || !problems.is_empty());
     let mut written = false;
     for sink in sinks {
         if in_vain && sink.is_silent_until_finished() {
             continue;
         }
-        match sink.finish(&summary) {
+        match sink.finish(&summary).await {
             Ok(()) => written = true,
             Err(error) if error.is_closed_pipe() => {}
             Err(error) => problems.push(error.to_string()),
@@ -205,6 +204,9 @@ fn explained(stop: &Stop, config: &Config, summary: &Summary) -> String {
     } else {
         format!("; {} not asked", counted(summary.skipped, "login was", "logins were"))
     };
+    if let Source::Replay(_) = config.settings.source {
+        return format!("{stop}{rest}");
+    }
     match stop {
         Stop::TokenRefused(message) => {
             format!(
@@ -215,15 +217,15 @@ fn explained(stop: &Stop, config: &Config, summary: &Summary) -> String {
             format!("{api} wants a token: {message}. Put one into {token}{rest}")
         }
         Stop::OutOfReach(reason) => format!("cannot reach {api}: {reason}{rest}"),
-        Stop::Limited { until } => {
+        Stop::Limited { until, reason } => {
             let wait = until.duration_since(Timestamp::now());
             let wait = duration(std::time::Duration::try_from(wait).unwrap_or_default());
             let hint = if config.settings.token.is_some() {
                 ""
             } else {
-                " (60 requests an hour without a token; put one into GH_TOKEN for 5,000)"
+                ". Without a token it is 60 requests an hour; put one into GH_TOKEN for 5,000"
             };
-            format!("GitHub's rate limit{hint} lasts until {until}, {wait} from now{rest}")
+            format!("{reason} until {until}, {wait} from now{rest}{hint}")
         }
         Stop::RefusedAgain(_) | Stop::RecordingFailed(_) => format!("{stop}{rest}"),
         Stop::Interrupted => format!("interrupted{rest}"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::Uri;
+use http::uri::Authority;
 
 /// The address of GitHub's API.
 ///
@@ -41,24 +41,18 @@ impl Api {
     /// # Errors
     /// [`NotAnApi`] says what is wrong with the address.
     pub fn parse(url: &str) -> Result<Self, NotAnApi> {
-        let url = url.trim();
-        if url.contains(['?', '#']) {
-            return Err(NotAnApi::Query);
-        }
-        let uri: Uri = url.parse().map_err(|_| NotAnApi::NotAnAddress)?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(NotAnApi::NotAnAddress);
-        };
-        if !matches!(scheme, "http" | "https") || authority.host().is_empty() {
+        let url = reqwest::Url::parse(url.trim()).map_err(|_| NotAnApi::NotAnAddress)?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(NotAnApi::NotAnAddress);
         }
-        if authority.as_str().contains('@') {
+        if !url.username().is_empty() || url.password().is_some() {
             return Err(NotAnApi::UserInfo);
         }
-        Ok(Self {
-            origin: format!("{scheme}://{authority}"),
-            rest: uri.path().trim_end_matches('/').to_owned(),
-        })
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(NotAnApi::Query);
+        }
+        let origin = url.origin().ascii_serialization();
+        Ok(Self { origin, rest: url.path().trim_end_matches('/').to_owned() })
     }
 
     /// Scheme, host and port: `https://api.github.com`.
@@ -82,14 +76,19 @@ impl Api {
     /// Whether a token may be sent there: by https, or to this machine.
     #[must_use]
     pub fn is_safe_for_tokens(&self) -> bool {
+        self.origin.starts_with("https://") || self.is_on_this_machine()
+    }
+
+    /// Whether it is on this machine, by plain http.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
         let Some(authority) = self.origin.strip_prefix("http://") else {
-            return true;
+            return false;
         };
-        let host = authority.parse::<http::uri::Authority>().map(|authority| authority.host().to_owned());
+        let host = authority.parse::<Authority>().map(|authority| authority.host().to_owned());
         let host = host.unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost")
-            || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 }
 
@@ -116,7 +115,18 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for url in ["", "api.github.com", "ftp://a", "http://", "https://a b", "/users", "http://:80"] {
+        for url in [
+            "",
+            "api.github.com",
+            "ftp://a",
+            "http://",
+            "https://a b",
+            "/users",
+            "http://:80",
+            "http://h:99999",
+            "http://300.1.1.1",
+            "mailto:a@b.c",
+        ] {
             assert!(matches!(Api::parse(url), Err(NotAnApi::NotAnAddress)), "{url}");
         }
         assert!(matches!(Api::parse("https://me:secret@host"), Err(NotAnApi::UserInfo)));

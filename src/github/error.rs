@@ -7,12 +7,14 @@ use std::error::Error;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use http_body_util::LengthLimitError;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 
 use super::exchange::{NotKept, NotRecorded};
 use super::stop::Stop;
+use super::transport::MAX_BODY;
 use crate::text::{self, visible};
 
 /// Why a request gave no count.
@@ -117,16 +119,6 @@ impl LookupError {
         }
     }
 
-    /// Everything in it that is a server's own text.
-    pub(super) fn said(&mut self) -> impl Iterator<Item = &mut String> {
-        let (message, more) = match self {
-            Self::Unauthorized(message) | Self::Status { message, .. } => (Some(message), None),
-            Self::Forbidden { message, sso } => (Some(message), sso.as_mut()),
-            _ => (None, None),
-        };
-        message.into_iter().chain(more)
-    }
-
     /// Whether this came from a server that answered, however badly.
     #[must_use]
     pub fn is_answer(&self) -> bool {
@@ -146,9 +138,15 @@ impl LookupError {
         // Display would add the address.
         let cause = text::reason(chain().last().unwrap_or(error));
         let http = chain().find_map(|error| error.downcast_ref::<reqwest::Error>());
+        if chain().any(<dyn Error>::is::<LengthLimitError>) {
+            return Self::TooLong(MAX_BODY);
+        }
         match http {
             Some(http) if http.is_redirect() => Self::Redirected,
             Some(http) if http.is_dns() => Self::NoConnection(format!("no address for this host ({cause})")),
+            Some(http) if http.is_connect() && http.is_timeout() => {
+                Self::NoConnection("nobody answers at its address".into())
+            }
             Some(http) if http.is_connect() => Self::NoConnection(cause),
             _ if in_body => Self::Truncated(cause),
             _ => Self::Broken(cause),
@@ -159,17 +157,25 @@ impl LookupError {
 /// The error that GitHub sends with a status that is no success.
 #[derive(Deserialize)]
 struct Refusal {
-    message: String,
+    message: Option<String>,
 }
 
-/// Turns an answer's head and body into an error, unless it is a success.
-pub(super) fn check(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<(), LookupError> {
+/// Turns an answer's head and body into an error, unless it is a success. `redact` takes secrets out
+/// of the server's own words; it has to see them whole, before anything is cut.
+pub(super) fn check(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    redact: impl Fn(&str) -> String,
+) -> Result<(), LookupError> {
     if status.is_success() {
         return Ok(());
     }
     // Proxies answer in HTML, and old servers without some fields: a message is a courtesy.
-    let message = serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.message).unwrap_or_default();
-    let message = visible(&message).into_owned();
+    let refusal = serde_json::from_slice::<Refusal>(body).ok();
+    let is_githubs = refusal.is_some();
+    let message =
+        visible(&redact(&refusal.and_then(|refusal| refusal.message).unwrap_or_default())).into_owned();
     let limit = match status {
         StatusCode::TOO_MANY_REQUESTS => true,
         StatusCode::FORBIDDEN => {
@@ -182,8 +188,13 @@ pub(super) fn check(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Res
     Err(match status.as_u16() {
         status if limit => LookupError::RateLimited { status, wait: wait_asked(headers, true) },
         401 => LookupError::Unauthorized(message),
-        403 => LookupError::Forbidden { message: or(message, "no reason given"), sso: sso_address(headers) },
-        404 => LookupError::NotFound,
+        403 => LookupError::Forbidden {
+            message: or(message, "no reason given"),
+            sso: sso_address(headers).map(|url| visible(&redact(url)).into_owned()),
+        },
+        404 if is_githubs => LookupError::NotFound,
+        // A gateway that does not know the way answers 404 as well. That says nothing of the account.
+        404 => LookupError::Status { status: 404, message: "but not in GitHub's words".into(), wait: None },
         status => LookupError::Status { status, message, wait: wait_asked(headers, false) },
     })
 }
@@ -212,7 +223,11 @@ fn wait_asked(headers: &HeaderMap, limited: bool) -> Option<Duration> {
     let now = header(headers, "date").and_then(date).unwrap_or_else(Timestamp::now);
     let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
     if let Some(after) = header(headers, "retry-after") {
-        return after.parse().map(Duration::from_secs).ok().or_else(|| date(after).map(until));
+        let digits = !after.is_empty() && after.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds = digits.then(|| Duration::from_secs(after.parse().unwrap_or(u64::MAX)));
+        if let Some(wait) = seconds.or_else(|| date(after).map(until)) {
+            return Some(wait);
+        }
     }
     if limited && header(headers, "x-ratelimit-remaining") == Some("0") {
         let reset = header(headers, "x-ratelimit-reset")?.parse().ok()?;
@@ -222,9 +237,9 @@ fn wait_asked(headers: &HeaderMap, limited: bool) -> Option<Duration> {
 }
 
 /// `X-GitHub-SSO: required; url=https://github.com/orgs/…`
-fn sso_address(headers: &HeaderMap) -> Option<String> {
+fn sso_address(headers: &HeaderMap) -> Option<&str> {
     let (_, url) = header(headers, "x-github-sso")?.split_once("url=")?;
-    Some(visible(url.trim()).into_owned())
+    Some(url.trim())
 }
 
 #[cfg(test)]
@@ -236,7 +251,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        check(StatusCode::from_u16(status).unwrap(), &map, body.as_bytes()).unwrap_err()
+        check(StatusCode::from_u16(status).unwrap(), &map, body.as_bytes(), str::to_owned).unwrap_err()
     }
 
     #[test]
@@ -285,6 +300,23 @@ mod tests {
         let blocked =
             answer(403, &[("x-ratelimit-remaining", "59")], r#"{"message":"Repository access blocked"}"#);
         assert_eq!(blocked.to_string(), "GitHub refuses access: Repository access blocked");
+    }
+
+    #[test]
+    fn a_wait_that_makes_no_sense_is_none_and_an_absurd_one_is_long() {
+        let wait = |after| answer(429, &[("retry-after", after)], "").wait();
+        assert_eq!(wait("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
+        for after in ["-1", "1.5", "soon", ""] {
+            assert_eq!(wait(after), None, "{after}");
+        }
+    }
+
+    #[test]
+    fn a_404_that_is_not_githubs_says_nothing_of_the_account() {
+        assert_eq!(answer(404, &[], r#"{"message":"Not Found"}"#), LookupError::NotFound);
+        for body in ["<html>", "", "404 page not found"] {
+            assert_eq!(answer(404, &[], body).to_string(), "GitHub answered 404: but not in GitHub's words");
+        }
     }
 
     #[test]

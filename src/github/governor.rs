@@ -3,11 +3,11 @@
 //! It holds the permits that bound the requests in flight, the moment before which none may leave,
 //! and the end of the run. A refusal met by one request is a pause for all of them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use super::error::LookupError;
@@ -40,8 +40,8 @@ pub struct Pause {
 /// Bounds, pauses and ends the requests of a run.
 #[derive(Debug)]
 pub struct Governor {
-    permits: Semaphore,
-    newcomers: Semaphore,
+    permits: Arc<Semaphore>,
+    newcomers: Arc<Semaphore>,
     state: Mutex<State>,
     stop: watch::Sender<Option<Stop>>,
     retries: u32,
@@ -52,6 +52,8 @@ pub struct Governor {
 struct State {
     pause: Option<Pause>,
     refusals: Rounds,
+    /// Whether the host has ever answered, however badly.
+    answered: bool,
     unconnected: Rounds,
     mute: Rounds,
 }
@@ -80,8 +82,8 @@ impl Governor {
     #[must_use]
     pub fn new(jobs: usize, retries: u32, patient: bool) -> Self {
         Self {
-            permits: Semaphore::new(jobs),
-            newcomers: Semaphore::new(jobs),
+            permits: Arc::new(Semaphore::new(jobs)),
+            newcomers: Arc::new(Semaphore::new(jobs)),
             state: Mutex::default(),
             stop: watch::Sender::new(None),
             retries,
@@ -93,11 +95,11 @@ impl Governor {
     ///
     /// A login that is asked again overtakes all that were never asked but the `jobs` next ones.
     /// Behind a whole window of newcomers it would hold up the rows behind it.
-    pub(super) async fn admit(&self, again: bool) -> Result<SemaphorePermit<'_>, Stop> {
+    pub(super) async fn admit(&self, again: bool) -> Result<OwnedSemaphorePermit, Stop> {
         let admitted = async {
             // The semaphores are never closed; were they, asking on would be the lesser evil.
             let newcomer = if again { None } else { self.newcomers.acquire().await.ok() };
-            let permit = self.permits.acquire().await.ok();
+            let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             drop(newcomer);
             while let Some(pause) = self.pause() {
                 tokio::time::sleep_until(pause.until).await;
@@ -116,13 +118,14 @@ impl Governor {
         let error = match outcome {
             Ok(()) => {
                 let mut state = self.state();
-                *state = State { pause: state.pause.take(), ..State::default() };
+                *state = State { pause: state.pause.take(), answered: true, ..State::default() };
                 return;
             }
             Err(error) => error,
         };
         if error.is_answer() {
             let mut state = self.state();
+            state.answered = true;
             state.unconnected = Rounds::default();
             state.mute = Rounds::default();
         }
@@ -132,8 +135,12 @@ impl Governor {
             LookupError::RateLimited { wait, .. } => self.refused(started, *wait),
             LookupError::Status { wait: Some(wait), .. } => self.wait(*wait, "GitHub is busy"),
             LookupError::NoConnection(_) => {
-                let rounds = self.state().unconnected.add(started);
-                if rounds >= MAX_ROUNDS.min(self.retries + 1) {
+                let mut state = self.state();
+                let rounds = state.unconnected.add(started);
+                // A host that has answered before gets the benefit of the doubt.
+                let most = if state.answered { MAX_ROUNDS } else { MAX_ROUNDS.min(self.retries + 1) };
+                drop(state);
+                if rounds >= most {
                     self.end(Stop::OutOfReach(error.to_string()));
                 } else {
                     // Not even a connection: the others would fare no better just now.
@@ -157,7 +164,7 @@ impl Governor {
             return self.end(Stop::RefusedAgain(rounds - 1));
         }
         let wait = wait.unwrap_or(WAIT_UNTOLD * 2u32.saturating_pow(rounds.saturating_sub(1)));
-        self.wait(wait, "GitHub's rate limit");
+        self.wait(wait, "GitHub's rate limit lasts");
     }
 
     fn wait(&self, wait: Duration, reason: &'static str) {
@@ -167,7 +174,7 @@ impl Governor {
         if wait > MAX_WAIT {
             let until = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
             let until = Timestamp::from_second(until.as_second()).unwrap_or(until);
-            return self.end(Stop::Limited { until });
+            return self.end(Stop::Limited { until, reason });
         }
         let until = Instant::now() + wait;
         let mut state = self.state();
@@ -215,20 +222,21 @@ impl Governor {
 
     /// Waits for the end of the run.
     pub async fn stopped(&self) -> Stop {
-        let mut stop = self.stop.subscribe();
-        match stop.wait_for(Option::is_some).await {
-            Ok(stop) => stop.clone().unwrap_or(Stop::Interrupted),
-            Err(_) => std::future::pending().await,
-        }
+        self.stopped_by(|_| true).await
     }
 
     /// Waits until nobody wants answers any more, not even of the requests in flight.
-    pub async fn abandoned(&self) -> Stop {
+    pub(super) async fn abandoned(&self) -> Stop {
+        self.stopped_by(Stop::is_immediate).await
+    }
+
+    async fn stopped_by(&self, which: impl Fn(&Stop) -> bool) -> Stop {
         let mut stop = self.stop.subscribe();
-        let gone = |stop: &Option<Stop>| matches!(stop, Some(Stop::Interrupted | Stop::ReaderGone));
-        match stop.wait_for(gone).await {
-            Ok(stop) => stop.clone().unwrap_or(Stop::Interrupted),
-            Err(_) => std::future::pending().await,
+        let found =
+            stop.wait_for(|stop| stop.as_ref().is_some_and(&which)).await.ok().and_then(|stop| stop.clone());
+        match found {
+            Some(stop) => stop,
+            None => std::future::pending().await,
         }
     }
 

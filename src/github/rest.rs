@@ -1,5 +1,7 @@
 //! The REST API: `GET /users/{login}` answers for users, organisations and bots.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::error::LookupError;
@@ -22,29 +24,34 @@ pub struct Account {
 /// The four of the thirty fields that we need.
 #[derive(Deserialize)]
 struct User<'a> {
-    login: &'a str,
+    #[serde(borrow)]
+    login: Cow<'a, str>,
     id: u64,
-    #[serde(rename = "type")]
-    kind: Option<&'a str>,
+    #[serde(rename = "type", borrow)]
+    kind: Option<Cow<'a, str>>,
     public_repos: u64,
 }
 
-/// Reads a user, organisation or bot.
-pub(super) fn account(body: &[u8]) -> Result<Account, LookupError> {
+/// Reads the user, organisation or bot that was asked for.
+pub(super) fn account(body: &[u8], asked: &Login) -> Result<Account, LookupError> {
     let user: User<'_> = serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => LookupError::Malformed("JSON, but no account"),
         _ => LookupError::Malformed("not JSON"),
     })?;
-    // Its spelling goes into reports, so it has to be a login as well.
-    let login =
-        Login::parse(user.login).map_err(|_| LookupError::Malformed("an account without a proper login"))?;
-    let kind = match user.kind {
-        Some("User") => Some(Kind::User),
-        Some("Organization") => Some(Kind::Organization),
-        Some("Bot") => Some(Kind::Bot),
-        _ => None,
-    };
+    let login = spelled(&user.login, asked)?;
+    let kind = user.kind.as_deref().and_then(Kind::parse);
     Ok(Account { login, kind, id: user.id, public_repos: user.public_repos })
+}
+
+/// GitHub's own spelling of a login, which goes into reports. An answer that is about somebody else,
+/// from a cache that mixes them up, is none.
+pub(super) fn spelled(answered: &str, asked: &Login) -> Result<Login, LookupError> {
+    let login =
+        Login::parse(answered).map_err(|_| LookupError::Malformed("an account without a proper login"))?;
+    if login.key() != asked.key() {
+        return Err(LookupError::Malformed("about another account"));
+    }
+    Ok(login)
 }
 
 #[cfg(test)]
@@ -53,22 +60,21 @@ mod tests {
 
     #[test]
     fn a_count_is_read_and_never_made_up() {
-        let account = |body: &str| super::account(body.as_bytes());
-        let read =
-            account(r#"{"login":"Torvalds","id":1024025,"type":"User","public_repos":9,"name":"Linus"}"#);
+        let asked = |login: &str| Login::parse(login).unwrap();
+        let body = br#"{"login":"\u0054orvalds","id":1024025,"type":"User","public_repos":9,"name":"Linus"}"#;
         assert_eq!(
-            read.unwrap(),
-            Account {
-                login: Login::parse("Torvalds").unwrap(),
-                kind: Some(Kind::User),
-                id: 1_024_025,
-                public_repos: 9
-            }
+            account(body, &asked("torvalds")).unwrap(),
+            Account { login: asked("Torvalds"), kind: Some(Kind::User), id: 1_024_025, public_repos: 9 }
         );
+        let account = |body: &str| account(body.as_bytes(), &asked("a"));
         for (body, reason) in [
             ("<html>", "the answer was not JSON"),
             ("", "the answer was not JSON"),
             (r#"{"login":"a","id":1,"public_rep"#, "the answer was not JSON"),
+            (
+                r#"{"login":"b","id":1,"type":"User","public_repos":1}"#,
+                "the answer was about another account",
+            ),
             (r#"{"message":"Server Error"}"#, "the answer was JSON, but no account"),
             (r#"{"login":"a","id":1,"type":"User"}"#, "the answer was JSON, but no account"),
             (

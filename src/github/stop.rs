@@ -20,11 +20,13 @@ pub enum Stop {
     /// Nothing answered, several times over.
     #[error("GitHub is out of reach: {0}")]
     OutOfReach(String),
-    /// A limit ends only after the longest wait allowed.
-    #[error("GitHub's rate limit lasts until {until}")]
+    /// GitHub asks for a wait that is longer than the longest allowed.
+    #[error("{reason} until {until}")]
     Limited {
         /// When to go on.
         until: Timestamp,
+        /// What is waited for.
+        reason: &'static str,
     },
     /// Refused for a limit again and again, with the waits that were asked for in between.
     #[error("GitHub's rate limit still refused after {0} waits")]
@@ -32,4 +34,13 @@ pub enum Stop {
     /// A report or a recording could not be written.
     #[error("{0}")]
     RecordingFailed(String),
+}
+
+impl Stop {
+    /// Whether the answers of the requests in flight are not worth waiting for: nobody wants them, or
+    /// they will be refusals as well.
+    #[must_use]
+    pub fn is_immediate(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::ReaderGone | Self::TokenRefused(_) | Self::TokenNeeded(_))
+    }
 }

@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, stream};
 use http::header::{ACCEPT, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, USER_AGENT};
 use http::{Request, Response};
+use http_body::Frame;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use octocrab::OctoBody;
 use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
 use tower::Service;
@@ -48,11 +49,15 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    pub(super) fn new(source: &Source, secure: bool, token: Option<&Token>) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(
+        source: &Source,
+        network: Network,
+        token: Option<&Token>,
+    ) -> Result<Self, reqwest::Error> {
         Ok(match source {
-            Source::Network => Self::Network(network(secure)?),
+            Source::Network => Self::Network(network.client()?),
             Source::Record(folder) => Self::Record {
-                network: network(secure)?,
+                network: network.client()?,
                 exchanges: Arc::new(Exchanges::new(folder)),
                 token: token.cloned(),
             },
@@ -61,20 +66,33 @@ impl Transport {
     }
 }
 
-/// A client of the network. It reads the proxy variables of the environment itself.
-fn network(secure: bool) -> Result<ReqwestConnector, reqwest::Error> {
-    let mut builder = reqwest::Client::builder()
-        .gzip(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        // Redirects to another origin lose the token: reqwest takes `Authorization` off.
-        .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
-        .referer(false);
-    if !secure {
-        // Reading the system's certificates takes longer than a request to a test server.
-        builder = builder.tls_certs_only([]);
+/// How to reach the network.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Network {
+    /// The API is on this machine, by plain http.
+    pub(super) local: bool,
+    /// For one attempt.
+    pub(super) timeout: Duration,
+}
+
+impl Network {
+    /// A client of the network. It reads the proxy variables of the environment itself.
+    fn client(self) -> Result<ReqwestConnector, reqwest::Error> {
+        let mut builder = reqwest::Client::builder()
+            .gzip(true)
+            // Sooner than the attempt ends, so that it is the connection that gets the blame.
+            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout.mul_f64(0.75)))
+            .tcp_nodelay(true)
+            // Redirects to another origin lose the token: reqwest takes `Authorization` off.
+            .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+            .referer(false);
+        if self.local {
+            // A token that may go to this machine in the clear may not go so to a proxy. And reading
+            // the system's certificates would take longer than a request.
+            builder = builder.no_proxy().tls_certs_only([]);
+        }
+        Ok(ReqwestConnector::new(builder.build()?))
     }
-    Ok(ReqwestConnector::new(builder.build()?))
 }
 
 impl Service<Request<OctoBody>> for Transport {
@@ -98,7 +116,11 @@ impl Service<Request<OctoBody>> for Transport {
                 let answer = network.call(request);
                 async move {
                     let (mut head, body) = answer.await?.into_parts();
-                    let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
+                    let body = match Limited::new(body, MAX_BODY).collect().await {
+                        Ok(body) => body.to_bytes(),
+                        // A broken body is no exchange to keep, and breaks as it would have without.
+                        Err(error) => return Ok(Response::from_parts(head, broken(error))),
+                    };
                     let redact = |text: &str| {
                         token.as_ref().map_or_else(|| text.to_owned(), |token| token.redact(text))
                     };
@@ -116,6 +138,10 @@ impl Service<Request<OctoBody>> for Transport {
             }
         }
     }
+}
+
+fn broken(error: BoxError) -> Body {
+    StreamBody::new(stream::once(std::future::ready(Err::<Frame<Bytes>, _>(error)))).boxed()
 }
 
 fn whole(body: Bytes) -> Body {

@@ -37,7 +37,7 @@ fn every_passing_fault_is_tried_again_until_every_row_is_right() {
         });
         let run = ask(&fake, logins, &["-j", jobs]);
         assert_eq!(run.status, 0, "{}", run.stderr);
-        for (row, login) in run.rows().iter().zip(users(logins).lines()) {
+        for (row, login) in run.rows_of(logins).iter().zip(users(logins).lines()) {
             assert_eq!((&row["login"], &row["status"]), (&login.into(), &"ok".into()));
             assert_eq!(row["public_repos"], account(login).unwrap().public_repos);
             assert_eq!(row["attempts"], if fault_of(login).is_some() { 2 } else { 1 }, "{row}");
@@ -50,8 +50,7 @@ fn without_retries_exactly_the_faulted_logins_fail_each_with_its_reason() {
     let fake = Fake::with_faults(|asked| fault_of(asked.login).map(|(fault, _)| fault));
     let run = ask(&fake, 100, &["--retries", "0", "-j", "20"]);
     assert_eq!(run.status, 1, "{}", run.stderr);
-    assert_eq!(run.rows().len(), 100);
-    for (row, login) in run.rows().iter().zip(users(100).lines()) {
+    for (row, login) in run.rows_of(100).iter().zip(users(100).lines()) {
         assert_eq!(row["login"], login);
         assert_eq!(row["attempts"], 1);
         match fault_of(login) {
@@ -76,11 +75,25 @@ fn what_does_not_pass_is_told_with_its_reason_and_how_often_it_was_tried() {
         "gone" => Some(Fault::Answer(410, vec![], r#"{"message":"Gone"}"#.into())),
         "legal" => Some(Fault::Answer(451, vec![], r#"{"message":"Repository access blocked"}"#.into())),
         "teapot" => Some(Fault::Html(418)),
+        "gateway-404" => Some(Fault::Html(404)),
+        "mixup" => Some(Fault::Answer(200, vec![], r#"{"login":"torvalds","id":1,"public_repos":9}"#.into())),
         "mixed" if asked.time == 1 => Some(Fault::Html(500)),
         "mixed" => Some(Fault::Html(503)),
         _ => None,
     });
-    let logins = ["gateway", "silent", "drip", "blocked", "gone", "legal", "teapot", "mixed", "missing"];
+    let logins = [
+        "gateway",
+        "silent",
+        "drip",
+        "blocked",
+        "gone",
+        "legal",
+        "teapot",
+        "mixed",
+        "missing",
+        "gateway-404",
+        "mixup",
+    ];
     let arguments = [&logins[..], &["-F", "ndjson", "--timeout", "200ms", "--retries", "2"]].concat();
     let run = Program::asking(&fake, &arguments).run();
     assert_eq!(run.status, 1);
@@ -108,6 +121,8 @@ fn what_does_not_pass_is_told_with_its_reason_and_how_often_it_was_tried() {
             "failed 1 GitHub answered 418",
             "failed 3 GitHub answered 503, the last of 3 failures",
             "not_found 1 no user or organisation has this login",
+            "failed 1 GitHub answered 404: but not in GitHub's words",
+            "failed 3 the answer was about another account, 3 times",
         ]
     );
 }
@@ -123,7 +138,7 @@ fn one_refusal_pauses_all(refusal: Fault) {
     let begun = Instant::now();
     let run = ask(&fake, 120, &["-j", "50", "--timeout", "5s"]);
     assert_eq!(run.status, 0, "{}", run.stderr);
-    assert!(run.rows().iter().all(|row| row["status"] == "ok"));
+    assert!(run.rows_of(120).iter().all(|row| row["status"] == "ok"));
     let refusals = fake.refusals();
     assert_eq!(refusals.len(), 1);
     let during: Vec<_> = fake

@@ -69,6 +69,30 @@ fn an_empty_list_is_no_failure_but_is_told() {
     assert_eq!(run.stderr, "ghrepos: the list held no logins: nothing to count\n");
 }
 
+#[cfg(unix)]
+#[test]
+fn an_argument_that_is_no_text_is_a_row_like_every_other() {
+    use std::os::unix::ffi::OsStrExt;
+    let fake = Fake::well_behaved();
+    let run = Program::asking(&fake, &["-F", "ndjson", "torvalds"])
+        .raw_argument(std::ffi::OsStr::from_bytes(b"\xff"))
+        .run();
+    let statuses: Vec<_> = run.rows().iter().map(|row| row["status"].clone()).collect();
+    assert_eq!(statuses, ["ok", "invalid"]);
+}
+
+#[test]
+fn a_report_never_replaces_the_list_that_it_is_made_from() {
+    let list = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    let path = list.path().to_str().unwrap();
+    let run = Program::new(&["-f", path, "-o", path]).run();
+    assert_eq!(run.status, 2);
+    assert_eq!(
+        run.stderr,
+        format!("ghrepos: {path} is the list and an output: the report would replace the list\n")
+    );
+}
+
 #[test]
 fn a_list_that_cannot_be_read_is_one_clear_line() {
     for (file, line) in [

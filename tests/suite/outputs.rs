@@ -174,7 +174,9 @@ fn the_table_is_for_people() {
 
 #[test]
 fn sorted_and_cut_the_totals_are_still_of_all() {
-    let fake = Fake::with_faults(|asked| (asked.login == "broken").then_some(Fault::Html(404)));
+    let fake = Fake::with_faults(|asked| {
+        (asked.login == "broken").then_some(Fault::Answer(404, vec![], r#"{"message":"Not Found"}"#.into()))
+    });
     let run =
         Program::asking(&fake, &["torvalds", "antirez", "broken", "gvanrossum", "--top", "2", "-F", "csv"])
             .run();

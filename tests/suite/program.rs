@@ -20,6 +20,13 @@ impl Run {
     pub fn rows(&self) -> Vec<Value> {
         rows(&self.stdout)
     }
+
+    /// The rows, of which there must be this many.
+    pub fn rows_of(&self, number: usize) -> Vec<Value> {
+        let rows = self.rows();
+        assert_eq!(rows.len(), number, "{}", self.stderr);
+        rows
+    }
 }
 
 pub fn rows(ndjson: &str) -> Vec<Value> {
@@ -48,6 +55,11 @@ impl Program {
     }
 
     pub fn argument(mut self, argument: &str) -> Self {
+        self.0.arg(argument);
+        self
+    }
+
+    pub fn raw_argument(mut self, argument: &std::ffi::OsStr) -> Self {
         self.0.arg(argument);
         self
     }

@@ -50,7 +50,7 @@ fn every_fixture_is_an_exchange_that_can_be_played() {
         program = program.argument(login);
     }
     let run = program.run();
-    for (row, login) in run.rows().iter().zip(&logins) {
+    for (row, login) in run.rows_of(logins.len()).iter().zip(&logins) {
         assert_eq!(row["login"].as_str().unwrap().to_ascii_lowercase(), *login);
         let expected = match login.as_str() {
             "nosuchlogin" => "not_found",
@@ -101,6 +101,13 @@ fn a_recorded_run_plays_back_the_same() {
         assert!(recording.join(name).exists(), "{name}");
     }
 
+    // A recording of an Enterprise Server is played with its address.
+    let url = format!("{}/api/v3", fake.url());
+    let folder = folder.path().join("enterprise");
+    let recorded = Program::new(&["torvalds", "--api-url", &url, "-q"]).run_recording(&folder);
+    let played = ["torvalds", "--api-url", &url, "-q", "--replay", folder.to_str().unwrap()];
+    assert_eq!((recorded.status, recorded.stdout), (0, Program::new(&played).run().stdout));
+
     // Recorded once more into the same folder, nothing of the first time is left.
     let again = Program::asking(&fake, &arguments).run_recording(&recording);
     assert_eq!(again.rows()[1]["attempts"], 1);
@@ -123,7 +130,7 @@ fn a_damaged_recording_is_a_failed_row_and_a_missing_one_is_status_2() {
     fs::write(folder.path().join("users/a.json"), "{").unwrap();
     fs::write(folder.path().join("users/b.json"), r#"{"request":"","status":9999,"headers":{}}"#).unwrap();
     let run = Program::new(&["--replay", folder.path().to_str().unwrap(), "a", "b", "-F", "ndjson"]).run();
-    for row in run.rows() {
+    for row in run.rows_of(2) {
         assert!(row["error"].as_str().unwrap().contains(".json is damaged: "), "{row}");
     }
     let run = Program::new(&["--replay", "/nowhere", "a"]).run();

@@ -55,8 +55,13 @@ fn a_limit_that_lasts_too_long_ends_the_run_and_keeps_what_is_done() {
         last["error"].as_str().unwrap().starts_with("not asked: GitHub's rate limit lasts until 20"),
         "{last}"
     );
-    assert!(run.stderr.contains("(60 requests an hour without a token; put one into GH_TOKEN for 5,000)"));
-    assert!(run.stderr.contains("logins were not asked\n"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains(
+            "logins were not asked. Without a token it is 60 requests an hour; put one into GH_TOKEN"
+        ),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -66,7 +71,7 @@ fn a_limit_that_ends_soon_is_waited_for() {
     let roster = file(&users(50));
     let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
-    assert!(run.rows().iter().all(|row| row["status"] == "ok"));
+    assert!(run.rows_of(50).iter().all(|row| row["status"] == "ok"));
 }
 
 #[cfg(unix)]
@@ -120,6 +125,66 @@ fn ctrl_c_does_not_wait_for_a_pipe_that_never_ends() {
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     drop(stdin);
+}
+
+#[test]
+fn a_run_that_is_over_does_not_wait_for_the_rest_of_a_pipe() {
+    use std::io::Write;
+    let fake = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
+    let program = Program::asking(&fake, &["-", "-F", "ndjson"]).env("GH_TOKEN", "wrong");
+    let mut child = program.stdin(std::process::Stdio::piped()).spawn();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "torvalds").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4), "although nobody has closed the pipe");
+    drop(stdin);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_who_takes_a_break_makes_no_answer_late_and_no_ctrl_c_deaf() {
+    let fake = Fake::well_behaved();
+    let roster = file(&users(4000));
+    let arguments = ["-f", path(&roster), "-F", "ndjson", "--timeout", "500ms", "--retries", "0"];
+    let mut child = Program::asking(&fake, &arguments).spawn();
+    std::thread::sleep(Duration::from_millis(1500));
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(rows(&text).iter().all(|row| row["status"] == "ok"));
+
+    let mut child = Program::asking(&fake, &arguments).spawn();
+    std::thread::sleep(Duration::from_millis(700));
+    interrupt(&child);
+    std::thread::sleep(Duration::from_millis(200));
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130), "with nobody reading");
+}
+
+#[test]
+fn one_refused_connection_is_not_a_host_out_of_reach() {
+    // One connection is served, and then nobody listens any more.
+    let fake = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", fake.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = fake.accept().unwrap();
+        drop(fake);
+        let mut request = [0; 4096];
+        let mut answered = 0;
+        while let Ok(length @ 1..) = stream.read(&mut request) {
+            let text = String::from_utf8_lossy(&request[..length]).into_owned();
+            let login = text.split(['/', ' ']).nth(3).unwrap();
+            let body = format!(r#"{{"login":"{login}","id":1,"type":"User","public_repos":1}}"#);
+            std::thread::sleep(Duration::from_millis(50));
+            use std::io::Write;
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+            answered += 1;
+        }
+        answered
+    });
+    let run =
+        Program::new(&["a", "b", "c", "--api-url", &url, "-j", "1", "--retries", "0", "-F", "ndjson"]).run();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert_eq!(server.join().unwrap(), 3);
 }
 
 #[cfg(unix)]
