@@ -13,6 +13,7 @@ use crate::render::{Format, SortKey};
 ///
 /// Asks GitHub for every login, many at a time, and reports a count or the reason why there is none.
 #[derive(Clone, Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(
     name = "ghrepos",
     version,
@@ -30,9 +31,34 @@ pub struct Cli {
     #[arg(short, long = "file", value_name = "FILE", help_heading = "Whom to count")]
     pub files: Vec<PathBuf>,
 
+    /// Also count sources, forks and archived ones among the public repositories
+    #[arg(long, help_heading = COUNT)]
+    pub breakdown: bool,
+
+    /// Also count the private repositories that the token may see (GraphQL only)
+    #[arg(long, help_heading = COUNT)]
+    pub private: bool,
+
+    /// Count that share of the logins again, through the other API, and report disagreement
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), default_value_t = 0, hide_default_value = true, help_heading = COUNT)]
+    pub verify: u8,
+
+    /// The API to ask; auto: GraphQL with a token, REST without. Bots are asked by REST in any case
+    #[arg(long, value_name = "API", default_value = "auto", help_heading = HOW)]
+    pub api: Way,
+
     /// Requests in flight, 1 to 100
     #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100), help_heading = HOW)]
     pub jobs: u8,
+
+    /// Most logins in a GraphQL query, 1 to 100 [default: as many as cost one point; fewer for a short
+    /// roster, so that it fills the jobs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100), help_heading = HOW)]
+    pub batch: Option<u8>,
+
+    /// Stop before spending more points (or requests, where the API is REST); the rest is skipped
+    #[arg(long, value_name = "N", help_heading = HOW)]
+    pub max_points: Option<u64>,
 
     /// For one attempt, from sending to the answer's last byte
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = ValueParser::new(duration), help_heading = HOW)]
@@ -53,6 +79,10 @@ pub struct Cli {
     /// Answer from exchanges kept in this folder, with no network and no token
     #[arg(long, value_name = "DIR", conflicts_with = "record", help_heading = HOW)]
     pub replay: Option<PathBuf>,
+
+    /// Print what the run would ask, cost and take, and stop (as JSON with -F json)
+    #[arg(long, help_heading = HOW)]
+    pub plan: bool,
 
     /// What to print [default: table, or nothing where there is an --output]
     #[arg(short = 'F', long, value_name = "FORMAT", help_heading = WHAT)]
@@ -87,6 +117,7 @@ pub struct Cli {
     pub verbose: u8,
 }
 
+const COUNT: &str = "What to count";
 const HOW: &str = "How to ask";
 const WHAT: &str = "What to print";
 
@@ -96,14 +127,15 @@ const AFTER_HELP: &str =
 const AFTER_LONG_HELP: &str = "\
 Token:
   Taken from GH_TOKEN, then GITHUB_TOKEN (for an Enterprise Server GH_ENTERPRISE_TOKEN, then
-  GITHUB_ENTERPRISE_TOKEN). Without one GitHub answers 60 requests an hour, with one 5,000.
+  GITHUB_ENTERPRISE_TOKEN). Without one GitHub answers 60 requests an hour. With one, a query for a
+  hundred logins costs one of 5,000 points an hour.
 
 Exit status:
   0    every login was counted
   1    the report is complete, but some logins could not be counted
   2    wrong usage, an unreadable list, an output that cannot be written
   4    the token was refused, or one is needed and there is none
-  5    the run stopped before every login was asked
+  5    the run stopped before every login was asked (a limit, --max-points, a dead host)
   130  interrupted; what was done is printed
 
 Examples:
@@ -111,6 +143,17 @@ Examples:
   ghrepos --file team.txt -o team.csv -o team.json
   some-command | ghrepos - -F ndjson | jq 'select(.status == \"ok\")'
   ghrepos --file team.txt --sort public_repos --top 10";
+
+/// The API to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// GraphQL with a token, REST without.
+    Auto,
+    /// Up to a hundred logins a query; needs a token.
+    Graphql,
+    /// A request a login.
+    Rest,
+}
 
 /// Whether to do something that suits a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,13 +3,16 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use crate::cli::{Cli, When};
+use crate::cli::{Cli, Way, When};
+use crate::exit::Exit;
 use crate::github::Settings;
 use crate::github::api::{Api, NotAnApi};
 use crate::github::auth::{ENTERPRISE_VARIABLES, NotAToken, Token, VARIABLES};
 use crate::github::transport;
+use crate::lookup::Options;
 use crate::output::Report;
-use crate::render::{Format, Look, Order, SortKey};
+use crate::render::{Format, Layout, Look, Order, SortKey};
+use crate::report::{Column, Measures, Via};
 use crate::roster::Source;
 
 /// Everything that a run needs to know.
@@ -21,10 +24,12 @@ pub struct Config {
     pub settings: Settings,
     /// What to write.
     pub reports: Vec<Report>,
-    /// In which order.
-    pub order: Order,
-    /// What the terminal can show.
-    pub look: Look,
+    /// What the reports show, and how.
+    pub layout: Layout,
+    /// How logins are looked up.
+    pub options: Options,
+    /// Only tell what would be asked.
+    pub plan: bool,
     /// Whether to show progress.
     pub progress: Progress,
     /// No summary.
@@ -70,6 +75,18 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: NotAnApi,
     },
+    /// Something needs a token, and there is none.
+    #[error("{0} needs a token, and there is none: put one into GH_TOKEN")]
+    NeedsToken(&'static str),
+    /// Private repositories by REST.
+    #[error("--private is not to be had by REST: drop --api rest")]
+    PrivateByRest,
+    /// Sorted by what is not counted.
+    #[error("--sort {0} needs {1}")]
+    NotCounted(&'static str, &'static str),
+    /// A plan in a format that it does not have.
+    #[error("a plan is printed for people, or as JSON with -F json")]
+    PlanFormat,
     /// A token that is none.
     #[error(transparent)]
     NotAToken(#[from] NotAToken),
@@ -87,6 +104,17 @@ pub enum ConfigError {
 
 fn extensions() -> String {
     Format::EXTENSIONS.map(|(extension, _)| format!(".{extension}")).join(" ")
+}
+
+impl ConfigError {
+    /// The exit status that it means.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NeedsToken(_) => Exit::Token,
+            _ => Exit::Usage,
+        }
+    }
 }
 
 impl Config {
@@ -121,6 +149,34 @@ impl Config {
             return Err(ConfigError::NoLogins);
         }
         let reports = reports(cli.format, &cli.outputs)?;
+        if cli.plan && !matches!(cli.format, None | Some(Format::Table | Format::Json)) {
+            return Err(ConfigError::PlanFormat);
+        }
+        let measures = Measures { breakdown: cli.breakdown, private: cli.private };
+        // "The ten" are the ten largest.
+        let by = cli.sort.unwrap_or(if cli.top.is_some() { SortKey::PublicRepos } else { SortKey::Roster });
+        let order = Order { by, top: cli.top };
+        match by {
+            SortKey::Sources | SortKey::Forks | SortKey::Archived if !cli.breakdown => {
+                return Err(ConfigError::NotCounted("by sources, forks or archived", "--breakdown"));
+            }
+            SortKey::PrivateRepos if !cli.private => {
+                return Err(ConfigError::NotCounted("private_repos", "--private"));
+            }
+            _ => {}
+        }
+        let replayed = matches!(source, transport::Source::Replay(_));
+        if cli.private && cli.api == Way::Rest {
+            return Err(ConfigError::PrivateByRest);
+        }
+        if token.is_none() && !replayed {
+            if cli.private {
+                return Err(ConfigError::NeedsToken("--private"));
+            }
+            if cli.verify > 0 {
+                return Err(ConfigError::NeedsToken("--verify"));
+            }
+        }
         for list in &sources {
             let Source::File(list) = list else { continue };
             if reports.iter().any(|report| report.path.as_deref().is_some_and(|path| same(path, list))) {
@@ -132,30 +188,31 @@ impl Config {
         Ok(Self {
             sources,
             settings: Settings {
+                via: via(cli.api, token.is_some(), &api, &source)?,
                 api,
                 token,
                 source,
                 jobs: cli.jobs.into(),
                 timeout: cli.timeout,
                 retries: cli.retries,
+                measures,
+                batch: cli.batch.map(Into::into),
+                budget: cli.max_points,
             },
+            options: Options { verify: cli.verify },
+            plan: cli.plan,
             reports,
-            order: Order {
-                // "The ten" are the ten largest.
-                by: cli.sort.unwrap_or(if cli.top.is_some() {
-                    SortKey::PublicRepos
-                } else {
-                    SortKey::Roster
-                }),
-                top: cli.top,
-            },
-            look: Look {
-                color: colors(cli.color, terminal, env),
-                unicode: is_utf8(env),
-                width: if terminal {
-                    terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0)
-                } else {
-                    None
+            layout: Layout {
+                columns: Column::of(measures, cli.verify > 0),
+                order,
+                look: Look {
+                    color: colors(cli.color, terminal, env),
+                    unicode: is_utf8(env),
+                    width: if terminal {
+                        terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0)
+                    } else {
+                        None
+                    },
                 },
             },
             progress: match (cli.quiet, cli.progress, std::io::stderr().is_terminal()) {
@@ -167,6 +224,22 @@ impl Config {
             quiet: cli.quiet,
             verbose: cli.verbose,
         })
+    }
+}
+
+/// The API to ask. A recording is asked for what it holds.
+fn via(way: Way, token: bool, api: &Api, source: &transport::Source) -> Result<Via, ConfigError> {
+    let recorded = match source {
+        transport::Source::Replay(folder) => {
+            Some(folder.join(api.graphql().trim_start_matches('/')).is_dir())
+        }
+        _ => None,
+    };
+    match (way, recorded) {
+        (Way::Rest, _) | (Way::Auto, Some(false)) => Ok(Via::Rest),
+        (Way::Auto, None) if !token => Ok(Via::Rest),
+        (Way::Graphql, None) if !token => Err(ConfigError::NeedsToken("--api graphql")),
+        (Way::Auto | Way::Graphql, _) => Ok(Via::Graphql),
     }
 }
 
@@ -295,6 +368,28 @@ mod tests {
     }
 
     #[test]
+    fn with_a_token_it_is_graphql_and_without_one_rest() {
+        let token = [("GH_TOKEN", "a_token")];
+        let via =
+            |arguments: &str, env: &[(&str, &str)]| config(arguments, env).map(|config| config.settings.via);
+        assert_eq!(via("a", &token), Ok(Via::Graphql));
+        assert_eq!(via("a", &[]), Ok(Via::Rest));
+        assert_eq!(via("a --api rest", &token), Ok(Via::Rest));
+        assert_eq!(via("a --replay src", &[]), Ok(Via::Rest));
+        for flag in ["--api graphql", "--private", "--verify 5"] {
+            let refused = via(&format!("a {flag}"), &[]).unwrap_err();
+            assert!(refused.contains("needs a token, and there is none"), "{refused}");
+        }
+        assert_eq!(
+            via("a --api rest --private", &token).unwrap_err(),
+            "--private is not to be had by REST: drop --api rest"
+        );
+        assert!(via("a --sort forks", &token).unwrap_err().contains("needs --breakdown"));
+        assert!(via("a --sort forks --breakdown", &token).is_ok());
+        assert!(via("a --plan -F csv", &token).is_err());
+    }
+
+    #[test]
     fn standard_output_is_left_alone_where_there_are_files_unless_a_format_is_named() {
         let reports = |arguments: &str| config(arguments, &[]).unwrap().reports;
         let to = |format, path: Option<&str>| Report { format, path: path.map(Into::into) };
@@ -305,7 +400,7 @@ mod tests {
 
     #[test]
     fn the_top_rows_are_the_largest() {
-        let order = |arguments: &str| config(arguments, &[]).unwrap().order;
+        let order = |arguments: &str| config(arguments, &[]).unwrap().layout.order;
         assert_eq!(order("a"), Order { by: SortKey::Roster, top: None });
         assert_eq!(order("a --top 3"), Order { by: SortKey::PublicRepos, top: Some(3) });
         assert_eq!(order("a --top 3 --sort login"), Order { by: SortKey::Login, top: Some(3) });
@@ -313,7 +408,7 @@ mod tests {
 
     #[test]
     fn colours_and_characters_follow_the_environment() {
-        let look = |arguments: &str, env: &[(&str, &str)]| config(arguments, env).unwrap().look;
+        let look = |arguments: &str, env: &[(&str, &str)]| config(arguments, env).unwrap().layout.look;
         assert!(!look("a", &[]).color && !look("a", &[]).unicode);
         assert!(look("a --color always", &[("NO_COLOR", "1")]).color);
         assert!(look("a", &[("CLICOLOR_FORCE", "1")]).color);

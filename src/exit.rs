@@ -43,7 +43,9 @@ impl Exit {
             Stop::Interrupted => Some(Self::Interrupted),
             Stop::RecordingFailed(_) => Some(Self::Usage),
             Stop::TokenRefused(_) | Stop::TokenNeeded(_) => Some(Self::Token),
-            Stop::OutOfReach(_) | Stop::Limited { .. } | Stop::RefusedAgain(_) => Some(Self::Incomplete),
+            Stop::OutOfReach(_) | Stop::Limited { .. } | Stop::RefusedAgain(_) | Stop::Spent(_) => {
+                Some(Self::Incomplete)
+            }
         }
     }
 

@@ -6,10 +6,13 @@
 
 pub mod api;
 pub mod auth;
+mod batch;
 pub mod error;
 pub mod exchange;
 pub mod governor;
+pub mod graphql;
 pub mod rest;
+mod sizes;
 pub mod stop;
 pub mod transport;
 
@@ -21,7 +24,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
@@ -29,12 +32,15 @@ use tower::util::MapRequestLayer;
 
 use self::api::Api;
 use self::auth::Token;
+use self::batch::{Batches, StreamGuard};
 use self::error::LookupError;
 use self::governor::Governor;
-use self::rest::Account;
+use self::graphql::Query;
+use self::rest::{Account, Limits};
 use self::stop::Stop;
 use self::transport::{MAX_BODY, Network, Source, Transport};
 use crate::login::Login;
+use crate::report::{Breakdown, Measures, Via};
 
 /// How a [`Client`] asks.
 #[derive(Clone, Debug)]
@@ -51,6 +57,15 @@ pub struct Settings {
     pub timeout: Duration,
     /// Further attempts at what may pass.
     pub retries: u32,
+    /// The API that is asked. GraphQL needs a token; bots go by REST in any case.
+    pub via: Via,
+    /// What is counted beside the public repositories.
+    pub measures: Measures,
+    /// Most logins in a query; none: as many as cost one point, and fewer for a short roster, so that
+    /// it fills the jobs.
+    pub batch: Option<usize>,
+    /// Points that may be spent, or requests where the API is REST.
+    pub budget: Option<u64>,
 }
 
 impl Default for Settings {
@@ -62,22 +77,33 @@ impl Default for Settings {
             jobs: 10,
             timeout: Duration::from_secs(15),
             retries: 4,
+            via: Via::Rest,
+            measures: Measures::default(),
+            batch: None,
+            budget: None,
         }
     }
 }
 
 /// A client of GitHub's API. Cheap to clone; all clones share one governor.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     octocrab: Octocrab,
     settings: Settings,
     governor: Governor,
+    batches: Arc<Batches>,
     requests: AtomicU64,
+    points: AtomicU64,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.batches.close();
+    }
 }
 
 /// What became of asking for one account.
@@ -89,6 +115,8 @@ pub struct Answer {
     pub attempts: u32,
     /// Whether all of them failed with the same error.
     pub alike: bool,
+    /// The API that was asked.
+    pub via: Via,
 }
 
 impl Client {
@@ -116,8 +144,14 @@ impl Client {
             .with_auth(auth)
             .build()
             .unwrap_or_else(|never| match never {});
-        let governor = Governor::new(settings.jobs, settings.retries, !replayed);
-        Ok(Self { shared: Arc::new(Shared { octocrab, settings, governor, requests: AtomicU64::new(0) }) })
+        let governor = Governor::new(settings.jobs, settings.retries, !replayed, settings.budget);
+        let largest = settings.batch.unwrap_or_else(|| graphql::most_accounts(settings.measures));
+        let batches = Arc::new(Batches::new(settings.jobs, largest, settings.batch.is_none()));
+        let (requests, points) = (AtomicU64::new(0), AtomicU64::new(0));
+        let shared = Shared { octocrab, settings, governor, batches, requests, points };
+        let client = Self { shared: Arc::new(shared) };
+        tokio::spawn(batch::dispatch(Arc::clone(&client.shared.batches), Arc::downgrade(&client.shared)));
+        Ok(client)
     }
 
     /// The place through which every request passes.
@@ -126,10 +160,10 @@ impl Client {
         &self.shared.governor
     }
 
-    /// Requests in flight at most.
+    /// How it asks.
     #[must_use]
-    pub fn jobs(&self) -> usize {
-        self.shared.settings.jobs
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
     }
 
     /// Requests sent so far.
@@ -138,32 +172,132 @@ impl Client {
         self.shared.requests.load(Ordering::Relaxed)
     }
 
+    /// Points of the GraphQL API's budget spent so far, by GitHub's own account where it gives one.
+    #[must_use]
+    pub fn points(&self) -> u64 {
+        self.shared.points.load(Ordering::Relaxed)
+    }
+
+    /// The API that is asked for a login. A bot is no owner of repositories to the GraphQL API.
+    #[must_use]
+    pub fn via(&self, login: &Login) -> Via {
+        if login.is_bot() { Via::Rest } else { self.shared.settings.via }
+    }
+
     /// Asks for one account, and again while the failure is one that may pass.
     ///
     /// Ends early when nobody wants the answer any more.
     pub async fn account(&self, login: &Login) -> Answer {
-        let route = self.shared.settings.api.rest(&login.path());
+        self.ask(self.via(login), login, self.shared.settings.measures.breakdown).await
+    }
+
+    /// Asks one API, whichever the settings name, for the count of public repositories alone where
+    /// more would cost more.
+    pub(crate) async fn recount(&self, via: Via, login: &Login) -> Answer {
+        self.ask(via, login, false).await
+    }
+
+    async fn ask(&self, via: Via, login: &Login, breakdown: bool) -> Answer {
         let mut tries = Tries::default();
-        let outcome = self
-            .persist(&mut tries, async |again| {
-                let body = self.send(&route, again).await?;
-                Ok(rest::account(&body, login)?)
-            })
-            .await;
-        Answer { outcome, attempts: tries.attempts, alike: tries.alike }
+        let outcome = match via {
+            Via::Graphql => {
+                self.persist(&mut tries, async |again, most| {
+                    self.shared.batches.ask(login.clone(), most, again).await
+                })
+                .await
+            }
+            Via::Rest => self.account_by_rest(&mut tries, login, breakdown).await,
+        };
+        Answer { outcome, attempts: tries.attempts, alike: tries.alike, via }
+    }
+
+    async fn account_by_rest(
+        &self,
+        tries: &mut Tries,
+        login: &Login,
+        breakdown: bool,
+    ) -> Result<Account, LookupError> {
+        let api = &self.shared.settings.api;
+        let asked = login.clone();
+        let read = move |_: &HeaderMap, body: &[u8]| rest::account(body, &asked);
+        let mut account = self.get(tries, api.rest(&login.path()), read).await?;
+        if breakdown {
+            account.breakdown = Some(self.breakdown_by_rest(tries, login, account.public_repos).await?);
+        }
+        Ok(account)
+    }
+
+    /// Lists all pages of an account's repositories.
+    async fn breakdown_by_rest(
+        &self,
+        tries: &mut Tries,
+        login: &Login,
+        public_repos: u64,
+    ) -> Result<Breakdown, LookupError> {
+        let api = &self.shared.settings.api;
+        let mut next = (public_repos > 0).then(|| api.rest(&rest::repositories(login)));
+        let (mut forks, mut archived, mut listed) = (0, 0, 0);
+        while let Some(route) = next {
+            let page = self.get(tries, route, rest::page).await?;
+            listed += page.repositories;
+            forks += page.forks;
+            archived += page.archived;
+            // A chain of pages that has no end, or leads elsewhere, is not followed.
+            if page.next.is_some() && (page.repositories == 0 || listed > public_repos + 100) {
+                return Err(LookupError::Malformed("a list of repositories without an end"));
+            }
+            let elsewhere = || LookupError::Malformed("a list of repositories that goes on elsewhere");
+            next = match page.next {
+                Some(url) => Some(api.route(&url).ok_or_else(elsewhere)?.to_owned()),
+                None => None,
+            };
+        }
+        Ok(Breakdown { sources: public_repos.saturating_sub(forks), forks, archived })
+    }
+
+    /// What is left of the budgets; none where the server has no limits.
+    pub async fn limits(&self) -> Result<Option<Limits>, LookupError> {
+        let route = self.shared.settings.api.rest("/rate_limit");
+        let read = |_: &HeaderMap, body: &[u8]| rest::limits(body);
+        match self.get(&mut Tries::default(), route, read).await {
+            // An Enterprise Server says "Rate limiting is not enabled."
+            Err(LookupError::NotFound) => Ok(None),
+            limits => limits.map(Some),
+        }
+    }
+
+    /// The most logins that a query of this client may ask for.
+    pub(crate) fn largest_batch(&self) -> usize {
+        let settings = &self.shared.settings;
+        settings.batch.unwrap_or_else(|| graphql::most_accounts(settings.measures))
+    }
+
+    /// Says that logins are going to be asked for, until the guard is dropped.
+    pub(crate) fn stream(&self) -> StreamGuard {
+        self.shared.batches.stream()
+    }
+
+    /// Gets one route, again while the failure is one that may pass.
+    async fn get<T: Send + 'static>(
+        &self,
+        tries: &mut Tries,
+        route: String,
+        read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError> + Clone + Send + 'static,
+    ) -> Result<T, LookupError> {
+        self.persist(tries, async |again, _| self.send(route.clone(), again, read.clone()).await).await
     }
 
     /// Makes attempts until one succeeds, or fails with what will not pass, or too many have failed.
     async fn persist<T>(
         &self,
         tries: &mut Tries,
-        mut attempt: impl AsyncFnMut(bool) -> Result<T, Failure>,
+        mut attempt: impl AsyncFnMut(bool, usize) -> Result<T, Failure>,
     ) -> Result<T, LookupError> {
         let governor = &self.shared.governor;
         let retries = self.shared.settings.retries;
-        let (mut failures, mut refusals) = (0, 0);
+        let (mut failures, mut refusals, mut together) = (0, 0, usize::MAX);
         loop {
-            let Failure { error, sent } = match attempt(tries.attempts > 0).await {
+            let Failure { error, sent, most, own } = match attempt(tries.attempts > 0, together).await {
                 Ok(answer) => {
                     tries.attempts += 1;
                     return Ok(answer);
@@ -175,6 +309,11 @@ impl Client {
                 return Err(error);
             }
             tries.failed(&error);
+            together = most;
+            if !own && error.is_transient() {
+                // It was asked with others, and one of them or their number is to blame.
+                continue;
+            }
             // A limit is nobody's own failure, and everybody waits for it together. But there is no
             // end of it where a server refuses just this one.
             let (number, most) = match error {
@@ -193,55 +332,85 @@ impl Client {
         }
     }
 
-    /// Sends one request when it may leave, on a task of its own: a reader of our output who takes a
-    /// break must not make an answer late.
-    async fn send(&self, route: &str, again: bool) -> Result<Bytes, Failure> {
-        let permit = match self.shared.governor.admit(again).await {
-            Ok(permit) => permit,
-            Err(stop) => return Err(Failure { error: LookupError::Stopped(stop), sent: false }),
-        };
-        let (client, route) = (self.clone(), route.to_owned());
+    /// Sends a GET when it may leave, on a task of its own: a reader of our output who takes a break
+    /// must not make an answer late.
+    async fn send<T: Send + 'static>(
+        &self,
+        route: String,
+        again: bool,
+        read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let permit = self.shared.governor.admit(again).await.map_err(Failure::unsent)?;
+        if self.shared.settings.via == Via::Rest {
+            self.shared.governor.spend(1).map_err(Failure::unsent)?;
+        }
+        let shared = Arc::clone(&self.shared);
         let task = tokio::spawn(async move {
-            let outcome = tokio::select! {
-                biased;
-                outcome = client.attempt(&route) => outcome,
-                stop = client.shared.governor.abandoned() => Err(LookupError::Stopped(stop)),
-            };
+            let outcome = shared.attempt(&Request::Get(route), read).await;
             drop(permit);
             outcome
         });
         let outcome = AbortOnDrop(task).await;
         outcome.unwrap_or_else(|_| Err(LookupError::Stopped(Stop::Interrupted))).map_err(Failure::from)
     }
+}
 
+/// What can be asked.
+enum Request<'a> {
+    Get(String),
+    Query(Query<'a>),
+}
+
+impl Shared {
     /// One request, from sending to the answer's last byte, and what the governor learns from it.
-    async fn attempt(&self, route: &str) -> Result<Bytes, LookupError> {
-        let shared = &self.shared;
-        let limit = shared.settings.timeout;
+    async fn attempt<T>(
+        &self,
+        request: &Request<'_>,
+        read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+    ) -> Result<T, LookupError> {
+        let limit = self.settings.timeout;
         let started = tokio::time::Instant::now();
-        shared.requests.fetch_add(1, Ordering::Relaxed);
-        let outcome = tokio::time::timeout(limit, self.exchange(route)).await;
-        let outcome = outcome.unwrap_or(Err(LookupError::TimedOut(limit)));
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let outcome = tokio::select! {
+            biased;
+            outcome = tokio::time::timeout(limit, self.exchange(request)) => outcome,
+            stop = self.governor.abandoned() => return Err(LookupError::Stopped(stop)),
+        };
+        let mut length = 0;
+        let outcome = outcome.unwrap_or(Err(LookupError::TimedOut(limit))).and_then(|(headers, body)| {
+            length = body.len();
+            read(&headers, &body).map_err(|error| match error {
+                // A limit of the GraphQL API comes with a success; its wait is in the headers.
+                LookupError::RateLimited { status, wait: None } => {
+                    LookupError::RateLimited { status, wait: error::wait_asked(&headers, true) }
+                }
+                error => error,
+            })
+        });
         tracing::debug!(
-            "GET {route}: {} in {}",
-            outcome.as_ref().map_or_else(ToString::to_string, |body| format!("{} bytes", body.len())),
+            "{request}: {} in {}",
+            outcome.as_ref().err().map_or_else(|| format!("{length} bytes"), ToString::to_string),
             crate::text::duration(started.elapsed())
         );
-        shared.governor.learn(started, outcome.as_ref().map(|_| ()), shared.settings.token.is_some());
+        self.governor.learn(started, outcome.as_ref().map(|_| ()), self.settings.token.is_some());
         outcome
     }
 
-    async fn exchange(&self, route: &str) -> Result<Bytes, LookupError> {
-        let response = self.shared.octocrab._get(route).await;
+    async fn exchange(&self, request: &Request<'_>) -> Result<(HeaderMap, Bytes), LookupError> {
+        let response = match request {
+            Request::Get(route) => self.octocrab._get(route.as_str()).await,
+            Request::Query(query) => self.octocrab._post(self.settings.api.graphql(), Some(query)).await,
+        };
         let (head, body) = response.map_err(|error| LookupError::transport(&error, false))?.into_parts();
         let body = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
         // Servers have been seen to send back what they were sent.
-        let token = self.shared.settings.token.as_ref();
+        let token = self.settings.token.as_ref();
         let redact = |text: &str| token.map_or_else(|| text.to_owned(), |token| token.redact(text));
         match body {
             Ok(body) => {
+                let body = token.map_or_else(|| body.clone(), |token| token.redact_bytes(&body));
                 error::check(head.status, &head.headers, &body, redact)?;
-                Ok(body)
+                Ok((head.headers, body))
             }
             Err(error) => {
                 // A 404 is one only in GitHub's own words; any other status says enough, even when
@@ -250,6 +419,17 @@ impl Client {
                     error::check(head.status, &head.headers, &[], redact)?;
                 }
                 Err(LookupError::transport(&*error, true))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Get(route) => write!(f, "GET {route}"),
+            Self::Query(query) => {
+                write!(f, "query for {}", crate::text::counted(query.len(), "login", "logins"))
             }
         }
     }
@@ -284,11 +464,21 @@ struct Failure {
     error: LookupError,
     /// Whether the request left.
     sent: bool,
+    /// How many logins it may be asked together with next time, itself included.
+    most: usize,
+    /// Whether it is the login's own failure, and not that of others in its query.
+    own: bool,
 }
 
 impl From<LookupError> for Failure {
     fn from(error: LookupError) -> Self {
-        Self { error, sent: true }
+        Self { error, sent: true, most: usize::MAX, own: true }
+    }
+}
+
+impl Failure {
+    fn unsent(stop: Stop) -> Self {
+        Self { sent: false, ..Self::from(LookupError::Stopped(stop)) }
     }
 }
 

@@ -7,7 +7,7 @@
 //! roster ──logins──▶ lookup ──rows──▶ render ──▶ output
 //!                     │  ▲
 //!                     ▼  │
-//!                   github         rest, error
+//!                   github         graphql and its batches, rest, error
 //!                     │  ▲
 //!                  governor        one pause for every request
 //!                     │  ▲
@@ -26,7 +26,7 @@
 //! | [`run`] | one run, from the configuration to the exit status |
 //! | [`login`] | [`Login`](login::Login), the only way to a request path |
 //! | [`roster`] | where logins come from, without duplicates |
-//! | [`lookup`](mod@lookup) | the concurrent stage |
+//! | [`lookup`](mod@lookup), [`plan`] | the concurrent stage; what it would cost |
 //! | [`github`] | the client: octocrab, governor, transport, errors |
 //! | [`report`] | rows, columns and the summary |
 //! | [`render`], [`output`] | formats, and the files that they go to |
@@ -39,6 +39,7 @@ pub mod github;
 pub mod login;
 pub mod lookup;
 pub mod output;
+pub mod plan;
 pub mod progress;
 pub mod render;
 pub mod report;

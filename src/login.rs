@@ -59,6 +59,12 @@ impl Login {
         self.0.to_ascii_lowercase()
     }
 
+    /// Whether it is the account of an app, `name[bot]`.
+    #[must_use]
+    pub fn is_bot(&self) -> bool {
+        self.0.ends_with(']')
+    }
+
     /// The route of the account in GitHub's REST API, escaped: `/users/torvalds`.
     #[must_use]
     pub fn path(&self) -> String {

@@ -1,6 +1,8 @@
 //! The concurrent stage: logins in, rows out, in the order of the roster.
 
-use futures::{FutureExt, Stream, StreamExt};
+use std::task::Poll;
+
+use futures::{FutureExt, Stream, StreamExt, stream};
 use jiff::Timestamp;
 
 use crate::github::error::LookupError;
@@ -9,9 +11,17 @@ use crate::login::Login;
 use crate::report::{Row, Status, Via};
 use crate::roster::Entry;
 
-/// Logins that are under way or answered while the row before them is awaited. It bounds the memory,
-/// and is wide enough that one login that times out does not hold up the others.
+/// Logins that are under way or answered while the row before them is awaited, beside those in full
+/// batches. It bounds the memory, and is wide enough that one login that times out does not hold up
+/// the others.
 const WINDOW: usize = 2048;
+
+/// How logins are looked up, beside the client's own settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The share of the counted logins that is counted again through the other API, in percent.
+    pub verify: u8,
+}
 
 /// Looks up every login and yields a row for each, in their order. Nothing is lost and nothing ends
 /// it early: whatever happens to a login is its row.
@@ -23,24 +33,37 @@ const WINDOW: usize = 2048;
 /// use futures::{StreamExt, stream};
 /// use ghrepos::github::{Client, Settings};
 /// use ghrepos::login::Login;
+/// use ghrepos::lookup::Options;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = Client::new(Settings::default())?;
 /// let logins = stream::iter(["torvalds", "gvanrossum", "antirez"]).map(Login::parse);
-/// let mut rows = std::pin::pin!(ghrepos::lookup(&client, logins));
+/// let mut rows = std::pin::pin!(ghrepos::lookup(&client, logins, Options::default()));
 /// while let Some(row) = rows.next().await {
 ///     println!("{}: {:?}", row.login, row.public_repos);
 /// }
 /// # Ok(())
 /// # }
 /// ```
-pub fn lookup<S>(client: &Client, logins: S) -> impl Stream<Item = Row> + use<S>
+pub fn lookup<S>(client: &Client, logins: S, options: Options) -> impl Stream<Item = Row> + use<S>
 where
     S: Stream<Item = Entry>,
 {
     let client = client.clone();
+    let settings = client.settings();
+    let window = match settings.via {
+        Via::Rest => WINDOW,
+        Via::Graphql => WINDOW + 2 * settings.jobs * client.largest_batch(),
+    };
+    // A batch waits for more logins only while there are some to come.
+    let mut coming = Some(client.stream());
+    let end = stream::poll_fn(move |_| {
+        drop(coming.take());
+        Poll::Ready(None)
+    });
     logins
+        .chain(end)
         .map(move |entry| match entry {
             Err(not) => {
                 let row = Row::without_count(&not.text, Status::Invalid, &not.to_string());
@@ -48,15 +71,55 @@ where
             }
             Ok(login) => {
                 let client = client.clone();
-                async move { row(&login, client.account(&login).await) }.right_future()
+                async move {
+                    let answer = client.account(&login).await;
+                    verified(&client, &login, row(&login, answer), options).await
+                }
+                .right_future()
             }
         })
-        .buffered(WINDOW)
+        .buffered(window)
+}
+
+/// The row, with the count of the other API compared where the login is in the sample.
+async fn verified(client: &Client, login: &Login, row: Row, options: Options) -> Row {
+    let token = client.settings().token.is_some();
+    let other = match row.via {
+        Some(Via::Graphql) => Via::Rest,
+        Some(Via::Rest) if token && !login.is_bot() => Via::Graphql,
+        _ => return row,
+    };
+    if row.status != Status::Ok || !is_sampled(login, options.verify) {
+        return row;
+    }
+    let again = client.recount(other, login).await;
+    let verified = match again.outcome {
+        Ok(account) => Some(Some(account.public_repos) == row.public_repos && account.id == row.id),
+        Err(LookupError::NotFound) => Some(false),
+        Err(error) => {
+            tracing::info!("{login}: could not be verified: {error}");
+            None
+        }
+    };
+    if verified == Some(false) {
+        tracing::info!("{login}: the two APIs disagree");
+    }
+    Row { verified, attempts: row.attempts + again.attempts, ..row }
+}
+
+/// Whether a login is in a sample of `percent`: the same logins in every run and on every machine
+/// (FNV-1a of the login in lower case).
+pub(crate) fn is_sampled(login: &Login, percent: u8) -> bool {
+    let hash = login.key().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // The low bits of FNV-1a mix badly; the upper half does better.
+    (hash >> 32) % 100 < u64::from(percent)
 }
 
 /// What became of a login, as its row.
 fn row(login: &Login, answer: Answer) -> Row {
-    let Answer { outcome, attempts, alike } = answer;
+    let Answer { outcome, attempts, alike, via } = answer;
     let at = Some(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
     let error = match outcome {
         Ok(account) => {
@@ -64,10 +127,13 @@ fn row(login: &Login, answer: Answer) -> Row {
                 login: account.login.to_string(),
                 status: Status::Ok,
                 kind: account.kind,
-                id: Some(account.id),
+                id: account.id,
                 public_repos: Some(account.public_repos),
+                breakdown: account.breakdown,
+                private_repos: account.private_repos,
+                verified: None,
                 error: None,
-                via: Some(Via::Rest),
+                via: Some(via),
                 at,
                 attempts,
             };
@@ -91,7 +157,7 @@ fn row(login: &Login, answer: Answer) -> Row {
     let answered = matches!(status, Status::NotFound | Status::Forbidden);
     Row {
         attempts,
-        via: answered.then_some(Via::Rest),
+        via: answered.then_some(via),
         at: if answered { at } else { None },
         ..Row::without_count(login.as_str(), status, &reason)
     }
@@ -105,10 +171,22 @@ mod tests {
     use crate::github::stop::Stop;
 
     fn reason(error: LookupError, attempts: u32, alike: bool) -> (Status, String) {
-        let row = row(&Login::parse("a").unwrap(), Answer { outcome: Err(error), attempts, alike });
+        let row =
+            row(&Login::parse("a").unwrap(), Answer { outcome: Err(error), attempts, alike, via: Via::Rest });
         assert_eq!(row.attempts, attempts);
         assert_eq!(row.public_repos, None);
         (row.status, row.error.unwrap())
+    }
+
+    #[test]
+    fn the_sample_is_stable_and_about_as_large_as_asked() {
+        let logins: Vec<_> = (0..10_000).map(|at| Login::parse(&format!("User-{at}")).unwrap()).collect();
+        for percent in [0, 1, 10, 50, 100] {
+            let sampled = logins.iter().filter(|login| is_sampled(login, percent)).count();
+            let wanted = usize::from(percent) * 100;
+            assert!(sampled.abs_diff(wanted) <= 150, "{percent}%: {sampled}");
+        }
+        assert_eq!(is_sampled(&logins[7], 50), is_sampled(&Login::parse("uSER-7").unwrap(), 50));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ghrepos::cli::Cli;
-use ghrepos::config::Config;
+use ghrepos::config::{Config, ConfigError};
 use ghrepos::exit::Exit;
 use ghrepos::progress::{Progress, say};
 use ghrepos::run::run;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             say(&format!("{error:#}"));
-            Exit::Usage.into()
+            error.downcast_ref().map_or(Exit::Usage, ConfigError::exit).into()
         }
     }
 }

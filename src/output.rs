@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::render::{Format, Look, Meta, Order, Output, Renderer, renderer};
+use crate::render::{Format, Layout, Meta, Output, Renderer, renderer};
 use crate::report::{Row, Summary};
 use crate::text;
 
@@ -30,6 +30,12 @@ pub struct Unwritable {
 }
 
 impl Unwritable {
+    /// Standard output cannot be written.
+    #[must_use]
+    pub fn stdout(cause: io::Error) -> Self {
+        Self { to: "standard output".into(), cause }
+    }
+
     /// Whether the reader closed the pipe, which is no error.
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
@@ -66,7 +72,7 @@ impl Sink {
     ///
     /// # Errors
     /// [`Unwritable`] for a folder, a missing folder, or one that is not ours to write to.
-    pub fn open(report: &Report, order: Order, look: Look, meta: &Meta) -> Result<Self, Unwritable> {
+    pub fn open(report: &Report, layout: &Layout, meta: &Meta) -> Result<Self, Unwritable> {
         let name = report
             .path
             .as_ref()
@@ -75,7 +81,7 @@ impl Sink {
             None => (buffered(io::stdout()), None),
             Some(path) => create(path).map_err(|cause| Unwritable { to: name.clone(), cause })?,
         };
-        let renderer = renderer(report.format, order, look, meta, out);
+        let renderer = renderer(report.format, layout, meta, out);
         let failure = Arc::<OnceLock<_>>::default();
         let (writer, messages) = mpsc::channel(WAITING);
         let told = Arc::clone(&failure);

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 pub use self::sorted::{Order, SortKey};
 pub use self::table::Look;
-use crate::report::{Row, Summary};
+use crate::report::{Column, Row, Summary};
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -84,23 +84,29 @@ pub trait Renderer {
 /// Where a renderer writes to.
 pub type Output = BufWriter<Box<dyn Write + Send>>;
 
-/// A renderer of `format` that writes to `out`, with the rows in `order`.
+/// What a report shows, and how.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// The columns, in their order.
+    pub columns: Vec<Column>,
+    /// The order of the rows.
+    pub order: Order,
+    /// What the terminal can show.
+    pub look: Look,
+}
+
+/// A renderer of `format` that writes to `out`.
 #[must_use]
-pub fn renderer(
-    format: Format,
-    order: Order,
-    look: Look,
-    meta: &Meta,
-    out: Output,
-) -> Box<dyn Renderer + Send> {
+pub fn renderer(format: Format, layout: &Layout, meta: &Meta, out: Output) -> Box<dyn Renderer + Send> {
+    let columns = layout.columns.clone();
     let renderer: Box<dyn Renderer + Send> = match format {
-        Format::Table => Box::new(table::Table::new(out, look)),
-        Format::Csv => Box::new(csv::Csv::new(out, b',')),
-        Format::Tsv => Box::new(csv::Csv::new(out, b'\t')),
-        Format::Json => Box::new(json::Json::new(out, meta.clone())),
-        Format::Ndjson => Box::new(json::Ndjson::new(out)),
+        Format::Table => Box::new(table::Table::new(out, columns, layout.look)),
+        Format::Csv => Box::new(csv::Csv::new(out, columns, b',')),
+        Format::Tsv => Box::new(csv::Csv::new(out, columns, b'\t')),
+        Format::Json => Box::new(json::Json::new(out, columns, meta.clone())),
+        Format::Ndjson => Box::new(json::Ndjson::new(out, columns)),
     };
-    order.applied_to(renderer)
+    layout.order.applied_to(renderer)
 }
 
 #[cfg(test)]
@@ -110,7 +116,7 @@ pub(crate) mod sample {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::report::{Kind, Status, Via};
+    use crate::report::{Breakdown, Kind, Measures, Status, Via};
 
     #[derive(Clone, Default)]
     pub(crate) struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -137,6 +143,9 @@ pub(crate) mod sample {
             kind: Some(kind),
             id: Some(id),
             public_repos: Some(repos),
+            breakdown: Some(Breakdown { sources: repos - repos / 3, forks: repos / 3, archived: 1 }),
+            private_repos: None,
+            verified: Some(true),
             error: None,
             via: Some(Via::Rest),
             at: Some("2026-11-22T12:00:00Z".parse().unwrap()),
@@ -159,6 +168,10 @@ pub(crate) mod sample {
     }
 
     pub(crate) fn report(format: Format, order: Order, look: Look) -> String {
+        report_of(Column::of(Measures::default(), false), format, order, look)
+    }
+
+    pub(crate) fn report_of(columns: Vec<Column>, format: Format, order: Order, look: Look) -> String {
         let out = Shared::default();
         let meta = Meta {
             generator: "ghrepos 0.0.0",
@@ -167,7 +180,8 @@ pub(crate) mod sample {
             recorded: None,
             started: "2026-11-22T12:00:00Z".parse().unwrap(),
         };
-        let mut renderer = renderer(format, order, look, &meta, BufWriter::new(Box::new(out.clone())));
+        let layout = Layout { columns, order, look };
+        let mut renderer = renderer(format, &layout, &meta, BufWriter::new(Box::new(out.clone())));
         let mut summary = Summary { requests: 3, seconds: 0.25, complete: true, ..Summary::default() };
         for row in rows() {
             summary.add(&row);

@@ -83,6 +83,8 @@ impl Kind {
 /// The API that answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
+    /// A query for up to a hundred accounts.
+    Graphql,
     /// `GET /users/{login}`.
     Rest,
 }
@@ -92,9 +94,30 @@ impl Via {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Graphql => "graphql",
             Self::Rest => "rest",
         }
     }
+}
+
+/// What is counted, beside the public repositories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// Sources, forks and archived ones among the public repositories.
+    pub breakdown: bool,
+    /// The private repositories that the token may see.
+    pub private: bool,
+}
+
+/// What an account's public repositories are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breakdown {
+    /// Those that are no forks.
+    pub sources: u64,
+    /// Those that are.
+    pub forks: u64,
+    /// Those that are archived, of either.
+    pub archived: u64,
 }
 
 /// What is known of one login.
@@ -110,6 +133,12 @@ pub struct Row {
     pub id: Option<u64>,
     /// Public repositories that the account owns, forks included.
     pub public_repos: Option<u64>,
+    /// Which of these are what, where that was asked for.
+    pub breakdown: Option<Breakdown>,
+    /// Private repositories that the account owns and the token may see, where that was asked for.
+    pub private_repos: Option<u64>,
+    /// Whether the other API gave the same count, where it was asked.
+    pub verified: Option<bool>,
     /// Why there is no count: one line for a person, without control characters.
     pub error: Option<String>,
     /// The API that answered.
@@ -130,6 +159,9 @@ impl Row {
             kind: None,
             id: None,
             public_repos: None,
+            breakdown: None,
+            private_repos: None,
+            verified: None,
             error: Some(visible(error).into_owned()),
             via: None,
             at: None,
@@ -140,12 +172,18 @@ impl Row {
     /// What stands in `column`.
     #[must_use]
     pub fn cell(&self, column: Column) -> Cell<'_> {
+        let number = |number: Option<u64>| number.map_or(Cell::Absent, Cell::Number);
         match column {
             Column::Login => Cell::Text(Cow::Borrowed(&self.login)),
             Column::Status => Cell::Text(self.status.as_str().into()),
             Column::Kind => self.kind.map(|kind| kind.as_str().into()).map_or(Cell::Absent, Cell::Text),
-            Column::Id => self.id.map_or(Cell::Absent, Cell::Number),
-            Column::PublicRepos => self.public_repos.map_or(Cell::Absent, Cell::Number),
+            Column::Id => number(self.id),
+            Column::PublicRepos => number(self.public_repos),
+            Column::Sources => number(self.breakdown.map(|breakdown| breakdown.sources)),
+            Column::Forks => number(self.breakdown.map(|breakdown| breakdown.forks)),
+            Column::Archived => number(self.breakdown.map(|breakdown| breakdown.archived)),
+            Column::PrivateRepos => number(self.private_repos),
+            Column::Verified => self.verified.map_or(Cell::Absent, Cell::Flag),
             Column::Error => self.error.as_deref().map_or(Cell::Absent, |error| Cell::Text(error.into())),
             Column::Via => self.via.map(|via| via.as_str().into()).map_or(Cell::Absent, Cell::Text),
             Column::At => self.at.map_or(Cell::Absent, |at| Cell::Text(at.to_string().into())),
@@ -167,6 +205,16 @@ pub enum Column {
     Id,
     /// [`Row::public_repos`]
     PublicRepos,
+    /// [`Breakdown::sources`]
+    Sources,
+    /// [`Breakdown::forks`]
+    Forks,
+    /// [`Breakdown::archived`]
+    Archived,
+    /// [`Row::private_repos`]
+    PrivateRepos,
+    /// [`Row::verified`]
+    Verified,
     /// [`Row::error`]
     Error,
     /// [`Row::via`]
@@ -179,17 +227,21 @@ pub enum Column {
 
 impl Column {
     /// The columns of a report, in their order.
-    pub const ALL: [Self; 9] = [
-        Self::Login,
-        Self::Status,
-        Self::Kind,
-        Self::Id,
-        Self::PublicRepos,
-        Self::Error,
-        Self::Via,
-        Self::At,
-        Self::Attempts,
-    ];
+    #[must_use]
+    pub fn of(measures: Measures, verified: bool) -> Vec<Self> {
+        let mut columns = vec![Self::Login, Self::Status, Self::Kind, Self::Id, Self::PublicRepos];
+        if measures.breakdown {
+            columns.extend([Self::Sources, Self::Forks, Self::Archived]);
+        }
+        if measures.private {
+            columns.push(Self::PrivateRepos);
+        }
+        if verified {
+            columns.push(Self::Verified);
+        }
+        columns.extend([Self::Error, Self::Via, Self::At, Self::Attempts]);
+        columns
+    }
 
     /// The key in JSON, the header in CSV.
     #[must_use]
@@ -200,6 +252,11 @@ impl Column {
             Self::Kind => "kind",
             Self::Id => "id",
             Self::PublicRepos => "public_repos",
+            Self::Sources => "sources",
+            Self::Forks => "forks",
+            Self::Archived => "archived",
+            Self::PrivateRepos => "private_repos",
+            Self::Verified => "verified",
             Self::Error => "error",
             Self::Via => "via",
             Self::At => "at",
@@ -218,4 +275,6 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
     /// A count or an id.
     Number(u64),
+    /// Yes or no.
+    Flag(bool),
 }

@@ -1,5 +1,6 @@
 //! One run, from the configuration to the exit status.
 
+use std::io::Write;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,13 +13,14 @@ use crate::exit::Exit;
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::github::{BuildError, Client};
-use crate::lookup::lookup;
+use crate::lookup::{Options, lookup};
 use crate::output::{Report, Sink, Unwritable};
+use crate::plan::Plan;
 use crate::progress::{Progress, say};
-use crate::render::Meta;
-use crate::report::Summary;
+use crate::render::{Format, Meta};
+use crate::report::{Summary, Via};
 use crate::roster::{self, Roster, Unreadable};
-use crate::text::{counted, duration};
+use crate::text::{counted, duration, thousands};
 
 /// Rows that are handed to the renderers together, where there are that many at once.
 const BATCH: usize = 512;
@@ -46,10 +48,19 @@ pub enum Failure {
 pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let meta = meta(&config);
-    let open = |report: &Report| Sink::open(report, config.order, config.look, &meta);
-    let sinks = config.reports.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let roster = Roster::open(&config.sources)?;
     let client = Client::new(config.settings.clone())?;
+    if config.plan {
+        return plan(roster, &client, &config).await;
+    }
+    let open = |report: &Report| Sink::open(report, &config.layout, &meta);
+    let sinks = config.reports.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    if config.settings.measures.breakdown && config.settings.via == Via::Rest && !config.quiet {
+        say(
+            "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
+             and GraphQL it is a query for 49 accounts",
+        );
+    }
     if config.sources.contains(&roster::Source::Stdin) && roster::stdin_is_a_terminal() && !config.quiet {
         say("reading logins from the keyboard, one a line; Ctrl-D ends the list");
     }
@@ -57,7 +68,7 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let total = if config.progress == crate::config::Progress::Hidden { None } else { roster.estimate() };
     let shown = progress.start(client.clone(), total);
     let work = async {
-        let outcome = count(roster, &client, sinks, &progress).await;
+        let outcome = count(roster, &client, sinks, config.options, &progress).await;
         progress.clear(&shown);
         conclude(outcome, &config, &client, begun).await
     };
@@ -73,6 +84,43 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
             progress.clear(&shown);
             Ok(Exit::Interrupted)
         }
+    }
+}
+
+/// Tells what would be asked, and asks nothing but what is left.
+async fn plan(roster: Roster, client: &Client, config: &Config) -> Result<Exit, Failure> {
+    let notes = roster.notes();
+    let mut plan = Plan::of(roster, client, config.options).await;
+    if let Some(problem) = notes.failure() {
+        say(problem);
+        return Ok(Exit::Usage);
+    }
+    if !matches!(config.settings.source, Source::Replay(_)) {
+        match client.limits().await {
+            Ok(Some(limits)) => plan.limited(&limits, Timestamp::now()),
+            Ok(None) => {}
+            Err(error) => match client.governor().stop() {
+                Some(stop) => {
+                    say(&explained(&stop, config, &Summary::default()));
+                    return Ok(Exit::of(&stop).unwrap_or(Exit::Incomplete));
+                }
+                None => say(&format!("what is left of the budget is not known: {error}")),
+            },
+        }
+    }
+    let json = config.reports.iter().any(|report| report.path.is_none() && report.format == Format::Json);
+    let mut text = Vec::new();
+    let written = if json {
+        serde_json::to_writer_pretty(&mut text, &plan)
+            .map_err(Into::into)
+            .and_then(|()| text.write_all(b"\n"))
+    } else {
+        plan.print(&mut text)
+    };
+    let written = written.and_then(|()| std::io::stdout().write_all(&text));
+    match written.map_err(Unwritable::stdout) {
+        Err(error) if !error.is_closed_pipe() => Err(error.into()),
+        _ => Ok(Exit::Counted),
     }
 }
 
@@ -108,7 +156,13 @@ struct Outcome {
 }
 
 /// Asks for everyone and hands the rows to the sinks as they come.
-async fn count(roster: Roster, client: &Client, mut sinks: Vec<Sink>, progress: &Progress) -> Outcome {
+async fn count(
+    roster: Roster,
+    client: &Client,
+    mut sinks: Vec<Sink>,
+    options: Options,
+    progress: &Progress,
+) -> Outcome {
     let notes = roster.notes();
     let endless = roster.is_endless();
     let governor = client.governor();
@@ -119,7 +173,7 @@ async fn count(roster: Roster, client: &Client, mut sinks: Vec<Sink>, progress: 
         }
     };
     let entries = roster.entries().take_until(Box::pin(over));
-    let mut rows = pin!(lookup(client, entries).ready_chunks(BATCH));
+    let mut rows = pin!(lookup(client, entries, options).ready_chunks(BATCH));
     let mut summary = Summary::default();
     let mut problems = Vec::new();
     while let Some(rows) = rows.next().await {
@@ -152,6 +206,7 @@ async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Ins
     let Outcome { mut summary, sinks, mut problems } = outcome;
     let stop = client.governor().stop();
     summary.requests = client.requests();
+    summary.points = client.points();
     summary.seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
     summary.complete = summary.skipped == 0 && stop.is_none() && problems.is_empty();
 
@@ -171,7 +226,8 @@ async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Ins
         }
     }
 
-    let mut exit = if summary.uncounted() > 0 { Exit::Uncounted } else { Exit::Counted };
+    let wrong = summary.uncounted() + summary.disagreed;
+    let mut exit = if wrong > 0 { Exit::Uncounted } else { Exit::Counted };
     if stop == Some(Stop::ReaderGone) && problems.is_empty() {
         return Exit::Counted;
     }
@@ -191,6 +247,13 @@ async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Ins
         } else {
             say(&summary.to_string());
         }
+    }
+    if summary.disagreed > 0 {
+        let rows = counted(summary.disagreed, "login", "logins");
+        say(&format!(
+            "warning: the two APIs disagree on {rows} of {} counted twice; see `verified` in the report",
+            thousands(summary.verified)
+        ));
     }
     exit
 }
@@ -229,6 +292,7 @@ fn explained(stop: &Stop, config: &Config, summary: &Summary) -> String {
         }
         Stop::RefusedAgain(_) | Stop::RecordingFailed(_) => format!("{stop}{rest}"),
         Stop::Interrupted => format!("interrupted{rest}"),
+        Stop::Spent(points) => format!("--max-points {points} is spent{rest}"),
         Stop::ReaderGone => String::new(),
     }
 }

@@ -67,6 +67,21 @@ impl Api {
         format!("{}{path}", self.rest)
     }
 
+    /// The route of the GraphQL API, below the origin. An Enterprise Server has it beside `/api/v3`.
+    #[must_use]
+    pub fn graphql(&self) -> String {
+        match self.rest.strip_suffix("/api/v3") {
+            Some(before) => format!("{before}/api/graphql"),
+            None => format!("{}/graphql", self.rest),
+        }
+    }
+
+    /// The route that a whole address leads to, where it is one of this API.
+    #[must_use]
+    pub fn route<'a>(&self, url: &'a str) -> Option<&'a str> {
+        url.strip_prefix(&self.origin).filter(|route| route.starts_with('/'))
+    }
+
     /// Whether these are the routes of an Enterprise Server.
     #[must_use]
     pub fn is_enterprise(&self) -> bool {
@@ -110,6 +125,12 @@ mod tests {
         let enterprise = Api::parse("https://git.example.com/api/v3/").unwrap();
         assert!(enterprise.is_enterprise() && !test.is_enterprise());
         assert_eq!(enterprise.rest("/users/a"), "/api/v3/users/a");
+        assert_eq!(enterprise.graphql(), "/api/graphql");
+        assert_eq!(test.graphql(), "/graphql");
+        assert_eq!(Api::parse("http://gateway/github/").unwrap().graphql(), "/github/graphql");
+        assert_eq!(test.route("http://127.0.0.1:8099/users/a/repos?page=2"), Some("/users/a/repos?page=2"));
+        assert_eq!(test.route("http://127.0.0.1:80991/x"), None);
+        assert_eq!(test.route("https://elsewhere/x"), None);
         assert_eq!(enterprise.to_string(), "https://git.example.com/api/v3");
     }
 

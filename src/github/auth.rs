@@ -1,5 +1,6 @@
 //! Tokens: where they come from, and how they stay secret.
 
+use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 
 /// The variables that hold a token for github.com, in the order in which `gh` reads them.
@@ -51,6 +52,17 @@ impl Token {
         match self.secret.expose_secret() {
             short if short.len() < 6 => text.to_owned(),
             secret => text.replace(secret, "[token]"),
+        }
+    }
+}
+
+impl Token {
+    /// A body with the token taken out.
+    pub(super) fn redact_bytes(&self, body: &Bytes) -> Bytes {
+        match std::str::from_utf8(body) {
+            Ok(text) if text.contains(self.secret.expose_secret()) => self.redact(text).into(),
+            // What is no text is no message either, and never shown.
+            _ => body.clone(),
         }
     }
 }

@@ -70,6 +70,9 @@ pub enum LookupError {
     /// A success whose body is not what was asked for.
     #[error("the answer was {0}")]
     Malformed(&'static str),
+    /// An answer in part, and not for this login; or a query that GitHub gave up.
+    #[error("GitHub gave no answer: {0}")]
+    Unanswered(String),
     /// A folder of recorded exchanges holds none for this request.
     #[error("{0}")]
     NotRecorded(NotRecorded),
@@ -98,7 +101,8 @@ impl LookupError {
             | Self::NoConnection(_)
             | Self::Broken(_)
             | Self::Truncated(_)
-            | Self::Malformed(_) => true,
+            | Self::Malformed(_)
+            | Self::Unanswered(_) => true,
             Self::Status { status, .. } => *status == 408 || *status >= 500,
             Self::NotFound
             | Self::Forbidden { .. }
@@ -107,6 +111,21 @@ impl LookupError {
             | Self::NotRecorded(_)
             | Self::Redirected
             | Self::Stopped(_) => false,
+        }
+    }
+
+    /// Whether a smaller query might have been answered: GitHub ends one that takes more than ten
+    /// seconds with a 502 or 504, often in HTML, or with nothing or half of it.
+    #[must_use]
+    pub fn may_be_too_much(&self) -> bool {
+        match self {
+            Self::TimedOut(_)
+            | Self::Truncated(_)
+            | Self::TooLong(_)
+            | Self::Malformed(_)
+            | Self::Unanswered(_) => true,
+            Self::Status { status, .. } => *status >= 500,
+            _ => false,
         }
     }
 
@@ -218,7 +237,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// How long to wait, as GitHub's documentation has it: `retry-after`; else, when nothing remains,
 /// until the reset. The reset is told by the server's clock, so it is read against its `Date`.
-fn wait_asked(headers: &HeaderMap, limited: bool) -> Option<Duration> {
+pub(super) fn wait_asked(headers: &HeaderMap, limited: bool) -> Option<Duration> {
     let date = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
     let now = header(headers, "date").and_then(date).unwrap_or_else(Timestamp::now);
     let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
@@ -237,7 +256,7 @@ fn wait_asked(headers: &HeaderMap, limited: bool) -> Option<Duration> {
 }
 
 /// `X-GitHub-SSO: required; url=https://github.com/orgs/…`
-fn sso_address(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn sso_address(headers: &HeaderMap) -> Option<&str> {
     let (_, url) = header(headers, "x-github-sso")?.split_once("url=")?;
     Some(url.trim())
 }

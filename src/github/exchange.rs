@@ -1,20 +1,26 @@
 //! Recorded exchanges: what was asked and what GitHub answered, one readable JSON file each.
 //!
 //! A file's path mirrors the route: the answer to `GET /users/torvalds` is in `users/torvalds.json`,
-//! further ones for the same route in `users/torvalds.2.json` and so on. Logins have no case, so
+//! further ones for the same route in `users/torvalds.2.json` and so on. A query is named for its
+//! first login and how many more it asks for: `graphql/torvalds+99.json`. Logins have no case, so
 //! paths are in lower case. Neither the request's headers nor its token are kept.
+
+mod queries;
 
 use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub(super) use self::queries::NOT_RECORDED;
+use self::queries::{Answers, Posted};
 
 /// The headers that tell something about an answer; all others are left out.
 const KEPT: [&str; 13] = [
@@ -39,6 +45,11 @@ const KEPT: [&str; 13] = [
 struct Exchange {
     /// `GET /users/torvalds`
     request: String,
+    /// What was posted, where it was a query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    query: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    variables: Option<serde_json::Map<String, Value>>,
     status: u16,
     headers: serde_json::Map<String, Value>,
     /// The body, where it is JSON.
@@ -49,14 +60,18 @@ struct Exchange {
     text: Option<String>,
 }
 
-/// Nothing was recorded for a request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no exchange recorded for {request} in {folder}{}", reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
-pub struct NotRecorded {
-    request: String,
-    folder: String,
-    reason: Option<String>,
+impl Exchange {
+    /// The query that it answers, if it answers one with a success.
+    fn posted(&self) -> Option<Posted> {
+        let (query, variables) = (self.query.clone()?, self.variables.clone()?);
+        (self.status == 200).then_some(Posted { query, variables })
+    }
 }
+
+/// Nothing was recorded for a request: for which, where, and why not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotRecorded(pub(super) String);
 
 /// An exchange could not be written down.
 #[derive(Debug, thiserror::Error)]
@@ -72,26 +87,66 @@ pub(super) struct Exchanges {
     folder: PathBuf,
     /// How often each route was asked in this run.
     asked: Mutex<HashMap<PathBuf, u32>>,
+    /// What was recorded of queries, read when the first one is asked.
+    answers: OnceLock<Answers>,
+}
+
+/// A request that is recorded or answered.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) body: Bytes,
+}
+
+impl Asked {
+    /// The path of its file, below the folder and without the ending.
+    fn stem(&self) -> PathBuf {
+        let mut path = PathBuf::new();
+        // Our routes are made of logins and fixed words, but a path must not climb out of the folder
+        // whatever they become.
+        for part in self.uri.path().split('/').filter(|part| !matches!(*part, "" | "." | "..")) {
+            path.push(part.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]"));
+        }
+        if let Some(query) = self.uri.query() {
+            // Pages of a list: repos/page=2 and so on.
+            path.push(query.to_ascii_lowercase().replace(['/', '\\', ':'], "-"));
+        }
+        if let Some(posted) = self.posted() {
+            path.push(posted.name().replace(['/', '\\', ':'], "-"));
+        }
+        path
+    }
+
+    fn posted(&self) -> Option<Posted> {
+        (self.method == Method::POST).then(|| Posted::parse(&self.body)).flatten()
+    }
+
+    /// `GET /users/torvalds`
+    fn line(&self) -> String {
+        format!("{} {}", self.method, self.uri.path_and_query().map_or("/", |path| path.as_str()))
+    }
 }
 
 impl Exchanges {
     pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), asked: Mutex::default() }
+        Self { folder: folder.to_owned(), asked: Mutex::default(), answers: OnceLock::new() }
     }
 
     /// Writes down an exchange. `redact` takes secrets out of what a server might echo.
     pub(super) fn keep(
         &self,
-        method: &Method,
-        uri: &Uri,
+        asked: &Asked,
         head: &http::response::Parts,
         body: &Bytes,
         redact: impl Fn(&str) -> String,
     ) -> Result<(), NotKept> {
         let text = redact(&String::from_utf8_lossy(body));
         let json = serde_json::from_str(&text).ok();
+        let posted = asked.posted();
         let exchange = Exchange {
-            request: request_line(method, uri),
+            request: asked.line(),
+            query: posted.as_ref().map(|posted| posted.query.clone()),
+            variables: posted.map(|posted| posted.variables),
             status: head.status.as_u16(),
             headers: kept(&head.headers)
                 .map(|(name, value)| (name.to_owned(), Value::from(redact(&value))))
@@ -99,7 +154,7 @@ impl Exchanges {
             text: json.is_none().then_some(text),
             body: json,
         };
-        let (path, number) = self.next(uri);
+        let (path, number) = self.next(asked);
         let written = || {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
@@ -107,7 +162,7 @@ impl Exchanges {
             if number == 1 {
                 // Later answers of an earlier recording would be played after ours.
                 let mut stale = 2;
-                while fs::remove_file(self.file(uri, stale)).is_ok() {
+                while fs::remove_file(self.file(asked, stale)).is_ok() {
                     stale += 1;
                 }
             }
@@ -120,15 +175,23 @@ impl Exchanges {
 
     /// The answer that was written down for a request: the first for the first time that it is asked
     /// for, and the last one over and over.
-    pub(super) fn answer(&self, method: &Method, uri: &Uri) -> Result<Response<Full<Bytes>>, NotRecorded> {
-        let not_recorded = |reason: Option<String>| NotRecorded {
-            request: request_line(method, uri),
-            folder: self.folder.display().to_string(),
-            reason,
+    pub(super) fn answer(&self, asked: &Asked) -> Result<Response<Full<Bytes>>, NotRecorded> {
+        if let Some(posted) = asked.posted() {
+            let folder = self.folder.join(asked.uri.path().trim_start_matches('/'));
+            let answers = self.answers.get_or_init(|| Answers::read(&folder));
+            return Ok(Response::new(Full::new(answers.answer(&posted, &self.folder).to_string().into())));
+        }
+        let not_recorded = |reason: Option<String>| {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            NotRecorded(format!(
+                "no exchange recorded for {} in {}{reason}",
+                asked.line(),
+                self.folder.display()
+            ))
         };
-        let (path, number) = self.next(uri);
+        let (path, number) = self.next(asked);
         let read = |path: &Path| fs::read(path).ok();
-        let earlier = || (1..number).rev().find_map(|number| read(&self.file(uri, number)));
+        let earlier = || (1..number).rev().find_map(|number| read(&self.file(asked, number)));
         let json = read(&path).or_else(earlier).ok_or_else(|| not_recorded(None))?;
         let broken = |cause: &dyn std::fmt::Display| {
             not_recorded(Some(format!("{} is damaged: {cause}", path.display())))
@@ -150,28 +213,19 @@ impl Exchanges {
     }
 
     /// The file for this time that a route is asked, and which time it is.
-    fn next(&self, uri: &Uri) -> (PathBuf, u32) {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = asked.entry(self.file(uri, 1)).or_default();
+    fn next(&self, asked: &Asked) -> (PathBuf, u32) {
+        let mut times = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = times.entry(self.file(asked, 1)).or_default();
         *number += 1;
-        (self.file(uri, *number), *number)
+        (self.file(asked, *number), *number)
     }
 
-    fn file(&self, uri: &Uri, number: u32) -> PathBuf {
-        let mut path = self.folder.clone();
-        // Our routes are made of logins and fixed words, but a path must not climb out of the folder
-        // whatever they become.
-        for part in uri.path().split('/').filter(|part| !matches!(*part, "" | "." | "..")) {
-            path.push(part.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]"));
-        }
+    fn file(&self, asked: &Asked, number: u32) -> PathBuf {
+        let mut path = self.folder.join(asked.stem());
         let number = if number == 1 { String::new() } else { format!(".{number}") };
         path.as_mut_os_string().push(format!("{number}.json"));
         path
     }
-}
-
-fn request_line(method: &Method, uri: &Uri) -> String {
-    format!("{method} {}", uri.path_and_query().map_or("/", |path| path.as_str()))
 }
 
 fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, String)> {

@@ -46,10 +46,13 @@ pub struct Governor {
     stop: watch::Sender<Option<Stop>>,
     retries: u32,
     patient: bool,
+    budget: Option<u64>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// What the requests so far have cost, of the budget.
+    spent: u64,
     pause: Option<Pause>,
     refusals: Rounds,
     /// Whether the host has ever answered, however badly.
@@ -78,9 +81,9 @@ impl Rounds {
 
 impl Governor {
     /// A governor for at most `jobs` requests in flight. An impatient one, for answers from a folder,
-    /// never waits.
+    /// never waits. `budget` is what may be spent, in points or requests.
     #[must_use]
-    pub fn new(jobs: usize, retries: u32, patient: bool) -> Self {
+    pub fn new(jobs: usize, retries: u32, patient: bool, budget: Option<u64>) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(jobs)),
             newcomers: Arc::new(Semaphore::new(jobs)),
@@ -88,6 +91,7 @@ impl Governor {
             stop: watch::Sender::new(None),
             retries,
             patient,
+            budget,
         }
     }
 
@@ -118,7 +122,8 @@ impl Governor {
         let error = match outcome {
             Ok(()) => {
                 let mut state = self.state();
-                *state = State { pause: state.pause.take(), answered: true, ..State::default() };
+                let (pause, spent) = (state.pause.take(), state.spent);
+                *state = State { pause, spent, answered: true, ..State::default() };
                 return;
             }
             Err(error) => error,
@@ -156,6 +161,33 @@ impl Governor {
             LookupError::Stopped(stop) => self.end(stop.clone()),
             _ => {}
         }
+    }
+
+    /// Takes a request's price from the budget before it leaves, or ends the run.
+    pub(super) fn spend(&self, price: u64) -> Result<(), Stop> {
+        let mut state = self.state();
+        if let Some(budget) = self.budget
+            && state.spent + price > budget
+        {
+            drop(state);
+            let stop = Stop::Spent(budget);
+            self.end(stop.clone());
+            return Err(self.stop().unwrap_or(stop));
+        }
+        state.spent += price;
+        Ok(())
+    }
+
+    /// Puts right what was taken, once GitHub has told the price.
+    pub(super) fn put_right(&self, taken: u64, price: u64) {
+        let mut state = self.state();
+        state.spent = (state.spent + price).saturating_sub(taken);
+    }
+
+    /// What was spent of the budget.
+    #[must_use]
+    pub fn spent(&self) -> u64 {
+        self.state().spent
     }
 
     fn refused(&self, started: Instant, wait: Option<Duration>) {
@@ -263,7 +295,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_of_one_pauses_all_until_the_latest_moment_asked_for() {
-        let governor = Governor::new(10, 4, true);
+        let governor = Governor::new(10, 4, true, None);
         let start = Instant::now();
         governor.learn(start, Err(&refusal(7)), true);
         governor.learn(start, Err(&refusal(3)), true);
@@ -274,7 +306,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn refusals_without_an_end_end_the_run() {
-        let governor = Governor::new(10, 4, true);
+        let governor = Governor::new(10, 4, true, None);
         for _ in 0..5 {
             drop(governor.admit(false).await.unwrap());
             governor.learn(Instant::now(), Err(&refusal(1)), true);
@@ -288,7 +320,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_a_time_the_wait_is_a_minute_and_doubles() {
-        let governor = Governor::new(1, 4, true);
+        let governor = Governor::new(1, 4, true, None);
         let untold = LookupError::RateLimited { status: 403, wait: None };
         let start = Instant::now();
         governor.learn(start, Err(&untold), true);
@@ -301,14 +333,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_beyond_the_longest_ends_the_run() {
-        let governor = Governor::new(10, 4, true);
+        let governor = Governor::new(10, 4, true, None);
         governor.learn(Instant::now(), Err(&refusal(3000)), true);
         assert!(matches!(governor.admit(false).await, Err(Stop::Limited { .. })));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_host_out_of_reach_ends_the_run_after_five_rounds_not_five_requests() {
-        let governor = Governor::new(10, 9, true);
+        let governor = Governor::new(10, 9, true, None);
         let refused = LookupError::NoConnection("connection refused".into());
         for round in 1..=5 {
             assert_eq!(governor.stop(), None, "round {round}");
@@ -322,9 +354,19 @@ mod tests {
         assert!(matches!(governor.stop(), Some(Stop::OutOfReach(_))));
     }
 
+    #[test]
+    fn the_budget_is_never_overdrawn() {
+        let governor = Governor::new(10, 4, true, Some(3));
+        assert!(governor.spend(2).is_ok());
+        governor.put_right(2, 1);
+        assert!(governor.spend(2).is_ok());
+        assert_eq!(governor.spend(1), Err(Stop::Spent(3)));
+        assert_eq!((governor.spent(), governor.stop()), (3, Some(Stop::Spent(3))));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn those_asked_again_overtake_the_newcomers() {
-        let governor = Governor::new(1, 4, true);
+        let governor = Governor::new(1, 4, true, None);
         let busy = governor.admit(false).await.unwrap();
         let order = Mutex::new(Vec::new());
         let ask = |name, again| {

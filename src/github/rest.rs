@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use http::HeaderMap;
+use http::header::LINK;
 use serde::Deserialize;
 
 use super::error::LookupError;
 use crate::login::Login;
-use crate::report::Kind;
+use crate::report::{Breakdown, Kind};
 
 /// What is known of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +17,14 @@ pub struct Account {
     pub login: Login,
     /// Its kind, if it is one that we know.
     pub kind: Option<Kind>,
-    /// Its numeric id.
-    pub id: u64,
+    /// Its numeric id, where GitHub tells one.
+    pub id: Option<u64>,
     /// Public repositories that it owns, forks included.
     pub public_repos: u64,
+    /// What they are, where that was asked for.
+    pub breakdown: Option<Breakdown>,
+    /// Private ones that the token may see, where that was asked for.
+    pub private_repos: Option<u64>,
 }
 
 /// The four of the thirty fields that we need.
@@ -40,7 +46,90 @@ pub(super) fn account(body: &[u8], asked: &Login) -> Result<Account, LookupError
     })?;
     let login = spelled(&user.login, asked)?;
     let kind = user.kind.as_deref().and_then(Kind::parse);
-    Ok(Account { login, kind, id: user.id, public_repos: user.public_repos })
+    let (id, public_repos) = (Some(user.id), user.public_repos);
+    Ok(Account { login, kind, id, public_repos, breakdown: None, private_repos: None })
+}
+
+/// A page of an account's repositories.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) repositories: u64,
+    pub(super) forks: u64,
+    pub(super) archived: u64,
+    /// The whole address of the next page, if there is one.
+    pub(super) next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    fork: bool,
+    // Servers from before 2019 do not have it; nothing is archived there.
+    #[serde(default)]
+    archived: bool,
+}
+
+/// The route of an account's repositories, from the first page on.
+pub(super) fn repositories(login: &Login) -> String {
+    format!("{}/repos?type=owner&per_page=100", login.path())
+}
+
+/// Reads a page of repositories.
+pub(super) fn page(headers: &HeaderMap, body: &[u8]) -> Result<Page, LookupError> {
+    let list: Vec<Repository> =
+        serde_json::from_slice(body).map_err(|_| LookupError::Malformed("no list of repositories"))?;
+    let number =
+        |which: fn(&Repository) -> bool| list.iter().filter(|repository| which(repository)).count() as u64;
+    Ok(Page {
+        repositories: list.len() as u64,
+        forks: number(|repository| repository.fork),
+        archived: number(|repository| repository.archived),
+        next: headers.get(LINK).and_then(|link| next_page(link.to_str().ok()?)).map(str::to_owned),
+    })
+}
+
+/// The address in `<https://…?page=2>; rel="next", <…>; rel="last"`. It is absent from the last page,
+/// and the whole header where one page holds all.
+fn next_page(link: &str) -> Option<&str> {
+    link.split(',').find_map(|part| {
+        let (url, rel) = part.trim().strip_prefix('<')?.split_once('>')?;
+        rel.split(';').any(|rel| matches!(rel.trim(), r#"rel="next""# | "rel=next")).then_some(url)
+    })
+}
+
+/// What is left of the hourly budgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of the REST API, in requests.
+    pub core: Budget,
+    /// Of the GraphQL API, in points; none without a token.
+    pub graphql: Option<Budget>,
+}
+
+/// A budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Budget {
+    /// In an hour.
+    pub limit: u64,
+    /// Left of it.
+    pub remaining: u64,
+    /// When there is a full one again, in Unix seconds.
+    pub reset: i64,
+}
+
+/// Reads `GET /rate_limit`. Its newest version has no `rate` beside `resources` any more.
+pub(super) fn limits(body: &[u8]) -> Result<Limits, LookupError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        resources: Resources,
+    }
+    #[derive(Deserialize)]
+    struct Resources {
+        core: Budget,
+        graphql: Option<Budget>,
+    }
+    let answer: Answer =
+        serde_json::from_slice(body).map_err(|_| LookupError::Malformed("no list of limits"))?;
+    Ok(Limits { core: answer.resources.core, graphql: answer.resources.graphql })
 }
 
 /// GitHub's own spelling of a login, which goes into reports. An answer that is about somebody else,
@@ -59,12 +148,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_next_page_is_found_in_the_links() {
+        let next = "<https://api.github.com/user/1/repos?page=3>; rel=\"next\"";
+        let links =
+            format!("<https://api.github.com/user/1/repos?page=1>; rel=\"prev\", {next}, <x>; rel=\"last\"");
+        assert_eq!(next_page(&links), Some("https://api.github.com/user/1/repos?page=3"));
+        assert_eq!(next_page("<https://api.github.com/user/1/repos?page=1>; rel=\"first\""), None);
+        assert_eq!(next_page("nonsense"), None);
+    }
+
+    #[test]
     fn a_count_is_read_and_never_made_up() {
         let asked = |login: &str| Login::parse(login).unwrap();
         let body = br#"{"login":"\u0054orvalds","id":1024025,"type":"User","public_repos":9,"name":"Linus"}"#;
         assert_eq!(
             account(body, &asked("torvalds")).unwrap(),
-            Account { login: asked("Torvalds"), kind: Some(Kind::User), id: 1_024_025, public_repos: 9 }
+            Account {
+                login: asked("Torvalds"),
+                kind: Some(Kind::User),
+                id: Some(1_024_025),
+                public_repos: 9,
+                breakdown: None,
+                private_repos: None,
+            }
         );
         let account = |body: &str| account(body.as_bytes(), &asked("a"));
         for (body, reason) in [

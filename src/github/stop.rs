@@ -31,6 +31,9 @@ pub enum Stop {
     /// Refused for a limit again and again, with the waits that were asked for in between.
     #[error("GitHub's rate limit still refused after {0} waits")]
     RefusedAgain(u32),
+    /// The budget of `--max-points` is spent.
+    #[error("the {0} points that may be spent are spent")]
+    Spent(u64),
     /// A report or a recording could not be written.
     #[error("{0}")]
     RecordingFailed(String),

@@ -19,7 +19,7 @@ use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
 use tower::Service;
 
 use super::auth::Token;
-use super::exchange::Exchanges;
+use super::exchange::{Asked, Exchanges};
 
 /// No answer to a question of ours is longer; a hundred accounts in full are a tenth of it.
 pub(super) const MAX_BODY: usize = 16 << 20;
@@ -111,9 +111,8 @@ impl Service<Request<OctoBody>> for Transport {
                 async move { Ok(answer.await?.map(|body| body.map_err(Into::into).boxed())) }.boxed()
             }
             Self::Record { network, exchanges, token } => {
-                let (method, uri) = (request.method().clone(), request.uri().clone());
                 let (exchanges, token) = (Arc::clone(exchanges), token.clone());
-                let answer = network.call(request);
+                let (asked, answer) = (asked(&request), network.call(request));
                 async move {
                     let (mut head, body) = answer.await?.into_parts();
                     let body = match Limited::new(body, MAX_BODY).collect().await {
@@ -124,7 +123,7 @@ impl Service<Request<OctoBody>> for Transport {
                     let redact = |text: &str| {
                         token.as_ref().map_or_else(|| text.to_owned(), |token| token.redact(text))
                     };
-                    exchanges.keep(&method, &uri, &head, &body, redact)?;
+                    exchanges.keep(&asked.await, &head, &body, redact)?;
                     // What was true of the body on its way need not be true of it now.
                     head.headers.remove(CONTENT_LENGTH);
                     head.headers.remove(TRANSFER_ENCODING);
@@ -133,10 +132,26 @@ impl Service<Request<OctoBody>> for Transport {
                 .boxed()
             }
             Self::Replay(exchanges) => {
-                let answer = exchanges.answer(request.method(), request.uri());
-                async move { Ok(answer?.map(|body| body.map_err(|never| match never {}).boxed())) }.boxed()
+                let (exchanges, asked) = (Arc::clone(exchanges), asked(&request));
+                async move {
+                    let answer = exchanges.answer(&asked.await)?;
+                    Ok(answer.map(|body| body.map_err(|never| match never {}).boxed()))
+                }
+                .boxed()
             }
         }
+    }
+}
+
+/// A copy of what is asked.
+fn asked(request: &Request<OctoBody>) -> impl Future<Output = Asked> + Send + use<> {
+    let (method, uri, body) = (request.method().clone(), request.uri().clone(), request.body().try_clone());
+    async move {
+        let body = match body {
+            Some(body) => body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default(),
+            None => Bytes::new(),
+        };
+        Asked { method, uri, body }
     }
 }
 

@@ -8,19 +8,20 @@ use crate::report::{Cell, Column, Row, Summary};
 
 pub(super) struct Csv {
     writer: csv::Writer<Output>,
+    columns: Vec<Column>,
     begun: bool,
 }
 
 impl Csv {
-    pub(super) fn new(out: Output, delimiter: u8) -> Self {
+    pub(super) fn new(out: Output, columns: Vec<Column>, delimiter: u8) -> Self {
         let writer =
             csv::WriterBuilder::new().delimiter(delimiter).terminator(csv::Terminator::CRLF).from_writer(out);
-        Self { writer, begun: false }
+        Self { writer, columns, begun: false }
     }
 
     fn begin(&mut self) -> io::Result<()> {
         if !std::mem::replace(&mut self.begun, true) {
-            self.writer.write_record(Column::ALL.map(Column::name)).map_err(io_error)?;
+            self.writer.write_record(self.columns.iter().map(|column| column.name())).map_err(io_error)?;
         }
         Ok(())
     }
@@ -29,11 +30,12 @@ impl Csv {
 impl Renderer for Csv {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.begin()?;
-        for column in Column::ALL {
-            match row.cell(column) {
+        for column in &self.columns {
+            match row.cell(*column) {
                 Cell::Absent => self.writer.write_field(""),
                 Cell::Text(text) => self.writer.write_field(defused(&text).as_bytes()),
                 Cell::Number(number) => self.writer.write_field(number.to_string()),
+                Cell::Flag(flag) => self.writer.write_field(flag.to_string()),
             }
             .map_err(io_error)?;
         }
@@ -66,6 +68,7 @@ fn io_error(error: csv::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use crate::render::{Format, Look, Order, SortKey, sample};
+    use crate::report::{Column, Measures};
 
     const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
@@ -80,6 +83,19 @@ mod tests {
              '=cmd|' /C calc'!A0,invalid,,,,not a login: holds '=',,,0\r\n\
              \"a\\u{1b}[31m,\"\"b\"\"\",invalid,,,,not a login: holds '\\u{1b}',,,0\r\n"
         );
+    }
+
+    #[test]
+    fn what_was_not_asked_for_has_no_column_and_what_is_not_known_an_empty_one() {
+        let columns = Column::of(Measures { breakdown: true, private: true }, true);
+        let csv = sample::report_of(columns, Format::Csv, Order { top: Some(3), ..ORDER }, Look::default());
+        let lines: Vec<_> = csv.lines().collect();
+        assert_eq!(
+            lines[0],
+            "login,status,kind,id,public_repos,sources,forks,archived,private_repos,verified,error,via,at,attempts"
+        );
+        assert_eq!(lines[1], "torvalds,ok,user,1024025,9,6,3,1,,true,,rest,2026-11-22T12:00:00Z,1");
+        assert!(lines[3].starts_with("nosuchlogin,not_found,,,,,,,,,no user"));
     }
 
     #[test]

@@ -9,13 +9,13 @@ use super::{Meta, Output, Renderer};
 use crate::report::{Column, Row, Summary};
 
 /// A row as a JSON object with the contract's keys.
-struct Object<'a>(&'a Row);
+struct Object<'a>(&'a [Column], &'a Row);
 
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(Column::ALL.len()))?;
-        for column in Column::ALL {
-            map.serialize_entry(column.name(), &self.0.cell(column))?;
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for column in self.0 {
+            map.serialize_entry(column.name(), &self.1.cell(*column))?;
         }
         map.end()
     }
@@ -24,17 +24,18 @@ impl Serialize for Object<'_> {
 /// One object a line, as the rows come.
 pub(super) struct Ndjson {
     out: Output,
+    columns: Vec<Column>,
 }
 
 impl Ndjson {
-    pub(super) fn new(out: Output) -> Self {
-        Self { out }
+    pub(super) fn new(out: Output, columns: Vec<Column>) -> Self {
+        Self { out, columns }
     }
 }
 
 impl Renderer for Ndjson {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, &Object(row))?;
+        serde_json::to_writer(&mut self.out, &Object(&self.columns, row))?;
         self.out.write_all(b"\n")
     }
 
@@ -50,13 +51,14 @@ impl Renderer for Ndjson {
 /// One document: `{"meta": …, "rows": […], "summary": …}`, a row a line.
 pub(super) struct Json {
     out: Output,
+    columns: Vec<Column>,
     meta: Meta,
     rows: u64,
 }
 
 impl Json {
-    pub(super) fn new(out: Output, meta: Meta) -> Self {
-        Self { out, meta, rows: 0 }
+    pub(super) fn new(out: Output, columns: Vec<Column>, meta: Meta) -> Self {
+        Self { out, columns, meta, rows: 0 }
     }
 
     /// What stands before a row: the document's beginning, or the comma behind the last row.
@@ -74,7 +76,7 @@ impl Renderer for Json {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.next()?;
         self.rows += 1;
-        serde_json::to_writer(&mut self.out, &Object(row)).map_err(Into::into)
+        serde_json::to_writer(&mut self.out, &Object(&self.columns, row)).map_err(Into::into)
     }
 
     fn flush(&mut self) -> io::Result<()> {

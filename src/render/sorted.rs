@@ -1,5 +1,6 @@
 //! Rows in another order than the roster's, and the first few of them.
 
+use std::cmp::Reverse;
 use std::io;
 
 use super::Renderer;
@@ -15,6 +16,14 @@ pub enum SortKey {
     Login,
     /// Most public repositories first; rows without a count last.
     PublicRepos,
+    /// Most sources first.
+    Sources,
+    /// Most forks first.
+    Forks,
+    /// Most archived repositories first.
+    Archived,
+    /// Most private repositories first.
+    PrivateRepos,
 }
 
 /// The order of a report's rows, and how many of them it shows.
@@ -82,7 +91,13 @@ impl Renderer for Sorted {
             SortKey::Roster => {}
             SortKey::Login => self.rows.sort_by_cached_key(|row| row.login.to_ascii_lowercase()),
             // `None` is less than every number, so it comes last when the largest comes first.
-            SortKey::PublicRepos => self.rows.sort_by_key(|row| std::cmp::Reverse(row.public_repos)),
+            SortKey::PublicRepos => self.rows.sort_by_key(|row| Reverse(row.public_repos)),
+            SortKey::Sources => self.rows.sort_by_key(|row| Reverse(row.breakdown.map(|part| part.sources))),
+            SortKey::Forks => self.rows.sort_by_key(|row| Reverse(row.breakdown.map(|part| part.forks))),
+            SortKey::Archived => {
+                self.rows.sort_by_key(|row| Reverse(row.breakdown.map(|part| part.archived)));
+            }
+            SortKey::PrivateRepos => self.rows.sort_by_key(|row| Reverse(row.private_repos)),
         }
         for row in self.rows.iter().take(self.order.top.unwrap_or(usize::MAX)) {
             self.inner.row(row)?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, TableStyle};
 
 use super::{Output, Renderer};
-use crate::report::{Row, Status, Summary};
+use crate::report::{self, Column, Row, Status, Summary};
 use crate::text::{thousands, visible};
 
 /// What the terminal can show.
@@ -21,13 +21,16 @@ pub struct Look {
 
 pub(super) struct Table {
     out: Output,
+    /// The counts, and whether they were verified.
+    columns: Vec<Column>,
     look: Look,
     rows: Vec<Row>,
 }
 
 impl Table {
-    pub(super) fn new(out: Output, look: Look) -> Self {
-        Self { out, look, rows: Vec::new() }
+    pub(super) fn new(out: Output, columns: Vec<Column>, look: Look) -> Self {
+        let columns = columns.into_iter().filter(|column| heading(*column).is_some()).collect();
+        Self { out, columns, look, rows: Vec::new() }
     }
 
     fn text(&self, text: &str) -> String {
@@ -48,12 +51,17 @@ impl Table {
             _ => cell,
         };
         let kind = match (row.status, row.kind) {
-            (Status::Ok, kind) => kind.map_or("", crate::report::Kind::as_str),
+            (Status::Ok, kind) => kind.map_or("", report::Kind::as_str),
             (Status::NotFound, _) => "not found",
             (status, _) => status.as_str(),
         };
-        let count = row.public_repos.map_or_else(|| "-".to_owned(), thousands);
-        let mut cells = vec![Cell::new(self.text(&row.login)), paint(Cell::new(kind)), Cell::new(count)];
+        let mut cells = vec![Cell::new(self.text(&row.login)), paint(Cell::new(kind))];
+        cells.extend(self.columns.iter().map(|column| match row.cell(*column) {
+            report::Cell::Number(number) => Cell::new(thousands(number)),
+            report::Cell::Flag(true) => Cell::new("yes"),
+            report::Cell::Flag(false) => Cell::new("NO"),
+            _ => Cell::new("-"),
+        }));
         if with_reasons {
             cells.push(paint(Cell::new(
                 row.error.as_deref().map(|error| self.text(error)).unwrap_or_default(),
@@ -71,17 +79,47 @@ impl Table {
         };
         let outcomes = summary.outcomes();
         let (first, others) = outcomes.split_once(", ").unwrap_or((&outcomes, ""));
-        let count = thousands(summary.public_repos);
-        let cells = if with_reasons {
-            vec![logins, first.to_owned(), count, others.to_owned()]
-        } else {
-            vec![logins, outcomes, count]
-        };
+        let kind = if with_reasons { first } else { &outcomes };
+        let mut cells = vec![logins, kind.to_owned(), thousands(summary.public_repos)];
+        // The summary has the totals of all; of the other counts, those that are shown are added up.
+        cells.extend(self.columns.iter().skip(1).map(|column| {
+            let counts = self.rows.iter().filter_map(|row| match row.cell(*column) {
+                report::Cell::Number(number) => Some(number),
+                _ => None,
+            });
+            if *column == Column::Verified || shown < summary.asked {
+                return String::new();
+            }
+            thousands(counts.fold(0, u64::saturating_add))
+        }));
+        if with_reasons {
+            cells.push(others.to_owned());
+        }
         let bold = |text| match Cell::new(text) {
             cell if self.look.color => cell.add_attribute(Attribute::Bold),
             cell => cell,
         };
         cells.into_iter().map(bold).collect()
+    }
+}
+
+/// What stands above a column of the table's middle.
+fn heading(column: Column) -> Option<&'static str> {
+    match column {
+        Column::PublicRepos => Some("Public repos"),
+        Column::Sources => Some("Sources"),
+        Column::Forks => Some("Forks"),
+        Column::Archived => Some("Archived"),
+        Column::PrivateRepos => Some("Private"),
+        Column::Verified => Some("Verified"),
+        Column::Login
+        | Column::Status
+        | Column::Kind
+        | Column::Id
+        | Column::Error
+        | Column::Via
+        | Column::At
+        | Column::Attempts => None,
     }
 }
 
@@ -110,7 +148,8 @@ impl Renderer for Table {
         } else {
             table.force_no_tty();
         }
-        let mut header = vec!["Login", "Kind", "Public repos"];
+        let mut header = vec!["Login", "Kind"];
+        header.extend(self.columns.iter().filter_map(|column| heading(*column)));
         if with_reasons {
             header.push("Reason");
         }
@@ -122,7 +161,7 @@ impl Renderer for Table {
         if let Some(width) = self.look.width {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
-        if let Some(count) = table.column_mut(2) {
+        for count in table.column_iter_mut().skip(2).take(self.columns.len()) {
             count.set_cell_alignment(CellAlignment::Right);
         }
         // One rule above the rows and one below: of those between rows, the footer's alone is kept.
@@ -147,6 +186,7 @@ impl Renderer for Table {
 mod tests {
     use super::Look;
     use crate::render::{Format, Order, SortKey, sample};
+    use crate::report::{Column, Measures};
 
     const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
@@ -179,6 +219,23 @@ mod tests {
         ──────────────────────────────────────────────────────────────────
          1 of 5 logins   2 counted, 1 not found, 2 invalid          7,430
         ");
+    }
+
+    #[test]
+    fn every_measure_has_its_column() {
+        let columns = Column::of(Measures { breakdown: true, private: false }, true);
+        let look = Look { unicode: true, ..Look::default() };
+        insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r#"
+         Login                Kind           Public repos   Sources   Forks   Archived   Verified   Reason
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         torvalds             user                      9         6       3          1        yes
+         microsoft            organization          7,421     4,948   2,473          1        yes
+         nosuchlogin          not found                 -         -       -          -          -   no user or organisation has this login
+         =cmd|' /C calc'!A0   invalid                   -         -       -          -          -   not a login: holds '='
+         a\u{1b}[31m,"b"      invalid                   -         -       -          -          -   not a login: holds '\u{1b}'
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         5 logins             2 counted             7,430     4,954   2,476          2              1 not found, 2 invalid
+        "#);
     }
 
     #[test]

@@ -30,10 +30,18 @@ pub struct Summary {
     pub public_repos: u64,
     /// Requests sent.
     pub requests: u64,
+    /// Points of the GraphQL API's budget that they cost, by GitHub's own account where it gives one.
+    pub points: u64,
     /// Wall time of the run in seconds, to the millisecond.
     pub seconds: f64,
     /// Whether every login was asked.
     pub complete: bool,
+    /// Rows that were counted a second time.
+    #[serde(skip)]
+    pub verified: u64,
+    /// Those of them for which the two APIs disagree.
+    #[serde(skip)]
+    pub disagreed: u64,
 }
 
 impl Summary {
@@ -48,6 +56,8 @@ impl Summary {
             Status::Failed => &mut self.failed,
             Status::Skipped => &mut self.skipped,
         } += 1;
+        self.verified += u64::from(row.verified.is_some());
+        self.disagreed += u64::from(row.verified == Some(false));
         // A server can claim any number; the sum must not be what panics.
         self.public_repos = self.public_repos.saturating_add(row.public_repos.unwrap_or(0));
     }
@@ -88,7 +98,11 @@ impl fmt::Display for Summary {
         }
         write!(f, ". {}.", counted(self.public_repos, "public repository", "public repositories"))?;
         let seconds = std::time::Duration::from_secs_f64(self.seconds.max(0.0));
-        write!(f, " {} in {}.", counted(self.requests, "request", "requests"), text::duration(seconds))
+        write!(f, " {}", counted(self.requests, "request", "requests"))?;
+        if self.points > 0 {
+            write!(f, " for {}", counted(self.points, "point", "points"))?;
+        }
+        write!(f, " in {}.", text::duration(seconds))
     }
 }
 

@@ -15,10 +15,14 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::match_bool,
     reason = "test equipment may fall over"
 )]
 
+pub mod graphql;
 mod http;
+mod limits;
 pub mod rest;
 mod world;
 
@@ -28,8 +32,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub use self::graphql::{AliasFault, Query};
 pub use self::http::{Request, Response};
-pub use self::world::{Account, account, repositories};
+use self::limits::Window;
+pub use self::limits::{Left, Primary};
+pub use self::world::{Account, Repository, account, repositories};
 
 /// What goes wrong with an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,14 +82,7 @@ pub struct Asked<'a> {
 
 type Plan = dyn Fn(&Asked<'_>) -> Option<Fault> + Send + Sync;
 
-/// A primary limit.
-#[derive(Clone, Copy, Debug)]
-pub struct Primary {
-    /// Requests in a window.
-    pub limit: u64,
-    /// The window's length.
-    pub window: Duration,
-}
+type AliasPlan = dyn Fn(&str, u32) -> Option<AliasFault> + Send + Sync;
 
 /// How the fake behaves.
 pub struct Behaviour {
@@ -99,6 +99,16 @@ pub struct Behaviour {
     /// Requests in flight above which everything is refused by the secondary limit, and its
     /// `retry-after`.
     pub crowd: Option<(i64, Option<u64>)>,
+    /// Time for each alias of a query, on top of the latency.
+    pub alias_latency: Duration,
+    /// Aliases above which a query is answered with 502 and a page.
+    pub most_aliases: Option<usize>,
+    /// What is wrong with the answer for a login, the how-manieth time that it is asked for.
+    pub alias: Box<AliasPlan>,
+    /// The budget of points.
+    pub points: Option<Primary>,
+    /// How a refusal for the lack of points is spelled.
+    pub spelling: &'static str,
     /// No limit headers at all, as on most Enterprise Servers.
     pub bare: bool,
 }
@@ -112,6 +122,11 @@ impl Default for Behaviour {
             private: false,
             primary: None,
             crowd: None,
+            alias_latency: Duration::ZERO,
+            most_aliases: None,
+            alias: Box::new(|_, _| None),
+            points: None,
+            spelling: "RATE_LIMITED",
             bare: false,
         }
     }
@@ -133,7 +148,9 @@ pub struct State {
     connections: AtomicU64,
     in_flight: AtomicI64,
     peak: AtomicI64,
-    window: Mutex<Option<(Instant, u64)>>,
+    core: Window,
+    graphql: Window,
+    points: AtomicU64,
     times: Mutex<HashMap<String, u32>>,
     arrivals: Mutex<Vec<Arrival>>,
     /// When an answer left that refused because of a limit.
@@ -161,7 +178,9 @@ impl Fake {
             connections: AtomicU64::new(0),
             in_flight: AtomicI64::new(0),
             peak: AtomicI64::new(0),
-            window: Mutex::default(),
+            core: Window::default(),
+            graphql: Window::default(),
+            points: AtomicU64::new(0),
             times: Mutex::default(),
             arrivals: Mutex::default(),
             refusals: Mutex::default(),
@@ -203,6 +222,18 @@ impl Fake {
         self.state.requests.load(Ordering::Relaxed)
     }
 
+    /// Points that queries have cost so far.
+    pub fn points(&self) -> u64 {
+        self.state.points.load(Ordering::Relaxed)
+    }
+
+    /// Queries so far, and the logins that each asked for.
+    pub fn queries(&self) -> Vec<Vec<String>> {
+        let arrivals = self.arrivals();
+        let queries = arrivals.iter().filter(|arrival| arrival.request.method == "POST");
+        queries.map(|arrival| Query::parse(&arrival.request).expect("a query").asks().logins).collect()
+    }
+
     /// Connections so far.
     pub fn connections(&self) -> u64 {
         self.state.connections.load(Ordering::Relaxed)
@@ -241,19 +272,15 @@ impl State {
         self.peak.fetch_max(in_flight, Ordering::SeqCst);
         let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
         let login = rest::login(&request).to_ascii_lowercase();
-        let time = {
-            let mut times = self.times.lock().expect("no panic");
-            let time = times.entry(login.clone()).or_default();
-            *time += 1;
-            *time
-        };
+        let time = self.time(&login);
         let asked = Asked { request: &request, login: &login, time, number };
         let fault = (self.behaviour.fault)(&asked);
-        let response = self.respond(&request, in_flight);
+        let (response, aliases) = self.respond(&request, in_flight);
         self.arrivals.lock().expect("no panic").push(Arrival { at: Instant::now(), request });
         // Refusals and accidents do not take the time of an answer.
-        if !self.behaviour.latency.is_zero() && fault.is_none() {
-            tokio::time::sleep(self.behaviour.latency).await;
+        let latency = self.behaviour.latency + self.behaviour.alias_latency * aliases;
+        if !latency.is_zero() && fault.is_none() {
+            tokio::time::sleep(latency).await;
         }
         let outcome = match fault {
             None => Ok(response),
@@ -266,23 +293,42 @@ impl State {
             Some(Fault::Html(status)) => Ok(Response::html(status)),
             Some(fault) => Err((fault, response)),
         };
-        if let Ok(Response { status: 403 | 429, body, .. }) = &outcome
-            && body.contains("rate limit")
+        if let Ok(Response { status: 200 | 403 | 429, body, .. }) = &outcome
+            && (body.contains("rate limit") || body.contains("graphql_rate_limit"))
         {
             self.refusals.lock().expect("no panic").push(Instant::now());
         }
         outcome
     }
 
-    fn respond(&self, request: &Request, in_flight: i64) -> Response {
+    /// How often a login was asked for, this time included.
+    fn time(&self, login: &str) -> u32 {
+        let mut times = self.times.lock().expect("no panic");
+        let time = times.entry(login.to_owned()).or_default();
+        *time += 1;
+        *time
+    }
+
+    /// The answer, and how many aliases it has.
+    fn respond(&self, request: &Request, in_flight: i64) -> (Response, u32) {
         let behaviour = &self.behaviour;
-        let limits = self.spend();
+        let path = request.path();
+        if path.ends_with("/rate_limit") && !behaviour.bare {
+            let (core, graphql) =
+                (self.core.spend(behaviour.primary, 0), self.graphql.spend(behaviour.points, 0));
+            return (rest::rate_limit(core, graphql), 0);
+        }
+        let query = path.ends_with("/graphql").then(|| Query::parse(request));
+        let asks = query.as_ref().and_then(|query| query.as_ref().ok()).map(Query::asks).unwrap_or_default();
+        let aliases = u32::try_from(asks.logins.len()).expect("a few");
+        let (limits, resource) = match &query {
+            Some(_) => (self.graphql.spend(behaviour.points, asks.cost()), "graphql"),
+            None => (self.core.spend(behaviour.primary, 1), "core"),
+        };
         let mut response = if request.all("user-agent").len() != 1 {
             Response::html(403)
         } else if let Some(refusal) = rest::refused_token(request, behaviour) {
             refusal
-        } else if limits.refused {
-            Response::json(403, rest::PRIMARY)
         } else if let Some((_, retry_after)) = behaviour.crowd.filter(|(crowd, _)| in_flight > *crowd) {
             let refusal = Response::json(403, rest::SECONDARY);
             match retry_after {
@@ -290,7 +336,29 @@ impl State {
                 None => refusal,
             }
         } else {
-            rest::respond(request)
+            match query {
+                None if limits.refused => Response::json(403, rest::PRIMARY),
+                None => rest::respond(request),
+                Some(_) if request.all("authorization").is_empty() => Response::json(401, graphql::NO_TOKEN),
+                Some(_) if limits.refused => graphql::limited(behaviour.spelling),
+                Some(Err(error)) => {
+                    Response::json(200, &serde_json::json!({"errors": [{"message": error}]}).to_string())
+                }
+                Some(Ok(_)) if behaviour.most_aliases.is_some_and(|most| asks.logins.len() > most) => {
+                    self.points.fetch_add(asks.cost(), Ordering::Relaxed);
+                    Response::html(502)
+                }
+                Some(Ok(query)) => {
+                    self.points.fetch_add(asks.cost(), Ordering::Relaxed);
+                    let told = match behaviour.bare {
+                        true => serde_json::Value::Null,
+                        false => {
+                            serde_json::json!({"cost": asks.cost(), "remaining": limits.remaining, "resetAt": "2026-11-22T13:00:00Z"})
+                        }
+                    };
+                    query.answer(&told, |login| (behaviour.alias)(login, self.time(login)))
+                }
+            }
         };
         if !behaviour.bare {
             response = response
@@ -298,30 +366,9 @@ impl State {
                 .with("x-ratelimit-remaining", &limits.remaining.to_string())
                 .with("x-ratelimit-used", &(limits.limit - limits.remaining).to_string())
                 .with("x-ratelimit-reset", &limits.reset.to_string())
-                .with("x-ratelimit-resource", "core");
+                .with("x-ratelimit-resource", resource);
         }
-        response
-    }
-
-    /// Takes one request from the window's budget.
-    fn spend(&self) -> Limits {
-        let primary =
-            self.behaviour.primary.unwrap_or(Primary { limit: 5000, window: Duration::from_secs(3600) });
-        let mut window = self.window.lock().expect("no panic");
-        let now = Instant::now();
-        let (begun, used) = match *window {
-            Some((begun, used)) if now < begun + primary.window => (begun, used),
-            _ => (now, 0),
-        };
-        let refused = used >= primary.limit && self.behaviour.primary.is_some();
-        let used = (used + 1).min(primary.limit);
-        *window = Some((begun, used));
-        let left = (begun + primary.window).saturating_duration_since(now);
-        let reset = std::time::SystemTime::now() + left;
-        let reset = reset.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        // Whole seconds, and never before the window has ended.
-        let reset = reset.as_secs() + u64::from(reset.subsec_nanos() > 0);
-        Limits { refused, limit: primary.limit, remaining: primary.limit - used, reset }
+        (response, aliases)
     }
 }
 
@@ -331,12 +378,4 @@ impl Drop for Landed<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-#[derive(Clone, Copy)]
-struct Limits {
-    refused: bool,
-    limit: u64,
-    remaining: u64,
-    reset: u64,
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Account, Behaviour, Request, Response, account, repositories};
+use super::{Account, Behaviour, Left, Repository, Request, Response, account, repositories};
 
 /// The body of a 403 or 429 for the secondary limit.
 pub const SECONDARY: &str = r#"{"documentation_url":"https://docs.github.com/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits","message":"You have exceeded a secondary rate limit. Please wait a few minutes before you try again. If you reach out to GitHub Support for help, please include the request ID 0000:0000:SAMPLE."}"#;
@@ -32,15 +32,17 @@ pub fn refused_token(request: &Request, behaviour: &Behaviour) -> Option<Respons
     }
 }
 
+/// What is left of both budgets, in the newest version's shape: without `rate`.
+pub fn rate_limit(core: Left, graphql: Left) -> Response {
+    let budget = |left: Left| json!({"limit": left.limit, "used": left.limit - left.remaining, "remaining": left.remaining, "reset": left.reset});
+    Response::json(200, &json!({"resources": {"core": budget(core), "graphql": budget(graphql)}}).to_string())
+}
+
 /// Answers a request that nothing speaks against.
 pub fn respond(request: &Request) -> Response {
     let path = request.path();
     let path = path.strip_prefix("/api/v3").unwrap_or(path);
     let response = match path.split('/').collect::<Vec<_>>()[..] {
-        ["", "rate_limit"] => Response::json(
-            200,
-            r#"{"resources":{"core":{"limit":5000,"used":0,"remaining":5000,"reset":0},"graphql":{"limit":5000,"used":0,"remaining":5000,"reset":0}}}"#,
-        ),
         ["", "users", _] if request.method == "GET" => match account(&login(request)) {
             Some(account) => Response::json(200, &user(&account).to_string()),
             None => Response::json(404, NOT_FOUND),
@@ -70,10 +72,11 @@ fn repos(account: &Account, request: &Request) -> Response {
     let (page, per_page): (u64, u64) = (number("page", 1), number("per_page", 30).clamp(1, 100));
     let owner = json!({"login": account.login, "id": account.id, "type": account.kind});
     let names = repositories(account, page, per_page);
-    let body: Vec<_> = names
-        .iter()
-        .map(|name| json!({"name": name, "full_name": format!("{}/{name}", account.login), "owner": owner, "fork": false, "archived": false, "private": false}))
-        .collect();
+    let describe = |Repository { name, fork, archived }: &Repository| {
+        let full_name = format!("{}/{name}", account.login);
+        json!({"name": name, "full_name": full_name, "owner": owner, "fork": fork, "archived": archived, "private": false})
+    };
+    let body: Vec<_> = names.iter().map(describe).collect();
     let response = Response::json(200, &Value::from(body).to_string());
     let last = account.public_repos.div_ceil(per_page);
     if last <= 1 {
@@ -91,7 +94,7 @@ fn repos(account: &Account, request: &Request) -> Response {
 
 /// All thirty fields, as GitHub has them.
 fn user(account: &Account) -> Value {
-    let Account { login, id, kind, public_repos } = account;
+    let Account { login, id, kind, public_repos, .. } = account;
     let url = format!("https://api.github.com/users/{login}");
     json!({
         "login": login, "id": id, "node_id": "U_sample", "avatar_url": format!("https://avatars.githubusercontent.com/u/{id}?v=4"),

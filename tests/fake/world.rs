@@ -11,6 +11,33 @@ pub struct Account {
     pub kind: &'static str,
     /// Its public repositories.
     pub public_repos: u64,
+    /// Its private ones.
+    pub private_repos: u64,
+    /// Repositories of others that it works on.
+    pub collaborations: u64,
+}
+
+impl Account {
+    /// How many of its public repositories are forks: see [`Repository`].
+    pub fn forks(&self) -> u64 {
+        self.public_repos / 3
+    }
+
+    /// How many of its public repositories are archived.
+    pub fn archived(&self) -> u64 {
+        self.public_repos / 5
+    }
+}
+
+/// A repository: every third is a fork, every fifth is archived.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a fork.
+    pub fork: bool,
+    /// Whether it is archived.
+    pub archived: bool,
 }
 
 /// The account of a login, in any case.
@@ -37,13 +64,21 @@ pub fn account(login: &str) -> Option<Account> {
         _ if hash.is_multiple_of(10) => hash % 977,
         _ => hash % 101,
     };
-    Some(Account { id: 1_000_000 + hash % 100_000_000, login, kind, public_repos })
+    let id = 1_000_000 + hash % 100_000_000;
+    let (private_repos, collaborations) = (hash / 7 % 7, 1 + hash / 11 % 13);
+    Some(Account { login, id, kind, public_repos, private_repos, collaborations })
 }
 
-/// The names of an account's repositories, page by page.
-pub fn repositories(account: &Account, page: u64, per_page: u64) -> Vec<String> {
+/// An account's public repositories, page by page.
+pub fn repositories(account: &Account, page: u64, per_page: u64) -> Vec<Repository> {
     let begin = (page.max(1) - 1) * per_page;
-    (begin..(begin + per_page).min(account.public_repos)).map(|number| format!("repo-{number}")).collect()
+    (begin..(begin + per_page).min(account.public_repos))
+        .map(|number| Repository {
+            name: format!("repo-{number}"),
+            fork: number % 3 == 2,
+            archived: number % 5 == 4,
+        })
+        .collect()
 }
 
 /// FNV-1a: the same on every machine and in every year.

@@ -15,6 +15,7 @@
 mod fake;
 
 mod answers;
+mod batches;
 mod logins;
 mod lookups;
 mod outputs;

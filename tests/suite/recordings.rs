@@ -73,7 +73,7 @@ fn a_recorded_run_plays_back_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("deep/recording");
     let arguments = [&logins[..], &["-F", "ndjson"]].concat();
-    let recorded = Program::asking(&fake, &arguments).env("GH_TOKEN", "ghp_sample").run_recording(&recording);
+    let recorded = Program::asking(&fake, &arguments).run_recording(&recording);
     let asked = fake.requests();
     let played = Program::new(&[&arguments[..], &["--replay", recording.to_str().unwrap()]].concat()).run();
     let but_for_at = |run: &Run| -> Vec<Value> {
@@ -112,6 +112,42 @@ fn a_recorded_run_plays_back_the_same() {
     let again = Program::asking(&fake, &arguments).run_recording(&recording);
     assert_eq!(again.rows()[1]["attempts"], 1);
     assert!(!recording.join("users/flaky.2.json").exists());
+}
+
+#[test]
+fn recorded_queries_play_back_the_same_in_whatever_batches() {
+    let alias = |login: &str, _| (login == "user-3").then_some(crate::fake::AliasFault::Forbidden);
+    let fake = Fake::start(crate::fake::Behaviour { alias: Box::new(alias), ..Default::default() });
+    let folder = tempfile::tempdir().unwrap();
+    let roster =
+        crate::program::file(&(crate::program::users(250) + "missing-1\ndependabot[bot]\nTorvalds\n"));
+    let arguments = ["-f", crate::program::path(&roster), "-F", "ndjson", "--breakdown", "-q"];
+    let program = Program::asking(&fake, &arguments).env("GH_TOKEN", "ghp_sample");
+    let recorded = program.argument("--verify").argument("10").run_recording(folder.path());
+    let asked = fake.requests();
+    let but_for_at = |run: &Run| -> Vec<Value> {
+        let mut rows = run.rows_of(253);
+        for row in &mut rows {
+            row["at"].take();
+        }
+        rows
+    };
+    for batch in [&[][..], &["--batch", "7"], &["-j", "1"]] {
+        let replay = ["--replay", folder.path().to_str().unwrap(), "--verify", "10"];
+        let played = Program::new(&[&arguments[..], &replay, batch].concat()).run();
+        assert_eq!(but_for_at(&recorded), but_for_at(&played), "{batch:?}");
+        assert_eq!((recorded.status, played.status), (1, 1));
+    }
+    assert_eq!(fake.requests(), asked, "a replay asks nobody");
+    let other =
+        Program::new(&["unheard-of", "user-1", "-F", "ndjson", "--replay", folder.path().to_str().unwrap()])
+            .run();
+    let rows = other.rows_of(2);
+    let reason = format!("no exchange recorded for unheard-of in {}", folder.path().display());
+    assert_eq!((&rows[0]["status"], &rows[0]["error"]), (&"failed".into(), &reason.into()));
+    assert_eq!(rows[1]["status"], "ok");
+    let exchange = fs::read_to_string(folder.path().join("graphql/user-1+25.json")).unwrap();
+    assert!(exchange.contains("\"l0\": \"user-1\"") && !exchange.contains("ghp_sample"), "{exchange}");
 }
 
 #[test]

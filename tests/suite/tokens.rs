@@ -15,7 +15,9 @@ fn strict() -> Fake {
 fn a_token_with_a_trailing_newline_works_and_every_header_is_sent_once() {
     for variable in ["GH_TOKEN", "GITHUB_TOKEN"] {
         let fake = strict();
-        let run = Program::asking(&fake, &["torvalds"]).env(variable, &format!("{TOKEN}\r\n")).run();
+        let run = Program::asking(&fake, &["torvalds", "--api", "rest"])
+            .env(variable, &format!("{TOKEN}\r\n"))
+            .run();
         assert_eq!(run.status, 0, "{}", run.stderr);
         let request = &fake.arrivals()[0].request;
         assert_eq!(request.all("authorization"), [format!("Bearer {TOKEN}")]);
@@ -31,8 +33,8 @@ fn a_token_with_a_trailing_newline_works_and_every_header_is_sent_once() {
 fn a_wrong_token_ends_the_run_at_once_with_status_4_and_one_line() {
     let fake = strict();
     let roster = crate::program::file(&crate::program::users(1000));
-    let run =
-        Program::asking(&fake, &["-f", crate::program::path(&roster)]).env("GH_TOKEN", "ghp_wrong").run();
+    let arguments = ["-f", crate::program::path(&roster), "--api", "rest"];
+    let run = Program::asking(&fake, &arguments).env("GH_TOKEN", "ghp_wrong").run();
     assert_eq!((run.status, run.stdout.as_str()), (4, ""));
     let line = "ghrepos: GitHub refused the token from GH_TOKEN: Bad credentials. Make a new one, or unset GH_TOKEN to \
                 ask without; 99";
@@ -44,11 +46,52 @@ fn a_wrong_token_ends_the_run_at_once_with_status_4_and_one_line() {
     assert_eq!(run.stderr.lines().count(), 1);
     assert!(fake.requests() <= 10, "none but those that were in flight: {}", fake.requests());
 
-    let run =
-        Program::asking(&fake, &["a", "b", "-F", "ndjson", "-j", "1"]).env("GH_TOKEN", "ghp_wrong").run();
+    let run = Program::asking(&fake, &["a", "b", "-F", "ndjson", "-j", "1", "--api", "rest"])
+        .env("GH_TOKEN", "ghp_wrong")
+        .run();
     let told: Vec<_> = run.rows().iter().map(|row| (row["status"].clone(), row["error"].clone())).collect();
     assert_eq!(told[0], ("failed".into(), "GitHub refused the token: Bad credentials".into()));
     assert_eq!(told[1], ("skipped".into(), "not asked: GitHub refused the token: Bad credentials".into()));
+}
+
+#[test]
+fn a_wrong_token_is_refused_by_graphql_in_the_same_words() {
+    let fake = strict();
+    let run = Program::asking(&fake, &["a", "b"]).env("GH_TOKEN", "ghp_wrong").run();
+    assert_eq!((run.status, run.stdout.as_str(), run.stderr.lines().count()), (4, "", 1));
+    assert!(
+        run.stderr.starts_with("ghrepos: GitHub refused the token from GH_TOKEN: Bad credentials."),
+        "{}",
+        run.stderr
+    );
+    assert!(fake.requests() <= 2);
+}
+
+#[test]
+fn no_token_is_shown_by_a_graphql_server_that_sends_it_back() {
+    let fake = Fake::with_faults(|asked| {
+        let sent = asked.request.all("authorization")[0].to_owned();
+        let (padding, error) = ("x".repeat(480), format!("you sent {sent}"));
+        let body = serde_json::json!({
+            "data": {"a0": null, "a1": {"login": sent, "public": {"totalCount": 1}}, "a2": null},
+            "errors": [{"path": ["a0"], "message": error, "type": "FORBIDDEN", "extensions": {"sso": format!("https://x/{sent}")}},
+                       {"path": ["a2"], "message": padding + &error}],
+        });
+        Some(Fault::Answer(200, vec![("x-github-sso", format!("required; url={sent}"))], body.to_string()))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let run = Program::asking(&fake, &["a", "b", "c", "-vv", "--retries", "0", "--batch", "3"])
+        .env("GH_TOKEN", TOKEN)
+        .run_recording(folder.path());
+    assert!(run.stdout.contains("you sent Bearer [token]"), "{}", run.stdout);
+    let mut texts = vec![run.stdout, run.stderr];
+    for entry in fs::read_dir(folder.path().join("graphql")).unwrap() {
+        texts.push(fs::read_to_string(entry.unwrap().path()).unwrap());
+    }
+    assert!(texts.len() > 2);
+    for text in texts {
+        assert!(!text.contains("SAMPLEsample"), "{text}");
+    }
 }
 
 #[test]
@@ -91,6 +134,8 @@ fn no_token_is_ever_shown_or_kept_not_even_by_a_server_that_sends_it_back() {
             "failed",
             "odd",
             "unauthorized",
+            "--api",
+            "rest",
             "-vv",
             "-F",
             "json",
@@ -105,10 +150,13 @@ fn no_token_is_ever_shown_or_kept_not_even_by_a_server_that_sends_it_back() {
     .env("RUST_BACKTRACE", "1")
     .current_dir(folder.path())
     .run();
-    let recorded = Program::asking(&fake, &["torvalds", "forbidden", "failed", "odd", "--retries", "0"])
-        .env("GH_TOKEN", TOKEN)
-        .current_dir(folder.path())
-        .run_recording(&recording);
+    let recorded = Program::asking(
+        &fake,
+        &["torvalds", "forbidden", "failed", "odd", "--retries", "0", "--api", "rest"],
+    )
+    .env("GH_TOKEN", TOKEN)
+    .current_dir(folder.path())
+    .run_recording(&recording);
     for text in [&run.stdout, &run.stderr, &recorded.stdout, &recorded.stderr] {
         assert!(!text.contains(TOKEN) && !text.contains("SAMPLEsample"), "{text}");
     }
@@ -134,8 +182,9 @@ fn a_redirect_to_another_origin_loses_the_token() {
         };
         Some(Fault::Answer(302, vec![("location", to)], "{}".into()))
     });
-    let run =
-        Program::asking(&fake, &["away", "home", "-F", "ndjson", "-j", "1"]).env("GH_TOKEN", TOKEN).run();
+    let run = Program::asking(&fake, &["away", "home", "-F", "ndjson", "-j", "1", "--api", "rest"])
+        .env("GH_TOKEN", TOKEN)
+        .run();
     assert_eq!(run.status, 0, "{}", run.stdout);
     assert_eq!(elsewhere.requests(), 1);
     assert!(elsewhere.arrivals()[0].request.all("authorization").is_empty());

@@ -1,0 +1,154 @@
+//! How large a batch may be: learnt from what worked and what did not.
+//!
+//! GitHub ends a query after ten seconds, and a gateway may be less patient. Where that line is,
+//! nobody tells; it is found by halving, and approached again with one query at a time.
+
+/// Successes in a row after which a larger size is worth another try.
+const PATIENCE: u32 = 32;
+
+#[derive(Debug)]
+pub(super) struct Sizes {
+    largest: usize,
+    /// The largest size that worked; 0 where none is known.
+    good: usize,
+    /// The smallest size that did not.
+    bad: Option<usize>,
+    /// A size between the two that is being tried.
+    probe: Option<usize>,
+    successes: u32,
+}
+
+impl Sizes {
+    pub(super) fn new(largest: usize) -> Self {
+        Self { largest: largest.max(1), good: 0, bad: None, probe: None, successes: 0 }
+    }
+
+    /// The largest size that there may be.
+    pub(super) fn largest(&self) -> usize {
+        self.largest
+    }
+
+    /// Bounds all sizes.
+    pub(super) fn at_most(&mut self, size: usize) {
+        self.largest = self.largest.min(size.max(1));
+    }
+
+    /// The size of the next batch, but for a probe.
+    pub(super) fn current(&self) -> usize {
+        match self.bad {
+            None => self.largest,
+            // Nothing is known to work: a quarter surely is no worse than the half that is tried.
+            Some(bad) if self.good == 0 => (bad / 4).max(1),
+            Some(_) => self.good,
+        }
+        .min(self.largest)
+    }
+
+    /// The size of a batch for which there are `wanted` logins.
+    pub(super) fn next(&mut self, wanted: usize) -> usize {
+        let current = self.current();
+        if let (Some(bad), None) = (self.bad, self.probe) {
+            let between = usize::midpoint(self.good, bad).min(self.largest);
+            // Nearer than a sixteenth is near enough to a line that is known.
+            let near = if bad > self.largest { 1 } else { 1 + self.good / 16 };
+            if between > current && bad - self.good > near && wanted >= between {
+                self.probe = Some(between);
+                return between;
+            }
+        }
+        current.min(wanted)
+    }
+
+    /// Learns what became of a batch.
+    pub(super) fn learn(&mut self, size: usize, worked: bool) {
+        if self.probe == Some(size) {
+            self.probe = None;
+        }
+        if worked {
+            self.good = self.good.max(size);
+            self.successes += 1;
+            if self.successes >= PATIENCE {
+                self.successes = 0;
+                // Grow back slowly: the line is looked for a quarter higher, by one batch at a time.
+                self.bad = self.bad.map(|bad| (bad + bad / 4 + 1).min(self.largest + 1));
+            }
+        } else {
+            self.successes = 0;
+            self.bad = Some(self.bad.map_or(size, |bad| bad.min(size)));
+            if self.good >= size {
+                self.good = size / 2;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs batches of `jobs` in flight against a server that takes at most `line` logins, and counts
+    /// the requests for `logins`.
+    fn requests(line: usize, jobs: usize, logins: usize) -> usize {
+        let mut sizes = Sizes::new(100);
+        let mut left = logins;
+        let mut in_flight = Vec::new();
+        let mut requests = 0;
+        while left > 0 || !in_flight.is_empty() {
+            while in_flight.len() < jobs && left > 0 {
+                let size = sizes.next(left);
+                assert!(size >= 1 && size <= left);
+                left -= size;
+                requests += 1;
+                in_flight.push(size);
+            }
+            let size = in_flight.remove(0);
+            sizes.learn(size, size <= line);
+            if size > line {
+                left += size;
+            }
+        }
+        requests
+    }
+
+    #[test]
+    fn a_line_is_found_with_few_requests_too_many() {
+        for (line, jobs, logins) in [
+            (30, 10, 3_000),
+            (30, 1, 1_000),
+            (30, 10, 20_000),
+            (50, 10, 5_000),
+            (7, 10, 2_000),
+            (99, 10, 20_000),
+        ] {
+            let (took, least) = (requests(line, jobs, logins), logins.div_ceil(line));
+            assert!(took * 10 <= least * 13, "line {line}, {jobs} jobs, {logins} logins: {took} of {least}");
+        }
+    }
+
+    #[test]
+    fn without_failures_every_batch_is_full() {
+        assert_eq!(requests(100, 10, 20_000), 200);
+    }
+
+    #[test]
+    fn a_line_that_moves_up_is_followed() {
+        let mut sizes = Sizes::new(100);
+        sizes.learn(100, false);
+        for _ in 0..1000 {
+            let size = sizes.next(1000);
+            sizes.learn(size, true);
+        }
+        assert_eq!(sizes.next(1000), 100);
+    }
+
+    #[test]
+    fn a_line_that_moves_down_is_found_again() {
+        let mut sizes = Sizes::new(100);
+        sizes.learn(100, true);
+        for _ in 0..40 {
+            let size = sizes.next(1000);
+            sizes.learn(size, size <= 10);
+        }
+        assert!((5..=10).contains(&sizes.current()), "{}", sizes.current());
+    }
+}

@@ -1,0 +1,209 @@
+//! The plan of a run: what it would ask, cost and take. Nothing is asked but what is left.
+
+use std::io::{self, Write};
+use std::pin::pin;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::github::rest::{Budget, Limits};
+use crate::github::{Client, graphql};
+use crate::lookup::{Options, is_sampled};
+use crate::report::Via;
+use crate::roster::Roster;
+use crate::text::{counted, duration, thousands};
+
+/// GitHub's secondary limits, a minute.
+const REST_A_MINUTE: u64 = 900;
+const QUERIES_A_MINUTE: u64 = 2000;
+
+/// What a run would ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Distinct logins that would be asked for.
+    pub logins: u64,
+    /// Texts that are none.
+    pub invalid: u64,
+    /// Logins that were named again.
+    pub duplicates: u64,
+    /// `graphql` or `rest`.
+    pub api: &'static str,
+    /// Most logins in a query.
+    pub batch: Option<u64>,
+    /// Requests, where nothing has to be asked again.
+    pub requests: u64,
+    /// Whether there will be more, because how many cannot be known beforehand.
+    pub at_least: bool,
+    /// Points of the GraphQL API's budget.
+    pub points: u64,
+    /// What is left of the budget that the run would use.
+    pub budget: Option<Left>,
+    /// The least time that GitHub's limits leave it, in seconds.
+    pub wait_seconds: u64,
+    /// The limit that decides this.
+    pub decided_by: Option<&'static str>,
+}
+
+/// What is left of a budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// `core` or `graphql`.
+    pub resource: &'static str,
+    /// In an hour.
+    pub limit: u64,
+    /// Left of it.
+    pub remaining: u64,
+    /// When there is a full one again.
+    pub reset: Timestamp,
+}
+
+impl Plan {
+    /// Reads the whole roster and works out what it would cost.
+    pub async fn of(roster: Roster, client: &Client, options: Options) -> Self {
+        let settings = client.settings();
+        let notes = roster.notes();
+        let (mut by_query, mut by_get, mut sampled, mut plan) = (0_u64, 0_u64, 0_u64, Self::default());
+        let mut entries = pin!(roster.entries());
+        while let Some(entry) = entries.next().await {
+            match entry {
+                Err(_) => plan.invalid += 1,
+                Ok(login) => {
+                    plan.logins += 1;
+                    *(if client.via(&login) == Via::Rest { &mut by_get } else { &mut by_query }) += 1;
+                    sampled += u64::from(!login.is_bot() && is_sampled(&login, options.verify));
+                }
+            }
+        }
+        plan.duplicates = notes.duplicates();
+        plan.api = settings.via.as_str();
+        let accounts = match settings.via {
+            Via::Graphql => {
+                by_get += sampled;
+                by_query
+            }
+            Via::Rest => {
+                plan.at_least = settings.measures.breakdown && by_get > 0;
+                by_get += if settings.measures.breakdown { by_get } else { 0 };
+                sampled
+            }
+        };
+        let largest = client.largest_batch() as u64;
+        let short = settings.batch.is_none()
+            && settings.via == Via::Graphql
+            && accounts < largest * settings.jobs as u64;
+        let batch = if short { accounts.div_ceil(settings.jobs as u64) } else { largest }.max(1);
+        let price = |accounts: u64| {
+            graphql::points(usize::try_from(accounts).unwrap_or(usize::MAX), settings.measures)
+        };
+        let queries = accounts.div_ceil(batch);
+        let rest = accounts % batch;
+        plan.points = (accounts / batch) * price(batch) + if rest > 0 { price(rest) } else { 0 };
+        plan.batch = (settings.via == Via::Graphql).then_some(batch);
+        plan.requests = queries + by_get;
+        plan
+    }
+
+    /// Takes into account what is left of the budgets.
+    pub fn limited(&mut self, limits: &Limits, now: Timestamp) {
+        let queries = if self.points > 0 { self.requests } else { 0 };
+        let (resource, budget, needed) = match (self.api, limits.graphql) {
+            ("graphql", Some(graphql)) => ("graphql", graphql, self.points),
+            _ => ("core", limits.core, self.requests),
+        };
+        let reset = Timestamp::from_second(budget.reset).unwrap_or(now);
+        self.budget = Some(Left { resource, limit: budget.limit, remaining: budget.remaining, reset });
+        let a_minute = if resource == "core" { REST_A_MINUTE } else { QUERIES_A_MINUTE };
+        let minutes =
+            queries.max(if resource == "core" { self.requests } else { 0 }).saturating_sub(1) / a_minute;
+        let hourly = hourly_wait(needed, budget, now);
+        let (wait, by) = [(hourly, "the hourly budget"), (minutes * 60, "the secondary limit of a minute")]
+            .into_iter()
+            .max_by_key(|(wait, _)| *wait)
+            .unwrap_or((0, ""));
+        self.wait_seconds = wait;
+        self.decided_by = (wait > 0).then_some(by);
+    }
+
+    /// Writes it for people.
+    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut dropped = Vec::new();
+        if self.duplicates > 0 {
+            dropped.push(counted(self.duplicates, "duplicate dropped", "duplicates dropped"));
+        }
+        if self.invalid > 0 {
+            dropped.push(format!("{} invalid", thousands(self.invalid)));
+        }
+        let dropped = if dropped.is_empty() { String::new() } else { format!(" ({})", dropped.join(", ")) };
+        writeln!(out, "logins    {}{dropped}", thousands(self.logins))?;
+        match self.batch {
+            Some(batch) => {
+                writeln!(out, "API       GraphQL, up to {} a query", counted(batch, "login", "logins"))?;
+            }
+            None => writeln!(out, "API       REST, a request a login")?,
+        }
+        let more = if self.at_least {
+            " at least: one more for each further hundred repositories of an account"
+        } else {
+            ""
+        };
+        writeln!(out, "requests  {}{more}", thousands(self.requests))?;
+        writeln!(out, "points    {}", thousands(self.points))?;
+        match &self.budget {
+            None => writeln!(out, "budget    the server tells of no limits")?,
+            Some(left) => writeln!(
+                out,
+                "budget    {} of {} left ({}), a full one at {}",
+                thousands(left.remaining),
+                thousands(left.limit),
+                left.resource,
+                left.reset
+            )?,
+        }
+        match self.decided_by {
+            Some(by) => {
+                let wait = duration(std::time::Duration::from_secs(self.wait_seconds));
+                writeln!(out, "time      at least {wait}: {by} decides")
+            }
+            None => writeln!(out, "time      no wait: as fast as GitHub answers"),
+        }
+    }
+}
+
+/// How long the hourly budget makes the last of `needed` wait.
+fn hourly_wait(needed: u64, budget: Budget, now: Timestamp) -> u64 {
+    let Some(beyond) = needed.checked_sub(budget.remaining + 1) else {
+        return 0;
+    };
+    let until_reset = u64::try_from(budget.reset - now.as_second()).unwrap_or(0);
+    until_reset + beyond / budget.limit.max(1) * 3600
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(remaining: u64, reset: i64) -> Limits {
+        Limits {
+            core: Budget { limit: 5000, remaining, reset },
+            graphql: Some(Budget { limit: 5000, remaining, reset }),
+        }
+    }
+
+    fn wait(api: &'static str, requests: u64, points: u64, remaining: u64) -> (u64, Option<&'static str>) {
+        let mut plan = Plan { api, requests, points, ..Plan::default() };
+        plan.limited(&limits(remaining, 1000), Timestamp::from_second(400).unwrap());
+        (plan.wait_seconds, plan.decided_by)
+    }
+
+    #[test]
+    fn the_limit_that_decides_is_named() {
+        assert_eq!(wait("graphql", 100, 100, 5000), (0, None));
+        assert_eq!(wait("graphql", 2001, 2001, 5000), (60, Some("the secondary limit of a minute")));
+        assert_eq!(wait("graphql", 100, 100, 99), (600, Some("the hourly budget")));
+        assert_eq!(wait("graphql", 20_000, 20_000, 5000), (600 + 2 * 3600, Some("the hourly budget")));
+        assert_eq!(wait("rest", 900, 0, 5000), (0, None));
+        assert_eq!(wait("rest", 1801, 0, 5000), (120, Some("the secondary limit of a minute")));
+        assert_eq!(wait("rest", 5001, 0, 5000), (600, Some("the hourly budget")));
+    }
+}

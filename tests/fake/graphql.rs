@@ -1,0 +1,277 @@
+//! The GraphQL API: a real parser, true prices, and answers in part.
+
+use std::collections::BTreeMap;
+
+use graphql_parser::query::{
+    Definition, Document, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+};
+use graphql_parser::query::{TypeCondition, Value as Argument};
+use serde_json::{Map, Value, json};
+
+use super::{Account, Request, Response, account};
+
+/// What is wrong with the answer for one login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AliasFault {
+    /// `null` and an error of type `RESOURCE_LIMITS_EXCEEDED`.
+    ResourceLimits,
+    /// `null` and an error of type `FORBIDDEN`, with single sign-on's mark.
+    Forbidden,
+    /// `null` and an error of type `NOT_FOUND`, as `user(login:)` has it.
+    NotFound,
+    /// `null` and an error without a type.
+    Wrong,
+}
+
+/// A query, parsed.
+pub struct Query {
+    document: Document<'static, String>,
+    variables: Value,
+}
+
+/// What a query asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Asks {
+    /// The login of each alias, in lower case.
+    pub logins: Vec<String>,
+    /// Connections.
+    pub connections: usize,
+}
+
+impl Asks {
+    /// The price in points.
+    pub fn cost(&self) -> u64 {
+        // Divided by a hundred, rounded, at least 1.
+        ((self.connections + 50) / 100).max(1) as u64
+    }
+}
+
+impl Query {
+    /// Parses a request's body.
+    pub fn parse(request: &Request) -> Result<Self, String> {
+        let mut body: Value = serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
+        let text =
+            body["query"].as_str().ok_or("A query attribute must be specified and must be a string.")?;
+        let document =
+            graphql_parser::parse_query::<String>(text).map_err(|error| error.to_string())?.into_static();
+        Ok(Self { document, variables: body["variables"].take() })
+    }
+
+    fn operation(&self) -> (&SelectionSet<'static, String>, Vec<&str>) {
+        self.document
+            .definitions
+            .iter()
+            .find_map(|definition| match definition {
+                Definition::Operation(OperationDefinition::Query(query)) => {
+                    let declared =
+                        query.variable_definitions.iter().map(|variable| variable.name.as_str()).collect();
+                    Some((&query.selection_set, declared))
+                }
+                Definition::Operation(OperationDefinition::SelectionSet(set)) => Some((set, Vec::new())),
+                _ => None,
+            })
+            .expect("an operation")
+    }
+
+    fn fragment(&self, name: &str) -> &FragmentDefinition<'static, String> {
+        self.document
+            .definitions
+            .iter()
+            .find_map(|definition| match definition {
+                Definition::Fragment(fragment) if fragment.name == name => Some(fragment),
+                _ => None,
+            })
+            .expect("a fragment")
+    }
+
+    /// All fields of a selection for an object of `typename`, fragments resolved.
+    fn fields<'a>(
+        &'a self,
+        set: &'a SelectionSet<'static, String>,
+        typename: &str,
+        into: &mut Vec<&'a Field<'static, String>>,
+    ) {
+        for selection in &set.items {
+            match selection {
+                Selection::Field(field) => into.push(field),
+                Selection::FragmentSpread(spread) => {
+                    let fragment = self.fragment(&spread.fragment_name);
+                    let TypeCondition::On(on) = &fragment.type_condition;
+                    if applies(on, typename) {
+                        self.fields(&fragment.selection_set, typename, into);
+                    }
+                }
+                Selection::InlineFragment(inline) => {
+                    let on = inline.type_condition.as_ref().map(|TypeCondition::On(on)| on.as_str());
+                    if on.is_none_or(|on| applies(on, typename)) {
+                        self.fields(&inline.selection_set, typename, into);
+                    }
+                }
+            }
+        }
+    }
+
+    fn text(&self, argument: &Argument<'static, String>) -> Option<String> {
+        match argument {
+            Argument::String(text) => Some(text.clone()),
+            Argument::Variable(name) => {
+                assert!(self.operation().1.contains(&name.as_str()), "${name} is not declared");
+                self.variables[name].as_str().map(str::to_owned)
+            }
+            _ => None,
+        }
+    }
+
+    /// What it asks for.
+    pub fn asks(&self) -> Asks {
+        let mut fields = Vec::new();
+        self.fields(self.operation().0, "Query", &mut fields);
+        let mut asks = Asks::default();
+        for field in fields.into_iter().filter(|field| field.name == "repositoryOwner") {
+            asks.logins.push(self.login(field).to_ascii_lowercase());
+            let mut inner = Vec::new();
+            self.fields(&field.selection_set, "User", &mut inner);
+            asks.connections += inner.iter().filter(|field| field.name == "repositories").count();
+        }
+        asks
+    }
+
+    fn login(&self, field: &Field<'static, String>) -> String {
+        let argument = field.arguments.iter().find(|(name, _)| name == "login");
+        argument.and_then(|(_, value)| self.text(value)).unwrap_or_default()
+    }
+
+    /// Answers it. `fault` says what is wrong with a login.
+    pub fn answer(&self, limits: &Value, fault: impl Fn(&str) -> Option<AliasFault>) -> Response {
+        let mut fields = Vec::new();
+        self.fields(self.operation().0, "Query", &mut fields);
+        let (mut data, mut errors) = (Map::new(), Vec::new());
+        for field in fields {
+            let alias = field.alias.clone().unwrap_or_else(|| field.name.clone());
+            let value = match field.name.as_str() {
+                "rateLimit" => limits.clone(),
+                "viewer" => json!({"login": "viewer-sample"}),
+                "repositoryOwner" => {
+                    let login = self.login(field).to_ascii_lowercase();
+                    match (fault(&login), account(&login)) {
+                        (Some(fault), _) => {
+                            errors.push(alias_error(&fault, &alias, &login));
+                            Value::Null
+                        }
+                        // A bot is no RepositoryOwner.
+                        (None, Some(account)) if account.kind != "Bot" => self.owner(field, &account),
+                        _ => Value::Null,
+                    }
+                }
+                other => {
+                    let message = format!("Field '{other}' doesn't exist on type 'Query'");
+                    let error = json!({"message": message, "extensions": {"code": "undefinedField"}});
+                    return Response::json(200, &json!({"errors": [error]}).to_string());
+                }
+            };
+            data.insert(alias, value);
+        }
+        let mut body = json!({"data": data});
+        if !errors.is_empty() {
+            body["errors"] = errors.into();
+        }
+        Response::json(200, &body.to_string())
+    }
+
+    fn owner(&self, field: &Field<'static, String>, account: &Account) -> Value {
+        let mut fields = Vec::new();
+        self.fields(&field.selection_set, account.kind, &mut fields);
+        let mut object = Map::new();
+        for field in fields {
+            let value = match field.name.as_str() {
+                "__typename" => account.kind.into(),
+                "login" => account.login.as_str().into(),
+                "databaseId" => account.id.into(),
+                "repositories" => json!({"totalCount": repositories(field, account)}),
+                other => panic!("no field {other}"),
+            };
+            object.insert(field.alias.clone().unwrap_or_else(|| field.name.clone()), value);
+        }
+        Value::Object(object)
+    }
+}
+
+fn applies(on: &str, typename: &str) -> bool {
+    on == typename || (on == "RepositoryOwner" && typename != "Query")
+}
+
+/// How many repositories a connection has, with GitHub's defaults.
+fn repositories(field: &Field<'static, String>, account: &Account) -> u64 {
+    let arguments: BTreeMap<_, _> =
+        field.arguments.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    let has = |name: &str, wanted: &str| match arguments.get(name) {
+        Some(Argument::Enum(value)) => value == wanted,
+        Some(Argument::List(values)) => {
+            values.iter().any(|value| *value == Argument::Enum(wanted.to_owned()))
+        }
+        _ => false,
+    };
+    let is = |name: &str| match arguments.get(name) {
+        Some(Argument::Boolean(value)) => Some(*value),
+        _ => None,
+    };
+    let (public, private) = match () {
+        () if has("privacy", "PUBLIC") || has("visibility", "PUBLIC") => (true, false),
+        () if has("privacy", "PRIVATE") || has("visibility", "PRIVATE") => (false, true),
+        () => (true, true),
+    };
+    let mut count = 0;
+    if public {
+        count += match (is("isFork"), is("isArchived")) {
+            (Some(true), None) => account.forks(),
+            (Some(false), None) => account.public_repos - account.forks(),
+            (None, Some(true)) => account.archived(),
+            (None, Some(false)) => account.public_repos - account.archived(),
+            (None, None) => account.public_repos,
+            both => panic!("not in this fake: {both:?}"),
+        };
+    }
+    if private {
+        count += account.private_repos;
+    }
+    // By default a user's list holds the repositories of others on which it works.
+    let defaulted = !arguments.contains_key("ownerAffiliations");
+    if account.kind == "User" && (defaulted || has("ownerAffiliations", "COLLABORATOR")) {
+        count += account.collaborations;
+    }
+    count
+}
+
+fn alias_error(fault: &AliasFault, alias: &str, login: &str) -> Value {
+    let place = json!([{"line": 3, "column": 3}]);
+    match fault {
+        AliasFault::ResourceLimits => json!({
+            "type": "RESOURCE_LIMITS_EXCEEDED", "path": [alias], "locations": place,
+            "message": "Resource limits for this query exceeded."
+        }),
+        AliasFault::Forbidden => json!({
+            "type": "FORBIDDEN", "path": [alias], "locations": place, "extensions": {"saml_failure": true},
+            "message": "Resource protected by organization SAML enforcement. You must grant your OAuth token access to this organization."
+        }),
+        AliasFault::NotFound => json!({
+            "type": "NOT_FOUND", "path": [alias], "locations": place,
+            "message": format!("Could not resolve to a User with the login of '{login}'.")
+        }),
+        AliasFault::Wrong => json!({
+            "path": [alias], "locations": place,
+            "message": "Something went wrong while executing your query. Please include `0000:SAMPLE` when reporting this issue."
+        }),
+    }
+}
+
+/// A refusal by the primary limit, which comes with a success, in either spelling.
+pub fn limited(spelling: &str) -> Response {
+    let error = json!({
+        "type": spelling, "code": "graphql_rate_limit",
+        "message": "API rate limit already exceeded for user ID 1."
+    });
+    Response::json(200, &json!({"errors": [error]}).to_string())
+}
+
+/// A refusal of a request without a token.
+pub const NO_TOKEN: &str = r#"{"message":"This endpoint requires you to be authenticated.","documentation_url":"https://docs.github.com/graphql/guides/forming-calls-with-graphql#authenticating-with-graphql","status":"401"}"#;
