@@ -1,5 +1,5 @@
-//! A fake GitHub on loopback to try things against: `cargo run --example fake-github -- 8099 20`
-//! listens on port 8099 and takes 20 milliseconds for an answer.
+//! A fake GitHub on loopback to try things against: `cargo run --example fake-github -- 8099 20 1`
+//! listens on port 8099 and takes 20 milliseconds for an answer, and one more for each alias of a query.
 
 #[path = "../tests/fake/mod.rs"]
 mod fake;
@@ -12,17 +12,19 @@ fn main() {
     let mut number =
         |otherwise: u64| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     let (port, latency) = (number(8099), Duration::from_millis(number(0)));
+    let alias_latency = Duration::from_millis(number(0));
     let fake = fake::Fake::start_on(
         &format!("127.0.0.1:{port}"),
-        fake::Behaviour { latency, ..fake::Behaviour::default() },
+        fake::Behaviour { latency, alias_latency, ..fake::Behaviour::default() },
     );
     let _ = writeln!(std::io::stdout(), "{} (Enter or end of input stops it)", fake.url());
     let _ = std::io::stdin().read_line(&mut String::new());
     let _ = writeln!(
         std::io::stdout(),
-        "{} requests on {} connections, {} in flight at most",
+        "{} requests on {} connections, {} in flight at most, {} points",
         fake.requests(),
         fake.connections(),
-        fake.peak()
+        fake.peak(),
+        fake.points()
     );
 }

@@ -85,6 +85,15 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// How many queries a short roster is divided into: one for each job, as far as the budget goes;
+    /// none where the size of a batch was given.
+    pub(crate) fn fill(&self) -> Option<usize> {
+        let affordable = self.budget.and_then(|budget| usize::try_from(budget).ok()).unwrap_or(usize::MAX);
+        self.batch.is_none().then(|| self.jobs.min(affordable).max(1))
+    }
+}
+
 /// A client of GitHub's API. Cheap to clone; all clones share one governor.
 #[derive(Clone)]
 pub struct Client {
@@ -98,6 +107,7 @@ struct Shared {
     batches: Arc<Batches>,
     requests: AtomicU64,
     points: AtomicU64,
+    unverified: AtomicU64,
 }
 
 impl Drop for Shared {
@@ -146,9 +156,9 @@ impl Client {
             .unwrap_or_else(|never| match never {});
         let governor = Governor::new(settings.jobs, settings.retries, !replayed, settings.budget);
         let largest = settings.batch.unwrap_or_else(|| graphql::most_accounts(settings.measures));
-        let batches = Arc::new(Batches::new(settings.jobs, largest, settings.batch.is_none()));
-        let (requests, points) = (AtomicU64::new(0), AtomicU64::new(0));
-        let shared = Shared { octocrab, settings, governor, batches, requests, points };
+        let batches = Arc::new(Batches::new(settings.jobs, largest, settings.fill()));
+        let (requests, points, unverified) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        let shared = Shared { octocrab, settings, governor, batches, requests, points, unverified };
         let client = Self { shared: Arc::new(shared) };
         tokio::spawn(batch::dispatch(Arc::clone(&client.shared.batches), Arc::downgrade(&client.shared)));
         Ok(client)
@@ -178,6 +188,16 @@ impl Client {
         self.shared.points.load(Ordering::Relaxed)
     }
 
+    /// Logins that could not be counted a second time.
+    #[must_use]
+    pub fn unverified(&self) -> u64 {
+        self.shared.unverified.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn could_not_verify(&self) {
+        self.shared.unverified.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The API that is asked for a login. A bot is no owner of repositories to the GraphQL API.
     #[must_use]
     pub fn via(&self, login: &Login) -> Via {
@@ -201,8 +221,8 @@ impl Client {
         let mut tries = Tries::default();
         let outcome = match via {
             Via::Graphql => {
-                self.persist(&mut tries, async |again, most| {
-                    self.shared.batches.ask(login.clone(), most, again).await
+                self.persist(&mut tries, async |attempts, most| {
+                    self.shared.batches.ask(login.clone(), most, attempts).await
                 })
                 .await
             }
@@ -257,7 +277,7 @@ impl Client {
 
     /// What is left of the budgets; none where the server has no limits.
     pub async fn limits(&self) -> Result<Option<Limits>, LookupError> {
-        let route = self.shared.settings.api.rest("/rate_limit");
+        let route = self.shared.settings.api.rest(RATE_LIMIT);
         let read = |_: &HeaderMap, body: &[u8]| rest::limits(body);
         match self.get(&mut Tries::default(), route, read).await {
             // An Enterprise Server says "Rate limiting is not enabled."
@@ -284,20 +304,21 @@ impl Client {
         route: String,
         read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError> + Clone + Send + 'static,
     ) -> Result<T, LookupError> {
-        self.persist(tries, async |again, _| self.send(route.clone(), again, read.clone()).await).await
+        self.persist(tries, async |attempts, _| self.send(route.clone(), attempts > 0, read.clone()).await)
+            .await
     }
 
     /// Makes attempts until one succeeds, or fails with what will not pass, or too many have failed.
     async fn persist<T>(
         &self,
         tries: &mut Tries,
-        mut attempt: impl AsyncFnMut(bool, usize) -> Result<T, Failure>,
+        mut attempt: impl AsyncFnMut(u32, usize) -> Result<T, Failure>,
     ) -> Result<T, LookupError> {
         let governor = &self.shared.governor;
         let retries = self.shared.settings.retries;
         let (mut failures, mut refusals, mut together) = (0, 0, usize::MAX);
         loop {
-            let Failure { error, sent, most, own } = match attempt(tries.attempts > 0, together).await {
+            let Failure { error, sent, most, own, rested } = match attempt(tries.attempts, together).await {
                 Ok(answer) => {
                     tries.attempts += 1;
                     return Ok(answer);
@@ -310,7 +331,7 @@ impl Client {
             }
             tries.failed(&error);
             together = most;
-            if !own && error.is_transient() {
+            if !own {
                 // It was asked with others, and one of them or their number is to blame.
                 continue;
             }
@@ -326,7 +347,7 @@ impl Client {
             }
             tracing::info!("{error}; trying again");
             // Where everything waits, a wait of its own would only come on top.
-            if governor.pause().is_none() {
+            if !rested && governor.pause().is_none() {
                 governor.back_off(*number).await;
             }
         }
@@ -341,7 +362,8 @@ impl Client {
         read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError> + Send + 'static,
     ) -> Result<T, Failure> {
         let permit = self.shared.governor.admit(again).await.map_err(Failure::unsent)?;
-        if self.shared.settings.via == Via::Rest {
+        // Asking for the limits is free.
+        if self.shared.settings.via == Via::Rest && !route.ends_with(RATE_LIMIT) {
             self.shared.governor.spend(1).map_err(Failure::unsent)?;
         }
         let shared = Arc::clone(&self.shared);
@@ -408,9 +430,16 @@ impl Shared {
         let redact = |text: &str| token.map_or_else(|| text.to_owned(), |token| token.redact(text));
         match body {
             Ok(body) => {
-                let body = token.map_or_else(|| body.clone(), |token| token.redact_bytes(&body));
-                error::check(head.status, &head.headers, &body, redact)?;
-                Ok((head.headers, body))
+                let body = token.map_or_else(|| body.clone(), |token| token.redact_body(&body));
+                match error::check(head.status, &head.headers, &body, redact) {
+                    Ok(()) => Ok((head.headers, body)),
+                    // Of a query it says nothing about any account, but that nobody takes queries here.
+                    Err(LookupError::NotFound) if matches!(request, Request::Query(_)) => {
+                        let missing = "there is no GraphQL API at this address; try --api rest";
+                        Err(LookupError::Stopped(Stop::OutOfReach(missing.into())))
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Err(error) => {
                 // A 404 is one only in GitHub's own words; any other status says enough, even when
@@ -434,6 +463,8 @@ impl std::fmt::Display for Request<'_> {
         }
     }
 }
+
+const RATE_LIMIT: &str = "/rate_limit";
 
 /// Refusals because of a limit that a login outlasts, for each further attempt that it has.
 const REFUSALS_A_RETRY: u32 = 4;
@@ -468,11 +499,13 @@ struct Failure {
     most: usize,
     /// Whether it is the login's own failure, and not that of others in its query.
     own: bool,
+    /// Whether the back-off is behind it already.
+    rested: bool,
 }
 
 impl From<LookupError> for Failure {
     fn from(error: LookupError) -> Self {
-        Self { error, sent: true, most: usize::MAX, own: true }
+        Self { error, sent: true, most: usize::MAX, own: true, rested: false }
     }
 }
 

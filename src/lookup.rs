@@ -56,10 +56,16 @@ where
         Via::Rest => WINDOW,
         Via::Graphql => WINDOW + 2 * settings.jobs * client.largest_batch(),
     };
-    // A batch waits for more logins only while there are some to come.
+    // A batch waits for more logins only while there are some to come: until the list has ended, or,
+    // where batches are but for the second count, until the last row.
     let mut coming = Some(client.stream());
+    let mut counting = (settings.via == Via::Rest).then(|| client.stream());
     let end = stream::poll_fn(move |_| {
         drop(coming.take());
+        Poll::Ready(None)
+    });
+    let last = stream::poll_fn(move |_| {
+        drop(counting.take());
         Poll::Ready(None)
     });
     logins
@@ -79,6 +85,7 @@ where
             }
         })
         .buffered(window)
+        .chain(last)
 }
 
 /// The row, with the count of the other API compared where the login is in the sample.
@@ -94,10 +101,14 @@ async fn verified(client: &Client, login: &Login, row: Row, options: Options) ->
     }
     let again = client.recount(other, login).await;
     let verified = match again.outcome {
-        Ok(account) => Some(Some(account.public_repos) == row.public_repos && account.id == row.id),
+        Ok(account) => {
+            let same_account = account.id.is_none() || row.id.is_none() || account.id == row.id;
+            Some(same_account && Some(account.public_repos) == row.public_repos)
+        }
         Err(LookupError::NotFound) => Some(false),
         Err(error) => {
             tracing::info!("{login}: could not be verified: {error}");
+            client.could_not_verify();
             None
         }
     };

@@ -85,11 +85,7 @@ impl Sink {
         let failure = Arc::<OnceLock<_>>::default();
         let (writer, messages) = mpsc::channel(WAITING);
         let told = Arc::clone(&failure);
-        std::thread::spawn(move || {
-            if let Err(error) = write(renderer, messages) {
-                let _ = told.set(error);
-            }
-        });
+        std::thread::spawn(move || write(renderer, messages, &told));
         let (is_table, is_file) = (report.format == Format::Table, report.path.is_some());
         Ok(Self { name, writer, failure, unfinished, is_table, is_file })
     }
@@ -143,26 +139,35 @@ impl Sink {
     }
 }
 
-/// Writes what comes, and hands it on whenever nothing more waits.
-fn write(mut renderer: Box<dyn Renderer + Send>, mut messages: mpsc::Receiver<Message>) -> io::Result<()> {
+/// Writes what comes, and hands it on whenever nothing more waits. A failure is told before the ends
+/// of the channels are dropped, by which the other side learns of it.
+fn write(
+    mut renderer: Box<dyn Renderer + Send>,
+    mut messages: mpsc::Receiver<Message>,
+    failure: &OnceLock<io::Error>,
+) {
     while let Some(message) = messages.blocking_recv() {
-        match message {
+        let (written, done) = match message {
             Message::Rows(rows) => {
-                rows.iter().try_for_each(|row| renderer.row(row))?;
-                if messages.is_empty() {
-                    renderer.flush()?;
+                let mut written = rows.iter().try_for_each(|row| renderer.row(row));
+                if written.is_ok() && messages.is_empty() {
+                    written = renderer.flush();
                 }
+                (written, None)
             }
-            Message::Finish(summary, done) => {
-                renderer.finish(&summary)?;
-                // The file is closed before it gets its name.
-                drop(renderer);
-                let _ = done.send(());
-                return Ok(());
-            }
+            Message::Finish(summary, done) => (renderer.finish(&summary), Some(done)),
+        };
+        if let Err(error) = written {
+            let _ = failure.set(error);
+            return;
+        }
+        if let Some(done) = done {
+            // The file is closed before it gets its name.
+            drop(renderer);
+            let _ = done.send(());
+            return;
         }
     }
-    Ok(())
 }
 
 type Created = (Output, Option<(NamedTempFile, PathBuf)>);

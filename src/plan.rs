@@ -33,7 +33,11 @@ pub struct Plan {
     pub batch: Option<u64>,
     /// Requests, where nothing has to be asked again.
     pub requests: u64,
-    /// Whether there will be more, because how many cannot be known beforehand.
+    #[serde(skip)]
+    queries: u64,
+    #[serde(skip)]
+    gets: u64,
+    /// Whether there may be more, because how many cannot be known beforehand.
     pub at_least: bool,
     /// Points of the GraphQL API's budget.
     pub points: u64,
@@ -82,17 +86,18 @@ impl Plan {
                 by_get += sampled;
                 by_query
             }
-            Via::Rest => {
-                plan.at_least = settings.measures.breakdown && by_get > 0;
-                by_get += if settings.measures.breakdown { by_get } else { 0 };
-                sampled
-            }
+            Via::Rest => sampled,
         };
+        // Nobody knows beforehand how many pages of repositories there are, nor which logins, one
+        // after the other, will go together in a query for a second count.
+        plan.at_least =
+            (settings.measures.breakdown && by_get > 0) || (settings.via == Via::Rest && sampled > 0);
         let largest = client.largest_batch() as u64;
-        let short = settings.batch.is_none()
-            && settings.via == Via::Graphql
-            && accounts < largest * settings.jobs as u64;
-        let batch = if short { accounts.div_ceil(settings.jobs as u64) } else { largest }.max(1);
+        let short = settings.via == Via::Graphql && accounts < largest * settings.jobs as u64;
+        let batch = match settings.fill() {
+            Some(fill) if short => accounts.div_ceil(fill as u64).min(largest).max(1),
+            _ => largest,
+        };
         let price = |accounts: u64| {
             graphql::points(usize::try_from(accounts).unwrap_or(usize::MAX), settings.measures)
         };
@@ -100,27 +105,28 @@ impl Plan {
         let rest = accounts % batch;
         plan.points = (accounts / batch) * price(batch) + if rest > 0 { price(rest) } else { 0 };
         plan.batch = (settings.via == Via::Graphql).then_some(batch);
+        (plan.queries, plan.gets) = (queries, by_get);
         plan.requests = queries + by_get;
         plan
     }
 
     /// Takes into account what is left of the budgets.
     pub fn limited(&mut self, limits: &Limits, now: Timestamp) {
-        let queries = if self.points > 0 { self.requests } else { 0 };
-        let (resource, budget, needed) = match (self.api, limits.graphql) {
-            ("graphql", Some(graphql)) => ("graphql", graphql, self.points),
-            _ => ("core", limits.core, self.requests),
+        let (resource, budget) = match (self.api, limits.graphql) {
+            ("graphql", Some(graphql)) => ("graphql", graphql),
+            _ => ("core", limits.core),
         };
         let reset = Timestamp::from_second(budget.reset).unwrap_or(now);
         self.budget = Some(Left { resource, limit: budget.limit, remaining: budget.remaining, reset });
-        let a_minute = if resource == "core" { REST_A_MINUTE } else { QUERIES_A_MINUTE };
-        let minutes =
-            queries.max(if resource == "core" { self.requests } else { 0 }).saturating_sub(1) / a_minute;
-        let hourly = hourly_wait(needed, budget, now);
-        let (wait, by) = [(hourly, "the hourly budget"), (minutes * 60, "the secondary limit of a minute")]
-            .into_iter()
-            .max_by_key(|(wait, _)| *wait)
-            .unwrap_or((0, ""));
+        let minutes = |requests: u64, a_minute| requests.saturating_sub(1) / a_minute * 60;
+        let points = limits.graphql.map_or(0, |budget| hourly_wait(self.points, budget, now));
+        let waits = [
+            (points, "the hourly budget of points"),
+            (hourly_wait(self.gets, limits.core, now), "the hourly budget of requests"),
+            (minutes(self.queries, QUERIES_A_MINUTE), "the secondary limit of 2,000 queries a minute"),
+            (minutes(self.gets, REST_A_MINUTE), "the secondary limit of 900 requests a minute"),
+        ];
+        let (wait, by) = waits.into_iter().max_by_key(|(wait, _)| *wait).unwrap_or((0, ""));
         self.wait_seconds = wait;
         self.decided_by = (wait > 0).then_some(by);
     }
@@ -143,7 +149,7 @@ impl Plan {
             None => writeln!(out, "API       REST, a request a login")?,
         }
         let more = if self.at_least {
-            " at least: one more for each further hundred repositories of an account"
+            " at least (the pages of repositories, or the queries of a second count, come on top)"
         } else {
             ""
         };
@@ -190,20 +196,22 @@ mod tests {
         }
     }
 
-    fn wait(api: &'static str, requests: u64, points: u64, remaining: u64) -> (u64, Option<&'static str>) {
-        let mut plan = Plan { api, requests, points, ..Plan::default() };
+    fn wait(queries: u64, points: u64, gets: u64, remaining: u64) -> (u64, Option<&'static str>) {
+        let mut plan = Plan { api: "graphql", queries, gets, points, ..Plan::default() };
         plan.limited(&limits(remaining, 1000), Timestamp::from_second(400).unwrap());
         (plan.wait_seconds, plan.decided_by)
     }
 
     #[test]
     fn the_limit_that_decides_is_named() {
-        assert_eq!(wait("graphql", 100, 100, 5000), (0, None));
-        assert_eq!(wait("graphql", 2001, 2001, 5000), (60, Some("the secondary limit of a minute")));
-        assert_eq!(wait("graphql", 100, 100, 99), (600, Some("the hourly budget")));
-        assert_eq!(wait("graphql", 20_000, 20_000, 5000), (600 + 2 * 3600, Some("the hourly budget")));
-        assert_eq!(wait("rest", 900, 0, 5000), (0, None));
-        assert_eq!(wait("rest", 1801, 0, 5000), (120, Some("the secondary limit of a minute")));
-        assert_eq!(wait("rest", 5001, 0, 5000), (600, Some("the hourly budget")));
+        let (points, requests) = (Some("the hourly budget of points"), Some("the hourly budget of requests"));
+        assert_eq!(wait(100, 100, 0, 5000), (0, None));
+        assert_eq!(wait(2001, 2001, 0, 5000), (60, Some("the secondary limit of 2,000 queries a minute")));
+        assert_eq!(wait(100, 100, 0, 99), (600, points));
+        assert_eq!(wait(20_000, 20_000, 0, 5000), (600 + 2 * 3600, points));
+        assert_eq!(wait(0, 0, 900, 5000), (0, None));
+        assert_eq!(wait(0, 0, 1801, 5000), (120, Some("the secondary limit of 900 requests a minute")));
+        assert_eq!(wait(0, 0, 5001, 5000), (600, requests));
+        assert_eq!(wait(100, 100, 5_500, 5000), (600, requests), "a second count costs the other budget");
     }
 }

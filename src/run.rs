@@ -248,6 +248,10 @@ async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Ins
             say(&summary.to_string());
         }
     }
+    if client.unverified() > 0 && !config.quiet {
+        let rows = counted(client.unverified(), "login", "logins");
+        say(&format!("warning: {rows} could not be counted a second time; -v tells why"));
+    }
     if summary.disagreed > 0 {
         let rows = counted(summary.disagreed, "login", "logins");
         say(&format!(

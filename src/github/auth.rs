@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 /// The variables that hold a token for github.com, in the order in which `gh` reads them.
 pub const VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
@@ -57,12 +58,34 @@ impl Token {
 }
 
 impl Token {
-    /// A body with the token taken out.
-    pub(super) fn redact_bytes(&self, body: &Bytes) -> Bytes {
+    /// A body with the token taken out, be it spelled with JSON's escapes.
+    pub(super) fn redact_body(&self, body: &Bytes) -> Bytes {
         match std::str::from_utf8(body) {
-            Ok(text) if text.contains(self.secret.expose_secret()) => self.redact(text).into(),
+            Ok(text) if text.contains("\\u") || text.contains(self.secret.expose_secret()) => {
+                self.redact_json(text).into()
+            }
             // What is no text is no message either, and never shown.
             _ => body.clone(),
+        }
+    }
+
+    /// The same of a text that may be JSON.
+    pub(super) fn redact_json(&self, text: &str) -> String {
+        match serde_json::from_str(text) {
+            Ok(mut json) => {
+                self.redact_value(&mut json);
+                json.to_string()
+            }
+            Err(_) => self.redact(text),
+        }
+    }
+
+    fn redact_value(&self, json: &mut Value) {
+        match json {
+            Value::String(text) => *text = self.redact(text),
+            Value::Array(list) => list.iter_mut().for_each(|value| self.redact_value(value)),
+            Value::Object(map) => map.values_mut().for_each(|value| self.redact_value(value)),
+            _ => {}
         }
     }
 }
@@ -76,6 +99,8 @@ mod tests {
         let token = Token::new("ghp_sample \r\n", "GH_TOKEN").unwrap();
         assert_eq!(token.secret().expose_secret(), "ghp_sample");
         assert!(!format!("{token:?}").contains("sample"));
+        let escaped = Bytes::from_static(br#"{"a":["ghp_s\u0061mple"]}"#);
+        assert_eq!(token.redact_body(&escaped), r#"{"a":["[token]"]}"#);
         assert_eq!(token.redact("Bad credentials: ghp_sample"), "Bad credentials: [token]");
     }
 

@@ -27,6 +27,8 @@ struct Waiting {
     login: Login,
     /// How many logins its query may ask for, itself included.
     most: usize,
+    /// How often it was asked for in vain.
+    failures: u32,
     since: Instant,
     answer: oneshot::Sender<Result<Account, Failure>>,
 }
@@ -36,8 +38,8 @@ pub(super) struct Batches {
     state: Mutex<State>,
     wake: Notify,
     jobs: usize,
-    /// Whether a short roster is divided so that it fills the jobs.
-    divide: bool,
+    /// How many queries a short roster is divided into.
+    fill: Option<usize>,
 }
 
 struct State {
@@ -58,25 +60,25 @@ enum Due {
 }
 
 impl Batches {
-    pub(super) fn new(jobs: usize, largest: usize, divide: bool) -> Self {
+    pub(super) fn new(jobs: usize, largest: usize, fill: Option<usize>) -> Self {
         let state = State {
             fresh: VecDeque::new(),
             again: VecDeque::new(),
             sizes: Sizes::new(largest),
             streams: 0,
-            begun: false,
+            begun: true,
             closed: false,
         };
-        Self { state: Mutex::new(state), wake: Notify::new(), jobs, divide }
+        Self { state: Mutex::new(state), wake: Notify::new(), jobs, fill }
     }
 
     /// Waits in line until there is an answer. `most` is how many logins it may be asked with.
-    pub(super) async fn ask(&self, login: Login, most: usize, again: bool) -> Result<Account, Failure> {
+    pub(super) async fn ask(&self, login: Login, most: usize, failures: u32) -> Result<Account, Failure> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { login, most, since: Instant::now(), answer };
+        let waiting = Waiting { login, most, failures, since: Instant::now(), answer };
         {
             let mut state = self.state();
-            let queue = if again { &mut state.again } else { &mut state.fresh };
+            let queue = if failures > 0 { &mut state.again } else { &mut state.fresh };
             queue.push_back(waiting);
         }
         self.wake.notify_one();
@@ -85,7 +87,13 @@ impl Batches {
 
     /// Says that logins are going to come, until the guard is dropped: a batch may wait for more.
     pub(super) fn stream(self: &Arc<Self>) -> StreamGuard {
-        self.state().streams += 1;
+        let mut state = self.state();
+        if state.streams == 0 {
+            state.begun = false;
+            state.sizes.at_most(None);
+        }
+        state.streams += 1;
+        drop(state);
         StreamGuard(Arc::clone(self))
     }
 
@@ -124,7 +132,7 @@ impl Batches {
     }
 
     fn take(&self) -> Vec<Waiting> {
-        self.state().take(self.jobs, self.divide)
+        self.state().take(self.fill)
     }
 
     fn take_all(&self) -> Vec<Waiting> {
@@ -153,18 +161,18 @@ impl State {
         }
     }
 
-    fn take(&mut self, jobs: usize, divide: bool) -> Vec<Waiting> {
-        if !self.begun {
-            self.begun = true;
-            if divide && self.streams == 0 {
-                self.sizes.at_most(self.fresh.len().div_ceil(jobs));
-            }
+    fn take(&mut self, fill: Option<usize>) -> Vec<Waiting> {
+        if !std::mem::replace(&mut self.begun, true)
+            && let (0, Some(fill)) = (self.streams, fill)
+        {
+            self.sizes.at_most(Some(self.fresh.len().div_ceil(fill)));
         }
         // Those that failed are asked by themselves: what is wrong with one of them shall not cost
         // logins that were never asked.
         let queue = if self.again.is_empty() { &mut self.fresh } else { &mut self.again };
         let wanted = queue.front().map_or(0, |first| first.most.min(queue.len()));
-        let mut room = self.sizes.next(wanted);
+        let size = self.sizes.next(wanted);
+        let mut room = size;
         let mut batch = Vec::with_capacity(room);
         while let Some(next) = queue.front() {
             room = room.min(next.most);
@@ -172,6 +180,9 @@ impl State {
                 break;
             }
             batch.extend(queue.pop_front().filter(|next| !next.answer.is_closed()));
+        }
+        if batch.len() != size {
+            self.sizes.forget_probe(size);
         }
         batch
     }
@@ -220,6 +231,7 @@ fn send(batches: &Arc<Batches>, shared: Arc<Shared>, batch: Vec<Waiting>, permit
     }
     let batches = Arc::clone(batches);
     tokio::spawn(async move {
+        let failures = batch.iter().map(|waiting| waiting.failures).max().unwrap_or(0);
         let (logins, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.login, (waiting.most, waiting.answer))).unzip();
         let document = graphql::document(logins.len(), measures);
@@ -231,31 +243,51 @@ fn send(batches: &Arc<Batches>, shared: Arc<Shared>, batch: Vec<Waiting>, permit
         match outcome {
             Ok(answer) => {
                 // Servers without limits do not tell a price: there is none.
-                let cost = answer.cost.unwrap_or(0);
+                let cost = answer.cost.unwrap_or(if answer.limited { price } else { 0 });
                 shared.governor.put_right(price, cost);
                 shared.points.fetch_add(cost, Ordering::Relaxed);
                 let left_out = answer.outcomes.iter().filter(|outcome| is_left_out(outcome)).count();
-                batches.state().sizes.learn(number, left_out <= number / 4);
+                {
+                    let mut state = batches.state();
+                    state.sizes.learn(number, left_out <= number / 4);
+                    if left_out > number / 4 {
+                        state.sizes.learn(number - left_out, true);
+                    }
+                }
+                let most = left_out.div_ceil(2).max(1);
                 for (outcome, (_, waits)) in answer.outcomes.into_iter().zip(answers) {
-                    let failure = |error| Failure {
-                        most: left_out.div_ceil(2).max(1),
-                        own: number == 1,
-                        ..Failure::from(error)
+                    let failure = |error: LookupError| {
+                        let own = number == 1 || !error.is_transient();
+                        Failure { most, own, ..Failure::from(error) }
                     };
                     let _ = waits.send(outcome.map_err(failure));
                 }
             }
             Err(error) => {
-                // What GitHub took for an answer that never came is not known.
-                shared.points.fetch_add(price, Ordering::Relaxed);
+                // What GitHub took for an answer that never came is not known; without a connection
+                // it was nothing.
+                let cost = if matches!(error, LookupError::NoConnection(_)) { 0 } else { price };
+                shared.governor.put_right(price, cost);
+                shared.points.fetch_add(cost, Ordering::Relaxed);
                 let too_much = error.may_be_too_much();
                 if too_much {
                     batches.state().sizes.learn(number, false);
+                } else {
+                    batches.state().sizes.forget_probe(number);
+                    // One wait for all of them, so that they come back together.
+                    if error.is_transient() && shared.governor.pause().is_none() {
+                        shared.governor.back_off(failures + 1).await;
+                    }
                 }
                 for (most, waits) in answers {
                     let most = if too_much { number.div_ceil(2) } else { most };
                     let own = !too_much || number == 1;
-                    let _ = waits.send(Err(Failure { most, own, ..Failure::from(error.clone()) }));
+                    let _ = waits.send(Err(Failure {
+                        most,
+                        own,
+                        rested: !too_much,
+                        ..Failure::from(error.clone())
+                    }));
                 }
             }
         }

@@ -124,7 +124,7 @@ impl LookupError {
             | Self::TooLong(_)
             | Self::Malformed(_)
             | Self::Unanswered(_) => true,
-            Self::Status { status, .. } => *status >= 500,
+            Self::Status { status, .. } => *status >= 500 || *status == 413,
             _ => false,
         }
     }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -89,6 +90,8 @@ pub(super) struct Exchanges {
     asked: Mutex<HashMap<PathBuf, u32>>,
     /// What was recorded of queries, read when the first one is asked.
     answers: OnceLock<Answers>,
+    /// Whether a query was recorded in this run.
+    begun: AtomicBool,
 }
 
 /// A request that is recorded or answered.
@@ -129,7 +132,12 @@ impl Asked {
 
 impl Exchanges {
     pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), asked: Mutex::default(), answers: OnceLock::new() }
+        Self {
+            folder: folder.to_owned(),
+            asked: Mutex::default(),
+            answers: OnceLock::new(),
+            begun: AtomicBool::new(false),
+        }
     }
 
     /// Writes down an exchange. `redact` takes secrets out of what a server might echo.
@@ -155,6 +163,10 @@ impl Exchanges {
             body: json,
         };
         let (path, number) = self.next(asked);
+        if asked.posted().is_some() && !self.begun.swap(true, Ordering::Relaxed) {
+            // Queries are played back login by login: those of an earlier recording would be mixed in.
+            queries::clear(path.parent().unwrap_or(&self.folder));
+        }
         let written = || {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;

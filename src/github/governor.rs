@@ -24,6 +24,9 @@ const MAX_ROUNDS: u32 = 5;
 /// Rounds of attempts that broke or timed out, without any answer in between, before the host counts
 /// as out of reach. More than above: a single request may well be unlucky five times.
 const MAX_MUTE_ROUNDS: u32 = 12;
+/// Rounds of attempts with bad answers (5xx, no JSON), without a good one in between, before the
+/// server counts as down: it is not to be asked a million times.
+const MAX_ILL_ROUNDS: u32 = 100;
 /// Back-off before the second attempt; it doubles with every further one.
 const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -59,6 +62,7 @@ struct State {
     answered: bool,
     unconnected: Rounds,
     mute: Rounds,
+    ill: Rounds,
 }
 
 /// Consecutive failures, counted in rounds: of many requests that were in flight together and failed
@@ -159,6 +163,14 @@ impl Governor {
                 }
             }
             LookupError::Stopped(stop) => self.end(stop.clone()),
+            error if error.is_transient() => {
+                let rounds = self.state().ill.add(started);
+                if rounds >= MAX_ILL_ROUNDS {
+                    self.end(Stop::OutOfReach(format!(
+                        "{error}, and nothing else for {rounds} rounds of requests"
+                    )));
+                }
+            }
             _ => {}
         }
     }

@@ -98,6 +98,8 @@ pub fn most_accounts(measures: Measures) -> usize {
 pub(super) struct Answer {
     /// Points that it cost, by GitHub's own account.
     pub(super) cost: Option<u64>,
+    /// Whether the server has limits at all.
+    pub(super) limited: bool,
     /// An outcome for each login, in their order. One that is transient means that GitHub left this
     /// one out and has to be asked again.
     pub(super) outcomes: Vec<Result<Account, LookupError>>,
@@ -117,26 +119,29 @@ pub(super) fn answer(
         serde_json::error::Category::Data => LookupError::Malformed("JSON, but no answer to a query"),
         _ => LookupError::Malformed("not JSON"),
     })?;
-    let Envelope { data, mut errors } = envelope;
+    let errors = envelope.errors.unwrap_or_default().into_iter();
+    let errors: Vec<_> = errors.map(GraphqlError::read).collect();
     if let Some(limit) = errors.iter().find(|error| error.is_limit()) {
         tracing::info!("GitHub: {}", limit.text());
         return Err(LookupError::RateLimited { status: 200, wait: None });
     }
-    let Some(mut data) = data else {
-        let first = errors.first();
-        return Err(match first {
-            None => LookupError::Malformed("JSON, but no answer to a query"),
-            Some(error) if error.is_final() => error.forbidden(headers),
-            Some(error) => LookupError::Unanswered(error.text()),
-        });
+    // An error that names no place puts every null in doubt.
+    let doubt = errors.iter().find(|error| error.path.is_none());
+    let doubt = doubt.map(|error| LookupError::Unanswered(error.text()));
+    let (mut data, doubt) = match (envelope.data, errors.first()) {
+        (Some(data), _) => (data, doubt),
+        (None, None) => return Err(LookupError::Malformed("JSON, but no answer to a query")),
+        (None, Some(_)) if errors.iter().any(|error| error.alias().is_some()) => {
+            let other = || LookupError::Unanswered("the whole query failed for another login".into());
+            (Data::default(), Some(doubt.unwrap_or_else(other)))
+        }
+        (None, Some(error)) if error.is_final() => return Err(error.forbidden(headers)),
+        (None, Some(error)) => return Err(LookupError::Unanswered(error.text())),
     };
     let mut outcomes: Vec<Option<LookupError>> = vec![None; logins.len()];
-    // An error that names no alias puts every null in doubt.
-    let mut doubt = None;
-    for error in errors.drain(..) {
-        match error.alias().and_then(|alias| outcomes.get_mut(alias)) {
-            Some(outcome) => *outcome = Some(error.meaning(headers)),
-            None => doubt = Some(LookupError::Unanswered(error.text())),
+    for error in errors {
+        if let Some(outcome) = error.alias().and_then(|alias| outcomes.get_mut(alias)) {
+            *outcome = Some(error.meaning(headers));
         }
     }
     data.owners.resize_with(logins.len(), Slot::default);
@@ -151,14 +156,13 @@ pub(super) fn answer(
         }
     };
     let outcomes = data.owners.into_iter().zip(outcomes).zip(logins).map(outcome).collect();
-    Ok(Answer { cost: data.cost, outcomes })
+    Ok(Answer { cost: data.cost, limited: headers.contains_key("x-ratelimit-limit"), outcomes })
 }
 
 #[derive(Deserialize)]
 struct Envelope {
     data: Option<Data>,
-    #[serde(default)]
-    errors: Vec<GraphqlError>,
+    errors: Option<Vec<Value>>,
 }
 
 /// `data`: the limit, and an owner for each alias. An alias that is not there at all is told from one
@@ -183,7 +187,7 @@ impl<'de> Deserialize<'de> for Data {
                 let mut data = Data::default();
                 while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
                     if key == "rateLimit" {
-                        data.cost = map.next_value::<Option<RateLimit>>()?.map(|limit| limit.cost);
+                        data.cost = map.next_value::<Value>()?.get("cost").and_then(Value::as_u64);
                     } else if let Some(at) = alias(&key) {
                         if data.owners.len() <= at {
                             data.owners.resize_with(at + 1, Slot::default);
@@ -222,11 +226,6 @@ enum Slot {
     /// Something that is no owner.
     Broken,
     Owner(Owner),
-}
-
-#[derive(Deserialize)]
-struct RateLimit {
-    cost: u64,
 }
 
 #[derive(Deserialize)]
@@ -272,9 +271,8 @@ impl Owner {
     }
 }
 
-#[derive(Deserialize)]
+/// An error, read as far as it makes sense: one that makes none must not spoil the answer.
 struct GraphqlError {
-    #[serde(rename = "type")]
     kind: Option<String>,
     path: Option<Vec<Value>>,
     message: Option<String>,
@@ -282,6 +280,19 @@ struct GraphqlError {
 }
 
 impl GraphqlError {
+    fn read(mut error: Value) -> Self {
+        let mut take = |name: &str| error.get_mut(name).map(Value::take).filter(|value| !value.is_null());
+        let text = |value: Value| value.as_str().map(str::to_owned);
+        Self {
+            kind: take("type").and_then(text),
+            path: take("path").and_then(|path| path.as_array().cloned()),
+            message: take("message").and_then(text),
+            // GitHub has its codes beside the message or in the extensions.
+            extensions: take("extensions")
+                .or_else(|| take("code").map(|code| serde_json::json!({ "code": code }))),
+        }
+    }
+
     /// The login that it is about.
     fn alias(&self) -> Option<usize> {
         alias(self.path.as_ref()?.first()?.as_str()?)
@@ -296,19 +307,22 @@ impl GraphqlError {
         self.extensions.as_ref()?.get(name)
     }
 
+    fn code(&self) -> Option<&str> {
+        self.extension("code")?.as_str()
+    }
+
     fn is(&self, kind: &str) -> bool {
         self.kind.as_deref() == Some(kind)
     }
 
     /// Both spellings of the type have been seen, and the code in either place.
     fn is_limit(&self) -> bool {
-        let code = self.extension("code").and_then(Value::as_str);
-        self.is("RATE_LIMITED") || self.is("RATE_LIMIT") || code == Some("graphql_rate_limit")
+        self.is("RATE_LIMITED") || self.is("RATE_LIMIT") || self.code() == Some("graphql_rate_limit")
     }
 
     /// Whether the whole query would be refused again.
     fn is_final(&self) -> bool {
-        self.is("FORBIDDEN") || self.is("INSUFFICIENT_SCOPES") || self.is("undefinedField")
+        self.is("FORBIDDEN") || self.is("INSUFFICIENT_SCOPES") || self.code() == Some("undefinedField")
     }
 
     /// The address for single sign-on, where the server gives one with the error.
@@ -423,6 +437,29 @@ mod tests {
     fn a_null_beside_an_error_without_a_path_is_not_a_missing_account() {
         let body = r#"{"data":{"a0":null},"errors":[{"type":"RESOURCE_LIMITS_EXCEEDED","message":"Resource limits"}]}"#;
         assert_eq!(outcomes(body, 1), ["again: GitHub gave no answer: Resource limits"]);
+    }
+
+    #[test]
+    fn an_oddity_beside_the_data_does_not_spoil_it() {
+        let owner = r#""a0":{"login":"u0","databaseId":null,"public":{"totalCount":3}},"a1":null"#;
+        let odd = r#"[{"path":["x"],"message":7,"type":[]}]"#;
+        for errors in ["null", "[]", r#"[{"path":["rateLimit"],"message":"no"}]"#, odd] {
+            for limit in ["null", "{}", r#"{"cost":null}"#, "7"] {
+                let body = format!(r#"{{"data":{{"rateLimit":{limit},{owner}}},"errors":{errors}}}"#);
+                assert_eq!(outcomes(&body, 2), ["u0 3", "no user or organisation has this login"], "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_data_an_error_speaks_for_its_own_login_alone() {
+        let body = r#"{"data":null,"errors":[{"type":"FORBIDDEN","path":["a1"],"message":"SAML"}]}"#;
+        let told = outcomes(body, 3);
+        assert_eq!(told[1], "GitHub refuses access: SAML");
+        assert!(told[0].starts_with("again: ") && told[2].starts_with("again: "), "{told:?}");
+        let body = r#"{"errors":[{"message":"no field x","extensions":{"code":"undefinedField"}}]}"#;
+        let refused = answer(&HeaderMap::new(), body.as_bytes(), &logins(1), PLAIN).unwrap_err();
+        assert!(!refused.is_transient());
     }
 
     #[test]

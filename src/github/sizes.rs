@@ -6,8 +6,14 @@
 /// Successes in a row after which a larger size is worth another try.
 const PATIENCE: u32 = 32;
 
+/// Failures in a row after which a size that has worked before no longer counts as working.
+const STRIKES: u32 = 3;
+
 #[derive(Debug)]
 pub(super) struct Sizes {
+    /// The bound that was set at the beginning.
+    full: usize,
+    /// The bound for now.
     largest: usize,
     /// The largest size that worked; 0 where none is known.
     good: usize,
@@ -16,11 +22,21 @@ pub(super) struct Sizes {
     /// A size between the two that is being tried.
     probe: Option<usize>,
     successes: u32,
+    /// Failures in a row at sizes that have worked before.
+    strikes: u32,
 }
 
 impl Sizes {
     pub(super) fn new(largest: usize) -> Self {
-        Self { largest: largest.max(1), good: 0, bad: None, probe: None, successes: 0 }
+        Self {
+            full: largest.max(1),
+            largest: largest.max(1),
+            good: 0,
+            bad: None,
+            probe: None,
+            successes: 0,
+            strikes: 0,
+        }
     }
 
     /// The largest size that there may be.
@@ -28,9 +44,9 @@ impl Sizes {
         self.largest
     }
 
-    /// Bounds all sizes.
-    pub(super) fn at_most(&mut self, size: usize) {
-        self.largest = self.largest.min(size.max(1));
+    /// Bounds all sizes until further notice: by less than at the beginning, or not at all.
+    pub(super) fn at_most(&mut self, size: Option<usize>) {
+        self.largest = self.full.min(size.unwrap_or(usize::MAX).max(1));
     }
 
     /// The size of the next batch, but for a probe.
@@ -59,26 +75,45 @@ impl Sizes {
         current.min(wanted)
     }
 
-    /// Learns what became of a batch.
-    pub(super) fn learn(&mut self, size: usize, worked: bool) {
+    /// Takes back the size that was promised, where the batch did not come to it.
+    pub(super) fn forget_probe(&mut self, size: usize) {
         if self.probe == Some(size) {
             self.probe = None;
+        }
+    }
+
+    /// Learns what became of a batch. One login alone says nothing about sizes.
+    pub(super) fn learn(&mut self, size: usize, worked: bool) {
+        self.forget_probe(size);
+        if size <= 1 {
+            return;
         }
         if worked {
             self.good = self.good.max(size);
             self.successes += 1;
+            self.strikes = 0;
+            // What failed at that size was not the size: a login in it, or the network.
+            if self.bad.is_some_and(|bad| bad <= size) {
+                self.bad = Some(self.largest + 1);
+            }
             if self.successes >= PATIENCE {
                 self.successes = 0;
                 // Grow back slowly: the line is looked for a quarter higher, by one batch at a time.
                 self.bad = self.bad.map(|bad| (bad + bad / 4 + 1).min(self.largest + 1));
             }
-        } else {
-            self.successes = 0;
-            self.bad = Some(self.bad.map_or(size, |bad| bad.min(size)));
-            if self.good >= size {
-                self.good = size / 2;
-            }
+            return;
         }
+        self.successes = 0;
+        if size <= self.good {
+            // It has worked before; once may be chance.
+            self.strikes += 1;
+            if self.strikes < STRIKES {
+                return;
+            }
+            self.strikes = 0;
+            self.good = size / 2;
+        }
+        self.bad = Some(self.bad.map_or(size, |bad| bad.min(size)));
     }
 }
 
@@ -139,6 +174,21 @@ mod tests {
             sizes.learn(size, true);
         }
         assert_eq!(sizes.next(1000), 100);
+    }
+
+    #[test]
+    fn one_login_that_always_fails_does_not_make_batches_small() {
+        let mut sizes = Sizes::new(100);
+        // The first batch fails, one of its halves works, the other one is halved again …
+        sizes.learn(100, false);
+        for size in [50, 25, 13, 7, 4, 2] {
+            for worked in [true, false] {
+                sizes.learn(size, worked);
+                sizes.learn(100, true);
+            }
+        }
+        sizes.learn(1, false);
+        assert_eq!(sizes.current(), 100);
     }
 
     #[test]

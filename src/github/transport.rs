@@ -121,7 +121,7 @@ impl Service<Request<OctoBody>> for Transport {
                         Err(error) => return Ok(Response::from_parts(head, broken(error))),
                     };
                     let redact = |text: &str| {
-                        token.as_ref().map_or_else(|| text.to_owned(), |token| token.redact(text))
+                        token.as_ref().map_or_else(|| text.to_owned(), |token| token.redact_json(text))
                     };
                     exchanges.keep(&asked.await, &head, &body, redact)?;
                     // What was true of the body on its way need not be true of it now.

@@ -30,7 +30,12 @@ impl Request {
 
     /// The path, without the query.
     pub fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
+        let target = match self.target.strip_prefix("http://") {
+            // A client that takes us for its proxy names the host as well.
+            Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
+            None => &self.target,
+        };
+        target.split('?').next().unwrap_or_default()
     }
 
     /// A parameter of the query.

@@ -155,6 +155,54 @@ fn every_kind_of_failed_batch_is_asked_again_until_every_row_is_right() {
     }
 }
 
+/// The logins that a request asks for.
+fn asked_for(asked: &crate::fake::Asked<'_>) -> Vec<String> {
+    crate::fake::Query::parse(asked.request).map(|query| query.asks().logins).unwrap_or_default()
+}
+
+#[test]
+fn one_login_that_fails_every_query_costs_the_others_little() {
+    let poison = |asked: &crate::fake::Asked<'_>| {
+        asked_for(asked).contains(&"user-1500".to_owned()).then_some(Fault::Html(502))
+    };
+    for (jobs, most) in [("1", 60), ("10", 70)] {
+        let fake = Fake::with_faults(poison);
+        let run = ask(&fake, &users(3000), &["-j", jobs, "--retries", "1"]);
+        let rows = run.rows_of(3000);
+        let failed: Vec<_> =
+            rows.iter().filter(|row| row["status"] != "ok").map(|row| row["login"].clone()).collect();
+        assert_eq!((run.status, failed), (1, vec!["user-1500".into()]));
+        assert!(fake.requests() <= most, "{jobs} jobs: {}", fake.requests());
+    }
+}
+
+#[test]
+fn a_dropped_connection_does_not_break_a_batch_into_pieces() {
+    let fake = Fake::with_faults(|asked| (asked.number == 1 || asked.number == 5).then_some(Fault::Hangup));
+    let run = ask(&fake, &users(2000), &[]);
+    assert_all_right(&run, &users(2000));
+    assert!(fake.requests() <= 26, "the least possible is 22: {}", fake.requests());
+}
+
+#[test]
+fn a_server_that_is_down_is_not_asked_for_ever() {
+    let fake = Fake::with_faults(|_| Some(Fault::Html(502)));
+    let run = ask(&fake, &users(20_000), &["--retries", "1", "-q"]);
+    assert_eq!(run.status, 5);
+    run.rows_of(20_000);
+    assert!(fake.requests() < 2500, "{}", fake.requests());
+}
+
+#[test]
+fn an_address_without_graphql_says_nothing_of_any_account() {
+    let missing = r#"{"message":"Not Found"}"#;
+    let fake = Fake::with_faults(move |_| Some(Fault::Answer(404, vec![], missing.into())));
+    let run = ask(&fake, &users(300), &[]);
+    assert_eq!(run.status, 5);
+    assert!(run.rows_of(300).iter().all(|row| row["status"] == "skipped"));
+    assert!(run.stderr.contains("there is no GraphQL API at this address; try --api rest"), "{}", run.stderr);
+}
+
 #[test]
 fn a_limit_inside_a_success_pauses_every_request_in_either_spelling() {
     for spelling in ["RATE_LIMITED", "RATE_LIMIT"] {

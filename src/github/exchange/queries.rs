@@ -44,6 +44,16 @@ impl Posted {
     }
 }
 
+/// Takes the recorded queries out of a folder, and nothing else.
+pub(super) fn clear(folder: &Path) {
+    for file in fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path()) {
+        let exchange = fs::read(&file).ok().and_then(|json| serde_json::from_slice::<Exchange>(&json).ok());
+        if exchange.is_some_and(|exchange| exchange.query.is_some()) {
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
 /// What was answered for each login, the last time that there was an answer.
 #[derive(Debug, Default)]
 pub(super) struct Answers(HashMap<String, Answered>);
