@@ -270,8 +270,11 @@ fn send(batches: &Arc<Batches>, shared: Arc<Shared>, batch: Vec<Waiting>, permit
                 shared.governor.put_right(price, cost);
                 shared.points.fetch_add(cost, Ordering::Relaxed);
                 let too_much = error.may_be_too_much();
+                let mut smaller = number;
                 if too_much {
-                    batches.state().sizes.learn(number, false);
+                    let mut state = batches.state();
+                    state.sizes.learn(number, false);
+                    smaller = state.sizes.after_failure(number);
                 } else {
                     batches.state().sizes.forget_probe(number);
                     // One wait for all of them, so that they come back together.
@@ -280,7 +283,7 @@ fn send(batches: &Arc<Batches>, shared: Arc<Shared>, batch: Vec<Waiting>, permit
                     }
                 }
                 for (most, waits) in answers {
-                    let most = if too_much { number.div_ceil(2) } else { most };
+                    let most = if too_much { smaller } else { most };
                     let own = !too_much || number == 1;
                     let _ = waits.send(Err(Failure {
                         most,

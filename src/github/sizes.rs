@@ -4,7 +4,7 @@
 //! nobody tells; it is found by halving, and approached again with one query at a time.
 
 /// Successes in a row after which a larger size is worth another try.
-const PATIENCE: u32 = 32;
+const PATIENCE: u32 = 64;
 
 /// Failures in a row after which a size that has worked before no longer counts as working.
 const STRIKES: u32 = 3;
@@ -19,8 +19,8 @@ pub(super) struct Sizes {
     good: usize,
     /// The smallest size that did not.
     bad: Option<usize>,
-    /// A size between the two that is being tried.
-    probe: Option<usize>,
+    /// Sizes between the two that are being tried.
+    probes: Vec<usize>,
     successes: u32,
     /// Failures in a row at sizes that have worked before.
     strikes: u32,
@@ -33,7 +33,7 @@ impl Sizes {
             largest: largest.max(1),
             good: 0,
             bad: None,
-            probe: None,
+            probes: Vec::new(),
             successes: 0,
             strikes: 0,
         }
@@ -62,24 +62,50 @@ impl Sizes {
 
     /// The size of a batch for which there are `wanted` logins.
     pub(super) fn next(&mut self, wanted: usize) -> usize {
-        let current = self.current();
-        if let (Some(bad), None) = (self.bad, self.probe) {
-            let between = usize::midpoint(self.good, bad).min(self.largest);
-            // Nearer than a sixteenth is near enough to a line that is known.
-            let near = if bad > self.largest { 1 } else { 1 + self.good / 16 };
-            if between > current && bad - self.good > near && wanted >= between {
-                self.probe = Some(between);
-                return between;
+        match self.untried() {
+            Some(size) if size <= wanted => {
+                self.probes.push(size);
+                size
             }
+            _ => self.current().min(wanted),
         }
-        current.min(wanted)
+    }
+
+    /// A size between what works and what does not that is worth trying now.
+    fn untried(&self) -> Option<usize> {
+        let (good, bad) = (self.good, self.bad?);
+        let candidates = if good == 0 {
+            [bad / 2, bad / 3]
+        } else {
+            let gap = bad - good;
+            // Nearer than a twelfth is near enough to a line that is known.
+            let near = if bad > self.largest { 1 } else { 1 + good / 12 };
+            if gap <= near {
+                return None;
+            }
+            // Far from it, two at once find it in half the time.
+            if gap > good / 2 { [good + 2 * gap / 3, good + gap / 3] } else { [good + gap / 2; 2] }
+        };
+        let worth = |size: &usize| *size > self.current() && *size <= self.largest;
+        let mut candidates = candidates.into_iter().filter(worth);
+        match self.probes[..] {
+            [] => candidates.next(),
+            // Beside one that is on its way, a smaller one: should it fail, the larger one would too.
+            [probe] => candidates.next_back().filter(|size| *size < probe),
+            _ => None,
+        }
+    }
+
+    /// How many logins of a batch that failed may go together next: half of them, or as many as are
+    /// known to work.
+    pub(super) fn after_failure(&self, size: usize) -> usize {
+        let half = size.div_ceil(2);
+        if self.good < size { half.max(self.good) } else { half }
     }
 
     /// Takes back the size that was promised, where the batch did not come to it.
     pub(super) fn forget_probe(&mut self, size: usize) {
-        if self.probe == Some(size) {
-            self.probe = None;
-        }
+        self.probes.retain(|probe| *probe != size);
     }
 
     /// Learns what became of a batch. One login alone says nothing about sizes.

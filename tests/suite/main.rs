@@ -21,5 +21,6 @@ mod lookups;
 mod outputs;
 mod program;
 mod recordings;
+mod schema;
 mod stops;
 mod tokens;

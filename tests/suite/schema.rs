@@ -1,0 +1,46 @@
+//! Every document that we can send, against the schema that GitHub publishes.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use ghrepos::github::graphql::{document, most_accounts};
+use ghrepos::report::Measures;
+
+/// Where `.ci/run` puts the npm packages `@octokit/graphql-schema` and `graphql`.
+const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/schema");
+
+fn validate(documents: &[String]) -> (bool, String) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schema/validate.mjs");
+    let mut node = Command::new("node");
+    let mut child =
+        node.args([script, PACKAGES]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let json = serde_json::to_vec(documents).unwrap();
+    child.stdin.take().unwrap().write_all(&json).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn every_document_is_valid_by_githubs_own_schema() {
+    if !Path::new(PACKAGES).join("node_modules/@octokit/graphql-schema").exists() {
+        assert!(std::env::var_os("GHREPOS_WITHOUT_SKIPS").is_none(), "the schema has to be installed");
+        // Past the capture of the test runner: a skipped test says so.
+        let skipped =
+            "SKIPPED: the npm package @octokit/graphql-schema is not in target/schema (see .ci/run)";
+        writeln!(std::io::stderr(), "{skipped}").unwrap();
+        return;
+    }
+    let mut documents = Vec::new();
+    for (breakdown, private) in [(false, false), (true, false), (false, true), (true, true)] {
+        let measures = Measures { breakdown, private };
+        for size in 1..=most_accounts(measures) {
+            documents.push(document(size, measures));
+        }
+    }
+    let (valid, told) = validate(&documents);
+    assert!(valid, "{told}");
+    let broken = documents[0].replace("ownerAffiliations", "ownerAffiliation");
+    let (valid, told) = validate(&[broken]);
+    assert!(!valid && told.contains("ownerAffiliation"), "the check can fail: {told}");
+}
