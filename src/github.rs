@@ -11,88 +11,34 @@ pub mod error;
 pub mod exchange;
 pub mod governor;
 pub mod graphql;
+mod persist;
 pub mod rest;
+pub mod settings;
 mod sizes;
 pub mod stop;
 pub mod transport;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt;
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use tower::util::MapRequestLayer;
 
-use self::api::Api;
-use self::auth::Token;
 use self::batch::{Batches, StreamGuard};
 use self::error::LookupError;
 use self::governor::Governor;
 use self::graphql::Query;
+use self::persist::{AbortOnDrop, Failure, Tries};
 use self::rest::{Account, Limits};
+pub use self::settings::Settings;
 use self::stop::Stop;
 use self::transport::{MAX_BODY, Network, Source, Transport};
 use crate::login::Login;
-use crate::report::{Breakdown, Measures, Via};
-
-/// How a [`Client`] asks.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where the API is.
-    pub api: Api,
-    /// The token, if there is one.
-    pub token: Option<Token>,
-    /// Where answers come from.
-    pub source: Source,
-    /// Requests in flight at most.
-    pub jobs: usize,
-    /// For one attempt, from sending to the body's last byte.
-    pub timeout: Duration,
-    /// Further attempts at what may pass.
-    pub retries: u32,
-    /// The API that is asked. GraphQL needs a token; bots go by REST in any case.
-    pub via: Via,
-    /// What is counted beside the public repositories.
-    pub measures: Measures,
-    /// Most logins in a query; none: as many as cost one point, and fewer for a short roster, so that
-    /// it fills the jobs.
-    pub batch: Option<usize>,
-    /// Points that may be spent, or requests where the API is REST.
-    pub budget: Option<u64>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            api: Api::default(),
-            token: None,
-            source: Source::Network,
-            jobs: 10,
-            timeout: Duration::from_secs(15),
-            retries: 4,
-            via: Via::Rest,
-            measures: Measures::default(),
-            batch: None,
-            budget: None,
-        }
-    }
-}
-
-impl Settings {
-    /// How many queries a short roster is divided into: one for each job, as far as the budget goes;
-    /// none where the size of a batch was given.
-    pub(crate) fn fill(&self) -> Option<usize> {
-        let affordable = self.budget.and_then(|budget| usize::try_from(budget).ok()).unwrap_or(usize::MAX);
-        self.batch.is_none().then(|| self.jobs.min(affordable).max(1))
-    }
-}
+use crate::report::{Breakdown, Via};
 
 /// A client of GitHub's API. Cheap to clone; all clones share one governor.
 #[derive(Clone)]
@@ -308,51 +254,6 @@ impl Client {
             .await
     }
 
-    /// Makes attempts until one succeeds, or fails with what will not pass, or too many have failed.
-    async fn persist<T>(
-        &self,
-        tries: &mut Tries,
-        mut attempt: impl AsyncFnMut(u32, usize) -> Result<T, Failure>,
-    ) -> Result<T, LookupError> {
-        let governor = &self.shared.governor;
-        let retries = self.shared.settings.retries;
-        let (mut failures, mut refusals, mut together) = (0, 0, usize::MAX);
-        loop {
-            let Failure { error, sent, most, own, rested } = match attempt(tries.attempts, together).await {
-                Ok(answer) => {
-                    tries.attempts += 1;
-                    return Ok(answer);
-                }
-                Err(failure) => failure,
-            };
-            tries.attempts += u32::from(sent);
-            if let LookupError::Stopped(_) = error {
-                return Err(error);
-            }
-            tries.failed(&error);
-            together = most;
-            if !own {
-                // It was asked with others, and one of them or their number is to blame.
-                continue;
-            }
-            // A limit is nobody's own failure, and everybody waits for it together. But there is no
-            // end of it where a server refuses just this one.
-            let (number, most) = match error {
-                LookupError::RateLimited { .. } => (&mut refusals, retries.saturating_mul(REFUSALS_A_RETRY)),
-                _ => (&mut failures, retries),
-            };
-            *number += 1;
-            if !error.is_transient() || *number > most {
-                return Err(error);
-            }
-            tracing::info!("{error}; trying again");
-            // Where everything waits, a wait of its own would only come on top.
-            if !rested && governor.pause().is_none() {
-                governor.back_off(*number).await;
-            }
-        }
-    }
-
     /// Sends a GET when it may leave, on a task of its own: a reader of our output who takes a break
     /// must not make an answer late.
     async fn send<T: Send + 'static>(
@@ -465,72 +366,6 @@ impl std::fmt::Display for Request<'_> {
 }
 
 const RATE_LIMIT: &str = "/rate_limit";
-
-/// Refusals because of a limit that a login outlasts, for each further attempt that it has.
-const REFUSALS_A_RETRY: u32 = 4;
-
-/// How often something was tried.
-#[derive(Debug)]
-struct Tries {
-    attempts: u32,
-    alike: bool,
-    last: Option<LookupError>,
-}
-
-impl Default for Tries {
-    fn default() -> Self {
-        Self { attempts: 0, alike: true, last: None }
-    }
-}
-
-impl Tries {
-    fn failed(&mut self, error: &LookupError) {
-        self.alike &= self.last.as_ref().is_none_or(|last| last == error);
-        self.last = Some(error.clone());
-    }
-}
-
-/// An attempt that gave no answer.
-struct Failure {
-    error: LookupError,
-    /// Whether the request left.
-    sent: bool,
-    /// How many logins it may be asked together with next time, itself included.
-    most: usize,
-    /// Whether it is the login's own failure, and not that of others in its query.
-    own: bool,
-    /// Whether the back-off is behind it already.
-    rested: bool,
-}
-
-impl From<LookupError> for Failure {
-    fn from(error: LookupError) -> Self {
-        Self { error, sent: true, most: usize::MAX, own: true, rested: false }
-    }
-}
-
-impl Failure {
-    fn unsent(stop: Stop) -> Self {
-        Self { sent: false, ..Self::from(LookupError::Stopped(stop)) }
-    }
-}
-
-/// A task that ends when nobody waits for it any more.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Future for AbortOnDrop<T> {
-    type Output = Result<T, tokio::task::JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_unpin(context)
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
 
 /// A client could not be made.
 #[derive(Debug, thiserror::Error)]

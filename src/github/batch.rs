@@ -13,10 +13,13 @@ use http::HeaderMap;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
+use super::error::LookupError;
 use super::graphql::{self, Query};
+use super::persist::Failure;
 use super::rest::Account;
 use super::sizes::Sizes;
-use super::{Failure, LookupError, Request, Shared, Stop};
+use super::stop::Stop;
+use super::{Request, Shared};
 use crate::login::Login;
 
 /// What has waited this long goes, full batch or not.

@@ -5,20 +5,19 @@
 //! where no error speaks of it. octocrab's own `graphql()` throws `data` away as soon as there is one
 //! error, hence our own envelope.
 
+mod envelope;
+
 use std::fmt::Write as _;
 
 use http::HeaderMap;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use super::error::{self, LookupError};
-use super::exchange::{NOT_RECORDED, NotRecorded};
-use super::rest::{self, Account};
+use self::envelope::{Data, Envelope, GraphqlError, Slot};
+use super::error::LookupError;
+use super::rest::Account;
 use crate::login::Login;
-use crate::report::{Breakdown, Kind, Measures};
-use crate::text::visible;
+use crate::report::Measures;
 
 /// What is posted: one document, with the logins as its variables.
 #[derive(Serialize)]
@@ -157,196 +156,6 @@ pub(super) fn answer(
     };
     let outcomes = data.owners.into_iter().zip(outcomes).zip(logins).map(outcome).collect();
     Ok(Answer { cost: data.cost, limited: headers.contains_key("x-ratelimit-limit"), outcomes })
-}
-
-#[derive(Deserialize)]
-struct Envelope {
-    data: Option<Data>,
-    errors: Option<Vec<Value>>,
-}
-
-/// `data`: the limit, and an owner for each alias. An alias that is not there at all is told from one
-/// that is null.
-#[derive(Default)]
-struct Data {
-    cost: Option<u64>,
-    owners: Vec<Slot>,
-}
-
-impl<'de> Deserialize<'de> for Data {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Aliases;
-        impl<'de> Visitor<'de> for Aliases {
-            type Value = Data;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object of aliases")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
-                let mut data = Data::default();
-                while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-                    if key == "rateLimit" {
-                        data.cost = map.next_value::<Value>()?.get("cost").and_then(Value::as_u64);
-                    } else if let Some(at) = alias(&key) {
-                        if data.owners.len() <= at {
-                            data.owners.resize_with(at + 1, Slot::default);
-                        }
-                        if let Some(slot) = data.owners.get_mut(at) {
-                            // Read by itself: one that makes no sense must not spoil the others.
-                            *slot = match map.next_value::<Option<&RawValue>>()?.map(RawValue::get) {
-                                None => Slot::Null,
-                                Some(json) => serde_json::from_str(json).map_or(Slot::Broken, Slot::Owner),
-                            };
-                        }
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(data)
-            }
-        }
-        deserializer.deserialize_map(Aliases)
-    }
-}
-
-/// The number of an alias of ours: `a17`.
-fn alias(name: &str) -> Option<usize> {
-    // No query of ours has more; a server that claims one must not make us room for it.
-    name.strip_prefix('a')?.parse().ok().filter(|at| *at < 1000)
-}
-
-/// What stands behind an alias.
-#[derive(Default)]
-enum Slot {
-    /// The alias is not there at all.
-    #[default]
-    Missing,
-    Null,
-    /// Something that is no owner.
-    Broken,
-    Owner(Owner),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Owner {
-    #[serde(rename = "__typename")]
-    typename: Option<String>,
-    login: Option<String>,
-    database_id: Option<u64>,
-    public: Option<Count>,
-    forks: Option<Count>,
-    archived: Option<Count>,
-    private: Option<Count>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Count {
-    total_count: u64,
-}
-
-impl Owner {
-    fn account(self, asked: &Login, measures: Measures) -> Result<Account, LookupError> {
-        let missing = || LookupError::Malformed("JSON, but no account");
-        let count = |count: Option<Count>| count.map(|count| count.total_count).ok_or_else(missing);
-        let login = rest::spelled(&self.login.ok_or_else(missing)?, asked)?;
-        let public_repos = count(self.public)?;
-        let breakdown = if measures.breakdown {
-            let forks = count(self.forks)?;
-            let sources = public_repos.saturating_sub(forks);
-            Some(Breakdown { sources, forks, archived: count(self.archived)? })
-        } else {
-            None
-        };
-        Ok(Account {
-            login,
-            kind: self.typename.as_deref().and_then(Kind::parse),
-            id: self.database_id,
-            public_repos,
-            breakdown,
-            private_repos: if measures.private { Some(count(self.private)?) } else { None },
-        })
-    }
-}
-
-/// An error, read as far as it makes sense: one that makes none must not spoil the answer.
-struct GraphqlError {
-    kind: Option<String>,
-    path: Option<Vec<Value>>,
-    message: Option<String>,
-    extensions: Option<Value>,
-}
-
-impl GraphqlError {
-    fn read(mut error: Value) -> Self {
-        let mut take = |name: &str| error.get_mut(name).map(Value::take).filter(|value| !value.is_null());
-        let text = |value: Value| value.as_str().map(str::to_owned);
-        Self {
-            kind: take("type").and_then(text),
-            path: take("path").and_then(|path| path.as_array().cloned()),
-            message: take("message").and_then(text),
-            // GitHub has its codes beside the message or in the extensions.
-            extensions: take("extensions")
-                .or_else(|| take("code").map(|code| serde_json::json!({ "code": code }))),
-        }
-    }
-
-    /// The login that it is about.
-    fn alias(&self) -> Option<usize> {
-        alias(self.path.as_ref()?.first()?.as_str()?)
-    }
-
-    fn text(&self) -> String {
-        visible(self.message.as_deref().or(self.kind.as_deref()).unwrap_or("an error without a message"))
-            .into_owned()
-    }
-
-    fn extension(&self, name: &str) -> Option<&Value> {
-        self.extensions.as_ref()?.get(name)
-    }
-
-    fn code(&self) -> Option<&str> {
-        self.extension("code")?.as_str()
-    }
-
-    fn is(&self, kind: &str) -> bool {
-        self.kind.as_deref() == Some(kind)
-    }
-
-    /// Both spellings of the type have been seen, and the code in either place.
-    fn is_limit(&self) -> bool {
-        self.is("RATE_LIMITED") || self.is("RATE_LIMIT") || self.code() == Some("graphql_rate_limit")
-    }
-
-    /// Whether the whole query would be refused again.
-    fn is_final(&self) -> bool {
-        self.is("FORBIDDEN") || self.is("INSUFFICIENT_SCOPES") || self.code() == Some("undefinedField")
-    }
-
-    /// The address for single sign-on, where the server gives one with the error.
-    fn sso(&self) -> Option<String> {
-        let failure = self.extension("sso").or_else(|| self.extension("saml_failure"))?;
-        let url = failure.as_str().or_else(|| failure.get("url")?.as_str())?;
-        url.starts_with("https://").then(|| visible(url).into_owned())
-    }
-
-    /// A refusal, with the address for single sign-on from the error or from the answer's headers.
-    fn forbidden(&self, headers: &HeaderMap) -> LookupError {
-        let from_headers = || error::sso_address(headers).map(|url| visible(url).into_owned());
-        LookupError::Forbidden { message: self.text(), sso: self.sso().or_else(from_headers) }
-    }
-
-    /// What it means for the login that it is about.
-    fn meaning(&self, headers: &HeaderMap) -> LookupError {
-        match self.kind.as_deref() {
-            Some("NOT_FOUND") => LookupError::NotFound,
-            Some(NOT_RECORDED) => LookupError::NotRecorded(NotRecorded(self.text())),
-            Some("FORBIDDEN" | "INSUFFICIENT_SCOPES") => self.forbidden(headers),
-            _ => LookupError::Unanswered(self.text()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,60 @@
+//! How a client asks.
+
+use std::time::Duration;
+
+use super::api::Api;
+use super::auth::Token;
+use super::transport::Source;
+use crate::report::{Measures, Via};
+
+/// How a [`Client`] asks.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the API is.
+    pub api: Api,
+    /// The token, if there is one.
+    pub token: Option<Token>,
+    /// Where answers come from.
+    pub source: Source,
+    /// Requests in flight at most.
+    pub jobs: usize,
+    /// For one attempt, from sending to the body's last byte.
+    pub timeout: Duration,
+    /// Further attempts at what may pass.
+    pub retries: u32,
+    /// The API that is asked. GraphQL needs a token; bots go by REST in any case.
+    pub via: Via,
+    /// What is counted beside the public repositories.
+    pub measures: Measures,
+    /// Most logins in a query; none: as many as cost one point, and fewer for a short roster, so that
+    /// it fills the jobs.
+    pub batch: Option<usize>,
+    /// Points that may be spent, or requests where the API is REST.
+    pub budget: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            api: Api::default(),
+            token: None,
+            source: Source::Network,
+            jobs: 10,
+            timeout: Duration::from_secs(15),
+            retries: 4,
+            via: Via::Rest,
+            measures: Measures::default(),
+            batch: None,
+            budget: None,
+        }
+    }
+}
+
+impl Settings {
+    /// How many queries a short roster is divided into: one for each job, as far as the budget goes;
+    /// none where the size of a batch was given.
+    pub(crate) fn fill(&self) -> Option<usize> {
+        let affordable = self.budget.and_then(|budget| usize::try_from(budget).ok()).unwrap_or(usize::MAX);
+        self.batch.is_none().then(|| self.jobs.min(affordable).max(1))
+    }
+}
