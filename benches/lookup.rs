@@ -14,29 +14,79 @@ use std::time::{Duration, Instant};
 
 use fake::{Behaviour, Fake};
 
-const RUNS: usize = 7;
+const RUNS: usize = 5;
+
+/// One row of the table.
+struct Case {
+    logins: u32,
+    jobs: u32,
+    latency: u64,
+    /// Milliseconds for an alias of a query; none where the API is REST.
+    alias: Option<u64>,
+}
+
+const fn rest(logins: u32, jobs: u32, latency: u64) -> Case {
+    Case { logins, jobs, latency, alias: None }
+}
+
+const fn graphql(logins: u32, latency: u64, alias: u64) -> Case {
+    Case { logins, jobs: 10, latency, alias: Some(alias) }
+}
+
+const CASES: [Case; 9] = [
+    rest(3, 10, 20),
+    rest(1000, 10, 20),
+    rest(1000, 100, 20),
+    rest(1000, 10, 150),
+    rest(20_000, 100, 0),
+    graphql(3, 20, 1),
+    graphql(200, 20, 1),
+    graphql(20_000, 20, 1),
+    graphql(200_000, 0, 0),
+];
+
+impl Case {
+    /// Rounds × the time of one.
+    fn bound(&self) -> Duration {
+        let Some(alias) = self.alias else {
+            return Duration::from_millis(self.latency) * self.logins.div_ceil(self.jobs);
+        };
+        let batch = self.logins.div_ceil(self.jobs).min(100);
+        let rounds = self.logins.div_ceil(batch).div_ceil(self.jobs);
+        Duration::from_millis(self.latency + alias * u64::from(batch)) * rounds
+    }
+}
 
 fn main() {
     let mut out = std::io::stdout();
     let _ = writeln!(
         out,
-        "| logins | jobs | latency | bound | median of {RUNS} | ratio |\n|--:|--:|--:|--:|--:|--:|"
+        "| API | logins | jobs | latency | bound | median of {RUNS} | ratio |\n|---|--:|--:|--:|--:|--:|--:|"
     );
-    for (logins, jobs, latency) in
-        [(3, 10, 20), (1000, 10, 20), (1000, 100, 20), (1000, 10, 150), (20_000, 100, 0)]
-    {
-        let latency = Duration::from_millis(latency);
-        let fake = Fake::start(Behaviour { latency, ..Behaviour::default() });
-        let mut times: Vec<_> = (0..RUNS).map(|_| run(&fake, logins, jobs)).collect();
+    for case in CASES {
+        let fake = Fake::start(Behaviour {
+            latency: Duration::from_millis(case.latency),
+            alias_latency: Duration::from_millis(case.alias.unwrap_or(0)),
+            ..Behaviour::default()
+        });
+        let mut times: Vec<_> = (0..RUNS).map(|_| run(&fake, &case)).collect();
         times.sort();
-        let median = times[RUNS / 2];
-        let bound = latency * logins.div_ceil(jobs);
+        let (median, bound) = (times[RUNS / 2], case.bound());
         let ratio = if bound.is_zero() {
-            format!("{:.0} logins/s", f64::from(logins) / median.as_secs_f64())
+            format!("{:.0} logins/s", f64::from(case.logins) / median.as_secs_f64())
         } else {
             format!("{:.2}", median.as_secs_f64() / bound.as_secs_f64())
         };
-        let _ = writeln!(out, "| {logins} | {jobs} | {latency:?} | {bound:?} | {median:.0?} | {ratio} |");
+        let (api, alias) = match case.alias {
+            None => ("REST", String::new()),
+            Some(0) => ("GraphQL", String::new()),
+            Some(alias) => ("GraphQL", format!(" + {alias} ms an alias")),
+        };
+        let Case { logins, jobs, latency, .. } = case;
+        let _ = writeln!(
+            out,
+            "| {api} | {logins} | {jobs} | {latency} ms{alias} | {bound:?} | {median:.1?} | {ratio} |"
+        );
     }
     let replay = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/github");
     for arguments in [&["--version"][..], &["--replay", replay, "torvalds", "gvanrossum", "antirez"]] {
@@ -59,10 +109,13 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// One run over `logins`, every count compared.
-fn run(fake: &Fake, logins: u32, jobs: u32) -> Duration {
-    let names: Vec<_> = (1..=logins).map(|number| format!("user-{number}")).collect();
-    let mut command = program(&["-", "-F", "ndjson", "--api-url", &fake.url(), "-j", &jobs.to_string()]);
+/// One run, every count compared.
+fn run(fake: &Fake, case: &Case) -> Duration {
+    let names: Vec<_> = (1..=case.logins).map(|number| format!("user-{number}")).collect();
+    let mut command = program(&["-", "-F", "ndjson", "--api-url", &fake.url(), "-j", &case.jobs.to_string()]);
+    if case.alias.is_some() {
+        command.env("GH_TOKEN", "sample");
+    }
     let begun = Instant::now();
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program");
     let mut stdin = child.stdin.take().expect("a pipe");

@@ -7,7 +7,7 @@ use super::auth::Token;
 use super::transport::Source;
 use crate::report::{Measures, Via};
 
-/// How a [`Client`] asks.
+/// How a [`Client`](super::Client) asks.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where the API is.
