@@ -1,13 +1,15 @@
 //! Flags and environment made one validated [`Config`]. From here on nothing is checked again.
 
+mod error;
+
 use std::io::IsTerminal;
 use std::path::Path;
 
+pub use self::error::ConfigError;
 use crate::cli::{Cli, Way, When};
-use crate::exit::Exit;
 use crate::github::Settings;
-use crate::github::api::{Api, NotAnApi};
-use crate::github::auth::{ENTERPRISE_VARIABLES, NotAToken, Token, VARIABLES};
+use crate::github::api::Api;
+use crate::github::auth::{ENTERPRISE_VARIABLES, Token, VARIABLES};
 use crate::github::transport;
 use crate::lookup::Options;
 use crate::output::Report;
@@ -47,74 +49,6 @@ pub enum Progress {
     Bar,
     /// A line now and then, where nothing can be redrawn.
     Lines,
-}
-
-/// Flags that make no sense together, or not in this environment.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// Nobody to count.
-    #[error("nobody to count: name some logins, give a list with --file, or - to read standard input")]
-    NoLogins,
-    /// An output whose name tells no format.
-    #[error("cannot tell the format of {0} from its name: let it end in {extensions}", extensions = extensions())]
-    NoFormat(String),
-    /// The same file twice.
-    #[error("{0} is given as an output twice")]
-    OutputTwice(String),
-    /// A report that would replace the list that it is made from.
-    #[error("{0} is the list and an output: the report would replace the list")]
-    ListIsOutput(String),
-    /// A folder that is to be replayed, and is none.
-    #[error("cannot replay {0}: there is no such folder")]
-    NoRecording(String),
-    /// `--api-url` is no address of an API.
-    #[error("cannot use the address {url:?}: {reason}")]
-    NotAnApi {
-        /// As it was given.
-        url: String,
-        /// What is wrong with it.
-        reason: NotAnApi,
-    },
-    /// Something needs a token, and there is none.
-    #[error("{0} needs a token, and there is none: put one into GH_TOKEN")]
-    NeedsToken(&'static str),
-    /// Private repositories by REST.
-    #[error("--private is not to be had by REST: drop --api rest")]
-    PrivateByRest,
-    /// Sorted by what is not counted.
-    #[error("--sort {0} needs {1}")]
-    NotCounted(&'static str, &'static str),
-    /// A plan in a format that it does not have.
-    #[error("a plan is printed for people, or as JSON with -F json")]
-    PlanFormat,
-    /// A token that is none.
-    #[error(transparent)]
-    NotAToken(#[from] NotAToken),
-    /// A token would go over the network for everyone to read.
-    #[error(
-        "{api} is plain http: the token from {variable} would be readable on the way; use https, or unset {variable}"
-    )]
-    TokenInTheClear {
-        /// Where it would go.
-        api: Api,
-        /// Where it was found.
-        variable: &'static str,
-    },
-}
-
-fn extensions() -> String {
-    Format::EXTENSIONS.map(|(extension, _)| format!(".{extension}")).join(" ")
-}
-
-impl ConfigError {
-    /// The exit status that it means.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::NeedsToken(_) => Exit::Token,
-            _ => Exit::Usage,
-        }
-    }
 }
 
 impl Config {

@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod governor;
 pub mod graphql;
 mod persist;
+pub mod refusal;
 pub mod rest;
 pub mod settings;
 mod sizes;
@@ -39,6 +40,9 @@ use self::stop::Stop;
 use self::transport::{MAX_BODY, Network, Source, Transport};
 use crate::login::Login;
 use crate::report::{Breakdown, Via};
+
+/// The route that tells what is left; asking it is free.
+const RATE_LIMIT: &str = "/rate_limit";
 
 /// A client of GitHub's API. Cheap to clone; all clones share one governor.
 #[derive(Clone)]
@@ -209,7 +213,7 @@ impl Client {
             forks += page.forks;
             archived += page.archived;
             // A chain of pages that has no end, or leads elsewhere, is not followed.
-            if page.next.is_some() && (page.repositories == 0 || listed > public_repos + 100) {
+            if page.next.is_some() && (page.repositories == 0 || listed > public_repos.saturating_add(100)) {
                 return Err(LookupError::Malformed("a list of repositories without an end"));
             }
             let elsewhere = || LookupError::Malformed("a list of repositories that goes on elsewhere");
@@ -263,7 +267,6 @@ impl Client {
         read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError> + Send + 'static,
     ) -> Result<T, Failure> {
         let permit = self.shared.governor.admit(again).await.map_err(Failure::unsent)?;
-        // Asking for the limits is free.
         if self.shared.settings.via == Via::Rest && !route.ends_with(RATE_LIMIT) {
             self.shared.governor.spend(1).map_err(Failure::unsent)?;
         }
@@ -305,7 +308,7 @@ impl Shared {
             read(&headers, &body).map_err(|error| match error {
                 // A limit of the GraphQL API comes with a success; its wait is in the headers.
                 LookupError::RateLimited { status, wait: None } => {
-                    LookupError::RateLimited { status, wait: error::wait_asked(&headers, true) }
+                    LookupError::RateLimited { status, wait: refusal::wait_asked(&headers, true) }
                 }
                 error => error,
             })
@@ -332,7 +335,7 @@ impl Shared {
         match body {
             Ok(body) => {
                 let body = token.map_or_else(|| body.clone(), |token| token.redact_body(&body));
-                match error::check(head.status, &head.headers, &body, redact) {
+                match refusal::check(head.status, &head.headers, &body, redact) {
                     Ok(()) => Ok((head.headers, body)),
                     // Of a query it says nothing about any account, but that nobody takes queries here.
                     Err(LookupError::NotFound) if matches!(request, Request::Query(_)) => {
@@ -346,7 +349,7 @@ impl Shared {
                 // A 404 is one only in GitHub's own words; any other status says enough, even when
                 // the page that came with it broke off.
                 if head.status != StatusCode::NOT_FOUND {
-                    error::check(head.status, &head.headers, &[], redact)?;
+                    refusal::check(head.status, &head.headers, &[], redact)?;
                 }
                 Err(LookupError::transport(&*error, true))
             }
@@ -364,8 +367,6 @@ impl std::fmt::Display for Request<'_> {
         }
     }
 }
-
-const RATE_LIMIT: &str = "/rate_limit";
 
 /// A client could not be made.
 #[derive(Debug, thiserror::Error)]

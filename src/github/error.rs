@@ -1,21 +1,17 @@
 //! What can go wrong with a request, named for what it means to a person.
 //!
 //! Everything that octocrab, the network or GitHub can answer with becomes a [`LookupError`] here and
-//! nowhere else: transport errors by `LookupError::transport`, answers by `check`.
+//! nowhere else: transport errors by `LookupError::transport`, answers by [`refusal`](super::refusal).
 
 use std::error::Error;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
 use http_body_util::LengthLimitError;
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
-use serde::Deserialize;
 
 use super::exchange::{NotKept, NotRecorded};
 use super::stop::Stop;
 use super::transport::MAX_BODY;
-use crate::text::{self, visible};
+use crate::text;
 
 /// Why a request gave no count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -170,191 +166,5 @@ impl LookupError {
             _ if in_body => Self::Truncated(cause),
             _ => Self::Broken(cause),
         }
-    }
-}
-
-/// The error that GitHub sends with a status that is no success.
-#[derive(Deserialize)]
-struct Refusal {
-    message: Option<String>,
-}
-
-/// Turns an answer's head and body into an error, unless it is a success. `redact` takes secrets out
-/// of the server's own words; it has to see them whole, before anything is cut.
-pub(super) fn check(
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-    redact: impl Fn(&str) -> String,
-) -> Result<(), LookupError> {
-    if status.is_success() {
-        return Ok(());
-    }
-    // Proxies answer in HTML, and old servers without some fields: a message is a courtesy.
-    let refusal = serde_json::from_slice::<Refusal>(body).ok();
-    let is_githubs = refusal.is_some();
-    let message =
-        visible(&redact(&refusal.and_then(|refusal| refusal.message).unwrap_or_default())).into_owned();
-    let limit = match status {
-        StatusCode::TOO_MANY_REQUESTS => true,
-        StatusCode::FORBIDDEN => {
-            headers.contains_key("retry-after")
-                || header(headers, "x-ratelimit-remaining") == Some("0")
-                || is_limit(&message)
-        }
-        _ => false,
-    };
-    Err(match status.as_u16() {
-        status if limit => LookupError::RateLimited { status, wait: wait_asked(headers, true) },
-        401 => LookupError::Unauthorized(message),
-        403 => LookupError::Forbidden {
-            message: or(message, "no reason given"),
-            sso: sso_address(headers).map(|url| visible(&redact(url)).into_owned()),
-        },
-        404 if is_githubs => LookupError::NotFound,
-        // A gateway that does not know the way answers 404 as well. That says nothing of the account.
-        404 => LookupError::Status { status: 404, message: "but not in GitHub's words".into(), wait: None },
-        status => LookupError::Status { status, message, wait: wait_asked(headers, false) },
-    })
-}
-
-fn or(message: String, otherwise: &str) -> String {
-    if message.is_empty() { otherwise.to_owned() } else { message }
-}
-
-/// The beginnings of the messages with which GitHub refuses because of a limit; the last is from
-/// before 2021, and still on Enterprise Servers.
-fn is_limit(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    ["you have exceeded a secondary rate limit", "api rate limit exceeded", "you have triggered an abuse"]
-        .iter()
-        .any(|begin| message.starts_with(begin))
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().map(str::trim)
-}
-
-/// How long to wait, as GitHub's documentation has it: `retry-after`; else, when nothing remains,
-/// until the reset. The reset is told by the server's clock, so it is read against its `Date`.
-pub(super) fn wait_asked(headers: &HeaderMap, limited: bool) -> Option<Duration> {
-    let date = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
-    let now = header(headers, "date").and_then(date).unwrap_or_else(Timestamp::now);
-    let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
-    if let Some(after) = header(headers, "retry-after") {
-        let digits = !after.is_empty() && after.bytes().all(|byte| byte.is_ascii_digit());
-        let seconds = digits.then(|| Duration::from_secs(after.parse().unwrap_or(u64::MAX)));
-        if let Some(wait) = seconds.or_else(|| date(after).map(until)) {
-            return Some(wait);
-        }
-    }
-    if limited && header(headers, "x-ratelimit-remaining") == Some("0") {
-        let reset = header(headers, "x-ratelimit-reset")?.parse().ok()?;
-        return Timestamp::from_second(reset).ok().map(until);
-    }
-    None
-}
-
-/// `X-GitHub-SSO: required; url=https://github.com/orgs/…`
-pub(super) fn sso_address(headers: &HeaderMap) -> Option<&str> {
-    let (_, url) = header(headers, "x-github-sso")?.split_once("url=")?;
-    Some(url.trim())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> LookupError {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.insert(*name, value.parse().unwrap());
-        }
-        check(StatusCode::from_u16(status).unwrap(), &map, body.as_bytes(), str::to_owned).unwrap_err()
-    }
-
-    #[test]
-    fn what_may_pass_is_tried_again_and_what_will_not_is_not() {
-        for status in [408, 500, 502, 503, 504] {
-            assert!(answer(status, &[], "<html>").is_transient(), "{status}");
-        }
-        for status in [301, 400, 401, 403, 404, 410, 422, 451] {
-            assert!(!answer(status, &[], "{}").is_transient(), "{status}");
-        }
-        assert!(answer(429, &[], "").is_transient());
-    }
-
-    #[test]
-    fn a_limit_is_told_from_a_refusal() {
-        let wait = |seconds| Some(Duration::from_secs(seconds));
-        let secondary = r#"{"message":"You have exceeded a secondary rate limit. Please wait"}"#;
-        assert_eq!(answer(403, &[], secondary), LookupError::RateLimited { status: 403, wait: None });
-        assert_eq!(
-            answer(403, &[("retry-after", "60")], "{}"),
-            LookupError::RateLimited { status: 403, wait: wait(60) }
-        );
-        assert_eq!(
-            answer(
-                403,
-                &[
-                    ("x-ratelimit-remaining", "0"),
-                    ("x-ratelimit-reset", "1774180830"),
-                    ("date", "Sun, 22 Mar 2026 12:00:00 GMT")
-                ],
-                "{}"
-            ),
-            LookupError::RateLimited { status: 403, wait: wait(30) }
-        );
-        assert_eq!(
-            answer(
-                429,
-                &[
-                    ("date", "Sun, 22 Nov 2026 12:00:00 GMT"),
-                    ("retry-after", "Sun, 22 Nov 2026 12:01:00 GMT")
-                ],
-                ""
-            ),
-            LookupError::RateLimited { status: 429, wait: wait(60) }
-        );
-        let blocked =
-            answer(403, &[("x-ratelimit-remaining", "59")], r#"{"message":"Repository access blocked"}"#);
-        assert_eq!(blocked.to_string(), "GitHub refuses access: Repository access blocked");
-    }
-
-    #[test]
-    fn a_wait_that_makes_no_sense_is_none_and_an_absurd_one_is_long() {
-        let wait = |after| answer(429, &[("retry-after", after)], "").wait();
-        assert_eq!(wait("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
-        for after in ["-1", "1.5", "soon", ""] {
-            assert_eq!(wait(after), None, "{after}");
-        }
-    }
-
-    #[test]
-    fn a_404_that_is_not_githubs_says_nothing_of_the_account() {
-        assert_eq!(answer(404, &[], r#"{"message":"Not Found"}"#), LookupError::NotFound);
-        for body in ["<html>", "", "404 page not found"] {
-            assert_eq!(answer(404, &[], body).to_string(), "GitHub answered 404: but not in GitHub's words");
-        }
-    }
-
-    #[test]
-    fn the_address_for_single_sign_on_reaches_the_person() {
-        let error = answer(
-            403,
-            &[("x-github-sso", "required; url=https://github.com/orgs/acme/sso?authorization_request=A")],
-            r#"{"message":"Resource protected by organization SAML enforcement."}"#,
-        );
-        assert_eq!(
-            error.to_string(),
-            "GitHub refuses access: Resource protected by organization SAML enforcement. \
-             (authorize the token at https://github.com/orgs/acme/sso?authorization_request=A)"
-        );
-    }
-
-    #[test]
-    fn a_message_from_a_server_is_one_harmless_line() {
-        let error = answer(451, &[], "{\"message\":\"gone\\n\\u001b[31m\"}");
-        assert_eq!(error.to_string(), "GitHub answered 451: gone\\n\\u{1b}[31m");
     }
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::error::{self, LookupError};
+use super::super::error::LookupError;
 use super::super::exchange::{NOT_RECORDED, NotRecorded};
+use super::super::refusal::sso_address;
 use super::super::rest::{self, Account};
 use crate::login::Login;
 use crate::report::{Breakdown, Kind, Measures};
@@ -189,7 +190,7 @@ impl GraphqlError {
 
     /// A refusal, with the address for single sign-on from the error or from the answer's headers.
     pub(super) fn forbidden(&self, headers: &HeaderMap) -> LookupError {
-        let from_headers = || error::sso_address(headers).map(|url| visible(url).into_owned());
+        let from_headers = || sso_address(headers).map(|url| visible(url).into_owned());
         LookupError::Forbidden { message: self.text(), sso: self.sso().or_else(from_headers) }
     }
 
