@@ -57,7 +57,7 @@ pub struct Cli {
     pub batch: Option<u8>,
 
     /// Stop before spending more points (or requests, where the API is REST); the rest is skipped
-    #[arg(long, value_name = "N", help_heading = HOW)]
+    #[arg(long, value_name = "N", value_parser = ValueParser::new(whole::<u64>), help_heading = HOW)]
     pub max_points: Option<u64>,
 
     /// For one attempt, from sending to the answer's last byte
@@ -97,7 +97,7 @@ pub struct Cli {
     pub sort: Option<SortKey>,
 
     /// Show only the first N rows; the totals are still of all
-    #[arg(long, value_name = "N", help_heading = WHAT)]
+    #[arg(long, value_name = "N", value_parser = ValueParser::new(whole::<usize>), help_heading = WHAT)]
     pub top: Option<usize>,
 
     /// Colours in the table
@@ -164,6 +164,11 @@ pub enum When {
     Always,
     /// Not at all.
     Never,
+}
+
+/// A number without sign or fraction.
+fn whole<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "it has to be a whole number".into())
 }
 
 /// `15s`, `500ms`, `1m 30s`, or a number of seconds.

@@ -6,6 +6,7 @@ use futures::{FutureExt, Stream, StreamExt, stream};
 use jiff::Timestamp;
 
 use crate::github::error::LookupError;
+use crate::github::transport::Source;
 use crate::github::{Answer, Client};
 use crate::login::Login;
 use crate::report::{Row, Status, Via};
@@ -90,10 +91,12 @@ where
 
 /// The row, with the count of the other API compared where the login is in the sample.
 async fn verified(client: &Client, login: &Login, row: Row, options: Options) -> Row {
-    let token = client.settings().token.is_some();
+    // A recording is asked without a token, and says what it does not hold.
+    let settings = client.settings();
+    let graphql = settings.token.is_some() || matches!(settings.source, Source::Replay(_));
     let other = match row.via {
         Some(Via::Graphql) => Via::Rest,
-        Some(Via::Rest) if token && !login.is_bot() => Via::Graphql,
+        Some(Via::Rest) if graphql && !login.is_bot() => Via::Graphql,
         _ => return row,
     };
     if row.status != Status::Ok || !is_sampled(login, options.verify) {

@@ -55,7 +55,8 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     }
     let open = |report: &Report| Sink::open(report, &config.layout, &meta);
     let sinks = config.reports.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    if config.settings.measures.breakdown && config.settings.via == Via::Rest && !config.quiet {
+    let replayed = matches!(config.settings.source, Source::Replay(_));
+    if config.settings.measures.breakdown && config.settings.via == Via::Rest && !replayed && !config.quiet {
         say(
             "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
              and GraphQL it is a query for 49 accounts",

@@ -294,21 +294,9 @@ fn a_short_roster_is_divided_so_that_it_fills_the_jobs() {
 
 #[test]
 fn a_stream_that_is_slow_to_come_is_not_held_back() {
-    use std::io::{BufRead, BufReader, Write};
     let fake = Fake::well_behaved();
-    let program = Program::asking(&fake, &["-", "-F", "ndjson"]).env("GH_TOKEN", TOKEN);
-    let mut child = program.stdin(std::process::Stdio::piped()).spawn();
-    let mut stdin = child.stdin.take().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    for login in ["torvalds", "antirez"] {
-        writeln!(stdin, "{login}").unwrap();
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        assert!(line.contains(login), "{line}");
-    }
-    drop(stdin);
-    assert!(child.wait().unwrap().success());
-    assert_eq!(fake.requests(), 2);
+    Program::asking(&fake, &["-", "-F", "ndjson"]).env("GH_TOKEN", TOKEN).answers_one_by_one();
+    assert_eq!(fake.queries(), [["torvalds"], ["antirez"]]);
 }
 
 #[test]

@@ -54,21 +54,9 @@ fn every_kind_of_account_is_counted() {
 
 #[test]
 fn rows_come_while_the_list_is_still_being_written() {
-    use std::io::{BufRead, BufReader, Write};
-    use std::process::Stdio;
-
     let fake = Fake::well_behaved();
-    let mut child = Program::asking(&fake, &["-", "-F", "ndjson"]).stdin(Stdio::piped()).spawn();
-    let mut stdin = child.stdin.take().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    for login in ["torvalds", "antirez"] {
-        writeln!(stdin, "{login}").unwrap();
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        assert!(line.contains(login), "{line}");
-    }
-    drop(stdin);
-    assert!(child.wait().unwrap().success());
+    Program::asking(&fake, &["-", "-F", "ndjson"]).answers_one_by_one();
+    assert_eq!(fake.requests(), 2);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Runs the program as a person would.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -86,6 +86,21 @@ impl Program {
 
     pub fn spawn(mut self) -> Child {
         self.0.spawn().unwrap()
+    }
+
+    /// Writes a login to it, waits for the row, and only then writes the next.
+    pub fn answers_one_by_one(self) {
+        let mut child = self.stdin(Stdio::piped()).spawn();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        for login in ["torvalds", "antirez"] {
+            writeln!(stdin, "{login}").unwrap();
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            assert!(line.contains(login), "{line}");
+        }
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
     }
 
     pub fn run(self) -> Run {

@@ -151,6 +151,14 @@ fn recorded_queries_play_back_the_same_in_whatever_batches() {
 }
 
 #[test]
+fn a_second_count_that_was_not_recorded_is_told() {
+    let run = Program::new(&["--replay", &fixtures(), "torvalds", "--verify", "100", "-F", "ndjson"]).run();
+    assert_eq!(run.status, 0);
+    assert!(run.rows_of(1)[0]["verified"].is_null());
+    assert!(run.stderr.contains("warning: 1 login could not be counted a second time"), "{}", run.stderr);
+}
+
+#[test]
 fn what_was_not_recorded_is_a_failed_row_that_says_so() {
     let run = Program::new(&["--replay", &fixtures(), "torvalds", "unheard-of", "-F", "ndjson"]).run();
     assert_eq!(run.status, 1);
