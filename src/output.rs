@@ -103,7 +103,7 @@ impl Sink {
     pub async fn rows(&mut self, rows: &Arc<Vec<Row>>) -> Result<(), Unwritable> {
         match self.writer.send(Message::Rows(Arc::clone(rows))).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(self.unwritable()),
+            Err(_) => Err(unwritable(self.name.clone(), &self.failure)),
         }
     }
 
@@ -111,13 +111,16 @@ impl Sink {
     ///
     /// # Errors
     /// [`Unwritable`]; the report is lost then.
-    pub async fn finish(mut self, summary: &Summary) -> Result<(), Unwritable> {
+    pub async fn finish(self, summary: &Summary) -> Result<(), Unwritable> {
         let (done, finished) = oneshot::channel();
         let sent = self.writer.send(Message::Finish(summary.clone(), done)).await;
+        // A message that crosses with the writer's end stays in the channel, and `done` with it, until
+        // the last sender is dropped.
+        drop(self.writer);
         if sent.is_err() || finished.await.is_err() {
-            return Err(self.unwritable());
+            return Err(unwritable(self.name, &self.failure));
         }
-        let Some((file, path)) = self.unfinished.take() else {
+        let Some((file, path)) = self.unfinished else {
             return Ok(());
         };
         let named = file
@@ -126,17 +129,15 @@ impl Sink {
             .and_then(|()| file.persist(path).map(drop).map_err(|error| error.error));
         named.map_err(|cause| Unwritable { to: self.name.clone(), cause })
     }
+}
 
-    /// Why the writer has ended. It says so before it hangs up.
-    fn unwritable(&mut self) -> Unwritable {
-        let cause = match self.failure.get() {
-            Some(cause) => {
-                cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error)
-            }
-            None => io::Error::other("it ended early"),
-        };
-        Unwritable { to: self.name.clone(), cause }
-    }
+/// Why the writer has ended. It says so before it hangs up.
+fn unwritable(to: String, failure: &OnceLock<io::Error>) -> Unwritable {
+    let cause = match failure.get() {
+        Some(cause) => cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error),
+        None => io::Error::other("it ended early"),
+    };
+    Unwritable { to, cause }
 }
 
 /// Writes what comes, and hands it on whenever nothing more waits. A failure is told before the ends

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -118,14 +120,30 @@ impl Program {
     }
 }
 
+/// Waits for its end, but not for ever: a run that hangs is killed, and fails its test.
 pub fn ended(child: Child) -> Run {
+    let pid = child.id();
+    let (over, ended) = mpsc::channel::<()>();
+    let watchdog = std::thread::spawn(move || {
+        let hangs = ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+        if hangs {
+            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        }
+        hangs
+    });
     let output = child.wait_with_output().unwrap();
+    drop(over);
+    let hangs = watchdog.join().unwrap();
+    assert!(!hangs, "the program did not end within {PATIENCE:?}: {output:?}");
     Run {
         status: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
+
+/// Longer than any run of the tests takes.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `user-1` to `user-N`, a line each.
 pub fn users(number: usize) -> String {
