@@ -56,6 +56,14 @@ pub struct Cli {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100), help_heading = HOW)]
     pub batch: Option<u8>,
 
+    /// The longest wait for a limit; where a longer one is due, the rest is skipped
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = ValueParser::new(span), help_heading = HOW)]
+    pub max_wait: Duration,
+
+    /// Stop asking then; the rest is skipped
+    #[arg(long, value_name = "DURATION", value_parser = ValueParser::new(positive_span), help_heading = HOW)]
+    pub deadline: Option<Duration>,
+
     /// Stop before spending more points (or requests, where the API is REST); the rest is skipped
     #[arg(long, value_name = "N", value_parser = ValueParser::new(whole::<u64>), help_heading = HOW)]
     pub max_points: Option<u64>,
@@ -135,8 +143,8 @@ Exit status:
   1    the report is complete, but some logins could not be counted
   2    wrong usage, an unreadable list, an output that cannot be written
   4    the token was refused, or one is needed and there is none
-  5    the run stopped before every login was asked (a limit, --max-points, a dead host)
-  130  interrupted; what was done is printed
+  5    the run stopped before every login was asked (a limit, --deadline, --max-points, a dead host)
+  130  interrupted (143: ended by SIGTERM); what was done is kept
 
 Examples:
   ghrepos torvalds gvanrossum antirez
@@ -184,6 +192,24 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// `30m`, `2h`, `7d`, or a number of seconds; a day has 24 hours.
+fn span(text: &str) -> Result<Duration, String> {
+    let seconds = || text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
+    let friendly = || {
+        let span = text.parse::<jiff::Span>().ok()?;
+        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
+    };
+    seconds().or_else(friendly).ok_or_else(|| "it has to look like 90s, 30m, 2h or 7d".into())
+}
+
+/// The same, and longer than nothing.
+fn positive_span(text: &str) -> Result<Duration, String> {
+    match span(text)? {
+        Duration::ZERO => Err("it has to be longer than nothing".into()),
+        span => Ok(span),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -210,5 +236,12 @@ mod tests {
         for text in ["", "0", "0s", "-1s", "soon", "15x", "25h", "9999999999999999999h"] {
             assert!(duration(text).is_err(), "{text}");
         }
+        for (text, seconds) in [("0s", 0), ("90", 90), ("30m", 1_800), ("1h 30m", 5_400), ("7d", 604_800)] {
+            assert_eq!(span(text).unwrap().as_secs(), seconds, "{text}");
+        }
+        for text in ["", "-5m", "soon", "1y", "99999999999999d"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+        assert!(positive_span("0s").is_err());
     }
 }

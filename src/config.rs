@@ -1,19 +1,19 @@
 //! Flags and environment made one validated [`Config`]. From here on nothing is checked again.
 
 mod error;
+mod look;
 
-use std::io::IsTerminal;
 use std::path::Path;
 
 pub use self::error::ConfigError;
-use crate::cli::{Cli, Way, When};
+use crate::cli::{Cli, Way};
 use crate::github::Settings;
 use crate::github::api::Api;
 use crate::github::auth::{ENTERPRISE_VARIABLES, Token, VARIABLES};
 use crate::github::transport;
 use crate::lookup::Options;
 use crate::output::Report;
-use crate::render::{Format, Layout, Look, Order, SortKey};
+use crate::render::{Format, Layout, Order, SortKey};
 use crate::report::{Column, Measures, Via};
 use crate::roster::Source;
 
@@ -45,6 +45,8 @@ pub struct Config {
 pub enum Progress {
     /// Not at all.
     Hidden,
+    /// A line for each long wait, where nobody watches.
+    Waits,
     /// A bar that is redrawn.
     Bar,
     /// A line now and then, where nothing can be redrawn.
@@ -117,8 +119,6 @@ impl Config {
                 return Err(ConfigError::ListIsOutput(list.display().to_string()));
             }
         }
-        let stdout = std::io::stdout();
-        let terminal = stdout.is_terminal();
         Ok(Self {
             sources,
             settings: Settings {
@@ -131,6 +131,8 @@ impl Config {
                 retries: cli.retries,
                 measures,
                 batch: cli.batch.map(Into::into),
+                max_wait: cli.max_wait,
+                deadline: cli.deadline,
                 budget: cli.max_points,
             },
             options: Options { verify: cli.verify },
@@ -139,22 +141,9 @@ impl Config {
             layout: Layout {
                 columns: Column::of(measures, cli.verify > 0),
                 order,
-                look: Look {
-                    color: colors(cli.color, terminal, env),
-                    unicode: is_utf8(env),
-                    width: if terminal {
-                        terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0)
-                    } else {
-                        None
-                    },
-                },
+                look: look::look(cli.color, env),
             },
-            progress: match (cli.quiet, cli.progress, std::io::stderr().is_terminal()) {
-                (true, _, _) | (_, When::Never, _) | (_, When::Auto, false) => Progress::Hidden,
-                (_, When::Always, false) => Progress::Lines,
-                _ if env("TERM").is_some_and(|term| term == "dumb") => Progress::Lines,
-                _ => Progress::Bar,
-            },
+            progress: look::progress(cli.progress, cli.quiet, env),
             quiet: cli.quiet,
             verbose: cli.verbose,
         })
@@ -216,138 +205,5 @@ fn token(api: &Api, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Token
     Ok(Some(token))
 }
 
-fn colors(when: When, terminal: bool, env: &dyn Fn(&str) -> Option<String>) -> bool {
-    let set = |variable: &str| env(variable).is_some_and(|value| !value.is_empty());
-    match when {
-        When::Always => true,
-        When::Never => false,
-        When::Auto if set("NO_COLOR") => false,
-        When::Auto if set("CLICOLOR_FORCE") && env("CLICOLOR_FORCE").as_deref() != Some("0") => true,
-        When::Auto => terminal && env("TERM").as_deref() != Some("dumb"),
-    }
-}
-
-/// Whether the locale's characters are UTF-8; Windows' terminals show it whatever the locale.
-fn is_utf8(env: &dyn Fn(&str) -> Option<String>) -> bool {
-    let set = |variable: &&str| env(variable).filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();
-    let locale = locale.to_ascii_lowercase();
-    cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8")
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use clap::Parser;
-
-    use super::*;
-
-    fn config(arguments: &str, env: &[(&str, &str)]) -> Result<Config, String> {
-        let cli = Cli::try_parse_from(std::iter::once("ghrepos").chain(arguments.split_whitespace()));
-        let env: HashMap<_, _> =
-            env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Config::new(cli.map_err(|error| error.to_string())?, &|name| env.get(name).cloned())
-            .map_err(|error| error.to_string())
-    }
-
-    fn token_from(arguments: &str, env: &[(&str, &str)]) -> Option<&'static str> {
-        config(arguments, env).unwrap().settings.token.map(|token| token.source())
-    }
-
-    #[test]
-    fn the_token_is_found_where_gh_finds_it() {
-        let both = [("GH_TOKEN", "a"), ("GITHUB_TOKEN", "b"), ("GH_ENTERPRISE_TOKEN", "c")];
-        assert_eq!(token_from("a", &both), Some("GH_TOKEN"));
-        assert_eq!(token_from("a", &[("GH_TOKEN", " \n"), ("GITHUB_TOKEN", "b")]), Some("GITHUB_TOKEN"));
-        assert_eq!(token_from("a", &[]), None);
-        assert_eq!(
-            token_from("a --api-url https://git.example.com/api/v3", &both),
-            Some("GH_ENTERPRISE_TOKEN")
-        );
-        assert_eq!(token_from("a --api-url https://git.example.com/api/v3", &both[..2]), None);
-        assert_eq!(token_from("a --api-url http://127.0.0.1:8099", &both), Some("GH_TOKEN"));
-        assert_eq!(token_from("a --replay src", &both), None);
-    }
-
-    #[test]
-    fn a_token_never_leaves_this_machine_in_the_clear() {
-        let refused = config("a --api-url http://git.example.com", &[("GH_TOKEN", "secret")]).unwrap_err();
-        assert!(
-            refused.starts_with("http://git.example.com is plain http: the token from GH_TOKEN"),
-            "{refused}"
-        );
-        assert!(!refused.contains("secret"));
-        assert!(config("a --api-url http://git.example.com", &[]).is_ok());
-    }
-
-    #[test]
-    fn wrong_flags_are_refused_with_a_way_out() {
-        let refused = |arguments: &str| config(arguments, &[]).unwrap_err();
-        assert!(refused("").starts_with("nobody to count: name some logins"));
-        assert_eq!(
-            refused("a -o report"),
-            "cannot tell the format of report from its name: let it end in .csv .tsv .json .ndjson"
-        );
-        assert_eq!(refused("a -o x.csv -o ./x.csv"), "./x.csv is given as an output twice");
-        assert_eq!(refused("a --replay nowhere"), "cannot replay nowhere: there is no such folder");
-        assert!(
-            refused("a --api-url git.example.com").starts_with("cannot use the address \"git.example.com\"")
-        );
-        for arguments in
-            ["a -j 0", "a -j 101", "a --retries -1", "a --timeout 0s", "a --record x --replay src"]
-        {
-            assert!(refused(arguments).starts_with("error: "), "{arguments}");
-        }
-    }
-
-    #[test]
-    fn with_a_token_it_is_graphql_and_without_one_rest() {
-        let token = [("GH_TOKEN", "a_token")];
-        let via =
-            |arguments: &str, env: &[(&str, &str)]| config(arguments, env).map(|config| config.settings.via);
-        assert_eq!(via("a", &token), Ok(Via::Graphql));
-        assert_eq!(via("a", &[]), Ok(Via::Rest));
-        assert_eq!(via("a --api rest", &token), Ok(Via::Rest));
-        assert_eq!(via("a --replay src", &[]), Ok(Via::Rest));
-        for flag in ["--api graphql", "--private", "--verify 5"] {
-            let refused = via(&format!("a {flag}"), &[]).unwrap_err();
-            assert!(refused.contains("needs a token, and there is none"), "{refused}");
-        }
-        assert_eq!(
-            via("a --api rest --private", &token).unwrap_err(),
-            "--private is not to be had by REST: drop --api rest"
-        );
-        assert!(via("a --sort forks", &token).unwrap_err().contains("needs --breakdown"));
-        assert!(via("a --sort forks --breakdown", &token).is_ok());
-        assert!(via("a --plan -F csv", &token).is_err());
-    }
-
-    #[test]
-    fn standard_output_is_left_alone_where_there_are_files_unless_a_format_is_named() {
-        let reports = |arguments: &str| config(arguments, &[]).unwrap().reports;
-        let to = |format, path: Option<&str>| Report { format, path: path.map(Into::into) };
-        assert_eq!(reports("a"), [to(Format::Table, None)]);
-        assert_eq!(reports("a -o x.CSV"), [to(Format::Csv, Some("x.CSV"))]);
-        assert_eq!(reports("a -o x.json -F csv"), [to(Format::Csv, None), to(Format::Json, Some("x.json"))]);
-    }
-
-    #[test]
-    fn the_top_rows_are_the_largest() {
-        let order = |arguments: &str| config(arguments, &[]).unwrap().layout.order;
-        assert_eq!(order("a"), Order { by: SortKey::Roster, top: None });
-        assert_eq!(order("a --top 3"), Order { by: SortKey::PublicRepos, top: Some(3) });
-        assert_eq!(order("a --top 3 --sort login"), Order { by: SortKey::Login, top: Some(3) });
-    }
-
-    #[test]
-    fn colours_and_characters_follow_the_environment() {
-        let look = |arguments: &str, env: &[(&str, &str)]| config(arguments, env).unwrap().layout.look;
-        assert!(!look("a", &[]).color && !look("a", &[]).unicode);
-        assert!(look("a --color always", &[("NO_COLOR", "1")]).color);
-        assert!(look("a", &[("CLICOLOR_FORCE", "1")]).color);
-        assert!(!look("a", &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).color);
-        assert!(look("a", &[("LANG", "de_DE.UTF-8")]).unicode);
-        assert!(!look("a", &[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]).unicode);
-    }
-}
+mod tests;

@@ -19,6 +19,8 @@ pub enum Exit {
     Incomplete,
     /// Interrupted; what was done is kept.
     Interrupted,
+    /// Ended by SIGTERM; what was done is kept.
+    Terminated,
 }
 
 impl Exit {
@@ -32,6 +34,7 @@ impl Exit {
             Self::Token => 4,
             Self::Incomplete => 5,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 
@@ -41,19 +44,22 @@ impl Exit {
         match stop {
             Stop::ReaderGone => None,
             Stop::Interrupted => Some(Self::Interrupted),
+            Stop::Terminated => Some(Self::Terminated),
             Stop::RecordingFailed(_) => Some(Self::Usage),
             Stop::TokenRefused(_) | Stop::TokenNeeded(_) => Some(Self::Token),
-            Stop::OutOfReach(_) | Stop::Limited { .. } | Stop::RefusedAgain(_) | Stop::Spent(_) => {
-                Some(Self::Incomplete)
-            }
+            Stop::OutOfReach(_)
+            | Stop::Limited { .. }
+            | Stop::Deadline { .. }
+            | Stop::RefusedAgain(_)
+            | Stop::Spent(_) => Some(Self::Incomplete),
         }
     }
 
-    /// The one that counts where both hold: 130, 2, 4, 5, 3, 1, in this order.
+    /// The one that counts where both hold: 130 or 143, 2, 4, 5, 3, 1, in this order.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let rank = |exit| match exit {
-            Self::Interrupted => 0,
+            Self::Interrupted | Self::Terminated => 0,
             Self::Usage => 1,
             Self::Token => 2,
             Self::Incomplete => 3,

@@ -31,7 +31,7 @@ use tower::util::MapRequestLayer;
 
 use self::batch::{Batches, StreamGuard};
 use self::error::LookupError;
-use self::governor::Governor;
+use self::governor::{Governor, Permit, Resource};
 use self::graphql::Query;
 use self::persist::{AbortOnDrop, Failure, Tries};
 use self::rest::{Account, Limits};
@@ -104,14 +104,28 @@ impl Client {
             .with_auth(auth)
             .build()
             .unwrap_or_else(|never| match never {});
-        let governor = Governor::new(settings.jobs, settings.retries, !replayed, settings.budget);
+        let governor = Governor::new(&settings);
         let largest = settings.batch.unwrap_or_else(|| graphql::most_accounts(settings.measures));
         let batches = Arc::new(Batches::new(settings.jobs, largest, settings.fill()));
         let (requests, points, unverified) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let shared = Shared { octocrab, settings, governor, batches, requests, points, unverified };
         let client = Self { shared: Arc::new(shared) };
         tokio::spawn(batch::dispatch(Arc::clone(&client.shared.batches), Arc::downgrade(&client.shared)));
+        client.keep_deadline();
         Ok(client)
+    }
+
+    /// Ends asking at the deadline, unless the client is gone by then.
+    fn keep_deadline(&self) {
+        if let Some(deadline) = self.shared.settings.deadline {
+            let shared = Arc::downgrade(&self.shared);
+            tokio::spawn(async move {
+                tokio::time::sleep(deadline).await;
+                if let Some(shared) = shared.upgrade() {
+                    shared.governor.end(Stop::Deadline { given: deadline, until: None });
+                }
+            });
+        }
     }
 
     /// The place through which every request passes.
@@ -266,13 +280,15 @@ impl Client {
         again: bool,
         read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError> + Send + 'static,
     ) -> Result<T, Failure> {
-        let permit = self.shared.governor.admit(again).await.map_err(Failure::unsent)?;
-        if self.shared.settings.via == Via::Rest && !route.ends_with(RATE_LIMIT) {
-            self.shared.governor.spend(1).map_err(Failure::unsent)?;
+        let governor = &self.shared.governor;
+        let price = u64::from(!route.ends_with(RATE_LIMIT));
+        let mut permit = governor.admit(Resource::Core, price, again).await.map_err(Failure::unsent)?;
+        if self.shared.settings.via == Via::Rest {
+            governor.spend(price).map_err(Failure::unsent)?;
         }
         let shared = Arc::clone(&self.shared);
         let task = tokio::spawn(async move {
-            let outcome = shared.attempt(&Request::Get(route), read).await;
+            let outcome = shared.attempt(&Request::Get(route), &mut permit, read).await;
             drop(permit);
             outcome
         });
@@ -292,14 +308,15 @@ impl Shared {
     async fn attempt<T>(
         &self,
         request: &Request<'_>,
+        permit: &mut Permit,
         read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
         let limit = self.settings.timeout;
-        let started = tokio::time::Instant::now();
+        let started = permit.send();
         self.requests.fetch_add(1, Ordering::Relaxed);
         let outcome = tokio::select! {
             biased;
-            outcome = tokio::time::timeout(limit, self.exchange(request)) => outcome,
+            outcome = tokio::time::timeout(limit, self.exchange(request, permit)) => outcome,
             stop = self.governor.abandoned() => return Err(LookupError::Stopped(stop)),
         };
         let mut length = 0;
@@ -307,9 +324,7 @@ impl Shared {
             length = body.len();
             read(&headers, &body).map_err(|error| match error {
                 // A limit of the GraphQL API comes with a success; its wait is in the headers.
-                LookupError::RateLimited { status, wait: None } => {
-                    LookupError::RateLimited { status, wait: refusal::wait_asked(&headers, true) }
-                }
+                LookupError::RateLimited { status, .. } => refusal::limited(status, &headers),
                 error => error,
             })
         });
@@ -318,16 +333,21 @@ impl Shared {
             outcome.as_ref().err().map_or_else(|| format!("{length} bytes"), ToString::to_string),
             crate::text::duration(started.elapsed())
         );
-        self.governor.learn(started, outcome.as_ref().map(|_| ()), self.settings.token.is_some());
+        self.governor.learn(permit, outcome.as_ref().map(|_| ()), self.settings.token.is_some());
         outcome
     }
 
-    async fn exchange(&self, request: &Request<'_>) -> Result<(HeaderMap, Bytes), LookupError> {
+    async fn exchange(
+        &self,
+        request: &Request<'_>,
+        permit: &mut Permit,
+    ) -> Result<(HeaderMap, Bytes), LookupError> {
         let response = match request {
             Request::Get(route) => self.octocrab._get(route.as_str()).await,
             Request::Query(query) => self.octocrab._post(self.settings.api.graphql(), Some(query)).await,
         };
         let (head, body) = response.map_err(|error| LookupError::transport(&error, false))?.into_parts();
+        self.governor.hear(permit, &head.headers, head.status.is_success());
         let body = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
         // Servers have been seen to send back what they were sent.
         let token = self.settings.token.as_ref();

@@ -7,16 +7,13 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::github::governor::{QUERIES_A_MINUTE, REST_A_MINUTE};
 use crate::github::rest::{Budget, Limits};
 use crate::github::{Client, graphql};
 use crate::lookup::{Options, is_sampled};
 use crate::report::Via;
 use crate::roster::Roster;
 use crate::text::{counted, duration, thousands};
-
-/// GitHub's secondary limits, a minute.
-const REST_A_MINUTE: u64 = 900;
-const QUERIES_A_MINUTE: u64 = 2000;
 
 /// What a run would ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -123,8 +120,8 @@ impl Plan {
         let waits = [
             (points, "the hourly budget of points"),
             (hourly_wait(self.gets, limits.core, now), "the hourly budget of requests"),
-            (minutes(self.queries, QUERIES_A_MINUTE), "the secondary limit of 2,000 queries a minute"),
-            (minutes(self.gets, REST_A_MINUTE), "the secondary limit of 900 requests a minute"),
+            (minutes(self.queries, QUERIES_A_MINUTE as u64), "the secondary limit of 2,000 queries a minute"),
+            (minutes(self.gets, REST_A_MINUTE as u64), "the secondary limit of 900 requests a minute"),
         ];
         let (wait, by) = waits.into_iter().max_by_key(|(wait, _)| *wait).unwrap_or((0, ""));
         self.wait_seconds = wait;

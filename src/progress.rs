@@ -64,11 +64,11 @@ impl Progress {
                     progress.bar.set_length(total.unwrap_or(0));
                 }
                 config::Progress::Lines => sleep(LINE).await,
+                config::Progress::Waits => return progress.tell_waits(&client, total, begun).await,
             }
             loop {
                 let done = progress.done.load(Ordering::Relaxed);
-                let waiting =
-                    client.governor().pause().map(|pause| (pause.reason, pause.until - Instant::now()));
+                let waiting = client.governor().pause().map(|pause| (pause.reason, pause.until.wait()));
                 let line = line(done, total, begun.elapsed(), waiting);
                 if progress.how == config::Progress::Bar {
                     progress.bar.set_position(done);
@@ -81,6 +81,20 @@ impl Progress {
                 }
             }
         })
+    }
+
+    /// A line for each wait that somebody who reads the log later would wonder about.
+    async fn tell_waits(&self, client: &Client, total: Option<u64>, begun: Instant) {
+        let mut told = None;
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            let Some(pause) = client.governor().pause() else { continue };
+            if pause.until.wait() > LINE && told.as_ref() != Some(&pause) {
+                let done = self.done.load(Ordering::Relaxed);
+                say(&line(done, total, begun.elapsed(), Some((pause.reason, pause.until.wait()))));
+                told = Some(pause);
+            }
+        }
     }
 
     /// Ends progress and takes it from the screen.

@@ -1,5 +1,7 @@
 //! One run, from the configuration to the exit status.
 
+mod ending;
+
 use std::io::Write;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::time::Instant;
 use futures::StreamExt;
 use jiff::Timestamp;
 
+use self::ending::explained;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::github::stop::Stop;
@@ -20,7 +23,7 @@ use crate::progress::{Progress, say};
 use crate::render::{Format, Meta};
 use crate::report::{Summary, Via};
 use crate::roster::{self, Roster, Unreadable};
-use crate::text::{counted, duration, thousands};
+use crate::text::{counted, thousands};
 
 /// Rows that are handed to the renderers together, where there are that many at once.
 const BATCH: usize = 512;
@@ -74,16 +77,16 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
         conclude(outcome, &config, &client, begun).await
     };
     let interrupted = async {
-        interruption().await;
-        client.governor().end(Stop::Interrupted);
-        interruption().await;
+        let stop = interruption().await;
+        client.governor().end(stop);
+        Exit::of(&interruption().await).unwrap_or(Exit::Interrupted)
     };
     tokio::select! {
         exit = work => Ok(exit),
         // At once: whatever was half written goes with the sinks.
-        () = interrupted => {
+        exit = interrupted => {
             progress.clear(&shown);
-            Ok(Exit::Interrupted)
+            Ok(exit)
         }
     }
 }
@@ -125,10 +128,26 @@ async fn plan(roster: Roster, client: &Client, config: &Config) -> Result<Exit, 
     }
 }
 
-async fn interruption() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // A system without signals cannot send any.
-        std::future::pending::<()>().await;
+/// Waits for Ctrl-C, or for SIGTERM, by which systems end their services and jobs.
+async fn interruption() -> Stop {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // A system without signals cannot send any.
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<Option<()>>();
+    tokio::select! {
+        () = interrupted => Stop::Interrupted,
+        _ = terminated => Stop::Terminated,
     }
 }
 
@@ -238,7 +257,7 @@ async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Ins
     }
     if let Some(stop) = &stop {
         exit = Exit::of(stop).map_or(exit, |status| exit.or(status));
-        if *stop != Stop::ReaderGone && (*stop != Stop::Interrupted || !config.quiet) {
+        if *stop != Stop::ReaderGone && !(stop.is_signal() && config.quiet) {
             say(&explained(stop, config, &summary));
         }
     }
@@ -261,43 +280,4 @@ async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Ins
         ));
     }
     exit
-}
-
-/// Why a run ended early, what that means, and the way out.
-fn explained(stop: &Stop, config: &Config, summary: &Summary) -> String {
-    let token = config.settings.token.as_ref().map_or("GH_TOKEN", |token| token.source());
-    let api = &config.settings.api;
-    let rest = if summary.skipped == 0 {
-        String::new()
-    } else {
-        format!("; {} not asked", counted(summary.skipped, "login was", "logins were"))
-    };
-    if let Source::Replay(_) = config.settings.source {
-        return format!("{stop}{rest}");
-    }
-    match stop {
-        Stop::TokenRefused(message) => {
-            format!(
-                "GitHub refused the token from {token}: {message}. Make a new one, or unset {token} to ask without{rest}"
-            )
-        }
-        Stop::TokenNeeded(message) => {
-            format!("{api} wants a token: {message}. Put one into {token}{rest}")
-        }
-        Stop::OutOfReach(reason) => format!("cannot reach {api}: {reason}{rest}"),
-        Stop::Limited { until, reason } => {
-            let wait = until.duration_since(Timestamp::now());
-            let wait = duration(std::time::Duration::try_from(wait).unwrap_or_default());
-            let hint = if config.settings.token.is_some() {
-                ""
-            } else {
-                ". Without a token it is 60 requests an hour; put one into GH_TOKEN for 5,000"
-            };
-            format!("{reason} until {until}, {wait} from now{rest}{hint}")
-        }
-        Stop::RefusedAgain(_) | Stop::RecordingFailed(_) => format!("{stop}{rest}"),
-        Stop::Interrupted => format!("interrupted{rest}"),
-        Stop::Spent(points) => format!("--max-points {points} is spent{rest}"),
-        Stop::ReaderGone => String::new(),
-    }
 }

@@ -88,6 +88,14 @@ impl Api {
         self.rest.ends_with("/api/v3")
     }
 
+    /// Whether it is GitHub's own: github.com or a `SUB.ghe.com`, with the documented limits.
+    #[must_use]
+    pub fn is_githubs(&self) -> bool {
+        self.rest.is_empty()
+            && (self.origin == "https://api.github.com"
+                || self.origin.starts_with("https://api.") && self.origin.ends_with(".ghe.com"))
+    }
+
     /// Whether a token may be sent there: by https, or to this machine.
     #[must_use]
     pub fn is_safe_for_tokens(&self) -> bool {

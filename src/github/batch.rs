@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::error::LookupError;
+use super::governor::{Permit, Resource};
 use super::graphql::{self, Query};
 use super::persist::Failure;
 use super::rest::Account;
@@ -134,6 +135,10 @@ impl Batches {
         }
     }
 
+    fn largest(&self) -> usize {
+        self.state().sizes.largest()
+    }
+
     fn take(&self) -> Vec<Waiting> {
         self.state().take(self.fill)
     }
@@ -208,7 +213,9 @@ pub(super) async fn dispatch(batches: Arc<Batches>, client: Weak<Shared>) {
             return;
         };
         let again = !batches.state().again.is_empty();
-        match shared.governor.admit(again).await {
+        // How many there will be is decided when they may leave; what the most would cost is known.
+        let price = graphql::points(batches.largest(), shared.settings.measures);
+        match shared.governor.admit(Resource::Graphql, price, again).await {
             Ok(permit) => {
                 let batch = batches.take();
                 if !batch.is_empty() {
@@ -226,7 +233,7 @@ fn refuse(batch: Vec<Waiting>, stop: &Stop) {
     }
 }
 
-fn send(batches: &Arc<Batches>, shared: Arc<Shared>, batch: Vec<Waiting>, permit: OwnedSemaphorePermit) {
+fn send(batches: &Arc<Batches>, shared: Arc<Shared>, batch: Vec<Waiting>, mut permit: Permit) {
     let measures = shared.settings.measures;
     let price = graphql::points(batch.len(), measures);
     if let Err(stop) = shared.governor.spend(price) {
@@ -240,7 +247,7 @@ fn send(batches: &Arc<Batches>, shared: Arc<Shared>, batch: Vec<Waiting>, permit
         let document = graphql::document(logins.len(), measures);
         let request = Request::Query(Query::new(&document, &logins));
         let read = |headers: &HeaderMap, body: &[u8]| graphql::answer(headers, body, &logins, measures);
-        let outcome = shared.attempt(&request, read).await;
+        let outcome = shared.attempt(&request, &mut permit, read).await;
         drop(permit);
         let number = logins.len();
         match outcome {

@@ -37,6 +37,8 @@ pub enum LookupError {
         status: u16,
         /// How long GitHub asks us to wait; none when it does not say.
         wait: Option<Duration>,
+        /// The budget of the hour is spent: the wait is until its reset.
+        primary: bool,
     },
     /// Any other status that is no success.
     #[error("GitHub answered {status}{}", said(message))]

@@ -1,41 +1,46 @@
 //! The one place through which every request passes.
 //!
-//! It holds the permits that bound the requests in flight, the moment before which none may leave,
-//! and the end of the run. A refusal met by one request is a pause for all of them.
+//! It holds the permits that bound the requests in flight, what is known of GitHub's budgets, the pace,
+//! the moment before which none may leave, and the end of the run. A refusal met by one request is a
+//! pause for all of them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod budget;
+mod crowd;
+mod gate;
+mod health;
+mod learn;
+mod moment;
+mod pace;
+mod permit;
+mod resource;
+
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::error::LookupError;
+pub(super) use self::budget::Told;
+use self::gate::{Gate, Leave, State};
+pub use self::moment::Moment;
+pub use self::pace::{QUERIES_A_MINUTE, REST_A_MINUTE};
+pub(super) use self::permit::Permit;
+use self::resource::Each;
+pub use self::resource::Resource;
+use super::settings::Settings;
 use super::stop::Stop;
+use super::transport::Source;
 use crate::text;
 
-/// The longest wait for a limit; a longer one ends the run.
-const MAX_WAIT: Duration = Duration::from_secs(5 * 60);
-/// What GitHub asks clients to wait at least, after a refusal that does not say how long.
-const WAIT_UNTOLD: Duration = Duration::from_secs(60);
-/// Rounds of attempts without a connection before the host counts as out of reach, and rounds of
-/// refusals before it counts as unwilling.
-const MAX_ROUNDS: u32 = 5;
-/// Rounds of attempts that broke or timed out, without any answer in between, before the host counts
-/// as out of reach. More than above: a single request may well be unlucky five times.
-const MAX_MUTE_ROUNDS: u32 = 12;
-/// Rounds of attempts with bad answers (5xx, no JSON), without a good one in between, before the
-/// server counts as down: it is not to be asked a million times.
-const MAX_ILL_ROUNDS: u32 = 100;
 /// Back-off before the second attempt; it doubles with every further one.
 const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
-/// A wait for all requests.
+/// A wait for all requests, or for those of one budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
     /// When requests may leave again.
-    pub until: Instant,
+    pub until: Moment,
     /// What is waited for, in words.
     pub reason: &'static str,
 }
@@ -44,138 +49,126 @@ pub struct Pause {
 #[derive(Debug)]
 pub struct Governor {
     permits: Arc<Semaphore>,
-    newcomers: Arc<Semaphore>,
-    state: Mutex<State>,
+    newcomers: Semaphore,
+    /// Whoever is first in line for a budget.
+    first: Each<tokio::sync::Mutex<()>>,
+    gate: Arc<Gate>,
     stop: watch::Sender<Option<Stop>>,
     retries: u32,
     patient: bool,
     budget: Option<u64>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// What the requests so far have cost, of the budget.
-    spent: u64,
-    pause: Option<Pause>,
-    refusals: Rounds,
-    /// Whether the host has ever answered, however badly.
-    answered: bool,
-    unconnected: Rounds,
-    mute: Rounds,
-    ill: Rounds,
-}
-
-/// Consecutive failures, counted in rounds: of many requests that were in flight together and failed
-/// together, only the first counts.
-#[derive(Debug, Default)]
-struct Rounds {
-    number: u32,
-    last: Option<Instant>,
-}
-
-impl Rounds {
-    fn add(&mut self, started: Instant) -> u32 {
-        if self.last.is_none_or(|last| started > last) {
-            self.number += 1;
-            self.last = Some(Instant::now());
-        }
-        self.number
-    }
+    max_wait: Duration,
+    deadline: Option<(Instant, Duration)>,
 }
 
 impl Governor {
-    /// A governor for at most `jobs` requests in flight. An impatient one, for answers from a folder,
-    /// never waits. `budget` is what may be spent, in points or requests.
+    /// A governor for requests as `settings` say. For answers from a folder it never waits.
     #[must_use]
-    pub fn new(jobs: usize, retries: u32, patient: bool, budget: Option<u64>) -> Self {
+    pub fn new(settings: &Settings) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(jobs)),
-            newcomers: Arc::new(Semaphore::new(jobs)),
-            state: Mutex::default(),
+            permits: Arc::new(Semaphore::new(settings.jobs)),
+            newcomers: Semaphore::new(settings.jobs),
+            first: Each::default(),
+            gate: Arc::new(Gate::new(settings)),
             stop: watch::Sender::new(None),
-            retries,
-            patient,
-            budget,
+            retries: settings.retries,
+            patient: !matches!(settings.source, Source::Replay(_)),
+            budget: settings.budget,
+            max_wait: settings.max_wait,
+            deadline: settings.deadline.map(|deadline| (Instant::now() + deadline, deadline)),
         }
     }
 
-    /// Waits until a request may leave. `again`: it is not the login's first.
+    /// Waits until a request may leave. `price`: what it costs of GitHub's budget. `again`: it is not
+    /// the login's first.
     ///
     /// A login that is asked again overtakes all that were never asked but the `jobs` next ones.
     /// Behind a whole window of newcomers it would hold up the rows behind it.
-    pub(super) async fn admit(&self, again: bool) -> Result<OwnedSemaphorePermit, Stop> {
+    pub(super) async fn admit(&self, resource: Resource, price: u64, again: bool) -> Result<Permit, Stop> {
         let admitted = async {
             // The semaphores are never closed; were they, asking on would be the lesser evil.
             let newcomer = if again { None } else { self.newcomers.acquire().await.ok() };
             let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             drop(newcomer);
-            while let Some(pause) = self.pause() {
-                tokio::time::sleep_until(pause.until).await;
-            }
-            permit
+            let _first = self.first.of(resource).lock().await;
+            let crowd = self.leave(resource, price).await;
+            Permit::new(permit, Arc::clone(&self.gate), resource, price, crowd)
         };
         tokio::select! {
             biased;
             stop = self.stopped() => Err(stop),
-            permit = admitted => permit.ok_or(Stop::Interrupted),
+            permit = admitted => Ok(permit),
         }
     }
 
-    /// Learns from an attempt that left at `started`.
-    pub(super) fn learn(&self, started: Instant, outcome: Result<(), &LookupError>, authorized: bool) {
-        let error = match outcome {
-            Ok(()) => {
+    /// Waits until the first in line may leave, or for ever where the run ends before.
+    async fn leave(&self, resource: Resource, price: u64) -> usize {
+        loop {
+            let mut changed = std::pin::pin!(self.gate.changed.notified());
+            changed.as_mut().enable();
+            let wait = {
                 let mut state = self.state();
-                let (pause, spent) = (state.pause.take(), state.spent);
-                *state = State { pause, spent, answered: true, ..State::default() };
-                return;
-            }
-            Err(error) => error,
-        };
-        if error.is_answer() {
-            let mut state = self.state();
-            state.answered = true;
-            state.unconnected = Rounds::default();
-            state.mute = Rounds::default();
-        }
-        match error {
-            LookupError::Unauthorized(message) if authorized => self.end(Stop::TokenRefused(message.clone())),
-            LookupError::Unauthorized(message) => self.end(Stop::TokenNeeded(message.clone())),
-            LookupError::RateLimited { wait, .. } => self.refused(started, *wait),
-            LookupError::Status { wait: Some(wait), .. } => self.wait(*wait, "GitHub is busy"),
-            LookupError::NoConnection(_) => {
-                let mut state = self.state();
-                let rounds = state.unconnected.add(started);
-                // A host that has answered before gets the benefit of the doubt.
-                let most = if state.answered { MAX_ROUNDS } else { MAX_ROUNDS.min(self.retries + 1) };
-                drop(state);
-                if rounds >= most {
-                    self.end(Stop::OutOfReach(error.to_string()));
-                } else {
-                    // Not even a connection: the others would fare no better just now.
-                    self.wait(backoff(rounds), "no connection");
+                let leave = if self.patient { state.leave(resource, price) } else { Leave::Now };
+                *state.waits.of_mut(resource) = match leave {
+                    Leave::At(until, reason) => Some(Pause { until, reason }),
+                    _ => None,
+                };
+                match leave {
+                    Leave::Now => return state.depart(resource, price),
+                    Leave::Changed => None,
+                    Leave::At(moment, reason) => Some((moment, reason)),
+                }
+            };
+            match wait {
+                None => changed.await,
+                Some((moment, reason)) => {
+                    self.allow(moment, reason);
+                    tokio::select! {
+                        () = changed => {}
+                        () = moment.come() => {}
+                    }
                 }
             }
-            LookupError::TimedOut(_) | LookupError::Broken(_) => {
-                let rounds = self.state().mute.add(started);
-                if rounds >= MAX_MUTE_ROUNDS {
-                    self.end(Stop::OutOfReach(error.to_string()));
-                }
-            }
-            LookupError::Stopped(stop) => self.end(stop.clone()),
-            error if error.is_transient() => {
-                let rounds = self.state().ill.add(started);
-                if rounds >= MAX_ILL_ROUNDS {
-                    self.end(Stop::OutOfReach(format!(
-                        "{error}, and nothing else for {rounds} rounds of requests"
-                    )));
-                }
-            }
-            _ => {}
         }
     }
 
-    /// Takes a request's price from the budget before it leaves, or ends the run.
+    /// Ends the run where a wait is longer than any that was allowed.
+    fn allow(&self, moment: Moment, reason: &'static str) {
+        let wait = moment.wait();
+        if wait > self.max_wait {
+            self.end(Stop::Limited { until: moment.timestamp(), reason });
+        } else if let Some((deadline, given)) = self.deadline
+            && Instant::now() + wait > deadline
+        {
+            self.end(Stop::Deadline { given, until: Some((moment.timestamp(), reason)) });
+        }
+    }
+
+    /// Lets nobody leave for this long.
+    fn wait(&self, wait: Duration, reason: &'static str) {
+        if !self.patient {
+            return;
+        }
+        let until = Moment::after(wait);
+        let mut state = self.state();
+        if state.pause.as_ref().is_none_or(|pause| pause.until.wait() < wait) {
+            tracing::info!("{reason}: waiting {}", text::duration(wait));
+            state.pause = Some(Pause { until, reason });
+            drop(state);
+            self.allow(until, reason);
+            self.gate.changed.notify_waiters();
+        }
+    }
+
+    /// The wait that is on, if one is: the longest.
+    #[must_use]
+    pub fn pause(&self) -> Option<Pause> {
+        let state = self.state();
+        let pauses = state.waits.both().into_iter().chain([&state.pause]).flatten();
+        pauses.filter(|pause| !pause.until.has_come()).max_by_key(|pause| pause.until.wait()).cloned()
+    }
+
+    /// Takes a request's price from the budget of this run before it leaves, or ends the run.
     pub(super) fn spend(&self, price: u64) -> Result<(), Stop> {
         let mut state = self.state();
         if let Some(budget) = self.budget
@@ -196,42 +189,10 @@ impl Governor {
         state.spent = (state.spent + price).saturating_sub(taken);
     }
 
-    /// What was spent of the budget.
+    /// What was spent of the budget of this run.
     #[must_use]
     pub fn spent(&self) -> u64 {
         self.state().spent
-    }
-
-    fn refused(&self, started: Instant, wait: Option<Duration>) {
-        let rounds = self.state().refusals.add(started);
-        if rounds > MAX_ROUNDS.max(self.retries + 1) {
-            return self.end(Stop::RefusedAgain(rounds - 1));
-        }
-        let wait = wait.unwrap_or(WAIT_UNTOLD * 2u32.saturating_pow(rounds.saturating_sub(1)));
-        self.wait(wait, "GitHub's rate limit lasts");
-    }
-
-    fn wait(&self, wait: Duration, reason: &'static str) {
-        if !self.patient {
-            return;
-        }
-        if wait > MAX_WAIT {
-            let until = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
-            let until = Timestamp::from_second(until.as_second()).unwrap_or(until);
-            return self.end(Stop::Limited { until, reason });
-        }
-        let until = Instant::now() + wait;
-        let mut state = self.state();
-        if state.pause.as_ref().is_none_or(|pause| pause.until < until) {
-            tracing::info!("{reason}: waiting {}", text::duration(wait));
-            state.pause = Some(Pause { until, reason });
-        }
-    }
-
-    /// The pause that is on, if one is.
-    #[must_use]
-    pub fn pause(&self) -> Option<Pause> {
-        self.state().pause.clone().filter(|pause| pause.until > Instant::now())
     }
 
     /// Sleeps before the next attempt after `attempts` failed ones: exponential, with full jitter.
@@ -248,8 +209,10 @@ impl Governor {
     /// which goes before all others.
     pub fn end(&self, stop: Stop) {
         self.stop.send_if_modified(|current| {
-            let change =
-                current.is_none() || (stop == Stop::Interrupted && *current != Some(Stop::Interrupted));
+            let change = match current {
+                None => true,
+                Some(current) => stop.is_signal() && !current.is_signal(),
+            };
             if change {
                 tracing::info!("stopping: {stop}");
                 *current = Some(stop);
@@ -285,8 +248,7 @@ impl Governor {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves a state that is still true: a deadline and two counters.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gate.state()
     }
 }
 
@@ -298,114 +260,4 @@ fn backoff(attempts: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(seconds: u64) -> LookupError {
-        LookupError::RateLimited { status: 403, wait: Some(Duration::from_secs(seconds)) }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refusal_of_one_pauses_all_until_the_latest_moment_asked_for() {
-        let governor = Governor::new(10, 4, true, None);
-        let start = Instant::now();
-        governor.learn(start, Err(&refusal(7)), true);
-        governor.learn(start, Err(&refusal(3)), true);
-        let (first, second) = tokio::join!(governor.admit(false), governor.admit(true));
-        assert!(first.is_ok() && second.is_ok());
-        assert_eq!(start.elapsed().as_secs(), 7);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn refusals_without_an_end_end_the_run() {
-        let governor = Governor::new(10, 4, true, None);
-        for _ in 0..5 {
-            drop(governor.admit(false).await.unwrap());
-            governor.learn(Instant::now(), Err(&refusal(1)), true);
-            tokio::time::advance(Duration::from_millis(1)).await;
-        }
-        assert_eq!(governor.stop(), None);
-        drop(governor.admit(false).await.unwrap());
-        governor.learn(Instant::now(), Err(&refusal(1)), true);
-        assert_eq!(governor.admit(false).await.unwrap_err(), Stop::RefusedAgain(5));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_a_time_the_wait_is_a_minute_and_doubles() {
-        let governor = Governor::new(1, 4, true, None);
-        let untold = LookupError::RateLimited { status: 403, wait: None };
-        let start = Instant::now();
-        governor.learn(start, Err(&untold), true);
-        drop(governor.admit(true).await.unwrap());
-        assert_eq!(start.elapsed().as_secs(), 60);
-        governor.learn(Instant::now(), Err(&untold), true);
-        drop(governor.admit(true).await.unwrap());
-        assert_eq!(start.elapsed().as_secs(), 180);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_wait_beyond_the_longest_ends_the_run() {
-        let governor = Governor::new(10, 4, true, None);
-        governor.learn(Instant::now(), Err(&refusal(3000)), true);
-        assert!(matches!(governor.admit(false).await, Err(Stop::Limited { .. })));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_host_out_of_reach_ends_the_run_after_five_rounds_not_five_requests() {
-        let governor = Governor::new(10, 9, true, None);
-        let refused = LookupError::NoConnection("connection refused".into());
-        for round in 1..=5 {
-            assert_eq!(governor.stop(), None, "round {round}");
-            let started = Instant::now();
-            tokio::time::advance(Duration::from_millis(1)).await;
-            for _ in 0..10 {
-                governor.learn(started, Err(&refused), false);
-            }
-            tokio::time::advance(Duration::from_millis(1)).await;
-        }
-        assert!(matches!(governor.stop(), Some(Stop::OutOfReach(_))));
-    }
-
-    #[test]
-    fn the_budget_is_never_overdrawn() {
-        let governor = Governor::new(10, 4, true, Some(3));
-        assert!(governor.spend(2).is_ok());
-        governor.put_right(2, 1);
-        assert!(governor.spend(2).is_ok());
-        assert_eq!(governor.spend(1), Err(Stop::Spent(3)));
-        assert_eq!((governor.spent(), governor.stop()), (3, Some(Stop::Spent(3))));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn those_asked_again_overtake_the_newcomers() {
-        let governor = Governor::new(1, 4, true, None);
-        let busy = governor.admit(false).await.unwrap();
-        let order = Mutex::new(Vec::new());
-        let ask = |name, again| {
-            let (governor, order) = (&governor, &order);
-            async move {
-                let _permit = governor.admit(again).await.unwrap();
-                order.lock().unwrap().push(name);
-            }
-        };
-        tokio::join!(
-            ask("first", false),
-            ask("second", false),
-            ask("third", false),
-            ask("again", true),
-            async {
-                tokio::task::yield_now().await;
-                drop(busy);
-            }
-        );
-        assert_eq!(order.into_inner().unwrap(), ["first", "again", "second", "third"]);
-    }
-
-    #[test]
-    fn back_off_doubles_up_to_its_bound() {
-        for (attempts, bound) in [(1, 500), (2, 1000), (4, 4000), (7, 30_000), (u32::MAX, 30_000)] {
-            let longest = (0..200).map(|_| backoff(attempts).as_millis()).max().unwrap();
-            assert!(longest <= bound && longest > bound / 2, "{attempts}: {longest}");
-        }
-    }
-}
+mod tests;

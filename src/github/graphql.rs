@@ -122,7 +122,7 @@ pub(super) fn answer(
     let errors: Vec<_> = errors.map(GraphqlError::read).collect();
     if let Some(limit) = errors.iter().find(|error| error.is_limit()) {
         tracing::info!("GitHub: {}", limit.text());
-        return Err(LookupError::RateLimited { status: 200, wait: None });
+        return Err(LookupError::RateLimited { status: 200, wait: None, primary: false });
     }
     // An error that names no place puts every null in doubt.
     let doubt = errors.iter().find(|error| error.path.is_none());
@@ -279,7 +279,7 @@ mod tests {
                     r#"{{{data}"errors":[{{"type":"{kind}","message":"API rate limit exceeded"}}]}}"#
                 );
                 let error = answer(&HeaderMap::new(), body.as_bytes(), &logins(1), PLAIN).unwrap_err();
-                assert_eq!(error, LookupError::RateLimited { status: 200, wait: None });
+                assert_eq!(error, LookupError::RateLimited { status: 200, wait: None, primary: false });
             }
         }
         let body = r#"{"errors":[{"message":"limit","extensions":{"code":"graphql_rate_limit"}}]}"#;

@@ -8,6 +8,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 
 use super::error::LookupError;
+use super::governor::{Resource, Told};
 use crate::text::visible;
 
 /// The error that GitHub sends with a status that is no success.
@@ -42,7 +43,7 @@ pub(super) fn check(
         _ => false,
     };
     Err(match status.as_u16() {
-        status if limit => LookupError::RateLimited { status, wait: wait_asked(headers, true) },
+        status if limit => limited(status, headers),
         401 => LookupError::Unauthorized(message),
         403 => LookupError::Forbidden {
             message: or(message, "no reason given"),
@@ -51,7 +52,7 @@ pub(super) fn check(
         404 if is_githubs => LookupError::NotFound,
         // A gateway that does not know the way answers 404 as well. That says nothing of the account.
         404 => LookupError::Status { status: 404, message: "but not in GitHub's words".into(), wait: None },
-        status => LookupError::Status { status, message, wait: wait_asked(headers, false) },
+        status => LookupError::Status { status, message, wait: wait_asked(headers) },
     })
 }
 
@@ -72,24 +73,38 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// How long to wait, as GitHub's documentation has it: `retry-after`; else, when nothing remains,
-/// until the reset. The reset is told by the server's clock, so it is read against its `Date`.
-pub(super) fn wait_asked(headers: &HeaderMap, limited: bool) -> Option<Duration> {
-    let date = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
-    let now = header(headers, "date").and_then(date).unwrap_or_else(Timestamp::now);
-    let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
-    if let Some(after) = header(headers, "retry-after") {
-        let digits = !after.is_empty() && after.bytes().all(|byte| byte.is_ascii_digit());
-        let seconds = digits.then(|| Duration::from_secs(after.parse().unwrap_or(u64::MAX)));
-        if let Some(wait) = seconds.or_else(|| date(after).map(until)) {
-            return Some(wait);
-        }
+/// A refusal because of a limit, as GitHub's documentation tells them apart: with `retry-after` the
+/// wait is told; else, where nothing remains, it is until the reset; else it is not told.
+pub(super) fn limited(status: u16, headers: &HeaderMap) -> LookupError {
+    let wait = wait_asked(headers);
+    let primary = wait.is_none() && told(headers).is_some_and(|(_, told)| told.remaining == 0);
+    LookupError::RateLimited { status, wait, primary }
+}
+
+/// The wait that `retry-after` asks for, in seconds or until a date of the server's clock.
+fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
+    let after = header(headers, "retry-after")?;
+    if !after.is_empty() && after.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(after.parse().unwrap_or(u64::MAX)));
     }
-    if limited && header(headers, "x-ratelimit-remaining") == Some("0") {
-        let reset = header(headers, "x-ratelimit-reset")?.parse().ok()?;
-        return Timestamp::from_second(reset).ok().map(until);
-    }
-    None
+    let at = DateTimeParser::new().parse_timestamp(after).ok()?;
+    let now = date(headers).unwrap_or_else(Timestamp::now);
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+}
+
+/// The server's clock, to the second.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(header(headers, "date")?).ok()
+}
+
+/// What is left of a budget, and of which where that is told. Enterprise Servers usually have none.
+pub(super) fn told(headers: &HeaderMap) -> Option<(Option<Resource>, Told)> {
+    let number = |name| header(headers, name)?.parse::<u64>().ok();
+    let remaining = number("x-ratelimit-remaining")?;
+    let reset = number("x-ratelimit-reset").and_then(|reset| i64::try_from(reset).ok())?;
+    let limit = number("x-ratelimit-limit").unwrap_or(remaining.max(1));
+    let resource = header(headers, "x-ratelimit-resource").and_then(Resource::parse);
+    Some((resource, Told { limit, remaining, reset }))
 }
 
 /// `X-GitHub-SSO: required; url=https://github.com/orgs/…`
@@ -125,10 +140,13 @@ mod tests {
     fn a_limit_is_told_from_a_refusal() {
         let wait = |seconds| Some(Duration::from_secs(seconds));
         let secondary = r#"{"message":"You have exceeded a secondary rate limit. Please wait"}"#;
-        assert_eq!(answer(403, &[], secondary), LookupError::RateLimited { status: 403, wait: None });
+        assert_eq!(
+            answer(403, &[], secondary),
+            LookupError::RateLimited { status: 403, wait: None, primary: false }
+        );
         assert_eq!(
             answer(403, &[("retry-after", "60")], "{}"),
-            LookupError::RateLimited { status: 403, wait: wait(60) }
+            LookupError::RateLimited { status: 403, wait: wait(60), primary: false }
         );
         assert_eq!(
             answer(
@@ -140,7 +158,7 @@ mod tests {
                 ],
                 "{}"
             ),
-            LookupError::RateLimited { status: 403, wait: wait(30) }
+            LookupError::RateLimited { status: 403, wait: None, primary: true }
         );
         assert_eq!(
             answer(
@@ -151,7 +169,7 @@ mod tests {
                 ],
                 ""
             ),
-            LookupError::RateLimited { status: 429, wait: wait(60) }
+            LookupError::RateLimited { status: 429, wait: wait(60), primary: false }
         );
         let blocked =
             answer(403, &[("x-ratelimit-remaining", "59")], r#"{"message":"Repository access blocked"}"#);

@@ -29,6 +29,10 @@ pub struct Settings {
     /// Most logins in a query; none: as many as cost one point, and fewer for a short roster, so that
     /// it fills the jobs.
     pub batch: Option<usize>,
+    /// The longest wait for a limit; a longer one ends the run.
+    pub max_wait: Duration,
+    /// When to stop asking, from the making of the client on.
+    pub deadline: Option<Duration>,
     /// Points that may be spent, or requests where the API is REST.
     pub budget: Option<u64>,
 }
@@ -45,6 +49,8 @@ impl Default for Settings {
             via: Via::Rest,
             measures: Measures::default(),
             batch: None,
+            max_wait: Duration::from_secs(5 * 60),
+            deadline: None,
             budget: None,
         }
     }

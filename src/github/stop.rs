@@ -1,6 +1,10 @@
 //! Why a run ends before every login was asked.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+
+use crate::text;
 
 /// Why a run ended before every login was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,6 +12,9 @@ pub enum Stop {
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
+    /// SIGTERM.
+    #[error("terminated")]
+    Terminated,
     /// Whoever read our output has gone.
     #[error("nobody reads the output any more")]
     ReaderGone,
@@ -28,6 +35,14 @@ pub enum Stop {
         /// What is waited for.
         reason: &'static str,
     },
+    /// The time that was given is over, or would be before the next request may leave.
+    #[error("the deadline of {} has come", text::duration(*.given))]
+    Deadline {
+        /// How long the run was to ask.
+        given: Duration,
+        /// When the next request could leave, and what it would wait for.
+        until: Option<(Timestamp, &'static str)>,
+    },
     /// Refused for a limit again and again, with the waits that were asked for in between.
     #[error("GitHub's rate limit still refused after {0} waits")]
     RefusedAgain(u32),
@@ -44,6 +59,12 @@ impl Stop {
     /// they will be refusals as well.
     #[must_use]
     pub fn is_immediate(&self) -> bool {
-        matches!(self, Self::Interrupted | Self::ReaderGone | Self::TokenRefused(_) | Self::TokenNeeded(_))
+        self.is_signal() || matches!(self, Self::ReaderGone | Self::TokenRefused(_) | Self::TokenNeeded(_))
+    }
+
+    /// Whether a person or the system wants the run to end.
+    #[must_use]
+    pub fn is_signal(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::Terminated)
     }
 }

@@ -81,8 +81,8 @@ impl Response {
         self
     }
 
-    fn head(&self) -> String {
-        let now = jiff::Timestamp::now();
+    fn head(&self, ahead: i64) -> String {
+        let now = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead);
         let date =
             jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now).expect("a date");
         let mut head = format!(
@@ -101,6 +101,7 @@ impl Response {
 pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
+    let ahead = state.behaviour.ahead;
     while let Some(request) = read(&mut stream, &mut buffer).await {
         let outcome = tokio::select! {
             outcome = state.answer(request) => outcome,
@@ -109,7 +110,7 @@ pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
         };
         let written = match outcome {
             Ok(response) => {
-                let whole = response.head() + &response.body;
+                let whole = response.head(ahead) + &response.body;
                 stream.write_all(whole.as_bytes()).await
             }
             Err((Fault::Reset, _)) => {
@@ -118,16 +119,16 @@ pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
             }
             Err((Fault::Truncated, response)) => {
                 let half = response.body.get(..response.body.len() / 2).unwrap_or_default();
-                let _ = stream.write_all((response.head() + half).as_bytes()).await;
+                let _ = stream.write_all((response.head(ahead) + half).as_bytes()).await;
                 return;
             }
             Err((Fault::BrokenJson, response)) => {
                 let mut broken = response.clone();
                 broken.body.truncate(response.body.len() / 2);
-                let whole = broken.head() + &broken.body;
+                let whole = broken.head(ahead) + &broken.body;
                 stream.write_all(whole.as_bytes()).await
             }
-            Err((Fault::Drip, response)) => drip(&mut stream, &response).await,
+            Err((Fault::Drip, response)) => drip(&mut stream, &response, ahead).await,
             Err(_) => return,
         };
         if written.is_err() {
@@ -136,8 +137,8 @@ pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
     }
 }
 
-async fn drip(stream: &mut TcpStream, response: &Response) -> std::io::Result<()> {
-    stream.write_all(response.head().as_bytes()).await?;
+async fn drip(stream: &mut TcpStream, response: &Response, ahead: i64) -> std::io::Result<()> {
+    stream.write_all(response.head(ahead).as_bytes()).await?;
     for byte in response.body.bytes() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         stream.write_all(&[byte]).await?;

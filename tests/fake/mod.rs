@@ -34,8 +34,8 @@ use std::time::{Duration, Instant};
 
 pub use self::graphql::{AliasFault, Query};
 pub use self::http::{Request, Response};
-use self::limits::Window;
 pub use self::limits::{Left, Primary};
+use self::limits::{Minute, Window};
 pub use self::world::{Account, Repository, account, repositories};
 
 /// What goes wrong with an answer.
@@ -99,6 +99,10 @@ pub struct Behaviour {
     /// Requests in flight above which everything is refused by the secondary limit, and its
     /// `retry-after`.
     pub crowd: Option<(i64, Option<u64>)>,
+    /// Requests in what stands for a minute, above which all are refused by the secondary limit.
+    pub minute: Option<(usize, Duration)>,
+    /// Seconds by which its clock is ahead of ours.
+    pub ahead: i64,
     /// Time for each alias of a query, on top of the latency.
     pub alias_latency: Duration,
     /// Aliases above which a query is answered with 502 and a page.
@@ -122,6 +126,8 @@ impl Default for Behaviour {
             private: false,
             primary: None,
             crowd: None,
+            minute: None,
+            ahead: 0,
             alias_latency: Duration::ZERO,
             most_aliases: None,
             alias: Box::new(|_, _| None),
@@ -150,6 +156,7 @@ pub struct State {
     peak: AtomicI64,
     core: Window,
     graphql: Window,
+    minute: Minute,
     points: AtomicU64,
     times: Mutex<HashMap<String, u32>>,
     arrivals: Mutex<Vec<Arrival>>,
@@ -180,6 +187,7 @@ impl Fake {
             peak: AtomicI64::new(0),
             core: Window::default(),
             graphql: Window::default(),
+            minute: Minute::default(),
             points: AtomicU64::new(0),
             times: Mutex::default(),
             arrivals: Mutex::default(),
@@ -329,6 +337,8 @@ impl State {
             Response::html(403)
         } else if let Some(refusal) = rest::refused_token(request, behaviour) {
             refusal
+        } else if self.minute.refuses(behaviour.minute) {
+            Response::json(403, rest::SECONDARY)
         } else if let Some((_, retry_after)) = behaviour.crowd.filter(|(crowd, _)| in_flight > *crowd) {
             let refusal = Response::json(403, rest::SECONDARY);
             match retry_after {
@@ -365,7 +375,7 @@ impl State {
                 .with("x-ratelimit-limit", &limits.limit.to_string())
                 .with("x-ratelimit-remaining", &limits.remaining.to_string())
                 .with("x-ratelimit-used", &(limits.limit - limits.remaining).to_string())
-                .with("x-ratelimit-reset", &limits.reset.to_string())
+                .with("x-ratelimit-reset", &limits.reset.saturating_add_signed(behaviour.ahead).to_string())
                 .with("x-ratelimit-resource", resource);
         }
         (response, aliases)

@@ -23,7 +23,9 @@ fn a_thousand_with(jobs: i64) {
     assert_eq!(fake.requests(), 1000);
     assert!(fake.peak() <= jobs, "no more than allowed: {}", fake.peak());
     assert!(fake.peak() > jobs / 2, "and about as many: {}", fake.peak());
-    assert!(fake.connections() <= jobs as u64, "connections are used again: {}", fake.connections());
+    // A connection may be begun for a request that another one then takes up.
+    let most = (jobs + jobs / 10) as u64;
+    assert!(fake.connections() <= most, "connections are used again: {}", fake.connections());
 }
 
 #[test]

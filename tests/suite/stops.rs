@@ -42,7 +42,7 @@ fn a_host_that_never_answers_does_not_take_a_thousand_time_outs() {
 
 #[test]
 fn a_limit_that_lasts_too_long_ends_the_run_and_keeps_what_is_done() {
-    let primary = Primary { limit: 30, window: Duration::from_secs(3600) };
+    let primary = Primary::new(30, Duration::from_secs(3600));
     let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
     let roster = file(&users(100));
     let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
@@ -66,7 +66,7 @@ fn a_limit_that_lasts_too_long_ends_the_run_and_keeps_what_is_done() {
 
 #[test]
 fn a_limit_that_ends_soon_is_waited_for() {
-    let primary = Primary { limit: 20, window: Duration::from_secs(2) };
+    let primary = Primary::new(20, Duration::from_secs(2));
     let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
     let roster = file(&users(50));
     let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
@@ -75,9 +75,35 @@ fn a_limit_that_ends_soon_is_waited_for() {
 }
 
 #[cfg(unix)]
-fn interrupt(child: &std::process::Child) {
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+fn signal(child: &std::process::Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
+}
+
+#[cfg(unix)]
+fn interrupt(child: &std::process::Child) {
+    signal(child, "-INT");
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_in_order_with_143_and_leaves_no_half_report() {
+    let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
+    let roster = file(&users(3000));
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.csv");
+    let child = Program::asking(&fake, &["-f", path(&roster), "-o", report.to_str().unwrap()]).spawn();
+    while fake.requests() < 50 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    signal(&child, "-TERM");
+    let run = crate::program::ended(child);
+    assert_eq!(run.status, 143);
+    assert!(run.stderr.starts_with("ghrepos: terminated; "), "{}", run.stderr);
+    let csv = std::fs::read_to_string(report).unwrap();
+    assert_eq!(csv.lines().count(), 3001, "every login has its row");
+    assert!(csv.contains(",skipped,"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
 }
 
 #[cfg(unix)]

@@ -1,0 +1,123 @@
+//! What the governor learns from answers, and from their absence.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use super::health::{MAX_ILL_ROUNDS, MAX_MUTE_ROUNDS, MAX_ROUNDS};
+use super::{Governor, Moment, Permit, backoff};
+use crate::github::error::LookupError;
+use crate::github::refusal;
+use crate::github::stop::Stop;
+
+/// What GitHub asks clients to wait at least, after a refusal that does not say how long.
+const WAIT_UNTOLD: Duration = Duration::from_secs(60);
+/// A window that should have begun has not: so long after the first look. It grows with each look.
+const LATE: Duration = Duration::from_millis(100);
+const MAX_LATE: u32 = 4;
+
+impl Governor {
+    /// Learns from the head of an answer what is left of GitHub's budgets.
+    pub(in crate::github) fn hear(&self, permit: &mut Permit, headers: &HeaderMap, good: bool) {
+        if !self.patient {
+            return;
+        }
+        let mut state = self.state();
+        if let Some(date) = refusal::date(headers) {
+            state.clock.learn(date, permit.sent().unwrap_or_else(Instant::now));
+        }
+        let budget = permit.resource;
+        match refusal::told(headers) {
+            Some((resource, _)) if resource.is_some_and(|told| told != permit.resource) => {}
+            Some((_, told)) => {
+                // A reset that makes no sense is none.
+                if let Some(wait) = state.clock.until(told.reset) {
+                    state.budgets.of_mut(budget).learn(told, Moment::after(wait));
+                    permit.heard = true;
+                }
+            }
+            None if good => state.budgets.of_mut(budget).forget(),
+            None => {}
+        }
+    }
+
+    /// Learns from an attempt: what it says about the host, and who has to wait for what.
+    pub(in crate::github) fn learn(
+        &self,
+        permit: &mut Permit,
+        outcome: Result<(), &LookupError>,
+        authorized: bool,
+    ) {
+        let started = permit.sent().unwrap_or_else(Instant::now);
+        let error = match outcome {
+            Ok(()) => {
+                let mut state = self.state();
+                state.crowd.answered(started);
+                return state.health.good(started);
+            }
+            Err(error) => error,
+        };
+        if error.is_answer() {
+            let mut state = self.state();
+            state.health.answered();
+            if !matches!(error, LookupError::RateLimited { .. }) {
+                state.crowd.answered(started);
+            }
+        }
+        match error {
+            LookupError::Unauthorized(message) if authorized => self.end(Stop::TokenRefused(message.clone())),
+            LookupError::Unauthorized(message) => self.end(Stop::TokenNeeded(message.clone())),
+            LookupError::RateLimited { wait, primary, .. } => self.refused(permit, started, *wait, *primary),
+            LookupError::Status { wait: Some(wait), .. } => self.wait(*wait, "GitHub is busy"),
+            LookupError::NoConnection(_) => {
+                permit.forgive();
+                let mut state = self.state();
+                let rounds = state.health.unconnected.add(started);
+                // A host that has answered before gets the benefit of the doubt.
+                let most = if state.health.answered { MAX_ROUNDS } else { MAX_ROUNDS.min(self.retries + 1) };
+                drop(state);
+                if rounds >= most {
+                    self.end(Stop::OutOfReach(error.to_string()));
+                } else {
+                    // Not even a connection: the others would fare no better just now.
+                    self.wait(backoff(rounds), "no connection");
+                }
+            }
+            LookupError::TimedOut(_) | LookupError::Broken(_) => {
+                let rounds = self.state().health.mute.add(started);
+                if rounds >= MAX_MUTE_ROUNDS {
+                    self.end(Stop::OutOfReach(error.to_string()));
+                }
+            }
+            LookupError::Stopped(stop) => self.end(stop.clone()),
+            error if error.is_transient() => {
+                let rounds = self.state().health.ill.add(started);
+                if rounds >= MAX_ILL_ROUNDS {
+                    self.end(Stop::OutOfReach(format!(
+                        "{error}, and nothing else for {rounds} rounds of requests"
+                    )));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(&self, permit: &Permit, started: Instant, wait: Option<Duration>, primary: bool) {
+        let mut state = self.state();
+        let rounds = state.health.refusals.add(started);
+        if rounds > MAX_ROUNDS.max(self.retries + 1) {
+            drop(state);
+            return self.end(Stop::RefusedAgain(rounds - 1));
+        }
+        if primary {
+            // The budget was told to be empty, and until when.
+            let late = if rounds <= MAX_LATE { LATE * rounds } else { WAIT_UNTOLD };
+            return state.budgets.of_mut(permit.resource).refused(late);
+        }
+        let wait = wait.unwrap_or(WAIT_UNTOLD * 2u32.saturating_pow(rounds.saturating_sub(1)));
+        state.crowd.refused(started, permit.crowd, wait);
+        drop(state);
+        self.wait(wait, "GitHub's rate limit lasts");
+    }
+}

@@ -1,0 +1,64 @@
+//! A request's leave to be in flight.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::gate::Gate;
+use super::resource::Resource;
+
+/// One request's leave to be in flight, from the gate to the answer's last byte.
+#[derive(Debug)]
+pub(in crate::github) struct Permit {
+    gate: Arc<Gate>,
+    pub(super) resource: Resource,
+    price: u64,
+    /// How many were in flight when it left, itself included.
+    pub(super) crowd: usize,
+    sent: Option<Instant>,
+    /// An answer has told what is left of the budget.
+    pub(super) heard: bool,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Permit {
+    pub(super) fn new(
+        place: Option<OwnedSemaphorePermit>,
+        gate: Arc<Gate>,
+        resource: Resource,
+        price: u64,
+        crowd: usize,
+    ) -> Self {
+        Self { gate, resource, price, crowd, sent: None, heard: false, _place: place }
+    }
+
+    /// The request leaves now.
+    pub(in crate::github) fn send(&mut self) -> Instant {
+        *self.sent.insert(Instant::now())
+    }
+
+    /// When it left.
+    pub(super) fn sent(&self) -> Option<Instant> {
+        self.sent
+    }
+
+    /// It never reached GitHub: it costs nothing.
+    pub(super) fn forgive(&mut self) {
+        self.heard = true;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        let sent = self.sent.is_some();
+        state.budgets.of_mut(self.resource).land(self.price, sent && !self.heard);
+        if let Some(paces) = &mut state.paces {
+            paces.of_mut(self.resource).land(sent);
+        }
+        state.crowd.land();
+        drop(state);
+        self.gate.changed.notify_waiters();
+    }
+}

@@ -1,0 +1,311 @@
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use std::sync::Mutex;
+
+use http::HeaderMap;
+
+use super::*;
+use crate::github::api::Api;
+use crate::github::error::LookupError;
+
+fn governor(jobs: usize) -> Governor {
+    // Another host than GitHub's: no pace.
+    let api = Api::parse("https://git.example.com/api/v3").unwrap();
+    Governor::new(&Settings { api, jobs, ..Settings::default() })
+}
+
+fn refusal(seconds: u64) -> LookupError {
+    LookupError::RateLimited { status: 403, wait: Some(Duration::from_secs(seconds)), primary: false }
+}
+
+async fn sent(governor: &Governor, again: bool) -> Permit {
+    let mut permit = governor.admit(Resource::Core, 1, again).await.unwrap();
+    permit.send();
+    permit
+}
+
+/// One request that goes as `outcome` says.
+async fn attempt(governor: &Governor, outcome: Result<(), &LookupError>) {
+    let mut permit = sent(governor, true).await;
+    tokio::time::advance(Duration::from_millis(1)).await;
+    governor.learn(&mut permit, outcome, true);
+}
+
+fn headers(pairs: &[(&'static str, String)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+}
+
+fn limit(remaining: u64, reset: Timestamp) -> HeaderMap {
+    headers(&[
+        ("x-ratelimit-limit", "10".into()),
+        ("x-ratelimit-remaining", remaining.to_string()),
+        ("x-ratelimit-reset", reset.as_second().to_string()),
+    ])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_one_pauses_all_until_the_latest_moment_asked_for() {
+    let governor = governor(10);
+    let (mut first, mut second) = (sent(&governor, false).await, sent(&governor, false).await);
+    let start = Instant::now();
+    governor.learn(&mut first, Err(&refusal(7)), true);
+    governor.learn(&mut second, Err(&refusal(3)), true);
+    drop((first, second));
+    drop(sent(&governor, false).await);
+    assert_eq!(start.elapsed().as_secs(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_without_an_end_end_the_run() {
+    let governor = governor(10);
+    for _ in 0..5 {
+        attempt(&governor, Err(&refusal(1))).await;
+    }
+    assert_eq!(governor.stop(), None);
+    attempt(&governor, Err(&refusal(1))).await;
+    assert_eq!(governor.admit(Resource::Core, 1, false).await.unwrap_err(), Stop::RefusedAgain(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_time_the_wait_is_a_minute_and_doubles() {
+    let governor = governor(1);
+    let untold = LookupError::RateLimited { status: 403, wait: None, primary: false };
+    let start = Instant::now();
+    for seconds in [60, 180] {
+        attempt(&governor, Err(&untold)).await;
+        drop(governor.admit(Resource::Core, 1, true).await.unwrap());
+        assert_eq!(start.elapsed().as_secs(), seconds);
+    }
+    // An answer to a request that was under way at the refusal does not end the doubling; a later one does.
+    let mut early = sent(&governor, true).await;
+    tokio::time::advance(Duration::from_millis(1)).await;
+    governor.learn(&mut early, Err(&untold), true);
+    governor.learn(&mut early, Ok(()), true);
+    drop(early);
+    drop(governor.admit(Resource::Core, 1, true).await.unwrap());
+    assert_eq!(start.elapsed().as_secs(), 180 + 240);
+    attempt(&governor, Ok(())).await;
+    let start = Instant::now();
+    attempt(&governor, Err(&untold)).await;
+    drop(governor.admit(Resource::Core, 1, true).await.unwrap());
+    assert_eq!(start.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_beyond_the_longest_ends_the_run() {
+    let governor = governor(10);
+    attempt(&governor, Err(&refusal(3000))).await;
+    assert!(matches!(governor.stop(), Some(Stop::Limited { .. })));
+    assert!(governor.admit(Resource::Core, 1, false).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_is_spent_to_its_end_and_its_reset_waited_for_by_its_own_requests() {
+    let governor = governor(10);
+    let begun = Instant::now();
+    let reset = Timestamp::from_second(governor.state().clock.now().as_second() + 100).unwrap();
+    for remaining in [2, 1, 0] {
+        let mut permit = sent(&governor, false).await;
+        governor.hear(&mut permit, &limit(remaining, reset), true);
+        governor.learn(&mut permit, Ok(()), true);
+    }
+    assert!(begun.elapsed().is_zero());
+    drop(governor.admit(Resource::Graphql, 1, false).await.unwrap());
+    assert!(begun.elapsed().is_zero(), "points are another budget");
+    let mut permit = sent(&governor, false).await;
+    let waited = begun.elapsed().as_secs_f64();
+    assert!((98.9..=100.1).contains(&waited), "{waited}");
+    // A single request brings word of the new window; the others wait for it.
+    let other = governor.admit(Resource::Core, 1, false);
+    assert!(tokio::time::timeout(Duration::from_secs(1), other).await.is_err());
+    let next = Timestamp::from_second(reset.as_second() + 3600).unwrap();
+    governor.hear(&mut permit, &limit(9, next), true);
+    drop(governor.admit(Resource::Core, 1, false).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_beyond_the_longest_wait_ends_the_run_when_the_budget_is_spent() {
+    let governor = governor(10);
+    let reset = Timestamp::from_second(governor.state().clock.now().as_second() + 3000).unwrap();
+    let mut permit = sent(&governor, false).await;
+    governor.hear(&mut permit, &limit(1, reset), true);
+    drop(permit);
+    drop(governor.admit(Resource::Core, 1, false).await.unwrap());
+    assert_eq!(governor.stop(), None, "there is one left");
+    let mut permit = sent(&governor, false).await;
+    governor.hear(&mut permit, &limit(0, reset), true);
+    drop(permit);
+    assert!(governor.admit(Resource::Core, 1, false).await.is_err());
+    assert!(matches!(governor.stop(), Some(Stop::Limited { .. })), "{:?}", governor.stop());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_beyond_the_deadline_is_not_begun() {
+    let api = Api::parse("https://git.example.com/api/v3").unwrap();
+    let deadline = Some(Duration::from_secs(30));
+    let governor = Governor::new(&Settings { api, deadline, ..Settings::default() });
+    attempt(&governor, Err(&refusal(20))).await;
+    drop(sent(&governor, false).await);
+    attempt(&governor, Err(&refusal(20))).await;
+    assert!(matches!(governor.stop(), Some(Stop::Deadline { until: Some(_), .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_out_of_reach_ends_the_run_after_five_rounds_not_five_requests() {
+    let governor = governor(10);
+    let refused = LookupError::NoConnection("connection refused".into());
+    for round in 1..=5 {
+        assert_eq!(governor.stop(), None, "round {round}");
+        let mut permits = Vec::new();
+        for _ in 0..10 {
+            permits.push(sent(&governor, false).await);
+        }
+        tokio::time::advance(Duration::from_millis(1)).await;
+        for permit in &mut permits {
+            governor.learn(permit, Err(&refused), false);
+        }
+    }
+    assert!(matches!(governor.stop(), Some(Stop::OutOfReach(_))));
+}
+
+#[test]
+fn the_budget_of_a_run_is_never_overdrawn() {
+    let governor = Governor::new(&Settings { budget: Some(3), ..Settings::default() });
+    assert!(governor.spend(2).is_ok());
+    governor.put_right(2, 1);
+    assert!(governor.spend(2).is_ok());
+    assert_eq!(governor.spend(1), Err(Stop::Spent(3)));
+    assert_eq!((governor.spent(), governor.stop()), (3, Some(Stop::Spent(3))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_asked_again_overtake_the_newcomers() {
+    let governor = governor(1);
+    let busy = sent(&governor, false).await;
+    let order = Mutex::new(Vec::new());
+    let ask = |name, again| {
+        let (governor, order) = (&governor, &order);
+        async move {
+            let _permit = sent(governor, again).await;
+            order.lock().unwrap().push(name);
+        }
+    };
+    tokio::join!(ask("first", false), ask("second", false), ask("third", false), ask("again", true), async {
+        tokio::task::yield_now().await;
+        drop(busy);
+    });
+    assert_eq!(order.into_inner().unwrap(), ["first", "again", "second", "third"]);
+}
+
+#[test]
+fn back_off_doubles_up_to_its_bound() {
+    for (attempts, bound) in [(1, 500), (2, 1000), (4, 4000), (7, 30_000), (u32::MAX, 30_000)] {
+        let longest = (0..200).map(|_| backoff(attempts).as_millis()).max().unwrap();
+        assert!(longest <= bound && longest > bound / 2, "{attempts}: {longest}");
+    }
+}
+
+/// GitHub, as far as its limits go: an hour's budget, a minute's, and a time that an answer takes.
+struct Model {
+    origin: Timestamp,
+    hour: u64,
+    minute: usize,
+    latency: Duration,
+    windows: Mutex<HashMap<u64, u64>>,
+    minutes: Mutex<std::collections::VecDeque<Instant>>,
+    begun: Instant,
+    refused: std::sync::atomic::AtomicU64,
+}
+
+impl Model {
+    async fn answer(&self) -> (HeaderMap, Result<(), LookupError>) {
+        tokio::time::sleep(self.latency / 2).await;
+        let now = self.begun.elapsed().as_secs();
+        let (remaining, spent) = {
+            let mut windows = self.windows.lock().unwrap();
+            let used = windows.entry(now / 3600).or_default();
+            let refused = *used >= self.hour;
+            *used += u64::from(!refused);
+            (self.hour - *used, refused)
+        };
+        let crowded = {
+            let mut minutes = self.minutes.lock().unwrap();
+            while minutes.front().is_some_and(|at| at.elapsed() >= Duration::from_secs(60)) {
+                minutes.pop_front();
+            }
+            minutes.push_back(Instant::now());
+            minutes.len() > self.minute
+        };
+        let primary = LookupError::RateLimited { status: 403, wait: None, primary: true };
+        let outcome = match (spent, crowded) {
+            (true, _) => Err(primary),
+            (_, true) => Err(refusal(60)),
+            _ => Ok(()),
+        };
+        self.refused.fetch_add(u64::from(outcome.is_err()), std::sync::atomic::Ordering::Relaxed);
+        let second = |seconds: u64| {
+            Timestamp::from_second(self.origin.as_second() + i64::try_from(seconds).unwrap()).unwrap()
+        };
+        let mut headers = limit(remaining, second((now / 3600 + 1) * 3600));
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new();
+        let date = date.timestamp_to_rfc9110_string(&second(now)).unwrap();
+        headers.insert("date", date.parse().unwrap());
+        tokio::time::sleep(self.latency / 2).await;
+        (headers, outcome)
+    }
+}
+
+/// How long `queries` take on a simulated clock, and how many were refused.
+async fn makespan(queries: u64, jobs: usize, latency: Duration) -> (f64, u64) {
+    let governor =
+        Governor::new(&Settings { jobs, max_wait: Duration::from_secs(3600), ..Settings::default() });
+    let model = Model {
+        origin: Timestamp::from_second(governor.state().clock.now().as_second()).unwrap(),
+        hour: 5000,
+        minute: QUERIES_A_MINUTE,
+        latency,
+        windows: Mutex::default(),
+        minutes: Mutex::default(),
+        begun: Instant::now(),
+        refused: 0.into(),
+    };
+    let begun = Instant::now();
+    let queries = (0..queries).map(|_| async {
+        let mut permit = governor.admit(Resource::Graphql, 1, false).await.unwrap();
+        permit.send();
+        let (headers, outcome) = model.answer().await;
+        governor.hear(&mut permit, &headers, true);
+        governor.learn(&mut permit, outcome.as_ref().map(|&()| ()), true);
+        drop(permit);
+    });
+    let mut queries = futures::stream::iter(queries);
+    let mut queries = futures::StreamExt::buffered(&mut queries, 200);
+    while let Some(()) = futures::StreamExt::next(&mut queries).await {}
+    (begun.elapsed().as_secs_f64(), model.refused.load(std::sync::atomic::Ordering::Relaxed))
+}
+
+#[tokio::test(start_paused = true)]
+async fn fifty_thousand_logins_take_as_long_as_their_queries() {
+    // 500 queries: neither limit is met.
+    let (seconds, refused) = makespan(500, 10, Duration::from_millis(800)).await;
+    let bound = 50.0 * 0.8;
+    assert!(refused == 0 && seconds <= bound * 1.05, "{seconds} of {bound}, {refused} refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_million_logins_take_as_long_as_the_hourly_budget_makes_them() {
+    // 20,000 queries at 5,000 an hour: three resets, and the last 5,000 in three parts of 2,000 a minute.
+    let (seconds, refused) = makespan(20_000, 100, Duration::from_millis(800)).await;
+    let bound = 3.0 * 3600.0 + 120.0 + 1000.0 / 100.0 * 0.8;
+    // One at each reset may come a moment too early: our clock and the model's differ by less than a second.
+    assert!(refused <= 3 && seconds <= bound * 1.05, "{seconds} of {bound}, {refused} refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_minutes_limit_decides_where_the_hours_does_not() {
+    let (seconds, refused) = makespan(4_900, 100, Duration::from_millis(200)).await;
+    let bound = 120.0 + 900.0 / 100.0 * 0.2;
+    assert!(refused == 0 && seconds <= bound * 1.05, "{seconds} of {bound}, {refused} refused");
+}

@@ -1,0 +1,70 @@
+//! What a person is told of a run that ended early: why, what that means, and how to go on.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::config::Config;
+use crate::github::stop::Stop;
+use crate::github::transport::Source;
+use crate::report::Summary;
+use crate::text::{counted, duration};
+
+/// Why a run ended early, what that means, and the way out, in one line.
+pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary) -> String {
+    let token = config.settings.token.as_ref().map_or("GH_TOKEN", |token| token.source());
+    let api = &config.settings.api;
+    let rest = if summary.skipped == 0 {
+        String::new()
+    } else {
+        format!("; {} not asked", counted(summary.skipped, "login was", "logins were"))
+    };
+    if let Source::Replay(_) = config.settings.source {
+        return format!("{stop}{rest}");
+    }
+    match stop {
+        Stop::TokenRefused(message) => {
+            format!(
+                "GitHub refused the token from {token}: {message}. Make a new one, or unset {token} to ask without{rest}"
+            )
+        }
+        Stop::TokenNeeded(message) => {
+            format!("{api} wants a token: {message}. Put one into {token}{rest}")
+        }
+        Stop::OutOfReach(reason) => format!("cannot reach {api}: {reason}{rest}"),
+        Stop::Limited { until, reason } => {
+            let more = if config.settings.token.is_some() {
+                ""
+            } else {
+                ". Without a token it is 60 requests an hour; put one into GH_TOKEN for 5,000"
+            };
+            let (until, wait) = (time_of_day(*until), from_now(*until));
+            let most = duration(config.settings.max_wait);
+            format!("{reason} until {until}, {wait} from now, and --max-wait is {most}{rest}{more}")
+        }
+        Stop::Deadline { given, until: Some((until, reason)) } => {
+            let until = time_of_day(*until);
+            format!("{reason} until {until}, beyond the deadline of {}{rest}", duration(*given))
+        }
+        Stop::Interrupted
+        | Stop::Terminated
+        | Stop::Deadline { until: None, .. }
+        | Stop::RefusedAgain(_)
+        | Stop::RecordingFailed(_) => format!("{stop}{rest}"),
+        Stop::Spent(points) => format!("--max-points {points} is spent{rest}"),
+        Stop::ReaderGone => String::new(),
+    }
+}
+
+/// By the clock on the wall, with the date where it is not today.
+fn time_of_day(at: Timestamp) -> String {
+    let zone = TimeZone::system();
+    let (at, now) = (at.to_zoned(zone.clone()), Timestamp::now().to_zoned(zone));
+    let format = if at.date() == now.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
+    at.strftime(format).to_string()
+}
+
+fn from_now(at: Timestamp) -> String {
+    duration(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default())
+}

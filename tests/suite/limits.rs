@@ -1,0 +1,115 @@
+//! GitHub's limits: kept where they are told, and settled below where they are not.
+
+use std::time::{Duration, Instant};
+
+use crate::fake::{Behaviour, Fake, Primary};
+use crate::program::{Program, Run, file, path, users};
+
+fn ask(fake: &Fake, number: usize, arguments: &[&str]) -> Run {
+    let roster = file(&users(number));
+    let run = Program::asking(fake, &["-f", path(&roster), "-F", "ndjson", "-q"]);
+    arguments.iter().fold(run, |run, argument| run.argument(argument)).run()
+}
+
+fn assert_all_ok(run: &Run, number: usize) {
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    assert!(run.rows_of(number).iter().all(|row| row["status"] == "ok"));
+}
+
+#[test]
+fn a_budget_is_spent_to_its_end_and_hardly_a_request_refused() {
+    let primary = Primary::new(1000, Duration::from_secs(5));
+    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
+    assert_all_ok(&ask(&fake, 3000, &[]), 3000);
+    // One at each of the two edges may be a moment too early.
+    assert!(fake.refusals().len() <= 2, "{}", fake.refusals().len());
+    assert_eq!(fake.requests(), 3000 + fake.refusals().len() as u64);
+}
+
+#[test]
+fn a_window_that_begins_later_than_told_is_found_by_one_request_at_a_time() {
+    let primary = Primary { late: Duration::from_millis(350), ..Primary::new(100, Duration::from_secs(2)) };
+    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
+    assert_all_ok(&ask(&fake, 250, &["-j", "50"]), 250);
+    assert!((1..=8).contains(&fake.refusals().len()), "{}", fake.refusals().len());
+}
+
+#[test]
+fn a_server_whose_clock_is_wrong_is_waited_for_by_its_own_clock() {
+    for ahead in [-7200, 7200] {
+        let primary = Some(Primary::new(50, Duration::from_secs(2)));
+        let fake = Fake::start(Behaviour { primary, ahead, ..Behaviour::default() });
+        assert_all_ok(&ask(&fake, 120, &[]), 120);
+        assert!(fake.refusals().len() <= 2, "{}", fake.refusals().len());
+    }
+}
+
+#[test]
+fn the_requests_in_flight_settle_below_what_the_server_takes() {
+    let latency = Duration::from_millis(20);
+    let fake = Fake::start(Behaviour { crowd: Some((20, Some(1))), latency, ..Behaviour::default() });
+    assert_all_ok(&ask(&fake, 3000, &["-j", "100"]), 3000);
+    let (refusals, requests) = (fake.refusals(), fake.requests());
+    assert!(refusals.len() as u64 * 100 < requests * 3, "{} of {requests}", refusals.len());
+    let arrivals = fake.arrivals();
+    let later = arrivals[arrivals.len() / 2].at;
+    assert!(refusals.iter().all(|at| *at < later), "it has settled before half of them were asked");
+    // It does not hide in being slow: nearly as many in flight as the server takes.
+    let half = arrivals[arrivals.len() - 1].at - later;
+    let least = latency * u32::try_from(arrivals.len() / 2 / 20).unwrap();
+    assert!(half < least * 3, "{half:?} for what takes {least:?}");
+}
+
+#[test]
+fn a_reset_beyond_the_longest_wait_ends_the_run_at_once() {
+    let primary = Some(Primary::new(30, Duration::from_secs(3600)));
+    let fake = Fake::start(Behaviour { primary, ..Behaviour::default() });
+    let begun = Instant::now();
+    let run = ask(&fake, 100, &["--max-wait", "10m"]);
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert_eq!(run.status, 5);
+    let rows = run.rows_of(100);
+    assert!(rows[..30].iter().all(|row| row["status"] == "ok"), "the budget is spent to its end");
+    assert!(rows[30..].iter().all(|row| row["status"] == "skipped" && row["attempts"] == 0));
+    assert!(fake.requests() <= 30, "none that would be refused: {}", fake.requests());
+    assert!(run.stderr.starts_with("ghrepos: GitHub's rate limit lasts until "), "{}", run.stderr);
+    assert!(
+        run.stderr.contains(" from now, and --max-wait is 10m; 70 logins were not asked"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.stderr.lines().count(), 1);
+}
+
+#[test]
+fn a_deadline_ends_the_run_and_a_wait_beyond_it_is_not_begun() {
+    let fake = Fake::start(Behaviour { latency: Duration::from_millis(40), ..Behaviour::default() });
+    let run = ask(&fake, 200, &["-j", "1", "--deadline", "800ms"]);
+    assert_eq!(run.status, 5);
+    let ok = run.rows_of(200).iter().filter(|row| row["status"] == "ok").count();
+    assert!((1..40).contains(&ok), "{ok}");
+    assert_eq!(
+        run.stderr,
+        format!("ghrepos: the deadline of 0.8s has come; {} logins were not asked\n", 200 - ok)
+    );
+
+    let primary = Some(Primary::new(30, Duration::from_secs(3600)));
+    let fake = Fake::start(Behaviour { primary, ..Behaviour::default() });
+    let begun = Instant::now();
+    let run = ask(&fake, 100, &["--max-wait", "2h", "--deadline", "20m"]);
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert_eq!(run.status, 5);
+    assert!(run.stderr.contains(", beyond the deadline of 20m; 70 logins were not asked"), "{}", run.stderr);
+}
+
+#[test]
+fn a_long_wait_is_told_where_nobody_watches() {
+    let primary = Some(Primary::new(30, Duration::from_secs(8)));
+    let fake = Fake::start(Behaviour { primary, ..Behaviour::default() });
+    let roster = file(&users(40));
+    let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let wait = run.stderr.lines().next().unwrap();
+    assert!(wait.starts_with("ghrepos: 30 of 40, waiting until "), "{wait}");
+    assert!(wait.ends_with("): GitHub's rate limit lasts"), "{wait}");
+}
