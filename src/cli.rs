@@ -100,6 +100,14 @@ pub struct Cli {
     #[arg(short, long = "output", value_name = "FILE", help_heading = WHAT)]
     pub outputs: Vec<PathBuf>,
 
+    /// Go on with the .ndjson output: keep its good rows and ask for the rest
+    #[arg(long, help_heading = OVER)]
+    pub resume: bool,
+
+    /// With --resume: keep only rows that are not older
+    #[arg(long, value_name = "DURATION", requires = "resume", value_parser = ValueParser::new(span), help_heading = OVER)]
+    pub max_age: Option<Duration>,
+
     /// Sort by this, the largest counts first
     #[arg(long, value_name = "KEY", help = "Sort by this, largest counts first [default: roster; with --top: public_repos]", help_heading = WHAT)]
     pub sort: Option<SortKey>,
@@ -128,6 +136,7 @@ pub struct Cli {
 const COUNT: &str = "What to count";
 const HOW: &str = "How to ask";
 const WHAT: &str = "What to print";
+const OVER: &str = "Over time";
 
 const AFTER_HELP: &str =
     "The token is taken from GH_TOKEN or GITHUB_TOKEN. Without one GitHub answers 60 requests an hour.";
@@ -150,7 +159,8 @@ Examples:
   ghrepos torvalds gvanrossum antirez
   ghrepos --file team.txt -o team.csv -o team.json
   some-command | ghrepos - -F ndjson | jq 'select(.status == \"ok\")'
-  ghrepos --file team.txt --sort public_repos --top 10";
+  ghrepos --file team.txt --sort public_repos --top 10
+  ghrepos --file everyone.txt -o everyone.ndjson --resume";
 
 /// The API to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -181,7 +191,7 @@ fn whole<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 
 /// `15s`, `500ms`, `1m 30s`, or a number of seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+    const LONGEST: Duration = Duration::from_hours(24);
     let seconds = || text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
     let friendly = || text.parse::<jiff::SignedDuration>().ok().and_then(|duration| duration.try_into().ok());
     match seconds().or_else(friendly) {

@@ -5,12 +5,15 @@ mod look;
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 pub use self::error::ConfigError;
 use crate::cli::{Cli, Way};
 use crate::github::Settings;
 use crate::github::api::Api;
 use crate::github::auth::{ENTERPRISE_VARIABLES, Token, VARIABLES};
 use crate::github::transport;
+use crate::journal::Wants;
 use crate::lookup::Options;
 use crate::output::Report;
 use crate::render::{Format, Layout, Order, SortKey};
@@ -30,6 +33,12 @@ pub struct Config {
     pub layout: Layout,
     /// How logins are looked up.
     pub options: Options,
+    /// Go on with the journal.
+    pub resume: bool,
+    /// Rows of the journal that were answered before are asked for again.
+    pub since: Option<Timestamp>,
+    /// The command that was typed, for the advice on how to go on.
+    pub command: Vec<String>,
     /// Only tell what would be asked.
     pub plan: bool,
     /// Whether to show progress.
@@ -54,6 +63,23 @@ pub enum Progress {
 }
 
 impl Config {
+    /// The report that a later run can go on with, and its file.
+    #[must_use]
+    pub fn journal(&self) -> Option<(&Report, &Path)> {
+        let is_journal = |report: &&Report| report.format == Format::Ndjson && report.path.is_some();
+        let mut journals = self.reports.iter().filter(is_journal);
+        let only = journals.next().filter(|_| journals.next().is_none());
+        let only = only.filter(|_| self.resume || self.layout.order.is_the_rosters())?;
+        Some((only, only.path.as_deref()?))
+    }
+
+    /// Which rows of the journal are kept.
+    #[must_use]
+    pub fn wants(&self) -> Wants {
+        let Settings { measures, .. } = self.settings;
+        Wants { measures, verify: self.options.verify > 0, since: self.since }
+    }
+
     /// Validates the flags. `env` reads a variable of the environment.
     ///
     /// # Errors
@@ -113,6 +139,9 @@ impl Config {
                 return Err(ConfigError::NeedsToken("--verify"));
             }
         }
+        if cli.resume {
+            check_journal(&reports)?;
+        }
         for list in &sources {
             let Source::File(list) = list else { continue };
             if reports.iter().any(|report| report.path.as_deref().is_some_and(|path| same(path, list))) {
@@ -136,6 +165,9 @@ impl Config {
                 budget: cli.max_points,
             },
             options: Options { verify: cli.verify },
+            resume: cli.resume,
+            since: cli.max_age.map(|age| Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN)),
+            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             plan: cli.plan,
             reports,
             layout: Layout {
@@ -183,6 +215,23 @@ fn reports(format: Option<Format>, outputs: &[std::path::PathBuf]) -> Result<Vec
         reports.push(Report { format, path: Some(path.clone()) });
     }
     Ok(reports)
+}
+
+/// Whether there is one report that can be gone on with.
+fn check_journal(reports: &[Report]) -> Result<(), ConfigError> {
+    let journals: Vec<_> = reports
+        .iter()
+        .filter(|report| report.format == Format::Ndjson)
+        .filter_map(|report| report.path.as_ref())
+        .collect();
+    match journals.as_slice() {
+        [] => Err(ConfigError::NoJournal),
+        [only] if only.exists() && !only.is_file() => {
+            Err(ConfigError::NoJournalFile(only.display().to_string()))
+        }
+        [_] => Ok(()),
+        many => Err(ConfigError::ManyJournals(many.len())),
+    }
 }
 
 fn same(one: &Path, other: &Path) -> bool {

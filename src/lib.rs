@@ -30,12 +30,14 @@
 //! | [`github`] | the client: octocrab, governor, transport, errors |
 //! | [`report`] | rows, columns and the summary |
 //! | [`render`], [`output`] | formats, and the files that they go to |
+//! | [`journal`] | the `.ndjson` report that a killed run goes on with |
 //! | [`progress`], [`exit`], [`text`] | the bar, the exit statuses, text for people |
 
 pub mod cli;
 pub mod config;
 pub mod exit;
 pub mod github;
+pub mod journal;
 pub mod login;
 pub mod lookup;
 pub mod output;

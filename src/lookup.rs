@@ -51,6 +51,30 @@ pub fn lookup<S>(client: &Client, logins: S, options: Options) -> impl Stream<It
 where
     S: Stream<Item = Entry>,
 {
+    resolve(client, logins.map(Wanted::Unknown), options, |_, _| {})
+}
+
+/// What is wanted of the stage.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// To be looked up.
+    Unknown(Entry),
+    /// Known already: it only takes its place among the others.
+    Known(Row),
+}
+
+/// As [`lookup`], with rows that are known already. `answered` is told of each row that was asked for
+/// and its number as soon as it is there, whether it is its turn or not.
+pub(crate) fn resolve<S, F>(
+    client: &Client,
+    wanted: S,
+    options: Options,
+    answered: F,
+) -> impl Stream<Item = Row> + use<S, F>
+where
+    S: Stream<Item = Wanted>,
+    F: Fn(u64, &Row) + Clone,
+{
     let client = client.clone();
     let settings = client.settings();
     let window = match settings.via {
@@ -69,18 +93,22 @@ where
         drop(counting.take());
         Poll::Ready(None)
     });
-    logins
+    wanted
         .chain(end)
-        .map(move |entry| match entry {
-            Err(not) => {
+        .enumerate()
+        .map(move |(number, wanted)| match wanted {
+            Wanted::Known(row) => std::future::ready(row).left_future(),
+            Wanted::Unknown(Err(not)) => {
                 let row = Row::without_count(&not.text, Status::Invalid, &not.to_string());
                 std::future::ready(row).left_future()
             }
-            Ok(login) => {
-                let client = client.clone();
+            Wanted::Unknown(Ok(login)) => {
+                let (client, answered) = (client.clone(), answered.clone());
                 async move {
                     let answer = client.account(&login).await;
-                    verified(&client, &login, row(&login, answer), options).await
+                    let row = verified(&client, &login, row(&login, answer), options).await;
+                    answered(number as u64, &row);
+                    row
                 }
                 .right_future()
             }

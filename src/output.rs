@@ -1,13 +1,16 @@
-//! Where reports go: standard output, and files that appear whole or not at all.
+//! Where reports go: standard output, files that appear whole or not at all, and the journal.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+mod file;
+
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use self::file::beside;
+use crate::journal::Journal;
 use crate::render::{Format, Layout, Meta, Output, Renderer, renderer};
 use crate::report::{Row, Summary};
 use crate::text;
@@ -21,25 +24,38 @@ pub struct Report {
     pub path: Option<PathBuf>,
 }
 
+impl Report {
+    /// Its name for people.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.path.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string())
+    }
+}
+
 /// A report cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {to}: {}", text::reason(cause))]
+#[error("cannot write {to}: {reason}")]
 pub struct Unwritable {
     to: String,
-    cause: io::Error,
+    kind: io::ErrorKind,
+    reason: String,
 }
 
 impl Unwritable {
+    fn new(to: String, cause: &io::Error) -> Self {
+        Self { to, kind: cause.kind(), reason: text::reason(cause) }
+    }
+
     /// Standard output cannot be written.
     #[must_use]
-    pub fn stdout(cause: io::Error) -> Self {
-        Self { to: "standard output".into(), cause }
+    pub fn stdout(cause: &io::Error) -> Self {
+        Self::new("standard output".into(), cause)
     }
 
     /// Whether the reader closed the pipe, which is no error.
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
-        self.cause.kind() == io::ErrorKind::BrokenPipe
+        self.kind == io::ErrorKind::BrokenPipe
     }
 }
 
@@ -53,11 +69,19 @@ pub struct Sink {
     unfinished: Option<(NamedTempFile, PathBuf)>,
     is_table: bool,
     is_file: bool,
+    is_journal: bool,
 }
 
 enum Message {
     Rows(Arc<Vec<Row>>),
-    Finish(Summary, oneshot::Sender<()>),
+    Early(Arc<Vec<(u64, Row)>>),
+    Finish(Box<Summary>, bool, oneshot::Sender<()>),
+    Abandon(oneshot::Sender<()>),
+}
+
+enum Writer {
+    Renderer(Box<dyn Renderer + Send>),
+    Journal(Box<Journal>),
 }
 
 /// Batches of rows that wait for the writer.
@@ -69,25 +93,42 @@ impl Sink {
     /// A file is written under a temporary name beside its own, and gets its own when it is whole; so
     /// a failed run neither leaves half a report nor destroys an earlier one. Through a link it is
     /// the linked file that is replaced. What is no file (a device, a pipe) is written to directly.
+    /// An `.ndjson` file in the order of the roster is a [`journal`](crate::journal).
     ///
     /// # Errors
     /// [`Unwritable`] for a folder, a missing folder, or one that is not ours to write to.
     pub fn open(report: &Report, layout: &Layout, meta: &Meta) -> Result<Self, Unwritable> {
-        let name = report
-            .path
-            .as_ref()
-            .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+        let unwritable = |cause| Unwritable::new(report.name(), &cause);
         let (out, unfinished): (Output, _) = match &report.path {
-            None => (buffered(io::stdout()), None),
-            Some(path) => create(path).map_err(|cause| Unwritable { to: name.clone(), cause })?,
+            None => (file::buffered(io::stdout()), None),
+            Some(path)
+                if report.format == Format::Ndjson
+                    && layout.order.is_the_rosters()
+                    && !file::is_special(path) =>
+            {
+                file::check(path).map_err(unwritable)?;
+                let journal = Journal::create(path, &layout.columns).map_err(unwritable)?;
+                return Ok(Self::journal(report, journal));
+            }
+            Some(path) => file::create(path).map_err(unwritable)?,
         };
         let renderer = renderer(report.format, layout, meta, out);
+        Ok(Self::writing(report, Writer::Renderer(renderer), unfinished))
+    }
+
+    /// A report that is a journal.
+    pub(crate) fn journal(report: &Report, journal: Journal) -> Self {
+        Self::writing(report, Writer::Journal(Box::new(journal)), None)
+    }
+
+    fn writing(report: &Report, by: Writer, unfinished: Option<(NamedTempFile, PathBuf)>) -> Self {
+        let is_journal = matches!(by, Writer::Journal(_));
         let failure = Arc::<OnceLock<_>>::default();
         let (writer, messages) = mpsc::channel(WAITING);
         let told = Arc::clone(&failure);
-        std::thread::spawn(move || write(renderer, messages, &told));
+        std::thread::spawn(move || write(by, messages, &told));
         let (is_table, is_file) = (report.format == Format::Table, report.path.is_some());
-        Ok(Self { name, writer, failure, unfinished, is_table, is_file })
+        Self { name: report.name(), writer, failure, unfinished, is_table, is_file, is_journal }
     }
 
     /// Whether it shows nothing before its end, so that a run without any answer may leave it out.
@@ -96,24 +137,42 @@ impl Sink {
         self.is_table || self.is_file
     }
 
+    /// Whether answers go there before their turn.
+    #[must_use]
+    pub fn is_journal(&self) -> bool {
+        self.is_journal
+    }
+
     /// Adds rows. Waits while the writer is behind.
     ///
     /// # Errors
     /// [`Unwritable`]; the report is lost then.
     pub async fn rows(&mut self, rows: &Arc<Vec<Row>>) -> Result<(), Unwritable> {
-        match self.writer.send(Message::Rows(Arc::clone(rows))).await {
+        self.send(Message::Rows(Arc::clone(rows))).await
+    }
+
+    /// Adds rows before their turn, by their number, to a journal.
+    ///
+    /// # Errors
+    /// [`Unwritable`]; nothing more can be added then.
+    pub async fn early(&mut self, rows: &Arc<Vec<(u64, Row)>>) -> Result<(), Unwritable> {
+        if self.is_journal { self.send(Message::Early(Arc::clone(rows))).await } else { Ok(()) }
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Unwritable> {
+        match self.writer.send(message).await {
             Ok(()) => Ok(()),
             Err(_) => Err(unwritable(self.name.clone(), &self.failure)),
         }
     }
 
-    /// Ends the report and gives its file its name.
+    /// Ends the report and gives its file its name. `whole`: there was a row for every login.
     ///
     /// # Errors
-    /// [`Unwritable`]; the report is lost then.
-    pub async fn finish(self, summary: &Summary) -> Result<(), Unwritable> {
+    /// [`Unwritable`]; the report is lost then, unless it is a journal.
+    pub async fn finish(self, summary: &Summary, whole: bool) -> Result<(), Unwritable> {
         let (done, finished) = oneshot::channel();
-        let sent = self.writer.send(Message::Finish(summary.clone(), done)).await;
+        let sent = self.writer.send(Message::Finish(Box::new(summary.clone()), whole, done)).await;
         // A message that crosses with the writer's end stays in the channel, and `done` with it, until
         // the last sender is dropped.
         drop(self.writer);
@@ -127,100 +186,65 @@ impl Sink {
             .as_file()
             .sync_all()
             .and_then(|()| file.persist(path).map(drop).map_err(|error| error.error));
-        named.map_err(|cause| Unwritable { to: self.name.clone(), cause })
+        named.map_err(|cause| Unwritable::new(self.name.clone(), &cause))
+    }
+
+    /// Leaves the report out: an earlier one stays as it was.
+    pub async fn abandon(self) {
+        let (done, finished) = oneshot::channel();
+        let _ = self.writer.send(Message::Abandon(done)).await;
+        drop(self.writer);
+        let _ = finished.await;
     }
 }
 
 /// Why the writer has ended. It says so before it hangs up.
 fn unwritable(to: String, failure: &OnceLock<io::Error>) -> Unwritable {
-    let cause = match failure.get() {
-        Some(cause) => cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error),
-        None => io::Error::other("it ended early"),
-    };
-    Unwritable { to, cause }
+    match failure.get() {
+        Some(cause) => Unwritable::new(to, cause),
+        None => Unwritable::new(to, &io::Error::other("it ended early")),
+    }
 }
 
 /// Writes what comes, and hands it on whenever nothing more waits. A failure is told before the ends
 /// of the channels are dropped, by which the other side learns of it.
-fn write(
-    mut renderer: Box<dyn Renderer + Send>,
-    mut messages: mpsc::Receiver<Message>,
-    failure: &OnceLock<io::Error>,
-) {
+fn write(mut writer: Writer, mut messages: mpsc::Receiver<Message>, failure: &OnceLock<io::Error>) {
     while let Some(message) = messages.blocking_recv() {
-        let (written, done) = match message {
-            Message::Rows(rows) => {
-                let mut written = rows.iter().try_for_each(|row| renderer.row(row));
-                if written.is_ok() && messages.is_empty() {
-                    written = renderer.flush();
-                }
-                (written, None)
+        let written = match (message, &mut writer) {
+            (Message::Rows(rows), Writer::Journal(journal)) => journal.rows(&rows),
+            (Message::Rows(rows), Writer::Renderer(renderer)) => {
+                let written = rows.iter().try_for_each(|row| renderer.row(row));
+                if written.is_ok() && messages.is_empty() { renderer.flush() } else { written }
             }
-            Message::Finish(summary, done) => (renderer.finish(&summary), Some(done)),
+            (Message::Early(rows), Writer::Journal(journal)) => journal.early(&rows),
+            (Message::Early(_), Writer::Renderer(_)) => Ok(()),
+            (Message::Finish(summary, whole, done), _) => {
+                // Either way the file is closed before it gets its name.
+                let finished = match writer {
+                    Writer::Journal(journal) => journal.finish(whole),
+                    Writer::Renderer(mut renderer) => renderer.finish(&summary),
+                };
+                match finished {
+                    Ok(()) => {
+                        let _ = done.send(());
+                    }
+                    Err(error) => {
+                        let _ = failure.set(error);
+                    }
+                }
+                return;
+            }
+            (Message::Abandon(done), _) => {
+                if let Writer::Journal(journal) = writer {
+                    journal.abandon();
+                }
+                let _ = done.send(());
+                return;
+            }
         };
         if let Err(error) = written {
             let _ = failure.set(error);
             return;
         }
-        if let Some(done) = done {
-            // The file is closed before it gets its name.
-            drop(renderer);
-            let _ = done.send(());
-            return;
-        }
     }
-}
-
-type Created = (Output, Option<(NamedTempFile, PathBuf)>);
-
-fn create(path: &Path) -> io::Result<Created> {
-    let existing = match fs::metadata(path) {
-        Ok(metadata) => Some(metadata),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    if existing.as_ref().is_some_and(fs::Metadata::is_dir) {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-    }
-    if existing.as_ref().is_some_and(|metadata| !metadata.is_file()) {
-        return Ok((buffered(File::options().write(true).open(path)?), None));
-    }
-    let path = if existing.is_some() {
-        // Whoever may not write the file shall not replace it either.
-        File::options().append(true).open(path)?;
-        fs::canonicalize(path)?
-    } else {
-        path.to_owned()
-    };
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut builder = tempfile::Builder::new();
-    let prefix = format!(".{name}.");
-    builder.prefix(&prefix).suffix(".part");
-    // Temporary files are their owner's alone; a report is an ordinary file, or keeps the mode of
-    // the one that it replaces.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder.tempfile_in(folder).map_err(|error| {
-        if error.kind() == io::ErrorKind::NotFound {
-            return io::Error::new(error.kind(), format!("there is no folder {}", folder.display()));
-        }
-        // tempfile adds its own name for the file, which means nothing to anybody.
-        io::Error::from(
-            error
-                .raw_os_error()
-                .map_or_else(|| error.kind(), |code| io::Error::from_raw_os_error(code).kind()),
-        )
-    })?;
-    if let Some(existing) = existing {
-        file.as_file().set_permissions(existing.permissions())?;
-    }
-    Ok((buffered(file.reopen()?), Some((file, path))))
-}
-
-fn buffered(out: impl Write + Send + 'static) -> Output {
-    BufWriter::with_capacity(64 << 10, Box::new(out))
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::github::governor::{QUERIES_A_MINUTE, REST_A_MINUTE};
 use crate::github::rest::{Budget, Limits};
 use crate::github::{Client, graphql};
+use crate::journal::Kept;
 use crate::lookup::{Options, is_sampled};
 use crate::report::Via;
 use crate::roster::Roster;
@@ -24,6 +25,8 @@ pub struct Plan {
     pub invalid: u64,
     /// Logins that were named again.
     pub duplicates: u64,
+    /// Logins whose rows are kept from an earlier run.
+    pub kept: u64,
     /// `graphql` or `rest`.
     pub api: &'static str,
     /// Most logins in a query.
@@ -60,13 +63,17 @@ pub struct Left {
 }
 
 impl Plan {
-    /// Reads the whole roster and works out what it would cost.
-    pub async fn of(roster: Roster, client: &Client, options: Options) -> Self {
+    /// Reads the whole roster and works out what it would cost, but for the rows that are `kept`.
+    pub async fn of(roster: Roster, mut kept: Option<Kept>, client: &Client, options: Options) -> Self {
         let settings = client.settings();
         let notes = roster.notes();
         let (mut by_query, mut by_get, mut sampled, mut plan) = (0_u64, 0_u64, 0_u64, Self::default());
         let mut entries = pin!(roster.entries());
         while let Some(entry) = entries.next().await {
+            if kept.as_mut().and_then(|kept| kept.take(&entry)).is_some() {
+                plan.kept += 1;
+                continue;
+            }
             match entry {
                 Err(_) => plan.invalid += 1,
                 Ok(login) => {
@@ -136,6 +143,9 @@ impl Plan {
         }
         if self.invalid > 0 {
             dropped.push(format!("{} invalid", thousands(self.invalid)));
+        }
+        if self.kept > 0 {
+            dropped.push(format!("{} kept from before", thousands(self.kept)));
         }
         let dropped = if dropped.is_empty() { String::new() } else { format!(" ({})", dropped.join(", ")) };
         writeln!(out, "logins    {}{dropped}", thousands(self.logins))?;

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+pub(crate) use self::json::line;
 pub use self::sorted::{Order, SortKey};
 pub use self::table::Look;
 use crate::report::{Column, Row, Summary};

@@ -3,18 +3,19 @@
 //! A row is never lost and never an error: whatever happened to a login is its row. An absent number
 //! is absent (`null`, an empty field), never 0.
 
+mod parse;
 mod summary;
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::summary::Summary;
 use crate::text::visible;
 
 /// What became of a login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It was counted.
@@ -47,7 +48,8 @@ impl Status {
 }
 
 /// The kind of an account; GitHub's REST API calls it `type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A person's account.
     User,
@@ -81,7 +83,8 @@ impl Kind {
 }
 
 /// The API that answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Via {
     /// A query for up to a hundred accounts.
     Graphql,

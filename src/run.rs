@@ -1,32 +1,28 @@
 //! One run, from the configuration to the exit status.
 
+mod counting;
 mod ending;
+mod planning;
 
-use std::io::Write;
-use std::pin::pin;
-use std::sync::Arc;
 use std::time::Instant;
 
-use futures::StreamExt;
 use jiff::Timestamp;
 
+use self::counting::{Outcome, count};
 use self::ending::explained;
+use self::planning::plan;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::github::{BuildError, Client};
-use crate::lookup::{Options, lookup};
-use crate::output::{Report, Sink, Unwritable};
-use crate::plan::Plan;
+use crate::journal::{Journal, Kept, NotAJournal};
+use crate::output::{Sink, Unwritable};
 use crate::progress::{Progress, say};
-use crate::render::{Format, Meta};
-use crate::report::{Summary, Via};
+use crate::render::Meta;
+use crate::report::Via;
 use crate::roster::{self, Roster, Unreadable};
 use crate::text::{counted, thousands};
-
-/// Rows that are handed to the renderers together, where there are that many at once.
-const BATCH: usize = 512;
 
 /// A run could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +33,9 @@ pub enum Failure {
     /// A report cannot be written.
     #[error(transparent)]
     Output(#[from] Unwritable),
+    /// A report cannot be gone on with.
+    #[error(transparent)]
+    Journal(#[from] NotAJournal),
     /// The network cannot be set up.
     #[error(transparent)]
     Network(#[from] BuildError),
@@ -56,8 +55,7 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     if config.plan {
         return plan(roster, &client, &config).await;
     }
-    let open = |report: &Report| Sink::open(report, &config.layout, &meta);
-    let sinks = config.reports.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let (sinks, kept) = open(&config, &meta)?;
     let replayed = matches!(config.settings.source, Source::Replay(_));
     if config.settings.measures.breakdown && config.settings.via == Via::Rest && !replayed && !config.quiet {
         say(
@@ -72,7 +70,7 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let total = if config.progress == crate::config::Progress::Hidden { None } else { roster.estimate() };
     let shown = progress.start(client.clone(), total);
     let work = async {
-        let outcome = count(roster, &client, sinks, config.options, &progress).await;
+        let outcome = count(roster, kept, &client, sinks, config.options, &progress).await;
         progress.clear(&shown);
         conclude(outcome, &config, &client, begun).await
     };
@@ -88,43 +86,6 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
             progress.clear(&shown);
             Ok(exit)
         }
-    }
-}
-
-/// Tells what would be asked, and asks nothing but what is left.
-async fn plan(roster: Roster, client: &Client, config: &Config) -> Result<Exit, Failure> {
-    let notes = roster.notes();
-    let mut plan = Plan::of(roster, client, config.options).await;
-    if let Some(problem) = notes.failure() {
-        say(problem);
-        return Ok(Exit::Usage);
-    }
-    if !matches!(config.settings.source, Source::Replay(_)) {
-        match client.limits().await {
-            Ok(Some(limits)) => plan.limited(&limits, Timestamp::now()),
-            Ok(None) => {}
-            Err(error) => match client.governor().stop() {
-                Some(stop) => {
-                    say(&explained(&stop, config, &Summary::default()));
-                    return Ok(Exit::of(&stop).unwrap_or(Exit::Incomplete));
-                }
-                None => say(&format!("what is left of the budget is not known: {error}")),
-            },
-        }
-    }
-    let json = config.reports.iter().any(|report| report.path.is_none() && report.format == Format::Json);
-    let mut text = Vec::new();
-    let written = if json {
-        serde_json::to_writer_pretty(&mut text, &plan)
-            .map_err(Into::into)
-            .and_then(|()| text.write_all(b"\n"))
-    } else {
-        plan.print(&mut text)
-    };
-    let written = written.and_then(|()| std::io::stdout().write_all(&text));
-    match written.map_err(Unwritable::stdout) {
-        Err(error) if !error.is_closed_pipe() => Err(error.into()),
-        _ => Ok(Exit::Counted),
     }
 }
 
@@ -167,63 +128,26 @@ fn meta(config: &Config) -> Meta {
     }
 }
 
-/// What came of asking.
-struct Outcome {
-    summary: Summary,
-    sinks: Vec<Sink>,
-    /// Lists that broke off, reports that cannot be written: one line each.
-    problems: Vec<String>,
-}
-
-/// Asks for everyone and hands the rows to the sinks as they come.
-async fn count(
-    roster: Roster,
-    client: &Client,
-    mut sinks: Vec<Sink>,
-    options: Options,
-    progress: &Progress,
-) -> Outcome {
-    let notes = roster.notes();
-    let endless = roster.is_endless();
-    let governor = client.governor();
-    // Nobody waits for the rest of a pipe that may never end. A file's rest is read: its rows are due.
-    let over = async {
-        if governor.stopped().await != Stop::ReaderGone && !endless {
-            std::future::pending::<()>().await;
-        }
-    };
-    let entries = roster.entries().take_until(Box::pin(over));
-    let mut rows = pin!(lookup(client, entries, options).ready_chunks(BATCH));
-    let mut summary = Summary::default();
-    let mut problems = Vec::new();
-    while let Some(rows) = rows.next().await {
-        for row in &rows {
-            summary.add(row);
-        }
-        progress.add(rows.len());
-        let rows = Arc::new(rows);
-        let mut kept = Vec::with_capacity(sinks.len());
-        for mut sink in sinks {
-            match sink.rows(&rows).await {
-                Ok(()) => kept.push(sink),
-                Err(error) if error.is_closed_pipe() => {}
-                Err(error) => problems.push(error.to_string()),
+/// Opens what is written to, and the rows that are kept from an earlier run.
+fn open(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Kept>), Failure> {
+    let (mut sinks, mut kept) = (Vec::new(), None);
+    let journal = config.journal().filter(|_| config.resume);
+    for report in &config.reports {
+        match journal {
+            Some((resumed, path)) if resumed == report => {
+                let (journal, rows) = Journal::resume(path, &config.wants(), &config.layout.columns)?;
+                sinks.push(Sink::journal(report, journal));
+                kept = Some(rows);
             }
-        }
-        sinks = kept;
-        if sinks.is_empty() {
-            // Rows that nobody gets are not worth a request.
-            governor.end(Stop::ReaderGone);
+            _ => sinks.push(Sink::open(report, &config.layout, meta)?),
         }
     }
-    problems.extend(notes.failure().map(str::to_owned));
-    summary.duplicates = notes.duplicates();
-    Outcome { summary, sinks, problems }
+    Ok((sinks, kept))
 }
 
 /// Ends the reports, tells what there is to tell, and decides the exit status.
 async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Instant) -> Exit {
-    let Outcome { mut summary, sinks, mut problems } = outcome;
+    let Outcome { mut summary, sinks, whole, mut problems } = outcome;
     let stop = client.governor().stop();
     summary.requests = client.requests();
     summary.points = client.points();
@@ -237,9 +161,10 @@ async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Ins
     let mut written = false;
     for sink in sinks {
         if in_vain && sink.is_silent_until_finished() {
+            sink.abandon().await;
             continue;
         }
-        match sink.finish(&summary).await {
+        match sink.finish(&summary, whole).await {
             Ok(()) => written = true,
             Err(error) if error.is_closed_pipe() => {}
             Err(error) => problems.push(error.to_string()),

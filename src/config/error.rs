@@ -40,6 +40,15 @@ pub enum ConfigError {
     /// Sorted by what is not counted.
     #[error("--sort {0} needs {1}")]
     NotCounted(&'static str, &'static str),
+    /// Nothing to go on with.
+    #[error("--resume goes on with one .ndjson output, and there is none: add -o FILE.ndjson")]
+    NoJournal,
+    /// More than one thing to go on with.
+    #[error("--resume goes on with one .ndjson output, and there are {0}: write the others in another run")]
+    ManyJournals(usize),
+    /// Something that cannot be read again.
+    #[error("--resume cannot go on with {0}: it is no file")]
+    NoJournalFile(String),
     /// A plan in a format that it does not have.
     #[error("a plan is printed for people, or as JSON with -F json")]
     PlanFormat,

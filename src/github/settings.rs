@@ -49,7 +49,7 @@ impl Default for Settings {
             via: Via::Rest,
             measures: Measures::default(),
             batch: None,
-            max_wait: Duration::from_secs(5 * 60),
+            max_wait: Duration::from_mins(5),
             deadline: None,
             budget: None,
         }

@@ -21,6 +21,13 @@ impl Serialize for Object<'_> {
     }
 }
 
+/// A row as a line of NDJSON.
+pub(crate) fn line(out: &mut Vec<u8>, columns: &[Column], row: &Row) {
+    // Neither a row nor a vector in memory can fail.
+    let _ = serde_json::to_writer(&mut *out, &Object(columns, row));
+    out.push(b'\n');
+}
+
 /// One object a line, as the rows come.
 pub(super) struct Ndjson {
     out: Output,

@@ -36,6 +36,12 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether rows leave as they come, all of them.
+    #[must_use]
+    pub fn is_the_rosters(self) -> bool {
+        self == Self { by: SortKey::Roster, top: None }
+    }
+
     /// A renderer that hands the rows on to `inner` in this order. All rows have to be gathered for
     /// it, unless they stay as they are.
     pub(super) fn applied_to(self, inner: Box<dyn Renderer + Send>) -> Box<dyn Renderer + Send> {

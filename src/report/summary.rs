@@ -26,6 +26,10 @@ pub struct Summary {
     pub skipped: u64,
     /// Logins that were named again, in any case, and dropped.
     pub duplicates: u64,
+    /// Rows that were kept from an earlier run, and not asked for.
+    pub kept: u64,
+    /// Rows of that run whose logins are no longer in the roster, and were dropped.
+    pub no_longer_asked: u64,
     /// The sum of public repositories over the counted rows.
     pub public_repos: u64,
     /// Requests sent.
@@ -95,6 +99,12 @@ impl fmt::Display for Summary {
         }
         if self.asked > 0 {
             write!(f, ": {}", self.outcomes())?;
+        }
+        if self.kept > 0 {
+            write!(f, ", {} kept from before", text::thousands(self.kept))?;
+        }
+        if self.no_longer_asked > 0 {
+            write!(f, ". {} no longer asked for, dropped", counted(self.no_longer_asked, "row", "rows"))?;
         }
         write!(f, ". {}.", counted(self.public_repos, "public repository", "public repositories"))?;
         let seconds = std::time::Duration::from_secs_f64(self.seconds.max(0.0));

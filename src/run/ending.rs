@@ -11,6 +11,9 @@ use crate::github::transport::Source;
 use crate::report::Summary;
 use crate::text::{counted, duration};
 
+/// The longest command that is repeated to whoever typed it.
+const MAX_COMMAND: usize = 400;
+
 /// Why a run ended early, what that means, and the way out, in one line.
 pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary) -> String {
     let token = config.settings.token.as_ref().map_or("GH_TOKEN", |token| token.source());
@@ -23,6 +26,10 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary) -> Stri
     if let Source::Replay(_) = config.settings.source {
         return format!("{stop}{rest}");
     }
+    let on = match advice(config) {
+        Some(command) if summary.skipped > 0 => format!(". Go on with: {command}"),
+        _ => String::new(),
+    };
     match stop {
         Stop::TokenRefused(message) => {
             format!(
@@ -32,7 +39,7 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary) -> Stri
         Stop::TokenNeeded(message) => {
             format!("{api} wants a token: {message}. Put one into {token}{rest}")
         }
-        Stop::OutOfReach(reason) => format!("cannot reach {api}: {reason}{rest}"),
+        Stop::OutOfReach(reason) => format!("cannot reach {api}: {reason}{rest}{on}"),
         Stop::Limited { until, reason } => {
             let more = if config.settings.token.is_some() {
                 ""
@@ -41,20 +48,42 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary) -> Stri
             };
             let (until, wait) = (time_of_day(*until), from_now(*until));
             let most = duration(config.settings.max_wait);
-            format!("{reason} until {until}, {wait} from now, and --max-wait is {most}{rest}{more}")
+            let then = on.replacen("Go on with", "Go on then with", 1);
+            format!("{reason} until {until}, {wait} from now, and --max-wait is {most}{rest}{more}{then}")
         }
         Stop::Deadline { given, until: Some((until, reason)) } => {
             let until = time_of_day(*until);
-            format!("{reason} until {until}, beyond the deadline of {}{rest}", duration(*given))
+            let then = on.replacen("Go on with", "Go on then with", 1);
+            format!("{reason} until {until}, beyond the deadline of {}{rest}{then}", duration(*given))
         }
         Stop::Interrupted
         | Stop::Terminated
         | Stop::Deadline { until: None, .. }
         | Stop::RefusedAgain(_)
-        | Stop::RecordingFailed(_) => format!("{stop}{rest}"),
-        Stop::Spent(points) => format!("--max-points {points} is spent{rest}"),
+        | Stop::RecordingFailed(_) => format!("{stop}{rest}{on}"),
+        Stop::Spent(points) => format!("--max-points {points} is spent{rest}{on}"),
         Stop::ReaderGone => String::new(),
     }
+}
+
+/// The command that goes on with this run, where it keeps a journal.
+fn advice(config: &Config) -> Option<String> {
+    config.journal()?;
+    let mut words: Vec<_> = config.command.iter().map(|word| quoted(word)).collect();
+    if !config.resume {
+        words.push("--resume".into());
+    }
+    let command = words.join(" ");
+    if command.len() <= MAX_COMMAND { Some(command) } else { Some("the same command and --resume".into()) }
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", crate::text::visible(word).replace('\'', r"'\''"))
 }
 
 /// By the clock on the wall, with the date where it is not today.
@@ -67,4 +96,19 @@ fn time_of_day(at: Timestamp) -> String {
 
 fn from_now(at: Timestamp) -> String {
     duration(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_as_a_shell_needs_it() {
+        assert_eq!(quoted("-o"), "-o");
+        assert_eq!(quoted("reports/today.ndjson"), "reports/today.ndjson");
+        assert_eq!(quoted("my team.txt"), "'my team.txt'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("dependabot[bot]"), "'dependabot[bot]'");
+        assert_eq!(quoted(""), "''");
+    }
 }

@@ -24,7 +24,7 @@ impl Primary {
 
 /// What is told where there is no limit: more than any test asks for.
 const BOUNDLESS: Primary =
-    Primary { limit: 100_000_000, window: Duration::from_secs(3600), late: Duration::ZERO };
+    Primary { limit: 100_000_000, window: Duration::from_hours(1), late: Duration::ZERO };
 
 /// What is left of a budget.
 #[derive(Clone, Copy, Debug)]

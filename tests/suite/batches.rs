@@ -100,7 +100,8 @@ fn a_server_that_fails_above_thirty_logins_costs_few_requests_too_many() {
     let run = ask(&fake, &roster, &[]);
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert_all_right(&run, &roster);
-    assert!(fake.requests() <= 130, "the least possible is 100: {}", fake.requests());
+    // About 125 on an idle machine; on a busy one more are under way when the first of them fails.
+    assert!(fake.requests() <= 140, "the least possible is 100: {}", fake.requests());
 }
 
 #[test]

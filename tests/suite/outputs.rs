@@ -115,7 +115,7 @@ fn a_report_appears_only_when_it_is_whole() {
     let fake = slow();
     let roster = file(&users(100));
     let folder = tempfile::tempdir().unwrap();
-    let report = folder.path().join("report.ndjson");
+    let report = folder.path().join("report.csv");
     let mut child = Program::asking(
         &fake,
         &["-f", path(&roster), "-F", "ndjson", "-j", "1", "-o", report.to_str().unwrap()],
@@ -126,7 +126,7 @@ fn a_report_appears_only_when_it_is_whole() {
     assert!(!report.exists());
     stdout.read_to_string(&mut String::new()).unwrap();
     assert!(child.wait().unwrap().success());
-    assert_eq!(fs::read_to_string(&report).unwrap().lines().count(), 100);
+    assert_eq!(fs::read_to_string(&report).unwrap().lines().count(), 101);
 }
 
 #[cfg(unix)]

@@ -102,7 +102,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn answers_that_overtake_each_other_do_not_raise_what_is_left() {
-        let (mut budget, reset) = (Budget::default(), Moment::after(Duration::from_secs(60)));
+        let (mut budget, reset) = (Budget::default(), Moment::after(Duration::from_mins(1)));
         budget.learn(told(5, 1000), reset);
         budget.learn(told(7, 1000), reset);
         budget.learn(told(9, 999), reset);
@@ -117,7 +117,7 @@ mod tests {
             budget.land(1, false);
         }
         assert!(matches!(budget.leave(1), Leave::At(at, _) if at == reset));
-        budget.learn(told(99, 4600), Moment::after(Duration::from_secs(3600)));
+        budget.learn(told(99, 4600), Moment::after(Duration::from_hours(1)));
         assert_eq!(budget.leave(1), Leave::Now);
     }
 
@@ -136,7 +136,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_without_an_answer_may_have_been_paid_for() {
         let mut budget = Budget::default();
-        budget.learn(told(1, 1000), Moment::after(Duration::from_secs(60)));
+        budget.learn(told(1, 1000), Moment::after(Duration::from_mins(1)));
         budget.depart(1);
         budget.land(1, true);
         assert!(matches!(budget.leave(1), Leave::At(..)));
@@ -145,7 +145,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_price_above_the_limit_leaves_with_a_full_budget() {
         let mut budget = Budget::default();
-        budget.learn(told(100, 1000), Moment::after(Duration::from_secs(60)));
+        budget.learn(told(100, 1000), Moment::after(Duration::from_mins(1)));
         assert_eq!(budget.leave(300), Leave::Now);
     }
 }

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 /// is found out with a few refusals and not with a hundred.
 const FIRST: usize = 50;
 /// How long it stays below what was refused. Twice as long each time.
-const HOLD: Duration = Duration::from_secs(60);
-const MAX_HOLD: Duration = Duration::from_secs(16 * 60);
+const HOLD: Duration = Duration::from_mins(1);
+const MAX_HOLD: Duration = Duration::from_mins(16);
 
 /// The requests in flight, and how many there may be.
 #[derive(Debug)]

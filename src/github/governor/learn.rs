@@ -12,7 +12,7 @@ use crate::github::refusal;
 use crate::github::stop::Stop;
 
 /// What GitHub asks clients to wait at least, after a refusal that does not say how long.
-const WAIT_UNTOLD: Duration = Duration::from_secs(60);
+const WAIT_UNTOLD: Duration = Duration::from_mins(1);
 /// A window that should have begun has not: so long after the first look. It grows with each look.
 const LATE: Duration = Duration::from_millis(100);
 const MAX_LATE: u32 = 4;

@@ -24,7 +24,7 @@ impl Moment {
     pub fn after(wait: Duration) -> Self {
         // A wait beyond what the clocks can count is one without end.
         let instant = Instant::now();
-        let instant = instant.checked_add(wait).unwrap_or(instant + Duration::from_secs(86_400 * 365));
+        let instant = instant.checked_add(wait).unwrap_or(instant + Duration::from_hours(8760));
         let wall = Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX);
         Self { instant, wall }
     }

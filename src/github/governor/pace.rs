@@ -14,7 +14,7 @@ pub const REST_A_MINUTE: usize = 900;
 /// Points a minute that GitHub grants its GraphQL API; a query is one.
 pub const QUERIES_A_MINUTE: usize = 2000;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// The requests of the last minute.
 ///

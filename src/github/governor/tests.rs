@@ -232,7 +232,7 @@ impl Model {
         };
         let crowded = {
             let mut minutes = self.minutes.lock().unwrap();
-            while minutes.front().is_some_and(|at| at.elapsed() >= Duration::from_secs(60)) {
+            while minutes.front().is_some_and(|at| at.elapsed() >= Duration::from_mins(1)) {
                 minutes.pop_front();
             }
             minutes.push_back(Instant::now());
@@ -260,7 +260,7 @@ impl Model {
 /// How long `queries` take on a simulated clock, and how many were refused.
 async fn makespan(queries: u64, jobs: usize, latency: Duration) -> (f64, u64) {
     let governor =
-        Governor::new(&Settings { jobs, max_wait: Duration::from_secs(3600), ..Settings::default() });
+        Governor::new(&Settings { jobs, max_wait: Duration::from_hours(1), ..Settings::default() });
     let model = Model {
         origin: Timestamp::from_second(governor.state().clock.now().as_second()).unwrap(),
         hour: 5000,

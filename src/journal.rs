@@ -1,0 +1,102 @@
+//! The report is the journal: an `.ndjson` file that grows while the run goes on.
+//!
+//! Each answer is on disk within a second, in a line of its own. A run that is killed at any moment
+//! leaves a file that `--resume` reads: it keeps what is good and asks for the rest. An orderly end
+//! leaves the file in the order of the roster, one row a login.
+
+mod early;
+mod read;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+pub(crate) use self::early::Early;
+pub use self::read::Kept;
+pub(crate) use self::write::Journal;
+use crate::report::{Measures, Row, Status};
+use crate::text;
+
+/// Which rows of a journal are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Wants {
+    /// What this run counts: a row with less is asked for again.
+    pub measures: Measures,
+    /// Whether this run counts a sample again.
+    pub verify: bool,
+    /// Rows that were answered before are asked for again.
+    pub since: Option<Timestamp>,
+}
+
+impl Wants {
+    /// Whether a row is good enough to be kept; an error where it holds more than this run would.
+    fn keeps(&self, row: &Row) -> Result<bool, &'static str> {
+        for (is_there, is_wanted, flag) in [
+            (row.breakdown.is_some(), self.measures.breakdown, "--breakdown"),
+            (row.private_repos.is_some(), self.measures.private, "--private"),
+            (row.verified.is_some(), self.verify, "--verify"),
+        ] {
+            if is_there && !is_wanted {
+                return Err(flag);
+            }
+        }
+        let young = self.since.is_none_or(|since| row.at.is_some_and(|at| at >= since));
+        Ok(match row.status {
+            Status::Invalid => true,
+            Status::NotFound => young,
+            Status::Ok => {
+                young
+                    && (row.breakdown.is_some() || !self.measures.breakdown)
+                    && (row.private_repos.is_some() || !self.measures.private)
+            }
+            Status::Forbidden | Status::Failed | Status::Skipped => false,
+        })
+    }
+}
+
+/// A file that a run cannot go on with. It is left as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAJournal {
+    /// It cannot be opened, read or locked.
+    #[error("cannot go on with {}: {}", path.display(), text::reason(cause))]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A line in it is no row.
+    #[error("cannot go on with {}: line {line} is no row of a report ({reason}); it is left as it was", path.display())]
+    NotARow {
+        /// The file.
+        path: PathBuf,
+        /// Counted from one.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It holds what this run would not count.
+    #[error("cannot go on with {}: it was made with {flag}; give it again, or another --output", path.display())]
+    MadeWithMore {
+        /// The file.
+        path: PathBuf,
+        /// The missing flag.
+        flag: &'static str,
+    },
+}
+
+impl NotAJournal {
+    fn unusable(path: &Path, cause: std::io::Error) -> Self {
+        Self::Unusable { path: path.to_owned(), cause }
+    }
+}
+
+/// What a row is found by again: a login in any case, or a text that is none.
+fn key(row: &Row) -> Box<str> {
+    match row.status {
+        // A control character cannot be part of a login: no confusion of the two.
+        Status::Invalid => format!("\0{}", row.login).into(),
+        _ => row.login.to_ascii_lowercase().into(),
+    }
+}

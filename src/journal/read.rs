@@ -1,0 +1,180 @@
+//! Reading a journal: which rows it holds, where, and which of them are good.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{NotAJournal, Wants, key};
+use crate::render::line;
+use crate::report::{Column, Row};
+use crate::roster::Entry;
+use crate::text::visible;
+
+/// No row of ours is nearly as long.
+const MAX_LINE: u64 = 64 << 10;
+
+/// Where a row stands in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) at: u64,
+    pub(super) length: u32,
+    /// Whether it stands there as this run would write it.
+    pub(super) exact: bool,
+}
+
+/// The places of the rows that are kept, by their key. The writer takes them out as their turn comes.
+pub(super) type Places = Arc<Mutex<HashMap<Box<str>, Place>>>;
+
+/// What was found in a journal.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) places: Places,
+    /// The length of its whole lines.
+    pub(super) length: u64,
+    /// Whether the last line is whole but for its end.
+    pub(super) unended: bool,
+}
+
+/// Reads a journal from its beginning, and changes nothing.
+pub(super) fn scan(
+    file: &File,
+    path: &Path,
+    wants: &Wants,
+    columns: &[Column],
+) -> Result<Found, NotAJournal> {
+    let unusable = |cause| NotAJournal::unusable(path, cause);
+    let mut reader = BufReader::with_capacity(256 << 10, file);
+    reader.seek(SeekFrom::Start(0)).map_err(unusable)?;
+    let mut places = HashMap::new();
+    let (mut at, mut number, mut bytes, mut written) = (0_u64, 0_u64, Vec::new(), Vec::new());
+    let mut unended = false;
+    loop {
+        bytes.clear();
+        let length = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes).map_err(unusable)? as u64;
+        if length == 0 {
+            break;
+        }
+        number += 1;
+        let whole = bytes.last() == Some(&b'\n');
+        let text = bytes.trim_ascii_end();
+        match Row::parse(text) {
+            Ok(row) => {
+                let keeps = wants.keeps(&row);
+                let keeps =
+                    keeps.map_err(|flag| NotAJournal::MadeWithMore { path: path.to_owned(), flag })?;
+                // Of several rows of a login the last counts.
+                if keeps {
+                    written.clear();
+                    line(&mut written, columns, &row);
+                    let mut exact = bytes == written;
+                    if !whole {
+                        exact = written.strip_suffix(b"\n") == Some(&bytes);
+                    }
+                    let length = u32::try_from(length).unwrap_or(u32::MAX) + u32::from(!whole);
+                    places.insert(key(&row), Place { at, length, exact });
+                } else {
+                    places.remove(&key(&row));
+                }
+                unended = !whole;
+            }
+            // A blank line is nothing, and a torn last one is the end.
+            Err(_) if text.is_empty() && whole => {}
+            Err(_) if !whole && length < MAX_LINE && is_torn(text) => break,
+            Err(reason) => return Err(NotAJournal::NotARow { path: path.to_owned(), line: number, reason }),
+        }
+        at += length;
+    }
+    Ok(Found { places: Arc::new(Mutex::new(places)), length: at, unended })
+}
+
+/// Whether a line without an end may be the beginning of a row of ours, or what a file system leaves
+/// where the power failed.
+fn is_torn(text: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"{\"login\":";
+    let common = text.len().min(BEGIN.len());
+    text.get(..common) == BEGIN.get(..common) || text.iter().all(|byte| *byte == 0)
+}
+
+/// The rows that a journal has kept for this run.
+#[derive(Debug)]
+pub struct Kept {
+    places: Places,
+    reader: BufReader<File>,
+    position: u64,
+    /// Rows that nobody has asked for, and those that were taken.
+    left: u64,
+    taken: u64,
+}
+
+impl Kept {
+    pub(super) fn new(file: File, places: &Places) -> Self {
+        let left = places.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+        Self { places: Arc::clone(places), reader: BufReader::new(file), position: u64::MAX, left, taken: 0 }
+    }
+
+    /// The rows of a journal that a run would keep, without opening it for writing.
+    ///
+    /// # Errors
+    /// [`NotAJournal`]; a file that is not there is an empty one.
+    pub fn look(path: &Path, wants: &Wants, columns: &[Column]) -> Result<Option<Self>, NotAJournal> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(NotAJournal::unusable(path, cause)),
+        };
+        let found = scan(&file, path, wants, columns)?;
+        Ok(Some(Self::new(file, &found.places)))
+    }
+
+    /// The row of an entry of the roster, if it is kept.
+    pub fn take(&mut self, entry: &Entry) -> Option<Row> {
+        let key: Box<str> = match entry {
+            Ok(login) => login.key().into(),
+            Err(not) => format!("\0{}", visible(&not.text)).into(),
+        };
+        let place = *self.places().get(&key)?;
+        self.left = self.left.saturating_sub(1);
+        match self.read(place) {
+            Ok(row) if super::key(&row) == key => {
+                self.taken += 1;
+                Some(row)
+            }
+            // It cannot be read any more: it is asked for again, and written again.
+            _ => {
+                self.position = u64::MAX;
+                self.places().remove(&key);
+                None
+            }
+        }
+    }
+
+    /// How many rows were taken.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// How many rows nobody has asked for.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    fn read(&mut self, place: Place) -> io::Result<Row> {
+        // Most rows stand one behind the other: the buffer goes with them.
+        match place.at.checked_signed_diff(self.position) {
+            Some(ahead) if self.position != u64::MAX => self.reader.seek_relative(ahead)?,
+            _ => drop(self.reader.seek(SeekFrom::Start(place.at))?),
+        }
+        let mut line = Vec::with_capacity(place.length as usize);
+        let read = self.reader.by_ref().take(place.length.into()).read_to_end(&mut line)?;
+        self.position = place.at + read as u64;
+        Row::parse(line.trim_ascii_end()).map_err(io::Error::other)
+    }
+
+    fn places(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

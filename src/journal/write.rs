@@ -1,0 +1,258 @@
+//! Writing a journal: whole lines, at once, and in order at the end.
+
+use std::collections::HashMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use tempfile::NamedTempFile;
+
+use super::read::{Found, Kept, Places, scan};
+use super::{NotAJournal, Wants, key};
+use crate::output::beside;
+use crate::render::line;
+use crate::report::{Column, Row, Status};
+
+/// A journal that is being written.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+    /// What the file is, until it is worth its name.
+    state: State,
+    columns: Vec<Column>,
+    buffer: Vec<u8>,
+    /// The length of the file.
+    end: u64,
+    /// Rows of an earlier run that stand in the file already.
+    kept: Option<Places>,
+    /// Rows that were written before their turn, by their number.
+    early: HashMap<u64, (u64, u32)>,
+    /// The rows in the order of the roster, as stretches of the file.
+    stretches: Vec<(u64, u64)>,
+    rows: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// It has its name.
+    Named,
+    /// It has its name, because this run made it: if nothing is learnt it goes again.
+    New,
+    /// An earlier report has the name until there is something to replace it with.
+    Waiting { temporary: NamedTempFile, _earlier: File },
+}
+
+impl Journal {
+    /// Begins a journal at `path`, or in the place of an earlier report there once an answer has come.
+    pub(crate) fn create(path: &Path, columns: &[Column]) -> io::Result<Self> {
+        let new = File::options().read(true).write(true).create_new(true).open(path);
+        let (path, file, state) = match new {
+            Ok(file) => {
+                lock(&file, path)?;
+                (path.to_owned(), file, State::New)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let path = fs::canonicalize(path)?;
+                let earlier = File::options().append(true).open(&path)?;
+                lock(&earlier, &path)?;
+                let temporary = beside(&path, Some(earlier.metadata()?.permissions()))?;
+                let file = temporary.reopen()?;
+                lock(&file, temporary.path())?;
+                (path, file, State::Waiting { temporary, _earlier: earlier })
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self::at(path, file, state, columns))
+    }
+
+    /// Goes on with the journal at `path`, if there is one. What cannot be gone on with is left as it
+    /// was.
+    pub(crate) fn resume(
+        path: &Path,
+        wants: &Wants,
+        columns: &[Column],
+    ) -> Result<(Self, Kept), NotAJournal> {
+        let unusable = |cause| NotAJournal::unusable(path, cause);
+        let open = || {
+            let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+            lock(&file, path)?;
+            Ok((fs::canonicalize(path)?, file))
+        };
+        let (real, mut file) = open().map_err(unusable)?;
+        let Found { places, length, unended } = scan(&file, path, wants, columns)?;
+        let mut repair = || {
+            // Nothing but a torn last line is cut off, and a missing line end put in its place.
+            if file.metadata()?.len() > length {
+                file.set_len(length)?;
+            }
+            file.seek(SeekFrom::Start(length))?;
+            if unended {
+                file.write_all(b"\n")?;
+            }
+            Ok(())
+        };
+        repair().map_err(unusable)?;
+        let reader = File::open(&real).map_err(unusable)?;
+        let kept = Kept::new(reader, &places);
+        let mut journal = Self::at(real, file, State::Named, columns);
+        journal.end = length + u64::from(unended);
+        journal.kept = Some(places);
+        Ok((journal, kept))
+    }
+
+    fn at(path: PathBuf, file: File, state: State, columns: &[Column]) -> Self {
+        Self {
+            path,
+            file,
+            state,
+            columns: columns.to_vec(),
+            buffer: Vec::new(),
+            end: 0,
+            kept: None,
+            early: HashMap::new(),
+            stretches: Vec::new(),
+            rows: 0,
+        }
+    }
+
+    /// Takes the next rows of the roster.
+    pub(crate) fn rows(&mut self, rows: &[Row]) -> io::Result<()> {
+        for row in rows {
+            let written = self.early.remove(&self.rows).or_else(|| self.kept_place(row));
+            let (at, length) = written.unwrap_or_else(|| self.append(row));
+            self.rows += 1;
+            match self.stretches.last_mut() {
+                Some((begin, so_far)) if *begin + *so_far == at => *so_far += u64::from(length),
+                _ => self.stretches.push((at, length.into())),
+            }
+        }
+        self.write()?;
+        let is_answer = |row: &Row| matches!(row.status, Status::Ok | Status::NotFound | Status::Forbidden);
+        if rows.iter().any(is_answer) { self.name() } else { Ok(()) }
+    }
+
+    /// Takes rows whose turn has not come.
+    pub(crate) fn early(&mut self, rows: &[(u64, Row)]) -> io::Result<()> {
+        for (number, row) in rows {
+            // Its turn may have come while this was on its way.
+            if *number >= self.rows {
+                let place = self.append(row);
+                self.early.insert(*number, place);
+            }
+        }
+        self.write()?;
+        self.name()
+    }
+
+    fn kept_place(&self, row: &Row) -> Option<(u64, u32)> {
+        let place = self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(row))?;
+        // What this run would write in another way is written anew.
+        place.exact.then_some((place.at, place.length))
+    }
+
+    fn append(&mut self, row: &Row) -> (u64, u32) {
+        let before = self.buffer.len();
+        line(&mut self.buffer, &self.columns, row);
+        (self.end + before as u64, u32::try_from(self.buffer.len() - before).unwrap_or(u32::MAX))
+    }
+
+    /// Hands whole lines to the system. From there not even a killed run loses them.
+    fn write(&mut self) -> io::Result<()> {
+        let written = self.file.write_all(&self.buffer);
+        match written {
+            Ok(()) => self.end += self.buffer.len() as u64,
+            Err(error) => {
+                // A disk that is full has taken a part: a torn line would only have to be repaired.
+                let _ = self.file.set_len(self.end);
+                return Err(error);
+            }
+        }
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// There is something to show for: it takes the place of an earlier report.
+    fn name(&mut self) -> io::Result<()> {
+        match std::mem::replace(&mut self.state, State::Named) {
+            State::Waiting { temporary, _earlier } => {
+                temporary.persist(&self.path).map(drop).map_err(|error| error.error)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends it: on the disk, and in the order of the roster if that was read to its `whole` end.
+    pub(crate) fn finish(mut self, whole: bool) -> io::Result<()> {
+        self.write()?;
+        self.name()?;
+        self.file.sync_all()?;
+        let in_order = match self.stretches.as_slice() {
+            [] => self.end == 0,
+            [only] => *only == (0, self.end),
+            _ => false,
+        };
+        if in_order || !whole {
+            return Ok(());
+        }
+        self.put_in_order().map_err(|error| {
+            let reason = crate::text::reason(&error);
+            io::Error::new(
+                error.kind(),
+                format!(
+                    "{reason}; it holds every row, but not yet in the order of the list (--resume mends that)"
+                ),
+            )
+        })
+    }
+
+    fn put_in_order(&mut self) -> io::Result<()> {
+        let ordered = beside(&self.path, Some(self.file.metadata()?.permissions()))?;
+        let mut out = ordered.reopen()?;
+        // Whoever opens it under its name finds it locked until this run has ended.
+        lock(&out, ordered.path())?;
+        let mut from = &self.file;
+        for (at, length) in &self.stretches {
+            from.seek(SeekFrom::Start(*at))?;
+            let copied = io::copy(&mut from.take(*length), &mut out)?;
+            if copied != *length {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has become shorter meanwhile"));
+            }
+        }
+        out.sync_all()?;
+        ordered.persist(&self.path).map(drop).map_err(|error| error.error)
+    }
+
+    /// Nothing was learnt: an earlier report stays as it was, and a new one does not come to be.
+    pub(crate) fn abandon(self) {
+        if let State::New = self.state {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// One run at a time writes to a journal.
+fn lock(file: &File, path: &Path) -> io::Result<()> {
+    let busy = || io::Error::new(io::ErrorKind::WouldBlock, "another run is writing to it");
+    match file.try_lock() {
+        // The run that had the lock may just have put another file in its place.
+        Ok(()) if is_at(file, path)? => Ok(()),
+        Ok(()) | Err(TryLockError::WouldBlock) => Err(busy()),
+        // Some file systems have no locks; that is no reason to have no report.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (ours, its) = (file.metadata()?, fs::metadata(path)?);
+    Ok((ours.dev(), ours.ino()) == (its.dev(), its.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}

@@ -1,0 +1,128 @@
+//! Asking for everyone, and handing on the rows.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::time::MissedTickBehavior;
+
+use crate::github::Client;
+use crate::github::stop::Stop;
+use crate::journal::{Early, Kept};
+use crate::lookup::{Options, Wanted, resolve};
+use crate::output::Sink;
+use crate::progress::Progress;
+use crate::report::{Row, Summary};
+use crate::roster::Roster;
+
+/// Rows that are handed to the renderers together, where there are that many at once.
+const BATCH: usize = 512;
+/// How often it is looked whether answers wait behind a slower one.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What came of asking.
+pub(super) struct Outcome {
+    pub(super) summary: Summary,
+    pub(super) sinks: Vec<Sink>,
+    /// Whether the list was read to its end.
+    pub(super) whole: bool,
+    /// Lists that broke off, reports that cannot be written: one line each.
+    pub(super) problems: Vec<String>,
+}
+
+/// Asks for everyone and hands the rows to the sinks as they come.
+pub(super) async fn count(
+    roster: Roster,
+    mut kept: Option<Kept>,
+    client: &Client,
+    mut sinks: Vec<Sink>,
+    options: Options,
+    progress: &Progress,
+) -> Outcome {
+    let notes = roster.notes();
+    let endless = roster.is_endless();
+    let governor = client.governor();
+    // Nobody waits for the rest of a pipe that may never end. A file's rest is read: its rows are due.
+    let over = async {
+        if governor.stopped().await != Stop::ReaderGone && !endless {
+            std::future::pending::<()>().await;
+        }
+    };
+    let mut summary = Summary::default();
+    let mut problems = Vec::new();
+    let early = sinks.iter().any(Sink::is_journal).then(Early::default);
+    {
+        let entries = roster.entries().take_until(Box::pin(over));
+        let wanted = entries.map(|entry| match kept.as_mut().and_then(|kept| kept.take(&entry)) {
+            Some(row) => Wanted::Known(row),
+            None => Wanted::Unknown(entry),
+        });
+        let told = early.clone();
+        let answered = move |number, row: &Row| {
+            if let Some(early) = &told {
+                early.answered(number, row);
+            }
+        };
+        let mut rows = pin!(resolve(client, wanted, options, answered).ready_chunks(BATCH));
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let news = tokio::select! {
+                rows = rows.next() => match rows {
+                    Some(rows) => News::Rows(Arc::new(rows)),
+                    None => break,
+                },
+                _ = look.tick(), if early.is_some() => {
+                    News::Early(Arc::new(early.as_ref().map(Early::overdue).unwrap_or_default()))
+                }
+            };
+            if let News::Rows(rows) = &news {
+                for row in rows.iter() {
+                    summary.add(row);
+                }
+                progress.add(rows.len());
+                if let Some(early) = &early {
+                    early.passed(summary.asked);
+                }
+            }
+            sinks = hand_on(&news, sinks, &mut problems).await;
+            if sinks.is_empty() {
+                // Rows that nobody gets are not worth a request.
+                governor.end(Stop::ReaderGone);
+            }
+        }
+    }
+    let whole = notes.failure().is_none() && !(endless && governor.stop().is_some());
+    problems.extend(notes.failure().map(str::to_owned));
+    summary.duplicates = notes.duplicates();
+    if let Some(kept) = kept {
+        summary.kept = kept.taken();
+        summary.no_longer_asked = if whole { kept.left() } else { 0 };
+    }
+    Outcome { summary, sinks, whole, problems }
+}
+
+/// What there is to be handed on.
+enum News {
+    Rows(Arc<Vec<Row>>),
+    Early(Arc<Vec<(u64, Row)>>),
+}
+
+/// Hands on what there is, and keeps the sinks that took it.
+async fn hand_on(news: &News, sinks: Vec<Sink>, problems: &mut Vec<String>) -> Vec<Sink> {
+    let mut left = Vec::with_capacity(sinks.len());
+    for mut sink in sinks {
+        let taken = match news {
+            News::Rows(rows) => sink.rows(rows).await,
+            News::Early(rows) if rows.is_empty() => Ok(()),
+            News::Early(rows) => sink.early(rows).await,
+        };
+        match taken {
+            Ok(()) => left.push(sink),
+            Err(error) if error.is_closed_pipe() => {}
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    left
+}

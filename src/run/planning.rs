@@ -1,0 +1,60 @@
+//! The plan of a run, printed.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+
+use super::Failure;
+use super::ending::explained;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::github::Client;
+use crate::github::transport::Source;
+use crate::journal::Kept;
+use crate::output::Unwritable;
+use crate::plan::Plan;
+use crate::progress::say;
+use crate::render::Format;
+use crate::report::Summary;
+use crate::roster::Roster;
+
+/// Tells what would be asked, and asks nothing but what is left.
+pub(super) async fn plan(roster: Roster, client: &Client, config: &Config) -> Result<Exit, Failure> {
+    let notes = roster.notes();
+    let kept = match config.journal().filter(|_| config.resume) {
+        Some((_, path)) => Kept::look(path, &config.wants(), &config.layout.columns)?,
+        None => None,
+    };
+    let mut plan = Plan::of(roster, kept, client, config.options).await;
+    if let Some(problem) = notes.failure() {
+        say(problem);
+        return Ok(Exit::Usage);
+    }
+    if !matches!(config.settings.source, Source::Replay(_)) {
+        match client.limits().await {
+            Ok(Some(limits)) => plan.limited(&limits, Timestamp::now()),
+            Ok(None) => {}
+            Err(error) => match client.governor().stop() {
+                Some(stop) => {
+                    say(&explained(&stop, config, &Summary::default()));
+                    return Ok(Exit::of(&stop).unwrap_or(Exit::Incomplete));
+                }
+                None => say(&format!("what is left of the budget is not known: {error}")),
+            },
+        }
+    }
+    let json = config.reports.iter().any(|report| report.path.is_none() && report.format == Format::Json);
+    let mut text = Vec::new();
+    let written = if json {
+        serde_json::to_writer_pretty(&mut text, &plan)
+            .map_err(Into::into)
+            .and_then(|()| text.write_all(b"\n"))
+    } else {
+        plan.print(&mut text)
+    };
+    let written = written.and_then(|()| std::io::stdout().write_all(&text));
+    match written.as_ref().map_err(Unwritable::stdout) {
+        Err(error) if !error.is_closed_pipe() => Err(error.into()),
+        _ => Ok(Exit::Counted),
+    }
+}
