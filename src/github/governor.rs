@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 pub(super) use self::budget::Told;
+use self::crowd::Place;
 use self::gate::{Gate, Leave, State};
 pub use self::moment::Moment;
 pub use self::pace::{QUERIES_A_MINUTE, REST_A_MINUTE};
@@ -91,8 +92,8 @@ impl Governor {
             let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             drop(newcomer);
             let _first = self.first.of(resource).lock().await;
-            let crowd = self.leave(resource, price).await;
-            Permit::new(permit, Arc::clone(&self.gate), resource, price, crowd)
+            let place = self.leave(resource, price).await;
+            Permit::new(permit, Arc::clone(&self.gate), resource, price, place)
         };
         tokio::select! {
             biased;
@@ -102,7 +103,7 @@ impl Governor {
     }
 
     /// Waits until the first in line may leave, or for ever where the run ends before.
-    async fn leave(&self, resource: Resource, price: u64) -> usize {
+    async fn leave(&self, resource: Resource, price: u64) -> Place {
         loop {
             let mut changed = std::pin::pin!(self.gate.changed.notified());
             changed.as_mut().enable();

@@ -50,6 +50,8 @@ pub(super) fn check(
             sso: sso_address(headers).map(|url| visible(&redact(url)).into_owned()),
         },
         404 if is_githubs => LookupError::NotFound,
+        // It began as GitHub's answer, and broke off.
+        404 if body.trim_ascii_start().starts_with(b"{") => LookupError::Malformed("not JSON"),
         // A gateway that does not know the way answers 404 as well. That says nothing of the account.
         404 => LookupError::Status { status: 404, message: "but not in GitHub's words".into(), wait: None },
         status => LookupError::Status { status, message, wait: wait_asked(headers) },
@@ -188,6 +190,7 @@ mod tests {
     #[test]
     fn a_404_that_is_not_githubs_says_nothing_of_the_account() {
         assert_eq!(answer(404, &[], r#"{"message":"Not Found"}"#), LookupError::NotFound);
+        assert!(answer(404, &[], r#"{"message":"Not F"#).is_transient(), "it broke off");
         for body in ["<html>", "", "404 page not found"] {
             assert_eq!(answer(404, &[], body).to_string(), "GitHub answered 404: but not in GitHub's words");
         }

@@ -16,6 +16,7 @@ mod fake;
 
 mod answers;
 mod batches;
+mod faults;
 mod journals;
 mod limits;
 mod logins;

@@ -7,25 +7,64 @@ use tokio::time::Instant;
 /// In flight at first. With more jobs than this it grows with each answer: a server that allows fewer
 /// is found out with a few refusals and not with a hundred.
 const FIRST: usize = 50;
-/// How long it stays below what was refused. Twice as long each time.
-const HOLD: Duration = Duration::from_mins(1);
-const MAX_HOLD: Duration = Duration::from_mins(16);
+/// Where a bound was found it is kept for that many rounds of answers at least.
+const HELD_ROUNDS: usize = 16;
+/// And for that many times the pause that finding it cost: the next try is to cost little in comparison.
+const HELD_PAUSES: u32 = 20;
+
+/// A number that was fine so long ago says nothing any more.
+const PROVED: Duration = Duration::from_mins(1);
 
 /// The requests in flight, and how many there may be.
 #[derive(Debug)]
 pub(super) struct Crowd {
     wanted: usize,
     allowed: usize,
-    /// Up to here it doubles with each round of answers; above it grows by one.
-    doubling: usize,
-    /// Until then it stays at or below this.
-    ceiling: Option<(usize, Instant)>,
-    hold: Duration,
     flying: usize,
     /// Answers since it last grew.
     untroubled: usize,
-    /// When it was cut last, and what was allowed before.
-    cut: Option<(Instant, usize)>,
+    refusals: u64,
+    /// As many were in flight together and none was refused, and when that was seen last.
+    proved: Option<(usize, Instant)>,
+    cut: Option<Cut>,
+}
+
+/// A request's place among those in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// How many were in flight when it left, itself included.
+    number: usize,
+    /// How many had been refused by then.
+    refusals: u64,
+}
+
+/// What was learnt from the refusals of requests that were in flight together.
+#[derive(Debug)]
+struct Cut {
+    at: Instant,
+    /// How many were in flight.
+    flying: usize,
+    refused: usize,
+    /// Whether the server said how long to wait.
+    told: bool,
+    /// Until when what was found holds.
+    until: Instant,
+    /// Answers since then.
+    answers: usize,
+}
+
+impl Cut {
+    /// As many as were not refused: the server's bound, where it answered a fair part of them. Where it
+    /// refused nearly all, their number was not the reason.
+    fn bound(&self) -> Option<usize> {
+        let fine = self.flying.saturating_sub(self.refused);
+        (self.told && fine > 0 && fine >= self.flying / 4).then_some(fine)
+    }
+
+    fn holds(&self, allowed: usize) -> bool {
+        let short = |bound| self.answers < HELD_ROUNDS * bound || Instant::now() < self.until;
+        self.bound().is_some_and(|bound| allowed >= bound && short(bound))
+    }
 }
 
 impl Crowd {
@@ -33,11 +72,10 @@ impl Crowd {
         Self {
             wanted,
             allowed: wanted.min(FIRST),
-            doubling: wanted,
-            ceiling: None,
-            hold: HOLD,
             flying: 0,
             untroubled: 0,
+            refusals: 0,
+            proved: None,
             cut: None,
         }
     }
@@ -46,57 +84,68 @@ impl Crowd {
         self.flying < self.allowed
     }
 
-    /// A request leaves; it is told how many are in flight with it.
-    pub(super) fn depart(&mut self) -> usize {
+    pub(super) fn depart(&mut self) -> Place {
         self.flying += 1;
-        self.flying
+        Place { number: self.flying, refusals: self.refusals }
     }
 
     pub(super) fn land(&mut self) {
         self.flying = self.flying.saturating_sub(1);
     }
 
-    /// A request that left at `started` was answered and not refused.
-    pub(super) fn answered(&mut self, started: Instant) {
-        if self.cut.is_some_and(|(cut, _)| started <= cut) || self.allowed >= self.wanted {
-            return;
+    /// A request that left at `started` was answered and not refused: it grows by one for each round of
+    /// answers, or, as long as nothing was ever refused, for each answer.
+    pub(super) fn answered(&mut self, started: Instant, place: Place) {
+        let is_more = |(proved, at): (usize, Instant)| place.number >= proved || at.elapsed() > PROVED;
+        if place.refusals == self.refusals && self.proved.is_none_or(is_more) {
+            self.proved = Some((place.number, Instant::now()));
         }
-        if let Some((ceiling, until)) = self.ceiling
-            && self.allowed >= ceiling
-            && Instant::now() < until
-        {
+        if let Some(cut) = &mut self.cut {
+            if started <= cut.at {
+                return;
+            }
+            cut.answers += 1;
+            if cut.holds(self.allowed) {
+                return;
+            }
+        }
+        if self.allowed >= self.wanted {
             return;
         }
         self.untroubled += 1;
-        if self.allowed < self.doubling || self.untroubled >= self.allowed {
+        if self.cut.is_none() || self.untroubled >= self.allowed {
             self.allowed += 1;
             self.untroubled = 0;
         }
     }
 
-    /// A request that left at `started`, as the `crowd`-th in flight, was refused.
+    /// A request that left at `started` was refused, and all pause; the server has `told` how long, or
+    /// not.
     ///
-    /// The next goes alone. From there it doubles up to half of what it was, and goes on by one for
-    /// each round up to where the first was refused, but at least to the half: a server that refused
-    /// them all did so for another reason than their number.
-    pub(super) fn refused(&mut self, started: Instant, crowd: usize, pause: Duration) {
+    /// Afterwards there are as many as were not refused together with it, and at most half as many where
+    /// the server was silent about the wait, or refused them nearly all. Where clearly more were fine a
+    /// moment ago, the number is not to blame.
+    pub(super) fn refused(&mut self, started: Instant, place: Place, pause: Duration, told: bool) {
+        self.refusals += 1;
         let now = Instant::now();
-        let before = match self.cut {
-            Some((cut, before)) if started <= cut => before,
-            earlier => {
-                if earlier.is_some() {
-                    self.hold = (self.hold * 2).min(MAX_HOLD);
+        let cut = match &mut self.cut {
+            Some(cut) if started <= cut.at => {
+                cut.refused += 1;
+                cut
+            }
+            cut => {
+                let is_fine =
+                    |(proved, at): (usize, Instant)| place.number <= proved * 3 / 4 && at.elapsed() <= PROVED;
+                if self.allowed <= 1 || (told && self.proved.is_some_and(is_fine)) {
+                    return;
                 }
-                self.ceiling = None;
-                self.cut = Some((now, self.allowed));
-                self.allowed
+                // A pause that ends the run may be longer than any clock goes.
+                let until = now.checked_add(pause.saturating_mul(1 + HELD_PAUSES)).unwrap_or(now);
+                cut.insert(Cut { at: now, flying: self.flying, refused: 1, told, until, answers: 0 })
             }
         };
-        let half = (before / 2).max(1);
-        let least = self.ceiling.map_or(usize::MAX, |(ceiling, _)| ceiling).min(crowd.saturating_sub(1));
-        self.ceiling = Some((least.max(half), now + pause.min(MAX_HOLD) + self.hold));
-        self.doubling = half;
-        self.allowed = 1;
+        let half = (cut.flying / 2).max(1);
+        self.allowed = cut.bound().unwrap_or(half);
         self.untroubled = 0;
     }
 }
@@ -117,45 +166,74 @@ mod tests {
             tokio::time::advance(Duration::from_millis(20)).await;
             sizes.push(flying.len());
             requests += flying.len();
-            for (started, number) in &flying {
+            // Who is refused is not who left last.
+            fastrand::shuffle(&mut flying);
+            let refused = flying.split_off(flying.len().min(most));
+            refusals += refused.len();
+            for (started, place) in refused {
+                crowd.refused(started, place, Duration::from_secs(1), true);
                 crowd.land();
-                if *number > most {
-                    crowd.refused(*started, *number, Duration::from_secs(1));
-                    refusals += 1;
-                } else {
-                    crowd.answered(*started);
-                }
+            }
+            for (started, place) in flying {
+                crowd.answered(started, place);
+                crowd.land();
             }
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         (sizes, requests, refusals)
     }
 
+    /// The only one in flight is refused.
+    fn refuse_one(crowd: &mut Crowd, told: bool) {
+        let place = crowd.depart();
+        crowd.refused(Instant::now(), place, Duration::from_secs(1), told);
+        crowd.land();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn it_settles_below_what_the_server_refuses() {
-        let mut crowd = Crowd::new(100);
-        let (sizes, requests, refusals) = rounds(&mut crowd, 20, 100).await;
-        assert_eq!(sizes[0], 50);
-        assert_eq!(sizes[1], 1);
-        assert_eq!(*sizes.last().unwrap(), 20);
-        assert!(refusals * 100 < requests * 3, "{refusals} of {requests}: {sizes:?}");
+        for most in [1, 5, 12, 20, 49, 60] {
+            let mut crowd = Crowd::new(100);
+            let (sizes, requests, refusals) = rounds(&mut crowd, most, 300).await;
+            assert_eq!(sizes[0], 50);
+            assert_eq!(*sizes.last().unwrap(), most, "{sizes:?}");
+            assert!(refusals * 100 < requests * 30 / most.min(10), "{refusals} of {requests}: {sizes:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_tries_more_again_after_a_while() {
         let mut crowd = Crowd::new(30);
         rounds(&mut crowd, 10, 20).await;
-        tokio::time::advance(MAX_HOLD * 2).await;
+        tokio::time::advance(Duration::from_mins(2)).await;
         let (sizes, ..) = rounds(&mut crowd, 100, 60).await;
         assert_eq!(sizes.last(), Some(&30), "{sizes:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_all_are_refused_it_is_halved() {
+    async fn where_all_are_refused_it_is_halved_and_grows_by_one_a_round() {
         let mut crowd = Crowd::new(10);
         rounds(&mut crowd, 0, 1).await;
-        let (sizes, ..) = rounds(&mut crowd, 100, 10).await;
-        assert_eq!(sizes, [1, 2, 4, 5, 5, 5, 5, 5, 5, 5]);
+        assert_eq!(rounds(&mut crowd, 100, 7).await.0, [5, 6, 7, 8, 9, 10, 10]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_of_few_where_many_were_fine_is_not_because_of_their_number() {
+        let mut crowd = Crowd::new(40);
+        rounds(&mut crowd, 100, 2).await;
+        refuse_one(&mut crowd, true);
+        assert_eq!(rounds(&mut crowd, 100, 1).await.0, [40]);
+        // Where no wait was told there are fewer all the same.
+        refuse_one(&mut crowd, false);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(rounds(&mut crowd, 100, 3).await.0, [1, 2, 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_refused_alone_makes_nothing_smaller() {
+        let mut crowd = Crowd::new(1);
+        refuse_one(&mut crowd, false);
+        assert_eq!(rounds(&mut crowd, 100, 3).await.0, [1, 1, 1]);
     }
 
     #[tokio::test(start_paused = true)]

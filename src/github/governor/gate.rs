@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::Pause;
 use super::budget::Budget;
-use super::crowd::Crowd;
+use super::crowd::{Crowd, Place};
 use super::health::Health;
 use super::moment::{Moment, ServerClock};
 use super::pace::Pace;
@@ -87,8 +87,8 @@ impl State {
         pause.and(pace).and(crowd).and(self.budgets.of(resource).leave(price))
     }
 
-    /// A request leaves; tells how many are in flight with it.
-    pub(super) fn depart(&mut self, resource: Resource, price: u64) -> usize {
+    /// A request leaves; tells its place among those in flight.
+    pub(super) fn depart(&mut self, resource: Resource, price: u64) -> Place {
         self.budgets.of_mut(resource).depart(price);
         if let Some(paces) = &mut self.paces {
             paces.of_mut(resource).depart();

@@ -53,7 +53,7 @@ impl Governor {
         let error = match outcome {
             Ok(()) => {
                 let mut state = self.state();
-                state.crowd.answered(started);
+                state.crowd.answered(started, permit.place);
                 return state.health.good(started);
             }
             Err(error) => error,
@@ -62,7 +62,7 @@ impl Governor {
             let mut state = self.state();
             state.health.answered();
             if !matches!(error, LookupError::RateLimited { .. }) {
-                state.crowd.answered(started);
+                state.crowd.answered(started, permit.place);
             }
         }
         match error {
@@ -115,8 +115,9 @@ impl Governor {
             let late = if rounds <= MAX_LATE { LATE * rounds } else { WAIT_UNTOLD };
             return state.budgets.of_mut(permit.resource).refused(late);
         }
+        let told = wait.is_some();
         let wait = wait.unwrap_or(WAIT_UNTOLD * 2u32.saturating_pow(rounds.saturating_sub(1)));
-        state.crowd.refused(started, permit.crowd, wait);
+        state.crowd.refused(started, permit.place, wait, told);
         drop(state);
         self.wait(wait, "GitHub's rate limit lasts");
     }

@@ -5,32 +5,34 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::crowd::Place;
 use super::gate::Gate;
 use super::resource::Resource;
 
 /// One request's leave to be in flight, from the gate to the answer's last byte.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "it holds the semaphore's permit")]
 pub(in crate::github) struct Permit {
     gate: Arc<Gate>,
     pub(super) resource: Resource,
     price: u64,
-    /// How many were in flight when it left, itself included.
-    pub(super) crowd: usize,
+    /// Its place among those in flight.
+    pub(super) place: Place,
     sent: Option<Instant>,
     /// An answer has told what is left of the budget.
     pub(super) heard: bool,
-    _place: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Permit {
     pub(super) fn new(
-        place: Option<OwnedSemaphorePermit>,
+        permit: Option<OwnedSemaphorePermit>,
         gate: Arc<Gate>,
         resource: Resource,
         price: u64,
-        crowd: usize,
+        place: Place,
     ) -> Self {
-        Self { gate, resource, price, crowd, sent: None, heard: false, _place: place }
+        Self { gate, resource, price, place, sent: None, heard: false, _permit: permit }
     }
 
     /// The request leaves now.
