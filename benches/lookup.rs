@@ -10,9 +10,9 @@ mod fake;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use fake::{Behaviour, Fake};
+use fake::{Behaviour, Fake, Primary};
 
 const RUNS: usize = 5;
 
@@ -101,6 +101,36 @@ fn main() {
         let name = arguments.first().copied().unwrap_or_default();
         let _ = writeln!(out, "\n`ghrepos {name} …`: {:.1?}, the median of {RUNS}", times[RUNS / 2]);
     }
+    under_limits(&mut out);
+}
+
+/// Against limits: a budget of a thousand in windows of five seconds, and a server that takes twenty in
+/// flight.
+fn under_limits(out: &mut impl Write) {
+    let primary = Primary::new(1000, Duration::from_secs(5));
+    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
+    let second = |time: SystemTime| time.duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let begun = SystemTime::now();
+    run(&fake, &rest(3000, 10, 0));
+    // Windows begin at whole seconds: the third, from which the last thousand come, ten after the first.
+    let least = UNIX_EPOCH + Duration::from_secs(second(begun) + 10);
+    let least = least.duration_since(begun).expect("later").as_secs_f64();
+    let took = begun.elapsed().expect("later").as_secs_f64();
+    let _ = writeln!(
+        out,
+        "\n3,000 logins at 1,000 in 5 s: {took:.2} s, the least possible is {least:.2} s ({:.3}); {} refused",
+        took / least,
+        fake.refusals().len()
+    );
+    let latency = Duration::from_millis(20);
+    let fake = Fake::start(Behaviour { crowd: Some((20, Some(1))), latency, ..Behaviour::default() });
+    let took = run(&fake, &rest(3000, 100, 20));
+    let _ = writeln!(
+        out,
+        "\n3,000 logins, -j 100, at most 20 in flight at 20 ms: {took:.1?}, the least possible is 3 s; {} of {} refused",
+        fake.refusals().len(),
+        fake.requests()
+    );
 }
 
 fn program(arguments: &[&str]) -> Command {

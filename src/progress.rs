@@ -68,7 +68,8 @@ impl Progress {
             }
             loop {
                 let done = progress.done.load(Ordering::Relaxed);
-                let waiting = client.governor().pause().map(|pause| (pause.reason, pause.until.wait()));
+                let waiting =
+                    client.governor().pause().map(|pause| (pause.reason.name(), pause.until.wait()));
                 let line = line(done, total, begun.elapsed(), waiting);
                 if progress.how == config::Progress::Bar {
                     progress.bar.set_position(done);
@@ -91,7 +92,7 @@ impl Progress {
             let Some(pause) = client.governor().pause() else { continue };
             if pause.until.wait() > LINE && told.as_ref() != Some(&pause) {
                 let done = self.done.load(Ordering::Relaxed);
-                say(&line(done, total, begun.elapsed(), Some((pause.reason, pause.until.wait()))));
+                say(&line(done, total, begun.elapsed(), Some((pause.reason.name(), pause.until.wait()))));
                 told = Some(pause);
             }
         }
@@ -120,7 +121,7 @@ fn line(done: u64, total: Option<u64>, elapsed: Duration, waiting: Option<(&str,
         let until =
             jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
         let until = until.strftime("%H:%M:%S");
-        return format!("{line}, waiting until {until} ({}): {reason}", duration(wait));
+        return format!("{line}, waiting for {reason} until {until} ({})", duration(wait));
     }
     if done > 0 {
         if rate >= 1.0 {
@@ -227,8 +228,7 @@ mod tests {
         assert_eq!(line(2001, Some(2000), seconds(10), None), "2,001 of 2,000, 200/s");
         assert_eq!(line(1500, None, seconds(10), None), "1,500 done, 150/s");
         let waiting = line(5, Some(10), seconds(1), Some(("GitHub's rate limit", seconds(60))));
-        assert!(
-            waiting.starts_with("5 of 10, waiting until ") && waiting.ends_with(" (1m): GitHub's rate limit")
-        );
+        assert!(waiting.starts_with("5 of 10, waiting for GitHub's rate limit until "), "{waiting}");
+        assert!(waiting.ends_with(" (1m)"), "{waiting}");
     }
 }

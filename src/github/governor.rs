@@ -29,7 +29,7 @@ pub(super) use self::permit::Permit;
 use self::resource::Each;
 pub use self::resource::Resource;
 use super::settings::Settings;
-use super::stop::Stop;
+use super::stop::{Hold, Stop};
 use super::transport::Source;
 use crate::text;
 
@@ -42,8 +42,8 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 pub struct Pause {
     /// When requests may leave again.
     pub until: Moment,
-    /// What is waited for, in words.
-    pub reason: &'static str,
+    /// What is waited for.
+    pub reason: Hold,
 }
 
 /// Bounds, pauses and ends the requests of a run.
@@ -134,7 +134,7 @@ impl Governor {
     }
 
     /// Ends the run where a wait is longer than any that was allowed.
-    fn allow(&self, moment: Moment, reason: &'static str) {
+    fn allow(&self, moment: Moment, reason: Hold) {
         let wait = moment.wait();
         if wait > self.max_wait {
             self.end(Stop::Limited { until: moment.timestamp(), reason });
@@ -146,7 +146,7 @@ impl Governor {
     }
 
     /// Lets nobody leave for this long.
-    fn wait(&self, wait: Duration, reason: &'static str) {
+    fn wait(&self, wait: Duration, reason: Hold) {
         if !self.patient {
             return;
         }

@@ -6,6 +6,36 @@ use jiff::Timestamp;
 
 use crate::text;
 
+/// What requests wait for. As text: what lasts until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Hold {
+    /// A budget's reset, or the wait that a refusal asked for.
+    #[error("GitHub's rate limit lasts")]
+    RateLimit,
+    /// The documented requests a minute.
+    #[error("GitHub's limit of requests a minute lasts")]
+    Minute,
+    /// A server that asks for a while.
+    #[error("GitHub is busy")]
+    Busy,
+    /// A host that takes no connections.
+    #[error("no connection")]
+    Connection,
+}
+
+impl Hold {
+    /// For those who wait: `waiting for …`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RateLimit => "GitHub's rate limit",
+            Self::Minute => "GitHub's limit of requests a minute",
+            Self::Busy => "GitHub, which is busy",
+            Self::Connection => "a connection",
+        }
+    }
+}
+
 /// Why a run ended before every login was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
@@ -33,7 +63,7 @@ pub enum Stop {
         /// When to go on.
         until: Timestamp,
         /// What is waited for.
-        reason: &'static str,
+        reason: Hold,
     },
     /// The time that was given is over, or would be before the next request may leave.
     #[error("the deadline of {} has come", text::duration(*.given))]
@@ -41,7 +71,7 @@ pub enum Stop {
         /// How long the run was to ask.
         given: Duration,
         /// When the next request could leave, and what it would wait for.
-        until: Option<(Timestamp, &'static str)>,
+        until: Option<(Timestamp, Hold)>,
     },
     /// Refused for a limit again and again, with the waits that were asked for in between.
     #[error("GitHub's rate limit still refused after {0} waits")]

@@ -110,6 +110,6 @@ fn a_long_wait_is_told_where_nobody_watches() {
     let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
     let wait = run.stderr.lines().next().unwrap();
-    assert!(wait.starts_with("ghrepos: 30 of 40, waiting until "), "{wait}");
-    assert!(wait.ends_with("): GitHub's rate limit lasts"), "{wait}");
+    assert!(wait.starts_with("ghrepos: 30 of 40, waiting for GitHub's rate limit until "), "{wait}");
+    assert!(wait.ends_with("s)"), "{wait}");
 }

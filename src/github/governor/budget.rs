@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::gate::Leave;
 use super::moment::Moment;
+use crate::github::stop::Hold;
 
 /// What an answer says is left: `x-ratelimit-limit`, `-remaining`, `-reset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl Budget {
         } else if reset.has_come() {
             Leave::Now
         } else {
-            Leave::At(*reset, "GitHub's rate limit lasts")
+            Leave::At(*reset, Hold::RateLimit)
         }
     }
 

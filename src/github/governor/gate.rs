@@ -12,6 +12,7 @@ use super::moment::{Moment, ServerClock};
 use super::pace::Pace;
 use super::resource::{Each, Resource};
 use crate::github::settings::Settings;
+use crate::github::stop::Hold;
 
 /// When a request may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(super) enum Leave {
     /// When something has changed: one that is in flight has landed.
     Changed,
     /// Not before, and why.
-    At(Moment, &'static str),
+    At(Moment, Hold),
 }
 
 impl Leave {

@@ -9,7 +9,7 @@ use super::health::{MAX_ILL_ROUNDS, MAX_MUTE_ROUNDS, MAX_ROUNDS};
 use super::{Governor, Moment, Permit, backoff};
 use crate::github::error::LookupError;
 use crate::github::refusal;
-use crate::github::stop::Stop;
+use crate::github::stop::{Hold, Stop};
 
 /// What GitHub asks clients to wait at least, after a refusal that does not say how long.
 const WAIT_UNTOLD: Duration = Duration::from_mins(1);
@@ -69,7 +69,7 @@ impl Governor {
             LookupError::Unauthorized(message) if authorized => self.end(Stop::TokenRefused(message.clone())),
             LookupError::Unauthorized(message) => self.end(Stop::TokenNeeded(message.clone())),
             LookupError::RateLimited { wait, primary, .. } => self.refused(permit, started, *wait, *primary),
-            LookupError::Status { wait: Some(wait), .. } => self.wait(*wait, "GitHub is busy"),
+            LookupError::Status { wait: Some(wait), .. } => self.wait(*wait, Hold::Busy),
             LookupError::NoConnection(_) => {
                 permit.forgive();
                 let mut state = self.state();
@@ -81,7 +81,7 @@ impl Governor {
                     self.end(Stop::OutOfReach(error.to_string()));
                 } else {
                     // Not even a connection: the others would fare no better just now.
-                    self.wait(backoff(rounds), "no connection");
+                    self.wait(backoff(rounds), Hold::Connection);
                 }
             }
             LookupError::TimedOut(_) | LookupError::Broken(_) => {
@@ -119,6 +119,6 @@ impl Governor {
         let wait = wait.unwrap_or(WAIT_UNTOLD * 2u32.saturating_pow(rounds.saturating_sub(1)));
         state.crowd.refused(started, permit.place, wait, told);
         drop(state);
-        self.wait(wait, "GitHub's rate limit lasts");
+        self.wait(wait, Hold::RateLimit);
     }
 }

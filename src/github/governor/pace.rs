@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::gate::Leave;
 use super::moment::Moment;
 use super::resource::Resource;
+use crate::github::stop::Hold;
 
 /// Points a minute that GitHub grants its REST API; a GET is one.
 pub const REST_A_MINUTE: usize = 900;
@@ -44,9 +45,7 @@ impl Pace {
         }
         match self.answered.front() {
             _ if self.answered.len() + self.flying < self.granted => Leave::Now,
-            Some(oldest) => {
-                Leave::At(Moment::after(*oldest + MINUTE - now), "GitHub's limit of requests a minute lasts")
-            }
+            Some(oldest) => Leave::At(Moment::after(*oldest + MINUTE - now), Hold::Minute),
             None => Leave::Changed,
         }
     }
