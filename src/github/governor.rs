@@ -33,6 +33,8 @@ use super::stop::{Hold, Stop};
 use super::transport::Source;
 use crate::text;
 
+/// How often it is looked whether somebody may leave, though nobody has come back.
+const LOOK: Duration = Duration::from_millis(250);
 /// Back-off before the second attempt; it doubles with every further one.
 const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -103,7 +105,7 @@ impl Governor {
     }
 
     /// Waits until the first in line may leave, or for ever where the run ends before.
-    async fn leave(&self, resource: Resource, price: u64) -> Place {
+    async fn leave(&self, resource: Resource, price: u64) -> (Place, bool) {
         loop {
             let mut changed = std::pin::pin!(self.gate.changed.notified());
             changed.as_mut().enable();
@@ -121,7 +123,8 @@ impl Governor {
                 }
             };
             match wait {
-                None => changed.await,
+                // A reset may come meanwhile.
+                None => drop(tokio::time::timeout(LOOK, changed).await),
                 Some((moment, reason)) => {
                     self.allow(moment, reason);
                     tokio::select! {

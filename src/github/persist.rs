@@ -40,7 +40,9 @@ impl Client {
             // A limit is nobody's own failure, and everybody waits for it together. But there is no
             // end of it where a server refuses just this one.
             let (number, most) = match error {
-                LookupError::RateLimited { .. } => (&mut refusals, retries.saturating_mul(REFUSALS_A_RETRY)),
+                LookupError::RateLimited { .. } => {
+                    (&mut refusals, retries.max(1).saturating_mul(REFUSALS_A_RETRY))
+                }
                 _ => (&mut failures, retries),
             };
             *number += 1;

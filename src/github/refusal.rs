@@ -76,10 +76,10 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// A refusal because of a limit, as GitHub's documentation tells them apart: with `retry-after` the
-/// wait is told; else, where nothing remains, it is until the reset; else it is not told.
+/// wait is told; where nothing remains, it is until the reset; else it is not told.
 pub(super) fn limited(status: u16, headers: &HeaderMap) -> LookupError {
     let wait = wait_asked(headers);
-    let primary = wait.is_none() && told(headers).is_some_and(|(_, told)| told.remaining == 0);
+    let primary = told(headers).is_some_and(|(_, told)| told.remaining == 0);
     LookupError::RateLimited { status, wait, primary }
 }
 

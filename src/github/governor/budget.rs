@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::gate::Leave;
 use super::moment::Moment;
 use crate::github::stop::Hold;
@@ -19,45 +21,53 @@ pub(in crate::github) struct Told {
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     known: Option<(Told, Moment)>,
+    /// When that was told.
+    learnt: Option<Instant>,
     /// The price of the requests in flight: what was told last may or may not hold it already.
     spending: u64,
     flying: usize,
+    /// A request has gone ahead after the reset.
+    probing: bool,
 }
 
 /// Resets that differ by no more are the same: GitHub's vary by a second from answer to answer.
-const SAME: i64 = 2;
+const SAME: u64 = 2;
 
 impl Budget {
-    /// Learns from an answer. Answers overtake each other: within a window the least counts.
-    pub(super) fn learn(&mut self, told: Told, reset: Moment) {
+    /// Learns from an answer to a request that was sent at `sent`. Answers overtake each other: within a
+    /// window the least counts, and one window behind the other.
+    pub(super) fn learn(&mut self, told: Told, reset: Moment, sent: Instant) {
+        let now = Instant::now();
         let Some((known, known_reset)) = &mut self.known else {
-            self.known = Some((told, reset));
+            (self.known, self.learnt) = (Some((told, reset)), Some(now));
             return;
         };
-        if told.reset > known.reset {
-            (*known, *known_reset) = (told, reset);
-        } else if told.reset == known.reset || (told.reset >= known.reset - SAME && !known_reset.has_come()) {
+        let same = told.reset.abs_diff(known.reset) <= SAME && !known_reset.has_come();
+        // Who was sent when the other was known already tells the newer, be its window the earlier one.
+        let newer = self.learnt.is_none_or(|learnt| sent > learnt) && !reset.has_come();
+        if told.reset == known.reset || same {
             known.remaining = known.remaining.min(told.remaining);
             if told.reset == known.reset {
                 *known_reset = reset;
             }
+        } else if told.reset > known.reset || newer {
+            (self.known, self.learnt) = (Some((told, reset)), Some(now));
         }
     }
 
     /// A good answer told nothing: there are no limits, or none any more.
     pub(super) fn forget(&mut self) {
-        self.known = None;
+        if self.known.as_ref().is_some_and(|(known, reset)| known.remaining > 0 || reset.has_come()) {
+            self.known = None;
+        }
     }
 
-    /// Refused for lack of it, at a moment when there should be some again: the reset was told in whole
-    /// seconds, and the window may end a little later.
-    pub(super) fn refused(&mut self, wait: Duration) {
-        if let Some((known, reset)) = &mut self.known
-            && known.remaining == 0
-            && reset.wait() < wait
-        {
-            *reset = Moment::after(wait);
-        }
+    /// Refused for lack of it. Whatever other answers have told, nothing is left until the reset that the
+    /// refusal tells; and where that has come already, for `late`: it was told in whole seconds, and the
+    /// window may end a little later.
+    pub(super) fn refused(&mut self, told: Told, reset: Moment, late: Duration) {
+        let reset = if reset.wait() < late { Moment::after(late) } else { reset };
+        (self.known, self.learnt) = (Some((Told { remaining: 0, ..told }, reset)), Some(Instant::now()));
     }
 
     /// Whether a request of this price may leave. Once the reset has come a single one goes ahead and
@@ -69,22 +79,31 @@ impl Budget {
         let left = known.remaining.saturating_sub(self.spending);
         if left >= price.min(known.limit) {
             Leave::Now
+        } else if reset.has_come() {
+            // Those that were under way before the reset are not waited for.
+            if self.probing { Leave::Changed } else { Leave::Now }
         } else if self.flying > 0 {
             Leave::Changed
-        } else if reset.has_come() {
-            Leave::Now
         } else {
             Leave::At(*reset, Hold::RateLimit)
         }
     }
 
-    pub(super) fn depart(&mut self, price: u64) {
+    /// A request leaves; tells whether it is the one that goes ahead.
+    pub(super) fn depart(&mut self, price: u64) -> bool {
+        let probes = self.known.as_ref().is_some_and(|(known, reset)| {
+            reset.has_come() && known.remaining.saturating_sub(self.spending) < price.min(known.limit)
+        });
         self.spending += price;
         self.flying += 1;
+        self.probing |= probes;
+        probes
     }
 
-    /// A request is back. `charged`: it was sent, and no answer told what is left.
-    pub(super) fn land(&mut self, price: u64, charged: bool) {
+    /// A request is back. `charged`: it was sent, and no answer told what is left. `probed`: it had gone
+    /// ahead.
+    pub(super) fn land(&mut self, price: u64, charged: bool, probed: bool) {
+        self.probing &= !probed;
         self.spending = self.spending.saturating_sub(price);
         self.flying = self.flying.saturating_sub(1);
         if let (true, Some((known, _))) = (charged, &mut self.known) {
@@ -104,49 +123,79 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_that_overtake_each_other_do_not_raise_what_is_left() {
         let (mut budget, reset) = (Budget::default(), Moment::after(Duration::from_mins(1)));
-        budget.learn(told(5, 1000), reset);
-        budget.learn(told(7, 1000), reset);
-        budget.learn(told(9, 999), reset);
-        budget.learn(told(80, 900), reset);
+        budget.learn(told(5, 1000), reset, Instant::now());
+        budget.learn(told(7, 1000), reset, Instant::now());
+        budget.learn(told(9, 999), reset, Instant::now());
+        budget.learn(told(80, 900), reset, Instant::now());
         for _ in 0..5 {
             assert_eq!(budget.leave(1), Leave::Now);
             budget.depart(1);
         }
         assert_eq!(budget.leave(1), Leave::Changed, "all that is left is in flight");
         for left in [4, 3, 2, 1, 0] {
-            budget.learn(told(left, 1000), reset);
-            budget.land(1, false);
+            budget.learn(told(left, 1000), reset, Instant::now());
+            budget.land(1, false, false);
         }
         assert!(matches!(budget.leave(1), Leave::At(at, _) if at == reset));
-        budget.learn(told(99, 4600), Moment::after(Duration::from_hours(1)));
+        budget.learn(told(99, 4600), Moment::after(Duration::from_hours(1)), Instant::now());
         assert_eq!(budget.leave(1), Leave::Now);
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_the_reset_a_single_request_goes_ahead() {
         let mut budget = Budget::default();
-        budget.learn(told(0, 1000), Moment::after(Duration::ZERO));
+        budget.learn(told(0, 1000), Moment::after(Duration::ZERO), Instant::now());
         assert_eq!(budget.leave(1), Leave::Now);
         budget.depart(1);
         assert_eq!(budget.leave(1), Leave::Changed);
-        budget.land(1, true);
-        budget.refused(Duration::from_millis(100));
+        budget.land(1, true, true);
+        budget.refused(told(0, 1000), Moment::after(Duration::ZERO), Duration::from_millis(100));
         assert!(matches!(budget.leave(1), Leave::At(..)), "refused again: not at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_counts_for_more_than_what_was_told_before() {
+        let mut budget = Budget::default();
+        budget.learn(told(99, 9000), Moment::after(Duration::from_secs(8000)), Instant::now());
+        let reset = Moment::after(Duration::from_secs(3));
+        budget.refused(told(0, 1000), reset, Duration::from_millis(100));
+        assert_eq!(budget.leave(1), Leave::At(reset, Hold::RateLimit));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_answer_may_tell_of_an_earlier_window() {
+        let mut budget = Budget::default();
+        budget.learn(told(0, 9000), Moment::after(Duration::from_secs(8000)), Instant::now());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        budget.learn(told(50, 1000), Moment::after(Duration::from_secs(3)), Instant::now());
+        assert_eq!(budget.leave(1), Leave::Now);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_under_way_before_the_reset_holds_nobody_up() {
+        let mut budget = Budget::default();
+        budget.depart(1);
+        budget.learn(told(0, 1000), Moment::after(Duration::from_secs(3)), Instant::now());
+        assert_eq!(budget.leave(1), Leave::Changed);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(budget.leave(1), Leave::Now);
+        assert!(budget.depart(1));
+        assert_eq!(budget.leave(1), Leave::Changed, "one alone");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_without_an_answer_may_have_been_paid_for() {
         let mut budget = Budget::default();
-        budget.learn(told(1, 1000), Moment::after(Duration::from_mins(1)));
+        budget.learn(told(1, 1000), Moment::after(Duration::from_mins(1)), Instant::now());
         budget.depart(1);
-        budget.land(1, true);
+        budget.land(1, true, true);
         assert!(matches!(budget.leave(1), Leave::At(..)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_price_above_the_limit_leaves_with_a_full_budget() {
         let mut budget = Budget::default();
-        budget.learn(told(100, 1000), Moment::after(Duration::from_mins(1)));
+        budget.learn(told(100, 1000), Moment::after(Duration::from_mins(1)), Instant::now());
         assert_eq!(budget.leave(300), Leave::Now);
     }
 }

@@ -88,12 +88,13 @@ impl State {
         pause.and(pace).and(crowd).and(self.budgets.of(resource).leave(price))
     }
 
-    /// A request leaves; tells its place among those in flight.
-    pub(super) fn depart(&mut self, resource: Resource, price: u64) -> Place {
-        self.budgets.of_mut(resource).depart(price);
+    /// A request leaves; tells its place among those in flight, and whether it is the one
+    /// that goes ahead after a reset.
+    pub(super) fn depart(&mut self, resource: Resource, price: u64) -> (Place, bool) {
+        let probes = self.budgets.of_mut(resource).depart(price);
         if let Some(paces) = &mut self.paces {
             paces.of_mut(resource).depart();
         }
-        self.crowd.depart()
+        (self.crowd.depart(), probes)
     }
 }

@@ -28,17 +28,21 @@ impl Governor {
             state.clock.learn(date, permit.sent().unwrap_or_else(Instant::now));
         }
         let budget = permit.resource;
-        match refusal::told(headers) {
-            Some((resource, _)) if resource.is_some_and(|told| told != permit.resource) => {}
-            Some((_, told)) => {
-                // A reset that makes no sense is none.
-                if let Some(wait) = state.clock.until(told.reset) {
-                    state.budgets.of_mut(budget).learn(told, Moment::after(wait));
-                    permit.heard = true;
-                }
+        let sent = permit.sent().unwrap_or_else(Instant::now);
+        let Some((resource, told)) = refusal::told(headers) else {
+            if good {
+                state.budgets.of_mut(budget).forget();
             }
-            None if good => state.budgets.of_mut(budget).forget(),
-            None => {}
+            return;
+        };
+        // A reset that makes no sense is none.
+        if let Some(wait) = state.clock.until(told.reset) {
+            let reset = Moment::after(wait);
+            permit.told = Some((told, reset));
+            if resource.is_none_or(|resource| resource == budget) {
+                state.budgets.of_mut(budget).learn(told, reset, sent);
+                permit.heard = true;
+            }
         }
     }
 
@@ -110,13 +114,19 @@ impl Governor {
             drop(state);
             return self.end(Stop::RefusedAgain(rounds - 1));
         }
-        if primary {
-            // The budget was told to be empty, and until when.
-            let late = if rounds <= MAX_LATE { LATE * rounds } else { WAIT_UNTOLD };
-            return state.budgets.of_mut(permit.resource).refused(late);
+        // Who is refused again and again is not told the truth about the wait: it grows.
+        let late = if rounds <= MAX_LATE { LATE * 3u32.saturating_pow(rounds - 1) } else { WAIT_UNTOLD };
+        if let (true, Some((told, reset))) = (primary, permit.told) {
+            state.budgets.of_mut(permit.resource).refused(told, reset, late);
+            drop(state);
+            if let Some(wait) = wait {
+                self.wait(wait, Hold::RateLimit);
+            }
+            return;
         }
         let told = wait.is_some();
-        let wait = wait.unwrap_or(WAIT_UNTOLD * 2u32.saturating_pow(rounds.saturating_sub(1)));
+        let untold = WAIT_UNTOLD * 2u32.saturating_pow(rounds.saturating_sub(1));
+        let wait = wait.map_or(untold, |wait| wait.max(late.min(LATE * 27)));
         state.crowd.refused(started, permit.place, wait, told);
         drop(state);
         self.wait(wait, Hold::RateLimit);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::budget::Told;
 use super::crowd::Place;
 use super::gate::Gate;
+use super::moment::Moment;
 use super::resource::Resource;
 
 /// One request's leave to be in flight, from the gate to the answer's last byte.
@@ -16,8 +18,11 @@ pub(in crate::github) struct Permit {
     gate: Arc<Gate>,
     pub(super) resource: Resource,
     price: u64,
-    /// Its place among those in flight.
+    /// How it left.
     pub(super) place: Place,
+    probes: bool,
+    /// What its answer told of its budget.
+    pub(super) told: Option<(Told, Moment)>,
     sent: Option<Instant>,
     /// An answer has told what is left of the budget.
     pub(super) heard: bool,
@@ -30,9 +35,9 @@ impl Permit {
         gate: Arc<Gate>,
         resource: Resource,
         price: u64,
-        place: Place,
+        (place, probes): (Place, bool),
     ) -> Self {
-        Self { gate, resource, price, place, sent: None, heard: false, _permit: permit }
+        Self { gate, resource, price, place, probes, told: None, sent: None, heard: false, _permit: permit }
     }
 
     /// The request leaves now.
@@ -55,7 +60,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.gate.state();
         let sent = self.sent.is_some();
-        state.budgets.of_mut(self.resource).land(self.price, sent && !self.heard);
+        state.budgets.of_mut(self.resource).land(self.price, sent && !self.heard, self.probes);
         if let Some(paces) = &mut state.paces {
             paces.of_mut(self.resource).land(sent);
         }
