@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use self::file::beside;
+pub(crate) use self::file::{beside, resolved};
 use crate::journal::Journal;
 use crate::render::{Format, Layout, Meta, Output, Renderer, renderer};
 use crate::report::{Row, Summary};

@@ -11,8 +11,9 @@ use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
@@ -58,6 +59,7 @@ pub struct Roster {
 pub struct Notes {
     duplicates: AtomicU64,
     failure: OnceLock<String>,
+    whole: AtomicBool,
 }
 
 impl Notes {
@@ -65,6 +67,12 @@ impl Notes {
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         self.duplicates.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was read to its end.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
     }
 
     /// Why the rest of a list could not be read, if it could not.
@@ -140,7 +148,12 @@ impl Roster {
         let notes = self.notes;
         let mut seen = HashSet::new();
         let typed = stream::iter(self.typed.into_iter().map(|text| Login::parse(&text)));
-        typed.chain(lines(self.lists, Arc::clone(&notes))).filter(move |entry| {
+        let ended = Arc::clone(&notes);
+        let end = stream::poll_fn(move |_| {
+            ended.whole.store(ended.failure().is_none(), Ordering::Relaxed);
+            Poll::Ready(None)
+        });
+        typed.chain(lines(self.lists, Arc::clone(&notes))).chain(end).filter(move |entry| {
             let new = seen.insert(key(entry));
             if !new {
                 notes.duplicates.fetch_add(1, Ordering::Relaxed);

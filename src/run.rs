@@ -4,7 +4,7 @@ mod counting;
 mod ending;
 mod planning;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -23,6 +23,9 @@ use crate::render::Meta;
 use crate::report::Via;
 use crate::roster::{self, Roster, Unreadable};
 use crate::text::{counted, thousands};
+
+/// A second signal within this time is the first once more.
+const TWICE: Duration = Duration::from_millis(500);
 
 /// A run could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +80,11 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let interrupted = async {
         let stop = interruption().await;
         client.governor().end(stop);
-        Exit::of(&interruption().await).unwrap_or(Exit::Interrupted)
+        // Whoever signals a process and its group signals it twice.
+        tokio::time::sleep(TWICE).await;
+        let exit = Exit::of(&interruption().await).unwrap_or(Exit::Interrupted);
+        say("ended at once, without the reports that were not written yet");
+        exit
     };
     tokio::select! {
         exit = work => Ok(exit),
@@ -183,7 +190,7 @@ async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Ins
     if let Some(stop) = &stop {
         exit = Exit::of(stop).map_or(exit, |status| exit.or(status));
         if *stop != Stop::ReaderGone && !(stop.is_signal() && config.quiet) {
-            say(&explained(stop, config, &summary));
+            say(&explained(stop, config, &summary, whole));
         }
     }
     if written && !in_vain && !config.quiet {

@@ -77,7 +77,7 @@ pub enum Stop {
     #[error("GitHub's rate limit still refused after {0} waits")]
     RefusedAgain(u32),
     /// The budget of `--max-points` is spent.
-    #[error("{} may be spent, and not enough is left of that", text::counted(*.0, "point", "points"))]
+    #[error("the budget of {} is spent", text::counted(*.0, "point", "points"))]
     Spent(u64),
     /// A report or a recording could not be written.
     #[error("{0}")]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{NotAJournal, Wants, key};
 use crate::render::line;
-use crate::report::{Column, Row};
+use crate::report::{Column, Row, Status};
 use crate::roster::Entry;
 use crate::text::visible;
 
@@ -31,6 +31,8 @@ pub(super) type Places = Arc<Mutex<HashMap<Box<str>, Place>>>;
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) places: Places,
+    /// Answers that are not kept, for their age or because they hold too little: better than none.
+    pub(super) earlier: HashMap<Box<str>, Place>,
     /// The length of its whole lines.
     pub(super) length: u64,
     /// Whether the last line is whole but for its end.
@@ -47,7 +49,7 @@ pub(super) fn scan(
     let unusable = |cause| NotAJournal::unusable(path, cause);
     let mut reader = BufReader::with_capacity(256 << 10, file);
     reader.seek(SeekFrom::Start(0)).map_err(unusable)?;
-    let mut places = HashMap::new();
+    let (mut places, mut earlier) = (HashMap::new(), HashMap::new());
     let (mut at, mut number, mut bytes, mut written) = (0_u64, 0_u64, Vec::new(), Vec::new());
     let mut unended = false;
     loop {
@@ -64,37 +66,44 @@ pub(super) fn scan(
                 let keeps = wants.keeps(&row);
                 let keeps =
                     keeps.map_err(|flag| NotAJournal::MadeWithMore { path: path.to_owned(), flag })?;
-                // Of several rows of a login the last counts.
+                written.clear();
+                line(&mut written, columns, &row);
+                let exact =
+                    if whole { bytes == written } else { written.strip_suffix(b"\n") == Some(&bytes) };
+                let length = u32::try_from(length).unwrap_or(u32::MAX) + u32::from(!whole);
+                let place = Place { at, length, exact };
+                // Of several answers the last counts; what is none takes the place of no answer.
                 if keeps {
-                    written.clear();
-                    line(&mut written, columns, &row);
-                    let mut exact = bytes == written;
-                    if !whole {
-                        exact = written.strip_suffix(b"\n") == Some(&bytes);
-                    }
-                    let length = u32::try_from(length).unwrap_or(u32::MAX) + u32::from(!whole);
-                    places.insert(key(&row), Place { at, length, exact });
-                } else {
+                    earlier.remove(&key(&row));
+                    places.insert(key(&row), place);
+                } else if matches!(row.status, Status::Ok | Status::NotFound) {
                     places.remove(&key(&row));
+                    earlier.insert(key(&row), place);
                 }
                 unended = !whole;
             }
             // A blank line is nothing, and a torn last one is the end.
             Err(_) if text.is_empty() && whole => {}
-            Err(_) if !whole && length < MAX_LINE && is_torn(text) => break,
+            Err(_) if !whole && length < MAX_LINE && is_torn(text, number > 1) => break,
             Err(reason) => return Err(NotAJournal::NotARow { path: path.to_owned(), line: number, reason }),
         }
         at += length;
     }
-    Ok(Found { places: Arc::new(Mutex::new(places)), length: at, unended })
+    Ok(Found { places: Arc::new(Mutex::new(places)), earlier, length: at, unended })
 }
 
-/// Whether a line without an end may be the beginning of a row of ours, or what a file system leaves
-/// where the power failed.
-fn is_torn(text: &[u8]) -> bool {
-    const BEGIN: &[u8] = b"{\"login\":";
+/// Whether a line without an end may be the beginning of a row of ours: not what is whole JSON, and no
+/// row. Where the power failed a file system leaves zeros behind it, or in its place.
+fn is_torn(text: &[u8], behind_rows: bool) -> bool {
+    const BEGIN: &[u8] = b"{\"login\":\"";
+    let zeros = text.iter().rev().take_while(|byte| **byte == 0).count();
+    let text = text.get(..text.len() - zeros).unwrap_or_default();
+    if text.is_empty() {
+        return behind_rows;
+    }
     let common = text.len().min(BEGIN.len());
-    text.get(..common) == BEGIN.get(..common) || text.iter().all(|byte| *byte == 0)
+    let broke_off = serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof());
+    text.get(..common) == BEGIN.get(..common) && broke_off
 }
 
 /// The rows that a journal has kept for this run.

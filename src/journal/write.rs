@@ -8,9 +8,9 @@ use std::sync::PoisonError;
 
 use tempfile::NamedTempFile;
 
-use super::read::{Found, Kept, Places, scan};
+use super::read::{Found, Kept, Place, Places, scan};
 use super::{NotAJournal, Wants, key};
-use crate::output::beside;
+use crate::output::{beside, resolved};
 use crate::render::line;
 use crate::report::{Column, Row, Status};
 
@@ -25,8 +25,12 @@ pub(crate) struct Journal {
     buffer: Vec<u8>,
     /// The length of the file.
     end: u64,
-    /// Rows of an earlier run that stand in the file already.
+    /// Rows of an earlier run that stand in the file already, and are kept.
     kept: Option<Places>,
+    /// Its other answers: better than none, should this run get none.
+    earlier: HashMap<Box<str>, Place>,
+    /// The length of the file when this run began.
+    begun: u64,
     /// Rows that were written before their turn, by their number.
     early: HashMap<u64, (u64, u32)>,
     /// The rows in the order of the roster, as stretches of the file.
@@ -47,20 +51,20 @@ enum State {
 impl Journal {
     /// Begins a journal at `path`, or in the place of an earlier report there once an answer has come.
     pub(crate) fn create(path: &Path, columns: &[Column]) -> io::Result<Self> {
-        let new = File::options().read(true).write(true).create_new(true).open(path);
-        let (path, file, state) = match new {
+        let path = resolved(path);
+        let new = File::options().read(true).write(true).create_new(true).open(&path);
+        let (file, state) = match new {
             Ok(file) => {
-                lock(&file, path)?;
-                (path.to_owned(), file, State::New)
+                lock(&file, &path)?;
+                (file, State::New)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let path = fs::canonicalize(path)?;
                 let earlier = File::options().append(true).open(&path)?;
                 lock(&earlier, &path)?;
                 let temporary = beside(&path, Some(earlier.metadata()?.permissions()))?;
                 let file = temporary.reopen()?;
                 lock(&file, temporary.path())?;
-                (path, file, State::Waiting { temporary, _earlier: earlier })
+                (file, State::Waiting { temporary, _earlier: earlier })
             }
             Err(error) => return Err(error),
         };
@@ -75,13 +79,15 @@ impl Journal {
         columns: &[Column],
     ) -> Result<(Self, Kept), NotAJournal> {
         let unusable = |cause| NotAJournal::unusable(path, cause);
+        let real = resolved(path);
         let open = || {
-            let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-            lock(&file, path)?;
-            Ok((fs::canonicalize(path)?, file))
+            let new = !real.exists();
+            let file = File::options().read(true).write(true).create(true).truncate(false).open(&real)?;
+            lock(&file, &real)?;
+            Ok((if new { State::New } else { State::Named }, file))
         };
-        let (real, mut file) = open().map_err(unusable)?;
-        let Found { places, length, unended } = scan(&file, path, wants, columns)?;
+        let (state, mut file) = open().map_err(unusable)?;
+        let Found { places, earlier, length, unended } = scan(&file, path, wants, columns)?;
         let mut repair = || {
             // Nothing but a torn last line is cut off, and a missing line end put in its place.
             if file.metadata()?.len() > length {
@@ -96,9 +102,10 @@ impl Journal {
         repair().map_err(unusable)?;
         let reader = File::open(&real).map_err(unusable)?;
         let kept = Kept::new(reader, &places);
-        let mut journal = Self::at(real, file, State::Named, columns);
+        let mut journal = Self::at(real, file, state, columns);
         journal.end = length + u64::from(unended);
-        journal.kept = Some(places);
+        journal.begun = journal.end;
+        (journal.kept, journal.earlier) = (Some(places), earlier);
         Ok((journal, kept))
     }
 
@@ -111,6 +118,8 @@ impl Journal {
             buffer: Vec::new(),
             end: 0,
             kept: None,
+            earlier: HashMap::new(),
+            begun: 0,
             early: HashMap::new(),
             stretches: Vec::new(),
             rows: 0,
@@ -123,10 +132,7 @@ impl Journal {
             let written = self.early.remove(&self.rows).or_else(|| self.kept_place(row));
             let (at, length) = written.unwrap_or_else(|| self.append(row));
             self.rows += 1;
-            match self.stretches.last_mut() {
-                Some((begin, so_far)) if *begin + *so_far == at => *so_far += u64::from(length),
-                _ => self.stretches.push((at, length.into())),
-            }
+            self.add(at, length);
         }
         self.write()?;
         let is_answer = |row: &Row| matches!(row.status, Status::Ok | Status::NotFound | Status::Forbidden);
@@ -146,10 +152,24 @@ impl Journal {
         self.name()
     }
 
-    fn kept_place(&self, row: &Row) -> Option<(u64, u32)> {
-        let place = self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(row))?;
-        // What this run would write in another way is written anew.
-        place.exact.then_some((place.at, place.length))
+    /// Adds a row to those in order.
+    fn add(&mut self, at: u64, length: u32) {
+        match self.stretches.last_mut() {
+            Some((begin, so_far)) if *begin + *so_far == at => *so_far += u64::from(length),
+            _ => self.stretches.push((at, length.into())),
+        }
+    }
+
+    fn kept_place(&mut self, row: &Row) -> Option<(u64, u32)> {
+        let kept = self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(row));
+        if let Some(place) = kept {
+            // What this run would write in another way is written anew.
+            return place.exact.then_some((place.at, place.length));
+        }
+        let earlier = self.earlier.remove(&key(row))?;
+        // No answer takes the place of an earlier one.
+        let none = matches!(row.status, Status::Failed | Status::Skipped);
+        none.then_some((earlier.at, earlier.length))
     }
 
     fn append(&mut self, row: &Row) -> (u64, u32) {
@@ -188,12 +208,16 @@ impl Journal {
         self.write()?;
         self.name()?;
         self.file.sync_all()?;
+        self.check()?;
+        if !whole {
+            self.keep_unreached();
+        }
         let in_order = match self.stretches.as_slice() {
             [] => self.end == 0,
             [only] => *only == (0, self.end),
             _ => false,
         };
-        if in_order || !whole {
+        if in_order {
             return Ok(());
         }
         self.put_in_order().map_err(|error| {
@@ -205,6 +229,35 @@ impl Journal {
                 ),
             )
         })
+    }
+
+    /// The file is still ours: nobody else has written to it, or put something in its place.
+    fn check(&self) -> io::Result<()> {
+        let other = |what| Err(io::Error::other(what));
+        if !is_at(&self.file, &self.path).unwrap_or(false) {
+            return other("it was removed or replaced while the run was on");
+        }
+        if self.file.metadata()?.len() != self.end {
+            return other("another program has written to it while the run was on");
+        }
+        Ok(())
+    }
+
+    /// The list was not read to its end: the rows that it did not come to stay.
+    fn keep_unreached(&mut self) {
+        let kept = self
+            .kept
+            .take()
+            .map(|kept| std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)));
+        let mut places: Vec<_> = kept
+            .unwrap_or_default()
+            .into_values()
+            .chain(std::mem::take(&mut self.earlier).into_values())
+            .collect();
+        places.sort_unstable_by_key(|place| place.at);
+        for place in places {
+            self.add(place.at, place.length);
+        }
     }
 
     fn put_in_order(&mut self) -> io::Result<()> {
@@ -226,9 +279,11 @@ impl Journal {
 
     /// Nothing was learnt: an earlier report stays as it was, and a new one does not come to be.
     pub(crate) fn abandon(self) {
-        if let State::New = self.state {
-            let _ = fs::remove_file(&self.path);
-        }
+        let _ = match self.state {
+            State::New => fs::remove_file(&self.path),
+            State::Named => self.file.set_len(self.begun),
+            State::Waiting { .. } => Ok(()),
+        };
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
             Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"))
         }
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Err(_) if !folder(path).is_dir() => Err(no_folder(path)),
+        Err(_) if !folder(&resolved(path)).is_dir() => Err(no_folder(&resolved(path))),
         _ => Ok(()),
     }
 }
@@ -39,6 +39,19 @@ fn no_folder(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, reason)
 }
 
+/// Where a link leads, be there something or not.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    // As many links in a row as Linux follows.
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(target) => path = folder(&path).join(target),
+            Err(_) => break,
+        }
+    }
+    path
+}
+
 /// Opens what a report is written to: a file under a temporary name, and the name that it shall have;
 /// or, where that is no ordinary file, the thing itself.
 pub(super) fn create(path: &Path) -> io::Result<Created> {
@@ -46,13 +59,14 @@ pub(super) fn create(path: &Path) -> io::Result<Created> {
     if is_special(path) {
         return Ok((buffered(File::options().write(true).open(path)?), None));
     }
-    let (path, permissions) = match fs::metadata(path) {
+    let path = resolved(path);
+    let permissions = match fs::metadata(&path) {
         Ok(existing) => {
             // Whoever may not write the file shall not replace it either.
-            File::options().append(true).open(path)?;
-            (fs::canonicalize(path)?, Some(existing.permissions()))
+            File::options().append(true).open(&path)?;
+            Some(existing.permissions())
         }
-        Err(_) => (path.to_owned(), None),
+        Err(_) => None,
     };
     let file = beside(&path, permissions)?;
     Ok((buffered(file.reopen()?), Some((file, path))))

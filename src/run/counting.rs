@@ -1,11 +1,11 @@
 //! Asking for everyone, and handing on the rows.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::github::Client;
 use crate::github::stop::Stop;
@@ -18,6 +18,9 @@ use crate::roster::Roster;
 
 /// Rows that are handed to the renderers together, where there are that many at once.
 const BATCH: usize = 512;
+/// After a stop the rest of a pipe is read until so long nothing comes, and no longer than that.
+const REST: Duration = Duration::from_millis(250);
+const MOST: Duration = Duration::from_secs(5);
 /// How often it is looked whether answers wait behind a slower one.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -43,10 +46,18 @@ pub(super) async fn count(
     let notes = roster.notes();
     let endless = roster.is_endless();
     let governor = client.governor();
-    // Nobody waits for the rest of a pipe that may never end. A file's rest is read: its rows are due.
-    let over = async {
-        if governor.stopped().await != Stop::ReaderGone && !endless {
-            std::future::pending::<()>().await;
+    // Nobody waits for the rest of a pipe that may never end, but what is in it is read: its rows are
+    // due, as those of a file are.
+    let last = Arc::new(Mutex::new(Instant::now()));
+    let came = Arc::clone(&last);
+    let over = async move {
+        if governor.stopped().await != Stop::ReaderGone {
+            let stopped = Instant::now();
+            let at_rest =
+                || last.lock().unwrap_or_else(PoisonError::into_inner).max(stopped).elapsed() >= REST;
+            while !endless || (!at_rest() && stopped.elapsed() < MOST) {
+                tokio::time::sleep(REST / 5).await;
+            }
         }
     };
     let mut summary = Summary::default();
@@ -54,6 +65,8 @@ pub(super) async fn count(
     let early = sinks.iter().any(Sink::is_journal).then(Early::default);
     {
         let entries = roster.entries().take_until(Box::pin(over));
+        let entries =
+            entries.inspect(|_| *came.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now());
         let wanted = entries.map(|entry| match kept.as_mut().and_then(|kept| kept.take(&entry)) {
             Some(row) => Wanted::Known(row),
             None => Wanted::Unknown(entry),
@@ -93,7 +106,7 @@ pub(super) async fn count(
             }
         }
     }
-    let whole = notes.failure().is_none() && !(endless && governor.stop().is_some());
+    let whole = notes.is_whole();
     problems.extend(notes.failure().map(str::to_owned));
     summary.duplicates = notes.duplicates();
     if let Some(kept) = kept {

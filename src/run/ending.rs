@@ -14,8 +14,9 @@ use crate::text::{counted, duration};
 /// The longest command that is repeated to whoever typed it.
 const MAX_COMMAND: usize = 400;
 
-/// Why a run ended early, what that means, and the way out, in one line.
-pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary) -> String {
+/// Why a run ended early, what that means, and the way out, in one line. `whole`: the list was read to
+/// its end.
+pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: bool) -> String {
     let token = config.settings.token.as_ref().map_or("GH_TOKEN", |token| token.source());
     let api = &config.settings.api;
     let rest = if summary.skipped == 0 {
@@ -23,11 +24,13 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary) -> Stri
     } else {
         format!("; {} not asked", counted(summary.skipped, "login was", "logins were"))
     };
+    let unread = if whole { "" } else { "; the rest of standard input was not read" };
+    let rest = rest + unread;
     if let Source::Replay(_) = config.settings.source {
         return format!("{stop}{rest}");
     }
     let on = match advice(config) {
-        Some(command) if summary.skipped > 0 => format!(". Go on with: {command}"),
+        Some(command) if summary.skipped > 0 || !whole => format!(". Go on with: {command}"),
         _ => String::new(),
     };
     match stop {
@@ -41,7 +44,7 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary) -> Stri
         }
         Stop::OutOfReach(reason) => format!("cannot reach {api}: {reason}{rest}{on}"),
         Stop::Limited { until, reason } => {
-            let more = if config.settings.token.is_some() {
+            let more = if config.settings.token.is_some() || !api.is_githubs() {
                 ""
             } else {
                 ". Without a token it is 60 requests an hour; put one into GH_TOKEN for 5,000"
@@ -71,10 +74,17 @@ fn advice(config: &Config) -> Option<String> {
     config.journal()?;
     let mut words: Vec<_> = config.command.iter().map(|word| quoted(word)).collect();
     if !config.resume {
-        words.push("--resume".into());
+        // Behind a `--` it would be a login.
+        words.insert(1.min(words.len()), "--resume".into());
     }
-    let command = words.join(" ");
-    if command.len() <= MAX_COMMAND { Some(command) } else { Some("the same command and --resume".into()) }
+    let mut command = words.join(" ");
+    if command.len() > MAX_COMMAND {
+        command = "the same command and --resume".into();
+    }
+    if config.sources.contains(&crate::roster::Source::Stdin) {
+        command += " (and the same list on standard input)";
+    }
+    Some(command)
 }
 
 /// A word as a shell reads it.

@@ -36,7 +36,7 @@ pub(super) async fn plan(roster: Roster, client: &Client, config: &Config) -> Re
             Ok(None) => {}
             Err(error) => match client.governor().stop() {
                 Some(stop) => {
-                    say(&explained(&stop, config, &Summary::default()));
+                    say(&explained(&stop, config, &Summary::default(), true));
                     return Ok(Exit::of(&stop).unwrap_or(Exit::Incomplete));
                 }
                 None => say(&format!("what is left of the budget is not known: {error}")),

@@ -337,7 +337,11 @@ fn the_budget_of_points_is_kept_and_the_rest_is_skipped() {
     let rows = run.rows_of(2000);
     let with = |status: &str| rows.iter().filter(|row| row["status"] == status).count();
     assert_eq!((with("ok"), with("skipped")), (700, 1300));
-    assert!(rows[1999]["error"].as_str().unwrap().starts_with("not asked: the 7 points"), "{}", rows[1999]);
+    assert!(
+        rows[1999]["error"].as_str().unwrap().starts_with("not asked: the budget of 7 points is spent"),
+        "{}",
+        rows[1999]
+    );
     assert!(run.stderr.contains("--max-points 7 is spent; 1,300 logins were not asked"), "{}", run.stderr);
     let run = ask(&fake, &users(10), &["--max-points", "4", "--api", "rest"]);
     assert_eq!(run.rows().iter().filter(|row| row["status"] == "ok").count(), 4);

@@ -319,7 +319,7 @@ fn an_interrupted_run_ends_in_order_and_says_how_to_go_on() {
     let run = crate::program::ended(child);
     assert_eq!(run.status, 143);
     let command = run.stderr.lines().next().unwrap().split_once("Go on with: ").unwrap().1;
-    assert!(command.ends_with(" --resume"), "{command}");
+    assert!(command.contains(" --resume "), "{command}");
     assert_eq!(rows(&desk.journal()).len(), 2000);
     let csv = fs::read_to_string(desk.at("report.csv")).unwrap();
     assert_eq!(
@@ -383,4 +383,117 @@ fn a_report_without_resume_is_made_anew_once_something_is_learnt() {
     fs::remove_file(desk.at("journal.ndjson")).unwrap();
     let run = desk.program(&refusing, &[]).env("GH_TOKEN", "wrong").run();
     assert_eq!((run.status, desk.at("journal.ndjson").exists()), (4, false), "{}", run.stderr);
+}
+
+#[test]
+fn no_answer_takes_the_place_of_an_earlier_one() {
+    let fake = Fake::well_behaved();
+    let desk = Desk::new("a\nb\nc\n");
+    desk.run(&fake, &[]);
+    let text = desk.journal();
+    // Nothing is learnt: nothing is touched.
+    let refusing = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
+    let run = desk.program(&refusing, &["--resume", "--max-age", "0s"]).env("GH_TOKEN", "wrong").run();
+    assert_eq!((run.status, desk.journal()), (4, text.clone()));
+    // Something is: the others' older answers stay.
+    let run = desk.run(&fake, &["--resume", "--max-age", "0s", "--max-points", "1", "-j", "1", "-F", "csv"]);
+    assert_eq!(run.status, 5, "{}", run.stderr);
+    assert_eq!(run.stdout.matches(",skipped,").count(), 2, "this run's reports tell of this run");
+    assert_eq!(comparable(&desk.journal()), comparable(&text));
+    // A failure behind an answer does not undo it either.
+    let failed = r#"{"login":"a","status":"failed","kind":null,"id":null,"public_repos":null,"error":"x","via":null,"at":null,"attempts":1}"#;
+    fs::write(desk.at("journal.ndjson"), format!("{text}{failed}\n")).unwrap();
+    let before = fake.requests();
+    assert_eq!((desk.run(&fake, &["--resume"]).status, fake.requests() - before), (0, 0));
+    assert_eq!(desk.journal(), text);
+    // And a new one that learns nothing does not come to be.
+    fs::remove_file(desk.at("journal.ndjson")).unwrap();
+    desk.program(&refusing, &["--resume"]).env("GH_TOKEN", "wrong").run();
+    assert!(!desk.at("journal.ndjson").exists());
+}
+
+#[test]
+fn whole_json_that_is_no_row_is_not_torn_and_zeros_alone_are_no_journal() {
+    let fake = Fake::well_behaved();
+    for text in ["{\"login\":\"bob\",\"name\":\"Bob\"}", "\0\0\0\0", "{\"login\":\"bob\",\"name\":\"Bob\""] {
+        let desk = Desk::new("a\n");
+        fs::write(desk.at("journal.ndjson"), text).unwrap();
+        let run = desk.run(&fake, &["--resume"]);
+        let torn = !text.ends_with('}') && !text.starts_with('\0');
+        assert_eq!(run.status, if torn { 0 } else { 2 }, "{text:?}: {}", run.stderr);
+        assert!(torn || desk.journal() == text, "{text:?}");
+    }
+}
+
+#[test]
+fn a_journal_that_is_taken_away_while_it_is_written_is_told() {
+    for replacement in [None, Some("{\"precious\":1}\n")] {
+        let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
+        let desk = Desk::new(&users(200));
+        let child = desk.program(&fake, &["-q"]).spawn();
+        while fake.requests() < 50 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        fs::remove_file(desk.at("journal.ndjson")).unwrap();
+        if let Some(text) = replacement {
+            fs::write(desk.at("journal.ndjson"), text).unwrap();
+        }
+        let run = crate::program::ended(child);
+        assert_eq!(run.status, 2);
+        assert_eq!(
+            run.stderr,
+            "ghrepos: cannot write journal.ndjson: it was removed or replaced while the run was on\n"
+        );
+        assert_eq!(fs::read_to_string(desk.at("journal.ndjson")).ok().as_deref(), replacement);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_list_on_standard_input_has_a_row_for_everyone_and_loses_none_that_was_there() {
+    let primary = Some(crate::fake::Primary::new(100, Duration::from_hours(1)));
+    let fake = Fake::start(Behaviour { primary, ..Behaviour::default() });
+    let desk = Desk::new("");
+    let list = users(9000);
+    for _ in 0..2 {
+        let run = Program::asking(&fake, &["-", "-o", "journal.ndjson", "--resume"])
+            .current_dir(desk.0.path())
+            .run_with_input(&list);
+        assert_eq!(run.status, 5);
+        assert!(run.stderr.contains("; 8,900 logins were not asked. Go on then with: "), "{}", run.stderr);
+        assert!(run.stderr.contains(" (and the same list on standard input)\n"), "{}", run.stderr);
+        assert_eq!(rows(&desk.journal()).len(), 9000);
+    }
+    assert!(fake.requests() <= 120, "{}", fake.requests());
+
+    // A pipe that nobody closes: the rows that were there stay, though nobody has named them yet.
+    let mut child = Program::asking(&fake, &["-", "-o", "journal.ndjson", "--resume"])
+        .current_dir(desk.0.path())
+        .stdin(std::process::Stdio::piped())
+        .spawn();
+    let stdin = child.stdin.take().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    // As `timeout` does it: twice.
+    for _ in 0..2 {
+        let pid = child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+    let run = crate::program::ended(child);
+    drop(stdin);
+    assert_eq!(run.status, 143);
+    assert!(run.stderr.contains("; the rest of standard input was not read"), "{}", run.stderr);
+    assert_eq!(kept(&desk.at("journal.ndjson")).len(), 100);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_leads_to_the_journal_be_it_there_or_not() {
+    let fake = Fake::well_behaved();
+    for arguments in [&[][..], &["--resume"]] {
+        let desk = Desk::new("a\n");
+        std::os::unix::fs::symlink("real.ndjson", desk.at("journal.ndjson")).unwrap();
+        assert_eq!(desk.run(&fake, arguments).status, 0);
+        assert!(fs::symlink_metadata(desk.at("journal.ndjson")).unwrap().is_symlink());
+        assert_eq!(rows(&fs::read_to_string(desk.at("real.ndjson")).unwrap()).len(), 1);
+    }
 }

@@ -113,3 +113,46 @@ fn a_long_wait_is_told_where_nobody_watches() {
     assert!(wait.starts_with("ghrepos: 30 of 40, waiting for GitHub's rate limit until "), "{wait}");
     assert!(wait.ends_with("s)"), "{wait}");
 }
+
+#[test]
+fn a_refusal_is_waited_for_whatever_another_answer_has_told() {
+    // One answer tells of a later window, as GitHub's have been seen to do; the refusals tell the truth.
+    let primary = Some(Primary::new(100, Duration::from_secs(3)));
+    let later = (jiff::Timestamp::now().as_second() + 3600).to_string();
+    let strange = move |asked: &crate::fake::Asked<'_>| {
+        (asked.number == 20).then(|| {
+            let headers = vec![
+                ("x-ratelimit-limit", "5000".into()),
+                ("x-ratelimit-remaining", "4999".into()),
+                ("x-ratelimit-reset", later.clone()),
+            ];
+            let body = r#"{"login":"user-20","id":1,"type":"User","public_repos":1}"#;
+            crate::fake::Fault::Answer(200, headers, body.replace("user-20", asked.login))
+        })
+    };
+    let fake = Fake::start(Behaviour { primary, fault: Box::new(strange), ..Behaviour::default() });
+    assert_all_ok(&ask(&fake, 250, &[]), 250);
+    assert!(fake.refusals().len() <= 22, "{}", fake.refusals().len());
+}
+
+#[test]
+fn one_slow_answer_holds_nobody_up_past_the_reset() {
+    let primary = Some(Primary::new(100, Duration::from_secs(2)));
+    let slow = |asked: &crate::fake::Asked<'_>| {
+        (asked.login == "user-90" && asked.time == 1).then_some(crate::fake::Fault::Silent)
+    };
+    let fake = Fake::start(Behaviour { primary, fault: Box::new(slow), ..Behaviour::default() });
+    let begun = Instant::now();
+    assert_all_ok(&ask(&fake, 250, &["--timeout", "12s"]), 250);
+    let others =
+        fake.arrivals().iter().filter(|arrival| arrival.at - begun < Duration::from_secs(10)).count();
+    assert!(others >= 250, "{others} before the slow one was given up");
+}
+
+#[test]
+fn limits_are_nobodys_own_failure_even_without_retries() {
+    let primary = Primary { late: Duration::from_millis(250), ..Primary::new(100, Duration::from_secs(2)) };
+    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
+    assert_all_ok(&ask(&fake, 250, &["--retries", "0"]), 250);
+    assert!(!fake.refusals().is_empty());
+}
