@@ -8,6 +8,7 @@ use clap::builder::ValueParser;
 use clap::{ArgAction, Parser, ValueEnum};
 
 use crate::render::{Format, SortKey};
+use crate::roster::Shard;
 
 /// How many repositories does each of these GitHub accounts have?
 ///
@@ -30,6 +31,10 @@ pub struct Cli {
     /// A list with one login a line; # begins a comment. Can be given several times
     #[arg(short, long = "file", value_name = "FILE", help_heading = "Whom to count")]
     pub files: Vec<PathBuf>,
+
+    /// Only the I-th of N parts of the roster, by a stable hash of the login: 1/8, 2/8 … on eight machines
+    #[arg(long, value_name = "I/N", help_heading = "Whom to count")]
+    pub shard: Option<Shard>,
 
     /// Also count sources, forks and archived ones among the public repositories
     #[arg(long, help_heading = COUNT)]

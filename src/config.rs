@@ -18,13 +18,15 @@ use crate::lookup::Options;
 use crate::output::Report;
 use crate::render::{Format, Layout, Order, SortKey};
 use crate::report::{Column, Measures, Via};
-use crate::roster::Source;
+use crate::roster::{Shard, Source};
 
 /// Everything that a run needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Whom to count.
     pub sources: Vec<Source>,
+    /// Which part of them.
+    pub shard: Option<Shard>,
     /// How to ask.
     pub settings: Settings,
     /// What to write.
@@ -150,6 +152,7 @@ impl Config {
         }
         Ok(Self {
             sources,
+            shard: cli.shard,
             settings: Settings {
                 via: via(cli.api, token.is_some(), &api, &source)?,
                 api,

@@ -5,6 +5,7 @@
 //! leaves the file in the order of the roster, one row a login.
 
 mod early;
+mod lock;
 mod read;
 mod write;
 

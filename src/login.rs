@@ -73,6 +73,23 @@ impl Login {
     }
 }
 
+/// A hash of a text in lower case that is the same in every run and on every machine: the upper half of
+/// the 64-bit FNV-1a, whose lower bits mix badly.
+///
+/// ```
+/// use ghrepos::login::stable_hash;
+///
+/// assert_eq!(stable_hash("Torvalds"), stable_hash("torvalds"));
+/// assert_eq!(stable_hash("torvalds"), 650_470_715);
+/// ```
+#[must_use]
+pub fn stable_hash(text: &str) -> u32 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
+    });
+    u32::try_from(hash >> 32).unwrap_or_default()
+}
+
 impl fmt::Display for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

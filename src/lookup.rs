@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::github::error::LookupError;
 use crate::github::transport::Source;
 use crate::github::{Answer, Client};
-use crate::login::Login;
+use crate::login::{Login, stable_hash};
 use crate::report::{Row, Status, Via};
 use crate::roster::Entry;
 
@@ -149,14 +149,9 @@ async fn verified(client: &Client, login: &Login, row: Row, options: Options) ->
     Row { verified, attempts: row.attempts + again.attempts, ..row }
 }
 
-/// Whether a login is in a sample of `percent`: the same logins in every run and on every machine
-/// (FNV-1a of the login in lower case).
+/// Whether a login is in a sample of `percent`: the same logins in every run and on every machine.
 pub(crate) fn is_sampled(login: &Login, percent: u8) -> bool {
-    let hash = login.key().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    // The low bits of FNV-1a mix badly; the upper half does better.
-    (hash >> 32) % 100 < u64::from(percent)
+    u64::from(stable_hash(login.as_str())) % 100 < u64::from(percent)
 }
 
 /// What became of a login, as its row.

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
@@ -18,7 +19,7 @@ use std::task::Poll;
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
-use crate::login::{Login, NotALogin};
+use crate::login::{Login, NotALogin, stable_hash};
 
 /// What a roster is made of: logins, and what stands where a login should.
 pub type Entry = Result<Login, NotALogin>;
@@ -37,6 +38,39 @@ pub enum Source {
     Stdin,
 }
 
+/// A part of a roster, for one machine of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 1.
+    pub part: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
+impl Shard {
+    /// Whether an entry is in this part: that of its [`stable_hash`] modulo the number of parts, plus 1.
+    #[must_use]
+    pub fn holds(self, entry: &Entry) -> bool {
+        let hash = match entry {
+            Ok(login) => stable_hash(login.as_str()),
+            Err(not) => stable_hash(not.text.trim()),
+        };
+        hash.checked_rem(self.of).is_some_and(|part| part + 1 == self.part)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let shard = text.split_once('/').and_then(|(part, of)| {
+            let (part, of) = (part.trim().parse().ok()?, of.trim().parse().ok()?);
+            (1..=of).contains(&part).then_some(Self { part, of })
+        });
+        shard.ok_or("it has to look like 1/8, the first of eight parts")
+    }
+}
+
 /// A roster cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}: {}", path.display(), crate::text::reason(cause))]
@@ -51,6 +85,7 @@ pub struct Roster {
     lists: Vec<(PathBuf, Box<dyn Read + Send>)>,
     files: Vec<PathBuf>,
     endless: bool,
+    shard: Option<Shard>,
     notes: Arc<Notes>,
 }
 
@@ -83,16 +118,17 @@ impl Notes {
 }
 
 impl Roster {
-    /// Opens every source.
+    /// Opens every source. With a `shard` only that part of the logins is handed on.
     ///
     /// # Errors
     /// [`Unreadable`] for the first file that is missing, a folder, or not ours to read.
-    pub fn open(sources: &[Source]) -> Result<Self, Unreadable> {
+    pub fn open(sources: &[Source], shard: Option<Shard>) -> Result<Self, Unreadable> {
         let mut roster = Self {
             typed: Vec::new(),
             lists: Vec::new(),
             files: Vec::new(),
             endless: false,
+            shard,
             notes: Arc::default(),
         };
         for source in sources {
@@ -140,12 +176,13 @@ impl Roster {
         }
         let more = self.lists.len() - self.files.len();
         let lines: u64 = self.files.iter().map(|path| text::count_lines(path).unwrap_or(0)).sum();
-        Some(lines + (self.typed.len() + more) as u64)
+        let all = lines + (self.typed.len() + more) as u64;
+        Some(self.shard.map_or(all, |shard| all / u64::from(shard.of)))
     }
 
     /// The logins, each once whatever its case, in the order in which they were named first.
     pub fn entries(self) -> impl Stream<Item = Entry> + Send + use<> {
-        let notes = self.notes;
+        let (notes, shard) = (self.notes, self.shard);
         let mut seen = HashSet::new();
         let typed = stream::iter(self.typed.into_iter().map(|text| Login::parse(&text)));
         let ended = Arc::clone(&notes);
@@ -154,6 +191,9 @@ impl Roster {
             Poll::Ready(None)
         });
         typed.chain(lines(self.lists, Arc::clone(&notes))).chain(end).filter(move |entry| {
+            if shard.is_some_and(|shard| !shard.holds(entry)) {
+                return std::future::ready(false);
+            }
             let new = seen.insert(key(entry));
             if !new {
                 notes.duplicates.fetch_add(1, Ordering::Relaxed);
@@ -227,7 +267,7 @@ mod tests {
     }
 
     async fn read(sources: &[Source]) -> (Vec<String>, u64) {
-        let roster = Roster::open(sources).unwrap();
+        let roster = Roster::open(sources, None).unwrap();
         let notes = roster.notes();
         let entries = roster.entries().map(|entry| match entry {
             Ok(login) => login.to_string(),
@@ -276,16 +316,33 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_is_named_at_once() {
-        let open = |path: &str| Roster::open(&[Source::File(path.into())]).err().unwrap().to_string();
+        let open = |path: &str| Roster::open(&[Source::File(path.into())], None).err().unwrap().to_string();
         assert!(open("/nowhere/list.txt").starts_with("cannot read /nowhere/list.txt: No such file"));
         assert_eq!(open("/"), "cannot read /: it is a folder");
+    }
+
+    #[test]
+    fn every_entry_is_in_exactly_one_shard_and_they_are_about_equal() {
+        let entries: Vec<_> = (0..9000).map(|at| Login::parse(&format!("user{at}"))).collect();
+        let parts: Vec<Shard> = (1..=3).map(|part| Shard { part, of: 3 }).collect();
+        let mut sizes = [0; 3];
+        for entry in entries.iter().chain([&Login::parse("no login")]) {
+            let holds: Vec<_> = parts.iter().map(|part| part.holds(entry)).collect();
+            assert_eq!(holds.iter().filter(|holds| **holds).count(), 1);
+            sizes[holds.iter().position(|holds| *holds).unwrap()] += 1;
+        }
+        assert!(sizes.iter().all(|size| (2800..3200).contains(size)), "{sizes:?}");
+        assert_eq!("2/8".parse(), Ok(Shard { part: 2, of: 8 }));
+        for text in ["", "1", "0/8", "9/8", "1/0", "-1/8", "1/8/2", "a/b"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
     }
 
     #[test]
     fn the_length_is_known_beforehand_unless_there_is_standard_input() {
         let list = file(b"a\nb\nc");
         let sources = [Source::Text("x".into()), Source::File(list.path().into()), Source::Text("y".into())];
-        assert_eq!(Roster::open(&sources).unwrap().estimate(), Some(5));
-        assert_eq!(Roster::open(&[Source::Stdin]).unwrap().estimate(), None);
+        assert_eq!(Roster::open(&sources, None).unwrap().estimate(), Some(5));
+        assert_eq!(Roster::open(&[Source::Stdin], None).unwrap().estimate(), None);
     }
 }

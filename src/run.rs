@@ -53,7 +53,7 @@ pub enum Failure {
 pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let meta = meta(&config);
-    let roster = Roster::open(&config.sources)?;
+    let roster = Roster::open(&config.sources, config.shard)?;
     let client = Client::new(config.settings.clone())?;
     if config.plan {
         return plan(roster, &client, &config).await;
@@ -195,7 +195,8 @@ async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Ins
     }
     if written && !in_vain && !config.quiet {
         if summary.asked == 0 {
-            say("the list held no logins: nothing to count");
+            let list = if config.shard.is_some() { "this part of the list" } else { "the list" };
+            say(&format!("{list} held no logins: nothing to count"));
         } else {
             say(&summary.to_string());
         }

@@ -1,13 +1,14 @@
 //! Writing a journal: whole lines, at once, and in order at the end.
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use tempfile::NamedTempFile;
 
+use super::lock::{is_at, lock};
 use super::read::{Found, Kept, Place, Places, scan};
 use super::{NotAJournal, Wants, key};
 use crate::output::{beside, resolved};
@@ -285,29 +286,4 @@ impl Journal {
             State::Waiting { .. } => Ok(()),
         };
     }
-}
-
-/// One run at a time writes to a journal.
-fn lock(file: &File, path: &Path) -> io::Result<()> {
-    let busy = || io::Error::new(io::ErrorKind::WouldBlock, "another run is writing to it");
-    match file.try_lock() {
-        // The run that had the lock may just have put another file in its place.
-        Ok(()) if is_at(file, path)? => Ok(()),
-        Ok(()) | Err(TryLockError::WouldBlock) => Err(busy()),
-        // Some file systems have no locks; that is no reason to have no report.
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let (ours, its) = (file.metadata()?, fs::metadata(path)?);
-    Ok((ours.dev(), ours.ino()) == (its.dev(), its.ino()))
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
 }

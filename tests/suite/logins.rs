@@ -1,7 +1,7 @@
 //! What is asked for, and what never is.
 
 use crate::fake::Fake;
-use crate::program::Program;
+use crate::program::{Program, file, path, users};
 
 #[test]
 fn what_is_no_login_is_a_row_and_never_a_request() {
@@ -105,4 +105,29 @@ fn a_list_that_cannot_be_read_is_one_clear_line() {
     let run = Program::new(&[]).run();
     assert_eq!(run.status, 2);
     assert!(run.stderr.starts_with("ghrepos: nobody to count: "), "{}", run.stderr);
+}
+
+#[test]
+fn the_shards_reports_together_are_the_whole() {
+    let fake = Fake::well_behaved();
+    let roster = file(&(users(300) + "USER-7\nmissing-1\nno login\n"));
+    let rows = |shard: &[&str]| {
+        let arguments = [&["-f", path(&roster), "-F", "ndjson", "-q"], shard].concat();
+        let mut rows = Program::asking(&fake, &arguments).run().rows();
+        rows.iter_mut().for_each(|row| row["at"] = serde_json::Value::Null);
+        rows
+    };
+    let whole = rows(&[]);
+    assert_eq!(whole.len(), 302);
+    let mut parts: Vec<_> =
+        ["1/3", "2/3", "3/3"].iter().flat_map(|shard| rows(&["--shard", shard])).collect();
+    assert_eq!(fake.requests(), 2 * 301, "each is asked for in one part");
+    let order = |row: &serde_json::Value| whole.iter().position(|other| other["login"] == row["login"]);
+    parts.sort_by_key(order);
+    assert_eq!(parts, whole);
+    for wrong in ["0/3", "4/3", "3"] {
+        let run = Program::asking(&fake, &["a", "--shard", wrong]).run();
+        assert_eq!(run.status, 2);
+        assert!(run.stderr.contains("it has to look like 1/8"), "{}", run.stderr);
+    }
 }
