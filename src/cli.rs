@@ -81,6 +81,14 @@ pub struct Cli {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=100), help_heading = HOW)]
     pub retries: u32,
 
+    /// The host
+    #[arg(long, value_name = "HOST", help = "The host: github.com, SUB.ghe.com, or an Enterprise Server [default: GH_HOST, else github.com]", conflicts_with = "api_url", help_heading = HOW)]
+    pub host: Option<String>,
+
+    /// One more certificate authority to trust, in PEM format
+    #[arg(long, value_name = "FILE", help_heading = HOW)]
+    pub ca_file: Option<PathBuf>,
+
     /// The API's address, for a gateway or a test server; one ending in /api/v3 is an Enterprise Server's
     #[arg(long, value_name = "URL", help_heading = HOW)]
     pub api_url: Option<String>,
@@ -149,7 +157,7 @@ const AFTER_HELP: &str =
 const AFTER_LONG_HELP: &str = "\
 Token:
   Taken from GH_TOKEN, then GITHUB_TOKEN (for an Enterprise Server GH_ENTERPRISE_TOKEN, then
-  GITHUB_ENTERPRISE_TOKEN). Without one GitHub answers 60 requests an hour. With one, a query for a
+  GITHUB_ENTERPRISE_TOKEN), else from `gh auth token` where gh is installed. Without one GitHub answers 60 requests an hour. With one, a query for a
   hundred logins costs one of 5,000 points an hour.
 
 Exit status:

@@ -2,16 +2,17 @@
 
 mod error;
 mod look;
+mod token;
 
 use std::path::Path;
 
 use jiff::Timestamp;
+use reqwest::Certificate;
 
 pub use self::error::ConfigError;
 use crate::cli::{Cli, Way};
 use crate::github::Settings;
 use crate::github::api::Api;
-use crate::github::auth::{ENTERPRISE_VARIABLES, Token, VARIABLES};
 use crate::github::transport;
 use crate::journal::Wants;
 use crate::lookup::Options;
@@ -87,10 +88,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the flag's value or the variable, and the way out.
     pub fn new(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let api = match cli.api_url {
-            None => Api::default(),
-            Some(url) => Api::parse(&url).map_err(|reason| ConfigError::NotAnApi { url, reason })?,
-        };
+        let api = api(cli.api_url.as_deref(), cli.host.as_deref(), env)?;
         let source = match (cli.record, cli.replay) {
             (_, Some(folder)) if !folder.is_dir() => {
                 return Err(ConfigError::NoRecording(folder.display().to_string()));
@@ -101,7 +99,11 @@ impl Config {
         };
         let token = match source {
             transport::Source::Replay(_) => None,
-            _ => token(&api, env)?,
+            _ => token::token(&api, cli.api_url.is_none(), env)?,
+        };
+        let authorities = match &cli.ca_file {
+            None => Vec::new(),
+            Some(path) => authorities(path)?,
         };
         // What is no text is no login either: it becomes a row like every other.
         let roster = cli.logins.iter().map(|text| match text.to_string_lossy() {
@@ -157,6 +159,7 @@ impl Config {
                 via: via(cli.api, token.is_some(), &api, &source)?,
                 api,
                 token,
+                authorities,
                 source,
                 jobs: cli.jobs.into(),
                 timeout: cli.timeout,
@@ -182,6 +185,36 @@ impl Config {
             quiet: cli.quiet,
             verbose: cli.verbose,
         })
+    }
+}
+
+/// Where the API is: an address, a host, or the host that `gh` would ask.
+fn api(
+    url: Option<&str>,
+    host: Option<&str>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Api, ConfigError> {
+    if let Some(url) = url {
+        return Api::parse(url).map_err(|reason| ConfigError::NotAnApi { url: url.into(), reason });
+    }
+    let set = || env("GH_HOST").filter(|host| !host.trim().is_empty());
+    let named = host.map(|host| (host.to_owned(), "--host")).or_else(|| Some((set()?, "GH_HOST")));
+    match named {
+        None => Ok(Api::default()),
+        Some((host, from)) => {
+            Api::of_host(&host).map_err(|reason| ConfigError::NotAHost { host, from, reason })
+        }
+    }
+}
+
+/// The certificates in a file, in PEM format.
+fn authorities(path: &Path) -> Result<Vec<Certificate>, ConfigError> {
+    let none = |reason| ConfigError::NoCertificate { path: path.display().to_string(), reason };
+    let pem = std::fs::read(path).map_err(|error| none(crate::text::reason(&error)))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(none("there is no certificate in PEM format in it".into())),
+        Err(error) => Err(none(crate::text::reason(&error))),
     }
 }
 
@@ -240,21 +273,6 @@ fn check_journal(reports: &[Report]) -> Result<(), ConfigError> {
 fn same(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
     real(one).ok() == real(other).ok()
-}
-
-fn token(api: &Api, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Token>, ConfigError> {
-    let variables = if api.is_enterprise() { ENTERPRISE_VARIABLES } else { VARIABLES };
-    // An empty variable is what CI gives where a secret is missing: none.
-    let set =
-        |variable: &&'static str| Some((*variable, env(variable).filter(|text| !text.trim().is_empty())?));
-    let Some((variable, text)) = variables.iter().find_map(set) else {
-        return Ok(None);
-    };
-    let token = Token::new(&text, variable)?;
-    if !api.is_safe_for_tokens() {
-        return Err(ConfigError::TokenInTheClear { api: api.clone(), variable });
-    }
-    Ok(Some(token))
 }
 
 #[cfg(test)]

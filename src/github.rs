@@ -88,7 +88,11 @@ impl Client {
     /// Where the settings of the system (its proxies, its certificates) cannot be used.
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
         let build_error = |error: &dyn std::error::Error| BuildError(error.to_string());
-        let network = Network { local: settings.api.is_on_this_machine(), timeout: settings.timeout };
+        let network = Network {
+            local: settings.api.is_on_this_machine(),
+            timeout: settings.timeout,
+            authorities: settings.authorities.clone(),
+        };
         let transport = Transport::new(&settings.source, network, settings.token.as_ref())
             .map_err(|e| build_error(&e))?;
         let replayed = matches!(settings.source, Source::Replay(_));

@@ -37,9 +37,17 @@ impl Login {
     /// # Errors
     /// [`NotALogin`], with the text and the reason, for anything else.
     pub fn parse(text: &str) -> Result<Self, NotALogin> {
+        Self::parse_at(text, "github.com")
+    }
+
+    /// The same where profiles have their addresses on `site`: `git.example.com`.
+    ///
+    /// # Errors
+    /// [`NotALogin`], as for [`Login::parse`].
+    pub fn parse_at(text: &str, site: &str) -> Result<Self, NotALogin> {
         let not = |reason| NotALogin { text: text.into(), reason };
         let trimmed = text.trim();
-        let name = match address(trimmed).map_err(not)? {
+        let name = match address(trimmed, site).map_err(not)? {
             Some(name) => name,
             None => trimmed.strip_prefix('@').unwrap_or(trimmed).to_owned(),
         };
@@ -127,9 +135,14 @@ pub enum Reason {
     /// More than the one underscore of a managed user.
     #[error("holds more than one '_'")]
     TwoUnderscores,
-    /// An address on a host that is not GitHub.
-    #[error("an address on {0}, not on github.com")]
-    ElsewhereAddress(String),
+    /// An address on a host that is not the one which is asked.
+    #[error("an address on {found}, not on {site}")]
+    ElsewhereAddress {
+        /// Where it leads.
+        found: String,
+        /// Where the profiles are.
+        site: String,
+    },
     /// An address on GitHub of something that is no account.
     #[error("an address of something else than a profile")]
     NotAProfile,
@@ -139,13 +152,13 @@ pub enum Reason {
 ///
 /// People copy these from the browser's bar, so a query (`?tab=repositories`) and a fragment are
 /// dropped, and an organisation's or an app's own pages are understood.
-fn address(text: &str) -> Result<Option<String>, Reason> {
+fn address(text: &str, site: &str) -> Result<Option<String>, Reason> {
     let lower = text.to_ascii_lowercase();
     let rest = if lower.starts_with("https://") {
         text.get(8..)
     } else if lower.starts_with("http://") {
         text.get(7..)
-    } else if lower.starts_with("github.com/") || lower.starts_with("www.github.com/") {
+    } else if is_site(lower.split('/').next().unwrap_or_default(), site) && lower.contains('/') {
         Some(text)
     } else {
         return Ok(None);
@@ -153,8 +166,9 @@ fn address(text: &str) -> Result<Option<String>, Reason> {
     let rest = rest.unwrap_or_default();
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if !["github.com", "www.github.com"].contains(&host.to_ascii_lowercase().as_str()) {
-        return Err(Reason::ElsewhereAddress(host.chars().take(64).collect()));
+    if !is_site(host, site) {
+        let found = host.chars().take(64).collect();
+        return Err(Reason::ElsewhereAddress { found, site: site.to_owned() });
     }
     let path = path.trim_matches('/');
     match path.split('/').collect::<Vec<_>>()[..] {
@@ -163,6 +177,11 @@ fn address(text: &str) -> Result<Option<String>, Reason> {
         [login] => Ok(Some(login.to_owned())),
         _ => Err(Reason::NotAProfile),
     }
+}
+
+fn is_site(host: &str, site: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host.strip_prefix("www.").unwrap_or(&host) == site
 }
 
 fn check(name: &str) -> Result<(), Reason> {

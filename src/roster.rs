@@ -86,6 +86,8 @@ pub struct Roster {
     files: Vec<PathBuf>,
     endless: bool,
     shard: Option<Shard>,
+    /// Where the profiles are.
+    site: Arc<str>,
     notes: Arc<Notes>,
 }
 
@@ -118,17 +120,19 @@ impl Notes {
 }
 
 impl Roster {
-    /// Opens every source. With a `shard` only that part of the logins is handed on.
+    /// Opens every source. Addresses are those of profiles on `site`; with a `shard` only that
+    /// part of the logins is handed on.
     ///
     /// # Errors
     /// [`Unreadable`] for the first file that is missing, a folder, or not ours to read.
-    pub fn open(sources: &[Source], shard: Option<Shard>) -> Result<Self, Unreadable> {
+    pub fn open(sources: &[Source], site: &str, shard: Option<Shard>) -> Result<Self, Unreadable> {
         let mut roster = Self {
             typed: Vec::new(),
             lists: Vec::new(),
             files: Vec::new(),
             endless: false,
             shard,
+            site: site.into(),
             notes: Arc::default(),
         };
         for source in sources {
@@ -184,13 +188,15 @@ impl Roster {
     pub fn entries(self) -> impl Stream<Item = Entry> + Send + use<> {
         let (notes, shard) = (self.notes, self.shard);
         let mut seen = HashSet::new();
-        let typed = stream::iter(self.typed.into_iter().map(|text| Login::parse(&text)));
+        let site = self.site;
+        let at = Arc::clone(&site);
+        let typed = stream::iter(self.typed.into_iter().map(move |text| Login::parse_at(&text, &at)));
         let ended = Arc::clone(&notes);
         let end = stream::poll_fn(move |_| {
             ended.whole.store(ended.failure().is_none(), Ordering::Relaxed);
             Poll::Ready(None)
         });
-        typed.chain(lines(self.lists, Arc::clone(&notes))).chain(end).filter(move |entry| {
+        typed.chain(lines(self.lists, site, Arc::clone(&notes))).chain(end).filter(move |entry| {
             if shard.is_some_and(|shard| !shard.holds(entry)) {
                 return std::future::ready(false);
             }
@@ -226,14 +232,22 @@ fn open(path: &Path) -> io::Result<(File, bool)> {
 }
 
 /// Reads lists on a thread of their own: reading standard input blocks, and may do so for ever.
-fn lines(lists: Vec<(PathBuf, Box<dyn Read + Send>)>, notes: Arc<Notes>) -> impl Stream<Item = Entry> + Send {
+fn lines(
+    lists: Vec<(PathBuf, Box<dyn Read + Send>)>,
+    site: Arc<str>,
+    notes: Arc<Notes>,
+) -> impl Stream<Item = Entry> + Send {
     let (sender, mut receiver) = mpsc::channel::<Vec<Entry>>(READ_AHEAD);
     if !lists.is_empty() {
         std::thread::spawn(move || {
             for (path, list) in lists {
                 let typed = path.as_os_str().is_empty();
                 // A typed login is taken as it is: nothing in it is a comment.
-                let read = if typed { text::read_whole(list, &sender) } else { text::read(list, &sender) };
+                let read = if typed {
+                    text::read_whole(list, &site, &sender)
+                } else {
+                    text::read(list, &site, &sender)
+                };
                 match read {
                     Ok(()) => {}
                     Err(text::End::NobodyWants) => return,
@@ -267,7 +281,7 @@ mod tests {
     }
 
     async fn read(sources: &[Source]) -> (Vec<String>, u64) {
-        let roster = Roster::open(sources, None).unwrap();
+        let roster = Roster::open(sources, "github.com", None).unwrap();
         let notes = roster.notes();
         let entries = roster.entries().map(|entry| match entry {
             Ok(login) => login.to_string(),
@@ -316,7 +330,9 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_is_named_at_once() {
-        let open = |path: &str| Roster::open(&[Source::File(path.into())], None).err().unwrap().to_string();
+        let open = |path: &str| {
+            Roster::open(&[Source::File(path.into())], "github.com", None).err().unwrap().to_string()
+        };
         assert!(open("/nowhere/list.txt").starts_with("cannot read /nowhere/list.txt: No such file"));
         assert_eq!(open("/"), "cannot read /: it is a folder");
     }
@@ -342,7 +358,7 @@ mod tests {
     fn the_length_is_known_beforehand_unless_there_is_standard_input() {
         let list = file(b"a\nb\nc");
         let sources = [Source::Text("x".into()), Source::File(list.path().into()), Source::Text("y".into())];
-        assert_eq!(Roster::open(&sources, None).unwrap().estimate(), Some(5));
-        assert_eq!(Roster::open(&[Source::Stdin], None).unwrap().estimate(), None);
+        assert_eq!(Roster::open(&sources, "github.com", None).unwrap().estimate(), Some(5));
+        assert_eq!(Roster::open(&[Source::Stdin], "github.com", None).unwrap().estimate(), None);
     }
 }

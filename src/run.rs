@@ -53,7 +53,7 @@ pub enum Failure {
 pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let meta = meta(&config);
-    let roster = Roster::open(&config.sources, config.shard)?;
+    let roster = Roster::open(&config.sources, config.settings.api.site(), config.shard)?;
     let client = Client::new(config.settings.clone())?;
     if config.plan {
         return plan(roster, &client, &config).await;

@@ -31,6 +31,24 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: NotAnApi,
     },
+    /// `--host` or `GH_HOST` is no host.
+    #[error("cannot use the host {host:?} of {from}: {reason}")]
+    NotAHost {
+        /// As it was given.
+        host: String,
+        /// `--host` or `GH_HOST`.
+        from: &'static str,
+        /// What is wrong with it.
+        reason: NotAnApi,
+    },
+    /// `--ca-file` holds no certificate.
+    #[error("cannot take a certificate authority from {path}: {reason}")]
+    NoCertificate {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// Something needs a token, and there is none.
     #[error("{0} needs a token, and there is none: put one into GH_TOKEN")]
     NeedsToken(&'static str),

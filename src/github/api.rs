@@ -23,6 +23,9 @@ pub enum NotAnApi {
     /// A name and password in the address would end in logs.
     #[error("an address with a user name in it; put a token into GH_TOKEN instead")]
     UserInfo,
+    /// Not the bare name of a host.
+    #[error("not a host: it has to look like github.com or git.example.com, without https:// and path")]
+    NotAHost,
     /// A query or fragment.
     #[error("an address with a query ('?') or a fragment ('#')")]
     Query,
@@ -53,6 +56,39 @@ impl Api {
         }
         let origin = url.origin().ascii_serialization();
         Ok(Self { origin, rest: url.path().trim_end_matches('/').to_owned() })
+    }
+
+    /// The API of a host: github.com, `SUB.ghe.com`, or an Enterprise Server.
+    ///
+    /// # Errors
+    /// [`NotAnApi`] for what is no name of a host.
+    pub fn of_host(host: &str) -> Result<Self, NotAnApi> {
+        let host = host.trim().to_ascii_lowercase();
+        let authority = host.parse::<Authority>().map_err(|_| NotAnApi::NotAHost)?;
+        if authority.as_str() != host || host.contains('@') || host.contains('[') {
+            return Err(NotAnApi::NotAHost);
+        }
+        match host.as_str() {
+            "github.com" | "www.github.com" | "api.github.com" => Ok(Self::default()),
+            tenant if tenant.ends_with(".ghe.com") => {
+                let name = tenant.strip_prefix("api.").unwrap_or(tenant);
+                Ok(Self { origin: format!("https://api.{name}"), rest: String::new() })
+            }
+            server => Self::parse(&format!("https://{server}/api/v3")),
+        }
+    }
+
+    /// The host on which accounts have their profiles.
+    #[must_use]
+    pub fn site(&self) -> &str {
+        let host = self.origin.split("://").last().unwrap_or_default();
+        if self.is_enterprise() {
+            host
+        } else if host.ends_with(".ghe.com") {
+            host.strip_prefix("api.").unwrap_or(host)
+        } else {
+            "github.com"
+        }
     }
 
     /// Scheme, host and port: `https://api.github.com`.
@@ -140,6 +176,30 @@ mod tests {
         assert_eq!(test.route("http://127.0.0.1:80991/x"), None);
         assert_eq!(test.route("https://elsewhere/x"), None);
         assert_eq!(enterprise.to_string(), "https://git.example.com/api/v3");
+    }
+
+    #[test]
+    fn every_kind_of_host_has_its_routes_and_its_profiles() {
+        for (host, rest, graphql, site, githubs) in [
+            ("github.com", "https://api.github.com", "/graphql", "github.com", true),
+            ("GitHub.com", "https://api.github.com", "/graphql", "github.com", true),
+            ("acme.ghe.com", "https://api.acme.ghe.com", "/graphql", "acme.ghe.com", true),
+            ("git.example.com", "https://git.example.com/api/v3", "/api/graphql", "git.example.com", false),
+            (
+                "git.example.com:8443",
+                "https://git.example.com:8443/api/v3",
+                "/api/graphql",
+                "git.example.com:8443",
+                false,
+            ),
+        ] {
+            let api = Api::of_host(host).unwrap();
+            assert_eq!((api.to_string(), api.graphql(), api.site()), (rest.into(), graphql.into(), site));
+            assert_eq!((api.is_githubs(), api.is_enterprise()), (githubs, !githubs), "{host}");
+        }
+        for wrong in ["", "https://github.com", "github.com/acme", "a b", "me@host", "host:port"] {
+            assert!(Api::of_host(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -9,6 +9,9 @@ pub const VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
 /// The variables that hold a token for an Enterprise Server.
 pub const ENTERPRISE_VARIABLES: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 
+/// The command that gives a token where no variable does.
+pub const GH: &str = "gh auth token";
+
 /// A token for GitHub's API. Its text is in no `Debug`, no error and no recording.
 #[derive(Clone, Debug)]
 pub struct Token {
@@ -35,7 +38,7 @@ impl Token {
         Ok(Self { secret: SecretString::from(text), source })
     }
 
-    /// The variable that it was taken from.
+    /// The variable that it was taken from, or [`GH`].
     #[must_use]
     pub fn source(&self) -> &'static str {
         self.source

@@ -14,6 +14,8 @@ pub struct Settings {
     pub api: Api,
     /// The token, if there is one.
     pub token: Option<Token>,
+    /// Certificate authorities to trust beside the system's.
+    pub authorities: Vec<reqwest::Certificate>,
     /// Where answers come from.
     pub source: Source,
     /// Requests in flight at most.
@@ -42,6 +44,7 @@ impl Default for Settings {
         Self {
             api: Api::default(),
             token: None,
+            authorities: Vec::new(),
             source: Source::Network,
             jobs: 10,
             timeout: Duration::from_secs(15),

@@ -67,12 +67,14 @@ impl Transport {
 }
 
 /// How to reach the network.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Network {
     /// The API is on this machine, by plain http.
     pub(super) local: bool,
     /// For one attempt.
     pub(super) timeout: Duration,
+    /// Trusted beside the system's.
+    pub(super) authorities: Vec<reqwest::Certificate>,
 }
 
 impl Network {
@@ -86,6 +88,9 @@ impl Network {
             // Redirects to another origin lose the token: reqwest takes `Authorization` off.
             .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
             .referer(false);
+        if !self.authorities.is_empty() {
+            builder = builder.tls_certs_merge(self.authorities);
+        }
         if self.local {
             // A token that may go to this machine in the clear may not go so to a proxy. And reading
             // the system's certificates would take longer than a request.

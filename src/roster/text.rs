@@ -23,7 +23,7 @@ pub(super) enum End {
 }
 
 /// Reads a list line by line. Lines are handed on in batches, but none waits for the next to come.
-pub(super) fn read(list: impl Read, sender: &Sender<Vec<Entry>>) -> Result<(), End> {
+pub(super) fn read(list: impl Read, site: &str, sender: &Sender<Vec<Entry>>) -> Result<(), End> {
     let mut reader = BufReader::with_capacity(64 << 10, list);
     let mut batch = Vec::new();
     let mut first = true;
@@ -45,7 +45,7 @@ pub(super) fn read(list: impl Read, sender: &Sender<Vec<Entry>>) -> Result<(), E
         let text = String::from_utf8_lossy(&line);
         let text = without_comment(&text);
         if !text.is_empty() {
-            batch.push(Login::parse(text));
+            batch.push(Login::parse_at(text, site));
         }
         if batch.len() >= BATCH || !reader.buffer().contains(&b'\n') {
             send(&mut batch, sender)?;
@@ -54,10 +54,10 @@ pub(super) fn read(list: impl Read, sender: &Sender<Vec<Entry>>) -> Result<(), E
 }
 
 /// Hands on a typed login.
-pub(super) fn read_whole(mut typed: impl Read, sender: &Sender<Vec<Entry>>) -> Result<(), End> {
+pub(super) fn read_whole(mut typed: impl Read, site: &str, sender: &Sender<Vec<Entry>>) -> Result<(), End> {
     let mut text = String::new();
     typed.read_to_string(&mut text).map_err(End::Failed)?;
-    send(&mut vec![Login::parse(&text)], sender)
+    send(&mut vec![Login::parse_at(&text, site)], sender)
 }
 
 fn send(batch: &mut Vec<Entry>, sender: &Sender<Vec<Entry>>) -> Result<(), End> {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::config::Config;
+use crate::github::auth::GH;
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::report::Summary;
@@ -35,14 +36,28 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
     };
     match stop {
         Stop::TokenRefused(message) => {
-            format!(
-                "GitHub refused the token from {token}: {message}. Make a new one, or unset {token} to ask without{rest}"
-            )
+            let way_out = if token == GH {
+                "Log in anew with gh auth login".to_owned()
+            } else {
+                format!("Make a new one, or unset {token} to ask without")
+            };
+            format!("GitHub refused the token from {token}: {message}. {way_out}{rest}")
         }
         Stop::TokenNeeded(message) => {
             format!("{api} wants a token: {message}. Put one into {token}{rest}")
         }
-        Stop::OutOfReach(reason) => format!("cannot reach {api}: {reason}{rest}{on}"),
+        Stop::OutOfReach(reason) => {
+            // rustls' word for a certificate that nobody who is trusted has signed.
+            let untrusted = reason.contains("UnknownIssuer");
+            let hint = match (untrusted, config.settings.authorities.is_empty()) {
+                (true, true) => {
+                    ". Its certificate is from an authority unknown here: give that with --ca-file"
+                }
+                (true, false) => ". Its certificate is from another authority than that of --ca-file",
+                _ => "",
+            };
+            format!("cannot reach {api}: {reason}{hint}{rest}{on}")
+        }
         Stop::Limited { until, reason } => {
             let more = if config.settings.token.is_some() || !api.is_githubs() {
                 ""

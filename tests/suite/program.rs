@@ -160,3 +160,8 @@ pub fn file(text: &str) -> tempfile::NamedTempFile {
 pub fn path(file: &tempfile::NamedTempFile) -> &str {
     file.path().to_str().unwrap()
 }
+
+/// Says that a test was skipped, in a way that the test harness does not swallow.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}

@@ -25,10 +25,9 @@ fn validate(documents: &[String]) -> (bool, String) {
 fn every_document_is_valid_by_githubs_own_schema() {
     if !Path::new(PACKAGES).join("node_modules/@octokit/graphql-schema").exists() {
         assert!(std::env::var_os("GHREPOS_WITHOUT_SKIPS").is_none(), "the schema has to be installed");
-        // Past the capture of the test runner: a skipped test says so.
-        let skipped =
-            "SKIPPED: the npm package @octokit/graphql-schema is not in target/schema (see .ci/run)";
-        writeln!(std::io::stderr(), "{skipped}").unwrap();
+        crate::program::skipped(
+            "the npm package @octokit/graphql-schema is not in target/schema (see .ci/run)",
+        );
         return;
     }
     let mut documents = Vec::new();
