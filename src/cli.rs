@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::builder::ValueParser;
 use clap::{ArgAction, Parser, ValueEnum};
 
+use crate::github::members::Group;
+use crate::login::Login;
 use crate::render::{Format, SortKey};
 use crate::roster::Shard;
 
@@ -31,6 +33,14 @@ pub struct Cli {
     /// A list with one login a line; # begins a comment. Can be given several times
     #[arg(short, long = "file", value_name = "FILE", help_heading = "Whom to count")]
     pub files: Vec<PathBuf>,
+
+    /// Every member of an organisation. Can be given several times
+    #[arg(long, value_name = "ORG", value_parser = ValueParser::new(organization), help_heading = "Whom to count")]
+    pub members: Vec<Group>,
+
+    /// Every member of a team. Can be given several times
+    #[arg(long = "team", value_name = "ORG/TEAM", value_parser = ValueParser::new(team), help_heading = "Whom to count")]
+    pub teams: Vec<Group>,
 
     /// Only the I-th of N parts of the roster, by a stable hash of the login: 1/8, 2/8 … on eight machines
     #[arg(long, value_name = "I/N", help_heading = "Whom to count")]
@@ -195,6 +205,14 @@ pub enum When {
     Always,
     /// Not at all.
     Never,
+}
+
+fn organization(text: &str) -> Result<Group, String> {
+    Login::parse(text).map(Group::Organization).map_err(|error| error.to_string())
+}
+
+fn team(text: &str) -> Result<Group, String> {
+    Group::team(text).ok_or_else(|| "it has to look like ORG/TEAM, as in the team's address".into())
 }
 
 /// A number without sign or fraction.

@@ -13,6 +13,7 @@ pub use self::error::ConfigError;
 use crate::cli::{Cli, Way};
 use crate::github::Settings;
 use crate::github::api::Api;
+use crate::github::members::Group;
 use crate::github::transport;
 use crate::journal::Wants;
 use crate::lookup::Options;
@@ -26,6 +27,8 @@ use crate::roster::{Shard, Source};
 pub struct Config {
     /// Whom to count.
     pub sources: Vec<Source>,
+    /// Organisations and teams to count the members of.
+    pub groups: Vec<Group>,
     /// Which part of them.
     pub shard: Option<Shard>,
     /// How to ask.
@@ -111,7 +114,8 @@ impl Config {
             text => Source::Text(text.into_owned()),
         });
         let sources: Vec<_> = roster.chain(cli.files.into_iter().map(Source::File)).collect();
-        if sources.is_empty() {
+        let groups: Vec<_> = cli.members.into_iter().chain(cli.teams).collect();
+        if sources.is_empty() && groups.is_empty() {
             return Err(ConfigError::NoLogins);
         }
         let reports = reports(cli.format, &cli.outputs)?;
@@ -154,6 +158,7 @@ impl Config {
         }
         Ok(Self {
             sources,
+            groups,
             shard: cli.shard,
             settings: Settings {
                 via: via(cli.api, token.is_some(), &api, &source)?,

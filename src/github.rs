@@ -11,6 +11,7 @@ pub mod error;
 pub mod exchange;
 pub mod governor;
 pub mod graphql;
+pub mod members;
 mod persist;
 pub mod refusal;
 pub mod rest;

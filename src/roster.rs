@@ -84,6 +84,8 @@ pub struct Roster {
     typed: Vec<String>,
     lists: Vec<(PathBuf, Box<dyn Read + Send>)>,
     files: Vec<PathBuf>,
+    /// Logins that were listed elsewhere.
+    listed: u64,
     endless: bool,
     shard: Option<Shard>,
     /// Where the profiles are.
@@ -130,6 +132,7 @@ impl Roster {
             typed: Vec::new(),
             lists: Vec::new(),
             files: Vec::new(),
+            listed: 0,
             endless: false,
             shard,
             site: site.into(),
@@ -159,6 +162,16 @@ impl Roster {
         Ok(roster)
     }
 
+    /// Adds logins that were listed elsewhere, behind all others.
+    #[must_use]
+    pub fn with(mut self, listed: &[String]) -> Self {
+        if !listed.is_empty() {
+            self.listed = listed.len() as u64;
+            self.lists.push(("the members".into(), Box::new(io::Cursor::new(listed.join("\n")))));
+        }
+        self
+    }
+
     /// What will be known when the roster has been read.
     #[must_use]
     pub fn notes(&self) -> Arc<Notes> {
@@ -178,9 +191,9 @@ impl Roster {
         if self.endless {
             return None;
         }
-        let more = self.lists.len() - self.files.len();
+        let more = self.lists.len() - self.files.len() - usize::from(self.listed > 0);
         let lines: u64 = self.files.iter().map(|path| text::count_lines(path).unwrap_or(0)).sum();
-        let all = lines + (self.typed.len() + more) as u64;
+        let all = lines + self.listed + (self.typed.len() + more) as u64;
         Some(self.shard.map_or(all, |shard| all / u64::from(shard.of)))
     }
 

@@ -2,6 +2,7 @@
 
 mod counting;
 mod ending;
+mod listing;
 mod planning;
 
 use std::time::{Duration, Instant};
@@ -10,6 +11,8 @@ use jiff::Timestamp;
 
 use self::counting::{Outcome, count};
 use self::ending::explained;
+pub use self::listing::NotListed;
+use self::listing::list;
 use self::planning::plan;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -20,7 +23,7 @@ use crate::journal::{Journal, Kept, NotAJournal};
 use crate::output::{Sink, Unwritable};
 use crate::progress::{Progress, say};
 use crate::render::Meta;
-use crate::report::Via;
+use crate::report::{Summary, Via};
 use crate::roster::{self, Roster, Unreadable};
 use crate::text::{counted, thousands};
 
@@ -39,6 +42,9 @@ pub enum Failure {
     /// A report cannot be gone on with.
     #[error(transparent)]
     Journal(#[from] NotAJournal),
+    /// An organisation or a team cannot be listed.
+    #[error(transparent)]
+    Listing(#[from] NotListed),
     /// The network cannot be set up.
     #[error(transparent)]
     Network(#[from] BuildError),
@@ -55,6 +61,20 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let meta = meta(&config);
     let roster = Roster::open(&config.sources, config.settings.api.site(), config.shard)?;
     let client = Client::new(config.settings.clone())?;
+    let listed = tokio::select! {
+        listed = list(&client, &config) => listed?,
+        stop = interruption() => {
+            client.governor().end(stop);
+            None
+        }
+    };
+    let Some(listed) = listed else {
+        // Nobody is counted who is not known yet.
+        let stop = client.governor().stop().unwrap_or(Stop::Interrupted);
+        say(&explained(&stop, &config, &Summary::default(), true));
+        return Ok(Exit::of(&stop).unwrap_or(Exit::Incomplete));
+    };
+    let roster = roster.with(&listed);
     if config.plan {
         return plan(roster, &client, &config).await;
     }

@@ -9,7 +9,9 @@ use crate::render::Format;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Nobody to count.
-    #[error("nobody to count: name some logins, give a list with --file, or - to read standard input")]
+    #[error(
+        "nobody to count: name some logins, give a list with --file, an organisation with --members, or - to read standard input"
+    )]
     NoLogins,
     /// An output whose name tells no format.
     #[error("cannot tell the format of {0} from its name: let it end in {extensions}", extensions = extensions())]

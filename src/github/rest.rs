@@ -83,8 +83,13 @@ pub(super) fn page(headers: &HeaderMap, body: &[u8]) -> Result<Page, LookupError
         repositories: list.len() as u64,
         forks: number(|repository| repository.fork),
         archived: number(|repository| repository.archived),
-        next: headers.get(LINK).and_then(|link| next_page(link.to_str().ok()?)).map(str::to_owned),
+        next: next_page_of(headers),
     })
+}
+
+/// The address of the next page of a list, if there is one.
+pub(super) fn next_page_of(headers: &HeaderMap) -> Option<String> {
+    headers.get(LINK).and_then(|link| next_page(link.to_str().ok()?)).map(str::to_owned)
 }
 
 /// The address in `<https://…?page=2>; rel="next", <…>; rel="last"`. It is absent from the last page,

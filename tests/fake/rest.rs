@@ -47,6 +47,18 @@ pub fn respond(request: &Request) -> Response {
             Some(account) => Response::json(200, &user(&account).to_string()),
             None => Response::json(404, NOT_FOUND),
         },
+        ["", "orgs", name, "members"] if request.method == "GET" => members(name, name, request),
+        ["", "orgs", name, "teams", team, "members"] if request.method == "GET" => {
+            // Teams are shown to members alone.
+            match request.all("authorization").is_empty() {
+                true => Response::json(404, NOT_FOUND),
+                false => members(name, team, request),
+            }
+        }
+        ["", "user", "memberships", "orgs", name] if request.method == "GET" => match name {
+            "strangers-9" => Response::json(404, NOT_FOUND),
+            _ => Response::json(200, &json!({"state": "active", "role": "member"}).to_string()),
+        },
         ["", "users", _, "repos"] if request.method == "GET" => match account(&login(request)) {
             Some(account) => repos(&account, request),
             None => Response::json(404, NOT_FOUND),
@@ -66,6 +78,27 @@ pub fn respond(request: &Request) -> Response {
     response.with("etag", &etag)
 }
 
+/// The members of a group whose name ends with their number: `acme-437`. Without a token every second.
+fn members(organization: &str, group: &str, request: &Request) -> Response {
+    if organization.starts_with("saml") {
+        let body = json!({"message": "Resource protected by organization SAML enforcement."});
+        let url = "required; url=https://github.com/orgs/saml/sso?authorization_request=SAMPLE";
+        return Response::json(403, &body.to_string()).with("x-github-sso", url);
+    }
+    let Some(number) = group.rsplit('-').next().and_then(|number| number.parse::<u64>().ok()) else {
+        return Response::json(404, NOT_FOUND);
+    };
+    let number = if request.all("authorization").is_empty() { number / 2 } else { number };
+    let parameter =
+        |name, otherwise| request.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+    let (page, per_page): (u64, u64) = (parameter("page", 1), parameter("per_page", 30).clamp(1, 100));
+    let begin = (page - 1) * per_page;
+    let list: Vec<_> = (begin..number.min(begin + per_page))
+        .map(|at| json!({"login": format!("member-{at}"), "id": at}))
+        .collect();
+    paged(Response::json(200, &Value::from(list).to_string()), request, page, per_page, number)
+}
+
 fn repos(account: &Account, request: &Request) -> Response {
     let number =
         |name, otherwise| request.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
@@ -78,7 +111,12 @@ fn repos(account: &Account, request: &Request) -> Response {
     };
     let body: Vec<_> = names.iter().map(describe).collect();
     let response = Response::json(200, &Value::from(body).to_string());
-    let last = account.public_repos.div_ceil(per_page);
+    paged(response, request, page, per_page, account.public_repos)
+}
+
+/// A page of a list, with links to the others.
+fn paged(response: Response, request: &Request, page: u64, per_page: u64, all: u64) -> Response {
+    let last = all.div_ceil(per_page);
     if last <= 1 {
         return response;
     }

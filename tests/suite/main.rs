@@ -17,6 +17,7 @@ mod fake;
 mod answers;
 mod batches;
 mod faults;
+mod groups;
 mod hosts;
 mod journals;
 mod limits;

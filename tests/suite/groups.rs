@@ -1,0 +1,96 @@
+//! Organisations and teams: everybody in them, listed before anybody is counted.
+
+use std::collections::HashSet;
+
+use crate::fake::{Behaviour, Fake, Fault};
+use crate::program::{Program, Run};
+
+fn ask(fake: &Fake, arguments: &[&str]) -> Run {
+    Program::asking(fake, &[arguments, &["-F", "ndjson"]].concat()).env("GH_TOKEN", "ghp_sample").run()
+}
+
+fn listings(fake: &Fake) -> usize {
+    let listing = |target: &str| target.contains("/members?");
+    fake.arrivals().iter().filter(|arrival| listing(&arrival.request.target)).count()
+}
+
+#[test]
+fn everybody_in_an_organisation_is_counted_once_those_named_beside_it_too() {
+    let fake = Fake::well_behaved();
+    let run = ask(&fake, &["torvalds", "MEMBER-7", "--members", "acme-437"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let rows = run.rows_of(438);
+    let logins: HashSet<_> = rows.iter().map(|row| row["login"].to_string()).collect();
+    assert_eq!(logins.len(), 438);
+    assert_eq!((&rows[0]["login"], &rows[2]["login"]), (&"torvalds".into(), &"member-0".into()));
+    assert!(rows.iter().all(|row| row["status"] == "ok"));
+    assert_eq!(listings(&fake), 5);
+    let lines: Vec<_> = run.stderr.lines().collect();
+    assert_eq!(lines[0], "ghrepos: acme-437: 437 members");
+    assert!(lines[1].contains("438 logins (1 duplicate dropped)"), "{}", lines[1]);
+}
+
+#[test]
+fn organisations_and_teams_are_one_roster() {
+    let fake = Fake::well_behaved();
+    let run = ask(&fake, &["--members", "acme-3", "--team", "acme-3/core-5", "--members", "other-4", "-q"]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    let logins: Vec<_> = run.rows().iter().map(|row| row["login"].to_string()).collect();
+    assert_eq!(logins, ["\"member-0\"", "\"member-1\"", "\"member-2\"", "\"member-3\"", "\"member-4\""]);
+}
+
+#[test]
+fn who_is_not_shown_everybody_is_told_so() {
+    let fake = Fake::well_behaved();
+    let run = Program::asking(&fake, &["--members", "acme-100", "-F", "ndjson"]).run();
+    run.rows_of(50);
+    let told =
+        "ghrepos: acme-100: 50 members, the public ones: without a token there are no others to be seen\n";
+    assert!(run.stderr.starts_with(told), "{}", run.stderr);
+    let run = ask(&fake, &["--members", "strangers-9"]);
+    let told =
+        "ghrepos: strangers-9: 9 members, the public ones: the token's owner is not in the organisation\n";
+    assert!(run.stderr.starts_with(told), "{}", run.stderr);
+}
+
+#[test]
+fn what_cannot_be_listed_is_one_clear_line_before_anybody_is_counted() {
+    let fake = Fake::well_behaved();
+    for (arguments, reason) in [
+        (
+            &["--members", "nobody"][..],
+            "the members of nobody: there is no such organisation, or it is not to be seen with this token",
+        ),
+        (
+            &["--team", "acme-3/none"],
+            "the members of acme-3/none: there is no such team, or the token may not see it: it needs read:org",
+        ),
+        (
+            &["--members", "saml-9"],
+            "(authorize the token at https://github.com/orgs/saml/sso?authorization_request=SAMPLE). The token needs read:org",
+        ),
+    ] {
+        let run = ask(&fake, &[&["torvalds"], arguments].concat());
+        assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{}", run.stderr);
+        assert!(run.stderr.contains(reason) && run.stderr.lines().count() == 1, "{}", run.stderr);
+    }
+    let run = Program::asking(&fake, &["--team", "acme-3/core-5"]).run();
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("put a token with read:org into GH_TOKEN"), "{}", run.stderr);
+    assert!(fake.arrivals().iter().all(|arrival| arrival.request.method == "GET"), "nobody was counted");
+    for wrong in [&["--members", "a/b"][..], &["--team", "acme"], &["--team", "acme/.."]] {
+        assert_eq!(ask(&fake, wrong).status, 2);
+    }
+    let refusing = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
+    let run = ask(&refusing, &["--members", "acme-3"]);
+    assert_eq!((run.status, run.stderr.lines().count()), (4, 1), "{}", run.stderr);
+}
+
+#[test]
+fn a_listing_is_tried_again_as_everything_is() {
+    let fake =
+        Fake::with_faults(|asked| (asked.number % 2 == 1 && asked.number < 8).then_some(Fault::Html(502)));
+    let run = ask(&fake, &["--members", "acme-250", "-q"]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    run.rows_of(250);
+}
