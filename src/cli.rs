@@ -30,9 +30,14 @@ pub struct Cli {
     #[arg(value_name = "LOGIN", allow_hyphen_values = false)]
     pub logins: Vec<OsString>,
 
-    /// A list with one login a line; # begins a comment. Can be given several times
+    /// A list with one login a line (# begins a comment), or a .csv or .tsv with a header. Can be given
+    /// several times
     #[arg(short, long = "file", value_name = "FILE", help_heading = "Whom to count")]
     pub files: Vec<PathBuf>,
+
+    /// The column of a .csv or .tsv with the logins [default: login, github, username or user]
+    #[arg(long, value_name = "NAME", help_heading = "Whom to count")]
+    pub login_column: Option<String>,
 
     /// Every member of an organisation. Can be given several times
     #[arg(long, value_name = "ORG", value_parser = ValueParser::new(organization), help_heading = "Whom to count")]

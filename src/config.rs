@@ -20,7 +20,7 @@ use crate::lookup::Options;
 use crate::output::Report;
 use crate::render::{Format, Layout, Order, SortKey};
 use crate::report::{Column, Measures, Via};
-use crate::roster::{Shard, Source};
+use crate::roster::{self, Reading, Source};
 
 /// Everything that a run needs to know.
 #[derive(Clone, Debug)]
@@ -29,8 +29,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// Organisations and teams to count the members of.
     pub groups: Vec<Group>,
-    /// Which part of them.
-    pub shard: Option<Shard>,
+    /// How lists are read.
+    pub reading: Reading,
     /// How to ask.
     pub settings: Settings,
     /// What to write.
@@ -150,16 +150,11 @@ impl Config {
         if cli.resume {
             check_journal(&reports)?;
         }
-        for list in &sources {
-            let Source::File(list) = list else { continue };
-            if reports.iter().any(|report| report.path.as_deref().is_some_and(|path| same(path, list))) {
-                return Err(ConfigError::ListIsOutput(list.display().to_string()));
-            }
-        }
+        check_lists(&sources, &reports, cli.login_column.is_some())?;
         Ok(Self {
             sources,
             groups,
-            shard: cli.shard,
+            reading: Reading { site: api.site().to_owned(), shard: cli.shard, column: cli.login_column },
             settings: Settings {
                 via: via(cli.api, token.is_some(), &api, &source)?,
                 api,
@@ -256,6 +251,21 @@ fn reports(format: Option<Format>, outputs: &[std::path::PathBuf]) -> Result<Vec
         reports.push(Report { format, path: Some(path.clone()) });
     }
     Ok(reports)
+}
+
+/// Whether the lists can be read as they are named, and none of them is written to.
+fn check_lists(sources: &[Source], reports: &[Report], column: bool) -> Result<(), ConfigError> {
+    let is_sheet = |source: &Source| matches!(source, Source::File(path) if roster::is_sheet(path));
+    if column && !sources.iter().any(is_sheet) {
+        return Err(ConfigError::NoSheet);
+    }
+    for list in sources {
+        let Source::File(list) = list else { continue };
+        if reports.iter().any(|report| report.path.as_deref().is_some_and(|path| same(path, list))) {
+            return Err(ConfigError::ListIsOutput(list.display().to_string()));
+        }
+    }
+    Ok(())
 }
 
 /// Whether there is one report that can be gone on with.

@@ -4,6 +4,7 @@
 //! A roster streams. Files are opened before anything is asked, so that a wrong name is known at
 //! once, but read only as fast as their logins are looked up.
 
+mod csv;
 mod text;
 
 use std::collections::HashSet;
@@ -13,12 +14,14 @@ use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
+use self::csv::Sheet;
+pub use self::csv::is_sheet;
 use crate::login::{Login, NotALogin, stable_hash};
 
 /// What a roster is made of: logins, and what stands where a login should.
@@ -32,7 +35,7 @@ const READ_AHEAD: usize = 4;
 pub enum Source {
     /// A login, as it was typed.
     Text(String),
-    /// A list, one login a line.
+    /// A list, one login a line, or a spreadsheet: `.csv`, `.tsv`.
     File(PathBuf),
     /// A list on standard input.
     Stdin,
@@ -71,6 +74,23 @@ impl FromStr for Shard {
     }
 }
 
+/// How a roster is read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The host of addresses of profiles.
+    pub site: String,
+    /// The part that is handed on; none: all of it.
+    pub shard: Option<Shard>,
+    /// The column of spreadsheets with the logins; none: the first usual one.
+    pub column: Option<String>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { site: "github.com".into(), shard: None, column: None }
+    }
+}
+
 /// A roster cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}: {}", path.display(), crate::text::reason(cause))]
@@ -79,10 +99,18 @@ pub struct Unreadable {
     cause: io::Error,
 }
 
+/// A source that is read as the logins are looked up.
+enum List {
+    /// A typed login.
+    Typed(String),
+    Plain(Box<dyn Read + Send>),
+    Sheet(Box<Sheet>),
+}
+
 /// All sources, opened.
 pub struct Roster {
     typed: Vec<String>,
-    lists: Vec<(PathBuf, Box<dyn Read + Send>)>,
+    lists: Vec<(PathBuf, List)>,
     files: Vec<PathBuf>,
     /// Logins that were listed elsewhere.
     listed: u64,
@@ -99,6 +127,7 @@ pub struct Notes {
     duplicates: AtomicU64,
     failure: OnceLock<String>,
     whole: AtomicBool,
+    remarks: Mutex<Vec<String>>,
 }
 
 impl Notes {
@@ -106,6 +135,16 @@ impl Notes {
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         self.duplicates.load(Ordering::Relaxed)
+    }
+
+    /// What a person should know of the lists: rows without a login, rows of another length.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remark(&self, line: String) {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
     /// Whether it was read to its end.
@@ -122,20 +161,19 @@ impl Notes {
 }
 
 impl Roster {
-    /// Opens every source. Addresses are those of profiles on `site`; with a `shard` only that
-    /// part of the logins is handed on.
+    /// Opens every source.
     ///
     /// # Errors
     /// [`Unreadable`] for the first file that is missing, a folder, or not ours to read.
-    pub fn open(sources: &[Source], site: &str, shard: Option<Shard>) -> Result<Self, Unreadable> {
+    pub fn open(sources: &[Source], reading: &Reading) -> Result<Self, Unreadable> {
         let mut roster = Self {
             typed: Vec::new(),
             lists: Vec::new(),
             files: Vec::new(),
             listed: 0,
             endless: false,
-            shard,
-            site: site.into(),
+            shard: reading.shard,
+            site: reading.site.as_str().into(),
             notes: Arc::default(),
         };
         for source in sources {
@@ -143,19 +181,26 @@ impl Roster {
                 // The order of the roster is the order of its sources.
                 Source::Text(text) if roster.lists.is_empty() => roster.typed.push(text.clone()),
                 Source::Text(text) => {
-                    roster.lists.push((PathBuf::new(), Box::new(io::Cursor::new(text.clone()))));
+                    roster.lists.push((PathBuf::new(), List::Typed(text.clone())));
                 }
                 Source::File(path) => {
                     let (file, regular) =
                         open(path).map_err(|cause| Unreadable { path: path.clone(), cause })?;
                     // A pipe or a device may go on for ever.
                     roster.endless |= !regular;
-                    roster.lists.push((path.clone(), Box::new(file)));
+                    let list = if csv::is_sheet(path) {
+                        let sheet = Sheet::open(path, file, regular, reading.column.as_deref());
+                        let sheet = sheet.map_err(|cause| Unreadable { path: path.clone(), cause })?;
+                        List::Sheet(Box::new(sheet))
+                    } else {
+                        List::Plain(Box::new(file))
+                    };
+                    roster.lists.push((path.clone(), list));
                     roster.files.push(path.clone());
                 }
                 Source::Stdin => {
                     roster.endless = true;
-                    roster.lists.push(("standard input".into(), Box::new(io::stdin())));
+                    roster.lists.push(("standard input".into(), List::Plain(Box::new(io::stdin()))));
                 }
             }
         }
@@ -167,7 +212,8 @@ impl Roster {
     pub fn with(mut self, listed: &[String]) -> Self {
         if !listed.is_empty() {
             self.listed = listed.len() as u64;
-            self.lists.push(("the members".into(), Box::new(io::Cursor::new(listed.join("\n")))));
+            let list = List::Plain(Box::new(io::Cursor::new(listed.join("\n"))));
+            self.lists.push(("the members".into(), list));
         }
         self
     }
@@ -245,21 +291,16 @@ fn open(path: &Path) -> io::Result<(File, bool)> {
 }
 
 /// Reads lists on a thread of their own: reading standard input blocks, and may do so for ever.
-fn lines(
-    lists: Vec<(PathBuf, Box<dyn Read + Send>)>,
-    site: Arc<str>,
-    notes: Arc<Notes>,
-) -> impl Stream<Item = Entry> + Send {
+fn lines(lists: Vec<(PathBuf, List)>, site: Arc<str>, notes: Arc<Notes>) -> impl Stream<Item = Entry> + Send {
     let (sender, mut receiver) = mpsc::channel::<Vec<Entry>>(READ_AHEAD);
     if !lists.is_empty() {
         std::thread::spawn(move || {
             for (path, list) in lists {
-                let typed = path.as_os_str().is_empty();
-                // A typed login is taken as it is: nothing in it is a comment.
-                let read = if typed {
-                    text::read_whole(list, &site, &sender)
-                } else {
-                    text::read(list, &site, &sender)
+                let read = match list {
+                    // It is taken as it is: nothing in it is a comment.
+                    List::Typed(text) => text::send(&mut vec![Login::parse_at(&text, &site)], &sender),
+                    List::Plain(list) => text::read(list, &site, &sender),
+                    List::Sheet(sheet) => sheet.read(&site, &sender, &notes),
                 };
                 match read {
                     Ok(()) => {}
@@ -294,7 +335,7 @@ mod tests {
     }
 
     async fn read(sources: &[Source]) -> (Vec<String>, u64) {
-        let roster = Roster::open(sources, "github.com", None).unwrap();
+        let roster = Roster::open(sources, &Reading::default()).unwrap();
         let notes = roster.notes();
         let entries = roster.entries().map(|entry| match entry {
             Ok(login) => login.to_string(),
@@ -344,7 +385,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_named_at_once() {
         let open = |path: &str| {
-            Roster::open(&[Source::File(path.into())], "github.com", None).err().unwrap().to_string()
+            Roster::open(&[Source::File(path.into())], &Reading::default()).err().unwrap().to_string()
         };
         assert!(open("/nowhere/list.txt").starts_with("cannot read /nowhere/list.txt: No such file"));
         assert_eq!(open("/"), "cannot read /: it is a folder");
@@ -371,7 +412,7 @@ mod tests {
     fn the_length_is_known_beforehand_unless_there_is_standard_input() {
         let list = file(b"a\nb\nc");
         let sources = [Source::Text("x".into()), Source::File(list.path().into()), Source::Text("y".into())];
-        assert_eq!(Roster::open(&sources, "github.com", None).unwrap().estimate(), Some(5));
-        assert_eq!(Roster::open(&[Source::Stdin], "github.com", None).unwrap().estimate(), None);
+        assert_eq!(Roster::open(&sources, &Reading::default()).unwrap().estimate(), Some(5));
+        assert_eq!(Roster::open(&[Source::Stdin], &Reading::default()).unwrap().estimate(), None);
     }
 }

@@ -59,7 +59,7 @@ pub enum Failure {
 pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let meta = meta(&config);
-    let roster = Roster::open(&config.sources, config.settings.api.site(), config.shard)?;
+    let roster = Roster::open(&config.sources, &config.reading)?;
     let client = Client::new(config.settings.clone())?;
     let listed = tokio::select! {
         listed = list(&client, &config) => listed?,
@@ -174,7 +174,7 @@ fn open(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Kept>), Failu
 
 /// Ends the reports, tells what there is to tell, and decides the exit status.
 async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Instant) -> Exit {
-    let Outcome { mut summary, sinks, whole, mut problems } = outcome;
+    let Outcome { mut summary, sinks, whole, mut problems, remarks } = outcome;
     let stop = client.governor().stop();
     summary.requests = client.requests();
     summary.points = client.points();
@@ -213,9 +213,12 @@ async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Ins
             say(&explained(stop, config, &summary, whole));
         }
     }
+    for remark in remarks.iter().filter(|_| !config.quiet) {
+        say(remark);
+    }
     if written && !in_vain && !config.quiet {
         if summary.asked == 0 {
-            let list = if config.shard.is_some() { "this part of the list" } else { "the list" };
+            let list = if config.reading.shard.is_some() { "this part of the list" } else { "the list" };
             say(&format!("{list} held no logins: nothing to count"));
         } else {
             say(&summary.to_string());

@@ -60,6 +60,9 @@ pub enum ConfigError {
     /// Sorted by what is not counted.
     #[error("--sort {0} needs {1}")]
     NotCounted(&'static str, &'static str),
+    /// A column of nothing.
+    #[error("--login-column is for lists that end in .csv or .tsv, and there is none")]
+    NoSheet,
     /// Nothing to go on with.
     #[error("--resume goes on with one .ndjson output, and there is none: add -o FILE.ndjson")]
     NoJournal,

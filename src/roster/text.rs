@@ -12,7 +12,7 @@ use crate::login::Login;
 /// The longest line that is looked at; what comes behind is dropped. No login is anywhere near.
 const MAX_LINE: u64 = 4096;
 /// Lines that are handed on together where there are that many at once.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 
 /// Why reading ended before the list did.
 pub(super) enum End {
@@ -53,14 +53,7 @@ pub(super) fn read(list: impl Read, site: &str, sender: &Sender<Vec<Entry>>) -> 
     }
 }
 
-/// Hands on a typed login.
-pub(super) fn read_whole(mut typed: impl Read, site: &str, sender: &Sender<Vec<Entry>>) -> Result<(), End> {
-    let mut text = String::new();
-    typed.read_to_string(&mut text).map_err(End::Failed)?;
-    send(&mut vec![Login::parse_at(&text, site)], sender)
-}
-
-fn send(batch: &mut Vec<Entry>, sender: &Sender<Vec<Entry>>) -> Result<(), End> {
+pub(super) fn send(batch: &mut Vec<Entry>, sender: &Sender<Vec<Entry>>) -> Result<(), End> {
     if batch.is_empty() {
         return Ok(());
     }

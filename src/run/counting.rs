@@ -32,6 +32,8 @@ pub(super) struct Outcome {
     pub(super) whole: bool,
     /// Lists that broke off, reports that cannot be written: one line each.
     pub(super) problems: Vec<String>,
+    /// What else there is to say of the lists.
+    pub(super) remarks: Vec<String>,
 }
 
 /// Asks for everyone and hands the rows to the sinks as they come.
@@ -113,7 +115,7 @@ pub(super) async fn count(
         summary.kept = kept.taken();
         summary.no_longer_asked = if whole { kept.left() } else { 0 };
     }
-    Outcome { summary, sinks, whole, problems }
+    Outcome { summary, sinks, whole, problems, remarks: notes.remarks() }
 }
 
 /// What there is to be handed on.

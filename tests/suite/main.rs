@@ -27,5 +27,6 @@ mod outputs;
 mod program;
 mod recordings;
 mod schema;
+mod sheets;
 mod stops;
 mod tokens;

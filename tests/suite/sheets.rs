@@ -1,0 +1,130 @@
+//! Lists that somebody keeps in a spreadsheet.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::fake::Fake;
+use crate::program::{Program, Run};
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+fn ask(fake: &Fake, list: &std::path::Path, arguments: &[&str]) -> Run {
+    let list = list.to_str().unwrap();
+    Program::asking(fake, &[&["-f", list, "-F", "ndjson"], arguments].concat()).run()
+}
+
+fn logins(run: &Run) -> Vec<String> {
+    run.rows().iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Two hundred people as a spreadsheet program of a country with decimal commas saves them.
+fn staff(separator: &str) -> String {
+    let mut text = format!("Name{separator}\"GitHub\"{separator}Team\r\n");
+    for at in 1..=200 {
+        let cell = match at % 4 {
+            0 => format!("@user-{at}"),
+            1 => format!("https://github.com/user-{at}"),
+            2 => format!("\" user-{at} \""),
+            _ => format!("USER-{at}"),
+        };
+        let name = format!("\"Sample{separator} Nr. {at}\r\nof \"\"the\"\" list\"");
+        text += &format!("{name}{separator}{cell}{separator}team {}\r\n", at % 3);
+    }
+    text
+}
+
+#[test]
+fn a_sheet_is_read_as_spreadsheet_programs_write_it() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let utf16 = |text: &str, big: bool| {
+        let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+        units
+            .flat_map(|unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
+            .collect::<Vec<u8>>()
+    };
+    let expected: Vec<_> = (1..=200).map(|at| format!("user-{at}")).collect();
+    for (name, bytes) in [
+        ("bom.csv", [b"\xef\xbb\xbf", staff(";").as_bytes()].concat()),
+        ("comma.CSV", staff(",").into_bytes()),
+        ("tabs.tsv", staff("\t").into_bytes()),
+        ("tabs.csv", staff("\t").into_bytes()),
+        ("told.csv", ["sep=;\r\n".as_bytes(), staff(";").as_bytes()].concat()),
+        ("little.csv", utf16(&staff("\t"), false)),
+        ("big.csv", utf16(&staff(";"), true)),
+        ("unix.csv", staff(";").replace("\r\n", "\n").into_bytes()),
+    ] {
+        let run = ask(&fake, &folder.write(name, &bytes), &[]);
+        assert_eq!(run.status, 0, "{name}: {}", run.stderr);
+        let logins: Vec<_> = logins(&run).iter().map(|login| login.to_ascii_lowercase()).collect();
+        assert_eq!(logins, expected, "{name}");
+    }
+}
+
+#[test]
+fn the_column_is_the_usual_one_or_the_one_that_is_named() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let list = folder.write("a.csv", b"user,GITHUB,Konto\nu1,g1,k1\n");
+    assert_eq!(logins(&ask(&fake, &list, &[])), ["g1"]);
+    assert_eq!(logins(&ask(&fake, &list, &["--login-column", "konto"])), ["k1"]);
+    let one = folder.write("one.csv", b"login\nonly\n");
+    assert_eq!(logins(&ask(&fake, &one, &[])), ["only"]);
+    let asked = fake.requests();
+    let none = folder.write("none.csv", b"Name;E-Mail\nx;y\n");
+    let run = ask(&fake, &none, &[]);
+    assert_eq!(run.status, 2);
+    let reason = r#"it has no column login, github, username or user, but "Name", "E-Mail"; name one with --login-column"#;
+    assert_eq!(run.stderr, format!("ghrepos: cannot read {}: {reason}\n", none.display()));
+    let run = ask(&fake, &list, &["--login-column", "Nick"]);
+    assert!(
+        run.stderr.contains(r#"it has no column "Nick", but "user", "GITHUB", "Konto""#),
+        "{}",
+        run.stderr
+    );
+    let run = ask(&fake, &folder.write("empty.csv", b""), &[]);
+    assert!(
+        run.stderr.contains("it is empty: a sheet begins with the names of its columns"),
+        "{}",
+        run.stderr
+    );
+    let run = Program::asking(&fake, &["a", "--login-column", "x"]).run();
+    assert_eq!(
+        run.stderr,
+        "ghrepos: --login-column is for lists that end in .csv or .tsv, and there is none\n"
+    );
+    assert_eq!(fake.requests(), asked, "nothing is asked before the sheet is understood");
+}
+
+#[test]
+fn rows_without_a_login_are_counted_and_ragged_ones_named() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let text =
+        b"name,login,team\n\"a\nb\",one,x\nb,,x\nc\nd,two,x,y,z\n,\"  \",\ne,not a login,x\nf,three,x\n";
+    let list = folder.write("ragged.csv", text);
+    let run = ask(&fake, &list, &[]);
+    assert_eq!(run.status, 1);
+    assert_eq!(logins(&run), ["one", "two", "not a login", "three"]);
+    let name = list.display();
+    let lines: Vec<_> = run.stderr.lines().collect();
+    assert_eq!(lines[0], format!("ghrepos: {name}: 3 rows without a login skipped"));
+    assert_eq!(
+        lines[1],
+        format!("ghrepos: warning: {name}: line 5 has 1 cell, line 6 has 5 cells, where the header has 3")
+    );
+    let quiet = ask(&fake, &list, &["-q"]);
+    assert_eq!(quiet.stderr, "");
+}
