@@ -62,6 +62,8 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let roster = Roster::open(&config.sources, &config.reading)?;
     let client = Client::new(config.settings.clone())?;
     let listed = tokio::select! {
+        biased;
+        // Where there is nothing to list, signals keep doing what they do by default.
         listed = list(&client, &config) => listed?,
         stop = interruption() => {
             client.governor().end(stop);

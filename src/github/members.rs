@@ -1,5 +1,7 @@
 //! Members of organisations and teams, page by page.
 
+use std::collections::HashSet;
+
 use http::HeaderMap;
 use serde::Deserialize;
 
@@ -74,11 +76,15 @@ impl Client {
             Ok((page.into_iter().map(|member| member.login).collect(), next_page_of(headers)))
         };
         let (mut members, mut next) = (Vec::new(), Some(api.rest(&group.path())));
+        let mut seen = HashSet::new();
         while let Some(route) = next {
+            if !seen.insert(route.clone()) {
+                return Err(LookupError::Malformed("a list of members that goes in a circle"));
+            }
             let (page, link) = self.get(&mut Tries::default(), route, read).await?;
-            // A chain of pages that leads elsewhere, or has no end, is not followed.
+            // A chain of pages that leads elsewhere, or round in a circle, is not followed.
             let elsewhere = || LookupError::Malformed("a list of members that goes on elsewhere");
-            next = match link.filter(|_| !page.is_empty()) {
+            next = match link {
                 Some(url) => Some(api.route(&url).ok_or_else(elsewhere)?.to_owned()),
                 None => None,
             };

@@ -155,7 +155,7 @@ fn together(api: &'static str, jobs: i64) {
     };
     let fake =
         Fake::start(Behaviour { fault: Box::new(hit), alias: Box::new(alias), ..Behaviour::default() });
-    let logins = 2000;
+    let logins = if rest { 1000 } else { 2000 };
     let text = roster(logins);
     let list = file(&text);
     let run = Program::asking(&fake, &["-f", path(&list), "-F", "ndjson", "-q", "--api", api])

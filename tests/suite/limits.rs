@@ -48,7 +48,7 @@ fn a_server_whose_clock_is_wrong_is_waited_for_by_its_own_clock() {
 fn the_requests_in_flight_settle_below_what_the_server_takes() {
     let latency = Duration::from_millis(20);
     let fake = Fake::start(Behaviour { crowd: Some((20, Some(1))), latency, ..Behaviour::default() });
-    assert_all_ok(&ask(&fake, 3000, &["-j", "100"]), 3000);
+    assert_all_ok(&ask(&fake, 5000, &["-j", "100"]), 5000);
     let (refusals, requests) = (fake.refusals(), fake.requests());
     assert!(refusals.len() as u64 * 100 < requests * 3, "{} of {requests}", refusals.len());
     let arrivals = fake.arrivals();

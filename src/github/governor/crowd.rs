@@ -15,6 +15,9 @@ const HELD_PAUSES: u32 = 20;
 /// A number that was fine so long ago says nothing any more.
 const PROVED: Duration = Duration::from_mins(1);
 
+/// So many refusals are not laid to the number where more were fine; what was fine then is no longer.
+const PARDONS: u32 = 40;
+
 /// The requests in flight, and how many there may be.
 #[derive(Debug)]
 pub(super) struct Crowd {
@@ -26,6 +29,8 @@ pub(super) struct Crowd {
     refusals: u64,
     /// As many were in flight together and none was refused, and when that was seen last.
     proved: Option<(usize, Instant)>,
+    /// Refusals that were not laid to the number since it was last cut.
+    pardons: u32,
     cut: Option<Cut>,
 }
 
@@ -76,6 +81,7 @@ impl Crowd {
             untroubled: 0,
             refusals: 0,
             proved: None,
+            pardons: 0,
             cut: None,
         }
     }
@@ -136,9 +142,14 @@ impl Crowd {
             cut => {
                 let is_fine =
                     |(proved, at): (usize, Instant)| place.number <= proved * 3 / 4 && at.elapsed() <= PROVED;
-                if self.allowed <= 1 || (told && self.proved.is_some_and(is_fine)) {
+                if self.allowed <= 1 {
                     return;
                 }
+                if told && self.pardons < PARDONS && self.proved.is_some_and(is_fine) {
+                    self.pardons += 1;
+                    return;
+                }
+                (self.pardons, self.proved) = (0, None);
                 // A pause that ends the run may be longer than any clock goes.
                 let until = now.checked_add(pause.saturating_mul(1 + HELD_PAUSES)).unwrap_or(now);
                 cut.insert(Cut { at: now, flying: self.flying, refused: 1, told, until, answers: 0 })

@@ -34,6 +34,13 @@ impl Health {
         }
     }
 
+    /// Anything but a refusal, of a request that left after the last one.
+    pub(super) fn not_refused(&mut self, started: Instant) {
+        if self.refusals.last.is_some_and(|last| started > last) {
+            self.refusals = Rounds::default();
+        }
+    }
+
     /// An answer, though not a good one.
     pub(super) fn answered(&mut self) {
         self.answered = true;

@@ -67,6 +67,7 @@ impl Governor {
             state.health.answered();
             if !matches!(error, LookupError::RateLimited { .. }) {
                 state.crowd.answered(started, permit.place);
+                state.health.not_refused(started);
             }
         }
         match error {
@@ -126,7 +127,9 @@ impl Governor {
         }
         let told = wait.is_some();
         let untold = WAIT_UNTOLD * 2u32.saturating_pow(rounds.saturating_sub(1));
-        let wait = wait.map_or(untold, |wait| wait.max(late.min(LATE * 27)));
+        // A first wait of no time is taken at its word; who is then refused again waits all the same.
+        let least = if rounds > 1 { LATE * rounds.min(10) } else { Duration::ZERO };
+        let wait = wait.map_or(untold, |wait| wait.max(least));
         state.crowd.refused(started, permit.place, wait, told);
         drop(state);
         self.wait(wait, Hold::RateLimit);
