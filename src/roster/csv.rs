@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use encoding_rs_io::DecodeReaderBytesBuilder;
@@ -30,6 +32,23 @@ pub(super) struct Sheet {
     width: usize,
     /// Rows that are handed on together: a pipe's are not held back.
     batch: usize,
+    /// Quotes so far.
+    quotes: Arc<AtomicU64>,
+}
+
+/// Counts the quotes that pass: an odd number of them means that one was never closed.
+struct Counting<R> {
+    inner: R,
+    quotes: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        let quotes = buffer.iter().take(length).filter(|byte| **byte == b'"').count();
+        self.quotes.fetch_add(quotes as u64, Ordering::Relaxed);
+        Ok(length)
+    }
 }
 
 /// Whether a list is a sheet, by its extension.
@@ -49,7 +68,9 @@ impl Sheet {
         let mut utf8 = DecodeReaderBytesBuilder::new().bom_override(true).strip_bom(true).build(file);
         let mut begin = beginning(&mut utf8)?;
         let delimiter = delimiter(&mut begin, extension(path).as_deref() == Some("tsv"));
-        let whole: Box<dyn Read + Send> = Box::new(io::Cursor::new(begin).chain(utf8));
+        let quotes = Arc::<AtomicU64>::default();
+        let whole = Counting { inner: io::Cursor::new(begin).chain(utf8), quotes: Arc::clone(&quotes) };
+        let whole: Box<dyn Read + Send> = Box::new(whole);
         let mut reader =
             ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(true).from_reader(whole);
         let header = reader.byte_headers().map_err(io::Error::other)?;
@@ -71,13 +92,14 @@ impl Sheet {
             io::Error::other(visible(&message).into_owned())
         })?;
         let (name, width) = (path.display().to_string(), names.len());
-        Ok(Self { reader, name, column, width, batch: if regular { BATCH } else { 1 } })
+        Ok(Self { reader, name, column, width, batch: if regular { BATCH } else { 1 }, quotes })
     }
 
     /// Hands on the logins, row by row.
     pub(super) fn read(mut self, site: &str, sender: &Sender<Vec<Entry>>, notes: &Notes) -> Result<(), End> {
         let (mut record, mut batch) = (ByteRecord::new(), Vec::new());
         let (mut empty, mut ragged, mut lines) = (0_u64, 0_u64, Vec::new());
+        let mut last = None;
         loop {
             match self.reader.read_byte_record(&mut record) {
                 Ok(true) => {}
@@ -88,6 +110,9 @@ impl Sheet {
                     return Err(End::Failed(io::Error::other(error)));
                 }
             }
+            // A row over several lines may be one that has swallowed all behind it.
+            let several = record.iter().any(|cell| cell.contains(&b'\n'));
+            last = record.position().map(csv::Position::line).filter(|_| several);
             if record.len() != self.width {
                 ragged += 1;
                 if lines.len() < NAMED {
@@ -120,7 +145,14 @@ impl Sheet {
                 self.width
             ));
         }
-        send(&mut batch, sender)
+        send(&mut batch, sender)?;
+        match last {
+            Some(line) if self.quotes.load(Ordering::Relaxed) % 2 == 1 => {
+                let open = format!("the row that begins in line {line} opens a quote and never closes it");
+                Err(End::Failed(io::Error::other(open)))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -128,3 +128,17 @@ fn rows_without_a_login_are_counted_and_ragged_ones_named() {
     let quiet = ask(&fake, &list, &["-q"]);
     assert_eq!(quiet.stderr, "");
 }
+
+#[test]
+fn a_quote_that_is_never_closed_is_no_end_of_the_list() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let list = folder.write("open.csv", b"login,note\none,x\ntwo,\"he said\nthree,x\nfour,x\n");
+    let run = ask(&fake, &list, &[]);
+    assert_eq!((run.status, logins(&run)), (2, vec!["one".into(), "two".into()]), "{}", run.stderr);
+    let reason = "the row that begins in line 3 opens a quote and never closes it";
+    assert!(run.stderr.contains(&format!("cannot read {}: {reason}", list.display())), "{}", run.stderr);
+    // An inch in a cell opens nothing.
+    let inch = folder.write("inch.csv", b"login,note\none,5\" pipe\ntwo,x\n");
+    assert_eq!(ask(&fake, &inch, &[]).status, 0);
+}
