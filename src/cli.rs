@@ -39,6 +39,14 @@ pub struct Cli {
     #[arg(long, value_name = "NAME", help_heading = "Whom to count")]
     pub login_column: Option<String>,
 
+    /// Columns of a .csv or .tsv to carry into the report
+    #[arg(long, value_name = "COLUMN,...", help_heading = "Whom to count")]
+    pub carry: Vec<String>,
+
+    /// Subtotals by a column of a .csv or .tsv, which is carried into the report
+    #[arg(long, value_name = "COLUMN", help_heading = "Whom to count")]
+    pub group_by: Option<String>,
+
     /// Every member of an organisation. Can be given several times
     #[arg(long, value_name = "ORG", value_parser = ValueParser::new(organization), help_heading = "Whom to count")]
     pub members: Vec<Group>,

@@ -1,25 +1,25 @@
 //! Flags and environment made one validated [`Config`]. From here on nothing is checked again.
 
+mod carry;
 mod error;
 mod look;
+mod network;
 mod token;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use reqwest::Certificate;
 
 pub use self::error::ConfigError;
 use crate::cli::{Cli, Way};
 use crate::github::Settings;
-use crate::github::api::Api;
 use crate::github::members::Group;
 use crate::github::transport;
 use crate::journal::Wants;
 use crate::lookup::Options;
 use crate::output::Report;
 use crate::render::{Format, Layout, Order, SortKey};
-use crate::report::{Column, Measures, Via};
+use crate::report::{Columns, Groups, Measures};
 use crate::roster::{self, Reading, Source};
 
 /// Everything that a run needs to know.
@@ -37,6 +37,8 @@ pub struct Config {
     pub reports: Vec<Report>,
     /// What the reports show, and how.
     pub layout: Layout,
+    /// Subtotals, where they are asked for: none of them yet.
+    pub groups_by: Option<Groups>,
     /// How logins are looked up.
     pub options: Options,
     /// Go on with the journal.
@@ -91,22 +93,15 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the flag's value or the variable, and the way out.
     pub fn new(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let api = api(cli.api_url.as_deref(), cli.host.as_deref(), env)?;
-        let source = match (cli.record, cli.replay) {
-            (_, Some(folder)) if !folder.is_dir() => {
-                return Err(ConfigError::NoRecording(folder.display().to_string()));
-            }
-            (_, Some(folder)) => transport::Source::Replay(folder),
-            (Some(folder), None) => transport::Source::Record(folder),
-            (None, None) => transport::Source::Network,
-        };
+        let api = network::api(cli.api_url.as_deref(), cli.host.as_deref(), env)?;
+        let source = network::source(cli.record, cli.replay)?;
         let token = match source {
             transport::Source::Replay(_) => None,
             _ => token::token(&api, cli.api_url.is_none(), env)?,
         };
         let authorities = match &cli.ca_file {
             None => Vec::new(),
-            Some(path) => authorities(path)?,
+            Some(path) => network::authorities(path)?,
         };
         // What is no text is no login either: it becomes a row like every other.
         let roster = cli.logins.iter().map(|text| match text.to_string_lossy() {
@@ -123,18 +118,7 @@ impl Config {
             return Err(ConfigError::PlanFormat);
         }
         let measures = Measures { breakdown: cli.breakdown, private: cli.private };
-        // "The ten" are the ten largest.
-        let by = cli.sort.unwrap_or(if cli.top.is_some() { SortKey::PublicRepos } else { SortKey::Roster });
-        let order = Order { by, top: cli.top };
-        match by {
-            SortKey::Sources | SortKey::Forks | SortKey::Archived if !cli.breakdown => {
-                return Err(ConfigError::NotCounted("by sources, forks or archived", "--breakdown"));
-            }
-            SortKey::PrivateRepos if !cli.private => {
-                return Err(ConfigError::NotCounted("private_repos", "--private"));
-            }
-            _ => {}
-        }
+        let order = order(cli.sort, cli.top, measures)?;
         let replayed = matches!(source, transport::Source::Replay(_));
         if cli.private && cli.api == Way::Rest {
             return Err(ConfigError::PrivateByRest);
@@ -150,13 +134,25 @@ impl Config {
         if cli.resume {
             check_journal(&reports)?;
         }
-        check_lists(&sources, &reports, cli.login_column.is_some())?;
+        let (carry, groups_by) = carry::carry(&cli.carry, cli.group_by.as_deref())?;
+        let flags = [
+            ("--login-column", cli.login_column.is_some()),
+            ("--group-by", cli.group_by.is_some()),
+            ("--carry", !carry.is_empty()),
+        ];
+        let for_sheets = flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
+        check_lists(&sources, &reports, for_sheets)?;
         Ok(Self {
             sources,
             groups,
-            reading: Reading { site: api.site().to_owned(), shard: cli.shard, column: cli.login_column },
+            reading: Reading {
+                site: api.site().to_owned(),
+                shard: cli.shard,
+                column: cli.login_column,
+                carry: carry.clone(),
+            },
             settings: Settings {
-                via: via(cli.api, token.is_some(), &api, &source)?,
+                via: network::via(cli.api, token.is_some(), &api, &source)?,
                 api,
                 token,
                 authorities,
@@ -177,10 +173,11 @@ impl Config {
             plan: cli.plan,
             reports,
             layout: Layout {
-                columns: Column::of(measures, cli.verify > 0),
+                columns: Columns::of(measures, &carry, cli.verify > 0),
                 order,
                 look: look::look(cli.color, env),
             },
+            groups_by,
             progress: look::progress(cli.progress, cli.quiet, env),
             quiet: cli.quiet,
             verbose: cli.verbose,
@@ -188,54 +185,23 @@ impl Config {
     }
 }
 
-/// Where the API is: an address, a host, or the host that `gh` would ask.
-fn api(
-    url: Option<&str>,
-    host: Option<&str>,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Api, ConfigError> {
-    if let Some(url) = url {
-        return Api::parse(url).map_err(|reason| ConfigError::NotAnApi { url: url.into(), reason });
-    }
-    let set = || env("GH_HOST").filter(|host| !host.trim().is_empty());
-    let named = host.map(|host| (host.to_owned(), "--host")).or_else(|| Some((set()?, "GH_HOST")));
-    match named {
-        None => Ok(Api::default()),
-        Some((host, from)) => {
-            Api::of_host(&host).map_err(|reason| ConfigError::NotAHost { host, from, reason })
+/// The order of the rows: by what is counted.
+fn order(sort: Option<SortKey>, top: Option<usize>, measures: Measures) -> Result<Order, ConfigError> {
+    // "The ten" are the ten largest.
+    let by = sort.unwrap_or(if top.is_some() { SortKey::PublicRepos } else { SortKey::Roster });
+    match by {
+        SortKey::Sources | SortKey::Forks | SortKey::Archived if !measures.breakdown => {
+            Err(ConfigError::NotCounted("by sources, forks or archived", "--breakdown"))
         }
-    }
-}
-
-/// The certificates in a file, in PEM format.
-fn authorities(path: &Path) -> Result<Vec<Certificate>, ConfigError> {
-    let none = |reason| ConfigError::NoCertificate { path: path.display().to_string(), reason };
-    let pem = std::fs::read(path).map_err(|error| none(crate::text::reason(&error)))?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(none("there is no certificate in PEM format in it".into())),
-        Err(error) => Err(none(crate::text::reason(&error))),
-    }
-}
-
-/// The API to ask. A recording is asked for what it holds.
-fn via(way: Way, token: bool, api: &Api, source: &transport::Source) -> Result<Via, ConfigError> {
-    let recorded = match source {
-        transport::Source::Replay(folder) => {
-            Some(folder.join(api.graphql().trim_start_matches('/')).is_dir())
+        SortKey::PrivateRepos if !measures.private => {
+            Err(ConfigError::NotCounted("private_repos", "--private"))
         }
-        _ => None,
-    };
-    match (way, recorded) {
-        (Way::Rest, _) | (Way::Auto, Some(false)) => Ok(Via::Rest),
-        (Way::Auto, None) if !token => Ok(Via::Rest),
-        (Way::Graphql, None) if !token => Err(ConfigError::NeedsToken("--api graphql")),
-        (Way::Auto | Way::Graphql, _) => Ok(Via::Graphql),
+        _ => Ok(Order { by, top }),
     }
 }
 
 /// The reports: standard output, unless there are files and no format was named for it.
-fn reports(format: Option<Format>, outputs: &[std::path::PathBuf]) -> Result<Vec<Report>, ConfigError> {
+fn reports(format: Option<Format>, outputs: &[PathBuf]) -> Result<Vec<Report>, ConfigError> {
     let mut reports = Vec::new();
     if format.is_some() || outputs.is_empty() {
         reports.push(Report { format: format.unwrap_or(Format::Table), path: None });
@@ -254,10 +220,14 @@ fn reports(format: Option<Format>, outputs: &[std::path::PathBuf]) -> Result<Vec
 }
 
 /// Whether the lists can be read as they are named, and none of them is written to.
-fn check_lists(sources: &[Source], reports: &[Report], column: bool) -> Result<(), ConfigError> {
+fn check_lists(
+    sources: &[Source],
+    reports: &[Report],
+    for_sheets: Option<&'static str>,
+) -> Result<(), ConfigError> {
     let is_sheet = |source: &Source| matches!(source, Source::File(path) if roster::is_sheet(path));
-    if column && !sources.iter().any(is_sheet) {
-        return Err(ConfigError::NoSheet);
+    if let (Some(flag), false) = (for_sheets, sources.iter().any(is_sheet)) {
+        return Err(ConfigError::NoSheet(flag));
     }
     for list in sources {
         let Source::File(list) = list else { continue };

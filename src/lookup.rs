@@ -9,7 +9,7 @@ use crate::github::error::LookupError;
 use crate::github::transport::Source;
 use crate::github::{Answer, Client};
 use crate::login::{Login, stable_hash};
-use crate::report::{Row, Status, Via};
+use crate::report::{Carried, Row, Status, Via};
 use crate::roster::Entry;
 
 /// Logins that are under way or answered while the row before them is awaited, beside those in full
@@ -49,9 +49,10 @@ pub struct Options {
 /// ```
 pub fn lookup<S>(client: &Client, logins: S, options: Options) -> impl Stream<Item = Row> + use<S>
 where
-    S: Stream<Item = Entry>,
+    S: Stream,
+    S::Item: Into<Entry>,
 {
-    resolve(client, logins.map(Wanted::Unknown), options, |_, _| {})
+    resolve(client, logins.map(|entry| Wanted::Unknown(entry.into())), options, |_, _| {})
 }
 
 /// What is wanted of the stage.
@@ -98,15 +99,16 @@ where
         .enumerate()
         .map(move |(number, wanted)| match wanted {
             Wanted::Known(row) => std::future::ready(row).left_future(),
-            Wanted::Unknown(Err(not)) => {
+            Wanted::Unknown(Entry { login: Err(not), carried }) => {
                 let row = Row::without_count(&not.text, Status::Invalid, &not.to_string());
-                std::future::ready(row).left_future()
+                std::future::ready(Row { carried, ..row }).left_future()
             }
-            Wanted::Unknown(Ok(login)) => {
+            Wanted::Unknown(Entry { login: Ok(login), carried }) => {
                 let (client, answered) = (client.clone(), answered.clone());
                 async move {
                     let answer = client.account(&login).await;
-                    let row = verified(&client, &login, row(&login, answer), options).await;
+                    let row = Row { carried, ..row(&login, answer) };
+                    let row = verified(&client, &login, row, options).await;
                     answered(number as u64, &row);
                     row
                 }
@@ -168,6 +170,7 @@ fn row(login: &Login, answer: Answer) -> Row {
                 public_repos: Some(account.public_repos),
                 breakdown: account.breakdown,
                 private_repos: account.private_repos,
+                carried: Carried::default(),
                 verified: None,
                 error: None,
                 via: Some(via),

@@ -74,7 +74,7 @@ impl Plan {
                 plan.kept += 1;
                 continue;
             }
-            match entry {
+            match entry.login {
                 Err(_) => plan.invalid += 1,
                 Ok(login) => {
                     plan.logins += 1;

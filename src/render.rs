@@ -16,7 +16,7 @@ use serde::Serialize;
 pub(crate) use self::json::line;
 pub use self::sorted::{Order, SortKey};
 pub use self::table::Look;
-use crate::report::{Column, Row, Summary};
+use crate::report::{Columns, Row, Summary};
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -89,7 +89,7 @@ pub type Output = BufWriter<Box<dyn Write + Send>>;
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// The columns, in their order.
-    pub columns: Vec<Column>,
+    pub columns: Columns,
     /// The order of the rows.
     pub order: Order,
     /// What the terminal can show.
@@ -117,7 +117,7 @@ pub(crate) mod sample {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::report::{Breakdown, Kind, Measures, Status, Via};
+    use crate::report::{Breakdown, Carried, Kind, Measures, Status, Via};
 
     #[derive(Clone, Default)]
     pub(crate) struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -146,6 +146,7 @@ pub(crate) mod sample {
             public_repos: Some(repos),
             breakdown: Some(Breakdown { sources: repos - repos / 3, forks: repos / 3, archived: 1 }),
             private_repos: None,
+            carried: Carried::default(),
             verified: Some(true),
             error: None,
             via: Some(Via::Rest),
@@ -169,10 +170,10 @@ pub(crate) mod sample {
     }
 
     pub(crate) fn report(format: Format, order: Order, look: Look) -> String {
-        report_of(Column::of(Measures::default(), false), format, order, look)
+        report_of(Columns::of(Measures::default(), &[], false), format, order, look)
     }
 
-    pub(crate) fn report_of(columns: Vec<Column>, format: Format, order: Order, look: Look) -> String {
+    pub(crate) fn report_of(columns: Columns, format: Format, order: Order, look: Look) -> String {
         let out = Shared::default();
         let meta = Meta {
             generator: "ghrepos 0.0.0",

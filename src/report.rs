@@ -3,14 +3,16 @@
 //! A row is never lost and never an error: whatever happened to a login is its row. An absent number
 //! is absent (`null`, an empty field), never 0.
 
+mod columns;
+mod groups;
 mod parse;
 mod summary;
-
-use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::columns::{Cell, Column, Columns};
+pub use self::groups::{Groups, Subtotal};
 pub use self::summary::Summary;
 use crate::text::visible;
 
@@ -123,6 +125,10 @@ pub struct Breakdown {
     pub archived: u64,
 }
 
+/// What a roster says of a login, in the order of the carried columns: none where it says nothing. Text
+/// as it was written, without control characters but tabs and line ends.
+pub type Carried = Box<[Option<Box<str>>]>;
+
 /// What is known of one login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -140,6 +146,8 @@ pub struct Row {
     pub breakdown: Option<Breakdown>,
     /// Private repositories that the account owns and the token may see, where that was asked for.
     pub private_repos: Option<u64>,
+    /// What the roster says of it, in the carried columns.
+    pub carried: Carried,
     /// Whether the other API gave the same count, where it was asked.
     pub verified: Option<bool>,
     /// Why there is no count: one line for a person, without control characters.
@@ -164,6 +172,7 @@ impl Row {
             public_repos: None,
             breakdown: None,
             private_repos: None,
+            carried: Carried::default(),
             verified: None,
             error: Some(visible(error).into_owned()),
             via: None,
@@ -171,113 +180,4 @@ impl Row {
             attempts: 0,
         }
     }
-
-    /// What stands in `column`.
-    #[must_use]
-    pub fn cell(&self, column: Column) -> Cell<'_> {
-        let number = |number: Option<u64>| number.map_or(Cell::Absent, Cell::Number);
-        match column {
-            Column::Login => Cell::Text(Cow::Borrowed(&self.login)),
-            Column::Status => Cell::Text(self.status.as_str().into()),
-            Column::Kind => self.kind.map(|kind| kind.as_str().into()).map_or(Cell::Absent, Cell::Text),
-            Column::Id => number(self.id),
-            Column::PublicRepos => number(self.public_repos),
-            Column::Sources => number(self.breakdown.map(|breakdown| breakdown.sources)),
-            Column::Forks => number(self.breakdown.map(|breakdown| breakdown.forks)),
-            Column::Archived => number(self.breakdown.map(|breakdown| breakdown.archived)),
-            Column::PrivateRepos => number(self.private_repos),
-            Column::Verified => self.verified.map_or(Cell::Absent, Cell::Flag),
-            Column::Error => self.error.as_deref().map_or(Cell::Absent, |error| Cell::Text(error.into())),
-            Column::Via => self.via.map(|via| via.as_str().into()).map_or(Cell::Absent, Cell::Text),
-            Column::At => self.at.map_or(Cell::Absent, |at| Cell::Text(at.to_string().into())),
-            Column::Attempts => Cell::Number(self.attempts.into()),
-        }
-    }
-}
-
-/// The columns of a report. Their names and order are a contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column {
-    /// [`Row::login`]
-    Login,
-    /// [`Row::status`]
-    Status,
-    /// [`Row::kind`]
-    Kind,
-    /// [`Row::id`]
-    Id,
-    /// [`Row::public_repos`]
-    PublicRepos,
-    /// [`Breakdown::sources`]
-    Sources,
-    /// [`Breakdown::forks`]
-    Forks,
-    /// [`Breakdown::archived`]
-    Archived,
-    /// [`Row::private_repos`]
-    PrivateRepos,
-    /// [`Row::verified`]
-    Verified,
-    /// [`Row::error`]
-    Error,
-    /// [`Row::via`]
-    Via,
-    /// [`Row::at`]
-    At,
-    /// [`Row::attempts`]
-    Attempts,
-}
-
-impl Column {
-    /// The columns of a report, in their order.
-    #[must_use]
-    pub fn of(measures: Measures, verified: bool) -> Vec<Self> {
-        let mut columns = vec![Self::Login, Self::Status, Self::Kind, Self::Id, Self::PublicRepos];
-        if measures.breakdown {
-            columns.extend([Self::Sources, Self::Forks, Self::Archived]);
-        }
-        if measures.private {
-            columns.push(Self::PrivateRepos);
-        }
-        if verified {
-            columns.push(Self::Verified);
-        }
-        columns.extend([Self::Error, Self::Via, Self::At, Self::Attempts]);
-        columns
-    }
-
-    /// The key in JSON, the header in CSV.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Login => "login",
-            Self::Status => "status",
-            Self::Kind => "kind",
-            Self::Id => "id",
-            Self::PublicRepos => "public_repos",
-            Self::Sources => "sources",
-            Self::Forks => "forks",
-            Self::Archived => "archived",
-            Self::PrivateRepos => "private_repos",
-            Self::Verified => "verified",
-            Self::Error => "error",
-            Self::Via => "via",
-            Self::At => "at",
-            Self::Attempts => "attempts",
-        }
-    }
-}
-
-/// A value in a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Cell<'a> {
-    /// `null`; an empty CSV field.
-    Absent,
-    /// Text, without control characters.
-    Text(Cow<'a, str>),
-    /// A count or an id.
-    Number(u64),
-    /// Yes or no.
-    Flag(bool),
 }

@@ -5,16 +5,16 @@
 //! once, but read only as fast as their logins are looked up.
 
 mod csv;
+mod entry;
+mod notes;
+mod shard;
 mod text;
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 
 use futures::{Stream, StreamExt, stream};
@@ -22,10 +22,10 @@ use tokio::sync::mpsc;
 
 use self::csv::Sheet;
 pub use self::csv::is_sheet;
-use crate::login::{Login, NotALogin, stable_hash};
-
-/// What a roster is made of: logins, and what stands where a login should.
-pub type Entry = Result<Login, NotALogin>;
+pub use self::entry::Entry;
+pub use self::notes::Notes;
+pub use self::shard::Shard;
+use crate::login::Login;
 
 /// Batches of lines that are read ahead.
 const READ_AHEAD: usize = 4;
@@ -41,39 +41,6 @@ pub enum Source {
     Stdin,
 }
 
-/// A part of a roster, for one machine of many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    /// Which part, from 1.
-    pub part: u32,
-    /// Of how many.
-    pub of: u32,
-}
-
-impl Shard {
-    /// Whether an entry is in this part: that of its [`stable_hash`] modulo the number of parts, plus 1.
-    #[must_use]
-    pub fn holds(self, entry: &Entry) -> bool {
-        let hash = match entry {
-            Ok(login) => stable_hash(login.as_str()),
-            Err(not) => stable_hash(not.text.trim()),
-        };
-        hash.checked_rem(self.of).is_some_and(|part| part + 1 == self.part)
-    }
-}
-
-impl FromStr for Shard {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let shard = text.split_once('/').and_then(|(part, of)| {
-            let (part, of) = (part.trim().parse().ok()?, of.trim().parse().ok()?);
-            (1..=of).contains(&part).then_some(Self { part, of })
-        });
-        shard.ok_or("it has to look like 1/8, the first of eight parts")
-    }
-}
-
 /// How a roster is read.
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -83,11 +50,13 @@ pub struct Reading {
     pub shard: Option<Shard>,
     /// The column of spreadsheets with the logins; none: the first usual one.
     pub column: Option<String>,
+    /// Columns of spreadsheets that are carried into the report.
+    pub carry: Vec<String>,
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { site: "github.com".into(), shard: None, column: None }
+        Self { site: "github.com".into(), shard: None, column: None, carry: Vec::new() }
     }
 }
 
@@ -103,6 +72,8 @@ pub struct Unreadable {
 enum List {
     /// A typed login.
     Typed(String),
+    /// Logins that were listed elsewhere.
+    Listed(Vec<String>),
     Plain(Box<dyn Read + Send>),
     Sheet(Box<Sheet>),
 }
@@ -119,45 +90,6 @@ pub struct Roster {
     /// Where the profiles are.
     site: Arc<str>,
     notes: Arc<Notes>,
-}
-
-/// What becomes known of a roster while it is read.
-#[derive(Debug, Default)]
-pub struct Notes {
-    duplicates: AtomicU64,
-    failure: OnceLock<String>,
-    whole: AtomicBool,
-    remarks: Mutex<Vec<String>>,
-}
-
-impl Notes {
-    /// Logins that were named again, in any case, and dropped.
-    #[must_use]
-    pub fn duplicates(&self) -> u64 {
-        self.duplicates.load(Ordering::Relaxed)
-    }
-
-    /// What a person should know of the lists: rows without a login, rows of another length.
-    #[must_use]
-    pub fn remarks(&self) -> Vec<String> {
-        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn remark(&self, line: String) {
-        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    }
-
-    /// Whether it was read to its end.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.whole.load(Ordering::Relaxed)
-    }
-
-    /// Why the rest of a list could not be read, if it could not.
-    #[must_use]
-    pub fn failure(&self) -> Option<&str> {
-        self.failure.get().map(String::as_str)
-    }
 }
 
 impl Roster {
@@ -189,7 +121,7 @@ impl Roster {
                     // A pipe or a device may go on for ever.
                     roster.endless |= !regular;
                     let list = if csv::is_sheet(path) {
-                        let sheet = Sheet::open(path, file, regular, reading.column.as_deref());
+                        let sheet = Sheet::open(path, file, regular, reading);
                         let sheet = sheet.map_err(|cause| Unreadable { path: path.clone(), cause })?;
                         List::Sheet(Box::new(sheet))
                     } else {
@@ -209,11 +141,10 @@ impl Roster {
 
     /// Adds logins that were listed elsewhere, behind all others.
     #[must_use]
-    pub fn with(mut self, listed: &[String]) -> Self {
+    pub fn with(mut self, listed: Vec<String>) -> Self {
         if !listed.is_empty() {
             self.listed = listed.len() as u64;
-            let list = List::Plain(Box::new(io::Cursor::new(listed.join("\n"))));
-            self.lists.push(("the members".into(), list));
+            self.lists.push((PathBuf::new(), List::Listed(listed)));
         }
         self
     }
@@ -249,35 +180,24 @@ impl Roster {
         let mut seen = HashSet::new();
         let site = self.site;
         let at = Arc::clone(&site);
-        let typed = stream::iter(self.typed.into_iter().map(move |text| Login::parse_at(&text, &at)));
+        let typed =
+            stream::iter(self.typed.into_iter().map(move |text| Entry::from(Login::parse_at(&text, &at))));
         let ended = Arc::clone(&notes);
         let end = stream::poll_fn(move |_| {
-            ended.whole.store(ended.failure().is_none(), Ordering::Relaxed);
+            ended.end();
             Poll::Ready(None)
         });
         typed.chain(lines(self.lists, site, Arc::clone(&notes))).chain(end).filter(move |entry| {
             if shard.is_some_and(|shard| !shard.holds(entry)) {
                 return std::future::ready(false);
             }
-            let new = seen.insert(key(entry));
+            let new = seen.insert(entry.key());
             if !new {
-                notes.duplicates.fetch_add(1, Ordering::Relaxed);
+                notes.add_duplicate();
             }
             std::future::ready(new)
         })
     }
-}
-
-fn key(entry: &Entry) -> Box<str> {
-    match entry {
-        Ok(login) => login.key(),
-        // What is no login may be long, and there may be many; a hash of it has to do. A control
-        // character cannot be part of a login: no confusion of the two.
-        Err(not) => {
-            format!("\0{:x}", BuildHasherDefault::<DefaultHasher>::default().hash_one(not.text.trim()))
-        }
-    }
-    .into()
 }
 
 /// Opens a file, and tells whether it is an ordinary one.
@@ -298,7 +218,8 @@ fn lines(lists: Vec<(PathBuf, List)>, site: Arc<str>, notes: Arc<Notes>) -> impl
             for (path, list) in lists {
                 let read = match list {
                     // It is taken as it is: nothing in it is a comment.
-                    List::Typed(text) => text::send(&mut vec![Login::parse_at(&text, &site)], &sender),
+                    List::Typed(text) => named(&[text], &site, &sender),
+                    List::Listed(logins) => named(&logins, &site, &sender),
                     List::Plain(list) => text::read(list, &site, &sender),
                     List::Sheet(sheet) => sheet.read(&site, &sender, &notes),
                 };
@@ -306,7 +227,7 @@ fn lines(lists: Vec<(PathBuf, List)>, site: Arc<str>, notes: Arc<Notes>) -> impl
                     Ok(()) => {}
                     Err(text::End::NobodyWants) => return,
                     Err(text::End::Failed(cause)) => {
-                        let _ = notes.failure.set(Unreadable { path, cause }.to_string());
+                        notes.fail(&Unreadable { path, cause });
                         return;
                     }
                 }
@@ -316,6 +237,15 @@ fn lines(lists: Vec<(PathBuf, List)>, site: Arc<str>, notes: Arc<Notes>) -> impl
     stream::poll_fn(move |context| receiver.poll_recv(context)).flat_map(stream::iter)
 }
 
+/// Hands on logins as they are.
+fn named(logins: &[String], site: &str, sender: &mpsc::Sender<Vec<Entry>>) -> Result<(), text::End> {
+    for batch in logins.chunks(text::BATCH) {
+        let mut batch = batch.iter().map(|text| Login::parse_at(text, site).into()).collect();
+        text::send(&mut batch, sender)?;
+    }
+    Ok(())
+}
+
 /// Whether a person would have to type the list.
 #[must_use]
 pub fn stdin_is_a_terminal() -> bool {
@@ -323,96 +253,4 @@ pub fn stdin_is_a_terminal() -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    fn file(text: &[u8]) -> tempfile::NamedTempFile {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(text).unwrap();
-        file
-    }
-
-    async fn read(sources: &[Source]) -> (Vec<String>, u64) {
-        let roster = Roster::open(sources, &Reading::default()).unwrap();
-        let notes = roster.notes();
-        let entries = roster.entries().map(|entry| match entry {
-            Ok(login) => login.to_string(),
-            Err(not) => format!("{:?} {}", not.text, not),
-        });
-        (entries.collect().await, notes.duplicates())
-    }
-
-    #[tokio::test]
-    async fn lists_may_hold_comments_blank_lines_and_any_line_ends() {
-        let list = file(
-            b"\xef\xbb\xbf# our team\r\ntorvalds\r\n\r\n  @antirez # Redis\n\nhttps://github.com/gvanrossum",
-        );
-        let (entries, duplicates) = read(&[Source::File(list.path().into())]).await;
-        assert_eq!(entries, ["torvalds", "antirez", "gvanrossum"]);
-        assert_eq!(duplicates, 0);
-    }
-
-    #[tokio::test]
-    async fn a_login_in_any_case_is_asked_for_once_and_first_come_first_served() {
-        let list = file(b"Torvalds\nantirez\nTORVALDS\na/b\n");
-        let (entries, duplicates) = read(&[
-            Source::Text("torvalds".into()),
-            Source::Text("a/b".into()),
-            Source::File(list.path().into()),
-            Source::Text("#late".into()),
-        ])
-        .await;
-        assert_eq!(
-            entries,
-            ["torvalds", "\"a/b\" not a login: holds '/'", "antirez", "\"#late\" not a login: holds '#'"]
-        );
-        assert_eq!(duplicates, 3);
-    }
-
-    #[tokio::test]
-    async fn what_is_no_text_is_rows_and_not_the_end() {
-        let long = vec![b'x'; 1 << 20];
-        let list = file(&[b"\xff\xfe\n", &long[..], b"\nantirez\n"].concat());
-        let (entries, _) = read(&[Source::File(list.path().into())]).await;
-        assert_eq!(entries.len(), 3);
-        assert!(entries[0].ends_with("not a login: holds '\u{fffd}'"), "{}", entries[0]);
-        assert!(entries[1].len() < 5_000, "{}", entries[1].len());
-        assert_eq!(entries[2], "antirez");
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_is_named_at_once() {
-        let open = |path: &str| {
-            Roster::open(&[Source::File(path.into())], &Reading::default()).err().unwrap().to_string()
-        };
-        assert!(open("/nowhere/list.txt").starts_with("cannot read /nowhere/list.txt: No such file"));
-        assert_eq!(open("/"), "cannot read /: it is a folder");
-    }
-
-    #[test]
-    fn every_entry_is_in_exactly_one_shard_and_they_are_about_equal() {
-        let entries: Vec<_> = (0..9000).map(|at| Login::parse(&format!("user{at}"))).collect();
-        let parts: Vec<Shard> = (1..=3).map(|part| Shard { part, of: 3 }).collect();
-        let mut sizes = [0; 3];
-        for entry in entries.iter().chain([&Login::parse("no login")]) {
-            let holds: Vec<_> = parts.iter().map(|part| part.holds(entry)).collect();
-            assert_eq!(holds.iter().filter(|holds| **holds).count(), 1);
-            sizes[holds.iter().position(|holds| *holds).unwrap()] += 1;
-        }
-        assert!(sizes.iter().all(|size| (2800..3200).contains(size)), "{sizes:?}");
-        assert_eq!("2/8".parse(), Ok(Shard { part: 2, of: 8 }));
-        for text in ["", "1", "0/8", "9/8", "1/0", "-1/8", "1/8/2", "a/b"] {
-            assert!(text.parse::<Shard>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_length_is_known_beforehand_unless_there_is_standard_input() {
-        let list = file(b"a\nb\nc");
-        let sources = [Source::Text("x".into()), Source::File(list.path().into()), Source::Text("y".into())];
-        assert_eq!(Roster::open(&sources, &Reading::default()).unwrap().estimate(), Some(5));
-        assert_eq!(Roster::open(&[Source::Stdin], &Reading::default()).unwrap().estimate(), None);
-    }
-}
+mod tests;

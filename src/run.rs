@@ -76,7 +76,7 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
         say(&explained(&stop, &config, &Summary::default(), true));
         return Ok(Exit::of(&stop).unwrap_or(Exit::Incomplete));
     };
-    let roster = roster.with(&listed);
+    let roster = roster.with(listed);
     if config.plan {
         return plan(roster, &client, &config).await;
     }
@@ -95,7 +95,7 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let total = if config.progress == crate::config::Progress::Hidden { None } else { roster.estimate() };
     let shown = progress.start(client.clone(), total);
     let work = async {
-        let outcome = count(roster, kept, &client, sinks, config.options, &progress).await;
+        let outcome = count(roster, kept, &client, sinks, &config, &progress).await;
         progress.clear(&shown);
         conclude(outcome, &config, &client, begun).await
     };

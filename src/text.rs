@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 /// The most characters of a text from elsewhere that a report holds.
 const MAX_LENGTH: usize = 500;
+/// The most characters of a cell that is carried from a spreadsheet.
+const MAX_CELL: usize = 32_767;
 
 /// `text` with its control and direction characters escaped (`\u{1b}`), and cut to 500 characters.
 ///
@@ -32,6 +34,23 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+/// `text` as it was written, over several lines if need be, with all other control and direction
+/// characters escaped, and cut to the 32,767 characters that a cell of a spreadsheet can hold.
+#[must_use]
+pub fn kept(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text.chars().take(MAX_CELL).peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\n' | '\t' => kept.push(c),
+            '\r' if rest.peek() == Some(&'\n') => kept.push(c),
+            c if is_invisible(c) => kept.extend(c.escape_default()),
+            c => kept.push(c),
+        }
+    }
+    kept
 }
 
 /// Control characters (C0, DEL, C1), line and paragraph separators, and everything that changes the

@@ -61,8 +61,14 @@ pub enum ConfigError {
     #[error("--sort {0} needs {1}")]
     NotCounted(&'static str, &'static str),
     /// A column of nothing.
-    #[error("--login-column is for lists that end in .csv or .tsv, and there is none")]
-    NoSheet,
+    #[error("{0} is for lists that end in .csv or .tsv, and there is none")]
+    NoSheet(&'static str),
+    /// `--carry` names no columns.
+    #[error("cannot carry {0:?}: it has to look like name,team")]
+    NoColumns(String),
+    /// A column that the report has itself.
+    #[error("cannot carry {0:?}: the report has a column of that name itself; give it another in the list")]
+    OwnColumn(String),
     /// Nothing to go on with.
     #[error("--resume goes on with one .ndjson output, and there is none: add -o FILE.ndjson")]
     NoJournal,

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use clap::Parser;
 
 use super::*;
+use crate::report::Via;
 
 fn config(arguments: &str, env: &[(&str, &str)]) -> Result<Config, String> {
     let cli = Cli::try_parse_from(std::iter::once("ghrepos").chain(arguments.split_whitespace()));

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{NotAJournal, Wants, key};
 use crate::render::line;
-use crate::report::{Column, Row, Status};
+use crate::report::{Columns, Row, Status};
 use crate::roster::Entry;
 use crate::text::visible;
 
-/// No row of ours is nearly as long.
-const MAX_LINE: u64 = 64 << 10;
+/// No row of ours is as long, whatever it carries from a spreadsheet.
+const MAX_LINE: u64 = 16 << 20;
 
 /// Where a row stands in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +40,7 @@ pub(super) struct Found {
 }
 
 /// Reads a journal from its beginning, and changes nothing.
-pub(super) fn scan(
-    file: &File,
-    path: &Path,
-    wants: &Wants,
-    columns: &[Column],
-) -> Result<Found, NotAJournal> {
+pub(super) fn scan(file: &File, path: &Path, wants: &Wants, columns: &Columns) -> Result<Found, NotAJournal> {
     let unusable = |cause| NotAJournal::unusable(path, cause);
     let mut reader = BufReader::with_capacity(256 << 10, file);
     reader.seek(SeekFrom::Start(0)).map_err(unusable)?;
@@ -61,7 +56,7 @@ pub(super) fn scan(
         number += 1;
         let whole = bytes.last() == Some(&b'\n');
         let text = bytes.trim_ascii_end();
-        match Row::parse(text) {
+        match Row::parse(text, columns.carried()) {
             Ok(row) => {
                 let keeps = wants.keeps(&row);
                 let keeps =
@@ -112,42 +107,56 @@ pub struct Kept {
     places: Places,
     reader: BufReader<File>,
     position: u64,
+    /// The names of the columns that are carried.
+    carried: Vec<String>,
     /// Rows that nobody has asked for, and those that were taken.
     left: u64,
     taken: u64,
 }
 
 impl Kept {
-    pub(super) fn new(file: File, places: &Places) -> Self {
+    pub(super) fn new(file: File, places: &Places, columns: &Columns) -> Self {
         let left = places.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
-        Self { places: Arc::clone(places), reader: BufReader::new(file), position: u64::MAX, left, taken: 0 }
+        Self {
+            places: Arc::clone(places),
+            reader: BufReader::new(file),
+            position: u64::MAX,
+            carried: columns.carried().to_vec(),
+            left,
+            taken: 0,
+        }
     }
 
     /// The rows of a journal that a run would keep, without opening it for writing.
     ///
     /// # Errors
     /// [`NotAJournal`]; a file that is not there is an empty one.
-    pub fn look(path: &Path, wants: &Wants, columns: &[Column]) -> Result<Option<Self>, NotAJournal> {
+    pub fn look(path: &Path, wants: &Wants, columns: &Columns) -> Result<Option<Self>, NotAJournal> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(NotAJournal::unusable(path, cause)),
         };
         let found = scan(&file, path, wants, columns)?;
-        Ok(Some(Self::new(file, &found.places)))
+        Ok(Some(Self::new(file, &found.places, columns)))
     }
 
     /// The row of an entry of the roster, if it is kept.
     pub fn take(&mut self, entry: &Entry) -> Option<Row> {
-        let key: Box<str> = match entry {
+        let key: Box<str> = match &entry.login {
             Ok(login) => login.key().into(),
             Err(not) => format!("\0{}", visible(&not.text)).into(),
         };
         let place = *self.places().get(&key)?;
         self.left = self.left.saturating_sub(1);
         match self.read(place) {
-            Ok(row) if super::key(&row) == key => {
+            Ok(mut row) if super::key(&row) == key => {
                 self.taken += 1;
+                if row.carried != entry.carried {
+                    // What the roster says of it now is another thing: it is written anew.
+                    row.carried.clone_from(&entry.carried);
+                    self.places().entry(key).and_modify(|place| place.exact = false);
+                }
                 Some(row)
             }
             // It cannot be read any more: it is asked for again, and written again.
@@ -180,7 +189,7 @@ impl Kept {
         let mut line = Vec::with_capacity(place.length as usize);
         let read = self.reader.by_ref().take(place.length.into()).read_to_end(&mut line)?;
         self.position = place.at + read as u64;
-        Row::parse(line.trim_ascii_end()).map_err(io::Error::other)
+        Row::parse(line.trim_ascii_end(), &self.carried).map_err(io::Error::other)
     }
 
     fn places(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Place>> {

@@ -13,7 +13,7 @@ use super::read::{Found, Kept, Place, Places, scan};
 use super::{NotAJournal, Wants, key};
 use crate::output::{beside, resolved};
 use crate::render::line;
-use crate::report::{Column, Row, Status};
+use crate::report::{Columns, Row, Status};
 
 /// A journal that is being written.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Journal {
     file: File,
     /// What the file is, until it is worth its name.
     state: State,
-    columns: Vec<Column>,
+    columns: Columns,
     buffer: Vec<u8>,
     /// The length of the file.
     end: u64,
@@ -51,7 +51,7 @@ enum State {
 
 impl Journal {
     /// Begins a journal at `path`, or in the place of an earlier report there once an answer has come.
-    pub(crate) fn create(path: &Path, columns: &[Column]) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path, columns: &Columns) -> io::Result<Self> {
         let path = resolved(path);
         let new = File::options().read(true).write(true).create_new(true).open(&path);
         let (file, state) = match new {
@@ -74,11 +74,7 @@ impl Journal {
 
     /// Goes on with the journal at `path`, if there is one. What cannot be gone on with is left as it
     /// was.
-    pub(crate) fn resume(
-        path: &Path,
-        wants: &Wants,
-        columns: &[Column],
-    ) -> Result<(Self, Kept), NotAJournal> {
+    pub(crate) fn resume(path: &Path, wants: &Wants, columns: &Columns) -> Result<(Self, Kept), NotAJournal> {
         let unusable = |cause| NotAJournal::unusable(path, cause);
         let real = resolved(path);
         let open = || {
@@ -102,7 +98,7 @@ impl Journal {
         };
         repair().map_err(unusable)?;
         let reader = File::open(&real).map_err(unusable)?;
-        let kept = Kept::new(reader, &places);
+        let kept = Kept::new(reader, &places, columns);
         let mut journal = Self::at(real, file, state, columns);
         journal.end = length + u64::from(unended);
         journal.begun = journal.end;
@@ -110,12 +106,12 @@ impl Journal {
         Ok((journal, kept))
     }
 
-    fn at(path: PathBuf, file: File, state: State, columns: &[Column]) -> Self {
+    fn at(path: PathBuf, file: File, state: State, columns: &Columns) -> Self {
         Self {
             path,
             file,
             state,
-            columns: columns.to_vec(),
+            columns: columns.clone(),
             buffer: Vec::new(),
             end: 0,
             kept: None,
@@ -306,7 +302,7 @@ mod tests {
     fn a_row_that_came_early_takes_the_place_of_the_older_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.ndjson");
-        let columns = Column::of(Measures { breakdown: true, private: false }, true);
+        let columns = Columns::of(Measures { breakdown: true, private: false }, &[], true);
         let rows = sample::rows();
         let mut journal = Journal::create(&path, &columns).unwrap();
         journal.rows(&rows).unwrap();
@@ -322,7 +318,8 @@ mod tests {
         journal.rows(&rows[..1]).unwrap();
         journal.finish(false).unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        let logins: Vec<_> = text.lines().map(|line| Row::parse(line.as_bytes()).unwrap().login).collect();
+        let logins: Vec<_> =
+            text.lines().map(|line| Row::parse(line.as_bytes(), &[]).unwrap().login).collect();
         assert_eq!(logins[0], "torvalds");
         assert_eq!(logins.iter().filter(|login| *login == "torvalds").count(), 1, "{text}");
         assert!(logins.contains(&"microsoft".to_owned()), "who was not reached stays: {text}");
@@ -332,7 +329,7 @@ mod tests {
     fn a_run_that_is_given_up_leaves_it_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.ndjson");
-        let columns = Column::of(Measures::default(), false);
+        let columns = Columns::of(Measures::default(), &[], false);
         let failed = [Row::without_count("a", Status::Failed, "broken")];
         let mut journal = Journal::create(&path, &columns).unwrap();
         journal.rows(&failed).unwrap();

@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::io;
 
 use super::{Output, Renderer};
-use crate::report::{Cell, Column, Row, Summary};
+use crate::report::{Cell, Columns, Row, Summary};
 
 pub(super) struct Csv {
     writer: csv::Writer<Output>,
-    columns: Vec<Column>,
+    columns: Columns,
     begun: bool,
 }
 
 impl Csv {
-    pub(super) fn new(out: Output, columns: Vec<Column>, delimiter: u8) -> Self {
+    pub(super) fn new(out: Output, columns: Columns, delimiter: u8) -> Self {
         let writer =
             csv::WriterBuilder::new().delimiter(delimiter).terminator(csv::Terminator::CRLF).from_writer(out);
         Self { writer, columns, begun: false }
@@ -21,7 +21,11 @@ impl Csv {
 
     fn begin(&mut self) -> io::Result<()> {
         if !std::mem::replace(&mut self.begun, true) {
-            self.writer.write_record(self.columns.iter().map(|column| column.name())).map_err(io_error)?;
+            for column in self.columns.iter() {
+                // A carried column may be called anything.
+                self.writer.write_field(defused(self.columns.name(column)).as_bytes()).map_err(io_error)?;
+            }
+            self.writer.write_record(None::<&[u8]>).map_err(io_error)?;
         }
         Ok(())
     }
@@ -30,8 +34,8 @@ impl Csv {
 impl Renderer for Csv {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.begin()?;
-        for column in &self.columns {
-            match row.cell(*column) {
+        for column in self.columns.iter() {
+            match row.cell(column) {
                 Cell::Absent => self.writer.write_field(""),
                 Cell::Text(text) => self.writer.write_field(defused(&text).as_bytes()),
                 Cell::Number(number) => self.writer.write_field(number.to_string()),
@@ -53,7 +57,7 @@ impl Renderer for Csv {
 }
 
 /// A text that a spreadsheet would take for a formula, with an apostrophe before it, which makes it
-/// text again. (A tab or a return, which would hide one, cannot be in a row.)
+/// text again. What is carried has no white space before it that would hide one.
 fn defused(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
@@ -68,7 +72,7 @@ fn io_error(error: csv::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use crate::render::{Format, Look, Order, SortKey, sample};
-    use crate::report::{Column, Measures};
+    use crate::report::{Columns, Measures};
 
     const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
@@ -87,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_was_not_asked_for_has_no_column_and_what_is_not_known_an_empty_one() {
-        let columns = Column::of(Measures { breakdown: true, private: true }, true);
+        let columns = Columns::of(Measures { breakdown: true, private: true }, &[], true);
         let csv = sample::report_of(columns, Format::Csv, Order { top: Some(3), ..ORDER }, Look::default());
         let lines: Vec<_> = csv.lines().collect();
         assert_eq!(

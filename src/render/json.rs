@@ -6,23 +6,37 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{Meta, Output, Renderer};
-use crate::report::{Column, Row, Summary};
+use crate::report::{Column, Columns, Row, Summary};
 
 /// A row as a JSON object with the contract's keys.
-struct Object<'a>(&'a [Column], &'a Row);
+struct Object<'a>(&'a Columns, &'a Row);
 
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for column in self.0 {
-            map.serialize_entry(column.name(), &self.1.cell(*column))?;
+        let mut map = serializer.serialize_map(None)?;
+        for column in self.0.iter() {
+            match column {
+                Column::Carried(0) => map.serialize_entry("carried", &Carried(self.0, self.1))?,
+                Column::Carried(_) => {}
+                column => map.serialize_entry(self.0.name(column), &self.1.cell(column))?,
+            }
         }
         map.end()
     }
 }
 
+/// What a row has from the roster.
+struct Carried<'a>(&'a Columns, &'a Row);
+
+impl Serialize for Carried<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let names = self.0.carried().iter().enumerate();
+        serializer.collect_map(names.map(|(at, name)| (name, self.1.cell(Column::Carried(at)))))
+    }
+}
+
 /// A row as a line of NDJSON.
-pub(crate) fn line(out: &mut Vec<u8>, columns: &[Column], row: &Row) {
+pub(crate) fn line(out: &mut Vec<u8>, columns: &Columns, row: &Row) {
     // Neither a row nor a vector in memory can fail.
     let _ = serde_json::to_writer(&mut *out, &Object(columns, row));
     out.push(b'\n');
@@ -31,11 +45,11 @@ pub(crate) fn line(out: &mut Vec<u8>, columns: &[Column], row: &Row) {
 /// One object a line, as the rows come.
 pub(super) struct Ndjson {
     out: Output,
-    columns: Vec<Column>,
+    columns: Columns,
 }
 
 impl Ndjson {
-    pub(super) fn new(out: Output, columns: Vec<Column>) -> Self {
+    pub(super) fn new(out: Output, columns: Columns) -> Self {
         Self { out, columns }
     }
 }
@@ -58,13 +72,13 @@ impl Renderer for Ndjson {
 /// One document: `{"meta": …, "rows": […], "summary": …}`, a row a line.
 pub(super) struct Json {
     out: Output,
-    columns: Vec<Column>,
+    columns: Columns,
     meta: Meta,
     rows: u64,
 }
 
 impl Json {
-    pub(super) fn new(out: Output, columns: Vec<Column>, meta: Meta) -> Self {
+    pub(super) fn new(out: Output, columns: Columns, meta: Meta) -> Self {
         Self { out, columns, meta, rows: 0 }
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, TableStyle};
 
 use super::{Output, Renderer};
-use crate::report::{self, Column, Row, Status, Summary};
+use crate::report::{self, Column, Columns, Groups, Row, Status, Subtotal, Summary};
 use crate::text::{thousands, visible};
 
 /// What the terminal can show.
@@ -21,16 +21,17 @@ pub struct Look {
 
 pub(super) struct Table {
     out: Output,
-    /// The counts, and whether they were verified.
-    columns: Vec<Column>,
+    /// What stands between the kind and the reason.
+    middle: Vec<Column>,
+    columns: Columns,
     look: Look,
     rows: Vec<Row>,
 }
 
 impl Table {
-    pub(super) fn new(out: Output, columns: Vec<Column>, look: Look) -> Self {
-        let columns = columns.into_iter().filter(|column| heading(*column).is_some()).collect();
-        Self { out, columns, look, rows: Vec::new() }
+    pub(super) fn new(out: Output, columns: Columns, look: Look) -> Self {
+        let middle = columns.iter().filter(|column| heading(*column, &columns).is_some()).collect();
+        Self { out, middle, columns, look, rows: Vec::new() }
     }
 
     fn text(&self, text: &str) -> String {
@@ -56,11 +57,14 @@ impl Table {
             (status, _) => status.as_str(),
         };
         let mut cells = vec![Cell::new(self.text(&row.login)), paint(Cell::new(kind))];
-        cells.extend(self.columns.iter().map(|column| match row.cell(*column) {
+        cells.extend(self.middle.iter().map(|column| match row.cell(*column) {
+            // A cell of several lines would tear the table apart.
+            report::Cell::Text(text) => Cell::new(self.text(&on_a_line(&text))),
+            report::Cell::Absent if matches!(column, Column::Carried(_)) => Cell::new(""),
             report::Cell::Number(number) => Cell::new(thousands(number)),
             report::Cell::Flag(true) => Cell::new("yes"),
             report::Cell::Flag(false) => Cell::new("NO"),
-            _ => Cell::new("-"),
+            report::Cell::Absent => Cell::new("-"),
         }));
         if with_reasons {
             cells.push(paint(Cell::new(
@@ -82,12 +86,12 @@ impl Table {
         let kind = if with_reasons { first } else { &outcomes };
         let mut cells = vec![logins, kind.to_owned(), thousands(summary.public_repos)];
         // The summary has the totals of all; of the other counts, those that are shown are added up.
-        cells.extend(self.columns.iter().skip(1).map(|column| {
+        cells.extend(self.middle.iter().skip(1).map(|column| {
             let counts = self.rows.iter().filter_map(|row| match row.cell(*column) {
                 report::Cell::Number(number) => Some(number),
                 _ => None,
             });
-            if *column == Column::Verified || shown < summary.asked {
+            if matches!(column, Column::Verified | Column::Carried(_)) || shown < summary.asked {
                 return String::new();
             }
             thousands(counts.fold(0, u64::saturating_add))
@@ -95,6 +99,24 @@ impl Table {
         if with_reasons {
             cells.push(others.to_owned());
         }
+        self.bold(cells)
+    }
+
+    /// A row for each group.
+    fn subtotals(&self, groups: &Groups) -> Vec<Vec<Cell>> {
+        let row = |(name, subtotal): (Option<&str>, Subtotal)| {
+            let name = name.map_or_else(
+                || format!("(no {})", self.text(groups.by())),
+                |name| self.text(&on_a_line(name)),
+            );
+            let counted =
+                format!("{} of {} counted", thousands(subtotal.counted), thousands(subtotal.logins));
+            vec![Cell::new(name), Cell::new(counted), Cell::new(thousands(subtotal.public_repos))]
+        };
+        groups.in_order().into_iter().map(row).collect()
+    }
+
+    fn bold(&self, cells: Vec<String>) -> Vec<Cell> {
         let bold = |text| match Cell::new(text) {
             cell if self.look.color => cell.add_attribute(Attribute::Bold),
             cell => cell,
@@ -104,8 +126,9 @@ impl Table {
 }
 
 /// What stands above a column of the table's middle.
-fn heading(column: Column) -> Option<&'static str> {
+fn heading(column: Column, columns: &Columns) -> Option<&str> {
     match column {
+        Column::Carried(_) => Some(columns.name(column)),
         Column::PublicRepos => Some("Public repos"),
         Column::Sources => Some("Sources"),
         Column::Forks => Some("Forks"),
@@ -121,6 +144,10 @@ fn heading(column: Column) -> Option<&'static str> {
         | Column::At
         | Column::Attempts => None,
     }
+}
+
+fn on_a_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn escaped_unless_ascii(c: char) -> String {
@@ -148,31 +175,35 @@ impl Renderer for Table {
         } else {
             table.force_no_tty();
         }
-        let mut header = vec!["Login", "Kind"];
-        header.extend(self.columns.iter().filter_map(|column| heading(*column)));
+        let mut header = vec!["Login".to_owned(), "Kind".to_owned()];
+        let headings = self.middle.iter().filter_map(|column| heading(*column, &self.columns));
+        header.extend(headings.map(|name| self.text(&on_a_line(name))));
         if with_reasons {
-            header.push("Reason");
+            header.push("Reason".into());
         }
         table.set_header(header);
         for row in &self.rows {
             table.add_row(self.cells(row, with_reasons));
         }
+        let subtotals = summary.groups.as_ref().map(|groups| self.subtotals(groups)).unwrap_or_default();
+        let (above, groups) = (self.rows.len(), subtotals.len());
+        table.add_rows(subtotals);
         table.add_row(self.footer(summary, with_reasons));
         if let Some(width) = self.look.width {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
-        for count in table.column_iter_mut().skip(2).take(self.columns.len()) {
-            count.set_cell_alignment(CellAlignment::Right);
+        for (cells, column) in table.column_iter_mut().skip(2).zip(&self.middle) {
+            if !matches!(column, Column::Carried(_)) {
+                cells.set_cell_alignment(CellAlignment::Right);
+            }
         }
-        // One rule above the rows and one below: of those between rows, the footer's alone is kept.
+        // Of the rules between rows those are kept that are above the rows, the subtotals and the totals.
         let is_rule = |line: &str| line.starts_with(rule) && line.chars().all(|c| c == rule);
-        let lines: Vec<_> = table.lines().collect();
-        let rules = lines.iter().filter(|line| is_rule(line)).count();
         let mut met = 0;
-        for line in lines {
+        for line in table.lines() {
             if is_rule(&line) {
                 met += 1;
-                if met != 1 && met != rules {
+                if ![1, above + 1, above + groups + 1].contains(&met) {
                     continue;
                 }
             }
@@ -186,7 +217,7 @@ impl Renderer for Table {
 mod tests {
     use super::Look;
     use crate::render::{Format, Order, SortKey, sample};
-    use crate::report::{Column, Measures};
+    use crate::report::{Columns, Measures};
 
     const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
@@ -223,7 +254,7 @@ mod tests {
 
     #[test]
     fn every_measure_has_its_column() {
-        let columns = Column::of(Measures { breakdown: true, private: false }, true);
+        let columns = Columns::of(Measures { breakdown: true, private: false }, &[], true);
         let look = Look { unicode: true, ..Look::default() };
         insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r#"
          Login                Kind           Public repos   Sources   Forks   Archived   Verified   Reason

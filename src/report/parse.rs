@@ -1,6 +1,7 @@
 //! Reading a row of a report of ours: a line of NDJSON.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -21,6 +22,8 @@ struct Line<'a> {
     forks: Option<u64>,
     archived: Option<u64>,
     private_repos: Option<u64>,
+    #[serde(borrow, default)]
+    carried: HashMap<Cow<'a, str>, Option<Cow<'a, str>>>,
     verified: Option<bool>,
     #[serde(borrow)]
     error: Option<Cow<'a, str>>,
@@ -31,11 +34,11 @@ struct Line<'a> {
 }
 
 impl Row {
-    /// Reads a line of an NDJSON report.
+    /// Reads a line of an NDJSON report, with what it has of the `carried` columns.
     ///
     /// # Errors
     /// What is wrong with the line, in words.
-    pub fn parse(line: &[u8]) -> Result<Self, String> {
+    pub fn parse(line: &[u8], carried: &[String]) -> Result<Self, String> {
         let line: Line<'_> = serde_json::from_slice(line).map_err(|error| {
             let text = error.to_string();
             // There is but one line, and the column says little to anybody.
@@ -56,6 +59,10 @@ impl Row {
             public_repos: line.public_repos,
             breakdown,
             private_repos: line.private_repos,
+            carried: carried
+                .iter()
+                .map(|name| Some(line.carried.get(name.as_str())?.as_deref()?.into()))
+                .collect(),
             verified: line.verified,
             error: line.error.map(|error| visible(&error).into_owned()),
             via: line.via,
@@ -69,18 +76,18 @@ impl Row {
 mod tests {
     use super::*;
     use crate::render::{Format, Look, Order, SortKey, sample};
-    use crate::report::{Column, Measures};
+    use crate::report::{Columns, Measures};
 
     #[test]
     fn what_was_written_is_read_again() {
-        let columns = Column::of(Measures { breakdown: true, private: true }, true);
+        let columns = Columns::of(Measures { breakdown: true, private: true }, &[], true);
         let order = Order { by: SortKey::Roster, top: None };
         let ndjson = sample::report_of(columns, Format::Ndjson, order, Look::default());
         for (line, row) in ndjson.lines().zip(sample::rows()) {
-            assert_eq!(Row::parse(line.as_bytes()).unwrap(), row, "{line}");
+            assert_eq!(Row::parse(line.as_bytes(), &[]).unwrap(), row, "{line}");
         }
         let spaced = ndjson.lines().next().unwrap().replace("\":", "\": ").replace(",\"", ", \"");
-        assert_eq!(Row::parse(spaced.as_bytes()).unwrap(), sample::rows()[0]);
+        assert_eq!(Row::parse(spaced.as_bytes(), &[]).unwrap(), sample::rows()[0]);
     }
 
     #[test]
@@ -93,7 +100,7 @@ mod tests {
             ("{\"login\":\"a\",\"status\":\"ok\"}", "it is ok, but has no public_repos"),
             ("{\"login\":\"a\",\"status\":\"ok\",\"public_repos\":-1}", "invalid value: integer `-1`"),
         ] {
-            let told = Row::parse(line.as_bytes()).unwrap_err();
+            let told = Row::parse(line.as_bytes(), &[]).unwrap_err();
             assert!(told.starts_with(reason), "{line}: {told}");
         }
     }

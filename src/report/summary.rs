@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Row, Status};
+use super::{Groups, Row, Status};
 use crate::text::{self, counted};
 
 /// The totals of a run.
@@ -40,6 +40,9 @@ pub struct Summary {
     pub seconds: f64,
     /// Whether every login was asked.
     pub complete: bool,
+    /// Subtotals, where they were asked for.
+    #[serde(flatten)]
+    pub groups: Option<Groups>,
     /// Rows that were counted a second time.
     #[serde(skip)]
     pub verified: u64,
@@ -60,6 +63,9 @@ impl Summary {
             Status::Failed => &mut self.failed,
             Status::Skipped => &mut self.skipped,
         } += 1;
+        if let Some(groups) = &mut self.groups {
+            groups.add(row);
+        }
         self.verified += u64::from(row.verified.is_some());
         self.disagreed += u64::from(row.verified == Some(false));
         // A server can claim any number; the sum must not be what panics.

@@ -11,9 +11,9 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 use tokio::sync::mpsc::Sender;
 
 use super::text::{BATCH, End, send};
-use super::{Entry, Notes};
+use super::{Entry, Notes, Reading};
 use crate::login::Login;
-use crate::text::{counted, visible};
+use crate::text::{self, counted, visible};
 
 /// The columns that hold logins where none is named, the likeliest first.
 const USUAL: [&str; 4] = ["login", "github", "username", "user"];
@@ -21,6 +21,11 @@ const USUAL: [&str; 4] = ["login", "github", "username", "user"];
 const NAMED: usize = 3;
 /// A header that is longer is none.
 const MAX_HEADER: usize = 1 << 20;
+/// A row that is longer has a quote that was left open. Spreadsheet programs allow 32,767 characters a
+/// cell.
+const MAX_ROW: u64 = 4 << 20;
+/// Columns that are named to whoever asked for another.
+const SHOWN: usize = 12;
 
 /// A sheet that is open, with its header read.
 pub(super) struct Sheet {
@@ -32,21 +37,35 @@ pub(super) struct Sheet {
     width: usize,
     /// Rows that are handed on together: a pipe's are not held back.
     batch: usize,
-    /// Quotes so far.
-    quotes: Arc<AtomicU64>,
+    /// The columns that are carried.
+    carried: Vec<usize>,
+    watch: Arc<Watch>,
 }
 
-/// Counts the quotes that pass: an odd number of them means that one was never closed.
-struct Counting<R> {
+/// What is watched while the text passes.
+#[derive(Default)]
+struct Watch {
+    /// An odd number of them means that one was never closed.
+    quotes: AtomicU64,
+    /// Bytes since the last row that was whole.
+    row: AtomicU64,
+}
+
+struct Watched<R> {
     inner: R,
-    quotes: Arc<AtomicU64>,
+    watch: Arc<Watch>,
 }
 
-impl<R: Read> Read for Counting<R> {
+impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
         let quotes = buffer.iter().take(length).filter(|byte| **byte == b'"').count();
-        self.quotes.fetch_add(quotes as u64, Ordering::Relaxed);
+        self.watch.quotes.fetch_add(quotes as u64, Ordering::Relaxed);
+        if self.watch.row.fetch_add(length as u64, Ordering::Relaxed) > MAX_ROW {
+            let open = self.watch.quotes.load(Ordering::Relaxed) % 2 == 1;
+            let why = if open { "; a quote in it is never closed" } else { "" };
+            return Err(io::Error::other(format!("it has a row of more than {} MiB{why}", MAX_ROW >> 20)));
+        }
         Ok(length)
     }
 }
@@ -62,14 +81,15 @@ fn extension(path: &Path) -> Option<String> {
 }
 
 impl Sheet {
-    /// Reads the header, and finds the column with the logins: the `wanted` one, or the first usual one.
-    pub(super) fn open(path: &Path, file: File, regular: bool, wanted: Option<&str>) -> io::Result<Self> {
+    /// Reads the header, and finds the columns that are wanted: that with the logins, or else the first
+    /// usual one, and those that are carried.
+    pub(super) fn open(path: &Path, file: File, regular: bool, reading: &Reading) -> io::Result<Self> {
         // UTF-8, or UTF-16 with a byte order mark.
         let mut utf8 = DecodeReaderBytesBuilder::new().bom_override(true).strip_bom(true).build(file);
         let mut begin = beginning(&mut utf8)?;
         let delimiter = delimiter(&mut begin, extension(path).as_deref() == Some("tsv"));
-        let quotes = Arc::<AtomicU64>::default();
-        let whole = Counting { inner: io::Cursor::new(begin).chain(utf8), quotes: Arc::clone(&quotes) };
+        let watch = Arc::<Watch>::default();
+        let whole = Watched { inner: io::Cursor::new(begin).chain(utf8), watch: Arc::clone(&watch) };
         let whole: Box<dyn Read + Send> = Box::new(whole);
         let mut reader =
             ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(true).from_reader(whole);
@@ -79,20 +99,36 @@ impl Sheet {
         if names.iter().all(String::is_empty) {
             return Err(io::Error::other("it is empty: a sheet begins with the names of its columns"));
         }
-        let position = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
-        let column = match wanted {
-            Some(wanted) => position(wanted.trim()),
-            None => USUAL.iter().find_map(|usual| position(usual)),
+        let position = |wanted: &str| {
+            let wanted = wanted.trim().to_lowercase();
+            names.iter().position(|name| name.to_lowercase() == wanted)
         };
-        let column = column.ok_or_else(|| {
-            let missing =
-                wanted.map_or_else(|| "login, github, username or user".into(), |name| format!("{name:?}"));
-            let found = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-            let message = format!("it has no column {missing}, but {found}; name one with --login-column");
+        let missing = |what: &str, way_out: &str| {
+            let found: Vec<_> = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();
+            let more = match names.len() - found.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let message = format!("it has no column {what}, but {}{more}{way_out}", found.join(", "));
             io::Error::other(visible(&message).into_owned())
-        })?;
-        let (name, width) = (path.display().to_string(), names.len());
-        Ok(Self { reader, name, column, width, batch: if regular { BATCH } else { 1 }, quotes })
+        };
+        let column = match &reading.column {
+            Some(wanted) => position(wanted).ok_or_else(|| missing(&format!("{wanted:?}"), "")),
+            None => USUAL
+                .iter()
+                .find_map(|usual| position(usual))
+                .ok_or_else(|| missing("login, github, username or user", "; name one with --login-column")),
+        };
+        let carry = |name: &String| position(name).ok_or_else(|| missing(&format!("{name:?}"), ""));
+        Ok(Self {
+            column: column?,
+            carried: reading.carry.iter().map(carry).collect::<Result<_, _>>()?,
+            name: path.display().to_string(),
+            width: names.len(),
+            batch: if regular { BATCH } else { 1 },
+            reader,
+            watch,
+        })
     }
 
     /// Hands on the logins, row by row.
@@ -102,7 +138,7 @@ impl Sheet {
         let mut last = None;
         loop {
             match self.reader.read_byte_record(&mut record) {
-                Ok(true) => {}
+                Ok(true) => self.watch.row.store(0, Ordering::Relaxed),
                 Ok(false) => break,
                 Err(error) => {
                     // What was read before is still good.
@@ -121,7 +157,10 @@ impl Sheet {
                 }
             }
             match record.get(self.column).map(String::from_utf8_lossy) {
-                Some(cell) if !cell.trim().is_empty() => batch.push(Login::parse_at(cell.trim(), site)),
+                Some(cell) if !cell.trim().is_empty() => {
+                    let carried = self.carried.iter().map(|column| carried(record.get(*column)?)).collect();
+                    batch.push(Entry { login: Login::parse_at(cell.trim(), site), carried });
+                }
                 _ => empty += 1,
             }
             if batch.len() >= self.batch {
@@ -147,13 +186,20 @@ impl Sheet {
         }
         send(&mut batch, sender)?;
         match last {
-            Some(line) if self.quotes.load(Ordering::Relaxed) % 2 == 1 => {
+            Some(line) if self.watch.quotes.load(Ordering::Relaxed) % 2 == 1 => {
                 let open = format!("the row that begins in line {line} opens a quote and never closes it");
                 Err(End::Failed(io::Error::other(open)))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// A cell as it goes into the report; none where there is nothing in it.
+fn carried(cell: &[u8]) -> Option<Box<str>> {
+    let text = String::from_utf8_lossy(cell);
+    let text = text.trim();
+    (!text.is_empty()).then(|| text::kept(text).into())
 }
 
 /// The beginning of a sheet, to the end of its header at least.
@@ -184,7 +230,7 @@ fn delimiter(begin: &mut Vec<u8>, tabs: bool) -> u8 {
     let line = begin.get(..end).unwrap_or_default();
     if let [b's', b'e', b'p', b'=', told, rest @ ..] = line
         && rest.trim_ascii().is_empty()
-        && told.is_ascii_graphic()
+        && (told.is_ascii_graphic() || *told == b'\t')
     {
         let told = *told;
         begin.drain(..end);

@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::config::Config;
 use crate::github::Client;
 use crate::github::stop::Stop;
 use crate::journal::{Early, Kept};
-use crate::lookup::{Options, Wanted, resolve};
+use crate::lookup::{Wanted, resolve};
 use crate::output::Sink;
 use crate::progress::Progress;
 use crate::report::{Row, Summary};
@@ -42,7 +43,7 @@ pub(super) async fn count(
     mut kept: Option<Kept>,
     client: &Client,
     mut sinks: Vec<Sink>,
-    options: Options,
+    config: &Config,
     progress: &Progress,
 ) -> Outcome {
     let notes = roster.notes();
@@ -62,7 +63,7 @@ pub(super) async fn count(
             }
         }
     };
-    let mut summary = Summary::default();
+    let mut summary = Summary { groups: config.groups_by.clone(), ..Summary::default() };
     let mut problems = Vec::new();
     let early = sinks.iter().any(Sink::is_journal).then(Early::default);
     {
@@ -79,7 +80,7 @@ pub(super) async fn count(
                 early.answered(number, row);
             }
         };
-        let mut rows = pin!(resolve(client, wanted, options, answered).ready_chunks(BATCH));
+        let mut rows = pin!(resolve(client, wanted, config.options, answered).ready_chunks(BATCH));
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

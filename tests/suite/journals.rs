@@ -497,3 +497,21 @@ fn a_link_leads_to_the_journal_be_it_there_or_not() {
         assert_eq!(rows(&fs::read_to_string(desk.at("real.ndjson")).unwrap()).len(), 1);
     }
 }
+
+#[test]
+fn what_the_sheet_says_now_stands_in_a_report_that_is_gone_on_with() {
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (list, report) = (at("team.csv"), at("report.ndjson"));
+    let ask = |text: &str| {
+        std::fs::write(&list, text).unwrap();
+        let run = Program::asking(&fake, &["-f", &list, "--carry", "team", "-o", &report, "--resume"]).run();
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let rows = crate::program::rows(&std::fs::read_to_string(&report).unwrap());
+        rows.iter().map(|row| format!("{} {}", row["login"], row["carried"]["team"])).collect::<Vec<_>>()
+    };
+    assert_eq!(ask("login,team\na,core\nb,web\n"), [r#""a" "core""#, r#""b" "web""#]);
+    assert_eq!(ask("login,team\nb,web\na,moved\nc,\n"), [r#""b" "web""#, r#""a" "moved""#, r#""c" null"#]);
+    assert_eq!(fake.requests(), 3, "nobody was asked twice");
+}

@@ -142,3 +142,100 @@ fn a_quote_that_is_never_closed_is_no_end_of_the_list() {
     let inch = folder.write("inch.csv", b"login,note\none,5\" pipe\ntwo,x\n");
     assert_eq!(ask(&fake, &inch, &[]).status, 0);
 }
+
+#[test]
+fn what_the_sheet_says_of_a_login_stands_in_the_report_and_subtotals_are_right() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let sheet = [b"\xef\xbb\xbf", staff(";").replace("team 0", "").as_bytes()].concat();
+    let list = folder.write("staff.csv", &sheet);
+    let (csv, json) = (folder.0.path().join("out.csv"), folder.0.path().join("out.json"));
+    let outputs = ["-o", csv.to_str().unwrap(), "-o", json.to_str().unwrap()];
+    let run = ask(&fake, &list, &[&["--carry", "name,team", "--group-by", "team"], &outputs[..]].concat());
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let (name, team) = (
+        |at: usize| format!("Sample; Nr. {at}\r\nof \"the\" list"),
+        |at: usize| (!at.is_multiple_of(3)).then(|| format!("team {}", at % 3)),
+    );
+    let rows = run.rows_of(200);
+    let mut wanted = std::collections::BTreeMap::<_, [u64; 3]>::new();
+    for (at, row) in (1..).zip(&rows) {
+        assert_eq!(row["carried"], serde_json::json!({"name": name(at), "team": team(at)}));
+        let subtotal = wanted.entry(team(at)).or_default();
+        let repos = crate::fake::account(&format!("user-{at}")).unwrap().public_repos;
+        *subtotal = [subtotal[0] + 1, subtotal[1] + 1, subtotal[2] + repos];
+    }
+    // The same in CSV, read by another reader than ours would be.
+    let mut reader = csv::Reader::from_path(&csv).unwrap();
+    let header: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    assert_eq!(header[4..8], ["public_repos", "name", "team", "error"]);
+    for (at, record) in (1..).zip(reader.records()) {
+        let record = record.unwrap();
+        assert_eq!((&record[5], &record[6]), (name(at).as_str(), team(at).unwrap_or_default().as_str()));
+    }
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!(json["rows"].as_array().unwrap().len(), 200);
+    assert_eq!(json["summary"]["group_by"], "team");
+    let groups = json["summary"]["groups"].as_array().unwrap();
+    let told = |group: &serde_json::Value| {
+        let number = |key: &str| group[key].as_u64().unwrap();
+        let name = group["group"].as_str().map(str::to_owned);
+        (name, [number("logins"), number("counted"), number("public_repos")])
+    };
+    assert_eq!(groups.iter().map(told).collect::<std::collections::BTreeMap<_, _>>(), wanted);
+    assert_eq!(groups[2]["group"], serde_json::Value::Null, "who is in no group comes last");
+    let list = list.to_str().unwrap();
+    let table = Program::asking(&fake, &["-f", list, "--group-by", "TEAM", "--top", "1"]).run().stdout;
+    for subtotal in ["team 1 67 of 67 counted", "(no TEAM) 66 of 66 counted"] {
+        let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(subtotal), "{table}");
+    }
+}
+
+#[test]
+fn a_column_that_cannot_be_carried_is_one_clear_line() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let list = folder.write("a.csv", b"login,Team,note\na,core,=1+1\nb,\"\x1b[31mred\",\n");
+    for (arguments, reason) in [
+        (&["--carry", "site"][..], "it has no column \"site\", but \"login\", \"Team\", \"note\""),
+        (&["--group-by", "site"], "it has no column \"site\", but"),
+        (&["--carry", "team,id"], "cannot carry \"id\": the report has a column of that name itself"),
+        (&["--carry", ","], "cannot carry \",\": it has to look like name,team"),
+    ] {
+        let run = ask(&fake, &list, arguments);
+        assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+        assert!(run.stderr.contains(reason), "{}", run.stderr);
+    }
+    for flag in ["--carry", "--group-by"] {
+        let run = Program::asking(&fake, &["a", flag, "team"]).run();
+        let reason = format!("ghrepos: {flag} is for lists that end in .csv or .tsv, and there is none\n");
+        assert_eq!((run.status, run.stderr), (2, reason));
+    }
+    assert_eq!(fake.requests(), 0);
+    // Who is named elsewhere has nothing to carry; formulas and control characters are made harmless.
+    let list = list.to_str().unwrap();
+    let run = Program::asking(&fake, &["c", "-f", list, "--carry", "TEAM,note", "-F", "csv"]).run();
+    let carried: Vec<_> =
+        run.stdout.lines().map(|line| line.split(',').skip(5).take(2).collect::<Vec<_>>()).collect();
+    assert_eq!(carried, [["TEAM", "note"], ["", ""], ["core", "'=1+1"], ["\\u{1b}[31mred", ""]]);
+}
+
+#[test]
+fn a_sheet_that_has_no_end_of_a_row_is_not_read_into_memory() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    for (name, begin) in [("header.csv", "login,\""), ("header2.csv", "login"), ("row.csv", "login\none\n\"")]
+    {
+        let list = folder.write(name, &[begin.as_bytes(), &vec![b'x'; 9 << 20]].concat());
+        let run = ask(&fake, &list, &[]);
+        assert_eq!(run.status, 2, "{}", run.stderr);
+        assert!(run.stderr.contains("it has a row of more than 4 MiB"), "{name}: {}", run.stderr);
+        assert!(run.stderr.len() < 500, "{name}: {}", run.stderr.len());
+    }
+    let many: String = (0..5000).map(|at| format!("column {at},")).collect();
+    let run = ask(&fake, &folder.write("many.csv", many.as_bytes()), &[]);
+    assert!(run.stderr.contains("and 4989 more; name one with --login-column"), "{}", run.stderr);
+    let told = folder.write("told.csv", b"sep=\t\nlogin\tname, all\none\tx\n");
+    assert_eq!(logins(&ask(&fake, &told, &[])), ["one"]);
+}

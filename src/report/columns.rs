@@ -1,0 +1,168 @@
+//! The columns of a report, and what stands in them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Measures, Row};
+
+/// The columns of a report. Their names and order are a contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// `login`
+    Login,
+    /// `status`
+    Status,
+    /// `kind`
+    Kind,
+    /// `id`
+    Id,
+    /// `public_repos`
+    PublicRepos,
+    /// `sources`
+    Sources,
+    /// `forks`
+    Forks,
+    /// `archived`
+    Archived,
+    /// `private_repos`
+    PrivateRepos,
+    /// One of the `carried` ones, by its position there
+    Carried(usize),
+    /// `verified`
+    Verified,
+    /// `error`
+    Error,
+    /// `via`
+    Via,
+    /// `at`
+    At,
+    /// `attempts`
+    Attempts,
+}
+
+impl Column {
+    /// The columns that every report of this program can have. Nothing that is carried may be called so.
+    pub const NAMES: [&'static str; 17] = [
+        "login",
+        "status",
+        "kind",
+        "id",
+        "public_repos",
+        "sources",
+        "forks",
+        "archived",
+        "private_repos",
+        "carried",
+        "was",
+        "change",
+        "verified",
+        "error",
+        "via",
+        "at",
+        "attempts",
+    ];
+}
+
+/// The columns of one report, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    list: Vec<Column>,
+    carried: Arc<[String]>,
+}
+
+impl Columns {
+    /// The columns of a report with these measures, and with `carried` ones from the roster.
+    #[must_use]
+    pub fn of(measures: Measures, carried: &[String], verified: bool) -> Self {
+        let mut list = vec![Column::Login, Column::Status, Column::Kind, Column::Id, Column::PublicRepos];
+        if measures.breakdown {
+            list.extend([Column::Sources, Column::Forks, Column::Archived]);
+        }
+        if measures.private {
+            list.push(Column::PrivateRepos);
+        }
+        list.extend((0..carried.len()).map(Column::Carried));
+        if verified {
+            list.push(Column::Verified);
+        }
+        list.extend([Column::Error, Column::Via, Column::At, Column::Attempts]);
+        Self { list, carried: carried.into() }
+    }
+
+    /// The columns.
+    pub fn iter(&self) -> impl Iterator<Item = Column> {
+        self.list.iter().copied()
+    }
+
+    /// The names of those that are carried.
+    #[must_use]
+    pub fn carried(&self) -> &[String] {
+        &self.carried
+    }
+
+    /// The key in JSON, the header in CSV.
+    #[must_use]
+    pub fn name(&self, column: Column) -> &str {
+        match column {
+            Column::Login => "login",
+            Column::Status => "status",
+            Column::Kind => "kind",
+            Column::Id => "id",
+            Column::PublicRepos => "public_repos",
+            Column::Sources => "sources",
+            Column::Forks => "forks",
+            Column::Archived => "archived",
+            Column::PrivateRepos => "private_repos",
+            Column::Carried(at) => self.carried.get(at).map_or("", String::as_str),
+            Column::Verified => "verified",
+            Column::Error => "error",
+            Column::Via => "via",
+            Column::At => "at",
+            Column::Attempts => "attempts",
+        }
+    }
+}
+
+impl Row {
+    /// What stands in `column`.
+    #[must_use]
+    pub fn cell(&self, column: Column) -> Cell<'_> {
+        let number = |number: Option<u64>| number.map_or(Cell::Absent, Cell::Number);
+        match column {
+            Column::Login => Cell::Text(Cow::Borrowed(&self.login)),
+            Column::Status => Cell::Text(self.status.as_str().into()),
+            Column::Kind => self.kind.map(|kind| kind.as_str().into()).map_or(Cell::Absent, Cell::Text),
+            Column::Id => number(self.id),
+            Column::PublicRepos => number(self.public_repos),
+            Column::Sources => number(self.breakdown.map(|breakdown| breakdown.sources)),
+            Column::Forks => number(self.breakdown.map(|breakdown| breakdown.forks)),
+            Column::Archived => number(self.breakdown.map(|breakdown| breakdown.archived)),
+            Column::PrivateRepos => number(self.private_repos),
+            Column::Carried(at) => match self.carried.get(at) {
+                Some(Some(text)) => Cell::Text(Cow::Borrowed(text)),
+                _ => Cell::Absent,
+            },
+            Column::Verified => self.verified.map_or(Cell::Absent, Cell::Flag),
+            Column::Error => self.error.as_deref().map_or(Cell::Absent, |error| Cell::Text(error.into())),
+            Column::Via => self.via.map(|via| via.as_str().into()).map_or(Cell::Absent, Cell::Text),
+            Column::At => self.at.map_or(Cell::Absent, |at| Cell::Text(at.to_string().into())),
+            Column::Attempts => Cell::Number(self.attempts.into()),
+        }
+    }
+}
+
+/// A value in a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Cell<'a> {
+    /// `null`; an empty CSV field.
+    Absent,
+    /// Text, without control characters; what is carried may hold tabs and line ends.
+    Text(Cow<'a, str>),
+    /// A count or an id.
+    Number(u64),
+    /// Yes or no.
+    Flag(bool),
+}

@@ -1,0 +1,37 @@
+//! What a roster is made of.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use crate::login::{Login, NotALogin};
+use crate::report::Carried;
+
+/// A login, or what stands where one should, and what else the roster says of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Whom to ask for.
+    pub login: Result<Login, NotALogin>,
+    /// The columns that are carried into the report; nothing where a list has none.
+    pub carried: Carried,
+}
+
+impl From<Result<Login, NotALogin>> for Entry {
+    fn from(login: Result<Login, NotALogin>) -> Self {
+        Self { login, carried: Carried::default() }
+    }
+}
+
+impl Entry {
+    /// What makes two entries the same.
+    pub(super) fn key(&self) -> Box<str> {
+        match &self.login {
+            Ok(login) => login.key(),
+            // What is no login may be long, and there may be many; a hash of it has to do. A control
+            // character cannot be part of a login: no confusion of the two.
+            Err(not) => {
+                let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(not.text.trim());
+                format!("\0{hash:x}")
+            }
+        }
+        .into()
+    }
+}

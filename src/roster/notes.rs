@@ -1,0 +1,58 @@
+//! What becomes known of a roster while it is read.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::Unreadable;
+
+/// What becomes known of a roster while it is read.
+#[derive(Debug, Default)]
+pub struct Notes {
+    duplicates: AtomicU64,
+    failure: OnceLock<String>,
+    whole: AtomicBool,
+    remarks: Mutex<Vec<String>>,
+}
+
+impl Notes {
+    /// Logins that were named again, in any case, and dropped.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates.load(Ordering::Relaxed)
+    }
+
+    /// What a person should know of the lists: rows without a login, rows of another length.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn remark(&self, line: String) {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    /// Whether it was read to its end.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
+    }
+
+    /// Why the rest of a list could not be read, if it could not.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    pub(super) fn add_duplicate(&self) {
+        self.duplicates.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn fail(&self, unreadable: &Unreadable) {
+        let _ = self.failure.set(unreadable.to_string());
+    }
+
+    /// There is nothing more to be read.
+    pub(super) fn end(&self) {
+        self.whole.store(self.failure().is_none(), Ordering::Relaxed);
+    }
+}
