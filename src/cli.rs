@@ -124,6 +124,18 @@ pub struct Cli {
     #[arg(long, value_name = "DIR", conflicts_with = "record", help_heading = HOW)]
     pub replay: Option<PathBuf>,
 
+    /// The id of a GitHub App to ask as
+    #[arg(long, value_name = "ID", help = "Ask as the GitHub App with this id [default: GHREPOS_APP_ID]", value_parser = ValueParser::new(whole::<u64>), help_heading = HOW)]
+    pub app_id: Option<u64>,
+
+    /// The app's private key
+    #[arg(long, value_name = "FILE", help = "The app's private key in PEM format [default: GHREPOS_APP_KEY, a file or the key itself]", help_heading = HOW)]
+    pub app_key: Option<PathBuf>,
+
+    /// Which of the app's installations
+    #[arg(long, value_name = "ID", help = "Which of the app's installations, where there are several [default: GHREPOS_INSTALLATION]", value_parser = ValueParser::new(whole::<u64>), help_heading = HOW)]
+    pub installation: Option<u64>,
+
     /// Print what the run would ask, cost and take, and stop (as JSON with -F json)
     #[arg(long, help_heading = HOW)]
     pub plan: bool,
@@ -180,8 +192,9 @@ const AFTER_HELP: &str =
 const AFTER_LONG_HELP: &str = "\
 Token:
   Taken from GH_TOKEN, then GITHUB_TOKEN (for an Enterprise Server GH_ENTERPRISE_TOKEN, then
-  GITHUB_ENTERPRISE_TOKEN), else from `gh auth token` where gh is installed. Without one GitHub answers 60 requests an hour. With one, a query for a
-  hundred logins costs one of 5,000 points an hour.
+  GITHUB_ENTERPRISE_TOKEN), else from `gh auth token` where gh is installed. Without one GitHub
+  answers 60 requests an hour. With one, a query for a hundred logins costs one of 5,000 points an
+  hour. With --app-id and --app-key it is that of a GitHub App, renewed before it expires.
 
 Exit status:
   0    every login was counted

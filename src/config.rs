@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 pub use self::error::ConfigError;
+use self::token::AppFlags;
 use crate::cli::{Cli, Way};
 use crate::github::Settings;
 use crate::github::members::Group;
@@ -95,9 +96,10 @@ impl Config {
     pub fn new(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let api = network::api(cli.api_url.as_deref(), cli.host.as_deref(), env)?;
         let source = network::source(cli.record, cli.replay)?;
-        let token = match source {
+        let app = AppFlags { id: cli.app_id, key: cli.app_key, installation: cli.installation };
+        let credentials = match source {
             transport::Source::Replay(_) => None,
-            _ => token::token(&api, cli.api_url.is_none(), env)?,
+            _ => token::credentials(&api, cli.api_url.is_none(), app, env)?,
         };
         let authorities = match &cli.ca_file {
             None => Vec::new(),
@@ -123,7 +125,7 @@ impl Config {
         if cli.private && cli.api == Way::Rest {
             return Err(ConfigError::PrivateByRest);
         }
-        if token.is_none() && !replayed {
+        if credentials.is_none() && !replayed {
             if cli.private {
                 return Err(ConfigError::NeedsToken("--private"));
             }
@@ -152,9 +154,9 @@ impl Config {
                 carry: carry.clone(),
             },
             settings: Settings {
-                via: network::via(cli.api, token.is_some(), &api, &source)?,
+                via: network::via(cli.api, credentials.is_some(), &api, &source)?,
                 api,
-                token,
+                credentials,
                 authorities,
                 source,
                 jobs: cli.jobs.into(),

@@ -45,7 +45,7 @@ impl Exit {
             Stop::ReaderGone => None,
             Stop::Interrupted => Some(Self::Interrupted),
             Stop::Terminated => Some(Self::Terminated),
-            Stop::RecordingFailed(_) => Some(Self::Usage),
+            Stop::RecordingFailed(_) | Stop::WhichInstallation(_) => Some(Self::Usage),
             Stop::TokenRefused(_) | Stop::TokenNeeded(_) => Some(Self::Token),
             Stop::OutOfReach(_)
             | Stop::Limited { .. }

@@ -5,6 +5,8 @@
 //! [`error`]. What may pass is tried again here, and nowhere else.
 
 pub mod api;
+pub mod app;
+mod attempt;
 pub mod auth;
 mod batch;
 pub mod error;
@@ -15,6 +17,7 @@ pub mod members;
 mod persist;
 pub mod refusal;
 pub mod rest;
+mod session;
 pub mod settings;
 mod sizes;
 pub mod stop;
@@ -23,27 +26,31 @@ pub mod transport;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http::HeaderMap;
 use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
+use serde::Deserialize;
 use tower::util::MapRequestLayer;
 
+use self::attempt::Request;
+use self::auth::Credentials;
 use self::batch::{Batches, StreamGuard};
 use self::error::LookupError;
-use self::governor::{Governor, Permit, Resource};
-use self::graphql::Query;
+use self::governor::{Governor, Resource};
 use self::persist::{AbortOnDrop, Failure, Tries};
 use self::rest::{Account, Limits};
+use self::session::Session;
 pub use self::settings::Settings;
 use self::stop::Stop;
-use self::transport::{MAX_BODY, Network, Source, Transport};
+use self::transport::{Network, Source, Transport};
 use crate::login::Login;
-use crate::report::{Breakdown, Via};
+use crate::report::{Breakdown, Via, Whose};
+use crate::text::visible;
 
 /// The route that tells what is left; asking it is free.
 const RATE_LIMIT: &str = "/rate_limit";
+/// The route that tells whose token it is.
+const USER: &str = "/user";
 
 /// A client of GitHub's API. Cheap to clone; all clones share one governor.
 #[derive(Clone)]
@@ -54,6 +61,7 @@ pub struct Client {
 struct Shared {
     octocrab: Octocrab,
     settings: Settings,
+    session: Session,
     governor: Governor,
     batches: Arc<Batches>,
     requests: AtomicU64,
@@ -94,26 +102,23 @@ impl Client {
             timeout: settings.timeout,
             authorities: settings.authorities.clone(),
         };
-        let transport = Transport::new(&settings.source, network, settings.token.as_ref())
-            .map_err(|e| build_error(&e))?;
         let replayed = matches!(settings.source, Source::Replay(_));
-        let auth = match &settings.token {
-            Some(token) if !replayed => AuthState::AccessToken { token: token.secret().clone() },
-            _ => AuthState::None,
-        };
+        let session = Session::new(settings.credentials.clone().filter(|_| !replayed));
+        let transport =
+            Transport::new(&settings.source, network, &session.secrets).map_err(|e| build_error(&e))?;
         let origin = settings.api.origin().parse().map_err(|e: http::uri::InvalidUri| build_error(&e))?;
         let octocrab = OctocrabBuilder::new_empty()
             .with_service(transport)
             .with_layer(&BaseUriLayer::new(origin))
             .with_layer(&MapRequestLayer::new(transport::stamp))
-            .with_auth(auth)
+            .with_auth(AuthState::None)
             .build()
             .unwrap_or_else(|never| match never {});
         let governor = Governor::new(&settings);
         let largest = settings.batch.unwrap_or_else(|| graphql::most_accounts(settings.measures));
         let batches = Arc::new(Batches::new(settings.jobs, largest, settings.fill()));
         let (requests, points, unverified) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let shared = Shared { octocrab, settings, governor, batches, requests, points, unverified };
+        let shared = Shared { octocrab, settings, session, governor, batches, requests, points, unverified };
         let client = Self { shared: Arc::new(shared) };
         tokio::spawn(batch::dispatch(Arc::clone(&client.shared.batches), Arc::downgrade(&client.shared)));
         client.keep_deadline();
@@ -255,6 +260,34 @@ impl Client {
         }
     }
 
+    /// Who asks: the login of the token's owner, or the name of the app, where GitHub tells.
+    pub async fn whose(&self) -> Whose {
+        #[derive(Deserialize)]
+        struct User {
+            login: String,
+        }
+        let settings = &self.shared.settings;
+        let route = settings.api.rest(USER);
+        let recorded = match &settings.source {
+            Source::Replay(folder) => {
+                folder.join(format!("{}.json", route.trim_start_matches('/'))).is_file()
+            }
+            Source::Network | Source::Record(_) => false,
+        };
+        match &settings.credentials {
+            Some(Credentials::App(app)) => Whose { viewer: None, app: self.app_name(app).await },
+            None if !recorded => Whose::default(),
+            _ => {
+                let read = |_: &HeaderMap, body: &[u8]| {
+                    serde_json::from_slice(body).map_err(|_| LookupError::Malformed("no user"))
+                };
+                // It is told as a courtesy: nobody waits for a second attempt.
+                let user: Option<User> = self.send(route, false, read).await.ok();
+                Whose { viewer: user.map(|user| visible(&user.login).into_owned()), app: None }
+            }
+        }
+    }
+
     /// The most logins that a query of this client may ask for.
     pub(crate) fn largest_batch(&self) -> usize {
         let settings = &self.shared.settings;
@@ -288,7 +321,7 @@ impl Client {
         let governor = &self.shared.governor;
         let price = u64::from(!route.ends_with(RATE_LIMIT));
         let mut permit = governor.admit(Resource::Core, price, again).await.map_err(Failure::unsent)?;
-        if self.shared.settings.via == Via::Rest {
+        if self.shared.settings.via == Via::Rest && !route.ends_with(USER) {
             governor.spend(price).map_err(Failure::unsent)?;
         }
         let shared = Arc::clone(&self.shared);
@@ -299,97 +332,6 @@ impl Client {
         });
         let outcome = AbortOnDrop(task).await;
         outcome.unwrap_or_else(|_| Err(LookupError::Stopped(Stop::Interrupted))).map_err(Failure::from)
-    }
-}
-
-/// What can be asked.
-enum Request<'a> {
-    Get(String),
-    Query(Query<'a>),
-}
-
-impl Shared {
-    /// One request, from sending to the answer's last byte, and what the governor learns from it.
-    async fn attempt<T>(
-        &self,
-        request: &Request<'_>,
-        permit: &mut Permit,
-        read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError>,
-    ) -> Result<T, LookupError> {
-        let limit = self.settings.timeout;
-        let started = permit.send();
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let outcome = tokio::select! {
-            biased;
-            outcome = tokio::time::timeout(limit, self.exchange(request, permit)) => outcome,
-            stop = self.governor.abandoned() => return Err(LookupError::Stopped(stop)),
-        };
-        let mut length = 0;
-        let outcome = outcome.unwrap_or(Err(LookupError::TimedOut(limit))).and_then(|(headers, body)| {
-            length = body.len();
-            read(&headers, &body).map_err(|error| match error {
-                // A limit of the GraphQL API comes with a success; its wait is in the headers.
-                LookupError::RateLimited { status, .. } => refusal::limited(status, &headers),
-                error => error,
-            })
-        });
-        tracing::debug!(
-            "{request}: {} in {}",
-            outcome.as_ref().err().map_or_else(|| format!("{length} bytes"), ToString::to_string),
-            crate::text::duration(started.elapsed())
-        );
-        self.governor.learn(permit, outcome.as_ref().map(|_| ()), self.settings.token.is_some());
-        outcome
-    }
-
-    async fn exchange(
-        &self,
-        request: &Request<'_>,
-        permit: &mut Permit,
-    ) -> Result<(HeaderMap, Bytes), LookupError> {
-        let response = match request {
-            Request::Get(route) => self.octocrab._get(route.as_str()).await,
-            Request::Query(query) => self.octocrab._post(self.settings.api.graphql(), Some(query)).await,
-        };
-        let (head, body) = response.map_err(|error| LookupError::transport(&error, false))?.into_parts();
-        self.governor.hear(permit, &head.headers, head.status.is_success());
-        let body = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
-        // Servers have been seen to send back what they were sent.
-        let token = self.settings.token.as_ref();
-        let redact = |text: &str| token.map_or_else(|| text.to_owned(), |token| token.redact(text));
-        match body {
-            Ok(body) => {
-                let body = token.map_or_else(|| body.clone(), |token| token.redact_body(&body));
-                match refusal::check(head.status, &head.headers, &body, redact) {
-                    Ok(()) => Ok((head.headers, body)),
-                    // Of a query it says nothing about any account, but that nobody takes queries here.
-                    Err(LookupError::NotFound) if matches!(request, Request::Query(_)) => {
-                        let missing = "there is no GraphQL API at this address; try --api rest";
-                        Err(LookupError::Stopped(Stop::OutOfReach(missing.into())))
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) => {
-                // A 404 is one only in GitHub's own words; any other status says enough, even when
-                // the page that came with it broke off.
-                if head.status != StatusCode::NOT_FOUND {
-                    refusal::check(head.status, &head.headers, &[], redact)?;
-                }
-                Err(LookupError::transport(&*error, true))
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for Request<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Get(route) => write!(f, "GET {route}"),
-            Self::Query(query) => {
-                write!(f, "query for {}", crate::text::counted(query.len(), "login", "logins"))
-            }
-        }
     }
 }
 

@@ -123,7 +123,7 @@ where
 async fn verified(client: &Client, login: &Login, row: Row, options: Options) -> Row {
     // A recording is asked without a token, and says what it does not hold.
     let settings = client.settings();
-    let graphql = settings.token.is_some() || matches!(settings.source, Source::Replay(_));
+    let graphql = settings.credentials.is_some() || matches!(settings.source, Source::Replay(_));
     let other = match row.via {
         Some(Via::Graphql) => Via::Rest,
         Some(Via::Rest) if graphql && !login.is_bot() => Via::Graphql,

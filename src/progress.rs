@@ -45,12 +45,12 @@ impl Progress {
         self.done.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
-    /// Shows progress until the task is ended by [`Progress::clear`].
+    /// Shows progress until what is returned is dropped.
     #[must_use]
-    pub fn start(&self, client: Client, total: Option<u64>) -> JoinHandle<()> {
+    pub fn start(&self, client: Client, total: Option<u64>) -> Shown {
         let progress = self.clone();
         let begun = Instant::now();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             match progress.how {
                 config::Progress::Hidden => return,
                 config::Progress::Bar => {
@@ -81,7 +81,8 @@ impl Progress {
                     sleep(LINE).await;
                 }
             }
-        })
+        });
+        Shown { task, bar: self.bar.clone() }
     }
 
     /// A line for each wait that somebody who reads the log later would wonder about.
@@ -97,10 +98,18 @@ impl Progress {
             }
         }
     }
+}
 
-    /// Ends progress and takes it from the screen.
-    pub fn clear(&self, shown: &JoinHandle<()>) {
-        shown.abort();
+/// Progress that is shown. Dropped, it is taken from the screen.
+#[derive(Debug)]
+pub struct Shown {
+    task: JoinHandle<()>,
+    bar: ProgressBar,
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.task.abort();
         self.bar.finish_and_clear();
     }
 }

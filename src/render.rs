@@ -16,7 +16,7 @@ use serde::Serialize;
 pub(crate) use self::json::line;
 pub use self::sorted::{Order, SortKey};
 pub use self::table::Look;
-use crate::report::{Columns, Row, Summary};
+use crate::report::{Columns, Row, Summary, Whose};
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -53,6 +53,9 @@ pub struct Meta {
     pub generator: &'static str,
     /// The API's address.
     pub api: String,
+    /// Who asked.
+    #[serde(flatten)]
+    pub whose: Whose,
     /// The folder that the answers were replayed from, if they were.
     pub replayed: Option<String>,
     /// The folder that the exchanges were recorded to, if they were.
@@ -178,6 +181,7 @@ pub(crate) mod sample {
         let meta = Meta {
             generator: "ghrepos 0.0.0",
             api: "https://api.github.com".into(),
+            whose: Whose::default(),
             replayed: None,
             recorded: None,
             started: "2026-11-22T12:00:00Z".parse().unwrap(),

@@ -181,3 +181,12 @@ impl Row {
         }
     }
 }
+
+/// Who asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Whose {
+    /// The login of the token's owner; none where there was no token, or GitHub did not tell.
+    pub viewer: Option<String>,
+    /// The name of the app that asked, if it was one.
+    pub app: Option<String>,
+}

@@ -1,5 +1,6 @@
 //! One run, from the configuration to the exit status.
 
+mod concluding;
 mod counting;
 mod ending;
 mod listing;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use self::counting::{Outcome, count};
+use self::concluding::conclude;
+use self::counting::count;
 use self::ending::explained;
 pub use self::listing::NotListed;
 use self::listing::list;
@@ -22,10 +24,9 @@ use crate::github::{BuildError, Client};
 use crate::journal::{Journal, Kept, NotAJournal};
 use crate::output::{Sink, Unwritable};
 use crate::progress::{Progress, say};
-use crate::render::Meta;
-use crate::report::{Summary, Via};
+use crate::render::{Format, Meta};
+use crate::report::{Summary, Via, Whose};
 use crate::roster::{self, Roster, Unreadable};
-use crate::text::{counted, thousands};
 
 /// A second signal within this time is the first once more.
 const TWICE: Duration = Duration::from_millis(500);
@@ -58,47 +59,8 @@ pub enum Failure {
 /// [`Failure`] where nothing was asked yet.
 pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let begun = Instant::now();
-    let meta = meta(&config);
     let roster = Roster::open(&config.sources, &config.reading)?;
     let client = Client::new(config.settings.clone())?;
-    let listed = tokio::select! {
-        biased;
-        // Where there is nothing to list, signals keep doing what they do by default.
-        listed = list(&client, &config) => listed?,
-        stop = interruption() => {
-            client.governor().end(stop);
-            None
-        }
-    };
-    let Some(listed) = listed else {
-        // Nobody is counted who is not known yet.
-        let stop = client.governor().stop().unwrap_or(Stop::Interrupted);
-        say(&explained(&stop, &config, &Summary::default(), true));
-        return Ok(Exit::of(&stop).unwrap_or(Exit::Incomplete));
-    };
-    let roster = roster.with(listed);
-    if config.plan {
-        return plan(roster, &client, &config).await;
-    }
-    let (sinks, kept) = open(&config, &meta)?;
-    let replayed = matches!(config.settings.source, Source::Replay(_));
-    if config.settings.measures.breakdown && config.settings.via == Via::Rest && !replayed && !config.quiet {
-        say(
-            "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
-             and GraphQL it is a query for 49 accounts",
-        );
-    }
-    if config.sources.contains(&roster::Source::Stdin) && roster::stdin_is_a_terminal() && !config.quiet {
-        say("reading logins from the keyboard, one a line; Ctrl-D ends the list");
-    }
-
-    let total = if config.progress == crate::config::Progress::Hidden { None } else { roster.estimate() };
-    let shown = progress.start(client.clone(), total);
-    let work = async {
-        let outcome = count(roster, kept, &client, sinks, &config, &progress).await;
-        progress.clear(&shown);
-        conclude(outcome, &config, &client, begun).await
-    };
     let interrupted = async {
         let stop = interruption().await;
         client.governor().end(stop);
@@ -109,13 +71,51 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
         exit
     };
     tokio::select! {
-        exit = work => Ok(exit),
+        exit = work(&config, &client, roster, &progress, begun) => exit,
         // At once: whatever was half written goes with the sinks.
-        exit = interrupted => {
-            progress.clear(&shown);
-            Ok(exit)
-        }
+        exit = interrupted => Ok(exit),
     }
+}
+
+/// Lists who is to be listed, counts everybody, and reports.
+async fn work(
+    config: &Config,
+    client: &Client,
+    roster: Roster,
+    progress: &Progress,
+    begun: Instant,
+) -> Result<Exit, Failure> {
+    let listed = list(client, config).await?;
+    let stop = client.governor().stop();
+    let Some(listed) = listed.filter(|_| stop.is_none() || config.groups.is_empty()) else {
+        // Nobody is counted who is not known yet.
+        let stop = stop.unwrap_or(Stop::Interrupted);
+        if !(stop.is_signal() && config.quiet) {
+            say(&explained(&stop, config, &Summary::default(), true));
+        }
+        return Ok(Exit::of(&stop).unwrap_or(Exit::Incomplete));
+    };
+    let roster = roster.with(listed);
+    if config.plan {
+        return plan(roster, client, config).await;
+    }
+    let meta = meta(config, client).await;
+    let (sinks, kept) = open(config, &meta)?;
+    let replayed = matches!(config.settings.source, Source::Replay(_));
+    if config.settings.measures.breakdown && config.settings.via == Via::Rest && !replayed && !config.quiet {
+        say(
+            "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
+             and GraphQL it is a query for 49 accounts",
+        );
+    }
+    if config.sources.contains(&roster::Source::Stdin) && roster::stdin_is_a_terminal() && !config.quiet {
+        say("reading logins from the keyboard, one a line; Ctrl-D ends the list");
+    }
+    let total = if config.progress == crate::config::Progress::Hidden { None } else { roster.estimate() };
+    let shown = progress.start(client.clone(), total);
+    let outcome = count(roster, kept, client, sinks, config, progress).await;
+    drop(shown);
+    Ok(conclude(outcome, config, client, begun).await)
 }
 
 /// Waits for Ctrl-C, or for SIGTERM, by which systems end their services and jobs.
@@ -141,7 +141,16 @@ async fn interruption() -> Stop {
     }
 }
 
-fn meta(config: &Config) -> Meta {
+/// What the reports say of the run. Who asks is asked for where somebody wants to know.
+async fn meta(config: &Config, client: &Client) -> Meta {
+    let wanted = config.verbose > 0 || config.reports.iter().any(|report| report.format == Format::Json);
+    let started = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+    let whose = if wanted { client.whose().await } else { Whose::default() };
+    if let Some(credentials) = &config.settings.credentials {
+        let name = whose.viewer.clone().or_else(|| whose.app.as_ref().map(|app| format!("the app {app}")));
+        let name = name.unwrap_or_else(|| "whoever it belongs to".into());
+        tracing::info!("asking as {name}, with the token from {}", credentials.source());
+    }
     let folder = |folder: &std::path::Path| Some(folder.display().to_string());
     let (replayed, recorded) = match &config.settings.source {
         Source::Network => (None, None),
@@ -151,9 +160,10 @@ fn meta(config: &Config) -> Meta {
     Meta {
         generator: concat!("ghrepos ", env!("CARGO_PKG_VERSION")),
         api: config.settings.api.to_string(),
+        whose,
         replayed,
         recorded,
-        started: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
+        started,
     }
 }
 
@@ -172,70 +182,4 @@ fn open(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Kept>), Failu
         }
     }
     Ok((sinks, kept))
-}
-
-/// Ends the reports, tells what there is to tell, and decides the exit status.
-async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Instant) -> Exit {
-    let Outcome { mut summary, sinks, whole, mut problems, remarks } = outcome;
-    let stop = client.governor().stop();
-    summary.requests = client.requests();
-    summary.points = client.points();
-    summary.seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-    summary.complete = summary.skipped == 0 && stop.is_none() && problems.is_empty();
-
-    // Where nothing was learnt, a table of failures would only hide the one line that tells why, and
-    // a file would replace an earlier report that is worth more.
-    let nothing_learnt = summary.ok + summary.not_found + summary.forbidden == 0;
-    let in_vain = nothing_learnt && (stop.is_some() || !problems.is_empty());
-    let mut written = false;
-    for sink in sinks {
-        if in_vain && sink.is_silent_until_finished() {
-            sink.abandon().await;
-            continue;
-        }
-        match sink.finish(&summary, whole).await {
-            Ok(()) => written = true,
-            Err(error) if error.is_closed_pipe() => {}
-            Err(error) => problems.push(error.to_string()),
-        }
-    }
-
-    let wrong = summary.uncounted() + summary.disagreed;
-    let mut exit = if wrong > 0 { Exit::Uncounted } else { Exit::Counted };
-    if stop == Some(Stop::ReaderGone) && problems.is_empty() {
-        return Exit::Counted;
-    }
-    for problem in &problems {
-        say(problem);
-        exit = exit.or(Exit::Usage);
-    }
-    if let Some(stop) = &stop {
-        exit = Exit::of(stop).map_or(exit, |status| exit.or(status));
-        if *stop != Stop::ReaderGone && !(stop.is_signal() && config.quiet) {
-            say(&explained(stop, config, &summary, whole));
-        }
-    }
-    for remark in remarks.iter().filter(|_| !config.quiet) {
-        say(remark);
-    }
-    if written && !in_vain && !config.quiet {
-        if summary.asked == 0 {
-            let list = if config.reading.shard.is_some() { "this part of the list" } else { "the list" };
-            say(&format!("{list} held no logins: nothing to count"));
-        } else {
-            say(&summary.to_string());
-        }
-    }
-    if client.unverified() > 0 && !config.quiet {
-        let rows = counted(client.unverified(), "login", "logins");
-        say(&format!("warning: {rows} could not be counted a second time; -v tells why"));
-    }
-    if summary.disagreed > 0 {
-        let rows = counted(summary.disagreed, "login", "logins");
-        say(&format!(
-            "warning: the two APIs disagree on {rows} of {} counted twice; see `verified` in the report",
-            thousands(summary.verified)
-        ));
-    }
-    exit
 }

@@ -84,15 +84,34 @@ pub enum ConfigError {
     /// A token that is none.
     #[error(transparent)]
     NotAToken(#[from] NotAToken),
+    /// No key of an app.
+    #[error("cannot take the app's key from {from}: {reason}")]
+    NoKey {
+        /// The file or the variable.
+        from: String,
+        /// Why.
+        reason: String,
+    },
+    /// A variable that is to hold the number of an app or an installation.
+    #[error("{variable} is {text:?}: it has to be a whole number")]
+    NotAnId {
+        /// The variable.
+        variable: &'static str,
+        /// What it holds.
+        text: String,
+    },
+    /// A part of what an app needs.
+    #[error("{0} needs {1} too")]
+    HalfAnApp(&'static str, &'static str),
     /// A token would go over the network for everyone to read.
     #[error(
-        "{api} is plain http: the token from {variable} would be readable on the way; use https, or unset {variable}"
+        "{api} is plain http: the token from {from} would be readable on the way; use https, or ask without it"
     )]
     TokenInTheClear {
         /// Where it would go.
         api: Api,
         /// Where it was found.
-        variable: &'static str,
+        from: &'static str,
     },
 }
 

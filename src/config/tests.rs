@@ -13,7 +13,7 @@ fn config(arguments: &str, env: &[(&str, &str)]) -> Result<Config, String> {
 }
 
 fn token_from(arguments: &str, env: &[(&str, &str)]) -> Option<&'static str> {
-    config(arguments, env).unwrap().settings.token.map(|token| token.source())
+    config(arguments, env).unwrap().settings.credentials.map(|credentials| credentials.source())
 }
 
 #[test]

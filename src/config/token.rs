@@ -1,37 +1,97 @@
-//! Where the token comes from: where `gh` would take it from.
+//! Who asks: an app, or whoever has the token that `gh` would take.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use super::ConfigError;
 use crate::github::api::Api;
-use crate::github::auth::{ENTERPRISE_VARIABLES, GH, Token, VARIABLES};
+use crate::github::app::App;
+use crate::github::auth::{Credentials, ENTERPRISE_VARIABLES, GH, Token, VARIABLES};
 
 /// A keyring that wants an answer from somebody is not waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The token: from the variables, or, where a host is asked, from `gh`.
-pub(super) fn token(
+/// What was said of an app on the command line.
+#[derive(Default)]
+pub(super) struct AppFlags {
+    pub(super) id: Option<u64>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) installation: Option<u64>,
+}
+
+/// Who asks: the app, if there is one, else the token from the variables, or, where a host is asked,
+/// from `gh`.
+pub(super) fn credentials(
     api: &Api,
     ask_gh: bool,
+    flags: AppFlags,
     env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Credentials>, ConfigError> {
+    // An empty variable is what CI gives where a secret is missing: none.
+    let set = |variable: &str| env(variable).filter(|text| !text.trim().is_empty());
+    let credentials = match app(flags, &set)? {
+        Some(app) => Some(Credentials::App(app)),
+        None => token(api, ask_gh, &set)?.map(Credentials::Token),
+    };
+    match credentials {
+        Some(credentials) if !api.is_safe_for_tokens() => {
+            Err(ConfigError::TokenInTheClear { api: api.clone(), from: credentials.source() })
+        }
+        credentials => Ok(credentials),
+    }
+}
+
+fn app(flags: AppFlags, set: &dyn Fn(&str) -> Option<String>) -> Result<Option<App>, ConfigError> {
+    let number = |flag: Option<u64>, variable: &'static str| match (flag, set(variable)) {
+        (None, Some(text)) => {
+            text.trim().parse().map(Some).map_err(|_| ConfigError::NotAnId { variable, text })
+        }
+        (flag, _) => Ok(flag),
+    };
+    let id = number(flags.id, "GHREPOS_APP_ID")?;
+    let installation = number(flags.installation, "GHREPOS_INSTALLATION")?;
+    let key = match (flags.key, set("GHREPOS_APP_KEY")) {
+        // What keeps secrets in one line writes its ends like this.
+        (None, Some(pem)) if pem.trim_start().starts_with("-----BEGIN") => {
+            Some(("GHREPOS_APP_KEY".to_owned(), pem.replace("\\n", "\n").into_bytes()))
+        }
+        (None, None) => None,
+        (flag, variable) => {
+            let path = flag.unwrap_or_else(|| variable.unwrap_or_default().into());
+            let from = path.display().to_string();
+            let pem = std::fs::read(&path).map_err(|error| ConfigError::NoKey {
+                from: from.clone(),
+                reason: crate::text::reason(&error),
+            })?;
+            Some((from, pem))
+        }
+    };
+    match (id, key) {
+        (Some(id), Some((from, pem))) => App::new(id, &pem, installation)
+            .map(Some)
+            .map_err(|reason| ConfigError::NoKey { from, reason: reason.to_string() }),
+        (Some(_), None) => Err(ConfigError::HalfAnApp("--app-id", "--app-key")),
+        (None, Some(_)) => Err(ConfigError::HalfAnApp("--app-key", "--app-id")),
+        (None, None) if installation.is_some() => {
+            Err(ConfigError::HalfAnApp("--installation", "--app-id and --app-key"))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn token(
+    api: &Api,
+    ask_gh: bool,
+    set: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Option<Token>, ConfigError> {
     let variables = if api.is_enterprise() { ENTERPRISE_VARIABLES } else { VARIABLES };
-    // An empty variable is what CI gives where a secret is missing: none.
-    let set =
-        |variable: &&'static str| Some((*variable, env(variable).filter(|text| !text.trim().is_empty())?));
-    let from_gh = || Some((GH, gh(api.site(), &env("PATH")?)?));
-    let found = variables.iter().find_map(set).or_else(|| if ask_gh { from_gh() } else { None });
-    let Some((variable, text)) = found else {
-        return Ok(None);
-    };
-    let token = Token::new(&text, variable)?;
-    if !api.is_safe_for_tokens() {
-        return Err(ConfigError::TokenInTheClear { api: api.clone(), variable });
-    }
-    Ok(Some(token))
+    let from_gh = || Some((GH, gh(api.site(), &set("PATH")?)?));
+    let found = variables.iter().find_map(|variable| Some((*variable, set(variable)?)));
+    let found = found.or_else(|| if ask_gh { from_gh() } else { None });
+    let token = found.map(|(source, text)| Token::new(&text, source));
+    token.transpose().map_err(Into::into)
 }
 
 /// What `gh` has for a host, where it is installed and somebody has logged in.

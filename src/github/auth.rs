@@ -1,8 +1,14 @@
 //! Tokens: where they come from, and how they stay secret.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use bytes::Bytes;
+use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+
+use super::app::{APP, App};
 
 /// The variables that hold a token for github.com, in the order in which `gh` reads them.
 pub const VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
@@ -44,15 +50,19 @@ impl Token {
         self.source
     }
 
-    pub(super) fn secret(&self) -> &SecretString {
-        &self.secret
+    /// What stands in the header `Authorization`; none where it could not.
+    pub(super) fn header(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.secret.expose_secret())).ok()?;
+        // It is shown in no `Debug`, and taken off where a redirect leads elsewhere.
+        value.set_sensitive(true);
+        Some(value)
     }
 
     /// `text` with the token, should a server have sent it back, taken out.
     ///
     /// A token of a few letters is none of GitHub's and no secret; taking it out would only mutilate
     /// the words that it is part of.
-    pub(super) fn redact(&self, text: &str) -> String {
+    fn redact(&self, text: &str) -> String {
         match self.secret.expose_secret() {
             short if short.len() < 6 => text.to_owned(),
             secret => text.replace(secret, "[token]"),
@@ -60,13 +70,51 @@ impl Token {
     }
 }
 
-impl Token {
-    /// A body with the token taken out, be it spelled with JSON's escapes.
+/// Who asks.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// Whoever has this token.
+    Token(Token),
+    /// An app, at one of its installations.
+    App(App),
+}
+
+impl Credentials {
+    /// Where they were taken from.
+    #[must_use]
+    pub fn source(&self) -> &'static str {
+        match self {
+            Self::Token(token) => token.source(),
+            Self::App(_) => APP,
+        }
+    }
+}
+
+/// The tokens that nobody shall see: of an app's the last few.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Secrets(Arc<Mutex<VecDeque<Token>>>);
+
+impl Secrets {
+    /// Tokens that are remembered: of those before no request is under way.
+    const REMEMBERED: usize = 8;
+
+    pub(super) fn add(&self, token: Token) {
+        let mut tokens = self.tokens();
+        tokens.push_front(token);
+        tokens.truncate(Self::REMEMBERED);
+    }
+
+    /// `text` with the tokens, should a server have sent them back, taken out.
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.tokens().iter().fold(text.to_owned(), |text, token| token.redact(&text))
+    }
+
+    /// A body with the tokens taken out, be they spelled with JSON's escapes.
     pub(super) fn redact_body(&self, body: &Bytes) -> Bytes {
+        let holds =
+            |text: &str| self.tokens().iter().any(|token| text.contains(token.secret.expose_secret()));
         match std::str::from_utf8(body) {
-            Ok(text) if text.contains("\\u") || text.contains(self.secret.expose_secret()) => {
-                self.redact_json(text).into()
-            }
+            Ok(text) if text.contains("\\u") || holds(text) => self.redact_json(text).into(),
             // What is no text is no message either, and never shown.
             _ => body.clone(),
         }
@@ -81,6 +129,10 @@ impl Token {
             }
             Err(_) => self.redact(text),
         }
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, VecDeque<Token>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn redact_value(&self, json: &mut Value) {
@@ -100,11 +152,13 @@ mod tests {
     #[test]
     fn a_token_is_trimmed_and_never_shown() {
         let token = Token::new("ghp_sample \r\n", "GH_TOKEN").unwrap();
-        assert_eq!(token.secret().expose_secret(), "ghp_sample");
+        assert_eq!(token.secret.expose_secret(), "ghp_sample");
+        let secrets = Secrets::default();
+        secrets.add(token.clone());
         assert!(!format!("{token:?}").contains("sample"));
         let escaped = Bytes::from_static(br#"{"a":["ghp_s\u0061mple"]}"#);
-        assert_eq!(token.redact_body(&escaped), r#"{"a":["[token]"]}"#);
-        assert_eq!(token.redact("Bad credentials: ghp_sample"), "Bad credentials: [token]");
+        assert_eq!(secrets.redact_body(&escaped), r#"{"a":["[token]"]}"#);
+        assert_eq!(secrets.redact("Bad credentials: ghp_sample"), "Bad credentials: [token]");
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub enum LookupError {
     /// 401: the token is wrong, or there is none and one is needed. Every further request would meet it.
     #[error("GitHub refused the token: {0}")]
     Unauthorized(String),
+    /// 401, with a token of an app that was good before: there will be another.
+    #[error("the app's token had expired")]
+    TokenExpired,
     /// 403 or 429 because of a limit: everything has to wait.
     #[error("GitHub answered {status} (rate limit)")]
     RateLimited {
@@ -95,6 +98,7 @@ impl LookupError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. }
+            | Self::TokenExpired
             | Self::TimedOut(_)
             | Self::NoConnection(_)
             | Self::Broken(_)

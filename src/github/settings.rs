@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::api::Api;
-use super::auth::Token;
+use super::auth::Credentials;
 use super::transport::Source;
 use crate::report::{Measures, Via};
 
@@ -12,8 +12,8 @@ use crate::report::{Measures, Via};
 pub struct Settings {
     /// Where the API is.
     pub api: Api,
-    /// The token, if there is one.
-    pub token: Option<Token>,
+    /// Who asks; none: anybody, without a token.
+    pub credentials: Option<Credentials>,
     /// Certificate authorities to trust beside the system's.
     pub authorities: Vec<reqwest::Certificate>,
     /// Where answers come from.
@@ -43,7 +43,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             api: Api::default(),
-            token: None,
+            credentials: None,
             authorities: Vec::new(),
             source: Source::Network,
             jobs: 10,

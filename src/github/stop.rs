@@ -54,6 +54,9 @@ pub enum Stop {
     /// 401, without a token.
     #[error("GitHub wants a token: {0}")]
     TokenNeeded(String),
+    /// An app without an installation, or with more than one.
+    #[error("{0}")]
+    WhichInstallation(String),
     /// Nothing answered, several times over.
     #[error("GitHub is out of reach: {0}")]
     OutOfReach(String),
@@ -89,7 +92,11 @@ impl Stop {
     /// they will be refusals as well.
     #[must_use]
     pub fn is_immediate(&self) -> bool {
-        self.is_signal() || matches!(self, Self::ReaderGone | Self::TokenRefused(_) | Self::TokenNeeded(_))
+        self.is_signal()
+            || matches!(
+                self,
+                Self::ReaderGone | Self::TokenRefused(_) | Self::TokenNeeded(_) | Self::WhichInstallation(_)
+            )
     }
 
     /// Whether a person or the system wants the run to end.

@@ -18,7 +18,7 @@ use octocrab::OctoBody;
 use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
 use tower::Service;
 
-use super::auth::Token;
+use super::auth::Secrets;
 use super::exchange::{Asked, Exchanges};
 
 /// No answer to a question of ours is longer; a hundred accounts in full are a tenth of it.
@@ -44,22 +44,18 @@ type Body = BoxBody<Bytes, BoxError>;
 #[derive(Clone, Debug)]
 pub(super) enum Transport {
     Network(ReqwestConnector),
-    Record { network: ReqwestConnector, exchanges: Arc<Exchanges>, token: Option<Token> },
+    Record { network: ReqwestConnector, exchanges: Arc<Exchanges>, secrets: Secrets },
     Replay(Arc<Exchanges>),
 }
 
 impl Transport {
-    pub(super) fn new(
-        source: &Source,
-        network: Network,
-        token: Option<&Token>,
-    ) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(source: &Source, network: Network, secrets: &Secrets) -> Result<Self, reqwest::Error> {
         Ok(match source {
             Source::Network => Self::Network(network.client()?),
             Source::Record(folder) => Self::Record {
                 network: network.client()?,
                 exchanges: Arc::new(Exchanges::new(folder)),
-                token: token.cloned(),
+                secrets: secrets.clone(),
             },
             Source::Replay(folder) => Self::Replay(Arc::new(Exchanges::new(folder))),
         })
@@ -115,8 +111,8 @@ impl Service<Request<OctoBody>> for Transport {
                 let answer = network.call(request);
                 async move { Ok(answer.await?.map(|body| body.map_err(Into::into).boxed())) }.boxed()
             }
-            Self::Record { network, exchanges, token } => {
-                let (exchanges, token) = (Arc::clone(exchanges), token.clone());
+            Self::Record { network, exchanges, secrets } => {
+                let (exchanges, secrets) = (Arc::clone(exchanges), secrets.clone());
                 let (asked, answer) = (asked(&request), network.call(request));
                 async move {
                     let (mut head, body) = answer.await?.into_parts();
@@ -125,10 +121,11 @@ impl Service<Request<OctoBody>> for Transport {
                         // A broken body is no exchange to keep, and breaks as it would have without.
                         Err(error) => return Ok(Response::from_parts(head, broken(error))),
                     };
-                    let redact = |text: &str| {
-                        token.as_ref().map_or_else(|| text.to_owned(), |token| token.redact_json(text))
-                    };
-                    exchanges.keep(&asked.await, &head, &body, redact)?;
+                    let asked = asked.await;
+                    // A token is no evidence of anything, and nobody shall find it in a folder.
+                    if !asked.uri.path().ends_with("/access_tokens") {
+                        exchanges.keep(&asked, &head, &body, |text| secrets.redact_json(text))?;
+                    }
                     // What was true of the body on its way need not be true of it now.
                     head.headers.remove(CONTENT_LENGTH);
                     head.headers.remove(TRANSFER_ENCODING);

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::config::Config;
-use crate::github::auth::GH;
+use crate::github::app::APP;
+use crate::github::auth::{Credentials, GH};
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::report::Summary;
@@ -18,7 +19,7 @@ const MAX_COMMAND: usize = 400;
 /// Why a run ended early, what that means, and the way out, in one line. `whole`: the list was read to
 /// its end.
 pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: bool) -> String {
-    let token = config.settings.token.as_ref().map_or("GH_TOKEN", |token| token.source());
+    let token = config.settings.credentials.as_ref().map_or("GH_TOKEN", Credentials::source);
     let api = &config.settings.api;
     let rest = if summary.skipped == 0 {
         String::new()
@@ -36,13 +37,18 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
     };
     match stop {
         Stop::TokenRefused(message) => {
-            let way_out = if token == GH {
-                "Log in anew with gh auth login".to_owned()
-            } else {
-                format!("Make a new one, or unset {token} to ask without")
+            let way_out = match token {
+                GH => "Log in anew with gh auth login".to_owned(),
+                APP => {
+                    return format!(
+                        "GitHub refused the app: {message}. Check its id, key and installation{rest}"
+                    );
+                }
+                _ => format!("Make a new one, or unset {token} to ask without"),
             };
             format!("GitHub refused the token from {token}: {message}. {way_out}{rest}")
         }
+        Stop::WhichInstallation(reason) => format!("{reason}{rest}"),
         Stop::TokenNeeded(message) => {
             format!("{api} wants a token: {message}. Put one into {token}{rest}")
         }
@@ -59,7 +65,7 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
             format!("cannot reach {api}: {reason}{hint}{rest}{on}")
         }
         Stop::Limited { until, reason } => {
-            let more = if config.settings.token.is_some() || !api.is_githubs() {
+            let more = if config.settings.credentials.is_some() || !api.is_githubs() {
                 ""
             } else {
                 ". Without a token it is 60 requests an hour; put one into GH_TOKEN for 5,000"

@@ -34,7 +34,7 @@ pub(super) async fn list(client: &Client, config: &Config) -> Result<Option<Vec<
 }
 
 fn explained(group: &Group, error: &LookupError, config: &Config) -> NotListed {
-    let token = config.settings.token.is_some();
+    let token = config.settings.credentials.is_some();
     let reason = match (error, group) {
         (LookupError::NotFound, Group::Organization(_)) => {
             "there is no such organisation, or it is not to be seen with this token".to_owned()
@@ -61,10 +61,10 @@ async fn tell(client: &Client, group: &Group, number: usize, config: &Config) {
     let shown = counted(number as u64, "member", "members");
     let public = match group {
         Group::Team(..) => false,
-        Group::Organization(_) if config.settings.token.is_none() => true,
+        Group::Organization(_) if config.settings.credentials.is_none() => true,
         Group::Organization(login) => client.is_member(login).await == Some(false),
     };
-    let why = match (public, config.settings.token.is_some()) {
+    let why = match (public, config.settings.credentials.is_some()) {
         (false, _) => "",
         (true, false) => ", the public ones: without a token there are no others to be seen",
         (true, true) => ", the public ones: the token's owner is not in the organisation",

@@ -9,6 +9,7 @@ use super::ending::explained;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::github::Client;
+use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::journal::Kept;
 use crate::output::Unwritable;
@@ -25,7 +26,17 @@ pub(super) async fn plan(roster: Roster, client: &Client, config: &Config) -> Re
         Some((_, path)) => Kept::look(path, &config.wants(), &config.layout.columns)?,
         None => None,
     };
-    let mut plan = Plan::of(roster, kept, client, config.options).await;
+    let told = |stop: &Stop| {
+        if !(stop.is_signal() && config.quiet) {
+            say(&explained(stop, config, &Summary::default(), true));
+        }
+        Ok(Exit::of(stop).unwrap_or(Exit::Incomplete))
+    };
+    let mut plan = tokio::select! {
+        plan = Plan::of(roster, kept, client, config.options) => plan,
+        // A list on standard input may have no end.
+        stop = client.governor().stopped() => return told(&stop),
+    };
     if let Some(problem) = notes.failure() {
         say(problem);
         return Ok(Exit::Usage);
@@ -35,10 +46,7 @@ pub(super) async fn plan(roster: Roster, client: &Client, config: &Config) -> Re
             Ok(Some(limits)) => plan.limited(&limits, Timestamp::now()),
             Ok(None) => {}
             Err(error) => match client.governor().stop() {
-                Some(stop) => {
-                    say(&explained(&stop, config, &Summary::default(), true));
-                    return Ok(Exit::of(&stop).unwrap_or(Exit::Incomplete));
-                }
+                Some(stop) => return told(&stop),
                 None => say(&format!("what is left of the budget is not known: {error}")),
             },
         }

@@ -20,6 +20,7 @@
     reason = "test equipment may fall over"
 )]
 
+mod apps;
 pub mod graphql;
 mod http;
 mod limits;
@@ -32,6 +33,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub use self::apps::App;
 pub use self::graphql::{AliasFault, Query};
 pub use self::http::{Request, Response};
 pub use self::limits::{Left, Primary};
@@ -92,6 +94,8 @@ pub struct Behaviour {
     pub fault: Box<Plan>,
     /// The only token that is good; requests without one are taken too.
     pub token: Option<String>,
+    /// The only app that is known; then only its tokens are good.
+    pub app: Option<App>,
     /// Whether requests without a token are refused, as by an Enterprise Server in private mode.
     pub private: bool,
     /// The primary limit.
@@ -123,6 +127,7 @@ impl Default for Behaviour {
             latency: Duration::ZERO,
             fault: Box::new(|_| None),
             token: None,
+            app: None,
             private: false,
             primary: None,
             crowd: None,
@@ -257,6 +262,11 @@ impl Fake {
         self.state.arrivals.lock().expect("no panic").clone()
     }
 
+    /// How often each of the app's tokens was used, and how often after it had expired.
+    pub fn tokens(&self) -> Vec<(u64, u64)> {
+        self.state.behaviour.app.as_ref().map(App::used).unwrap_or_default()
+    }
+
     /// When refusals because of a limit left.
     pub fn refusals(&self) -> Vec<Instant> {
         self.state.refusals.lock().expect("no panic").clone()
@@ -337,6 +347,8 @@ impl State {
             Response::html(403)
         } else if let Some(refusal) = rest::refused_token(request, behaviour) {
             refusal
+        } else if let Some(answer) = behaviour.app.as_ref().and_then(|app| app.answer(request)) {
+            answer
         } else if self.minute.refuses(behaviour.minute) {
             Response::json(403, rest::SECONDARY)
         } else if let Some((_, retry_after)) = behaviour.crowd.filter(|(crowd, _)| in_flight > *crowd) {

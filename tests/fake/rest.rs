@@ -9,7 +9,7 @@ pub const SECONDARY: &str = r#"{"documentation_url":"https://docs.github.com/fre
 /// The body of a 403 for the primary limit.
 pub const PRIMARY: &str = r#"{"message":"API rate limit exceeded for 203.0.113.7. (But here's the good news: Authenticated requests get a higher rate limit. Check out the documentation for more details.)","documentation_url":"https://docs.github.com/rest/overview/resources-in-the-rest-api#rate-limiting"}"#;
 const NOT_FOUND: &str = r#"{"message":"Not Found","documentation_url":"https://docs.github.com/rest/users/users#get-a-user","status":"404"}"#;
-const BAD_CREDENTIALS: &str =
+pub(super) const BAD_CREDENTIALS: &str =
     r#"{"message":"Bad credentials","documentation_url":"https://docs.github.com/rest","status":"401"}"#;
 const UNAUTHENTICATED: &str = r#"{"message":"Requires authentication","documentation_url":"https://docs.github.com/rest","status":"401"}"#;
 
@@ -55,6 +55,14 @@ pub fn respond(request: &Request) -> Response {
                 false => members(name, team, request),
             }
         }
+        ["", "user"] if request.method == "GET" => match request.all("authorization").first() {
+            None => Response::json(401, UNAUTHENTICATED),
+            // A token of GitHub Actions is nobody's.
+            Some(token) if token.starts_with("Bearer ghs_") => {
+                Response::json(403, r#"{"message":"Resource not accessible by integration","status":"403"}"#)
+            }
+            Some(_) => Response::json(200, r#"{"login":"Octocat-Sample","id":1,"type":"User"}"#),
+        },
         ["", "user", "memberships", "orgs", name] if request.method == "GET" => match name {
             "strangers-9" => Response::json(404, NOT_FOUND),
             _ => Response::json(200, &json!({"state": "active", "role": "member"}).to_string()),

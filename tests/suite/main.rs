@@ -15,6 +15,7 @@
 mod fake;
 
 mod answers;
+mod apps;
 mod batches;
 mod faults;
 mod groups;

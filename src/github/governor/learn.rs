@@ -18,6 +18,18 @@ const LATE: Duration = Duration::from_millis(100);
 const MAX_LATE: u32 = 4;
 
 impl Governor {
+    /// Learns the server's time from an answer to a request that was sent then.
+    pub(in crate::github) fn hear_date(&self, headers: &HeaderMap, sent: Instant) {
+        if let Some(date) = refusal::date(headers) {
+            self.state().clock.learn(date, sent);
+        }
+    }
+
+    /// How long it is until a moment of the server's clock, in Unix seconds.
+    pub(in crate::github) fn until(&self, second: i64) -> Option<Duration> {
+        self.state().clock.until(second)
+    }
+
     /// Learns from the head of an answer what is left of GitHub's budgets.
     pub(in crate::github) fn hear(&self, permit: &mut Permit, headers: &HeaderMap, good: bool) {
         if !self.patient {

@@ -1,0 +1,78 @@
+//! The end of a run: reports get their names, a person is told what there is to tell.
+
+use std::time::Instant;
+
+use super::counting::Outcome;
+use super::ending::explained;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::github::Client;
+use crate::github::stop::Stop;
+use crate::progress::say;
+use crate::text::{counted, thousands};
+
+/// Ends the reports, tells what there is to tell, and decides the exit status.
+pub(super) async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Instant) -> Exit {
+    let Outcome { mut summary, sinks, whole, mut problems, remarks } = outcome;
+    let stop = client.governor().stop();
+    summary.requests = client.requests();
+    summary.points = client.points();
+    summary.seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+    summary.complete = summary.skipped == 0 && stop.is_none() && problems.is_empty();
+
+    // Where nothing was learnt, a table of failures would only hide the one line that tells why, and
+    // a file would replace an earlier report that is worth more.
+    let nothing_learnt = summary.ok + summary.not_found + summary.forbidden == 0;
+    let in_vain = nothing_learnt && (stop.is_some() || !problems.is_empty());
+    let mut written = false;
+    for sink in sinks {
+        if in_vain && sink.is_silent_until_finished() {
+            sink.abandon().await;
+            continue;
+        }
+        match sink.finish(&summary, whole).await {
+            Ok(()) => written = true,
+            Err(error) if error.is_closed_pipe() => {}
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+
+    let wrong = summary.uncounted() + summary.disagreed;
+    let mut exit = if wrong > 0 { Exit::Uncounted } else { Exit::Counted };
+    if stop == Some(Stop::ReaderGone) && problems.is_empty() {
+        return Exit::Counted;
+    }
+    for problem in &problems {
+        say(problem);
+        exit = exit.or(Exit::Usage);
+    }
+    if let Some(stop) = &stop {
+        exit = Exit::of(stop).map_or(exit, |status| exit.or(status));
+        if *stop != Stop::ReaderGone && !(stop.is_signal() && config.quiet) {
+            say(&explained(stop, config, &summary, whole));
+        }
+    }
+    for remark in remarks.iter().filter(|_| !config.quiet) {
+        say(remark);
+    }
+    if written && !in_vain && !config.quiet {
+        if summary.asked == 0 {
+            let list = if config.reading.shard.is_some() { "this part of the list" } else { "the list" };
+            say(&format!("{list} held no logins: nothing to count"));
+        } else {
+            say(&summary.to_string());
+        }
+    }
+    if client.unverified() > 0 && !config.quiet {
+        let rows = counted(client.unverified(), "login", "logins");
+        say(&format!("warning: {rows} could not be counted a second time; -v tells why"));
+    }
+    if summary.disagreed > 0 {
+        let rows = counted(summary.disagreed, "login", "logins");
+        say(&format!(
+            "warning: the two APIs disagree on {rows} of {} counted twice; see `verified` in the report",
+            thousands(summary.verified)
+        ));
+    }
+    exit
+}
