@@ -193,6 +193,12 @@ impl Governor {
         state.spent = (state.spent + price).saturating_sub(taken);
     }
 
+    /// Requests of the REST API in an hour and those that are left, where an answer has told.
+    #[must_use]
+    pub fn requests_left(&self) -> Option<(u64, u64)> {
+        self.state().budgets.of(Resource::Core).told()
+    }
+
     /// What was spent of the budget of this run.
     #[must_use]
     pub fn spent(&self) -> u64 {

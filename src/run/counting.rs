@@ -1,6 +1,7 @@
 //! Asking for everyone, and handing on the rows.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,12 +11,14 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::config::Config;
 use crate::github::Client;
 use crate::github::stop::Stop;
+use crate::github::transport::Source;
 use crate::journal::{Early, Kept};
 use crate::lookup::{Wanted, resolve};
 use crate::output::Sink;
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 use crate::report::{Row, Summary};
 use crate::roster::Roster;
+use crate::text::{counted, thousands};
 
 /// Rows that are handed to the renderers together, where there are that many at once.
 const BATCH: usize = 512;
@@ -66,16 +69,23 @@ pub(super) async fn count(
     let mut summary = Summary { groups: config.groups_by.clone(), ..Summary::default() };
     let mut problems = Vec::new();
     let early = sinks.iter().any(Sink::is_journal).then(Early::default);
+    let waiting = Arc::<AtomicU64>::default();
+    let mut scarce = scarce_without_a_token(config);
     {
         let entries = roster.entries().take_until(Box::pin(over));
         let entries =
             entries.inspect(|_| *came.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now());
-        let wanted = entries.map(|entry| match kept.as_mut().and_then(|kept| kept.take(&entry)) {
-            Some(row) => Wanted::Known(row),
-            None => Wanted::Unknown(entry),
+        let (asked, back) = (Arc::clone(&waiting), Arc::clone(&waiting));
+        let wanted = entries.map(|entry| {
+            if let Some(row) = kept.as_mut().and_then(|kept| kept.take(&entry)) {
+                return Wanted::Known(row);
+            }
+            asked.fetch_add(u64::from(entry.login.is_ok()), Ordering::Relaxed);
+            Wanted::Unknown(entry)
         });
         let told = early.clone();
         let answered = move |number, row: &Row| {
+            back.fetch_sub(1, Ordering::Relaxed);
             if let Some(early) = &told {
                 early.answered(number, row);
             }
@@ -89,10 +99,20 @@ pub(super) async fn count(
                     Some(rows) => News::Rows(Arc::new(rows)),
                     None => break,
                 },
-                _ = look.tick(), if early.is_some() => {
+                _ = look.tick(), if early.is_some() || scarce.is_some() => {
                     News::Early(Arc::new(early.as_ref().map(Early::overdue).unwrap_or_default()))
                 }
             };
+            if let (Some(way_out), Some((limit, left))) = (&scarce, governor.requests_left())
+                && waiting.load(Ordering::Relaxed) > left
+            {
+                let limit = counted(limit, "request", "requests");
+                say(&format!(
+                    "without a token GitHub answers {limit} an hour, and the {} left are not enough for this list; {way_out}",
+                    thousands(left)
+                ));
+                scarce = None;
+            }
             if let News::Rows(rows) = &news {
                 for row in rows.iter() {
                     summary.add(row);
@@ -117,6 +137,18 @@ pub(super) async fn count(
         summary.no_longer_asked = if whole { kept.left() } else { 0 };
     }
     Outcome { summary, sinks, whole, problems, remarks: notes.remarks() }
+}
+
+/// The way out where the few requests that there are without a token will not do.
+fn scarce_without_a_token(config: &Config) -> Option<&'static str> {
+    let settings = &config.settings;
+    let asks = !matches!(settings.source, Source::Replay(_)) && settings.credentials.is_none();
+    let way_out = if settings.api.is_enterprise() {
+        "put a token into GH_ENTERPRISE_TOKEN for more"
+    } else {
+        "put one into GH_TOKEN for 5,000, each good for a hundred logins"
+    };
+    (asks && !config.quiet).then_some(way_out)
 }
 
 /// What there is to be handed on.

@@ -65,7 +65,8 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
             format!("cannot reach {api}: {reason}{hint}{rest}{on}")
         }
         Stop::Limited { until, reason } => {
-            let more = if config.settings.credentials.is_some() || !api.is_githubs() {
+            // Without -q it was said before.
+            let more = if config.settings.credentials.is_some() || !api.is_githubs() || !config.quiet {
                 ""
             } else {
                 ". Without a token it is 60 requests an hour; put one into GH_TOKEN for 5,000"

@@ -156,3 +156,39 @@ fn limits_are_nobodys_own_failure_even_without_retries() {
     assert_all_ok(&ask(&fake, 250, &["--retries", "0"]), 250);
     assert!(!fake.refusals().is_empty());
 }
+
+#[test]
+fn who_asks_without_a_token_for_more_than_is_left_is_told_how_to_get_more() {
+    let limited = || {
+        Fake::start(Behaviour {
+            primary: Some(Primary::new(60, Duration::from_hours(1))),
+            ..Behaviour::default()
+        })
+    };
+    let line = |run: &crate::program::Run| {
+        run.stderr
+            .lines()
+            .filter(|line| line.contains("without a token"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let fake = limited();
+    let list = file(&users(60));
+    let ask = |fake: &Fake, arguments: &[&str]| {
+        Program::asking(fake, &[&["-F", "ndjson", "-j", "1"], arguments].concat())
+    };
+    let enough = ask(&fake, &["-f", path(&list)]).run();
+    assert_eq!((enough.status, line(&enough)), (0, vec![]), "{}", enough.stderr);
+    // One more than there is, from a file and from a pipe.
+    let more = file(&users(61));
+    let told = "ghrepos: without a token GitHub answers 60 requests an hour, and the 59 left are not enough for this list; put one into GH_TOKEN for 5,000, each good for a hundred logins";
+    let run = ask(&limited(), &["-f", path(&more)]).run();
+    assert_eq!((run.status, line(&run)), (5, vec![told.to_owned()]), "{}", run.stderr);
+    let run = ask(&limited(), &["-"]).run_with_input(&users(61));
+    assert_eq!((run.status, line(&run)), (5, vec![told.to_owned()]), "{}", run.stderr);
+    // Whoever wants nothing told is told nothing, and with a token it is not true.
+    let run = ask(&limited(), &["-f", path(&more), "-q"]).run();
+    assert_eq!(line(&run), [""; 0]);
+    let run = ask(&limited(), &["-f", path(&more), "--api", "rest"]).env("GH_TOKEN", "ghp_sample").run();
+    assert_eq!((run.status, line(&run)), (5, vec![]));
+}

@@ -55,6 +55,11 @@ impl Budget {
         }
     }
 
+    /// What there is in an hour, and what was left of it when it was told last.
+    pub(super) fn told(&self) -> Option<(u64, u64)> {
+        self.known.as_ref().map(|(known, _)| (known.limit, known.remaining))
+    }
+
     /// A good answer told nothing: there are no limits, or none any more.
     pub(super) fn forget(&mut self) {
         if self.known.as_ref().is_some_and(|(known, reset)| known.remaining > 0 || reset.has_come()) {
