@@ -8,7 +8,7 @@
 #[path = "../tests/fake/mod.rs"]
 mod fake;
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -102,6 +102,36 @@ fn main() {
         let _ = writeln!(out, "\n`ghrepos {name} …`: {:.1?}, the median of {RUNS}", times[RUNS / 2]);
     }
     under_limits(&mut out);
+    from_a_pipe(&mut out);
+}
+
+/// How long the first of many rows takes, and how much memory all of them (Linux).
+fn from_a_pipe(out: &mut impl Write) {
+    let _ = writeln!(out, "\n| logins from a pipe | first row | all | memory at most |\n|--:|--:|--:|--:|");
+    for logins in [10_000, 100_000, 1_000_000] {
+        let fake = Fake::well_behaved();
+        let mut command = program(&["-", "-F", "ndjson", "--api-url", &fake.url()]);
+        command.env("GH_TOKEN", "sample").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let begun = Instant::now();
+        let mut child = command.spawn().expect("the program");
+        let stdin = child.stdin.take().expect("a pipe");
+        let writer = std::thread::spawn(move || {
+            let mut stdin = std::io::BufWriter::new(stdin);
+            (1..=logins).for_each(|number| writeln!(stdin, "user-{number}").expect("a reader"));
+            // It stays open until the memory was looked at.
+            stdin.into_inner().expect("a reader")
+        });
+        let mut rows = std::io::BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        rows.next().expect("a row").expect("text");
+        let first = begun.elapsed();
+        assert_eq!(rows.by_ref().take(logins - 1).count(), logins - 1);
+        let all = begun.elapsed();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let memory = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown").trim();
+        let _ = writeln!(out, "| {logins} | {first:.1?} | {all:.1?} | {memory} |");
+        drop(writer.join().expect("no panic"));
+        child.wait().expect("an end");
+    }
 }
 
 /// Against limits: a budget of a thousand in windows of five seconds, and a server that takes twenty in

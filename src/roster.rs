@@ -7,10 +7,10 @@
 mod csv;
 mod entry;
 mod notes;
+mod seen;
 mod shard;
 mod text;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ use self::csv::Sheet;
 pub use self::csv::is_sheet;
 pub use self::entry::Entry;
 pub use self::notes::Notes;
+use self::seen::Seen;
 pub use self::shard::Shard;
 use crate::login::Login;
 
@@ -177,7 +178,7 @@ impl Roster {
     /// The logins, each once whatever its case, in the order in which they were named first.
     pub fn entries(self) -> impl Stream<Item = Entry> + Send + use<> {
         let (notes, shard) = (self.notes, self.shard);
-        let mut seen = HashSet::new();
+        let mut seen = Seen::default();
         let site = self.site;
         let at = Arc::clone(&site);
         let typed =
@@ -191,7 +192,7 @@ impl Roster {
             if shard.is_some_and(|shard| !shard.holds(entry)) {
                 return std::future::ready(false);
             }
-            let new = seen.insert(entry.key());
+            let new = seen.insert(entry);
             if !new {
                 notes.add_duplicate();
             }

@@ -71,3 +71,48 @@ fn the_routes_of_an_enterprise_server_and_of_a_gateway_are_asked() {
     let targets: Vec<_> = fake.arrivals().iter().map(|arrival| arrival.request.target.clone()).collect();
     assert!(targets.iter().all(|target| target.starts_with("/api/v3/users/")), "{targets:?}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_million_lines_from_a_pipe_are_read_as_they_are_needed_in_flat_memory() {
+    use std::io::{BufRead, BufReader, BufWriter, Write};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
+    let mut child =
+        Program::asking(&fake, &["-", "-F", "ndjson"]).stdin(std::process::Stdio::piped()).spawn();
+    let (stdin, written) = (child.stdin.take().unwrap(), Arc::<AtomicU64>::default());
+    let count = Arc::clone(&written);
+    let writer = std::thread::spawn(move || {
+        let mut stdin = BufWriter::new(stdin);
+        for number in 0..1_000_000 {
+            // It ends with the program.
+            if writeln!(stdin, "user-{number}").is_err() {
+                return;
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let memory = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    let mut rows = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(rows.next().unwrap().unwrap().contains("user-0"));
+    // The window, what is read ahead, and what the pipe itself holds.
+    let ahead = written.load(Ordering::Relaxed);
+    assert!(ahead < 20_000, "{ahead} lines were read before the first row");
+    let begun = memory(child.id());
+    for row in rows.by_ref().take(1000) {
+        row.unwrap();
+    }
+    let ahead = written.load(Ordering::Relaxed);
+    assert!(ahead < 21_000, "{ahead} lines were read for 1,000 rows");
+    let grown = memory(child.id()) - begun;
+    assert!(grown < 4_000, "{grown} kB more after 1,000 rows");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    writer.join().unwrap();
+}
