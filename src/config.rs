@@ -94,8 +94,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the flag's value or the variable, and the way out.
     pub fn new(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let api = network::api(cli.api_url.as_deref(), cli.host.as_deref(), env)?;
         let source = network::source(cli.record, cli.replay)?;
+        let api = network::api(cli.api_url.as_deref(), cli.host.as_deref(), &source, env)?;
         let app = AppFlags { id: cli.app_id, key: cli.app_key, installation: cli.installation };
         let credentials = match source {
             transport::Source::Replay(_) => None,

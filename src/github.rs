@@ -4,6 +4,7 @@
 //! then the [`transport`]. What comes back is made an account by [`rest`] or a [`LookupError`] by
 //! [`error`]. What may pass is tried again here, and nowhere else.
 
+mod account;
 pub mod api;
 pub mod app;
 mod attempt;
@@ -32,19 +33,20 @@ use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use serde::Deserialize;
 use tower::util::MapRequestLayer;
 
+pub use self::account::Answer;
 use self::attempt::Request;
 use self::auth::Credentials;
 use self::batch::{Batches, StreamGuard};
 use self::error::LookupError;
 use self::governor::{Governor, Resource};
 use self::persist::{AbortOnDrop, Failure, Tries};
-use self::rest::{Account, Limits};
+use self::rest::Limits;
 use self::session::Session;
 pub use self::settings::Settings;
 use self::stop::Stop;
 use self::transport::{Network, Source, Transport};
 use crate::login::Login;
-use crate::report::{Breakdown, Via, Whose};
+use crate::report::{Via, Whose};
 use crate::text::visible;
 
 /// The route that tells what is left; asking it is free.
@@ -75,19 +77,6 @@ impl Drop for Shared {
     }
 }
 
-/// What became of asking for one account.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The account, or the last of the errors.
-    pub outcome: Result<Account, LookupError>,
-    /// Requests that were sent for it.
-    pub attempts: u32,
-    /// Whether all of them failed with the same error.
-    pub alike: bool,
-    /// The API that was asked.
-    pub via: Via,
-}
-
 impl Client {
     /// A client that asks as `settings` say.
     ///
@@ -96,7 +85,13 @@ impl Client {
     /// # Errors
     /// Where the settings of the system (its proxies, its certificates) cannot be used.
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
-        let build_error = |error: &dyn std::error::Error| BuildError(error.to_string());
+        let build_error = |error: &(dyn std::error::Error + 'static)| {
+            // The innermost cause says what is wrong.
+            let chain = std::iter::successors(Some(error), |error: &&(dyn std::error::Error + 'static)| {
+                (*error).source()
+            });
+            BuildError(crate::text::reason(chain.last().unwrap_or(error)))
+        };
         let network = Network {
             local: settings.api.is_on_this_machine(),
             timeout: settings.timeout,
@@ -176,77 +171,6 @@ impl Client {
     #[must_use]
     pub fn via(&self, login: &Login) -> Via {
         if login.is_bot() { Via::Rest } else { self.shared.settings.via }
-    }
-
-    /// Asks for one account, and again while the failure is one that may pass.
-    ///
-    /// Ends early when nobody wants the answer any more.
-    pub async fn account(&self, login: &Login) -> Answer {
-        self.ask(self.via(login), login, self.shared.settings.measures.breakdown).await
-    }
-
-    /// Asks one API, whichever the settings name, for the count of public repositories alone where
-    /// more would cost more.
-    pub(crate) async fn recount(&self, via: Via, login: &Login) -> Answer {
-        self.ask(via, login, false).await
-    }
-
-    async fn ask(&self, via: Via, login: &Login, breakdown: bool) -> Answer {
-        let mut tries = Tries::default();
-        let outcome = match via {
-            Via::Graphql => {
-                self.persist(&mut tries, async |attempts, most| {
-                    self.shared.batches.ask(login.clone(), most, attempts).await
-                })
-                .await
-            }
-            Via::Rest => self.account_by_rest(&mut tries, login, breakdown).await,
-        };
-        Answer { outcome, attempts: tries.attempts, alike: tries.alike, via }
-    }
-
-    async fn account_by_rest(
-        &self,
-        tries: &mut Tries,
-        login: &Login,
-        breakdown: bool,
-    ) -> Result<Account, LookupError> {
-        let api = &self.shared.settings.api;
-        let asked = login.clone();
-        let read = move |_: &HeaderMap, body: &[u8]| rest::account(body, &asked);
-        let mut account = self.get(tries, api.rest(&login.path()), read).await?;
-        if breakdown {
-            account.breakdown = Some(self.breakdown_by_rest(tries, login, account.public_repos).await?);
-        }
-        Ok(account)
-    }
-
-    /// Lists all pages of an account's repositories.
-    async fn breakdown_by_rest(
-        &self,
-        tries: &mut Tries,
-        login: &Login,
-        public_repos: u64,
-    ) -> Result<Breakdown, LookupError> {
-        let api = &self.shared.settings.api;
-        let mut next = (public_repos > 0).then(|| api.rest(&rest::repositories(login)));
-        let (mut forks, mut archived, mut listed) = (0, 0, 0);
-        while let Some(route) = next {
-            let page = self.get(tries, route, rest::page).await?;
-            listed += page.repositories;
-            forks += page.forks;
-            archived += page.archived;
-            // A chain of pages that has no end, or leads elsewhere, is not followed.
-            if page.next.is_some() && (page.repositories == 0 || listed > public_repos.saturating_add(100)) {
-                return Err(LookupError::Malformed("a list of repositories without an end"));
-            }
-            let elsewhere = || LookupError::Malformed("a list of repositories that goes on elsewhere");
-            next = match page.next {
-                Some(url) => Some(api.route(&url).ok_or_else(elsewhere)?.to_owned()),
-                None => None,
-            };
-        }
-        Ok(Breakdown { sources: public_repos.saturating_sub(forks), forks, archived })
     }
 
     /// What is left of the budgets; none where the server has no limits.

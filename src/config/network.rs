@@ -14,12 +14,18 @@ use crate::report::Via;
 pub(super) fn api(
     url: Option<&str>,
     host: Option<&str>,
+    source: &transport::Source,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Api, ConfigError> {
     if let Some(url) = url {
         return Api::parse(url).map_err(|reason| ConfigError::NotAnApi { url: url.into(), reason });
     }
-    let set = || env("GH_HOST").filter(|host| !host.trim().is_empty());
+    // Who plays a recording of github.com's back may well have another host for everyday use.
+    let fits = match source {
+        transport::Source::Replay(folder) => folder.join("api/v3").is_dir(),
+        _ => true,
+    };
+    let set = || env("GH_HOST").filter(|host| fits && !host.trim().is_empty());
     let named = host.map(|host| (host.to_owned(), "--host")).or_else(|| Some((set()?, "GH_HOST")));
     match named {
         None => Ok(Api::default()),

@@ -64,17 +64,24 @@ impl Api {
     /// [`NotAnApi`] for what is no name of a host.
     pub fn of_host(host: &str) -> Result<Self, NotAnApi> {
         let host = host.trim().to_ascii_lowercase();
-        let authority = host.parse::<Authority>().map_err(|_| NotAnApi::NotAHost)?;
-        if authority.as_str() != host || host.contains('@') || host.contains('[') {
+        let (name, port) = host.split_once(':').unwrap_or((&host, "443"));
+        let is_label = |label: &str| {
+            !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        };
+        if !name.split('.').all(is_label) || !port.parse::<u16>().is_ok_and(|port| port > 0) {
             return Err(NotAnApi::NotAHost);
         }
-        match host.as_str() {
+        let host = if port == "443" { name } else { host.as_str() };
+        match host {
             "github.com" | "www.github.com" | "api.github.com" => Ok(Self::default()),
+            server if name == "github.com" || name.ends_with(".ghe.com") && server != name => {
+                Err(NotAnApi::NotAHost)
+            }
             tenant if tenant.ends_with(".ghe.com") => {
                 let name = tenant.strip_prefix("api.").unwrap_or(tenant);
                 Ok(Self { origin: format!("https://api.{name}"), rest: String::new() })
             }
-            server => Self::parse(&format!("https://{server}/api/v3")),
+            server => Self::parse(&format!("https://{server}/api/v3")).map_err(|_| NotAnApi::NotAHost),
         }
     }
 
@@ -182,6 +189,7 @@ mod tests {
     fn every_kind_of_host_has_its_routes_and_its_profiles() {
         for (host, rest, graphql, site, githubs) in [
             ("github.com", "https://api.github.com", "/graphql", "github.com", true),
+            ("github.com:443", "https://api.github.com", "/graphql", "github.com", true),
             ("GitHub.com", "https://api.github.com", "/graphql", "github.com", true),
             ("acme.ghe.com", "https://api.acme.ghe.com", "/graphql", "acme.ghe.com", true),
             ("git.example.com", "https://git.example.com/api/v3", "/api/graphql", "git.example.com", false),
@@ -197,7 +205,21 @@ mod tests {
             assert_eq!((api.to_string(), api.graphql(), api.site()), (rest.into(), graphql.into(), site));
             assert_eq!((api.is_githubs(), api.is_enterprise()), (githubs, !githubs), "{host}");
         }
-        for wrong in ["", "https://github.com", "github.com/acme", "a b", "me@host", "host:port"] {
+        for wrong in [
+            "",
+            "https://github.com",
+            "github.com/acme",
+            "a b",
+            "me@host",
+            "host:port",
+            "x:99999",
+            ".ghe.com",
+            "a..b",
+            "*",
+            "github.com:8443",
+            "a.ghe.com:1",
+            "[::1]",
+        ] {
             assert!(Api::of_host(wrong).is_err(), "{wrong}");
         }
     }

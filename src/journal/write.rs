@@ -181,6 +181,10 @@ impl Journal {
 
     /// Hands whole lines to the system. From there not even a killed run loses them.
     fn write(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        self.check_length()?;
         let written = self.file.write_all(&self.buffer);
         match written {
             Ok(()) => self.end += self.buffer.len() as u64,
@@ -234,12 +238,15 @@ impl Journal {
 
     /// The file is still ours: nobody else has written to it, or put something in its place.
     fn check(&self) -> io::Result<()> {
-        let other = |what| Err(io::Error::other(what));
         if !is_at(&self.file, &self.path).unwrap_or(false) {
-            return other("it was removed or replaced while the run was on");
+            return Err(io::Error::other("it was removed or replaced while the run was on"));
         }
+        self.check_length()
+    }
+
+    fn check_length(&self) -> io::Result<()> {
         if self.file.metadata()?.len() != self.end {
-            return other("another program has written to it while the run was on");
+            return Err(io::Error::other("another program has written to it while the run was on"));
         }
         Ok(())
     }
@@ -289,57 +296,4 @@ impl Journal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::render::sample;
-    use crate::report::Measures;
-
-    fn lines(path: &Path) -> usize {
-        fs::read_to_string(path).unwrap().lines().count()
-    }
-
-    #[test]
-    fn a_row_that_came_early_takes_the_place_of_the_older_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.ndjson");
-        let columns = Columns::of(Measures { breakdown: true, private: false }, &[], true);
-        let rows = sample::rows();
-        let mut journal = Journal::create(&path, &columns).unwrap();
-        journal.rows(&rows).unwrap();
-        journal.finish(true).unwrap();
-        assert_eq!(lines(&path), 5);
-
-        // All answers are too old; one is answered anew, before its turn, and the list breaks off.
-        let measures = Measures { breakdown: true, private: false };
-        let since = Some("2099-01-01T00:00:00Z".parse().unwrap());
-        let (mut journal, _) =
-            Journal::resume(&path, &Wants { measures, verify: true, since }, &columns).unwrap();
-        journal.early(&[(0, rows[0].clone())]).unwrap();
-        journal.rows(&rows[..1]).unwrap();
-        journal.finish(false).unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        let logins: Vec<_> =
-            text.lines().map(|line| Row::parse(line.as_bytes(), &[]).unwrap().login).collect();
-        assert_eq!(logins[0], "torvalds");
-        assert_eq!(logins.iter().filter(|login| *login == "torvalds").count(), 1, "{text}");
-        assert!(logins.contains(&"microsoft".to_owned()), "who was not reached stays: {text}");
-    }
-
-    #[test]
-    fn a_run_that_is_given_up_leaves_it_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.ndjson");
-        let columns = Columns::of(Measures::default(), &[], false);
-        let failed = [Row::without_count("a", Status::Failed, "broken")];
-        let mut journal = Journal::create(&path, &columns).unwrap();
-        journal.rows(&failed).unwrap();
-        journal.abandon();
-        assert!(!path.exists());
-        fs::write(&path, "").unwrap();
-        let wants = Wants { measures: Measures::default(), verify: false, since: None };
-        let (mut journal, _) = Journal::resume(&path, &wants, &columns).unwrap();
-        journal.rows(&failed).unwrap();
-        journal.abandon();
-        assert_eq!(lines(&path), 0);
-    }
-}
+mod tests;

@@ -323,7 +323,8 @@ fn an_enterprise_server_has_its_own_route_token_and_no_limits() {
     let arguments = ["torvalds", "--api-url", &url, "--max-points", "1", "-F", "json"];
     let run = Program::new(&arguments).env("GH_ENTERPRISE_TOKEN", TOKEN).env("GH_TOKEN", "ghp_other").run();
     assert_eq!(run.status, 0, "{}", run.stderr);
-    assert_eq!(fake.arrivals()[0].request.target, "/api/graphql");
+    let asked: Vec<_> = fake.arrivals().iter().map(|arrival| arrival.request.target.clone()).collect();
+    assert_eq!(asked, ["/api/v3/user", "/api/graphql"], "whose token it is, and the account");
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(report["summary"]["points"], 0, "it tells no price: there is none");
 }

@@ -109,7 +109,7 @@ fn a_long_wait_is_told_where_nobody_watches() {
     let roster = file(&users(40));
     let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
-    let wait = run.stderr.lines().next().unwrap();
+    let wait = run.stderr.lines().nth(1).unwrap();
     assert!(wait.starts_with("ghrepos: 30 of 40, waiting for GitHub's rate limit until "), "{wait}");
     assert!(wait.ends_with("s)"), "{wait}");
 }
