@@ -156,6 +156,20 @@ pub struct Cli {
     #[arg(long, value_name = "DURATION", requires = "resume", value_parser = ValueParser::new(span), help_heading = OVER)]
     pub max_age: Option<Duration>,
 
+    /// Compare with an earlier report (.ndjson, .json, .csv, .tsv): columns was and change
+    #[arg(long, value_name = "FILE", help_heading = OVER)]
+    pub baseline: Option<PathBuf>,
+
+    /// End with status 3 where a rule holds
+    #[arg(long, value_name = "RULE,...", help = "End with status 3 where a rule holds: new>0, gone>0, renamed>0, replaced>0, change>10%, change>5, public_repos>=1000, failed>0, not_found>1% …", help_heading = OVER)]
+    pub fail_on: Vec<String>,
+
+    /// Render a finished report again, or several joined; nothing is asked
+    #[arg(long, value_name = "FILE", help_heading = OVER, conflicts_with_all = [
+        "logins", "files", "members", "teams", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private"
+    ])]
+    pub from: Vec<PathBuf>,
+
     /// Sort by this, the largest counts first
     #[arg(long, value_name = "KEY", help = "Sort by this, largest counts first [default: roster; with --top: public_repos]", help_heading = WHAT)]
     pub sort: Option<SortKey>,
@@ -200,6 +214,7 @@ Exit status:
   0    every login was counted
   1    the report is complete, but some logins could not be counted
   2    wrong usage, an unreadable list, an output that cannot be written
+  3    a rule of --fail-on held
   4    the token was refused, or one is needed and there is none
   5    the run stopped before every login was asked (a limit, --deadline, --max-points, a dead host)
   130  interrupted (143: ended by SIGTERM); what was done is kept

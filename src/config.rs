@@ -13,6 +13,7 @@ use jiff::Timestamp;
 pub use self::error::ConfigError;
 use self::token::AppFlags;
 use crate::cli::{Cli, Way};
+use crate::drift::Rules;
 use crate::github::Settings;
 use crate::github::members::Group;
 use crate::github::transport;
@@ -20,8 +21,9 @@ use crate::journal::Wants;
 use crate::lookup::Options;
 use crate::output::Report;
 use crate::render::{Format, Layout, Order, SortKey};
-use crate::report::{Columns, Groups, Measures};
+use crate::report::{Columns, Groups, Holds, Measures};
 use crate::roster::{self, Reading, Source};
+use crate::run::MANIFEST;
 
 /// Everything that a run needs to know.
 #[derive(Clone, Debug)]
@@ -48,6 +50,12 @@ pub struct Config {
     pub since: Option<Timestamp>,
     /// The command that was typed, for the advice on how to go on.
     pub command: Vec<String>,
+    /// The report to compare with.
+    pub baseline: Option<PathBuf>,
+    /// What the run fails on.
+    pub rules: Rules,
+    /// Finished reports that are rendered again.
+    pub from: Vec<PathBuf>,
     /// Only tell what would be asked.
     pub plan: bool,
     /// Whether to show progress.
@@ -99,6 +107,8 @@ impl Config {
         let app = AppFlags { id: cli.app_id, key: cli.app_key, installation: cli.installation };
         let credentials = match source {
             transport::Source::Replay(_) => None,
+            // Nothing is asked.
+            _ if !cli.from.is_empty() => None,
             _ => token::credentials(&api, cli.api_url.is_none(), app, env)?,
         };
         let authorities = match &cli.ca_file {
@@ -112,7 +122,8 @@ impl Config {
         });
         let sources: Vec<_> = roster.chain(cli.files.into_iter().map(Source::File)).collect();
         let groups: Vec<_> = cli.members.into_iter().chain(cli.teams).collect();
-        if sources.is_empty() && groups.is_empty() {
+        let again = !cli.from.is_empty();
+        if sources.is_empty() && groups.is_empty() && !again {
             return Err(ConfigError::NoLogins);
         }
         let reports = reports(cli.format, &cli.outputs)?;
@@ -120,7 +131,7 @@ impl Config {
             return Err(ConfigError::PlanFormat);
         }
         let measures = Measures { breakdown: cli.breakdown, private: cli.private };
-        let order = order(cli.sort, cli.top, measures)?;
+        let order = order(cli.sort, cli.top, (!again).then_some(measures))?;
         let replayed = matches!(source, transport::Source::Replay(_));
         if cli.private && cli.api == Way::Rest {
             return Err(ConfigError::PrivateByRest);
@@ -139,11 +150,18 @@ impl Config {
         let (carry, groups_by) = carry::carry(&cli.carry, cli.group_by.as_deref())?;
         let flags = [
             ("--login-column", cli.login_column.is_some()),
-            ("--group-by", cli.group_by.is_some()),
-            ("--carry", !carry.is_empty()),
+            ("--group-by", cli.group_by.is_some() && !again),
+            ("--carry", !carry.is_empty() && !again),
         ];
         let for_sheets = flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
         check_lists(&sources, &reports, for_sheets)?;
+        let holds = Holds {
+            measures,
+            carried: carry.clone(),
+            change: cli.baseline.is_some(),
+            verified: cli.verify > 0,
+            exchange: is_evidence(&source),
+        };
         Ok(Self {
             sources,
             groups,
@@ -172,13 +190,12 @@ impl Config {
             resume: cli.resume,
             since: cli.max_age.map(|age| Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN)),
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+            rules: rules(&cli.fail_on, cli.baseline.is_some() || again)?,
+            baseline: cli.baseline,
+            from: cli.from,
             plan: cli.plan,
             reports,
-            layout: Layout {
-                columns: Columns::of(measures, &carry, cli.verify > 0),
-                order,
-                look: look::look(cli.color, env),
-            },
+            layout: Layout { columns: Columns::of(&holds), order, look: look::look(cli.color, env) },
             groups_by,
             progress: look::progress(cli.progress, cli.quiet, env),
             quiet: cli.quiet,
@@ -187,15 +204,42 @@ impl Config {
     }
 }
 
+/// Whether rows name the exchange that they came from. What was written by hand is no evidence.
+fn is_evidence(source: &transport::Source) -> bool {
+    match source {
+        transport::Source::Network => false,
+        transport::Source::Record(_) => true,
+        transport::Source::Replay(folder) => folder.join(MANIFEST).is_file(),
+    }
+}
+
+/// The rules of `--fail-on`.
+fn rules(texts: &[String], compared: bool) -> Result<Rules, ConfigError> {
+    let mut rules = Rules::default();
+    for text in texts {
+        rules.extend(Rules::parse(text)?);
+    }
+    match rules.needs_baseline() {
+        Some(rule) if !compared => Err(ConfigError::NeedsBaseline(rule.to_owned())),
+        _ => Ok(rules),
+    }
+}
+
 /// The order of the rows: by what is counted.
-fn order(sort: Option<SortKey>, top: Option<usize>, measures: Measures) -> Result<Order, ConfigError> {
+fn order(
+    sort: Option<SortKey>,
+    top: Option<usize>,
+    measures: Option<Measures>,
+) -> Result<Order, ConfigError> {
     // "The ten" are the ten largest.
     let by = sort.unwrap_or(if top.is_some() { SortKey::PublicRepos } else { SortKey::Roster });
     match by {
-        SortKey::Sources | SortKey::Forks | SortKey::Archived if !measures.breakdown => {
+        SortKey::Sources | SortKey::Forks | SortKey::Archived
+            if measures.is_some_and(|measures| !measures.breakdown) =>
+        {
             Err(ConfigError::NotCounted("by sources, forks or archived", "--breakdown"))
         }
-        SortKey::PrivateRepos if !measures.private => {
+        SortKey::PrivateRepos if measures.is_some_and(|measures| !measures.private) => {
             Err(ConfigError::NotCounted("private_repos", "--private"))
         }
         _ => Ok(Order { by, top }),

@@ -13,6 +13,8 @@ pub enum Exit {
     Uncounted,
     /// Wrong usage, an unreadable roster, an output that cannot be written.
     Usage,
+    /// A rule of `--fail-on` held.
+    Ruled,
     /// The token was refused, or one is needed and there is none.
     Token,
     /// The run stopped before every login was asked.
@@ -31,6 +33,7 @@ impl Exit {
             Self::Counted => 0,
             Self::Uncounted => 1,
             Self::Usage => 2,
+            Self::Ruled => 3,
             Self::Token => 4,
             Self::Incomplete => 5,
             Self::Interrupted => 130,
@@ -63,8 +66,9 @@ impl Exit {
             Self::Usage => 1,
             Self::Token => 2,
             Self::Incomplete => 3,
-            Self::Uncounted => 4,
-            Self::Counted => 5,
+            Self::Ruled => 4,
+            Self::Uncounted => 5,
+            Self::Counted => 6,
         };
         if rank(other) < rank(self) { other } else { self }
     }
@@ -82,9 +86,16 @@ mod tests {
 
     #[test]
     fn of_several_the_gravest_counts() {
-        let order =
-            [Exit::Interrupted, Exit::Usage, Exit::Token, Exit::Incomplete, Exit::Uncounted, Exit::Counted];
-        assert_eq!(order.map(Exit::status), [130, 2, 4, 5, 1, 0]);
+        let order = [
+            Exit::Interrupted,
+            Exit::Usage,
+            Exit::Token,
+            Exit::Incomplete,
+            Exit::Ruled,
+            Exit::Uncounted,
+            Exit::Counted,
+        ];
+        assert_eq!(order.map(Exit::status), [130, 2, 4, 5, 3, 1, 0]);
         for (at, graver) in order.iter().enumerate() {
             for lesser in &order[at..] {
                 assert_eq!(lesser.or(*graver), *graver);

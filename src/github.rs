@@ -26,6 +26,7 @@ pub mod transport;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::HeaderMap;
 use octocrab::service::middleware::base_uri::BaseUriLayer;
@@ -38,6 +39,7 @@ use self::attempt::Request;
 use self::auth::Credentials;
 use self::batch::{Batches, StreamGuard};
 use self::error::LookupError;
+use self::exchange::Exchanges;
 use self::governor::{Governor, Resource};
 use self::persist::{AbortOnDrop, Failure, Tries};
 use self::rest::Limits;
@@ -51,6 +53,8 @@ use crate::text::visible;
 
 /// The route that tells what is left; asking it is free.
 const RATE_LIMIT: &str = "/rate_limit";
+/// The longest wait for what is asked as a courtesy.
+const COURTESY: Duration = Duration::from_secs(5);
 /// The route that tells whose token it is.
 const USER: &str = "/user";
 
@@ -64,6 +68,7 @@ struct Shared {
     octocrab: Octocrab,
     settings: Settings,
     session: Session,
+    exchanges: Option<Arc<Exchanges>>,
     governor: Governor,
     batches: Arc<Batches>,
     requests: AtomicU64,
@@ -90,7 +95,13 @@ impl Client {
             let chain = std::iter::successors(Some(error), |error: &&(dyn std::error::Error + 'static)| {
                 (*error).source()
             });
-            BuildError(crate::text::reason(chain.last().unwrap_or(error)))
+            let reason = crate::text::reason(chain.last().unwrap_or(error));
+            let given = if settings.authorities.is_empty() {
+                ""
+            } else {
+                " (with the certificate authorities that were given)"
+            };
+            BuildError(format!("{reason}{given}"))
         };
         let network = Network {
             local: settings.api.is_on_this_machine(),
@@ -99,8 +110,12 @@ impl Client {
         };
         let replayed = matches!(settings.source, Source::Replay(_));
         let session = Session::new(settings.credentials.clone().filter(|_| !replayed));
-        let transport =
-            Transport::new(&settings.source, network, &session.secrets).map_err(|e| build_error(&e))?;
+        let exchanges = match &settings.source {
+            Source::Network => None,
+            Source::Record(folder) | Source::Replay(folder) => Some(Arc::new(Exchanges::new(folder))),
+        };
+        let transport = Transport::new(&settings.source, network, &session.secrets, exchanges.as_ref())
+            .map_err(|e| build_error(&e))?;
         let origin = settings.api.origin().parse().map_err(|e: http::uri::InvalidUri| build_error(&e))?;
         let octocrab = OctocrabBuilder::new_empty()
             .with_service(transport)
@@ -113,7 +128,17 @@ impl Client {
         let largest = settings.batch.unwrap_or_else(|| graphql::most_accounts(settings.measures));
         let batches = Arc::new(Batches::new(settings.jobs, largest, settings.fill()));
         let (requests, points, unverified) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let shared = Shared { octocrab, settings, session, governor, batches, requests, points, unverified };
+        let shared = Shared {
+            octocrab,
+            settings,
+            session,
+            exchanges,
+            governor,
+            batches,
+            requests,
+            points,
+            unverified,
+        };
         let client = Self { shared: Arc::new(shared) };
         tokio::spawn(batch::dispatch(Arc::clone(&client.shared.batches), Arc::downgrade(&client.shared)));
         client.keep_deadline();
@@ -199,17 +224,25 @@ impl Client {
             Source::Network | Source::Record(_) => false,
         };
         match &settings.credentials {
-            Some(Credentials::App(app)) => Whose { viewer: None, app: self.app_name(app).await },
+            Some(Credentials::App(app)) => tokio::select! {
+                app = self.app_name(app) => Whose { viewer: None, app },
+                _ = self.governor().stopped() => Whose::default(),
+                () = tokio::time::sleep(COURTESY) => Whose::default(),
+            },
             None if !recorded => Whose::default(),
             _ => {
                 let read = |_: &HeaderMap, body: &[u8]| {
                     serde_json::from_slice(body).map_err(|_| LookupError::Malformed("no user"))
                 };
-                // It is told as a courtesy: nobody waits for a second attempt.
-                let user: Option<User> = self.send(route, false, read).await.ok();
+                let user: Option<User> = self.courtesy(route, read).await.and_then(Result::ok);
                 Whose { viewer: user.map(|user| visible(&user.login).into_owned()), app: None }
             }
         }
+    }
+
+    /// The file with the exchange that the last answer for a login came from, where there are some.
+    pub(crate) fn exchange_of(&self, via: Via, login: &Login) -> Option<Box<str>> {
+        self.shared.exchanges.as_ref()?.file_of(via, login.as_str())
     }
 
     /// The most logins that a query of this client may ask for.
@@ -221,6 +254,19 @@ impl Client {
     /// Says that logins are going to be asked for, until the guard is dropped.
     pub(crate) fn stream(&self) -> StreamGuard {
         self.shared.batches.stream()
+    }
+
+    /// Gets what is worth neither a second attempt nor a long wait.
+    async fn courtesy<T: Send + 'static>(
+        &self,
+        route: String,
+        read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError> + Send + 'static,
+    ) -> Option<Result<T, LookupError>> {
+        tokio::select! {
+            answer = self.send(route, false, read) => Some(answer.map_err(|failure| failure.error)),
+            _ = self.governor().stopped() => None,
+            () = tokio::time::sleep(COURTESY) => None,
+        }
     }
 
     /// Gets one route, again while the failure is one that may pass.

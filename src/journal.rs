@@ -92,12 +92,3 @@ impl NotAJournal {
         Self::Unusable { path: path.to_owned(), cause }
     }
 }
-
-/// What a row is found by again: a login in any case, or a text that is none.
-fn key(row: &Row) -> Box<str> {
-    match row.status {
-        // A control character cannot be part of a login: no confusion of the two.
-        Status::Invalid => format!("\0{}", row.login).into(),
-        _ => row.login.to_ascii_lowercase().into(),
-    }
-}

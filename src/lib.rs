@@ -30,11 +30,13 @@
 //! | [`github`] | the client: octocrab, governor, transport, errors |
 //! | [`report`] | rows, columns and the summary |
 //! | [`render`], [`output`] | formats, and the files that they go to |
+//! | [`drift`] | what has changed since an earlier report, and rules on which a run fails |
 //! | [`journal`] | the `.ndjson` report that a killed run goes on with |
 //! | [`progress`], [`exit`], [`text`] | the bar, the exit statuses, text for people |
 
 pub mod cli;
 pub mod config;
+pub mod drift;
 pub mod exit;
 pub mod github;
 pub mod journal;

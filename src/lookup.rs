@@ -107,7 +107,8 @@ where
                 let (client, answered) = (client.clone(), answered.clone());
                 async move {
                     let answer = client.account(&login).await;
-                    let row = Row { carried, ..row(&login, answer) };
+                    let exchange = client.exchange_of(answer.via, &login);
+                    let row = Row { carried, exchange, ..row(&login, answer) };
                     let row = verified(&client, &login, row, options).await;
                     answered(number as u64, &row);
                     row
@@ -171,11 +172,14 @@ fn row(login: &Login, answer: Answer) -> Row {
                 breakdown: account.breakdown,
                 private_repos: account.private_repos,
                 carried: Carried::default(),
+                was: None,
+                change: None,
                 verified: None,
                 error: None,
                 via: Some(via),
                 at,
                 attempts,
+                exchange: None,
             };
         }
         Err(error) => error,

@@ -11,9 +11,9 @@ mod table;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-pub(crate) use self::json::line;
+pub(crate) use self::json::{line, row_as_json};
 pub use self::sorted::{Order, SortKey};
 pub use self::table::Look;
 use crate::report::{Columns, Row, Summary, Whose};
@@ -47,21 +47,49 @@ impl Format {
 }
 
 /// What a report says about the run that it comes from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Meta {
     /// `ghrepos` and its version.
-    pub generator: &'static str,
-    /// The API's address.
-    pub api: String,
+    pub generator: String,
+    /// The API's address; none where nothing was asked.
+    pub api: Option<String>,
     /// Who asked.
     #[serde(flatten)]
     pub whose: Whose,
-    /// The folder that the answers were replayed from, if they were.
-    pub replayed: Option<String>,
-    /// The folder that the exchanges were recorded to, if they were.
-    pub recorded: Option<String>,
+    /// The folder with the exchanges, where they were recorded, or played back from it.
+    pub exchanges: Option<String>,
+    /// The report that this one is compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// The reports that it was rendered from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
     /// When the run began.
     pub started: jiff::Timestamp,
+}
+
+impl Default for Meta {
+    fn default() -> Self {
+        Self {
+            generator: concat!("ghrepos ", env!("CARGO_PKG_VERSION")).into(),
+            api: None,
+            whose: Whose::default(),
+            exchanges: None,
+            baseline: None,
+            from: Vec::new(),
+            started: jiff::Timestamp::default(),
+        }
+    }
+}
+
+impl Meta {
+    /// Reads what a JSON report says of its run, which is now compared with `baseline`, if with any.
+    #[must_use]
+    pub fn read(meta: &serde_json::Value, baseline: Option<&Path>) -> Option<Self> {
+        let meta = Self::deserialize(meta).ok()?;
+        let baseline = baseline.map(|path| path.display().to_string()).or_else(|| meta.baseline.clone());
+        Some(Self { baseline, ..meta })
+    }
 }
 
 /// Writes a report.
@@ -120,7 +148,7 @@ pub(crate) mod sample {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::report::{Breakdown, Carried, Kind, Measures, Status, Via};
+    use crate::report::{Breakdown, Carried, Holds, Kind, Status, Via};
 
     #[derive(Clone, Default)]
     pub(crate) struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -150,11 +178,14 @@ pub(crate) mod sample {
             breakdown: Some(Breakdown { sources: repos - repos / 3, forks: repos / 3, archived: 1 }),
             private_repos: None,
             carried: Carried::default(),
+            was: None,
+            change: None,
             verified: Some(true),
             error: None,
             via: Some(Via::Rest),
             at: Some("2026-11-22T12:00:00Z".parse().unwrap()),
             attempts: 1,
+            exchange: None,
         };
         vec![
             counted("torvalds", Kind::User, 1_024_025, 9),
@@ -173,22 +204,20 @@ pub(crate) mod sample {
     }
 
     pub(crate) fn report(format: Format, order: Order, look: Look) -> String {
-        report_of(Columns::of(Measures::default(), &[], false), format, order, look)
+        report_of(Columns::of(&Holds::default()), format, order, look)
     }
 
     pub(crate) fn report_of(columns: Columns, format: Format, order: Order, look: Look) -> String {
         let out = Shared::default();
         let meta = Meta {
-            generator: "ghrepos 0.0.0",
-            api: "https://api.github.com".into(),
-            whose: Whose::default(),
-            replayed: None,
-            recorded: None,
+            api: Some("https://api.github.com".into()),
             started: "2026-11-22T12:00:00Z".parse().unwrap(),
+            ..Meta::default()
         };
         let layout = Layout { columns, order, look };
         let mut renderer = renderer(format, &layout, &meta, BufWriter::new(Box::new(out.clone())));
-        let mut summary = Summary { requests: 3, seconds: 0.25, complete: true, ..Summary::default() };
+        let mut summary =
+            Summary { requests: Some(3), seconds: Some(0.25), complete: true, ..Summary::default() };
         for row in rows() {
             summary.add(&row);
             renderer.row(&row).unwrap();

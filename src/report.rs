@@ -3,7 +3,9 @@
 //! A row is never lost and never an error: whatever happened to a login is its row. An absent number
 //! is absent (`null`, an empty field), never 0.
 
+mod change;
 mod columns;
+mod finished;
 mod groups;
 mod parse;
 mod summary;
@@ -11,7 +13,9 @@ mod summary;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::columns::{Cell, Column, Columns};
+pub use self::change::{Change, Drift};
+pub use self::columns::{Cell, Column, Columns, Holds};
+pub use self::finished::{Finished, NotAReport, Totals};
 pub use self::groups::{Groups, Subtotal};
 pub use self::summary::Summary;
 use crate::text::visible;
@@ -35,6 +39,14 @@ pub enum Status {
 }
 
 impl Status {
+    /// Reads the word in reports.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Ok, Self::NotFound, Self::Forbidden, Self::Invalid, Self::Failed, Self::Skipped]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+    }
+
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -73,6 +85,12 @@ impl Kind {
         }
     }
 
+    /// Reads the word in reports.
+    #[must_use]
+    pub fn parse_word(word: &str) -> Option<Self> {
+        [Self::User, Self::Organization, Self::Bot].into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -85,7 +103,7 @@ impl Kind {
 }
 
 /// The API that answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
     /// A query for up to a hundred accounts.
@@ -95,6 +113,12 @@ pub enum Via {
 }
 
 impl Via {
+    /// Reads the word in reports.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Graphql, Self::Rest].into_iter().find(|via| via.as_str() == word)
+    }
+
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -148,6 +172,10 @@ pub struct Row {
     pub private_repos: Option<u64>,
     /// What the roster says of it, in the carried columns.
     pub carried: Carried,
+    /// The count in the report that this one is compared with.
+    pub was: Option<u64>,
+    /// What has changed since.
+    pub change: Option<Change>,
     /// Whether the other API gave the same count, where it was asked.
     pub verified: Option<bool>,
     /// Why there is no count: one line for a person, without control characters.
@@ -158,6 +186,8 @@ pub struct Row {
     pub at: Option<Timestamp>,
     /// Requests that this row took part in.
     pub attempts: u32,
+    /// The recorded exchange that it came from, in the folder of the recording.
+    pub exchange: Option<Box<str>>,
 }
 
 impl Row {
@@ -173,17 +203,38 @@ impl Row {
             breakdown: None,
             private_repos: None,
             carried: Carried::default(),
+            was: None,
+            change: None,
             verified: None,
             error: Some(visible(error).into_owned()),
             via: None,
             at: None,
             attempts: 0,
+            exchange: None,
         }
     }
 }
 
+impl Row {
+    /// What a row is found by again: a login in any case, or a text that is none.
+    #[must_use]
+    pub fn key(&self) -> Box<str> {
+        match self.status {
+            // A control character cannot be part of a login: no confusion of the two.
+            Status::Invalid => format!("\0{}", self.login).into(),
+            _ => self.login.to_ascii_lowercase().into(),
+        }
+    }
+
+    /// Whether GitHub, or the rules for logins, have said something about it.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self.status, Status::Ok | Status::NotFound | Status::Forbidden | Status::Invalid)
+    }
+}
+
 /// Who asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whose {
     /// The login of the token's owner; none where there was no token, or GitHub did not tell.
     pub viewer: Option<String>,

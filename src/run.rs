@@ -1,22 +1,31 @@
 //! One run, from the configuration to the exit status.
 
+mod again;
 mod concluding;
 mod counting;
 mod ending;
+mod evidence;
 mod listing;
 mod planning;
+mod tally;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use self::again::render_again;
 use self::concluding::conclude;
 use self::counting::count;
 use self::ending::explained;
+use self::evidence::Evidence;
+pub(crate) use self::evidence::MANIFEST;
 pub use self::listing::NotListed;
 use self::listing::list;
 use self::planning::plan;
+use self::tally::Tally;
 use crate::config::Config;
+use crate::drift::Baseline;
 use crate::exit::Exit;
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
@@ -25,8 +34,9 @@ use crate::journal::{Journal, Kept, NotAJournal};
 use crate::output::{Sink, Unwritable};
 use crate::progress::{Progress, say};
 use crate::render::{Format, Meta};
-use crate::report::{Summary, Via, Whose};
+use crate::report::{NotAReport, Summary, Via, Whose};
 use crate::roster::{self, Roster, Unreadable};
+use crate::text::reason;
 
 /// A second signal within this time is the first once more.
 const TWICE: Duration = Duration::from_millis(500);
@@ -46,6 +56,12 @@ pub enum Failure {
     /// An organisation or a team cannot be listed.
     #[error(transparent)]
     Listing(#[from] NotListed),
+    /// An earlier report cannot be read.
+    #[error(transparent)]
+    Report(#[from] NotAReport),
+    /// A report has no such column.
+    #[error("cannot group by {0}: the report carries {1}")]
+    NotCarried(String, String),
     /// The network cannot be set up.
     #[error(transparent)]
     Network(#[from] BuildError),
@@ -59,6 +75,9 @@ pub enum Failure {
 /// [`Failure`] where nothing was asked yet.
 pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let begun = Instant::now();
+    if !config.from.is_empty() {
+        return render_again(config).await;
+    }
     let roster = Roster::open(&config.sources, &config.reading)?;
     let client = Client::new(config.settings.clone())?;
     let interrupted = async {
@@ -85,6 +104,7 @@ async fn work(
     progress: &Progress,
     begun: Instant,
 ) -> Result<Exit, Failure> {
+    let baseline = config.baseline.as_deref().map(Baseline::read).transpose()?.map(Arc::new);
     let listed = list(client, config).await?;
     let stop = client.governor().stop();
     let Some(listed) = listed.filter(|_| stop.is_none() || config.groups.is_empty()) else {
@@ -99,7 +119,9 @@ async fn work(
     if config.plan {
         return plan(roster, client, config).await;
     }
-    let meta = meta(config, client).await;
+    let evidence = Evidence::of(&config.settings.source);
+    let mut meta = meta(config, client).await;
+    evidence.told(&mut meta);
     let (sinks, kept) = open(config, &meta)?;
     let replayed = matches!(config.settings.source, Source::Replay(_));
     if config.settings.measures.breakdown && config.settings.via == Via::Rest && !replayed && !config.quiet {
@@ -113,9 +135,15 @@ async fn work(
     }
     let total = if config.progress == crate::config::Progress::Hidden { None } else { roster.estimate() };
     let shown = progress.start(client.clone(), total);
-    let outcome = count(roster, kept, client, sinks, config, progress).await;
+    let tally = Tally::new(config, config.groups_by.clone(), baseline, evidence);
+    let (mut outcome, evidence) = count(roster, kept, client, sinks, config, tally, progress).await;
     drop(shown);
-    Ok(conclude(outcome, config, client, begun).await)
+    let seconds = begun.elapsed().as_secs_f64();
+    outcome.summary.seconds = Some((seconds * 1000.0).round() / 1000.0);
+    if let Err(error) = evidence.finish(&meta, &mut outcome.summary) {
+        outcome.problems.push(format!("cannot write down what belongs to the recording: {}", reason(&error)));
+    }
+    Ok(conclude(outcome, config).await)
 }
 
 /// Waits for Ctrl-C, or for SIGTERM, by which systems end their services and jobs.
@@ -151,20 +179,18 @@ async fn meta(config: &Config, client: &Client) -> Meta {
         let name = name.unwrap_or_else(|| "whoever it belongs to".into());
         tracing::info!("asking as {name}, with the token from {}", credentials.source());
     }
-    let folder = |folder: &std::path::Path| Some(folder.display().to_string());
-    let (replayed, recorded) = match &config.settings.source {
-        Source::Network => (None, None),
-        Source::Replay(from) => (folder(from), None),
-        Source::Record(to) => (None, folder(to)),
+    let exchanges = match &config.settings.source {
+        Source::Network => None,
+        Source::Replay(folder) | Source::Record(folder) => Some(folder.display().to_string()),
     };
-    Meta {
-        generator: concat!("ghrepos ", env!("CARGO_PKG_VERSION")),
-        api: config.settings.api.to_string(),
-        whose,
-        replayed,
-        recorded,
-        started,
-    }
+    let api = Some(config.settings.api.to_string());
+    let baseline = config.baseline.as_ref().map(|path| path.display().to_string());
+    Meta { api, whose, exchanges, baseline, started, ..Meta::default() }
+}
+
+/// Opens what is written to.
+fn opened(config: &Config, meta: &Meta) -> Result<Vec<Sink>, Failure> {
+    config.reports.iter().map(|report| Ok(Sink::open(report, &config.layout, meta)?)).collect()
 }
 
 /// Opens what is written to, and the rows that are kept from an earlier run.

@@ -37,7 +37,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// `text` as it was written, over several lines if need be, with all other control and direction
-/// characters escaped, and cut to the 32,767 characters that a cell of a spreadsheet can hold.
+/// characters escaped, and cut to the 32,767 characters that a cell of a spreadsheet can hold, the last
+/// of which is then an ellipsis.
 #[must_use]
 pub fn kept(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
@@ -49,6 +50,10 @@ pub fn kept(text: &str) -> String {
             c if is_invisible(c) => kept.extend(c.escape_default()),
             c => kept.push(c),
         }
+    }
+    if text.chars().nth(MAX_CELL).is_some() {
+        kept.pop();
+        kept.push('…');
     }
     kept
 }

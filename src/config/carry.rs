@@ -32,7 +32,8 @@ fn add(names: &mut Vec<String>, name: &str, from: &str) -> Result<usize, ConfigE
     if name.is_empty() {
         return Err(ConfigError::NoColumns(from.to_owned()));
     }
-    if Column::NAMES.contains(&name) {
+    // Some readers of CSV, and databases, do not tell upper from lower case.
+    if Column::NAMES.contains(&name.to_ascii_lowercase().as_str()) {
         return Err(ConfigError::OwnColumn(name.to_owned()));
     }
     let same = |other: &String| other.to_lowercase() == name.to_lowercase();
@@ -61,6 +62,6 @@ mod tests {
         for wrong in ["", "a,", ",", "  "] {
             assert!(matches!(carry(&[wrong], None), Err(ConfigError::NoColumns(_))), "{wrong:?}");
         }
-        assert!(matches!(carry(&["name,id"], None), Err(ConfigError::OwnColumn(name)) if name == "id"));
+        assert!(matches!(carry(&["name,ID"], None), Err(ConfigError::OwnColumn(name)) if name == "ID"));
     }
 }

@@ -1,5 +1,6 @@
 //! What is wrong with the flags or the environment, and the way out.
 
+use crate::drift::BadRule;
 use crate::exit::Exit;
 use crate::github::api::{Api, NotAnApi};
 use crate::github::auth::NotAToken;
@@ -63,6 +64,12 @@ pub enum ConfigError {
     /// A column of nothing.
     #[error("{0} is for lists that end in .csv or .tsv, and there is none")]
     NoSheet(&'static str),
+    /// A rule that makes no sense.
+    #[error(transparent)]
+    BadRule(#[from] BadRule),
+    /// A rule about a change, and nothing to compare with.
+    #[error("--fail-on {0} needs an earlier report to compare with: add --baseline FILE")]
+    NeedsBaseline(String),
     /// `--carry` names no columns.
     #[error("cannot carry {0:?}: it has to look like name,team")]
     NoColumns(String),

@@ -13,6 +13,9 @@ use crate::github::auth::{Credentials, ENTERPRISE_VARIABLES, GH, Token, VARIABLE
 /// A keyring that wants an answer from somebody is not waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The variable with an app's key.
+const APP_KEY: &str = "GHREPOS_APP_KEY";
+
 /// What was said of an app on the command line.
 #[derive(Default)]
 pub(super) struct AppFlags {
@@ -52,14 +55,8 @@ fn app(flags: AppFlags, set: &dyn Fn(&str) -> Option<String>) -> Result<Option<A
     };
     let id = number(flags.id, "GHREPOS_APP_ID")?;
     let installation = number(flags.installation, "GHREPOS_INSTALLATION")?;
-    let key = match (flags.key, set("GHREPOS_APP_KEY")) {
-        // What keeps secrets in one line writes its ends like this.
-        (None, Some(pem)) if pem.trim_start().starts_with("-----BEGIN") => {
-            Some(("GHREPOS_APP_KEY".to_owned(), pem.replace("\\n", "\n").into_bytes()))
-        }
-        (None, None) => None,
-        (flag, variable) => {
-            let path = flag.unwrap_or_else(|| variable.unwrap_or_default().into());
+    let key = match flags.key {
+        Some(path) => {
             let from = path.display().to_string();
             let pem = std::fs::read(&path).map_err(|error| ConfigError::NoKey {
                 from: from.clone(),
@@ -67,6 +64,7 @@ fn app(flags: AppFlags, set: &dyn Fn(&str) -> Option<String>) -> Result<Option<A
             })?;
             Some((from, pem))
         }
+        None => set(APP_KEY).map(|text| key(&text)).transpose()?,
     };
     match (id, key) {
         (Some(id), Some((from, pem))) => App::new(id, &pem, installation)
@@ -74,10 +72,28 @@ fn app(flags: AppFlags, set: &dyn Fn(&str) -> Option<String>) -> Result<Option<A
             .map_err(|reason| ConfigError::NoKey { from, reason: reason.to_string() }),
         (Some(_), None) => Err(ConfigError::HalfAnApp("--app-id", "--app-key")),
         (None, Some(_)) => Err(ConfigError::HalfAnApp("--app-key", "--app-id")),
-        (None, None) if installation.is_some() => {
+        (None, None) if flags.installation.is_some() => {
             Err(ConfigError::HalfAnApp("--installation", "--app-id and --app-key"))
         }
         (None, None) => Ok(None),
+    }
+}
+
+/// The key that the variable holds, or the file that it names. What is neither is never shown: it may
+/// well be a key all the same.
+fn key(text: &str) -> Result<(String, Vec<u8>), ConfigError> {
+    let from = APP_KEY.to_owned();
+    if text.contains("-----BEGIN") {
+        // What keeps secrets in one line writes its ends like this.
+        let pem = text.trim().trim_matches(['"', '\'']).replace("\\n", "\n").into_bytes();
+        return Ok((from, pem));
+    }
+    match std::fs::read(text.trim()) {
+        Ok(pem) => Ok((from, pem)),
+        Err(_) => Err(ConfigError::NoKey {
+            from,
+            reason: "it is neither a private key in PEM format nor a file that can be read".into(),
+        }),
     }
 }
 

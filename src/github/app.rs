@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use jiff::Timestamp;
-use octocrab::auth::{EncodingKey, create_jwt};
-use octocrab::models::AppId;
-use serde::Deserialize;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::attempt::Request;
@@ -24,15 +23,26 @@ use crate::text::visible;
 pub const APP: &str = "the app's installation";
 /// A token is renewed so long before it expires, or when two thirds of a shorter life are over.
 const EARLY: Duration = Duration::from_mins(5);
+/// Clocks that are no further apart are the same: what is signed is good for minutes.
+const OFF: Duration = Duration::from_secs(30);
 /// What a refusal that names no wait is waited for.
 const WAIT_UNTOLD: Duration = Duration::from_mins(1);
 
 /// A GitHub App, and where it is installed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct App {
     id: u64,
     key: EncodingKey,
     installation: Option<u64>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("id", &self.id)
+            .field("installation", &self.installation)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A text that is no private key of an app.
@@ -48,8 +58,23 @@ impl App {
     pub fn new(id: u64, pem: &[u8], installation: Option<u64>) -> Result<Self, NotAKey> {
         let key = EncodingKey::from_rsa_pem(pem).map_err(|_| NotAKey)?;
         // A key that is broken inside is found out by signing with it.
-        create_jwt(AppId(id), &key).map_err(|_| NotAKey)?;
-        Ok(Self { id, key, installation })
+        let app = Self { id, key, installation };
+        app.signed(Timestamp::now()).map(|_| app).ok_or(NotAKey)
+    }
+
+    /// What tells GitHub that it is the app who asks, `now` by the server's clock: signed a minute ago,
+    /// and good for nine more, where ten are allowed.
+    fn signed(&self, now: Timestamp) -> Option<Token> {
+        #[derive(Serialize)]
+        struct Claims {
+            iat: i64,
+            exp: i64,
+            iss: u64,
+        }
+        let now = now.as_second();
+        let claims = Claims { iat: now - 60, exp: now + 9 * 60, iss: self.id };
+        let signed = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key).ok()?;
+        Token::new(&signed, APP).ok()
     }
 }
 
@@ -57,6 +82,7 @@ impl App {
 #[derive(Debug)]
 pub(super) struct Issued {
     pub(super) token: Token,
+    pub(super) at: Instant,
     pub(super) renew: Moment,
 }
 
@@ -85,13 +111,28 @@ struct Named {
 impl Shared {
     /// Gets a new token, again while the failure is one that may pass; otherwise the run ends.
     pub(super) async fn issue(&self, app: &App) -> Result<Issued, LookupError> {
-        let mut attempts = 0;
+        let (mut attempts, mut clock) = (0, self.governor.server_time());
         loop {
-            let error = match self.issue_once(app).await {
+            let asked = tokio::select! {
+                biased;
+                stop = self.governor.stopped() => return Err(LookupError::Stopped(stop)),
+                asked = self.issue_once(app) => asked,
+            };
+            let error = match asked {
                 Ok(issued) => return Ok(issued),
                 Err(error) => error,
             };
             attempts += 1;
+            // A signature of another time is refused. The refusal has told which time it is there.
+            let off = self.governor.server_time().duration_since(clock).unsigned_abs();
+            if matches!(error, LookupError::Unauthorized(_)) && off > OFF && attempts == 1 {
+                tracing::info!(
+                    "the clocks are {} apart; signing by the server's",
+                    crate::text::duration(off)
+                );
+                clock = self.governor.server_time();
+                continue;
+            }
             let stop = match &error {
                 LookupError::Stopped(stop) => Some(stop.clone()),
                 LookupError::RateLimited { wait, .. } => {
@@ -100,7 +141,12 @@ impl Shared {
                         let until = Moment::after(wait).timestamp();
                         Some(Stop::Limited { until, reason: Hold::RateLimit })
                     } else {
-                        tokio::time::sleep(wait).await;
+                        // Everybody waits for it; the others' requests would only make it longer.
+                        self.governor.wait(wait, Hold::RateLimit);
+                        tokio::select! {
+                            _ = self.governor.stopped() => {}
+                            () = tokio::time::sleep(wait) => {}
+                        }
                         None
                     }
                 }
@@ -127,9 +173,12 @@ impl Shared {
     }
 
     async fn issue_once(&self, app: &App) -> Result<Issued, LookupError> {
-        let installation = match app.installation {
-            Some(id) => id,
-            None => self.only_installation(app).await?,
+        let known = app.installation.or(self.session.installation.get().copied());
+        let installation = if let Some(known) = known {
+            known
+        } else {
+            let only = self.only_installation(app).await?;
+            *self.session.installation.get_or_init(|| only)
         };
         let route = self.settings.api.rest(&format!("/app/installations/{installation}/access_tokens"));
         let answer: AccessToken = self.as_app(app, Request::Issue(route)).await?;
@@ -138,7 +187,11 @@ impl Shared {
         // By the server's clock: ours may be wrong by more than a token lasts.
         let life = self.governor.until(answer.expires_at.as_second()).unwrap_or_default();
         tracing::info!("a token for the app, good for {}", crate::text::duration(life));
-        Ok(Issued { token, renew: Moment::after(life.saturating_sub(EARLY.min(life / 3))) })
+        Ok(Issued {
+            token,
+            at: Instant::now(),
+            renew: Moment::after(life.saturating_sub(EARLY.min(life / 3))),
+        })
     }
 
     /// The installation of an app that has but one.
@@ -170,8 +223,7 @@ impl Shared {
         app: &App,
         request: Request<'_>,
     ) -> Result<T, LookupError> {
-        let jwt = create_jwt(AppId(app.id), &app.key).map_err(|_| LookupError::Malformed("no signature"))?;
-        let jwt = Token::new(&jwt, APP).map_err(|_| LookupError::Malformed("no signature"))?;
+        let jwt = app.signed(self.governor.server_time()).ok_or(LookupError::Malformed("no signature"))?;
         self.session.secrets.add(jwt.clone());
         let sent = Instant::now();
         let hear = |headers: &HeaderMap, _| self.governor.hear_date(headers, sent);

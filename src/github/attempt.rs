@@ -37,8 +37,9 @@ impl Shared {
     ) -> Result<T, LookupError> {
         let carried = tokio::select! {
             biased;
+            // It has not left yet.
+            stop = self.governor.stopped(), if self.session.changes() => return Err(LookupError::Stopped(stop)),
             carried = self.token() => carried?,
-            stop = self.governor.abandoned() => return Err(LookupError::Stopped(stop)),
         };
         let limit = self.settings.timeout;
         let started = permit.send();

@@ -30,8 +30,8 @@ pub enum LookupError {
     /// 401: the token is wrong, or there is none and one is needed. Every further request would meet it.
     #[error("GitHub refused the token: {0}")]
     Unauthorized(String),
-    /// 401, with a token of an app that was good before: there will be another.
-    #[error("the app's token had expired")]
+    /// 401, with a token of an app that was good before, or is new: there will be another.
+    #[error("the app's token was refused")]
     TokenExpired,
     /// 403 or 429 because of a limit: everything has to wait.
     #[error("GitHub answered {status} (rate limit)")]

@@ -20,6 +20,8 @@ use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::report::Via;
+
 pub(super) use self::queries::NOT_RECORDED;
 use self::queries::{Answers, Posted};
 
@@ -92,6 +94,8 @@ pub(super) struct Exchanges {
     answers: OnceLock<Answers>,
     /// Whether a query was recorded in this run.
     begun: AtomicBool,
+    /// The file with the last answer for each login, by the API that gave it.
+    files: Mutex<HashMap<(Via, String), Box<str>>>,
 }
 
 /// A request that is recorded or answered.
@@ -124,6 +128,14 @@ impl Asked {
         (self.method == Method::POST).then(|| Posted::parse(&self.body)).flatten()
     }
 
+    /// The login whose account is asked for, by REST.
+    fn login(&self) -> Option<String> {
+        let mut parts = self.uri.path().rsplit('/');
+        let login = parts.next().filter(|login| !login.is_empty())?;
+        (parts.next() == Some("users"))
+            .then(|| login.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]"))
+    }
+
     /// `GET /users/torvalds`
     fn line(&self) -> String {
         format!("{} {}", self.method, self.uri.path_and_query().map_or("/", |path| path.as_str()))
@@ -137,6 +149,7 @@ impl Exchanges {
             asked: Mutex::default(),
             answers: OnceLock::new(),
             begun: AtomicBool::new(false),
+            files: Mutex::default(),
         }
     }
 
@@ -182,7 +195,37 @@ impl Exchanges {
             json.push(b'\n');
             fs::write(&path, json)
         };
-        written().map_err(|cause| NotKept { path: path.clone(), cause })
+        written().map_err(|cause| NotKept { path: path.clone(), cause })?;
+        match (&exchange.query, asked.login()) {
+            (None, Some(login)) => self.note(Via::Rest, login, &path),
+            (None, None) => {}
+            (Some(_), _) => {
+                let Exchange { body: Some(body), .. } = &exchange else { return Ok(()) };
+                let Some(posted) = asked.posted() else { return Ok(()) };
+                for (_, login, better) in queries::answered(&posted, body) {
+                    if better || self.file_of(Via::Graphql, &login).is_none() {
+                        self.note(Via::Graphql, login, &path);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The file with the last answer for a login, below the folder.
+    pub(super) fn file_of(&self, via: Via, login: &str) -> Option<Box<str>> {
+        self.files().get(&(via, login.to_ascii_lowercase())).cloned()
+    }
+
+    fn note(&self, via: Via, login: String, path: &Path) {
+        let path = path.strip_prefix(&self.folder).unwrap_or(path);
+        // As in an address, whatever separates folders here.
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        self.files().insert((via, login), parts.join("/").into());
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<(Via, String), Box<str>>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The answer that was written down for a request: the first for the first time that it is asked
@@ -191,6 +234,9 @@ impl Exchanges {
         if let Some(posted) = asked.posted() {
             let folder = self.folder.join(asked.uri.path().trim_start_matches('/'));
             let answers = self.answers.get_or_init(|| Answers::read(&folder));
+            for (login, file) in answers.files(&posted) {
+                self.note(Via::Graphql, login, file);
+            }
             return Ok(Response::new(Full::new(answers.answer(&posted, &self.folder).to_string().into())));
         }
         let not_recorded = |reason: Option<String>| {
@@ -201,10 +247,14 @@ impl Exchanges {
                 self.folder.display()
             ))
         };
-        let (path, number) = self.next(asked);
+        let (_, number) = self.next(asked);
         let read = |path: &Path| fs::read(path).ok();
-        let earlier = || (1..number).rev().find_map(|number| read(&self.file(asked, number)));
-        let json = read(&path).or_else(earlier).ok_or_else(|| not_recorded(None))?;
+        let mut latest = (1..=number).rev().map(|number| self.file(asked, number));
+        let found = latest.find_map(|path| read(&path).map(|json| (path, json)));
+        let (path, json) = found.ok_or_else(|| not_recorded(None))?;
+        if let Some(login) = asked.login() {
+            self.note(Via::Rest, login, &path);
+        }
         let broken = |cause: &dyn std::fmt::Display| {
             not_recorded(Some(format!("{} is damaged: {cause}", path.display())))
         };

@@ -149,7 +149,7 @@ impl Governor {
     }
 
     /// Lets nobody leave for this long.
-    fn wait(&self, wait: Duration, reason: Hold) {
+    pub(super) fn wait(&self, wait: Duration, reason: Hold) {
         if !self.patient {
             return;
         }

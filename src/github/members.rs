@@ -104,10 +104,11 @@ impl Client {
         let read = |_: &HeaderMap, body: &[u8]| {
             serde_json::from_slice::<Membership>(body).map_err(|_| LookupError::Malformed("no membership"))
         };
-        match self.get(&mut Tries::default(), route, read).await {
-            Ok(membership) => Some(membership.state == "active"),
-            Err(LookupError::NotFound) => Some(false),
-            Err(_) => None,
+        // It is told as a courtesy: nobody waits for a second attempt.
+        match self.courtesy(route, read).await {
+            Some(Ok(membership)) => Some(membership.state == "active"),
+            Some(Err(LookupError::NotFound)) => Some(false),
+            _ => None,
         }
     }
 }

@@ -1,11 +1,16 @@
 //! The token that requests carry: the one that was given, or an app's, which changes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use super::Shared;
 use super::app::Issued;
 use super::auth::{Credentials, Secrets, Token};
 use super::error::LookupError;
+use super::governor::Moment;
+
+/// A token that is refused this soon after it was issued may be good a moment later.
+const NEW: Duration = Duration::from_secs(5);
 
 /// Who asks, and with what.
 #[derive(Debug)]
@@ -13,6 +18,8 @@ pub(super) struct Session {
     credentials: Option<Credentials>,
     /// The app's token.
     current: Mutex<Option<Current>>,
+    /// The app's installation, where it was not named.
+    pub(super) installation: OnceLock<u64>,
     /// Held by whoever gets a new one.
     renewing: tokio::sync::Mutex<()>,
     pub(super) secrets: Secrets,
@@ -39,8 +46,14 @@ impl Session {
         if let Some(Credentials::Token(token)) = &credentials {
             secrets.add(token.clone());
         }
-        let (current, renewing) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { credentials, current, renewing, secrets }
+        let (current, installation, renewing) =
+            (Mutex::default(), OnceLock::new(), tokio::sync::Mutex::default());
+        Self { credentials, current, installation, renewing, secrets }
+    }
+
+    /// Whether the token may have to be asked for.
+    pub(super) fn changes(&self) -> bool {
+        matches!(self.credentials, Some(Credentials::App(_)))
     }
 
     /// Takes note of an answer. True where the token had expired and there will be another.
@@ -54,9 +67,11 @@ impl Session {
         match outcome {
             Ok(_) => current.proved = true,
             Err(LookupError::Unauthorized(_)) if current.proved => {
-                current.issued.renew = super::governor::Moment::after(std::time::Duration::ZERO);
+                current.issued.renew = Moment::after(Duration::ZERO);
                 return true;
             }
+            // Not all of GitHub's servers know of a new token at once.
+            Err(LookupError::Unauthorized(_)) if current.issued.at.elapsed() < NEW => return true,
             Err(_) => {}
         }
         false
@@ -88,7 +103,10 @@ impl Shared {
             return Ok(fresh);
         }
         let _renewing = session.renewing.lock().await;
-        // Somebody else may have got one meanwhile.
+        // Somebody else may have got one meanwhile, or found that there is none to be had.
+        if let Some(stop) = self.governor.stop() {
+            return Err(LookupError::Stopped(stop));
+        }
         if let Some(fresh) = session.fresh() {
             return Ok(fresh);
         }

@@ -49,15 +49,20 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    pub(super) fn new(source: &Source, network: Network, secrets: &Secrets) -> Result<Self, reqwest::Error> {
-        Ok(match source {
-            Source::Network => Self::Network(network.client()?),
-            Source::Record(folder) => Self::Record {
+    pub(super) fn new(
+        source: &Source,
+        network: Network,
+        secrets: &Secrets,
+        exchanges: Option<&Arc<Exchanges>>,
+    ) -> Result<Self, reqwest::Error> {
+        Ok(match (source, exchanges) {
+            (Source::Network, _) | (_, None) => Self::Network(network.client()?),
+            (Source::Record(_), Some(exchanges)) => Self::Record {
                 network: network.client()?,
-                exchanges: Arc::new(Exchanges::new(folder)),
+                exchanges: Arc::clone(exchanges),
                 secrets: secrets.clone(),
             },
-            Source::Replay(folder) => Self::Replay(Arc::new(Exchanges::new(folder))),
+            (Source::Replay(_), Some(exchanges)) => Self::Replay(Arc::clone(exchanges)),
         })
     }
 }

@@ -18,10 +18,10 @@ pub(crate) struct Early(Arc<Mutex<BTreeMap<u64, (Instant, Row)>>>);
 
 impl Early {
     /// The row number `number` is answered.
-    pub(crate) fn answered(&self, number: u64, row: &Row) {
+    pub(crate) fn answered(&self, number: u64, row: Row) {
         // Only what would be kept is worth it.
         if matches!(row.status, Status::Ok | Status::NotFound) {
-            self.rows().insert(number, (Instant::now(), row.clone()));
+            self.rows().insert(number, (Instant::now(), row));
         }
     }
 
@@ -52,13 +52,13 @@ mod tests {
     async fn what_waits_too_long_is_taken_once_and_what_had_its_turn_never() {
         let early = Early::default();
         let row = |login: &str| Row::without_count(login, Status::NotFound, "gone");
-        early.answered(1, &row("b"));
-        early.answered(2, &row("c"));
-        early.answered(3, &Row::without_count("d", Status::Failed, "broken"));
+        early.answered(1, row("b"));
+        early.answered(2, row("c"));
+        early.answered(3, Row::without_count("d", Status::Failed, "broken"));
         assert_eq!(early.overdue(), []);
         early.passed(2);
         tokio::time::advance(PATIENCE).await;
-        early.answered(4, &row("e"));
+        early.answered(4, row("e"));
         assert_eq!(early.overdue(), [(2, row("c"))]);
         assert_eq!(early.overdue(), []);
     }

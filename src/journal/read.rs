@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{NotAJournal, Wants, key};
-use crate::render::line;
+use super::{NotAJournal, Wants};
 use crate::report::{Columns, Row, Status};
 use crate::roster::Entry;
 use crate::text::visible;
@@ -20,8 +20,8 @@ const MAX_LINE: u64 = 16 << 20;
 pub(super) struct Place {
     pub(super) at: u64,
     pub(super) length: u32,
-    /// Whether it stands there as this run would write it.
-    pub(super) exact: bool,
+    /// Of the line: a row that this run would write in another way is written anew.
+    pub(super) hash: u32,
 }
 
 /// The places of the rows that are kept, by their key. The writer takes them out as their turn comes.
@@ -45,7 +45,7 @@ pub(super) fn scan(file: &File, path: &Path, wants: &Wants, columns: &Columns) -
     let mut reader = BufReader::with_capacity(256 << 10, file);
     reader.seek(SeekFrom::Start(0)).map_err(unusable)?;
     let (mut places, mut earlier) = (HashMap::new(), HashMap::new());
-    let (mut at, mut number, mut bytes, mut written) = (0_u64, 0_u64, Vec::new(), Vec::new());
+    let (mut at, mut number, mut bytes) = (0_u64, 0_u64, Vec::new());
     let mut unended = false;
     loop {
         bytes.clear();
@@ -61,19 +61,18 @@ pub(super) fn scan(file: &File, path: &Path, wants: &Wants, columns: &Columns) -
                 let keeps = wants.keeps(&row);
                 let keeps =
                     keeps.map_err(|flag| NotAJournal::MadeWithMore { path: path.to_owned(), flag })?;
-                written.clear();
-                line(&mut written, columns, &row);
-                let exact =
-                    if whole { bytes == written } else { written.strip_suffix(b"\n") == Some(&bytes) };
-                let length = u32::try_from(length).unwrap_or(u32::MAX) + u32::from(!whole);
-                let place = Place { at, length, exact };
+                if !whole {
+                    bytes.push(b'\n');
+                }
+                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                let place = Place { at, length, hash: hash(&bytes) };
                 // Of several answers the last counts; what is none takes the place of no answer.
                 if keeps {
-                    earlier.remove(&key(&row));
-                    places.insert(key(&row), place);
+                    earlier.remove(&row.key());
+                    places.insert(row.key(), place);
                 } else if matches!(row.status, Status::Ok | Status::NotFound) {
-                    places.remove(&key(&row));
-                    earlier.insert(key(&row), place);
+                    places.remove(&row.key());
+                    earlier.insert(row.key(), place);
                 }
                 unended = !whole;
             }
@@ -85,6 +84,14 @@ pub(super) fn scan(file: &File, path: &Path, wants: &Wants, columns: &Columns) -
         at += length;
     }
     Ok(Found { places: Arc::new(Mutex::new(places)), earlier, length: at, unended })
+}
+
+/// A hash of a line.
+pub(super) fn hash(line: &[u8]) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(line);
+    // The upper half is as good as the whole.
+    u32::try_from(hasher.finish() >> 32).unwrap_or_default()
 }
 
 /// Whether a line without an end may be the beginning of a row of ours: not what is whole JSON, and no
@@ -150,13 +157,11 @@ impl Kept {
         let place = *self.places().get(&key)?;
         self.left = self.left.saturating_sub(1);
         match self.read(place) {
-            Ok(mut row) if super::key(&row) == key => {
+            Ok(mut row) if row.key() == key => {
                 self.taken += 1;
-                if row.carried != entry.carried {
-                    // What the roster says of it now is another thing: it is written anew.
-                    row.carried.clone_from(&entry.carried);
-                    self.places().entry(key).and_modify(|place| place.exact = false);
-                }
+                // What the list and the baseline say of it is of this run.
+                row.carried.clone_from(&entry.carried);
+                (row.was, row.change) = (None, None);
                 Some(row)
             }
             // It cannot be read any more: it is asked for again, and written again.

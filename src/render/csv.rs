@@ -39,6 +39,7 @@ impl Renderer for Csv {
                 Cell::Absent => self.writer.write_field(""),
                 Cell::Text(text) => self.writer.write_field(defused(&text).as_bytes()),
                 Cell::Number(number) => self.writer.write_field(number.to_string()),
+                Cell::Signed(number) => self.writer.write_field(number.to_string()),
                 Cell::Flag(flag) => self.writer.write_field(flag.to_string()),
             }
             .map_err(io_error)?;
@@ -72,7 +73,7 @@ fn io_error(error: csv::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use crate::render::{Format, Look, Order, SortKey, sample};
-    use crate::report::{Columns, Measures};
+    use crate::report::{Columns, Holds, Measures};
 
     const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
@@ -91,7 +92,11 @@ mod tests {
 
     #[test]
     fn what_was_not_asked_for_has_no_column_and_what_is_not_known_an_empty_one() {
-        let columns = Columns::of(Measures { breakdown: true, private: true }, &[], true);
+        let columns = Columns::of(&Holds {
+            measures: Measures { breakdown: true, private: true },
+            verified: true,
+            ..Holds::default()
+        });
         let csv = sample::report_of(columns, Format::Csv, Order { top: Some(3), ..ORDER }, Look::default());
         let lines: Vec<_> = csv.lines().collect();
         assert_eq!(

@@ -52,12 +52,18 @@ impl Table {
             _ => cell,
         };
         let kind = match (row.status, row.kind) {
+            _ if row.is_gone() => "gone",
             (Status::Ok, kind) => kind.map_or("", report::Kind::as_str),
             (Status::NotFound, _) => "not found",
             (status, _) => status.as_str(),
         };
         let mut cells = vec![Cell::new(self.text(&row.login)), paint(Cell::new(kind))];
         cells.extend(self.middle.iter().map(|column| match row.cell(*column) {
+            report::Cell::Signed(0) => Cell::new("="),
+            report::Cell::Signed(difference) => {
+                let sign = if difference > 0 { '+' } else { '-' };
+                Cell::new(format!("{sign}{}", thousands(difference.unsigned_abs())))
+            }
             // A cell of several lines would tear the table apart.
             report::Cell::Text(text) => Cell::new(self.text(&on_a_line(&text))),
             report::Cell::Absent if matches!(column, Column::Carried(_)) => Cell::new(""),
@@ -75,7 +81,7 @@ impl Table {
     }
 
     fn footer(&self, summary: &Summary, with_reasons: bool) -> Vec<Cell> {
-        let shown = self.rows.len() as u64;
+        let shown = self.rows.iter().filter(|row| !row.is_gone()).count() as u64;
         let logins = if shown < summary.asked {
             format!("{} of {} logins", thousands(shown), thousands(summary.asked))
         } else {
@@ -91,7 +97,9 @@ impl Table {
                 report::Cell::Number(number) => Some(number),
                 _ => None,
             });
-            if matches!(column, Column::Verified | Column::Carried(_)) || shown < summary.asked {
+            if matches!(column, Column::Verified | Column::Carried(_) | Column::Was | Column::Change)
+                || shown < summary.asked
+            {
                 return String::new();
             }
             thousands(counts.fold(0, u64::saturating_add))
@@ -134,6 +142,8 @@ fn heading(column: Column, columns: &Columns) -> Option<&str> {
         Column::Forks => Some("Forks"),
         Column::Archived => Some("Archived"),
         Column::PrivateRepos => Some("Private"),
+        Column::Was => Some("Was"),
+        Column::Change => Some("Change"),
         Column::Verified => Some("Verified"),
         Column::Login
         | Column::Status
@@ -142,7 +152,8 @@ fn heading(column: Column, columns: &Columns) -> Option<&str> {
         | Column::Error
         | Column::Via
         | Column::At
-        | Column::Attempts => None,
+        | Column::Attempts
+        | Column::Exchange => None,
     }
 }
 
@@ -217,7 +228,7 @@ impl Renderer for Table {
 mod tests {
     use super::Look;
     use crate::render::{Format, Order, SortKey, sample};
-    use crate::report::{Columns, Measures};
+    use crate::report::{Columns, Holds, Measures};
 
     const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
@@ -254,7 +265,11 @@ mod tests {
 
     #[test]
     fn every_measure_has_its_column() {
-        let columns = Columns::of(Measures { breakdown: true, private: false }, &[], true);
+        let columns = Columns::of(&Holds {
+            measures: Measures { breakdown: true, private: false },
+            verified: true,
+            ..Holds::default()
+        });
         let look = Look { unicode: true, ..Look::default() };
         insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r#"
          Login                Kind           Public repos   Sources   Forks   Archived   Verified   Reason

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Measures, Row};
+use super::{Change, Measures, Row};
 
 /// The columns of a report. Their names and order are a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub enum Column {
     PrivateRepos,
     /// One of the `carried` ones, by its position there
     Carried(usize),
+    /// `was`
+    Was,
+    /// `change`
+    Change,
     /// `verified`
     Verified,
     /// `error`
@@ -40,11 +44,13 @@ pub enum Column {
     At,
     /// `attempts`
     Attempts,
+    /// `exchange`
+    Exchange,
 }
 
 impl Column {
     /// The columns that every report of this program can have. Nothing that is carried may be called so.
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 18] = [
         "login",
         "status",
         "kind",
@@ -62,7 +68,23 @@ impl Column {
         "via",
         "at",
         "attempts",
+        "exchange",
     ];
+}
+
+/// What the rows of a report hold, beside what all of them do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// Further counts.
+    pub measures: Measures,
+    /// The names of what is carried from the roster.
+    pub carried: Vec<String>,
+    /// What has changed.
+    pub change: bool,
+    /// Whether the other API agrees.
+    pub verified: bool,
+    /// Where the exchange was recorded.
+    pub exchange: bool,
 }
 
 /// The columns of one report, in their order.
@@ -73,22 +95,28 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// The columns of a report with these measures, and with `carried` ones from the roster.
+    /// The columns of a report whose rows hold this.
     #[must_use]
-    pub fn of(measures: Measures, carried: &[String], verified: bool) -> Self {
+    pub fn of(holds: &Holds) -> Self {
         let mut list = vec![Column::Login, Column::Status, Column::Kind, Column::Id, Column::PublicRepos];
-        if measures.breakdown {
+        if holds.measures.breakdown {
             list.extend([Column::Sources, Column::Forks, Column::Archived]);
         }
-        if measures.private {
+        if holds.measures.private {
             list.push(Column::PrivateRepos);
         }
-        list.extend((0..carried.len()).map(Column::Carried));
-        if verified {
+        list.extend((0..holds.carried.len()).map(Column::Carried));
+        if holds.change {
+            list.extend([Column::Was, Column::Change]);
+        }
+        if holds.verified {
             list.push(Column::Verified);
         }
         list.extend([Column::Error, Column::Via, Column::At, Column::Attempts]);
-        Self { list, carried: carried.into() }
+        if holds.exchange {
+            list.push(Column::Exchange);
+        }
+        Self { list, carried: holds.carried.as_slice().into() }
     }
 
     /// The columns.
@@ -116,11 +144,14 @@ impl Columns {
             Column::Archived => "archived",
             Column::PrivateRepos => "private_repos",
             Column::Carried(at) => self.carried.get(at).map_or("", String::as_str),
+            Column::Was => "was",
+            Column::Change => "change",
             Column::Verified => "verified",
             Column::Error => "error",
             Column::Via => "via",
             Column::At => "at",
             Column::Attempts => "attempts",
+            Column::Exchange => "exchange",
         }
     }
 }
@@ -144,11 +175,18 @@ impl Row {
                 Some(Some(text)) => Cell::Text(Cow::Borrowed(text)),
                 _ => Cell::Absent,
             },
+            Column::Was => number(self.was),
+            Column::Change => match self.change {
+                None => Cell::Absent,
+                Some(Change::By(difference)) => Cell::Signed(difference),
+                Some(change) => Cell::Text(change.word().unwrap_or_default().into()),
+            },
             Column::Verified => self.verified.map_or(Cell::Absent, Cell::Flag),
             Column::Error => self.error.as_deref().map_or(Cell::Absent, |error| Cell::Text(error.into())),
             Column::Via => self.via.map(|via| via.as_str().into()).map_or(Cell::Absent, Cell::Text),
             Column::At => self.at.map_or(Cell::Absent, |at| Cell::Text(at.to_string().into())),
             Column::Attempts => Cell::Number(self.attempts.into()),
+            Column::Exchange => self.exchange.as_deref().map_or(Cell::Absent, |path| Cell::Text(path.into())),
         }
     }
 }
@@ -163,6 +201,8 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
     /// A count or an id.
     Number(u64),
+    /// A difference.
+    Signed(i64),
     /// Yes or no.
     Flag(bool),
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Groups, Row, Status};
+use super::{Drift, Groups, Row, Status};
 use crate::text::{self, counted};
 
 /// The totals of a run.
@@ -24,8 +24,9 @@ pub struct Summary {
     pub failed: u64,
     /// Rows that were not asked for.
     pub skipped: u64,
-    /// Logins that were named again, in any case, and dropped.
-    pub duplicates: u64,
+    /// Logins that were named again, in any case, and dropped. This, and what was spent, is not known of
+    /// a report that was rendered again from its rows alone.
+    pub duplicates: Option<u64>,
     /// Rows that were kept from an earlier run, and not asked for.
     pub kept: u64,
     /// Rows of that run whose logins are no longer in the roster, and were dropped.
@@ -33,16 +34,19 @@ pub struct Summary {
     /// The sum of public repositories over the counted rows.
     pub public_repos: u64,
     /// Requests sent.
-    pub requests: u64,
+    pub requests: Option<u64>,
     /// Points of the GraphQL API's budget that they cost, by GitHub's own account where it gives one.
-    pub points: u64,
+    pub points: Option<u64>,
     /// Wall time of the run in seconds, to the millisecond.
-    pub seconds: f64,
+    pub seconds: Option<f64>,
     /// Whether every login was asked.
     pub complete: bool,
     /// Subtotals, where they were asked for.
     #[serde(flatten)]
     pub groups: Option<Groups>,
+    /// What has changed since an earlier report, where this one is compared with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// Rows that were counted a second time.
     #[serde(skip)]
     pub verified: u64,
@@ -54,6 +58,12 @@ pub struct Summary {
 impl Summary {
     /// Takes one more row into account.
     pub fn add(&mut self, row: &Row) {
+        if let Some(drift) = &mut self.drift {
+            drift.add(row);
+        }
+        if row.is_gone() {
+            return;
+        }
         self.asked += 1;
         *match row.status {
             Status::Ok => &mut self.ok,
@@ -100,8 +110,8 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&counted(self.asked, "login", "logins"))?;
-        if self.duplicates > 0 {
-            write!(f, " ({} dropped)", counted(self.duplicates, "duplicate", "duplicates"))?;
+        if let Some(duplicates) = self.duplicates.filter(|duplicates| *duplicates > 0) {
+            write!(f, " ({} dropped)", counted(duplicates, "duplicate", "duplicates"))?;
         }
         if self.asked > 0 {
             write!(f, ": {}", self.outcomes())?;
@@ -113,11 +123,15 @@ impl fmt::Display for Summary {
             write!(f, ". {} no longer asked for, dropped", counted(self.no_longer_asked, "row", "rows"))?;
         }
         write!(f, ". {}.", counted(self.public_repos, "public repository", "public repositories"))?;
-        let seconds = std::time::Duration::from_secs_f64(self.seconds.max(0.0));
-        write!(f, " {}", counted(self.requests, "request", "requests"))?;
-        if self.points > 0 {
-            write!(f, " for {}", counted(self.points, "point", "points"))?;
+        if let Some(drift) = &self.drift {
+            write!(f, " {drift}.")?;
         }
+        let Some(requests) = self.requests else { return Ok(()) };
+        write!(f, " {}", counted(requests, "request", "requests"))?;
+        if let Some(points) = self.points.filter(|points| *points > 0) {
+            write!(f, " for {}", counted(points, "point", "points"))?;
+        }
+        let seconds = std::time::Duration::from_secs_f64(self.seconds.unwrap_or_default().max(0.0));
         write!(f, " in {}.", text::duration(seconds))
     }
 }
@@ -128,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_summary_says_what_became_of_every_login() {
-        let mut summary = Summary { requests: 4, seconds: 0.234, ..Summary::default() };
+        let mut summary = Summary { requests: Some(4), seconds: Some(0.234), ..Summary::default() };
         for repos in [9, 28, 74] {
             let row = Row::without_count("a", Status::Ok, "");
             summary.add(&Row { error: None, public_repos: Some(repos), ..row });

@@ -1,15 +1,18 @@
 //! Spreadsheets: CSV and TSV with a header, as spreadsheet programs write them.
 
+mod raw;
+
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Chain, Cursor, Read};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use encoding_rs_io::DecodeReaderBytesBuilder;
+use encoding_rs::WINDOWS_1252;
+use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use tokio::sync::mpsc::Sender;
 
+use self::raw::{Quotes, Raw};
 use super::text::{BATCH, End, send};
 use super::{Entry, Notes, Reading};
 use crate::login::Login;
@@ -21,15 +24,12 @@ const USUAL: [&str; 4] = ["login", "github", "username", "user"];
 const NAMED: usize = 3;
 /// A header that is longer is none.
 const MAX_HEADER: usize = 1 << 20;
-/// A row that is longer has a quote that was left open. Spreadsheet programs allow 32,767 characters a
-/// cell.
-const MAX_ROW: u64 = 4 << 20;
 /// Columns that are named to whoever asked for another.
 const SHOWN: usize = 12;
 
 /// A sheet that is open, with its header read.
 pub(super) struct Sheet {
-    reader: Reader<Box<dyn Read + Send>>,
+    reader: Reader<Text>,
     name: String,
     /// The column with the logins.
     column: usize,
@@ -39,36 +39,10 @@ pub(super) struct Sheet {
     batch: usize,
     /// The columns that are carried.
     carried: Vec<usize>,
-    watch: Arc<Watch>,
+    delimiter: u8,
 }
 
-/// What is watched while the text passes.
-#[derive(Default)]
-struct Watch {
-    /// An odd number of them means that one was never closed.
-    quotes: AtomicU64,
-    /// Bytes since the last row that was whole.
-    row: AtomicU64,
-}
-
-struct Watched<R> {
-    inner: R,
-    watch: Arc<Watch>,
-}
-
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        let quotes = buffer.iter().take(length).filter(|byte| **byte == b'"').count();
-        self.watch.quotes.fetch_add(quotes as u64, Ordering::Relaxed);
-        if self.watch.row.fetch_add(length as u64, Ordering::Relaxed) > MAX_ROW {
-            let open = self.watch.quotes.load(Ordering::Relaxed) % 2 == 1;
-            let why = if open { "; a quote in it is never closed" } else { "" };
-            return Err(io::Error::other(format!("it has a row of more than {} MiB{why}", MAX_ROW >> 20)));
-        }
-        Ok(length)
-    }
-}
+type Text = Raw<Chain<Cursor<Vec<u8>>, DecodeReaderBytes<File, Vec<u8>>>>;
 
 /// Whether a list is a sheet, by its extension.
 #[must_use]
@@ -87,15 +61,12 @@ impl Sheet {
         // UTF-8, or UTF-16 with a byte order mark.
         let mut utf8 = DecodeReaderBytesBuilder::new().bom_override(true).strip_bom(true).build(file);
         let mut begin = beginning(&mut utf8)?;
-        let delimiter = delimiter(&mut begin, extension(path).as_deref() == Some("tsv"));
-        let watch = Arc::<Watch>::default();
-        let whole = Watched { inner: io::Cursor::new(begin).chain(utf8), watch: Arc::clone(&watch) };
-        let whole: Box<dyn Read + Send> = Box::new(whole);
+        let (delimiter, lines) = delimiter(&mut begin, extension(path).as_deref() == Some("tsv"));
+        let text = Raw::new(Cursor::new(begin).chain(utf8), lines);
         let mut reader =
-            ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(true).from_reader(whole);
+            ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(true).from_reader(text);
         let header = reader.byte_headers().map_err(io::Error::other)?;
-        let names: Vec<_> =
-            header.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+        let names: Vec<_> = header.iter().map(|name| decoded(name).trim().to_owned()).collect();
         if names.iter().all(String::is_empty) {
             return Err(io::Error::other("it is empty: a sheet begins with the names of its columns"));
         }
@@ -127,18 +98,18 @@ impl Sheet {
             width: names.len(),
             batch: if regular { BATCH } else { 1 },
             reader,
-            watch,
+            delimiter,
         })
     }
 
     /// Hands on the logins, row by row.
     pub(super) fn read(mut self, site: &str, sender: &Sender<Vec<Entry>>, notes: &Notes) -> Result<(), End> {
         let (mut record, mut batch) = (ByteRecord::new(), Vec::new());
-        let (mut empty, mut ragged, mut lines) = (0_u64, 0_u64, Vec::new());
-        let mut last = None;
+        let (mut empty, mut ragged, mut lines, mut foreign) = (0_u64, 0_u64, Vec::new(), 0_u64);
+        let mut line = 0;
         loop {
             match self.reader.read_byte_record(&mut record) {
-                Ok(true) => self.watch.row.store(0, Ordering::Relaxed),
+                Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
                     // What was read before is still good.
@@ -146,17 +117,16 @@ impl Sheet {
                     return Err(End::Failed(io::Error::other(error)));
                 }
             }
-            // A row over several lines may be one that has swallowed all behind it.
-            let several = record.iter().any(|cell| cell.contains(&b'\n'));
-            last = record.position().map(csv::Position::line).filter(|_| several);
+            let byte = record.position().map_or(0, csv::Position::byte);
+            line = self.reader.get_mut().line_of(byte);
             if record.len() != self.width {
                 ragged += 1;
                 if lines.len() < NAMED {
-                    let line = record.position().map_or(0, csv::Position::line);
                     lines.push(format!("line {line} has {}", counted(record.len() as u64, "cell", "cells")));
                 }
             }
-            match record.get(self.column).map(String::from_utf8_lossy) {
+            foreign += u64::from(record.iter().any(|cell| std::str::from_utf8(cell).is_err()));
+            match record.get(self.column).map(decoded) {
                 Some(cell) if !cell.trim().is_empty() => {
                     let carried = self.carried.iter().map(|column| carried(record.get(*column)?)).collect();
                     batch.push(Entry { login: Login::parse_at(cell.trim(), site), carried });
@@ -184,20 +154,28 @@ impl Sheet {
                 self.width
             ));
         }
-        send(&mut batch, sender)?;
-        match last {
-            Some(line) if self.watch.quotes.load(Ordering::Relaxed) % 2 == 1 => {
-                let open = format!("the row that begins in line {line} opens a quote and never closes it");
-                Err(End::Failed(io::Error::other(open)))
-            }
-            _ => Ok(()),
+        if foreign > 0 {
+            let rows = counted(foreign, "row", "rows");
+            notes.remark(format!("warning: {}: {rows} not in UTF-8, taken for Windows-1252", self.name));
         }
+        if self.reader.get_ref().is_open(self.delimiter) {
+            // Whoever is in it is not known, nor who stands behind it.
+            let reason = format!("the row that begins in line {line} opens a quote and never closes it");
+            send(&mut batch, sender)?;
+            return Err(End::Failed(io::Error::other(reason)));
+        }
+        send(&mut batch, sender)
     }
+}
+
+/// A cell's text. What is no UTF-8 is what spreadsheet programs in the West have written for decades.
+fn decoded(cell: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(cell).map_or_else(|_| WINDOWS_1252.decode_without_bom_handling(cell).0, Cow::Borrowed)
 }
 
 /// A cell as it goes into the report; none where there is nothing in it.
 fn carried(cell: &[u8]) -> Option<Box<str>> {
-    let text = String::from_utf8_lossy(cell);
+    let text = decoded(cell);
     let text = text.trim();
     (!text.is_empty()).then(|| text::kept(text).into())
 }
@@ -215,17 +193,23 @@ fn beginning(sheet: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(begin)
 }
 
+/// Whether a byte may stand between cells.
+fn separates(byte: u8) -> bool {
+    matches!(byte, b',' | b';' | b'\t')
+}
+
 /// Where the first line ends: a line end between quotes is part of a cell.
 fn header_end(text: &[u8]) -> Option<usize> {
-    let mut quoted = false;
+    let mut quotes = Quotes::default();
     text.iter().position(|byte| {
-        quoted ^= *byte == b'"';
-        *byte == b'\n' && !quoted
+        quotes.pass(*byte, separates(*byte));
+        *byte == b'\n' && !quotes.are_open()
     })
 }
 
-/// The separator: told by a first line like `sep=;`, which goes, or else the likeliest of the header.
-fn delimiter(begin: &mut Vec<u8>, tabs: bool) -> u8 {
+/// The separator, and the lines taken off: it is told by a first line like `sep=;`, or else it is the
+/// likeliest of the header.
+fn delimiter(begin: &mut Vec<u8>, tabs: bool) -> (u8, u64) {
     let end = header_end(begin).map_or(begin.len(), |end| end + 1);
     let line = begin.get(..end).unwrap_or_default();
     if let [b's', b'e', b'p', b'=', told, rest @ ..] = line
@@ -234,19 +218,21 @@ fn delimiter(begin: &mut Vec<u8>, tabs: bool) -> u8 {
     {
         let told = *told;
         begin.drain(..end);
-        return told;
+        return (told, 1);
     }
     if tabs {
-        return b'\t';
+        return (b'\t', 0);
     }
-    let mut quoted = false;
+    let mut quotes = Quotes::default();
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
     for byte in line {
-        quoted ^= *byte == b'"';
-        if let Some((_, count)) = counts.iter_mut().find(|(candidate, _)| candidate == byte && !quoted) {
+        quotes.pass(*byte, separates(*byte));
+        if let Some((_, count)) =
+            counts.iter_mut().find(|(candidate, _)| candidate == byte && !quotes.are_open())
+        {
             *count += 1;
         }
     }
     // Of equals the first: a header of one column has none of them.
-    counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(candidate, _)| *candidate)
+    (counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(candidate, _)| *candidate), 0)
 }

@@ -67,15 +67,30 @@ fn a_file_that_cannot_be_read_is_named_at_once() {
 
 #[test]
 fn every_entry_is_in_exactly_one_shard_and_they_are_about_equal() {
-    let entries: Vec<_> = (0..9000).map(|at| Entry::from(Login::parse(&format!("user{at}")))).collect();
-    let parts: Vec<Shard> = (1..=3).map(|part| Shard { part, of: 3 }).collect();
-    let mut sizes = [0; 3];
-    for entry in entries.iter().chain([&Entry::from(Login::parse("no login"))]) {
-        let holds: Vec<_> = parts.iter().map(|part| part.holds(entry)).collect();
-        assert_eq!(holds.iter().filter(|holds| **holds).count(), 1);
-        sizes[holds.iter().position(|holds| *holds).unwrap()] += 1;
+    // Names that people number, too.
+    for (prefix, number, of) in [
+        ("user", 9000, 3),
+        ("u", 1500, 2),
+        ("acme-dev-", 1000, 8),
+        ("student0", 3000, 8),
+        ("x", 9000, 16),
+        ("", 5000, 7),
+    ] {
+        let entries: Vec<_> =
+            (0..number).map(|at| Entry::from(Login::parse(&format!("{prefix}{at}")))).collect();
+        let parts: Vec<Shard> = (1..=of).map(|part| Shard { part, of }).collect();
+        let mut sizes = vec![0; of as usize];
+        for entry in entries.iter().chain([&Entry::from(Login::parse("no login"))]) {
+            let holds: Vec<_> = parts.iter().map(|part| part.holds(entry)).collect();
+            assert_eq!(holds.iter().filter(|holds| **holds).count(), 1);
+            sizes[holds.iter().position(|holds| *holds).unwrap()] += 1;
+        }
+        let fair = number / of as usize;
+        assert!(
+            sizes.iter().all(|size| fair * 8 / 10 < *size && *size < fair * 12 / 10),
+            "{prefix}: {sizes:?}"
+        );
     }
-    assert!(sizes.iter().all(|size| (2800..3200).contains(size)), "{sizes:?}");
     assert_eq!("2/8".parse(), Ok(Shard { part: 2, of: 8 }));
     for text in ["", "1", "0/8", "9/8", "1/0", "-1/8", "1/8/2", "a/b"] {
         assert!(text.parse::<Shard>().is_err(), "{text}");

@@ -1,23 +1,16 @@
 //! The end of a run: reports get their names, a person is told what there is to tell.
 
-use std::time::Instant;
-
 use super::counting::Outcome;
 use super::ending::explained;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::github::Client;
 use crate::github::stop::Stop;
 use crate::progress::say;
 use crate::text::{counted, thousands};
 
 /// Ends the reports, tells what there is to tell, and decides the exit status.
-pub(super) async fn conclude(outcome: Outcome, config: &Config, client: &Client, begun: Instant) -> Exit {
-    let Outcome { mut summary, sinks, whole, mut problems, remarks } = outcome;
-    let stop = client.governor().stop();
-    summary.requests = client.requests();
-    summary.points = client.points();
-    summary.seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+pub(super) async fn conclude(outcome: Outcome, config: &Config) -> Exit {
+    let Outcome { mut summary, rules, stop, unverified, sinks, whole, mut problems, remarks } = outcome;
     summary.complete = summary.skipped == 0 && stop.is_none() && problems.is_empty();
 
     // Where nothing was learnt, a table of failures would only hide the one line that tells why, and
@@ -63,8 +56,8 @@ pub(super) async fn conclude(outcome: Outcome, config: &Config, client: &Client,
             say(&summary.to_string());
         }
     }
-    if client.unverified() > 0 && !config.quiet {
-        let rows = counted(client.unverified(), "login", "logins");
+    if unverified > 0 && !config.quiet {
+        let rows = counted(unverified, "login", "logins");
         say(&format!("warning: {rows} could not be counted a second time; -v tells why"));
     }
     if summary.disagreed > 0 {
@@ -73,6 +66,10 @@ pub(super) async fn conclude(outcome: Outcome, config: &Config, client: &Client,
             "warning: the two APIs disagree on {rows} of {} counted twice; see `verified` in the report",
             thousands(summary.verified)
         ));
+    }
+    for rule in rules.that_hold(&summary) {
+        say(&rule);
+        exit = exit.or(Exit::Ruled);
     }
     exit
 }

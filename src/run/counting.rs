@@ -8,8 +8,12 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::evidence::Evidence;
+use super::tally::Tally;
 use crate::config::Config;
+use crate::drift::Rules;
 use crate::github::Client;
+use crate::github::governor::Governor;
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::journal::{Early, Kept};
@@ -29,8 +33,15 @@ const MOST: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What came of asking.
+#[derive(Default)]
 pub(super) struct Outcome {
     pub(super) summary: Summary,
+    /// What the rules have seen.
+    pub(super) rules: Rules,
+    /// Why it ended early, if it did.
+    pub(super) stop: Option<Stop>,
+    /// Logins that could not be counted a second time.
+    pub(super) unverified: u64,
     pub(super) sinks: Vec<Sink>,
     /// Whether the list was read to its end.
     pub(super) whole: bool,
@@ -47,8 +58,9 @@ pub(super) async fn count(
     client: &Client,
     mut sinks: Vec<Sink>,
     config: &Config,
+    mut tally: Tally,
     progress: &Progress,
-) -> Outcome {
+) -> (Outcome, Evidence) {
     let notes = roster.notes();
     let endless = roster.is_endless();
     let governor = client.governor();
@@ -66,7 +78,6 @@ pub(super) async fn count(
             }
         }
     };
-    let mut summary = Summary { groups: config.groups_by.clone(), ..Summary::default() };
     let mut problems = Vec::new();
     let early = sinks.iter().any(Sink::is_journal).then(Early::default);
     let waiting = Arc::<AtomicU64>::default();
@@ -83,10 +94,14 @@ pub(super) async fn count(
             asked.fetch_add(u64::from(entry.login.is_ok()), Ordering::Relaxed);
             Wanted::Unknown(entry)
         });
-        let told = early.clone();
+        let (told, compared) = (early.clone(), tally.baseline.clone());
         let answered = move |number, row: &Row| {
             back.fetch_sub(1, Ordering::Relaxed);
             if let Some(early) = &told {
+                let mut row = row.clone();
+                if let Some(baseline) = &compared {
+                    baseline.compare(&mut row);
+                }
                 early.answered(number, row);
             }
         };
@@ -96,30 +111,18 @@ pub(super) async fn count(
         loop {
             let news = tokio::select! {
                 rows = rows.next() => match rows {
-                    Some(rows) => News::Rows(Arc::new(rows)),
+                    Some(rows) => News::Rows(tally.take(rows)),
                     None => break,
                 },
                 _ = look.tick(), if early.is_some() || scarce.is_some() => {
                     News::Early(Arc::new(early.as_ref().map(Early::overdue).unwrap_or_default()))
                 }
             };
-            if let (Some(way_out), Some((limit, left))) = (&scarce, governor.requests_left())
-                && waiting.load(Ordering::Relaxed) > left
-            {
-                let limit = counted(limit, "request", "requests");
-                say(&format!(
-                    "without a token GitHub answers {limit} an hour, and the {} left are not enough for this list; {way_out}",
-                    thousands(left)
-                ));
-                scarce = None;
-            }
+            tell_if_scarce(&mut scarce, governor, waiting.load(Ordering::Relaxed));
             if let News::Rows(rows) = &news {
-                for row in rows.iter() {
-                    summary.add(row);
-                }
                 progress.add(rows.len());
                 if let Some(early) = &early {
-                    early.passed(summary.asked);
+                    early.passed(tally.summary.asked);
                 }
             }
             sinks = hand_on(&news, sinks, &mut problems).await;
@@ -131,12 +134,29 @@ pub(super) async fn count(
     }
     let whole = notes.is_whole();
     problems.extend(notes.failure().map(str::to_owned));
-    summary.duplicates = notes.duplicates();
+    // Who is not in the list is known when it was read to its end.
+    if whole {
+        let gone = News::Rows(tally.gone(config.reading.shard));
+        sinks = hand_on(&gone, sinks, &mut problems).await;
+    }
+    let Tally { mut summary, rules, evidence, .. } = tally;
+    summary.duplicates = Some(notes.duplicates());
     if let Some(kept) = kept {
         summary.kept = kept.taken();
         summary.no_longer_asked = if whole { kept.left() } else { 0 };
     }
-    Outcome { summary, sinks, whole, problems, remarks: notes.remarks() }
+    (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
+    let outcome = Outcome {
+        summary,
+        rules,
+        stop: governor.stop(),
+        unverified: client.unverified(),
+        sinks,
+        whole,
+        problems,
+        remarks: notes.remarks(),
+    };
+    (outcome, evidence)
 }
 
 /// The way out where the few requests that there are without a token will not do.
@@ -151,14 +171,25 @@ fn scarce_without_a_token(config: &Config) -> Option<&'static str> {
     (asks && !config.quiet).then_some(way_out)
 }
 
+/// Tells the way out, once, where the requests that are left are fewer than the logins that wait.
+fn tell_if_scarce(way_out: &mut Option<&str>, governor: &Governor, waiting: u64) {
+    let Some((limit, left)) = governor.requests_left().filter(|(_, left)| waiting > *left) else { return };
+    if let Some(way_out) = way_out.take() {
+        let (limit, left) = (counted(limit, "request", "requests"), thousands(left));
+        say(&format!(
+            "without a token GitHub answers {limit} an hour, and the {left} left are not enough for this list; {way_out}"
+        ));
+    }
+}
+
 /// What there is to be handed on.
-enum News {
+pub(super) enum News {
     Rows(Arc<Vec<Row>>),
     Early(Arc<Vec<(u64, Row)>>),
 }
 
 /// Hands on what there is, and keeps the sinks that took it.
-async fn hand_on(news: &News, sinks: Vec<Sink>, problems: &mut Vec<String>) -> Vec<Sink> {
+pub(super) async fn hand_on(news: &News, sinks: Vec<Sink>, problems: &mut Vec<String>) -> Vec<Sink> {
     let mut left = Vec::with_capacity(sinks.len());
     for mut sink in sinks {
         let taken = match news {

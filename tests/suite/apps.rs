@@ -8,7 +8,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use serde_json::Value;
 
-use crate::fake::{App, Behaviour, Fake, Response, account};
+use crate::fake::{App, Behaviour, Fake, Fault, Response, account};
 use crate::program::{Program, Run, file, path, users};
 
 /// The private key of an app, and the public one by which its signatures are verified.
@@ -105,6 +105,52 @@ fn a_token_is_asked_for_again_when_that_fails() {
 }
 
 #[test]
+fn a_token_endpoint_that_fails_ends_the_run_once_and_within_the_deadline() {
+    let silent = Fake::start(Behaviour {
+        app: Some(app()),
+        fault: Box::new(|asked| asked.request.target.contains("access_tokens").then_some(Fault::Silent)),
+        ..Behaviour::default()
+    });
+    let list = file(&users(100));
+    let many = ["-f", path(&list), "-F", "ndjson", "-j", "20", "--api", "rest"];
+    let begun = std::time::Instant::now();
+    let run = ask(&silent, &[&many[..], &["--timeout", "500ms", "--retries", "1"]].concat());
+    assert_eq!(run.status, 5, "{}", run.stderr);
+    assert_eq!(silent.requests(), 3, "the installation, and a token asked for twice");
+    let run = ask(&silent, &[&many[..], &["--deadline", "1s"]].concat());
+    assert_eq!(run.status, 5, "{}", run.stderr);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(run.stderr.contains("deadline of 1s"), "{}", run.stderr);
+}
+
+#[test]
+fn a_new_token_that_is_not_known_everywhere_yet_is_tried_again() {
+    let begun = std::time::Instant::now();
+    let fault = move |asked: &crate::fake::Asked<'_>| {
+        let early = begun.elapsed() < Duration::from_millis(400) && asked.request.target.contains("/users/");
+        early.then(|| Fault::Answer(401, vec![], r#"{"message":"Bad credentials"}"#.into()))
+    };
+    let fake = Fake::start(Behaviour { app: Some(app()), fault: Box::new(fault), ..Behaviour::default() });
+    are_right(&ask(&fake, &["user-1", "user-2", "-F", "ndjson", "--api", "rest", "--retries", "9"]), 2);
+}
+
+#[test]
+fn a_clock_that_is_off_does_no_harm_to_an_app() {
+    // The server's clock is an hour ahead: it takes no signature of ours, but tells the time.
+    let ahead = 3600;
+    let known = App::new(move |jwt| {
+        let key = jsonwebtoken::DecodingKey::from_rsa_pem(keys().1.as_bytes()).unwrap();
+        let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+        (rules.leeway, rules.validate_exp) = (0, false);
+        let Ok(token) = jsonwebtoken::decode::<Value>(jwt, &key, &rules) else { return false };
+        let now = jiff::Timestamp::now().as_second() + ahead;
+        token.claims["iat"].as_i64().unwrap() <= now && token.claims["exp"].as_i64().unwrap() > now
+    });
+    let fake = Fake::start(Behaviour { app: Some(known), ahead, ..Behaviour::default() });
+    are_right(&ask(&fake, &["user-1", "-F", "ndjson", "-v"]), 1);
+}
+
+#[test]
 fn the_installation_is_found_where_there_is_one_and_asked_for_where_there_are_several() {
     let two = || App { installations: vec![(7, "acme"), (8, "other")], ..app() };
     let several = fake(two());
@@ -147,6 +193,19 @@ fn an_app_that_is_not_known_is_one_clear_line() {
     ] {
         let run = Program::asking(&fake, &[&["a"], arguments].concat()).run();
         assert_eq!((run.status, run.stderr), (2, format!("ghrepos: {reason}\n")));
+    }
+    // What the variable holds is never shown: it may be a key in some other form.
+    for secret in ["LS0tLS1CRUdJTi", "MIIEsecret\nMIIEsecret", "-----BEGIN RSA PRIVATE KEY-----\nMIIEsecret"]
+    {
+        let run =
+            Program::asking(&fake, &["a"]).env("GHREPOS_APP_ID", "12").env("GHREPOS_APP_KEY", secret).run();
+        assert_eq!(run.status, 2);
+        assert!(
+            run.stderr.contains("from GHREPOS_APP_KEY: ") && !run.stderr.contains("MII"),
+            "{}",
+            run.stderr
+        );
+        assert!(!run.stderr.contains("LS0"), "{}", run.stderr);
     }
     let run = Program::new(&["a", "--api-url", "http://192.0.2.1", "--app-id", "12", "--app-key", key]).run();
     assert_eq!(run.status, 2);

@@ -514,4 +514,14 @@ fn what_the_sheet_says_now_stands_in_a_report_that_is_gone_on_with() {
     assert_eq!(ask("login,team\na,core\nb,web\n"), [r#""a" "core""#, r#""b" "web""#]);
     assert_eq!(ask("login,team\nb,web\na,moved\nc,\n"), [r#""b" "web""#, r#""a" "moved""#, r#""c" null"#]);
     assert_eq!(fake.requests(), 3, "nobody was asked twice");
+    // An older answer that stays for want of a new one is told with today's column as well.
+    std::fs::write(&list, "login,team\na,new\nb,new\nc,new\n").unwrap();
+    std::thread::sleep(Duration::from_millis(1100));
+    let arguments = ["-f", &list, "--carry", "team", "-o", &report, "--resume", "--max-age", "1s"];
+    let fake = Fake::with_faults(|asked| (asked.login != "c").then_some(Fault::Html(502)));
+    let run = Program::asking(&fake, &[&arguments[..], &["--retries", "0"]].concat()).run();
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let rows = crate::program::rows(&std::fs::read_to_string(&report).unwrap());
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|row| row["status"] == "ok" && row["carried"]["team"] == "new"), "{rows:?}");
 }

@@ -16,6 +16,7 @@ mod fake;
 
 mod answers;
 mod apps;
+mod audits;
 mod batches;
 mod faults;
 mod groups;

@@ -130,6 +130,34 @@ fn rows_without_a_login_are_counted_and_ragged_ones_named() {
 }
 
 #[test]
+fn lines_are_counted_as_an_editor_counts_them() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let text = "login,name,team\na1,x,core\na2,y\n\n\na3,\"multi\nline\",web\na4,z,web,extra\n";
+    for (name, text, first, second) in [
+        ("unix.csv", text.to_owned(), 3, 8),
+        ("dos.csv", text.replace('\n', "\r\n"), 3, 8),
+        ("mac.csv", text.replace('\n', "\r"), 3, 8),
+        ("told.csv", format!("sep=,\r\n{}", text.replace('\n', "\r\n")), 4, 9),
+    ] {
+        let run = ask(&fake, &folder.write(name, text.as_bytes()), &[]);
+        let told = format!("line {first} has 2 cells, line {second} has 4 cells, where the header has 3");
+        assert!(run.stderr.contains(&told), "{name}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_sheet_that_is_not_in_utf8_is_read_all_the_same() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let list = folder.write("west.csv", b"login,Abteilung,\xd6rt\na1,M\xfcller,x\na2,M\xf6ller,\x80\n");
+    let run = ask(&fake, &list, &["--carry", "abteilung,ört"]);
+    let carried: Vec<_> = run.rows_of(2).iter().map(|row| row["carried"].to_string()).collect();
+    assert_eq!(carried, [r#"{"abteilung":"Müller","ört":"x"}"#, r#"{"abteilung":"Möller","ört":"€"}"#]);
+    assert!(run.stderr.contains("west.csv: 2 rows not in UTF-8, taken for Windows-1252"), "{}", run.stderr);
+}
+
+#[test]
 fn a_quote_that_is_never_closed_is_no_end_of_the_list() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
@@ -138,9 +166,11 @@ fn a_quote_that_is_never_closed_is_no_end_of_the_list() {
     assert_eq!((run.status, logins(&run)), (2, vec!["one".into(), "two".into()]), "{}", run.stderr);
     let reason = "the row that begins in line 3 opens a quote and never closes it";
     assert!(run.stderr.contains(&format!("cannot read {}: {reason}", list.display())), "{}", run.stderr);
-    // An inch in a cell opens nothing.
-    let inch = folder.write("inch.csv", b"login,note\none,5\" pipe\ntwo,x\n");
-    assert_eq!(ask(&fake, &inch, &[]).status, 0);
+    // An inch in a cell opens nothing, nor does one in the header.
+    let inch =
+        folder.write("inch.csv", b"size 5\";login;note\n1;one;5\" pipe\n2;two;\"two\r\nlines \"\"\"\n");
+    let run = ask(&fake, &inch, &[]);
+    assert_eq!((run.status, logins(&run)), (0, vec!["one".into(), "two".into()]), "{}", run.stderr);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -62,6 +62,21 @@ pub(super) struct Answers(HashMap<String, Answered>);
 struct Answered {
     owner: Value,
     errors: Vec<Value>,
+    file: PathBuf,
+}
+
+/// The aliases and logins of a query that have an answer, and whether it is better than none: not an error's `null`.
+pub(super) fn answered(posted: &Posted, body: &Value) -> impl Iterator<Item = (String, String, bool)> {
+    posted.aliases().filter_map(|(alias, login)| {
+        let owner = body.get("data")?.get(&alias)?;
+        let better = !owner.is_null() || errors_about(body, &alias).next().is_none();
+        Some((alias, login, better))
+    })
+}
+
+fn errors_about<'a>(body: &'a Value, alias: &'a str) -> impl Iterator<Item = &'a Value> {
+    let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    errors.iter().filter(move |error| error.pointer("/path/0").and_then(Value::as_str) == Some(alias))
 }
 
 impl Answers {
@@ -80,23 +95,27 @@ impl Answers {
                 tracing::info!("{} is no recorded query", file.display());
                 continue;
             };
-            answers.learn(&posted, &body);
+            answers.learn(&posted, &body, &file);
         }
         answers
     }
 
-    fn learn(&mut self, posted: &Posted, body: &Value) {
-        let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        for (alias, login) in posted.aliases() {
-            let about = |error: &&Value| error.pointer("/path/0").and_then(Value::as_str) == Some(&alias);
-            let errors: Vec<_> = errors.iter().filter(about).cloned().collect();
-            if let Some(owner) = body.get("data").and_then(|data| data.get(&alias)) {
-                let better = !owner.is_null() || errors.is_empty();
-                if better || !self.0.contains_key(&login) {
-                    self.0.insert(login, Answered { owner: owner.clone(), errors });
-                }
+    fn learn(&mut self, posted: &Posted, body: &Value, file: &Path) {
+        for (alias, login, better) in answered(posted, body) {
+            if better || !self.0.contains_key(&login) {
+                let owner = body.get("data").and_then(|data| data.get(&alias)).cloned().unwrap_or_default();
+                let errors = errors_about(body, &alias).cloned().collect();
+                self.0.insert(login, Answered { owner, errors, file: file.to_owned() });
             }
         }
+    }
+
+    /// Where the answers for a query's logins come from.
+    pub(super) fn files(&self, posted: &Posted) -> impl Iterator<Item = (String, &Path)> {
+        posted.aliases().filter_map(|(_, login)| {
+            let file = self.0.get(&login)?.file.as_path();
+            Some((login, file))
+        })
     }
 
     /// The answer to a query, put together from what was answered then.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::health::{MAX_ILL_ROUNDS, MAX_MUTE_ROUNDS, MAX_ROUNDS};
@@ -23,6 +24,11 @@ impl Governor {
         if let Some(date) = refusal::date(headers) {
             self.state().clock.learn(date, sent);
         }
+    }
+
+    /// The time by the server's clock, as far as it is known.
+    pub(in crate::github) fn server_time(&self) -> Timestamp {
+        self.state().clock.now()
     }
 
     /// How long it is until a moment of the server's clock, in Unix seconds.

@@ -80,10 +80,18 @@ impl ServerClock {
         Self { origin: (Instant::now(), Timestamp::now()), ahead: None }
     }
 
-    /// Our own.
-    #[cfg(test)]
+    /// The server's time, or ours as long as that is not known to be another.
     pub(super) fn now(&self) -> Timestamp {
-        self.ours(Instant::now())
+        let now = self.ours(Instant::now());
+        now.saturating_add(self.ahead()).unwrap_or(now)
+    }
+
+    fn ahead(&self) -> SignedDuration {
+        self.ahead.map_or(SignedDuration::ZERO, |(least, most)| {
+            // Most clocks are right: where the dates allow it, it is ours. Where they do not, rather a
+            // moment late than too early.
+            if least.is_positive() || most.is_negative() { least } else { SignedDuration::ZERO }
+        })
     }
 
     fn ours(&self, instant: Instant) -> Timestamp {
@@ -102,12 +110,7 @@ impl ServerClock {
 
     /// How long it is until a moment of the server's clock, in Unix seconds.
     pub(super) fn until(&self, second: i64) -> Option<Duration> {
-        let ahead = self.ahead.map_or(SignedDuration::ZERO, |(least, most)| {
-            // Most clocks are right: where the dates allow it, it is ours. Where they do not, rather a
-            // moment late than too early.
-            if least.is_positive() || most.is_negative() { least } else { SignedDuration::ZERO }
-        });
-        let now = self.ours(Instant::now()).saturating_add(ahead).ok()?;
+        let now = self.now();
         let until = Timestamp::from_second(second).ok()?.duration_since(now);
         Some(Duration::try_from(until).unwrap_or_default())
     }

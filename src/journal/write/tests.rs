@@ -1,6 +1,6 @@
 use super::*;
 use crate::render::sample;
-use crate::report::Measures;
+use crate::report::{Holds, Measures};
 
 fn lines(path: &Path) -> usize {
     fs::read_to_string(path).unwrap().lines().count()
@@ -10,7 +10,11 @@ fn lines(path: &Path) -> usize {
 fn a_row_that_came_early_takes_the_place_of_the_older_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.ndjson");
-    let columns = Columns::of(Measures { breakdown: true, private: false }, &[], true);
+    let columns = Columns::of(&Holds {
+        measures: Measures { breakdown: true, private: false },
+        verified: true,
+        ..Holds::default()
+    });
     let rows = sample::rows();
     let mut journal = Journal::create(&path, &columns).unwrap();
     journal.rows(&rows).unwrap();
@@ -36,7 +40,7 @@ fn a_row_that_came_early_takes_the_place_of_the_older_one() {
 fn a_run_that_is_given_up_leaves_it_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.ndjson");
-    let columns = Columns::of(Measures::default(), &[], false);
+    let columns = Columns::of(&Holds::default());
     let failed = [Row::without_count("a", Status::Failed, "broken")];
     let mut journal = Journal::create(&path, &columns).unwrap();
     journal.rows(&failed).unwrap();

@@ -1,0 +1,287 @@
+//! Finished reports, read again: NDJSON, JSON, CSV and TSV.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use csv::ReaderBuilder;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{Breakdown, Change, Column, Holds, Kind, Measures, Row, Status, Via};
+use crate::text::{self, kept, visible};
+
+/// No row of ours is as long, whatever it carries.
+const MAX_LINE: u64 = 16 << 20;
+
+/// A file that is no report, or cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {} as a report: {reason}", path.display())]
+pub struct NotAReport {
+    path: PathBuf,
+    reason: String,
+}
+
+/// A finished report.
+#[derive(Clone, Debug, Default)]
+pub struct Finished {
+    /// Its rows, in their order; of several for a login the last answer.
+    pub rows: Vec<Row>,
+    /// What they hold.
+    pub holds: Holds,
+    /// The totals that the rows do not tell, where the report has them.
+    pub totals: Option<Totals>,
+    /// What a JSON report says of its run.
+    pub meta: Option<Value>,
+}
+
+/// What only the run itself knew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+pub struct Totals {
+    /// Logins that were named again.
+    pub duplicates: Option<u64>,
+    /// Rows that were kept from an earlier run.
+    pub kept: Option<u64>,
+    /// Rows of that run whose logins are in the roster no more.
+    pub no_longer_asked: Option<u64>,
+    /// Requests sent.
+    pub requests: Option<u64>,
+    /// Points spent.
+    pub points: Option<u64>,
+    /// Seconds taken.
+    pub seconds: Option<f64>,
+}
+
+impl Finished {
+    /// Reads a report, in the format of its extension; NDJSON where that tells none.
+    ///
+    /// # Errors
+    /// [`NotAReport`] names the file, and the line or row that makes no sense.
+    pub fn read(path: &Path) -> Result<Self, NotAReport> {
+        let not = |reason| NotAReport { path: path.to_owned(), reason };
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        let file = fs::File::open(path).map_err(|error| not(text::reason(&error)))?;
+        match extension.as_deref() {
+            Some("json") => json(file),
+            Some("csv") => table(file, b','),
+            Some("tsv") => table(file, b'\t'),
+            _ => ndjson(file),
+        }
+        .map_err(not)
+    }
+
+    /// Reads several, and joins them.
+    ///
+    /// # Errors
+    /// [`NotAReport`] for the first that is none.
+    pub fn read_all(paths: &[PathBuf]) -> Result<Self, NotAReport> {
+        let mut all = Self::default();
+        for (at, path) in paths.iter().enumerate() {
+            let next = Self::read(path)?;
+            if at == 0 {
+                all = next;
+            } else {
+                all.join(next);
+            }
+        }
+        all.without_duplicates();
+        Ok(all)
+    }
+
+    fn join(&mut self, mut other: Self) {
+        let holds = &mut self.holds;
+        let new = other.holds.carried.iter().filter(|name| !holds.carried.contains(name)).cloned();
+        let new: Vec<_> = new.collect();
+        holds.carried.extend(new);
+        holds.add(&other.holds);
+        let place = |name: &String| other.holds.carried.iter().position(|other| other == name);
+        let places: Vec<_> = holds.carried.iter().map(place).collect();
+        for row in &mut other.rows {
+            let carried = |at: &Option<usize>| row.carried.get((*at)?).cloned().flatten();
+            row.carried = places.iter().map(carried).collect();
+        }
+        self.rows.append(&mut other.rows);
+        let sum = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
+        self.totals = self.totals.zip(other.totals).map(|(one, other)| Totals {
+            duplicates: sum(one.duplicates, other.duplicates),
+            kept: sum(one.kept, other.kept),
+            no_longer_asked: sum(one.no_longer_asked, other.no_longer_asked),
+            requests: sum(one.requests, other.requests),
+            points: sum(one.points, other.points),
+            seconds: one.seconds.zip(other.seconds).map(|(one, other)| one + other),
+        });
+        self.meta = None;
+    }
+
+    /// Keeps one row a login: the first place, and the last answer, or the last row where there is none.
+    fn without_duplicates(&mut self) {
+        let mut places = HashMap::<Box<str>, usize>::with_capacity(self.rows.len());
+        let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
+        for row in self.rows.drain(..) {
+            let place = *places.entry(row.key()).or_insert(rows.len());
+            match rows.get_mut(place) {
+                None => rows.push(row),
+                Some(earlier) if row.is_answer() || !earlier.is_answer() => *earlier = row,
+                Some(_) => {}
+            }
+        }
+        // Parts may be joined of which one has everybody else's logins for gone.
+        self.rows = rows;
+    }
+}
+
+fn ndjson(file: fs::File) -> Result<Finished, String> {
+    let mut reader = BufReader::with_capacity(256 << 10, file);
+    let (mut finished, mut line, mut number) = (Finished::default(), Vec::new(), 0_u64);
+    let mut carried = Vec::new();
+    loop {
+        line.clear();
+        number += 1;
+        let length = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+        if length.map_err(|error| text::reason(&error))? == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let row = finished.holds.row(line.trim_ascii(), &mut carried);
+        finished.rows.push(row.map_err(|reason| format!("line {number} is no row ({reason})"))?);
+    }
+    Ok(finished.aligned(carried))
+}
+
+fn json(file: fs::File) -> Result<Finished, String> {
+    #[derive(Deserialize)]
+    struct Report {
+        meta: Option<Value>,
+        rows: Vec<Box<RawValue>>,
+        summary: Option<Totals>,
+    }
+    let text = io::read_to_string(file).map_err(|error| text::reason(&error))?;
+    let report: Report =
+        serde_json::from_str(&text).map_err(|error| visible(&error.to_string()).into_owned())?;
+    let mut finished = Finished { totals: report.summary, meta: report.meta, ..Finished::default() };
+    let mut carried = Vec::new();
+    for (number, row) in (1..).zip(&report.rows) {
+        let row = finished.holds.row(row.get().as_bytes(), &mut carried);
+        finished.rows.push(row.map_err(|reason| format!("row {number} is none ({reason})"))?);
+    }
+    Ok(finished.aligned(carried))
+}
+
+/// What a row carries, by name.
+type Named = Vec<(String, Option<Box<str>>)>;
+
+impl Holds {
+    /// Adds what other rows hold, but for what they carry.
+    fn add(&mut self, other: &Self) {
+        self.measures.breakdown |= other.measures.breakdown;
+        self.measures.private |= other.measures.private;
+        self.change |= other.change;
+        self.verified |= other.verified;
+        self.exchange |= other.exchange;
+    }
+
+    /// Reads a row, and learns from it what the report holds.
+    fn row(&mut self, json: &[u8], carried: &mut Vec<Named>) -> Result<Row, String> {
+        let (row, keys) = Row::parse_whole(json)?;
+        self.add(&keys.holds);
+        for (name, _) in &keys.carried {
+            if !self.carried.contains(name) {
+                self.carried.push(name.clone());
+            }
+        }
+        carried.push(keys.carried);
+        Ok(row)
+    }
+}
+
+impl Finished {
+    /// Gives each row what it carries, in the order of the columns.
+    fn aligned(mut self, carried: Vec<Named>) -> Self {
+        for (row, mut named) in self.rows.iter_mut().zip(carried) {
+            let take = |name: &String| {
+                named.iter_mut().find(|(other, _)| other == name).and_then(|(_, text)| text.take())
+            };
+            row.carried = self.holds.carried.iter().map(take).collect();
+        }
+        self
+    }
+}
+
+/// CSV or TSV, of which the columns that are not ours are carried.
+fn table(file: fs::File, delimiter: u8) -> Result<Finished, String> {
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file);
+    let said = |error: csv::Error| visible(&error.to_string()).into_owned();
+    let header: Vec<_> = reader.headers().map_err(said)?.iter().map(plain).collect();
+    let place = |name: &str| header.iter().position(|column| column == name);
+    let (Some(login), Some(status)) = (place("login"), place("status")) else {
+        return Err("it has no columns login and status".into());
+    };
+    let carried: Vec<_> = (0..header.len())
+        .filter(|at| header.get(*at).is_some_and(|name| !Column::NAMES.contains(&name.as_str())))
+        .collect();
+    let holds = Holds {
+        measures: Measures {
+            breakdown: place("sources").is_some(),
+            private: place("private_repos").is_some(),
+        },
+        carried: carried.iter().filter_map(|at| header.get(*at).cloned()).collect(),
+        change: place("change").is_some(),
+        verified: place("verified").is_some(),
+        exchange: place("exchange").is_some(),
+    };
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(said)?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let cell = |name: &str| record.get(place(name)?).filter(|cell| !cell.is_empty());
+        let wrong =
+            |name: &str| format!("line {line} has {:?} as {name}", visible(cell(name).unwrap_or_default()));
+        let number = |name: &str| cell(name).map(str::parse::<u64>).transpose().map_err(|_| wrong(name));
+        let text = record.get(status).unwrap_or_default();
+        let status = Status::parse(text).ok_or_else(|| wrong("status"))?;
+        let (sources, forks, archived) = (number("sources")?, number("forks")?, number("archived")?);
+        let parsed = |ok: bool, name| if ok { Ok(()) } else { Err(wrong(name)) };
+        let row = Row {
+            status,
+            kind: cell("kind").and_then(Kind::parse_word),
+            id: number("id")?,
+            public_repos: number("public_repos")?,
+            breakdown: match (sources, forks, archived) {
+                (Some(sources), Some(forks), Some(archived)) => Some(Breakdown { sources, forks, archived }),
+                _ => None,
+            },
+            private_repos: number("private_repos")?,
+            carried: carried
+                .iter()
+                .map(|at| record.get(*at).filter(|cell| !cell.is_empty()))
+                .map(|cell| Some(kept(&plain(cell?)).into()))
+                .collect(),
+            was: number("was")?,
+            change: cell("change").and_then(Change::parse),
+            verified: cell("verified").and_then(|flag| flag.parse().ok()),
+            error: cell("error").map(|error| visible(&plain(error)).into_owned()),
+            via: cell("via").and_then(Via::parse),
+            at: cell("at").and_then(|at| at.parse().ok()),
+            attempts: number("attempts")?.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(0),
+            exchange: cell("exchange").map(|path| visible(&plain(path)).into()),
+            ..Row::without_count(&plain(record.get(login).unwrap_or_default()), status, "")
+        };
+        parsed(row.status != Status::Ok || row.public_repos.is_some(), "public_repos")?;
+        parsed(row.change.is_some() || cell("change").is_none(), "change")?;
+        parsed(row.at.is_some() || cell("at").is_none(), "at")?;
+        rows.push(row);
+    }
+    Ok(Finished { rows, holds, ..Finished::default() })
+}
+
+/// A cell without the apostrophe that keeps spreadsheets from taking it for a formula.
+fn plain(cell: &str) -> String {
+    match cell.strip_prefix('\'') {
+        Some(text) if text.starts_with(['=', '+', '-', '@']) => text.to_owned(),
+        _ => cell.to_owned(),
+    }
+}

@@ -1,0 +1,85 @@
+//! A finished report, rendered again. Nothing is asked.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::concluding::conclude;
+use super::counting::{News, Outcome, hand_on};
+use super::evidence::Evidence;
+use super::tally::Tally;
+use super::{Failure, opened};
+use crate::config::Config;
+use crate::drift::Baseline;
+use crate::exit::Exit;
+use crate::render::Meta;
+use crate::report::{Columns, Drift, Finished, Groups, Holds, Status};
+
+/// Rows that are handed on together.
+const BATCH: usize = 512;
+
+/// Renders finished reports, joined, as the flags say.
+pub(super) async fn render_again(config: Config) -> Result<Exit, Failure> {
+    let baseline = config.baseline.as_deref().map(Baseline::read).transpose()?;
+    let finished = Finished::read_all(&config.from)?;
+    let mut config = config;
+    let holds = Holds { change: finished.holds.change || baseline.is_some(), ..finished.holds };
+    let groups = match &config.groups_by {
+        None => None,
+        Some(by) => Some(grouped(by, &holds)?),
+    };
+    config.layout.columns = Columns::of(&holds);
+    let mut rows = finished.rows;
+    if baseline.is_some() {
+        // What was gone then is not in this report's roster.
+        rows.retain(|row| !row.is_gone());
+    }
+    let incomplete = rows.iter().any(|row| row.status == Status::Skipped && !row.is_gone());
+    let meta = meta(&config, finished.meta.as_ref());
+    let mut tally = Tally::new(&config, groups, baseline.map(Arc::new), Evidence::default());
+    if tally.summary.drift.is_none() && holds.change {
+        let baseline = meta.baseline.clone().unwrap_or_else(|| "an earlier report".into());
+        tally.summary.drift = Some(Drift { baseline, ..Drift::default() });
+    }
+    let mut sinks = opened(&config, &meta)?;
+    let mut problems = Vec::new();
+    while !rows.is_empty() {
+        let rest = rows.split_off(rows.len().min(BATCH));
+        let news = News::Rows(tally.take(std::mem::replace(&mut rows, rest)));
+        sinks = hand_on(&news, sinks, &mut problems).await;
+    }
+    let gone = News::Rows(tally.gone(config.reading.shard));
+    sinks = hand_on(&gone, sinks, &mut problems).await;
+    let Tally { mut summary, rules, .. } = tally;
+    let totals = finished.totals.unwrap_or_default();
+    (summary.duplicates, summary.requests) = (totals.duplicates, totals.requests);
+    (summary.points, summary.seconds) = (totals.points, totals.seconds);
+    summary.kept = totals.kept.unwrap_or(0);
+    summary.no_longer_asked = totals.no_longer_asked.unwrap_or(0);
+
+    let outcome = Outcome { summary, rules, sinks, whole: true, problems, ..Outcome::default() };
+    let exit = conclude(outcome, &config).await;
+    Ok(if incomplete { exit.or(Exit::Incomplete) } else { exit })
+}
+
+/// The column to group by, which has to be one that the report carries.
+fn grouped(by: &Groups, holds: &Holds) -> Result<Groups, Failure> {
+    let same = |name: &String| name.to_lowercase() == by.by().to_lowercase();
+    let column = holds.carried.iter().position(same);
+    let column = column.ok_or_else(|| {
+        let carried = if holds.carried.is_empty() { "nothing".into() } else { holds.carried.join(", ") };
+        Failure::NotCarried(by.by().to_owned(), carried)
+    })?;
+    Ok(Groups::new(by.by().to_owned(), column))
+}
+
+/// What the report says of its run, or else of this one.
+fn meta(config: &Config, told: Option<&serde_json::Value>) -> Meta {
+    let of_the_run = told.and_then(|meta| Meta::read(meta, config.baseline.as_deref()));
+    of_the_run.unwrap_or_else(|| Meta {
+        from: config.from.iter().map(|path| path.display().to_string()).collect(),
+        baseline: config.baseline.as_ref().map(|path| path.display().to_string()),
+        started: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
+        ..Meta::default()
+    })
+}
