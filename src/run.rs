@@ -140,7 +140,8 @@ async fn work(
     drop(shown);
     let seconds = begun.elapsed().as_secs_f64();
     outcome.summary.seconds = Some((seconds * 1000.0).round() / 1000.0);
-    if let Err(error) = evidence.finish(&meta, &mut outcome.summary) {
+    let broken = matches!(outcome.stop, Some(Stop::RecordingFailed(_)));
+    if !broken && let Err(error) = evidence.finish(&meta, &mut outcome.summary) {
         outcome.problems.push(format!("cannot write down what belongs to the recording: {}", reason(&error)));
     }
     Ok(conclude(outcome, config).await)
