@@ -55,6 +55,16 @@ pub struct Cli {
     #[arg(long = "team", value_name = "ORG/TEAM", value_parser = ValueParser::new(team), help_heading = "Whom to count")]
     pub teams: Vec<Group>,
 
+    /// The first column of the rows of --query in this database: sqlite:FILE, postgres://…
+    #[cfg(feature = "sql")]
+    #[arg(long, value_name = "URL", requires = "query", help_heading = "Whom to count")]
+    pub sql: Option<String>,
+
+    /// What to ask the database of --sql; further columns can be carried
+    #[cfg(feature = "sql")]
+    #[arg(long, value_name = "SQL", requires = "sql", help_heading = "Whom to count")]
+    pub query: Option<String>,
+
     /// Only the I-th of N parts of the roster, by a stable hash of the login: 1/8, 2/8 … on eight machines
     #[arg(long, value_name = "I/N", help_heading = "Whom to count")]
     pub shard: Option<Shard>,
@@ -148,6 +158,16 @@ pub struct Cli {
     #[arg(short, long = "output", value_name = "FILE", help_heading = WHAT)]
     pub outputs: Vec<PathBuf>,
 
+    /// Append the run to a database: sqlite:FILE, postgres://…
+    #[cfg(feature = "sql")]
+    #[arg(long, value_name = "URL", help_heading = WHAT)]
+    pub save: Option<String>,
+
+    /// The name of the run in that database, by which the shards of one find each other
+    #[cfg(feature = "sql")]
+    #[arg(long, value_name = "NAME", requires = "save", help_heading = WHAT)]
+    pub run_name: Option<String>,
+
     /// Go on with the .ndjson output: keep its good rows and ask for the rest
     #[arg(long, help_heading = OVER)]
     pub resume: bool,
@@ -156,8 +176,9 @@ pub struct Cli {
     #[arg(long, value_name = "DURATION", requires = "resume", value_parser = ValueParser::new(span), help_heading = OVER)]
     pub max_age: Option<Duration>,
 
-    /// Compare with an earlier report (.ndjson, .json, .csv, .tsv): columns was and change
-    #[arg(long, value_name = "FILE", help_heading = OVER)]
+    /// Compare with an earlier report (.ndjson, .json, .csv, .tsv), or with the last complete run of a
+    /// database: columns was and change
+    #[arg(long, value_name = "FILE|URL", help_heading = OVER)]
     pub baseline: Option<PathBuf>,
 
     /// End with status 3 where a rule holds

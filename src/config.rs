@@ -1,6 +1,7 @@
 //! Flags and environment made one validated [`Config`]. From here on nothing is checked again.
 
 mod carry;
+mod database;
 mod error;
 mod look;
 mod network;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+pub use self::database::Databases;
 pub use self::error::ConfigError;
 use self::token::AppFlags;
 use crate::cli::{Cli, Way};
@@ -32,6 +34,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// Organisations and teams to count the members of.
     pub groups: Vec<Group>,
+    /// Databases to read from and to save to.
+    pub databases: Databases,
     /// How lists are read.
     pub reading: Reading,
     /// How to ask.
@@ -90,6 +94,15 @@ impl Config {
         Some((only, only.path.as_deref()?))
     }
 
+    /// The name of the report to compare with, for people.
+    #[must_use]
+    pub fn compared_with(&self) -> Option<String> {
+        let name = self.baseline.as_ref()?.display().to_string();
+        #[cfg(feature = "sql")]
+        let name = crate::sql::without_password(&name);
+        Some(name)
+    }
+
     /// Which rows of the journal are kept.
     #[must_use]
     pub fn wants(&self) -> Wants {
@@ -102,8 +115,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the flag's value or the variable, and the way out.
     pub fn new(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let databases = Databases::of(&cli)?;
+        let elsewhere = databases.name_logins();
         let source = network::source(cli.record, cli.replay)?;
         let api = network::api(cli.api_url.as_deref(), cli.host.as_deref(), &source, env)?;
+        let replayed = matches!(source, transport::Source::Replay(_));
         let app = AppFlags { id: cli.app_id, key: cli.app_key, installation: cli.installation };
         let credentials = match source {
             transport::Source::Replay(_) => None,
@@ -123,7 +139,7 @@ impl Config {
         let sources: Vec<_> = roster.chain(cli.files.into_iter().map(Source::File)).collect();
         let groups: Vec<_> = cli.members.into_iter().chain(cli.teams).collect();
         let again = !cli.from.is_empty();
-        if sources.is_empty() && groups.is_empty() && !again {
+        if sources.is_empty() && groups.is_empty() && !elsewhere && !again {
             return Err(ConfigError::NoLogins);
         }
         let reports = reports(cli.format, &cli.outputs)?;
@@ -132,26 +148,15 @@ impl Config {
         }
         let measures = Measures { breakdown: cli.breakdown, private: cli.private };
         let order = order(cli.sort, cli.top, (!again).then_some(measures))?;
-        let replayed = matches!(source, transport::Source::Replay(_));
-        if cli.private && cli.api == Way::Rest {
-            return Err(ConfigError::PrivateByRest);
-        }
-        if credentials.is_none() && !replayed {
-            if cli.private {
-                return Err(ConfigError::NeedsToken("--private"));
-            }
-            if cli.verify > 0 {
-                return Err(ConfigError::NeedsToken("--verify"));
-            }
-        }
+        check_token((cli.api, cli.private, cli.verify > 0), credentials.is_some() || replayed)?;
         if cli.resume {
             check_journal(&reports)?;
         }
         let (carry, groups_by) = carry::carry(&cli.carry, cli.group_by.as_deref())?;
         let flags = [
             ("--login-column", cli.login_column.is_some()),
-            ("--group-by", cli.group_by.is_some() && !again),
-            ("--carry", !carry.is_empty() && !again),
+            ("--group-by", cli.group_by.is_some() && !again && !elsewhere),
+            ("--carry", !carry.is_empty() && !again && !elsewhere),
         ];
         let for_sheets = flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
         check_lists(&sources, &reports, for_sheets)?;
@@ -165,6 +170,7 @@ impl Config {
         Ok(Self {
             sources,
             groups,
+            databases,
             reading: Reading {
                 site: api.site().to_owned(),
                 shard: cli.shard,
@@ -211,6 +217,20 @@ fn is_evidence(source: &transport::Source) -> bool {
         transport::Source::Record(_) => true,
         transport::Source::Replay(folder) => folder.join(MANIFEST).is_file(),
     }
+}
+
+/// Whether there is a token for what needs one.
+fn check_token((api, private, verify): (Way, bool, bool), token: bool) -> Result<(), ConfigError> {
+    if private && api == Way::Rest {
+        return Err(ConfigError::PrivateByRest);
+    }
+    if private && !token {
+        return Err(ConfigError::NeedsToken("--private"));
+    }
+    if verify && !token {
+        return Err(ConfigError::NeedsToken("--verify"));
+    }
+    Ok(())
 }
 
 /// The rules of `--fail-on`.

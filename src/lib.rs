@@ -32,6 +32,7 @@
 //! | [`render`], [`output`] | formats, and the files that they go to |
 //! | [`drift`] | what has changed since an earlier report, and rules on which a run fails |
 //! | [`journal`] | the `.ndjson` report that a killed run goes on with |
+//! | `store`, `sql` | runs that are saved to a database (with the feature `sql`) |
 //! | [`progress`], [`exit`], [`text`] | the bar, the exit statuses, text for people |
 
 pub mod cli;
@@ -49,6 +50,10 @@ pub mod render;
 pub mod report;
 pub mod roster;
 pub mod run;
+#[cfg(feature = "sql")]
+pub mod sql;
+#[cfg(feature = "sql")]
+pub mod store;
 pub mod text;
 
 pub use lookup::lookup;

@@ -13,6 +13,10 @@ pub(crate) use self::file::{beside, resolved};
 use crate::journal::Journal;
 use crate::render::{Format, Layout, Meta, Output, Renderer, renderer};
 use crate::report::{Row, Summary};
+#[cfg(feature = "sql")]
+use crate::sql::SqlError;
+#[cfg(feature = "sql")]
+use crate::store::{Saving, Store};
 use crate::text;
 
 /// A report that was asked for.
@@ -82,6 +86,8 @@ enum Message {
 enum Writer {
     Renderer(Box<dyn Renderer + Send>),
     Journal(Box<Journal>),
+    #[cfg(feature = "sql")]
+    Store(Box<Store>),
 }
 
 /// Batches of rows that wait for the writer.
@@ -121,14 +127,32 @@ impl Sink {
         Self::writing(report, Writer::Journal(Box::new(journal)), None)
     }
 
+    /// Saves the run to a database.
+    ///
+    /// # Errors
+    /// [`Unwritable`] where that cannot be reached, or lets nobody write.
+    #[cfg(feature = "sql")]
+    pub async fn saving(saving: &Saving, layout: &Layout, meta: &Meta) -> Result<Self, Unwritable> {
+        let name = saving.address.to_string();
+        let (saving, columns, meta) = (saving.clone(), layout.columns.clone(), meta.clone());
+        let opened = tokio::task::spawn_blocking(move || Store::open(&saving, &columns, &meta)).await;
+        let opened = opened.map_err(io::Error::other).and_then(|opened| opened.map_err(io::Error::other));
+        let store = opened.map_err(|cause| Unwritable::new(name.clone(), &cause))?;
+        Ok(Self { is_file: true, ..Self::on_a_thread(name, Writer::Store(Box::new(store))) })
+    }
+
     fn writing(report: &Report, by: Writer, unfinished: Option<(NamedTempFile, PathBuf)>) -> Self {
+        let (is_table, is_file) = (report.format == Format::Table, report.path.is_some());
+        Self { unfinished, is_table, is_file, ..Self::on_a_thread(report.name(), by) }
+    }
+
+    fn on_a_thread(name: String, by: Writer) -> Self {
         let is_journal = matches!(by, Writer::Journal(_));
         let failure = Arc::<OnceLock<_>>::default();
         let (writer, messages) = mpsc::channel(WAITING);
         let told = Arc::clone(&failure);
         std::thread::spawn(move || write(by, messages, &told));
-        let (is_table, is_file) = (report.format == Format::Table, report.path.is_some());
-        Self { name: report.name(), writer, failure, unfinished, is_table, is_file, is_journal }
+        Self { name, writer, failure, unfinished: None, is_table: false, is_file: false, is_journal }
     }
 
     /// Whether it shows nothing before its end, so that a run without any answer may leave it out.
@@ -217,12 +241,21 @@ fn write(mut writer: Writer, mut messages: mpsc::Receiver<Message>, failure: &On
                 if written.is_ok() && messages.is_empty() { renderer.flush() } else { written }
             }
             (Message::Early(rows), Writer::Journal(journal)) => journal.early(&rows),
-            (Message::Early(_), Writer::Renderer(_)) => Ok(()),
+            (Message::Early(_), _) => Ok(()),
+            #[cfg(feature = "sql")]
+            (Message::Rows(rows), Writer::Store(store)) => {
+                store.rows(&rows, !messages.is_empty()).map_err(|error| not_saved(&error, store))
+            }
             (Message::Finish(summary, whole, done), _) => {
                 // Either way the file is closed before it gets its name.
                 let finished = match writer {
                     Writer::Journal(journal) => journal.finish(whole),
                     Writer::Renderer(mut renderer) => renderer.finish(&summary),
+                    #[cfg(feature = "sql")]
+                    Writer::Store(store) => {
+                        let saved = store.saved();
+                        store.finish(&summary).map_err(|error| after(&error, saved))
+                    }
                 };
                 match finished {
                     Ok(()) => {
@@ -235,8 +268,11 @@ fn write(mut writer: Writer, mut messages: mpsc::Receiver<Message>, failure: &On
                 return;
             }
             (Message::Abandon(done), _) => {
-                if let Writer::Journal(journal) = writer {
-                    journal.abandon();
+                match writer {
+                    Writer::Journal(journal) => journal.abandon(),
+                    Writer::Renderer(_) => {}
+                    #[cfg(feature = "sql")]
+                    Writer::Store(store) => store.abandon(),
                 }
                 let _ = done.send(());
                 return;
@@ -247,4 +283,18 @@ fn write(mut writer: Writer, mut messages: mpsc::Receiver<Message>, failure: &On
             return;
         }
     }
+}
+
+/// What a person needs to know of a run that is not in the database.
+#[cfg(feature = "sql")]
+fn not_saved(error: &SqlError, store: &Store) -> io::Error {
+    after(error, store.saved())
+}
+
+#[cfg(feature = "sql")]
+fn after(error: &SqlError, saved: u64) -> io::Error {
+    let rows = text::counted(saved, "row", "rows");
+    io::Error::other(format!(
+        "{error}; {rows} of this run are saved and no more, and it is not marked complete; save its report afterwards with --from REPORT --save"
+    ))
 }

@@ -85,9 +85,9 @@ impl Default for Meta {
 impl Meta {
     /// Reads what a JSON report says of its run, which is now compared with `baseline`, if with any.
     #[must_use]
-    pub fn read(meta: &serde_json::Value, baseline: Option<&Path>) -> Option<Self> {
+    pub fn read(meta: &serde_json::Value, baseline: Option<String>) -> Option<Self> {
         let meta = Self::deserialize(meta).ok()?;
-        let baseline = baseline.map(|path| path.display().to_string()).or_else(|| meta.baseline.clone());
+        let baseline = baseline.or_else(|| meta.baseline.clone());
         Some(Self { baseline, ..meta })
     }
 }

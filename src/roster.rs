@@ -9,6 +9,8 @@ mod entry;
 mod notes;
 mod seen;
 mod shard;
+#[cfg(feature = "sql")]
+mod sql;
 mod text;
 
 use std::fs::File;
@@ -90,6 +92,8 @@ pub struct Roster {
     shard: Option<Shard>,
     /// Where the profiles are.
     site: Arc<str>,
+    /// Logins that come from a database.
+    queried: Option<mpsc::Receiver<Vec<Entry>>>,
     notes: Arc<Notes>,
 }
 
@@ -107,6 +111,7 @@ impl Roster {
             endless: false,
             shard: reading.shard,
             site: reading.site.as_str().into(),
+            queried: None,
             notes: Arc::default(),
         };
         for source in sources {
@@ -150,6 +155,22 @@ impl Roster {
         self
     }
 
+    /// Adds the logins of a query's rows, behind those of the lists.
+    ///
+    /// # Errors
+    /// [`Unreadable`] where the database or the query is no good.
+    #[cfg(feature = "sql")]
+    pub async fn querying(
+        mut self,
+        address: crate::sql::Address,
+        query: String,
+        reading: &Reading,
+    ) -> Result<Self, Unreadable> {
+        self.queried = Some(sql::open(address, query, reading, Arc::clone(&self.notes)).await?);
+        self.endless = true;
+        Ok(self)
+    }
+
     /// What will be known when the roster has been read.
     #[must_use]
     pub fn notes(&self) -> Arc<Notes> {
@@ -188,7 +209,9 @@ impl Roster {
             ended.end();
             Poll::Ready(None)
         });
-        typed.chain(lines(self.lists, site, Arc::clone(&notes))).chain(end).filter(move |entry| {
+        let listed = lines(self.lists, site, Arc::clone(&notes));
+        let queried = stream::iter(self.queried).flat_map(batches);
+        typed.chain(listed).chain(queried).chain(end).filter(move |entry| {
             if shard.is_some_and(|shard| !shard.holds(entry)) {
                 return std::future::ready(false);
             }
@@ -213,7 +236,7 @@ fn open(path: &Path) -> io::Result<(File, bool)> {
 
 /// Reads lists on a thread of their own: reading standard input blocks, and may do so for ever.
 fn lines(lists: Vec<(PathBuf, List)>, site: Arc<str>, notes: Arc<Notes>) -> impl Stream<Item = Entry> + Send {
-    let (sender, mut receiver) = mpsc::channel::<Vec<Entry>>(READ_AHEAD);
+    let (sender, receiver) = mpsc::channel::<Vec<Entry>>(READ_AHEAD);
     if !lists.is_empty() {
         std::thread::spawn(move || {
             for (path, list) in lists {
@@ -235,6 +258,10 @@ fn lines(lists: Vec<(PathBuf, List)>, site: Arc<str>, notes: Arc<Notes>) -> impl
             }
         });
     }
+    batches(receiver)
+}
+
+fn batches(mut receiver: mpsc::Receiver<Vec<Entry>>) -> impl Stream<Item = Entry> + Send {
     stream::poll_fn(move |context| receiver.poll_recv(context)).flat_map(stream::iter)
 }
 

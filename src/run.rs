@@ -59,6 +59,10 @@ pub enum Failure {
     /// An earlier report cannot be read.
     #[error(transparent)]
     Report(#[from] NotAReport),
+    /// A database with an earlier run cannot be read.
+    #[cfg(feature = "sql")]
+    #[error("cannot read the last run in {0}: {1}")]
+    Database(String, String),
     /// A report has no such column.
     #[error("cannot group by {0}: the report carries {1}")]
     NotCarried(String, String),
@@ -79,6 +83,11 @@ pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
         return render_again(config).await;
     }
     let roster = Roster::open(&config.sources, &config.reading)?;
+    #[cfg(feature = "sql")]
+    let roster = match config.databases.queried.clone() {
+        Some((address, query)) => roster.querying(address, query, &config.reading).await?,
+        None => roster,
+    };
     let client = Client::new(config.settings.clone())?;
     let interrupted = async {
         let stop = interruption().await;
@@ -104,7 +113,7 @@ async fn work(
     progress: &Progress,
     begun: Instant,
 ) -> Result<Exit, Failure> {
-    let baseline = config.baseline.as_deref().map(Baseline::read).transpose()?.map(Arc::new);
+    let baseline = baseline(config).await?.map(Arc::new);
     let listed = list(client, config).await?;
     let stop = client.governor().stop();
     let Some(listed) = listed.filter(|_| stop.is_none() || config.groups.is_empty()) else {
@@ -122,7 +131,7 @@ async fn work(
     let evidence = Evidence::of(&config.settings.source);
     let mut meta = meta(config, client).await;
     evidence.told(&mut meta);
-    let (sinks, kept) = open(config, &meta)?;
+    let (sinks, kept) = open(config, &meta).await?;
     let replayed = matches!(config.settings.source, Source::Replay(_));
     if config.settings.measures.breakdown && config.settings.via == Via::Rest && !replayed && !config.quiet {
         say(
@@ -185,17 +194,51 @@ async fn meta(config: &Config, client: &Client) -> Meta {
         Source::Replay(folder) | Source::Record(folder) => Some(folder.display().to_string()),
     };
     let api = Some(config.settings.api.to_string());
-    let baseline = config.baseline.as_ref().map(|path| path.display().to_string());
-    Meta { api, whose, exchanges, baseline, started, ..Meta::default() }
+    Meta { api, whose, exchanges, baseline: config.compared_with(), started, ..Meta::default() }
+}
+
+/// The report to compare with.
+#[cfg_attr(not(feature = "sql"), expect(clippy::unused_async, reason = "a database is waited for"))]
+async fn baseline(config: &Config) -> Result<Option<Baseline>, Failure> {
+    let Some(path) = &config.baseline else { return Ok(None) };
+    #[cfg(feature = "sql")]
+    if let Some(url) = path.to_str().filter(|url| crate::sql::Address::is_meant(url)) {
+        let unreadable = |reason: String| Failure::Database(crate::sql::without_password(url), reason);
+        let address: crate::sql::Address =
+            url.parse().map_err(|error: crate::sql::NotADatabase| unreadable(error.to_string()))?;
+        let rows =
+            crate::store::last_complete(&address).await.map_err(|error| unreadable(error.to_string()))?;
+        return Ok(Some(Baseline::of(address.to_string(), rows)));
+    }
+    Ok(Some(Baseline::read(path)?))
 }
 
 /// Opens what is written to.
-fn opened(config: &Config, meta: &Meta) -> Result<Vec<Sink>, Failure> {
-    config.reports.iter().map(|report| Ok(Sink::open(report, &config.layout, meta)?)).collect()
+async fn opened(config: &Config, meta: &Meta) -> Result<Vec<Sink>, Failure> {
+    let reports = config.reports.iter();
+    let mut sinks =
+        reports.map(|report| Sink::open(report, &config.layout, meta)).collect::<Result<Vec<_>, _>>()?;
+    save(config, meta, &mut sinks).await?;
+    Ok(sinks)
+}
+
+/// Opens the database that the run is saved to.
+#[cfg(feature = "sql")]
+async fn save(config: &Config, meta: &Meta, sinks: &mut Vec<Sink>) -> Result<(), Failure> {
+    if let Some(saving) = &config.databases.saving {
+        sinks.push(Sink::saving(saving, &config.layout, meta).await?);
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "sql"))]
+#[expect(clippy::unused_async, reason = "a database is waited for")]
+async fn save(_: &Config, _: &Meta, _: &mut Vec<Sink>) -> Result<(), Failure> {
+    Ok(())
 }
 
 /// Opens what is written to, and the rows that are kept from an earlier run.
-fn open(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Kept>), Failure> {
+async fn open(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Kept>), Failure> {
     let (mut sinks, mut kept) = (Vec::new(), None);
     let journal = config.journal().filter(|_| config.resume);
     for report in &config.reports {
@@ -208,5 +251,6 @@ fn open(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Kept>), Failu
             _ => sinks.push(Sink::open(report, &config.layout, meta)?),
         }
     }
+    save(config, meta, &mut sinks).await?;
     Ok((sinks, kept))
 }

@@ -52,6 +52,15 @@ pub enum ConfigError {
         /// Why.
         reason: String,
     },
+    /// No address of a database.
+    #[cfg(feature = "sql")]
+    #[error("cannot use the database {url:?}: {reason}")]
+    NotADatabase {
+        /// As it was given, without a password.
+        url: String,
+        /// What is wrong with it.
+        reason: crate::sql::NotADatabase,
+    },
     /// Something needs a token, and there is none.
     #[error("{0} needs a token, and there is none: put one into GH_TOKEN")]
     NeedsToken(&'static str),
@@ -62,7 +71,7 @@ pub enum ConfigError {
     #[error("--sort {0} needs {1}")]
     NotCounted(&'static str, &'static str),
     /// A column of nothing.
-    #[error("{0} is for lists that end in .csv or .tsv, and there is none")]
+    #[error("{0} is for lists that end in .csv or .tsv, and for --sql, and there is none")]
     NoSheet(&'static str),
     /// A rule that makes no sense.
     #[error(transparent)]

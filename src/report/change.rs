@@ -55,6 +55,16 @@ impl Change {
     }
 }
 
+/// As it stands in reports.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::By(difference) => write!(f, "{difference}"),
+            other => f.write_str(other.word().unwrap_or_default()),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Change {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

@@ -10,7 +10,6 @@ use super::evidence::Evidence;
 use super::tally::Tally;
 use super::{Failure, opened};
 use crate::config::Config;
-use crate::drift::Baseline;
 use crate::exit::Exit;
 use crate::render::Meta;
 use crate::report::{Columns, Drift, Finished, Groups, Holds, Status};
@@ -20,7 +19,7 @@ const BATCH: usize = 512;
 
 /// Renders finished reports, joined, as the flags say.
 pub(super) async fn render_again(config: Config) -> Result<Exit, Failure> {
-    let baseline = config.baseline.as_deref().map(Baseline::read).transpose()?;
+    let baseline = super::baseline(&config).await?;
     let finished = Finished::read_all(&config.from)?;
     let mut config = config;
     let holds = Holds { change: finished.holds.change || baseline.is_some(), ..finished.holds };
@@ -41,7 +40,7 @@ pub(super) async fn render_again(config: Config) -> Result<Exit, Failure> {
         let baseline = meta.baseline.clone().unwrap_or_else(|| "an earlier report".into());
         tally.summary.drift = Some(Drift { baseline, ..Drift::default() });
     }
-    let mut sinks = opened(&config, &meta)?;
+    let mut sinks = opened(&config, &meta).await?;
     let mut problems = Vec::new();
     while !rows.is_empty() {
         let rest = rows.split_off(rows.len().min(BATCH));
@@ -75,10 +74,10 @@ fn grouped(by: &Groups, holds: &Holds) -> Result<Groups, Failure> {
 
 /// What the report says of its run, or else of this one.
 fn meta(config: &Config, told: Option<&serde_json::Value>) -> Meta {
-    let of_the_run = told.and_then(|meta| Meta::read(meta, config.baseline.as_deref()));
+    let of_the_run = told.and_then(|meta| Meta::read(meta, config.compared_with()));
     of_the_run.unwrap_or_else(|| Meta {
         from: config.from.iter().map(|path| path.display().to_string()).collect(),
-        baseline: config.baseline.as_ref().map(|path| path.display().to_string()),
+        baseline: config.compared_with(),
         started: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
         ..Meta::default()
     })

@@ -94,7 +94,11 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
 /// The command that goes on with this run, where it keeps a journal.
 fn advice(config: &Config) -> Option<String> {
     config.journal()?;
-    let mut words: Vec<_> = config.command.iter().map(|word| quoted(word)).collect();
+    #[cfg(feature = "sql")]
+    let command: Vec<_> = config.command.iter().map(|word| crate::sql::without_password(word)).collect();
+    #[cfg(not(feature = "sql"))]
+    let command = &config.command;
+    let mut words: Vec<_> = command.iter().map(|word| quoted(word)).collect();
     if !config.resume {
         // Behind a `--` it would be a login.
         words.insert(1.min(words.len()), "--resume".into());

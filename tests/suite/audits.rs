@@ -296,3 +296,59 @@ fn a_recorded_run_is_played_back_byte_for_byte_but_for_at() {
         assert_eq!(rows_of(&part.stdout), 2);
     }
 }
+
+/// The script of the recipe's audit, as GitHub runs it: by bash that ends at the first failure.
+fn weekly() -> String {
+    let recipe = std::fs::read_to_string(audit("weekly.yml")).unwrap();
+    let script = recipe.split("        run: |\n").nth(1).unwrap();
+    let script = script.lines().take_while(|line| line.starts_with("          "));
+    let script: Vec<_> = script.map(|line| &line[10..]).collect();
+    script.join("\n")
+}
+
+#[test]
+#[cfg(unix)]
+fn the_weekly_recipe_keeps_a_baseline_and_fails_on_what_needs_attention() {
+    let folder = Folder::new();
+    let fake = Fake::well_behaved();
+    let bin = Path::new(env!("CARGO_BIN_EXE_ghrepos")).parent().unwrap().display().to_string();
+    let week = |team: &str| {
+        std::fs::write(folder.at("team.csv"), format!("login,team\n{team}")).unwrap();
+        let script = weekly().replace("ghrepos -f", &format!("ghrepos --api-url {} -f", fake.url()));
+        let run = std::process::Command::new("bash")
+            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script])
+            .current_dir(folder.0.path())
+            .env_clear()
+            .env("PATH", format!("{bin}:/usr/bin:/bin"))
+            .env("LANG", "C.UTF-8")
+            .env("GH_TOKEN", "ghp_sample")
+            .env("RULES", "new>0,gone>0,replaced>0,change>50%,failed>0")
+            .env("GITHUB_STEP_SUMMARY", folder.at("summary.md"))
+            .output()
+            .unwrap();
+        (
+            run.status.code().unwrap(),
+            String::from_utf8(run.stdout).unwrap() + &String::from_utf8(run.stderr).unwrap(),
+        )
+    };
+    let (status, told) = week("user-1,core\nuser-2,web\nmissing-1,web\n");
+    assert_eq!(status, 0, "{told}");
+    let (status, told) = week("user-1,core\nuser-2,web\nmissing-1,web\n");
+    assert_eq!(status, 0, "{told}");
+    let (status, told) = week("user-1,core\nuser-3,web\nmissing-1,web\n");
+    assert_eq!(status, 3, "{told}");
+    assert!(
+        told.contains("--fail-on new>0: 1 login: user-3")
+            && told.contains("--fail-on gone>0: 1 login: user-2"),
+        "{told}"
+    );
+    let summary = std::fs::read_to_string(folder.at("summary.md")).unwrap();
+    assert_eq!(summary.matches("### Repositories of the team").count(), 3);
+    assert!(summary.contains("1 of 2 counted"), "{summary}");
+    // What needed attention once is the baseline of the next week.
+    let (status, told) = week("user-1,core\nuser-3,web\nmissing-1,web\n");
+    assert_eq!(status, 0, "{told}");
+    let (status, told) = week("user-1,core\nuser-3,web,extra\n\"open\n");
+    assert_eq!(status, 2, "{told}");
+    assert!(std::fs::read_to_string(folder.at("audit/last.ndjson")).unwrap().contains("user-3"));
+}

@@ -18,6 +18,7 @@ mod answers;
 mod apps;
 mod audits;
 mod batches;
+mod databases;
 mod faults;
 mod groups;
 mod hosts;

@@ -1,0 +1,57 @@
+//! Databases: rosters from them, runs saved to them.
+
+use super::ConfigError;
+use crate::cli::Cli;
+#[cfg(feature = "sql")]
+use crate::sql::Address;
+#[cfg(feature = "sql")]
+use crate::store::Saving;
+
+/// The databases of a run; without the feature `sql` there are none.
+#[derive(Clone, Debug, Default)]
+pub struct Databases {
+    /// Where logins come from: a database, and what it is asked.
+    #[cfg(feature = "sql")]
+    pub queried: Option<(Address, String)>,
+    /// Where the run is saved.
+    #[cfg(feature = "sql")]
+    pub saving: Option<Saving>,
+}
+
+#[cfg(feature = "sql")]
+impl Databases {
+    pub(super) fn of(cli: &Cli) -> Result<Self, ConfigError> {
+        let address = |url: &String| {
+            let shown = || crate::sql::without_password(url);
+            url.parse().map_err(|reason| ConfigError::NotADatabase { url: shown(), reason })
+        };
+        let asked = cli.sql.as_ref().zip(cli.query.clone());
+        let queried = asked.map(|(url, query)| Ok::<_, ConfigError>((address(url)?, query))).transpose()?;
+        let saved = |url| {
+            Ok::<_, ConfigError>(Saving {
+                address: address(url)?,
+                name: cli.run_name.clone(),
+                shard: cli.shard,
+            })
+        };
+        Ok(Self { queried, saving: cli.save.as_ref().map(saved).transpose()? })
+    }
+
+    /// Whether logins come from one.
+    pub(super) fn name_logins(&self) -> bool {
+        self.queried.is_some()
+    }
+}
+
+#[cfg(not(feature = "sql"))]
+impl Databases {
+    #[expect(clippy::unnecessary_wraps, reason = "with databases it may fail")]
+    pub(super) fn of(_: &Cli) -> Result<Self, ConfigError> {
+        Ok(Self::default())
+    }
+
+    #[expect(clippy::unused_self, reason = "with databases there may be one")]
+    pub(super) fn name_logins(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,379 @@
+//! Runs that are saved to a database.
+//!
+//! Rows are written as they come, a transaction for each batch. A run is marked complete only at its end,
+//! and several runs, or several shards of one, can be saved at once. The tables are described in
+//! [`schema`].
+
+pub mod schema;
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::render::Meta;
+use crate::report::{Columns, Row, Status, Summary};
+use crate::roster::Shard;
+use crate::sql::{Access, Address, Connection, SqlError};
+
+/// Rows that are written together.
+const BATCH: usize = 2048;
+/// What is there is written no more often, unless it is a batch.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Where a run is saved, and as what.
+#[derive(Clone, Debug)]
+pub struct Saving {
+    /// The database.
+    pub address: Address,
+    /// The run's name, by which its shards find each other.
+    pub name: Option<String>,
+    /// Which part of it this is.
+    pub shard: Option<Shard>,
+}
+
+/// A run that is being saved, on a thread of its own.
+pub(crate) struct Store {
+    runtime: Runtime,
+    connection: Connection,
+    /// The run's id, as text: a parameter.
+    run: String,
+    part: String,
+    columns: Columns,
+    waiting: Vec<Row>,
+    /// The statement for a whole batch.
+    statement: Option<String>,
+    /// When rows were written last.
+    last: Instant,
+    saved: u64,
+}
+
+/// A row, as the statements below take it.
+#[derive(Serialize)]
+struct Saved<'a> {
+    key: &'a str,
+    login: &'a str,
+    status: &'static str,
+    kind: Option<&'static str>,
+    account: Option<u64>,
+    public_repos: Option<u64>,
+    sources: Option<u64>,
+    forks: Option<u64>,
+    archived: Option<u64>,
+    private_repos: Option<u64>,
+    carried: Option<Map<String, Value>>,
+    was: Option<u64>,
+    change: Option<String>,
+    verified: Option<bool>,
+    error: Option<&'a str>,
+    via: Option<&'static str>,
+    at: Option<Timestamp>,
+    attempts: u32,
+    exchange: Option<&'a str>,
+}
+
+/// The columns of `counts`, behind the run.
+const COLUMNS: usize = 19;
+/// Rows of a statement of `SQLite`, which takes 32,766 parameters.
+const ROWS: usize = 1024;
+
+// An answer takes the place of an earlier row, and no answer that of no answer.
+const CONFLICT: &str = "
+    ON CONFLICT (run, key) DO UPDATE SET login = excluded.login, status = excluded.status,
+        kind = excluded.kind, account = excluded.account, public_repos = excluded.public_repos,
+        sources = excluded.sources, forks = excluded.forks, archived = excluded.archived,
+        private_repos = excluded.private_repos, carried = excluded.carried, was = excluded.was,
+        change = excluded.change, verified = excluded.verified, error = excluded.error,
+        via = excluded.via, at = excluded.at, attempts = excluded.attempts, exchange = excluded.exchange
+    WHERE excluded.status IN ('ok', 'not_found', 'forbidden', 'invalid')
+        OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')";
+
+/// Inserts so many rows of a run. `SQLite` makes numbers of the texts by itself, as its columns want them.
+fn sqlite(rows: usize, run: &str) -> String {
+    let row = format!("({run}{})", ", ?".repeat(COLUMNS));
+    format!("INSERT INTO counts VALUES {}{CONFLICT}", vec![row; rows].join(", "))
+}
+
+const POSTGRES: &str = "
+    INSERT INTO counts SELECT CAST($1 AS BIGINT), row.*
+    FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, login TEXT, status TEXT, kind TEXT,
+        account NUMERIC, public_repos NUMERIC, sources NUMERIC, forks NUMERIC, archived NUMERIC,
+        private_repos NUMERIC, carried JSONB, was NUMERIC, change TEXT, verified BOOLEAN, error TEXT,
+        via TEXT, at TIMESTAMPTZ, attempts BIGINT, exchange TEXT)";
+
+impl Saved<'_> {
+    /// The cells of a row, as texts.
+    fn cells(self) -> [Option<String>; COLUMNS] {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let number = |number: Option<u64>| number.map(|number| number.to_string());
+        [
+            text(Some(self.key)),
+            text(Some(self.login)),
+            text(Some(self.status)),
+            text(self.kind),
+            number(self.account),
+            number(self.public_repos),
+            number(self.sources),
+            number(self.forks),
+            number(self.archived),
+            number(self.private_repos),
+            self.carried.map(|carried| Value::Object(carried).to_string()),
+            number(self.was),
+            self.change,
+            self.verified.map(|verified| u8::from(verified).to_string()),
+            text(self.error),
+            text(self.via),
+            self.at.map(|at| at.to_string()),
+            Some(self.attempts.to_string()),
+            text(self.exchange),
+        ]
+    }
+}
+
+impl Store {
+    /// Begins to save a run, or goes on with that of the same name. Blocks: not for a thread that runs
+    /// other tasks.
+    pub(crate) fn open(saving: &Saving, columns: &Columns, meta: &Meta) -> Result<Self, SqlError> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| SqlError(crate::text::reason(&error)))?;
+        let (connection, run) = runtime.block_on(begin(saving, meta))?;
+        let part = saving.shard.map_or(1, |shard| shard.part).to_string();
+        Ok(Self {
+            runtime,
+            connection,
+            run,
+            part,
+            columns: columns.clone(),
+            waiting: Vec::new(),
+            statement: None,
+            last: Instant::now(),
+            saved: 0,
+        })
+    }
+
+    /// Takes rows; `more` are on their way.
+    pub(crate) fn rows(&mut self, rows: &[Row], more: bool) -> Result<(), SqlError> {
+        self.waiting.extend_from_slice(rows);
+        if self.waiting.len() >= BATCH || (!more && self.last.elapsed() >= PATIENCE) {
+            self.last = Instant::now();
+            self.write()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write(&mut self) -> Result<(), SqlError> {
+        let rows = std::mem::take(&mut self.waiting);
+        for rows in rows.chunks(if self.connection.is_postgres() { BATCH } else { ROWS }) {
+            self.insert(rows)?;
+            self.saved += rows.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Inserts rows, in a statement that is a transaction.
+    fn insert(&mut self, rows: &[Row]) -> Result<(), SqlError> {
+        let keys: Vec<_> = rows.iter().map(Row::key).collect();
+        let rows = keys.iter().zip(rows).map(|(key, row)| saved(key, row, &self.columns));
+        if self.connection.is_postgres() {
+            let json = serde_json::to_string(&rows.collect::<Vec<_>>());
+            let json = json.map_err(|error| SqlError(error.to_string()))?;
+            let sql = self.statement.get_or_insert_with(|| format!("{POSTGRES}{CONFLICT}")).clone();
+            return self.runtime.block_on(self.connection.insert(
+                sql,
+                vec![Some(self.run.clone()), Some(json)],
+                true,
+            ));
+        }
+        let whole = keys.len() == ROWS;
+        let sql = if whole {
+            self.statement.get_or_insert_with(|| sqlite(ROWS, &self.run)).clone()
+        } else {
+            sqlite(keys.len(), &self.run)
+        };
+        let cells = rows.flat_map(Saved::cells).collect();
+        self.runtime.block_on(self.connection.insert(sql, cells, whole))
+    }
+
+    /// How many rows were saved.
+    pub(crate) fn saved(&self) -> u64 {
+        self.saved
+    }
+
+    /// Ends the run: it is complete, if every login was asked and all its other parts are.
+    pub(crate) fn finish(mut self, summary: &Summary) -> Result<(), SqlError> {
+        self.write()?;
+        let Self { runtime, mut connection, run, part, .. } = self;
+        runtime.block_on(async {
+            if summary.complete {
+                complete(&mut connection, &run, &part, summary).await?;
+            }
+            connection.close().await;
+            Ok(())
+        })
+    }
+
+    /// Nothing was learnt: a run that came to nothing leaves no trace.
+    pub(crate) fn abandon(self) {
+        let Self { runtime, mut connection, run, .. } = self;
+        runtime.block_on(async {
+            let empty = "DELETE FROM runs WHERE id = CAST($1 AS BIGINT)
+                AND NOT EXISTS (SELECT 1 FROM counts WHERE run = runs.id)";
+            let _ = connection.run(empty, &[Some(&run)]).await;
+            connection.close().await;
+        });
+    }
+}
+
+async fn begin(saving: &Saving, meta: &Meta) -> Result<(Connection, String), SqlError> {
+    let mut connection = Connection::open(&saving.address, Access::Write).await?;
+    schema::migrate(&mut connection).await?;
+    let parts = saving.shard.map_or(1, |shard| shard.of).to_string();
+    let started = meta.started.to_string();
+    let binds = [
+        saving.name.as_deref(),
+        Some(started.as_str()),
+        Some(parts.as_str()),
+        Some(meta.generator.as_str()),
+        meta.api.as_deref(),
+        meta.whose.viewer.as_deref(),
+        meta.whose.app.as_deref(),
+        meta.baseline.as_deref(),
+    ];
+    let insert = if connection.is_postgres() {
+        "INSERT INTO runs (name, started, parts, generator, api, viewer, app, baseline)
+         VALUES ($1, CAST($2 AS TIMESTAMPTZ), CAST($3 AS BIGINT), $4, $5, $6, $7, $8)
+         ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id"
+    } else {
+        "INSERT INTO runs (name, started, parts, generator, api, viewer, app, baseline)
+         VALUES ($1, $2, CAST($3 AS INTEGER), $4, $5, $6, $7, $8)
+         ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id"
+    };
+    let run =
+        connection.number(insert, &binds).await?.ok_or_else(|| SqlError("it gave the run no id".into()))?;
+    let run = run.to_string();
+    let of = connection.number("SELECT parts FROM runs WHERE id = CAST($1 AS BIGINT)", &[Some(&run)]).await?;
+    if of.map(|of| of.to_string()).as_deref() != Some(parts.as_str()) {
+        let name = saving.name.as_deref().unwrap_or_default();
+        let of = of.unwrap_or_default();
+        return Err(SqlError(format!(
+            "the run {name:?} there has {of} parts, and not {parts}; give another --run-name"
+        )));
+    }
+    Ok((connection, run))
+}
+
+async fn complete(
+    connection: &mut Connection,
+    run: &str,
+    part: &str,
+    summary: &Summary,
+) -> Result<(), SqlError> {
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string();
+    let number = |number: Option<u64>| number.map(|number| number.to_string());
+    let (logins, duplicates) = (summary.asked.to_string(), number(summary.duplicates));
+    let (requests, points) = (number(summary.requests), number(summary.points));
+    let seconds = summary.seconds.map(|seconds| seconds.to_string());
+    let postgres = connection.is_postgres();
+    connection.run(if postgres { "BEGIN" } else { "BEGIN IMMEDIATE" }, &[]).await?;
+    // Of two parts that end together the second sees the first.
+    let lock = "UPDATE runs SET name = name WHERE id = CAST($1 AS BIGINT)";
+    connection.run(lock, &[Some(run)]).await?;
+    let insert = if postgres {
+        "INSERT INTO parts VALUES (CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS TIMESTAMPTZ),
+            CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS BIGINT), CAST($8 AS DOUBLE PRECISION))
+         ON CONFLICT (run, part) DO UPDATE SET finished = excluded.finished, logins = excluded.logins,
+            duplicates = excluded.duplicates, requests = excluded.requests, points = excluded.points,
+            seconds = excluded.seconds"
+    } else {
+        "INSERT INTO parts VALUES (CAST($1 AS INTEGER), CAST($2 AS INTEGER), $3, CAST($4 AS INTEGER),
+            CAST($5 AS INTEGER), CAST($6 AS INTEGER), CAST($7 AS INTEGER), CAST($8 AS REAL))
+         ON CONFLICT (run, part) DO UPDATE SET finished = excluded.finished, logins = excluded.logins,
+            duplicates = excluded.duplicates, requests = excluded.requests, points = excluded.points,
+            seconds = excluded.seconds"
+    };
+    let binds = [
+        Some(run),
+        Some(part),
+        Some(now.as_str()),
+        Some(logins.as_str()),
+        duplicates.as_deref(),
+        requests.as_deref(),
+        points.as_deref(),
+        seconds.as_deref(),
+    ];
+    connection.run(insert, &binds).await?;
+    let mark = if postgres {
+        "UPDATE runs SET finished = CAST($2 AS TIMESTAMPTZ),
+            complete = (SELECT count(*) FROM parts WHERE run = runs.id) >= parts WHERE id = CAST($1 AS BIGINT)"
+    } else {
+        "UPDATE runs SET finished = $2,
+            complete = (SELECT count(*) FROM parts WHERE run = runs.id) >= parts WHERE id = CAST($1 AS INTEGER)"
+    };
+    connection.run(mark, &[Some(run), Some(&now)]).await?;
+    connection.run("COMMIT", &[]).await
+}
+
+fn saved<'a>(key: &'a str, row: &'a Row, columns: &Columns) -> Saved<'a> {
+    let text = |text: &Option<Box<str>>| text.as_deref().map_or(Value::Null, Value::from);
+    let carried = || {
+        let cells = columns.carried().iter().enumerate();
+        cells.map(|(at, name)| (name.clone(), row.carried.get(at).map_or(Value::Null, text))).collect()
+    };
+    Saved {
+        key,
+        login: &row.login,
+        status: row.status.as_str(),
+        kind: row.kind.map(crate::report::Kind::as_str),
+        account: row.id,
+        public_repos: row.public_repos,
+        sources: row.breakdown.map(|breakdown| breakdown.sources),
+        forks: row.breakdown.map(|breakdown| breakdown.forks),
+        archived: row.breakdown.map(|breakdown| breakdown.archived),
+        private_repos: row.private_repos,
+        carried: (!columns.carried().is_empty()).then(carried),
+        was: row.was,
+        change: row.change.map(|change| change.to_string()),
+        verified: row.verified,
+        error: row.error.as_deref(),
+        via: row.via.map(crate::report::Via::as_str),
+        at: row.at,
+        attempts: row.attempts,
+        exchange: row.exchange.as_deref(),
+    }
+}
+
+/// The rows of the last complete run in a database.
+pub(crate) async fn last_complete(address: &Address) -> Result<Vec<Row>, SqlError> {
+    let mut connection = Connection::open(address, Access::Read).await?;
+    let last =
+        "SELECT id FROM runs WHERE CAST(complete AS INTEGER) = 1 ORDER BY started DESC, id DESC LIMIT 1";
+    let run = connection.number(last, &[]).await?;
+    let run = run.ok_or_else(|| SqlError("no run in it is complete".into()))?;
+    let mut rows = Vec::new();
+    {
+        let sql = format!(
+            "SELECT login, status, kind, account, public_repos, change FROM counts WHERE run = {run} ORDER BY key"
+        );
+        let mut records = connection.rows(sql);
+        while let Some(record) = records.next().await {
+            let mut cells = record?.cells.into_iter().map(|cell| cell.text);
+            let mut next = || cells.next().flatten();
+            let login = next().unwrap_or_default();
+            let status = next().and_then(|status| Status::parse(&status)).unwrap_or(Status::Failed);
+            let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
+            rows.push(Row {
+                kind: next().and_then(|kind| crate::report::Kind::parse_word(&kind)),
+                id: number(next()),
+                public_repos: number(next()),
+                change: next().and_then(|change| crate::report::Change::parse(&change)),
+                ..Row::without_count(&login, status, "")
+            });
+        }
+    }
+    connection.close().await;
+    Ok(rows)
+}
