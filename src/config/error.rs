@@ -71,7 +71,7 @@ pub enum ConfigError {
     #[error("--sort {0} needs {1}")]
     NotCounted(&'static str, &'static str),
     /// A column of nothing.
-    #[error("{0} is for lists that end in .csv or .tsv, and for --sql, and there is none")]
+    #[error("{0} is for lists that end in .csv or .tsv{more}, and there is none", more = if *.0 == "--login-column" { "" } else { ", and for --sql" })]
     NoSheet(&'static str),
     /// A rule that makes no sense.
     #[error(transparent)]

@@ -239,7 +239,9 @@ fn a_column_that_cannot_be_carried_is_one_clear_line() {
     }
     for flag in ["--carry", "--group-by"] {
         let run = Program::asking(&fake, &["a", flag, "team"]).run();
-        let reason = format!("ghrepos: {flag} is for lists that end in .csv or .tsv, and there is none\n");
+        let reason = format!(
+            "ghrepos: {flag} is for lists that end in .csv or .tsv, and for --sql, and there is none\n"
+        );
         assert_eq!((run.status, run.stderr), (2, reason));
     }
     assert_eq!(fake.requests(), 0);
