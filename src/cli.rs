@@ -189,7 +189,7 @@ pub struct Cli {
 
     /// Render a finished report again, or several joined; nothing is asked
     #[arg(long, value_name = "FILE", help_heading = OVER, conflicts_with_all = [
-        "logins", "files", "members", "teams", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private"
+        "logins", "files", "members", "teams", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "shard"
     ])]
     pub from: Vec<PathBuf>,
 

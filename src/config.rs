@@ -98,9 +98,7 @@ impl Config {
     #[must_use]
     pub fn compared_with(&self) -> Option<String> {
         let name = self.baseline.as_ref()?.display().to_string();
-        #[cfg(feature = "sql")]
-        let name = crate::sql::without_password(&name);
-        Some(name)
+        Some(crate::text::without_password(&name))
     }
 
     /// Which rows of the journal are kept.

@@ -203,7 +203,7 @@ async fn baseline(config: &Config) -> Result<Option<Baseline>, Failure> {
     let Some(path) = &config.baseline else { return Ok(None) };
     #[cfg(feature = "sql")]
     if let Some(url) = path.to_str().filter(|url| crate::sql::Address::is_meant(url)) {
-        let unreadable = |reason: String| Failure::Database(crate::sql::without_password(url), reason);
+        let unreadable = |reason: String| Failure::Database(crate::text::without_password(url), reason);
         let address: crate::sql::Address =
             url.parse().map_err(|error: crate::sql::NotADatabase| unreadable(error.to_string()))?;
         let rows =

@@ -12,7 +12,7 @@ use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions, Connection as _, Executor, Row as _, TypeInfo, ValueRef,
 };
 
-use crate::text::visible;
+use crate::text::{visible, without_password};
 
 /// Who has not answered by then will hardly do so later.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -46,7 +46,9 @@ impl Address {
     /// Whether a text is meant as the address of a database.
     #[must_use]
     pub fn is_meant(text: &str) -> bool {
-        ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| text.starts_with(scheme))
+        let lower = text.to_ascii_lowercase();
+        lower.contains("://")
+            || ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| lower.starts_with(scheme))
     }
 }
 
@@ -61,24 +63,6 @@ impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// A text without what stands before the `@` of an address, and, where it is a database's, without its
-/// parameters.
-#[must_use]
-pub fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return visible(text).into_owned();
-    };
-    if !(scheme.ends_with("postgres") || scheme.ends_with("postgresql")) {
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-        return visible(&format!("{scheme}://{host}{path}")).into_owned();
-    }
-    // A password may hold anything: what stands before the last @ is dropped first.
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    visible(&format!("{scheme}://{rest}")).into_owned()
 }
 
 /// A database does not do what it is asked to, in one line for a person.
@@ -303,6 +287,8 @@ mod tests {
         assert_eq!(address("postgres://me:p?w@h/d").unwrap(), "postgres://h/d postgres://h/d");
         assert_eq!(without_password("--save=postgresql://me:pw@h/d"), "--save=postgresql://h/d");
         assert_eq!(without_password("mysql://me:pw@h/d"), "mysql://h/d");
+        assert_eq!(without_password("postgres:me:pw@h/d"), "postgres:h/d");
+        assert_eq!(without_password("JDBC:Postgres://me:pw@h/d"), "JDBC:Postgres://h/d");
         assert_eq!(without_password("https://github.com/@torvalds"), "https://github.com/@torvalds");
         for wrong in ["", "sqlite:", "sqlite://", "mysql://a/b", "staff.db", "postgres:/x"] {
             assert_eq!(address(wrong), Err(NotADatabase), "{wrong}");

@@ -25,6 +25,9 @@ const BATCH: usize = 2048;
 /// What is there is written no more often, unless it is a batch.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// A database that says nothing for so long is given up. Locks of `SQLite` are waited for a minute.
+const SILENCE: Duration = Duration::from_secs(75);
+
 /// Where a run is saved, and as what.
 #[derive(Clone, Debug)]
 pub struct Saving {
@@ -84,6 +87,15 @@ impl Store {
         }
     }
 
+    /// Waits for the database, but not for ever: the report waits for it as well.
+    fn wait<T>(runtime: &Runtime, work: impl Future<Output = Result<T, SqlError>>) -> Result<T, SqlError> {
+        runtime.block_on(async {
+            let silent =
+                || Err(SqlError(format!("it has not answered for {}", crate::text::duration(SILENCE))));
+            tokio::time::timeout(SILENCE, work).await.unwrap_or_else(|_| silent())
+        })
+    }
+
     fn write(&mut self) -> Result<(), SqlError> {
         let rows = std::mem::take(&mut self.waiting);
         for rows in rows.chunks(if self.connection.is_postgres() { BATCH } else { ROWS }) {
@@ -95,7 +107,8 @@ impl Store {
 
     /// Inserts rows, in a statement that is a transaction.
     fn insert(&mut self, rows: &[Row]) -> Result<(), SqlError> {
-        let keys: Vec<_> = rows.iter().map(Row::key).collect();
+        // What is no login has a mark before it, which no database wants.
+        let keys: Vec<_> = rows.iter().map(|row| row.key().trim_start_matches('\0').to_owned()).collect();
         let rows = keys.iter().zip(rows).map(|(key, row)| Saved::of(key, row, &self.columns));
         if self.connection.is_postgres() {
             let json = serde_json::to_string(&rows.collect::<Vec<_>>());
@@ -103,18 +116,18 @@ impl Store {
             let sql = self.statement.get_or_insert_with(|| format!("{POSTGRES}{CONFLICT}")).clone();
             return self.runtime.block_on(self.connection.insert(
                 sql,
-                vec![Some(self.run.clone()), Some(json)],
+                vec![Some(self.run.clone()), Some(json), Some(self.part.clone())],
                 true,
             ));
         }
         let whole = keys.len() == ROWS;
         let sql = if whole {
-            self.statement.get_or_insert_with(|| sqlite(ROWS, &self.run)).clone()
+            self.statement.get_or_insert_with(|| sqlite(ROWS, &self.run, &self.part)).clone()
         } else {
-            sqlite(keys.len(), &self.run)
+            sqlite(keys.len(), &self.run, &self.part)
         };
         let cells = rows.flat_map(Saved::cells).collect();
-        self.runtime.block_on(self.connection.insert(sql, cells, whole))
+        Self::wait(&self.runtime, self.connection.insert(sql, cells, whole))
     }
 
     /// How many rows were saved.
@@ -126,7 +139,7 @@ impl Store {
     pub(crate) fn finish(mut self, summary: &Summary) -> Result<(), SqlError> {
         self.write()?;
         let Self { runtime, mut connection, run, part, .. } = self;
-        runtime.block_on(async {
+        Self::wait(&runtime, async {
             if summary.complete {
                 complete(&mut connection, &run, &part, summary).await?;
             }
@@ -182,6 +195,23 @@ async fn begin(saving: &Saving, meta: &Meta) -> Result<(Connection, String), Sql
             "the run {name:?} there has {of} parts, and not {parts}; give another --run-name"
         )));
     }
+    // What was saved under this name before, of this part, gives way.
+    let part = saving.shard.map_or(1, |shard| shard.part).to_string();
+    let postgres = connection.is_postgres();
+    connection.run(if postgres { "BEGIN" } else { "BEGIN IMMEDIATE" }, &[]).await?;
+    let reopen = if postgres {
+        "UPDATE runs SET complete = FALSE, finished = NULL WHERE id = CAST($1 AS BIGINT)"
+    } else {
+        "UPDATE runs SET complete = 0, finished = NULL WHERE id = CAST($1 AS INTEGER)"
+    };
+    connection.run(reopen, &[Some(&run)]).await?;
+    for delete in [
+        "DELETE FROM parts WHERE run = CAST($1 AS BIGINT) AND part = CAST($2 AS BIGINT)",
+        "DELETE FROM counts WHERE run = CAST($1 AS BIGINT) AND part = CAST($2 AS BIGINT)",
+    ] {
+        connection.run(delete, &[Some(&run), Some(&part)]).await?;
+    }
+    connection.run("COMMIT", &[]).await?;
     Ok((connection, run))
 }
 

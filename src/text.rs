@@ -67,6 +67,34 @@ fn is_invisible(c: char) -> bool {
             | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// An address without the name and password in it, and, where it is a database's, without its parameters;
+/// any other text as it is.
+///
+/// ```
+/// assert_eq!(ghrepos::text::without_password("postgres://me:secret@db/staff"), "postgres://db/staff");
+/// ```
+#[must_use]
+pub fn without_password(text: &str) -> String {
+    let is_database = |scheme: &str| {
+        let scheme = scheme.to_ascii_lowercase();
+        scheme.ends_with("postgres") || scheme.ends_with("postgresql")
+    };
+    let (scheme, between, rest) = match (text.split_once("://"), text.split_once(':')) {
+        (Some((scheme, rest)), _) => (scheme, "://", rest),
+        (None, Some((scheme, rest))) if is_database(scheme) => (scheme, ":", rest),
+        _ => return visible(text).into_owned(),
+    };
+    if !is_database(scheme) {
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        return visible(&format!("{scheme}{between}{host}{path}")).into_owned();
+    }
+    // A password may hold anything: what stands before the last @ is dropped first.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    visible(&format!("{scheme}{between}{rest}")).into_owned()
+}
+
 /// The reason for an error of the system, without its number.
 #[must_use]
 pub fn reason(error: &dyn std::error::Error) -> String {

@@ -22,9 +22,15 @@ pub struct Databases {
 impl Databases {
     pub(super) fn of(cli: &Cli) -> Result<Self, ConfigError> {
         let address = |url: &String| {
-            let shown = || crate::sql::without_password(url);
+            let shown = || crate::text::without_password(url);
             url.parse().map_err(|reason| ConfigError::NotADatabase { url: shown(), reason })
         };
+        if cli.query.as_ref().is_some_and(|query| query.trim().is_empty()) {
+            return Err(ConfigError::EmptyQuery);
+        }
+        if cli.save.is_some() && cli.shard.is_some() && cli.run_name.is_none() {
+            return Err(ConfigError::NamelessShard);
+        }
         let asked = cli.sql.as_ref().zip(cli.query.clone());
         let queried = asked.map(|(url, query)| Ok::<_, ConfigError>((address(url)?, query))).transpose()?;
         let saved = |url| {
@@ -38,7 +44,7 @@ impl Databases {
     }
 
     /// Whether logins come from one.
-    pub(super) fn name_logins(&self) -> bool {
+    pub(crate) fn name_logins(&self) -> bool {
         self.queried.is_some()
     }
 }
@@ -51,7 +57,7 @@ impl Databases {
     }
 
     #[expect(clippy::unused_self, reason = "with databases there may be one")]
-    pub(super) fn name_logins(&self) -> bool {
+    pub(crate) fn name_logins(&self) -> bool {
         false
     }
 }

@@ -61,6 +61,12 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: crate::sql::NotADatabase,
     },
+    /// Nothing to ask a database.
+    #[error("--query is empty: it has to look like \"SELECT login FROM staff\"")]
+    EmptyQuery,
+    /// A part of a run that the others cannot find.
+    #[error("--save of a --shard needs a --run-name, by which the parts of the run find each other")]
+    NamelessShard,
     /// Something needs a token, and there is none.
     #[error("{0} needs a token, and there is none: put one into GH_TOKEN")]
     NeedsToken(&'static str),

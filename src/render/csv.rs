@@ -60,7 +60,12 @@ impl Renderer for Csv {
 /// A text that a spreadsheet would take for a formula, with an apostrophe before it, which makes it
 /// text again. What is carried has no white space before it that would hide one.
 fn defused(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+    // An apostrophe that stood there already is told from ours by one more.
+    if text.trim_start_matches('\'').starts_with(['=', '+', '-', '@']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn io_error(error: csv::Error) -> io::Error {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use csv::ReaderBuilder;
@@ -16,9 +16,12 @@ use crate::text::{self, kept, visible};
 /// No row of ours is as long, whatever it carries.
 const MAX_LINE: u64 = 16 << 20;
 
+/// Ten million rows.
+const MAX_JSON: u64 = 4 << 30;
+
 /// A file that is no report, or cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {} as a report: {reason}", path.display())]
+#[error("cannot read {} as a report: {reason}", text::without_password(&path.display().to_string()))]
 pub struct NotAReport {
     path: PathBuf,
     reason: String,
@@ -69,6 +72,11 @@ impl Finished {
             Some("tsv") => table(file, b'\t'),
             _ => ndjson(file),
         }
+        .map(|mut finished| {
+            // A journal whose run was killed may hold a login twice.
+            finished.without_duplicates();
+            finished
+        })
         .map_err(not)
     }
 
@@ -159,7 +167,11 @@ fn json(file: fs::File) -> Result<Finished, String> {
         rows: Vec<Box<RawValue>>,
         summary: Option<Totals>,
     }
-    let text = io::read_to_string(file).map_err(|error| text::reason(&error))?;
+    let mut text = String::new();
+    let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| text::reason(&error))?;
+    if length as u64 == MAX_JSON {
+        return Err("it is longer than any report of ours".into());
+    }
     let report: Report =
         serde_json::from_str(&text).map_err(|error| visible(&error.to_string()).into_owned())?;
     let mut finished = Finished { totals: report.summary, meta: report.meta, ..Finished::default() };
@@ -212,10 +224,20 @@ impl Finished {
 }
 
 /// CSV or TSV, of which the columns that are not ours are carried.
-fn table(file: fs::File, delimiter: u8) -> Result<Finished, String> {
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file);
+fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, String> {
+    // A file that was cut off in a number would be believed; what is no file has no end to look at.
+    let mut last = [b'\n'];
+    if file.seek(SeekFrom::End(-1)).is_ok() {
+        file.read_exact(&mut last).map_err(|error| text::reason(&error))?;
+        file.rewind().map_err(|error| text::reason(&error))?;
+    }
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(file);
     let said = |error: csv::Error| visible(&error.to_string()).into_owned();
     let header: Vec<_> = reader.headers().map_err(said)?.iter().map(plain).collect();
+    // A row that is cut short has too few fields, unless it is cut in its last one.
+    if last != *b"\n" && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange")) {
+        return Err("its last line has no end: it was cut off".into());
+    }
     let place = |name: &str| header.iter().position(|column| column == name);
     let (Some(login), Some(status)) = (place("login"), place("status")) else {
         return Err("it has no columns login and status".into());
@@ -281,7 +303,7 @@ fn table(file: fs::File, delimiter: u8) -> Result<Finished, String> {
 /// A cell without the apostrophe that keeps spreadsheets from taking it for a formula.
 fn plain(cell: &str) -> String {
     match cell.strip_prefix('\'') {
-        Some(text) if text.starts_with(['=', '+', '-', '@']) => text.to_owned(),
+        Some(text) if text.trim_start_matches('\'').starts_with(['=', '+', '-', '@']) => text.to_owned(),
         _ => cell.to_owned(),
     }
 }

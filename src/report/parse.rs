@@ -87,7 +87,7 @@ impl Row {
                 exchange: line.exchange.is_here(),
             },
             carried: carried
-                .map(|(name, text)| (name.into_owned(), text.map(|text| kept(&text).into())))
+                .map(|(name, text)| (visible(&name).into_owned(), text.map(|text| kept(&text).into())))
                 .collect(),
         };
         let breakdown = match (line.sources.value(), line.forks.value(), line.archived.value()) {

@@ -12,7 +12,7 @@ use super::{Failure, opened};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::render::Meta;
-use crate::report::{Columns, Drift, Finished, Groups, Holds, Status};
+use crate::report::{Columns, Drift, Finished, Groups, Holds};
 
 /// Rows that are handed on together.
 const BATCH: usize = 512;
@@ -33,7 +33,6 @@ pub(super) async fn render_again(config: Config) -> Result<Exit, Failure> {
         // What was gone then is not in this report's roster.
         rows.retain(|row| !row.is_gone());
     }
-    let incomplete = rows.iter().any(|row| row.status == Status::Skipped && !row.is_gone());
     let meta = meta(&config, finished.meta.as_ref());
     let mut tally = Tally::new(&config, groups, baseline.map(Arc::new), Evidence::default());
     if tally.summary.drift.is_none() && holds.change {
@@ -57,8 +56,7 @@ pub(super) async fn render_again(config: Config) -> Result<Exit, Failure> {
     summary.no_longer_asked = totals.no_longer_asked.unwrap_or(0);
 
     let outcome = Outcome { summary, rules, sinks, whole: true, problems, ..Outcome::default() };
-    let exit = conclude(outcome, &config).await;
-    Ok(if incomplete { exit.or(Exit::Incomplete) } else { exit })
+    Ok(conclude(outcome, &config).await)
 }
 
 /// The column to group by, which has to be one that the report carries.

@@ -62,7 +62,7 @@ pub(super) async fn count(
     progress: &Progress,
 ) -> (Outcome, Evidence) {
     let notes = roster.notes();
-    let endless = roster.is_endless();
+    let (endless, queried) = (roster.is_endless(), config.databases.name_logins());
     let governor = client.governor();
     // Nobody waits for the rest of a pipe that may never end, but what is in it is read: its rows are
     // due, as those of a file are.
@@ -73,7 +73,8 @@ pub(super) async fn count(
             let stopped = Instant::now();
             let at_rest =
                 || last.lock().unwrap_or_else(PoisonError::into_inner).max(stopped).elapsed() >= REST;
-            while !endless || (!at_rest() && stopped.elapsed() < MOST) {
+            // A database has the rest for the next run.
+            while !queried && (!endless || (!at_rest() && stopped.elapsed() < MOST)) {
                 tokio::time::sleep(REST / 5).await;
             }
         }

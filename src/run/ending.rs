@@ -26,7 +26,11 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
     } else {
         format!("; {} not asked", counted(summary.skipped, "login was", "logins were"))
     };
-    let unread = if whole { "" } else { "; the rest of standard input was not read" };
+    let unread = match (whole, config.databases.name_logins()) {
+        (true, _) => "",
+        (false, true) => "; the rest of the query's rows was not read",
+        (false, false) => "; the rest of standard input was not read",
+    };
     let rest = rest + unread;
     if let Source::Replay(_) = config.settings.source {
         return format!("{stop}{rest}");
@@ -94,11 +98,8 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
 /// The command that goes on with this run, where it keeps a journal.
 fn advice(config: &Config) -> Option<String> {
     config.journal()?;
-    #[cfg(feature = "sql")]
-    let command: Vec<_> = config.command.iter().map(|word| crate::sql::without_password(word)).collect();
-    #[cfg(not(feature = "sql"))]
-    let command = &config.command;
-    let mut words: Vec<_> = command.iter().map(|word| quoted(word)).collect();
+    let words = config.command.iter().map(|word| crate::text::without_password(word));
+    let mut words: Vec<_> = words.map(|word| quoted(&word)).collect();
     if !config.resume {
         // Behind a `--` it would be a login.
         words.insert(1.min(words.len()), "--resume".into());

@@ -30,14 +30,14 @@ pub(super) struct Saved<'a> {
     exchange: Option<&'a str>,
 }
 
-/// The columns of `counts`, behind the run.
+/// The columns of `counts`, behind the run and the part.
 const COLUMNS: usize = 19;
 /// Rows of a statement of `SQLite`, which takes 32,766 parameters.
 pub(super) const ROWS: usize = 1024;
 
 // An answer takes the place of an earlier row, and no answer that of no answer.
 pub(super) const CONFLICT: &str = "
-    ON CONFLICT (run, key) DO UPDATE SET login = excluded.login, status = excluded.status,
+    ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, login = excluded.login, status = excluded.status,
         kind = excluded.kind, account = excluded.account, public_repos = excluded.public_repos,
         sources = excluded.sources, forks = excluded.forks, archived = excluded.archived,
         private_repos = excluded.private_repos, carried = excluded.carried, was = excluded.was,
@@ -47,13 +47,13 @@ pub(super) const CONFLICT: &str = "
         OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')";
 
 /// Inserts so many rows of a run. `SQLite` makes numbers of the texts by itself, as its columns want them.
-pub(super) fn sqlite(rows: usize, run: &str) -> String {
-    let row = format!("({run}{})", ", ?".repeat(COLUMNS));
+pub(super) fn sqlite(rows: usize, run: &str, part: &str) -> String {
+    let row = format!("({run}, {part}{})", ", ?".repeat(COLUMNS));
     format!("INSERT INTO counts VALUES {}{CONFLICT}", vec![row; rows].join(", "))
 }
 
 pub(super) const POSTGRES: &str = "
-    INSERT INTO counts SELECT CAST($1 AS BIGINT), row.*
+    INSERT INTO counts SELECT CAST($1 AS BIGINT), CAST($3 AS BIGINT), row.*
     FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, login TEXT, status TEXT, kind TEXT,
         account NUMERIC, public_repos NUMERIC, sources NUMERIC, forks NUMERIC, archived NUMERIC,
         private_repos NUMERIC, carried JSONB, was NUMERIC, change TEXT, verified BOOLEAN, error TEXT,

@@ -3,7 +3,7 @@
 //! ```text
 //! runs    id, name, started, finished, complete, parts, generator, api, viewer, app, baseline
 //! parts   run, part, finished, logins, duplicates, requests, points, seconds
-//! counts  run, key, login, status, kind, account, public_repos, sources, forks, archived, private_repos,
+//! counts  run, part, key, login, status, kind, account, public_repos, sources, forks, archived, private_repos,
 //!         carried, was, change, verified, error, via, at, attempts, exchange
 //! ```
 //!
@@ -27,7 +27,8 @@ const SQLITE: [&str; 6] = [
         finished TEXT NOT NULL, logins INTEGER NOT NULL, duplicates INTEGER, requests INTEGER,
         points INTEGER, seconds REAL, PRIMARY KEY (run, part))",
     "CREATE TABLE IF NOT EXISTS counts (
-        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, key TEXT NOT NULL, login TEXT NOT NULL,
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, part INTEGER NOT NULL, key TEXT NOT NULL,
+        login TEXT NOT NULL,
         status TEXT NOT NULL, kind TEXT, account INTEGER, public_repos INTEGER, sources INTEGER,
         forks INTEGER, archived INTEGER, private_repos INTEGER, carried TEXT, was INTEGER, change TEXT,
         verified INTEGER, error TEXT, via TEXT, at TEXT, attempts INTEGER NOT NULL, exchange TEXT,
@@ -48,7 +49,8 @@ const POSTGRES: [&str; 6] = [
         finished TIMESTAMPTZ NOT NULL, logins BIGINT NOT NULL, duplicates BIGINT, requests BIGINT,
         points BIGINT, seconds DOUBLE PRECISION, PRIMARY KEY (run, part))",
     "CREATE TABLE IF NOT EXISTS counts (
-        run BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, key TEXT NOT NULL, login TEXT NOT NULL,
+        run BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, part BIGINT NOT NULL, key TEXT NOT NULL,
+        login TEXT NOT NULL,
         status TEXT NOT NULL, kind TEXT, account NUMERIC(20), public_repos NUMERIC(20), sources NUMERIC(20),
         forks NUMERIC(20), archived NUMERIC(20), private_repos NUMERIC(20), carried JSONB, was NUMERIC(20),
         change TEXT, verified BOOLEAN, error TEXT, via TEXT, at TIMESTAMPTZ, attempts BIGINT NOT NULL,

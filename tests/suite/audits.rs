@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::fake::{AliasFault, Behaviour, Fake, Fault};
+use crate::fake::{AliasFault, Behaviour, Fake, Fault, account};
 use crate::program::{Program, Run, file, path, users};
 
 struct Folder(tempfile::TempDir);
@@ -238,6 +238,88 @@ fn parts_are_joined_and_of_several_answers_the_last_one_counts() {
     assert_eq!(run.status, 1);
     let failed: Vec<_> = rows.iter().filter(|row| row["status"] != "ok").map(|row| &row["login"]).collect();
     assert_eq!(failed, ["nobody-1"]);
+}
+
+#[test]
+fn a_damaged_or_unfinished_report_is_no_wrong_baseline() {
+    let folder = Folder::new();
+    let fake = Fake::well_behaved();
+    let full = folder.at("full.csv");
+    Program::asking(&fake, &["user-1", "user-2", "-o", &full]).run();
+    let text = std::fs::read_to_string(&full).unwrap();
+    // Cut in the last number, and by a column.
+    let cut = folder.at("cut.csv");
+    let short =
+        text.lines().map(|line| line.split(',').take(5).collect::<Vec<_>>().join(",")).collect::<Vec<_>>();
+    for (damaged, reason) in [
+        (short.join("\r\n"), "its last line has no end: it was cut off"),
+        (
+            format!("{}\r\n{}\r\n", text.lines().next().unwrap(), short[1]),
+            "found record with 5 fields, but the previous record has 9 fields",
+        ),
+    ] {
+        std::fs::write(&cut, damaged).unwrap();
+        for arguments in [&["--from", &cut][..], &["user-1", "--baseline", &cut]] {
+            let run = Program::asking(&fake, arguments).run();
+            assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{}", run.stderr);
+            assert!(run.stderr.contains(reason), "{}", run.stderr);
+        }
+    }
+    // A journal whose run was killed while it went on with an older one holds a login twice.
+    let journal = folder.at("journal.ndjson");
+    let row = |status: &str, repos: &str| {
+        format!("{{\"login\":\"user-1\",\"status\":\"{status}\",\"public_repos\":{repos},\"attempts\":1}}\n")
+    };
+    let count = account("user-1").unwrap().public_repos;
+    std::fs::write(
+        &journal,
+        row("failed", "null") + &row("ok", &count.to_string()) + &row("skipped", "null"),
+    )
+    .unwrap();
+    let run = Program::asking(&fake, &["user-1", "--baseline", &journal, "-F", "ndjson"]).run();
+    assert_eq!(run.rows_of(1)[0]["change"], 0, "{}", run.stderr);
+    // What looks like an address is never shown with its password.
+    for url in [
+        "postgress://me:s3cret@h/a",
+        "POSTGRES://me:s3cret@127.0.0.1:1/a",
+        "jdbc:postgres://me:s3cret@h/a",
+        "postgres:me:s3cret@h/a",
+    ] {
+        let run = Program::asking(&fake, &["user-1", "--baseline", url]).run();
+        assert_eq!(run.status, 2);
+        assert!(!run.stderr.contains("s3cret") && run.stderr.lines().count() == 1, "{}", run.stderr);
+        let run = Program::new(&["--from", url]).run();
+        assert!(run.status == 2 && !run.stderr.contains("s3cret"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn what_is_read_from_csv_is_what_was_written_apostrophes_and_all() {
+    let folder = Folder::new();
+    let fake = Fake::well_behaved();
+    let (list, csv, ndjson) = (folder.at("list.csv"), folder.at("out.csv"), folder.at("out.ndjson"));
+    std::fs::write(&list, "login,note\na,=1\nb,'=1\nc,''+1\nd,'quoted'\ne,-\n").unwrap();
+    let run = Program::asking(&fake, &["-f", &list, "--carry", "note", "-o", &csv, "-o", &ndjson]).run();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let again = Program::new(&["--from", &csv, "-F", "ndjson"]).run();
+    assert_eq!(again.stdout, std::fs::read_to_string(&ndjson).unwrap());
+    let again = Program::new(&["--from", &ndjson, "-F", "csv"]).run();
+    assert_eq!(again.stdout, std::fs::read_to_string(&csv).unwrap());
+}
+
+#[test]
+fn a_recording_that_was_stopped_plays_back_as_one_that_was_stopped() {
+    let folder = Folder::new();
+    let recording = folder.at("recording");
+    let fake = Fake::well_behaved();
+    let list = file(&users(40));
+    let common = ["-f", path(&list), "--batch", "10", "-j", "1", "-F", "json", "-q", "--max-points", "2"];
+    let live = Program::asking(&fake, &[&common[..], &["--record", &recording]].concat())
+        .env("GH_TOKEN", "t_sample")
+        .run();
+    let played = Program::new(&[&common[..], &["--replay", &recording]].concat()).run();
+    assert_eq!((live.status, played.status), (5, 5), "{}", played.stderr);
+    assert_eq!(without_times(&live.stdout), without_times(&played.stdout));
 }
 
 /// A report without the times at which it was made.

@@ -349,6 +349,41 @@ fn four_shards_that_save_at_once_are_one_run_with_every_row_once() {
 }
 
 #[test]
+fn what_is_saved_again_under_a_name_takes_the_place_of_what_was_there() {
+    with_both("again", |database| {
+        let fake = Fake::well_behaved();
+        let url = database.url();
+        let save = |logins: &[&str]| {
+            Program::asking(
+                &fake,
+                &[logins, &["--save", &url, "--run-name", "week 1", "-F", "ndjson", "-q"]].concat(),
+            )
+            .run()
+        };
+        // A NUL is in no login, and in no database either.
+        let list = file("user-3\na\0b\n");
+        assert_eq!(save(&["user-1", "user-2", "-f", path(&list)]).status, 1);
+        let complete = "SELECT CAST(CAST(complete AS INTEGER) AS TEXT) FROM runs";
+        assert_eq!(
+            database.rows("SELECT key FROM counts ORDER BY key"),
+            [["a\\u{0}b"], ["user-1"], ["user-2"], ["user-3"]]
+        );
+        assert_eq!(save(&["user-1", "user-2"]).status, 0);
+        assert_eq!(database.rows("SELECT key FROM counts ORDER BY key"), [["user-1"], ["user-2"]]);
+        assert_eq!(database.rows(complete), [["1"]]);
+        assert_eq!(save(&["user-1", "user-2", "--max-points", "1"]).status, 5);
+        assert_eq!(database.rows(complete), [["0"]], "it was complete, and is no more");
+        for (arguments, reason) in [
+            (&["a", "--save", &url, "--shard", "1/2"][..], "--save of a --shard needs a --run-name"),
+            (&["--sql", &url, "--query", " "], "--query is empty"),
+        ] {
+            let run = Program::asking(&fake, arguments).run();
+            assert!(run.status == 2 && run.stderr.contains(reason), "{}", run.stderr);
+        }
+    });
+}
+
+#[test]
 fn a_run_that_is_interrupted_or_learns_nothing_is_not_marked_complete() {
     let database = Database::sqlite();
     let url = database.url();
