@@ -41,11 +41,11 @@ pub struct Cli {
     #[arg(long, value_name = "NAME", help_heading = "Whom to count")]
     pub login_column: Option<String>,
 
-    /// Columns of a .csv or .tsv to carry into the report
+    /// Columns of a .csv or .tsv, or of --query, to carry into the report
     #[arg(long, value_name = "COLUMN,...", help_heading = "Whom to count")]
     pub carry: Vec<String>,
 
-    /// Subtotals by a column of a .csv or .tsv, which is carried into the report
+    /// Subtotals by such a column, which is carried into the report
     #[arg(long, value_name = "COLUMN", help_heading = "Whom to count")]
     pub group_by: Option<String>,
 

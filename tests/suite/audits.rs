@@ -434,3 +434,23 @@ fn the_weekly_recipe_keeps_a_baseline_and_fails_on_what_needs_attention() {
     assert_eq!(status, 2, "{told}");
     assert!(std::fs::read_to_string(folder.at("audit/last.ndjson")).unwrap().contains("user-3"));
 }
+
+#[test]
+fn a_second_count_that_broke_off_plays_back_as_one_that_did() {
+    let fault = |asked: &crate::fake::Asked<'_>| match (asked.login, asked.time) {
+        ("user-3", 1) => Some(Fault::secondary(403, Some(1))),
+        ("user-3", _) => Some(Fault::Hangup),
+        _ => None,
+    };
+    let fake = Fake::with_faults(fault);
+    let folder = Folder::new();
+    let recording = folder.at("recording");
+    let list = file(&users(10));
+    let common = ["-f", path(&list), "--verify", "100", "-F", "json", "--retries", "2"];
+    let live = Program::asking(&fake, &[&common[..], &["--record", &recording]].concat())
+        .env("GH_TOKEN", "ghp_sample")
+        .run();
+    let played = Program::new(&[&common[..], &["--replay", &recording]].concat()).run();
+    assert_eq!((live.status, played.status), (0, 0), "{}{}", live.stderr, played.stderr);
+    assert_eq!(without_times(&live.stdout), without_times(&played.stdout));
+}

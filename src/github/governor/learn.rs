@@ -127,6 +127,10 @@ impl Governor {
     }
 
     fn refused(&self, permit: &Permit, started: Instant, wait: Option<Duration>, primary: bool) {
+        if !self.patient {
+            // A recording will not say anything else later.
+            return;
+        }
         let mut state = self.state();
         let rounds = state.health.refusals.add(started);
         if rounds > MAX_ROUNDS.max(self.retries + 1) {
