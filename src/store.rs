@@ -150,12 +150,15 @@ impl Store {
 
     /// Nothing was learnt: a run that came to nothing leaves no trace.
     pub(crate) fn abandon(self) {
-        let Self { runtime, mut connection, run, .. } = self;
-        runtime.block_on(async {
+        let Self { runtime, mut connection, run, part, .. } = self;
+        let _ = Self::wait(&runtime, async {
+            let rows = "DELETE FROM counts WHERE run = CAST($1 AS BIGINT) AND part = CAST($2 AS BIGINT)";
+            connection.run(rows, &[Some(&run), Some(&part)]).await?;
             let empty = "DELETE FROM runs WHERE id = CAST($1 AS BIGINT)
                 AND NOT EXISTS (SELECT 1 FROM counts WHERE run = runs.id)";
-            let _ = connection.run(empty, &[Some(&run)]).await;
+            connection.run(empty, &[Some(&run)]).await?;
             connection.close().await;
+            Ok(())
         });
     }
 }
