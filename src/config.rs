@@ -5,6 +5,7 @@ mod database;
 mod error;
 mod look;
 mod network;
+mod reports;
 mod token;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use crate::lookup::Options;
 use crate::output::Report;
 use crate::render::{Format, Layout, Order, SortKey};
 use crate::report::{Columns, Groups, Holds, Measures};
-use crate::roster::{self, Reading, Source};
+use crate::roster::{Reading, Source};
 use crate::run::MANIFEST;
 
 /// Everything that a run needs to know.
@@ -140,7 +141,7 @@ impl Config {
         if sources.is_empty() && groups.is_empty() && !elsewhere && !again {
             return Err(ConfigError::NoLogins);
         }
-        let reports = reports(cli.format, &cli.outputs)?;
+        let reports = reports::reports(cli.format, &cli.outputs)?;
         if cli.plan && !matches!(cli.format, None | Some(Format::Table | Format::Json)) {
             return Err(ConfigError::PlanFormat);
         }
@@ -148,7 +149,7 @@ impl Config {
         let order = order(cli.sort, cli.top, (!again).then_some(measures))?;
         check_token((cli.api, cli.private, cli.verify > 0), credentials.is_some() || replayed)?;
         if cli.resume {
-            check_journal(&reports)?;
+            reports::check_journal(&reports)?;
         }
         let (carry, groups_by) = carry::carry(&cli.carry, cli.group_by.as_deref())?;
         let flags = [
@@ -157,7 +158,7 @@ impl Config {
             ("--carry", !carry.is_empty() && !again && !elsewhere),
         ];
         let for_sheets = flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
-        check_lists(&sources, &reports, for_sheets)?;
+        reports::check_lists(&sources, &reports, for_sheets)?;
         let holds = Holds {
             measures,
             carried: carry.clone(),
@@ -262,66 +263,6 @@ fn order(
         }
         _ => Ok(Order { by, top }),
     }
-}
-
-/// The reports: standard output, unless there are files and no format was named for it.
-fn reports(format: Option<Format>, outputs: &[PathBuf]) -> Result<Vec<Report>, ConfigError> {
-    let mut reports = Vec::new();
-    if format.is_some() || outputs.is_empty() {
-        reports.push(Report { format: format.unwrap_or(Format::Table), path: None });
-    }
-    for path in outputs {
-        let name = path.display().to_string();
-        let Some(format) = Format::of(path) else {
-            return Err(ConfigError::NoFormat(name));
-        };
-        if reports.iter().any(|report| report.path.as_deref().is_some_and(|other| same(other, path))) {
-            return Err(ConfigError::OutputTwice(name));
-        }
-        reports.push(Report { format, path: Some(path.clone()) });
-    }
-    Ok(reports)
-}
-
-/// Whether the lists can be read as they are named, and none of them is written to.
-fn check_lists(
-    sources: &[Source],
-    reports: &[Report],
-    for_sheets: Option<&'static str>,
-) -> Result<(), ConfigError> {
-    let is_sheet = |source: &Source| matches!(source, Source::File(path) if roster::is_sheet(path));
-    if let (Some(flag), false) = (for_sheets, sources.iter().any(is_sheet)) {
-        return Err(ConfigError::NoSheet(flag));
-    }
-    for list in sources {
-        let Source::File(list) = list else { continue };
-        if reports.iter().any(|report| report.path.as_deref().is_some_and(|path| same(path, list))) {
-            return Err(ConfigError::ListIsOutput(list.display().to_string()));
-        }
-    }
-    Ok(())
-}
-
-/// Whether there is one report that can be gone on with.
-fn check_journal(reports: &[Report]) -> Result<(), ConfigError> {
-    let journals: Vec<_> = reports
-        .iter()
-        .filter(|report| report.format == Format::Ndjson)
-        .filter_map(|report| report.path.as_ref())
-        .collect();
-    match journals.as_slice() {
-        [] => Err(ConfigError::NoJournal),
-        [only] if only.exists() && !only.is_file() => {
-            Err(ConfigError::NoJournalFile(only.display().to_string()))
-        }
-        [_] => Ok(()),
-        many => Err(ConfigError::ManyJournals(many.len())),
-    }
-}
-
-fn same(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
-    real(one).ok() == real(other).ok()
 }
 
 #[cfg(test)]

@@ -35,11 +35,11 @@ impl Shared {
         permit: &mut Permit,
         read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
-        let carried = tokio::select! {
+        let bearer = tokio::select! {
             biased;
             // It has not left yet.
             stop = self.governor.stopped(), if self.session.changes() => return Err(LookupError::Stopped(stop)),
-            carried = self.token() => carried?,
+            bearer = self.token() => bearer?,
         };
         let limit = self.settings.timeout;
         let started = permit.send();
@@ -47,7 +47,7 @@ impl Shared {
         let hear = |headers: &HeaderMap, good| self.governor.hear(permit, headers, good);
         let outcome = tokio::select! {
             biased;
-            outcome = tokio::time::timeout(limit, self.exchange(request, carried.token.as_ref(), hear)) => outcome,
+            outcome = tokio::time::timeout(limit, self.exchange(request, bearer.token.as_ref(), hear)) => outcome,
             stop = self.governor.abandoned() => return Err(LookupError::Stopped(stop)),
         };
         let mut length = 0;
@@ -59,7 +59,7 @@ impl Shared {
                 error => error,
             })
         });
-        let outcome = if self.session.learn(&carried, &outcome) {
+        let outcome = if self.session.learn(&bearer, &outcome) {
             outcome.map_err(|_| LookupError::TokenExpired)
         } else {
             outcome
@@ -69,7 +69,7 @@ impl Shared {
             outcome.as_ref().err().map_or_else(|| format!("{length} bytes"), ToString::to_string),
             crate::text::duration(started.elapsed())
         );
-        self.governor.learn(permit, outcome.as_ref().map(|_| ()), carried.token.is_some());
+        self.governor.learn(permit, outcome.as_ref().map(|_| ()), bearer.token.is_some());
         outcome
     }
 

@@ -35,7 +35,7 @@ struct Current {
 
 /// What a request carries: the token, and which of the app's it is.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Carried {
+pub(super) struct Bearer {
     pub(super) token: Option<Token>,
     number: Option<u64>,
 }
@@ -57,8 +57,8 @@ impl Session {
     }
 
     /// Takes note of an answer. True where the token had expired and there will be another.
-    pub(super) fn learn<T>(&self, carried: &Carried, outcome: &Result<T, LookupError>) -> bool {
-        let Some(number) = carried.number else { return false };
+    pub(super) fn learn<T>(&self, bearer: &Bearer, outcome: &Result<T, LookupError>) -> bool {
+        let Some(number) = bearer.number else { return false };
         let mut current = self.current();
         let Some(current) = current.as_mut().filter(|current| current.number == number) else {
             // There is another already.
@@ -77,10 +77,10 @@ impl Session {
         false
     }
 
-    fn fresh(&self) -> Option<Carried> {
+    fn fresh(&self) -> Option<Bearer> {
         let current = self.current();
         let current = current.as_ref().filter(|current| !current.issued.renew.has_come())?;
-        Some(Carried { token: Some(current.issued.token.clone()), number: Some(current.number) })
+        Some(Bearer { token: Some(current.issued.token.clone()), number: Some(current.number) })
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Current>> {
@@ -90,12 +90,12 @@ impl Session {
 
 impl Shared {
     /// The token that the next request carries, a new one if need be.
-    pub(super) async fn token(&self) -> Result<Carried, LookupError> {
+    pub(super) async fn token(&self) -> Result<Bearer, LookupError> {
         let session = &self.session;
         let app = match &session.credentials {
-            None => return Ok(Carried::default()),
+            None => return Ok(Bearer::default()),
             Some(Credentials::Token(token)) => {
-                return Ok(Carried { token: Some(token.clone()), number: None });
+                return Ok(Bearer { token: Some(token.clone()), number: None });
             }
             Some(Credentials::App(app)) => app,
         };
@@ -115,6 +115,6 @@ impl Shared {
         let mut current = session.current();
         let number = current.as_ref().map_or(0, |current| current.number + 1);
         *current = Some(Current { issued, number, proved: false });
-        Ok(Carried { token: Some(token), number: Some(number) })
+        Ok(Bearer { token: Some(token), number: Some(number) })
     }
 }

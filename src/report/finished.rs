@@ -1,17 +1,19 @@
 //! Finished reports, read again: NDJSON, JSON, CSV and TSV.
 
+mod table;
+
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use csv::ReaderBuilder;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Breakdown, Change, Column, Holds, Kind, Measures, Row, Status, Via};
-use crate::text::{self, kept, visible};
+use self::table::table;
+use super::{Holds, Row};
+use crate::text::{self, visible};
 
 /// No row of ours is as long, whatever it carries.
 const MAX_LINE: u64 = 16 << 20;
@@ -124,18 +126,19 @@ impl Finished {
     }
 
     /// Keeps one row a login: the first place, and the last answer, or the last row where there is none.
+    /// Who is gone from one part of a roster may be in another.
     fn without_duplicates(&mut self) {
+        let worth = |row: &Row| (!row.is_gone(), row.is_answer());
         let mut places = HashMap::<Box<str>, usize>::with_capacity(self.rows.len());
         let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
         for row in self.rows.drain(..) {
             let place = *places.entry(row.key()).or_insert(rows.len());
             match rows.get_mut(place) {
                 None => rows.push(row),
-                Some(earlier) if row.is_answer() || !earlier.is_answer() => *earlier = row,
+                Some(earlier) if worth(&row) >= worth(earlier) => *earlier = row,
                 Some(_) => {}
             }
         }
-        // Parts may be joined of which one has everybody else's logins for gone.
         self.rows = rows;
     }
 }
@@ -171,6 +174,9 @@ fn json(file: fs::File) -> Result<Finished, String> {
     let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| text::reason(&error))?;
     if length as u64 == MAX_JSON {
         return Err("it is longer than any report of ours".into());
+    }
+    if text.trim().is_empty() {
+        return Err("it is empty".into());
     }
     let report: Report =
         serde_json::from_str(&text).map_err(|error| visible(&error.to_string()).into_owned())?;
@@ -220,90 +226,5 @@ impl Finished {
             row.carried = self.holds.carried.iter().map(take).collect();
         }
         self
-    }
-}
-
-/// CSV or TSV, of which the columns that are not ours are carried.
-fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, String> {
-    // A file that was cut off in a number would be believed; what is no file has no end to look at.
-    let mut last = [b'\n'];
-    if file.seek(SeekFrom::End(-1)).is_ok() {
-        file.read_exact(&mut last).map_err(|error| text::reason(&error))?;
-        file.rewind().map_err(|error| text::reason(&error))?;
-    }
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(file);
-    let said = |error: csv::Error| visible(&error.to_string()).into_owned();
-    let header: Vec<_> = reader.headers().map_err(said)?.iter().map(plain).collect();
-    // A row that is cut short has too few fields, unless it is cut in its last one.
-    if last != *b"\n" && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange")) {
-        return Err("its last line has no end: it was cut off".into());
-    }
-    let place = |name: &str| header.iter().position(|column| column == name);
-    let (Some(login), Some(status)) = (place("login"), place("status")) else {
-        return Err("it has no columns login and status".into());
-    };
-    let carried: Vec<_> = (0..header.len())
-        .filter(|at| header.get(*at).is_some_and(|name| !Column::NAMES.contains(&name.as_str())))
-        .collect();
-    let holds = Holds {
-        measures: Measures {
-            breakdown: place("sources").is_some(),
-            private: place("private_repos").is_some(),
-        },
-        carried: carried.iter().filter_map(|at| header.get(*at).cloned()).collect(),
-        change: place("change").is_some(),
-        verified: place("verified").is_some(),
-        exchange: place("exchange").is_some(),
-    };
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(said)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |name: &str| record.get(place(name)?).filter(|cell| !cell.is_empty());
-        let wrong =
-            |name: &str| format!("line {line} has {:?} as {name}", visible(cell(name).unwrap_or_default()));
-        let number = |name: &str| cell(name).map(str::parse::<u64>).transpose().map_err(|_| wrong(name));
-        let text = record.get(status).unwrap_or_default();
-        let status = Status::parse(text).ok_or_else(|| wrong("status"))?;
-        let (sources, forks, archived) = (number("sources")?, number("forks")?, number("archived")?);
-        let parsed = |ok: bool, name| if ok { Ok(()) } else { Err(wrong(name)) };
-        let row = Row {
-            status,
-            kind: cell("kind").and_then(Kind::parse_word),
-            id: number("id")?,
-            public_repos: number("public_repos")?,
-            breakdown: match (sources, forks, archived) {
-                (Some(sources), Some(forks), Some(archived)) => Some(Breakdown { sources, forks, archived }),
-                _ => None,
-            },
-            private_repos: number("private_repos")?,
-            carried: carried
-                .iter()
-                .map(|at| record.get(*at).filter(|cell| !cell.is_empty()))
-                .map(|cell| Some(kept(&plain(cell?)).into()))
-                .collect(),
-            was: number("was")?,
-            change: cell("change").and_then(Change::parse),
-            verified: cell("verified").and_then(|flag| flag.parse().ok()),
-            error: cell("error").map(|error| visible(&plain(error)).into_owned()),
-            via: cell("via").and_then(Via::parse),
-            at: cell("at").and_then(|at| at.parse().ok()),
-            attempts: number("attempts")?.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(0),
-            exchange: cell("exchange").map(|path| visible(&plain(path)).into()),
-            ..Row::without_count(&plain(record.get(login).unwrap_or_default()), status, "")
-        };
-        parsed(row.status != Status::Ok || row.public_repos.is_some(), "public_repos")?;
-        parsed(row.change.is_some() || cell("change").is_none(), "change")?;
-        parsed(row.at.is_some() || cell("at").is_none(), "at")?;
-        rows.push(row);
-    }
-    Ok(Finished { rows, holds, ..Finished::default() })
-}
-
-/// A cell without the apostrophe that keeps spreadsheets from taking it for a formula.
-fn plain(cell: &str) -> String {
-    match cell.strip_prefix('\'') {
-        Some(text) if text.trim_start_matches('\'').starts_with(['=', '+', '-', '@']) => text.to_owned(),
-        _ => cell.to_owned(),
     }
 }

@@ -238,6 +238,19 @@ fn parts_are_joined_and_of_several_answers_the_last_one_counts() {
     assert_eq!(run.status, 1);
     let failed: Vec<_> = rows.iter().filter(|row| row["status"] != "ok").map(|row| &row["login"]).collect();
     assert_eq!(failed, ["nobody-1"]);
+    // Who is gone from one report and could not be counted in the other is not gone, whichever comes first.
+    let (one, other) = (folder.at("gone.ndjson"), folder.at("there.ndjson"));
+    let row = |change: &str, status: &str| {
+        format!(
+            "{{\"login\":\"x\",\"status\":\"{status}\",\"was\":null,\"change\":{change},\"attempts\":1}}\n"
+        )
+    };
+    std::fs::write(&one, row("\"gone\"", "skipped")).unwrap();
+    std::fs::write(&other, row("\"unknown\"", "failed")).unwrap();
+    for order in [[&one, &other], [&other, &one]] {
+        let run = Program::new(&["--from", order[0], "--from", order[1], "-F", "ndjson"]).run();
+        assert_eq!((&run.rows_of(1)[0]["change"], run.status), (&"unknown".into(), 1), "{}", run.stderr);
+    }
 }
 
 #[test]
@@ -264,6 +277,15 @@ fn a_damaged_or_unfinished_report_is_no_wrong_baseline() {
             assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{}", run.stderr);
             assert!(run.stderr.contains(reason), "{}", run.stderr);
         }
+    }
+    for name in ["empty.csv", "empty.tsv", "empty.json"] {
+        let empty = folder.at(name);
+        std::fs::write(&empty, "").unwrap();
+        let run = Program::new(&["--from", &empty]).run();
+        assert_eq!(
+            (run.status, run.stderr),
+            (2, format!("ghrepos: cannot read {empty} as a report: it is empty\n"))
+        );
     }
     // A journal whose run was killed while it went on with an older one holds a login twice.
     let journal = folder.at("journal.ndjson");
