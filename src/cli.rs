@@ -156,7 +156,8 @@ pub struct Cli {
     #[arg(short = 'F', long, value_name = "FORMAT", help_heading = WHAT)]
     pub format: Option<Format>,
 
-    /// Write a report; its format is the extension's: .csv .tsv .json .ndjson. Can be given several times
+    /// Write a report; its format is the extension's: .csv .tsv .json .ndjson .md .html .prom. Can be
+    /// given several times
     #[arg(short, long = "output", value_name = "FILE", help_heading = WHAT)]
     pub outputs: Vec<PathBuf>,
 

@@ -4,7 +4,11 @@
 //! [`renderer`], makes them: a new format is a variant, a file and a line there.
 
 mod csv;
+mod headings;
+mod html;
 mod json;
+mod markdown;
+mod openmetrics;
 mod sorted;
 mod table;
 
@@ -16,7 +20,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::json::{line, row_as_json};
 pub use self::sorted::{Order, SortKey};
 pub use self::table::Look;
-use crate::report::{Columns, Row, Summary, Whose};
+use crate::login::Login;
+use crate::report::{Columns, Row, Status, Summary, Whose};
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -31,12 +36,25 @@ pub enum Format {
     Json,
     /// One JSON object a line, written as the run goes on.
     Ndjson,
+    /// For a pull request or a job's summary.
+    Markdown,
+    /// A page to look at.
+    Html,
+    /// Metrics for Prometheus' textfile collector.
+    Openmetrics,
 }
 
 impl Format {
     /// The extensions of files in formats that have one.
-    pub const EXTENSIONS: [(&'static str, Self); 4] =
-        [("csv", Self::Csv), ("tsv", Self::Tsv), ("json", Self::Json), ("ndjson", Self::Ndjson)];
+    pub const EXTENSIONS: [(&'static str, Self); 7] = [
+        ("csv", Self::Csv),
+        ("tsv", Self::Tsv),
+        ("json", Self::Json),
+        ("ndjson", Self::Ndjson),
+        ("md", Self::Markdown),
+        ("html", Self::Html),
+        ("prom", Self::Openmetrics),
+    ];
 
     /// The format that a file's extension names, in any case.
     #[must_use]
@@ -66,6 +84,12 @@ pub struct Meta {
     pub from: Vec<String>,
     /// When the run began.
     pub started: jiff::Timestamp,
+    /// The command, without passwords.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The host on which accounts have their profiles, where that is known.
+    #[serde(skip)]
+    pub site: Option<String>,
 }
 
 impl Default for Meta {
@@ -78,6 +102,8 @@ impl Default for Meta {
             baseline: None,
             from: Vec::new(),
             started: jiff::Timestamp::default(),
+            command: None,
+            site: None,
         }
     }
 }
@@ -89,6 +115,17 @@ impl Meta {
         let meta = Self::deserialize(meta).ok()?;
         let baseline = baseline.or_else(|| meta.baseline.clone());
         Some(Self { baseline, ..meta })
+    }
+
+    /// The address of the profile of a row's account, where GitHub has answered that there is one.
+    fn profile(&self, row: &Row) -> Option<String> {
+        let site = self.site.as_ref()?;
+        let login = Login::parse(&row.login).ok().filter(|_| row.status == Status::Ok)?;
+        // A bot has its page among the apps.
+        match login.as_str().strip_suffix("[bot]") {
+            Some(app) => Some(format!("https://{site}/apps/{app}")),
+            None => Some(format!("https://{site}/{login}")),
+        }
     }
 }
 
@@ -137,6 +174,9 @@ pub fn renderer(format: Format, layout: &Layout, meta: &Meta, out: Output) -> Bo
         Format::Tsv => Box::new(csv::Csv::new(out, columns, b'\t')),
         Format::Json => Box::new(json::Json::new(out, columns, meta.clone())),
         Format::Ndjson => Box::new(json::Ndjson::new(out, columns)),
+        Format::Markdown => Box::new(markdown::Markdown::new(out, columns, meta.clone())),
+        Format::Html => Box::new(html::Html::new(out, columns, meta.clone())),
+        Format::Openmetrics => Box::new(openmetrics::OpenMetrics::new(out, &columns, meta.clone())),
     };
     layout.order.applied_to(renderer)
 }

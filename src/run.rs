@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use self::again::render_again;
 use self::concluding::conclude;
 use self::counting::count;
-use self::ending::explained;
+use self::ending::{command, explained};
 use self::evidence::Evidence;
 pub(crate) use self::evidence::MANIFEST;
 pub use self::listing::NotListed;
@@ -181,7 +181,8 @@ async fn interruption() -> Stop {
 
 /// What the reports say of the run. Who asks is asked for where somebody wants to know.
 async fn meta(config: &Config, client: &Client) -> Meta {
-    let wanted = config.verbose > 0 || config.reports.iter().any(|report| report.format == Format::Json);
+    let wanted = config.verbose > 0
+        || config.reports.iter().any(|report| matches!(report.format, Format::Json | Format::Html));
     let started = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
     let whose = if wanted { client.whose().await } else { Whose::default() };
     if let Some(credentials) = &config.settings.credentials {
@@ -194,7 +195,16 @@ async fn meta(config: &Config, client: &Client) -> Meta {
         Source::Replay(folder) | Source::Record(folder) => Some(folder.display().to_string()),
     };
     let api = Some(config.settings.api.to_string());
-    Meta { api, whose, exchanges, baseline: config.compared_with(), started, ..Meta::default() }
+    Meta {
+        api,
+        whose,
+        exchanges,
+        baseline: config.compared_with(),
+        started,
+        command: command(config),
+        site: Some(config.settings.api.site().to_owned()),
+        ..Meta::default()
+    }
 }
 
 /// The report to compare with.

@@ -58,6 +58,12 @@ pub fn kept(text: &str) -> String {
     kept
 }
 
+/// `text` without line ends, and with one space where there was white space.
+#[must_use]
+pub fn on_a_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Control characters (C0, DEL, C1), line and paragraph separators, and everything that changes the
 /// direction of writing or takes no room.
 fn is_invisible(c: char) -> bool {

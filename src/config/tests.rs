@@ -45,7 +45,7 @@ fn wrong_flags_are_refused_with_a_way_out() {
     assert!(refused("").starts_with("nobody to count: name some logins"));
     assert_eq!(
         refused("a -o report"),
-        "cannot tell the format of report from its name: let it end in .csv .tsv .json .ndjson"
+        "cannot tell the format of report from its name: let it end in .csv .tsv .json .ndjson .md .html .prom"
     );
     assert_eq!(refused("a -o x.csv -o ./x.csv"), "./x.csv is given as an output twice");
     assert_eq!(refused("a --replay nowhere"), "cannot replay nowhere: there is no such folder");

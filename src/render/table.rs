@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, TableStyle};
 
+use super::headings::{heading, is_number, kind, middle};
 use super::{Output, Renderer};
 use crate::report::{self, Column, Columns, Groups, Row, Status, Subtotal, Summary};
-use crate::text::{thousands, visible};
+use crate::text::{on_a_line, thousands, visible};
 
 /// What the terminal can show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,8 +31,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(out: Output, columns: Columns, look: Look) -> Self {
-        let middle = columns.iter().filter(|column| heading(*column, &columns).is_some()).collect();
-        Self { out, middle, columns, look, rows: Vec::new() }
+        Self { out, middle: middle(&columns), columns, look, rows: Vec::new() }
     }
 
     fn text(&self, text: &str) -> String {
@@ -51,13 +51,7 @@ impl Table {
             Some(color) if self.look.color => cell.fg(color),
             _ => cell,
         };
-        let kind = match (row.status, row.kind) {
-            _ if row.is_gone() => "gone",
-            (Status::Ok, kind) => kind.map_or("", report::Kind::as_str),
-            (Status::NotFound, _) => "not found",
-            (status, _) => status.as_str(),
-        };
-        let mut cells = vec![Cell::new(self.text(&row.login)), paint(Cell::new(kind))];
+        let mut cells = vec![Cell::new(self.text(&row.login)), paint(Cell::new(kind(row)))];
         cells.extend(self.middle.iter().map(|column| match row.cell(*column) {
             report::Cell::Signed(0) => Cell::new("="),
             report::Cell::Signed(difference) => {
@@ -133,34 +127,6 @@ impl Table {
     }
 }
 
-/// What stands above a column of the table's middle.
-fn heading(column: Column, columns: &Columns) -> Option<&str> {
-    match column {
-        Column::Carried(_) => Some(columns.name(column)),
-        Column::PublicRepos => Some("Public repos"),
-        Column::Sources => Some("Sources"),
-        Column::Forks => Some("Forks"),
-        Column::Archived => Some("Archived"),
-        Column::PrivateRepos => Some("Private"),
-        Column::Was => Some("Was"),
-        Column::Change => Some("Change"),
-        Column::Verified => Some("Verified"),
-        Column::Login
-        | Column::Status
-        | Column::Kind
-        | Column::Id
-        | Column::Error
-        | Column::Via
-        | Column::At
-        | Column::Attempts
-        | Column::Exchange => None,
-    }
-}
-
-fn on_a_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 fn escaped_unless_ascii(c: char) -> String {
     if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }
 }
@@ -204,7 +170,7 @@ impl Renderer for Table {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
         for (cells, column) in table.column_iter_mut().skip(2).zip(&self.middle) {
-            if !matches!(column, Column::Carried(_)) {
+            if is_number(*column) {
                 cells.set_cell_alignment(CellAlignment::Right);
             }
         }

@@ -72,6 +72,9 @@ impl Finished {
             Some("json") => json(file),
             Some("csv") => table(file, b','),
             Some("tsv") => table(file, b'\t'),
+            Some("md" | "html" | "prom") => {
+                Err("only .ndjson, .json, .csv and .tsv can be read again".into())
+            }
             _ => ndjson(file),
         }
         .map(|mut finished| {

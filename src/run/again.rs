@@ -6,11 +6,13 @@ use jiff::Timestamp;
 
 use super::concluding::conclude;
 use super::counting::{News, Outcome, hand_on};
+use super::ending::command;
 use super::evidence::Evidence;
 use super::tally::Tally;
 use super::{Failure, opened};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::github::api::Api;
 use crate::render::Meta;
 use crate::report::{Columns, Drift, Finished, Groups, Holds};
 
@@ -73,10 +75,14 @@ fn grouped(by: &Groups, holds: &Holds) -> Result<Groups, Failure> {
 /// What the report says of its run, or else of this one.
 fn meta(config: &Config, told: Option<&serde_json::Value>) -> Meta {
     let of_the_run = told.and_then(|meta| Meta::read(meta, config.compared_with()));
-    of_the_run.unwrap_or_else(|| Meta {
+    let mut meta = of_the_run.unwrap_or_else(|| Meta {
         from: config.from.iter().map(|path| path.display().to_string()).collect(),
         baseline: config.compared_with(),
         started: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
+        command: command(config),
         ..Meta::default()
-    })
+    });
+    let api = meta.api.as_deref().and_then(|api| Api::parse(api).ok());
+    meta.site = api.map(|api| api.site().to_owned());
+    meta
 }

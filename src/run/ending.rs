@@ -98,8 +98,7 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
 /// The command that goes on with this run, where it keeps a journal.
 fn advice(config: &Config) -> Option<String> {
     config.journal()?;
-    let words = config.command.iter().map(|word| crate::text::without_password(word));
-    let mut words: Vec<_> = words.map(|word| quoted(&word)).collect();
+    let mut words = typed(config);
     if !config.resume {
         // Behind a `--` it would be a login.
         words.insert(1.min(words.len()), "--resume".into());
@@ -112,6 +111,24 @@ fn advice(config: &Config) -> Option<String> {
         command += " (and the same list on standard input)";
     }
     Some(command)
+}
+
+/// The command that was typed, for whoever reads the report.
+pub(super) fn command(config: &Config) -> Option<String> {
+    let mut words = typed(config);
+    // Where the program was installed is nobody's business.
+    if let Some(program) = words.first_mut() {
+        *program = env!("CARGO_PKG_NAME").into();
+    }
+    let command = words.join(" ");
+    let short = command.char_indices().nth(MAX_COMMAND).and_then(|(at, _)| command.get(..at));
+    Some(short.map(|short| format!("{short}…")).unwrap_or(command)).filter(|command| !command.is_empty())
+}
+
+/// The words of the command that was typed, without passwords.
+fn typed(config: &Config) -> Vec<String> {
+    let words = config.command.iter().map(|word| crate::text::without_password(word));
+    words.map(|word| quoted(&word)).collect()
 }
 
 /// A word as a shell reads it.

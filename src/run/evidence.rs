@@ -28,6 +28,8 @@ struct Manifest {
     #[serde(flatten)]
     whose: Whose,
     started: Option<Timestamp>,
+    #[serde(default)]
+    command: Option<String>,
     requests: u64,
     points: u64,
     seconds: f64,
@@ -77,6 +79,7 @@ impl Evidence {
             meta.generator.clone_from(&self.manifest.generator);
             meta.api.clone_from(&self.manifest.api);
             meta.whose.clone_from(&self.manifest.whose);
+            meta.command.clone_from(&self.manifest.command);
         }
     }
 
@@ -119,6 +122,7 @@ impl Evidence {
         manifest.api.clone_from(&meta.api);
         manifest.whose.clone_from(&meta.whose);
         manifest.started = Some(meta.started);
+        manifest.command.clone_from(&meta.command);
         (manifest.requests, manifest.points) = (summary.requests.unwrap_or(0), summary.points.unwrap_or(0));
         manifest.seconds = summary.seconds.unwrap_or(0.0);
         (manifest.logins, manifest.hash) = (self.logins, self.hash);

@@ -447,8 +447,9 @@ fn the_weekly_recipe_keeps_a_baseline_and_fails_on_what_needs_attention() {
         "{told}"
     );
     let summary = std::fs::read_to_string(folder.at("summary.md")).unwrap();
-    assert_eq!(summary.matches("### Repositories of the team").count(), 3);
-    assert!(summary.contains("1 of 2 counted"), "{summary}");
+    assert_eq!(summary.matches("public repositories of 3 accounts").count(), 3, "{summary}");
+    assert!(summary.contains("| web | 2 | 1 |"), "{summary}");
+    assert!(std::fs::read_to_string(folder.at("audit/now.html")).unwrap().contains("By team"));
     // What needed attention once is the baseline of the next week.
     let (status, told) = week("user-1,core\nuser-3,web\nmissing-1,web\n");
     assert_eq!(status, 0, "{told}");

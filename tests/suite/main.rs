@@ -27,6 +27,7 @@ mod limits;
 mod logins;
 mod lookups;
 mod outputs;
+mod pages;
 mod program;
 mod recordings;
 mod schema;

@@ -43,17 +43,17 @@ fn every_measure_has_its_column() {
         ..Holds::default()
     });
     let look = Look { unicode: true, ..Look::default() };
-    insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r#"
+    insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r##"
      Login                Kind           Public repos   Sources   Forks   Archived   Verified   Reason
     ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-     torvalds             user                      9         6       3          1        yes
-     microsoft            organization          7,421     4,948   2,473          1        yes
-     nosuchlogin          not found                 -         -       -          -          -   no user or organisation has this login
-     =cmd|' /C calc'!A0   invalid                   -         -       -          -          -   not a login: holds '='
-     a\u{1b}[31m,"b"      invalid                   -         -       -          -          -   not a login: holds '\u{1b}'
+     torvalds             user                      9         6       3          1   yes
+     microsoft            organization          7,421     4,948   2,473          1   yes
+     nosuchlogin          not found                 -         -       -          -   -          no user or organisation has this login
+     =cmd|' /C calc'!A0   invalid                   -         -       -          -   -          not a login: holds '='
+     a\u{1b}[31m,"b"      invalid                   -         -       -          -   -          not a login: holds '\u{1b}'
     ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
      5 logins             2 counted             7,430     4,954   2,476          2              1 not found, 2 invalid
-    "#);
+    "##);
 }
 
 #[test]

@@ -1,0 +1,218 @@
+//! The page: what stands where.
+
+use askama::Template;
+
+use super::changes::Shown;
+use super::charts::{self, Bar, Chart, repositories};
+use super::rows::Table;
+use super::spread::Spread;
+use super::{BARS, Html};
+use crate::report::{Breakdown, Column, Row, Summary};
+use crate::text::{counted, duration, thousands};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// What a browser may do for the page. The hashes are those of `page.css` and `page.js`; a test tells
+/// them.
+pub(super) const POLICY: &str = concat!(
+    "default-src 'none'; base-uri 'none'; form-action 'none'; ",
+    "style-src 'sha256-5lDOtH69wuhzcY4/LZQlKpJkzqQuVTQcxwI1rpYJUXA='; ",
+    "script-src 'sha256-U9ymgVBRshqMnadprjvim6kyMbnjHaaQhmGRygBfR38='"
+);
+
+#[derive(Template)]
+#[template(path = "page.html", config = "src/render/html/askama.toml")]
+pub(super) struct Page<'a> {
+    policy: &'static str,
+    style: &'static str,
+    script: &'static str,
+    generator: &'a str,
+    title: String,
+    heading: String,
+    lead: String,
+    warnings: Vec<String>,
+    tiles: Vec<Tile>,
+    changes: Option<Shown>,
+    groups: Option<Chart>,
+    has_breakdown: bool,
+    largest: Chart,
+    spread: Option<Chart>,
+    spread_in_words: String,
+    counted: &'a Table,
+    uncounted: &'a Table,
+    provenance: Vec<(&'static str, String)>,
+}
+
+/// A figure with its name.
+pub(super) struct Tile {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    pub(super) note: String,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn of(html: &'a mut Html, summary: &Summary) -> Self {
+        let changes = summary.drift.as_ref().map(|drift| html.changes.shown(drift));
+        let html = &*html;
+        let accounts = counted(summary.asked, "account", "accounts");
+        let shown = (html.rows < summary.asked).then(|| thousands(html.rows));
+        let spread = Spread::of(html.counts.clone());
+        let mut spread_in_words = spread.as_ref().map(in_words).unwrap_or_default();
+        if let Some(shown) = &shown {
+            spread_in_words = format!("Of the {shown} that are shown. {spread_in_words}");
+        }
+        Self {
+            policy: POLICY,
+            style: STYLE,
+            script: SCRIPT,
+            generator: &html.meta.generator,
+            title: format!("{accounts}, {} · ghrepos", repositories(summary.public_repos)),
+            heading: format!(
+                "Public repositories of {}",
+                counted(summary.asked, "GitHub account", "GitHub accounts")
+            ),
+            lead: lead(html, summary, shown.as_deref()),
+            warnings: warnings(summary),
+            tiles: tiles(html, summary, spread.as_ref()),
+            changes,
+            groups: summary.groups.as_ref().map(|groups| charts::groups(groups, BARS)),
+            has_breakdown: html.columns.iter().any(|column| column == Column::Sources),
+            largest: largest(html, summary),
+            spread: spread.map(classes),
+            spread_in_words,
+            counted: &html.counted,
+            uncounted: &html.uncounted,
+            provenance: provenance(html, summary),
+        }
+    }
+}
+
+/// The first sentence: when, where, and what came of it.
+fn lead(html: &Html, summary: &Summary, shown: Option<&str>) -> String {
+    let date = html.meta.started.strftime("%-d %B %Y, %H:%M UTC");
+    let site = html.meta.site.as_ref().map(|site| format!(" on {site}")).unwrap_or_default();
+    let outcomes = if summary.asked == 0 { "nobody was asked for".into() } else { summary.outcomes() };
+    let shown = shown.map(|shown| format!(" {shown} are shown.")).unwrap_or_default();
+    format!("{date}{site}: {outcomes}.{shown}")
+}
+
+fn warnings(summary: &Summary) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !summary.complete {
+        let skipped = match summary.skipped {
+            0 => String::new(),
+            skipped => format!(" {} not asked.", counted(skipped, "account was", "accounts were")),
+        };
+        warnings.push(format!("This report is incomplete: the run ended early.{skipped}"));
+    }
+    if summary.disagreed > 0 {
+        let rows = counted(summary.disagreed, "account", "accounts");
+        warnings.push(format!(
+            "GitHub’s two APIs disagree on {rows} of {} that were counted twice.",
+            thousands(summary.verified)
+        ));
+    }
+    warnings
+}
+
+fn tiles(html: &Html, summary: &Summary, spread: Option<&Spread>) -> Vec<Tile> {
+    let tile = |name, value: u64, note: String| Tile { name, value: thousands(value), note };
+    let mut tiles = vec![
+        tile("Public repositories", summary.public_repos, String::new()),
+        tile("Counted", summary.ok, format!("of {}", thousands(summary.asked))),
+    ];
+    if html.rows == summary.asked {
+        if let Some(spread) = spread {
+            tiles.push(tile("Median", spread.median, "half have no more".into()));
+        }
+        let Breakdown { sources, forks, archived } = html.breakdown;
+        for column in html.columns.iter() {
+            match column {
+                Column::Sources => tiles.push(tile("Sources", sources, String::new())),
+                Column::Forks => tiles.push(tile("Forks", forks, String::new())),
+                Column::Archived => tiles.push(tile("Archived", archived, "sources or forks".into())),
+                Column::PrivateRepos => {
+                    tiles.push(tile("Private", html.private, "that the token may see".into()));
+                }
+                _ => {}
+            }
+        }
+    }
+    if summary.uncounted() > 0 {
+        tiles.push(tile("Not counted", summary.uncounted(), "reasons below".into()));
+    }
+    tiles
+}
+
+fn largest(html: &Html, summary: &Summary) -> Chart {
+    let most = html.largest.first().and_then(|row| row.public_repos).unwrap_or(0);
+    let bar = |row: &Row| {
+        let repos = row.public_repos.unwrap_or(0);
+        charts::count(row.login.clone(), html.profile(row), repos, row.breakdown, most)
+    };
+    let others = html.counts.len().saturating_sub(html.largest.len()) as u64;
+    let have = html.largest.iter().filter_map(|row| row.public_repos).fold(0, u64::saturating_add);
+    let all = html.counts.iter().copied().fold(0, u64::saturating_add);
+    let _ = summary;
+    let rest =
+        || format!("{} more have {} together.", thousands(others), repositories(all.saturating_sub(have)));
+    Chart {
+        of: "Account".into(),
+        measure: "Repositories",
+        from_the_middle: false,
+        bars: html.largest.iter().map(bar).collect(),
+        rest: (others > 0).then(rest),
+    }
+}
+
+fn in_words(spread: &Spread) -> String {
+    let Spread { median, largest, tenth, .. } = spread;
+    let most = format!("the largest has {}", thousands(*largest));
+    format!(
+        "Half of the accounts have {} or fewer, {most}; the largest tenth has {tenth}\u{a0}% of all.",
+        thousands(*median)
+    )
+}
+
+fn classes(spread: Spread) -> Chart {
+    let most = spread.classes.iter().map(|class| class.accounts).max().unwrap_or(0);
+    let bar =
+        |class: super::spread::Class| -> Bar { charts::count(class.label, None, class.accounts, None, most) };
+    Chart {
+        of: "Repositories".into(),
+        measure: "Accounts",
+        from_the_middle: false,
+        bars: spread.classes.into_iter().map(bar).collect(),
+        rest: None,
+    }
+}
+
+/// When, where, by whom and at what cost.
+fn provenance(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
+    let meta = &html.meta;
+    let asked_by =
+        meta.whose.viewer.clone().or_else(|| meta.whose.app.as_ref().map(|app| format!("the app {app}")));
+    let known = |number: Option<u64>| number.map(thousands);
+    let took = summary.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+    let more = |number: u64| (number > 0).then(|| thousands(number));
+    let from = (!meta.from.is_empty()).then(|| meta.from.join(", "));
+    let lines = [
+        ("Begun", Some(meta.started.to_string())),
+        ("Took", took.map(duration)),
+        ("API", meta.api.clone()),
+        ("Asked by", asked_by),
+        ("Requests", known(summary.requests)),
+        ("Points", known(summary.points)),
+        ("Complete", Some(if summary.complete { "yes" } else { "no" }.into())),
+        ("Duplicates dropped", summary.duplicates.and_then(more)),
+        ("Kept from an earlier run", more(summary.kept)),
+        ("Rows of logins no longer asked for", more(summary.no_longer_asked)),
+        ("Compared with", meta.baseline.clone()),
+        ("Exchanges", meta.exchanges.clone()),
+        ("Rendered from", from),
+        ("Command", meta.command.clone()),
+        ("Made by", Some(meta.generator.clone())),
+    ];
+    lines.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}

@@ -1,0 +1,47 @@
+use base64::Engine;
+
+use super::page::POLICY;
+use crate::render::{Format, Look, Order, SortKey, sample};
+use crate::report::{Columns, Holds};
+
+fn hash(text: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    format!("'sha256-{}'", base64::engine::general_purpose::STANDARD.encode(digest))
+}
+
+#[test]
+fn the_policy_allows_the_pages_own_style_and_script_and_nothing_else() {
+    let (style, script) = (hash(include_str!("page.css")), hash(include_str!("page.js")));
+    assert_eq!(
+        POLICY,
+        format!(
+            "default-src 'none'; base-uri 'none'; form-action 'none'; style-src {style}; script-src {script}"
+        )
+    );
+}
+
+const ORDER: Order = Order { by: SortKey::Roster, top: None };
+
+#[test]
+fn the_page_is_one_file_and_what_stands_in_a_row_is_text() {
+    let page = sample::report(Format::Html, ORDER, Look::default());
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+    for outside in ["src=", "href=\"http:", "@import", "url(", "<link"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("<bdi>=cmd|&#39; /C calc&#39;!A0</bdi>"), "{page}");
+    assert!(page.contains(r#"<td class="n">7,421</td>"#));
+    assert!(page.contains("2 counted, 1 not found, 2 invalid"));
+}
+
+#[test]
+fn the_rest_of_many_rows_waits_for_a_click_and_too_many_are_told() {
+    let columns = Columns::of(&Holds::default());
+    let mut table = super::rows::Table::counted(&columns);
+    let row = &sample::rows()[0];
+    for _ in 0..=super::MOST {
+        table.add(row, None).unwrap();
+    }
+    assert_eq!((table.first().len(), table.first().len() + table.rest().len()), (200, super::MOST));
+    assert_eq!(table.left_out_in_words(), "This table has 100,000 rows; 1 more row is");
+}

@@ -1,0 +1,254 @@
+//! Markdown as GitHub renders it, for a pull request or a job's summary.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::headings::{heading, is_number, kind, middle, outcome};
+use super::{Meta, Output, Renderer};
+use crate::report::{self, Column, Columns, Groups, Row, Summary};
+use crate::text::{counted, duration, on_a_line, thousands, visible};
+
+/// Bytes of the tables. All of it has to stay below the 1 MiB that a job's summary may have.
+const COUNTED: usize = 700_000;
+const UNCOUNTED: usize = 200_000;
+const GROUPS: usize = 60_000;
+
+/// Lines of a table, as many as there is room for.
+struct Lines {
+    text: String,
+    most: usize,
+    rows: u64,
+    left_out: u64,
+}
+
+pub(super) struct Markdown {
+    out: Output,
+    columns: Columns,
+    middle: Vec<Column>,
+    meta: Meta,
+    counted: Lines,
+    uncounted: Lines,
+}
+
+impl Lines {
+    fn new(most: usize) -> Self {
+        Self { text: String::new(), most, rows: 0, left_out: 0 }
+    }
+
+    fn add(&mut self, cells: &[String]) {
+        let length = cells.iter().map(|cell| cell.len() + 3).sum::<usize>() + 2;
+        // What comes after the first that has no room has none either: no gaps.
+        if self.left_out > 0 || self.text.len() + length > self.most {
+            self.left_out += 1;
+            return;
+        }
+        self.rows += 1;
+        line(&mut self.text, cells);
+    }
+
+    /// The table, and what is left out of it.
+    fn write(&self, head: &[(&str, bool)], foot: &[String], out: &mut Output) -> io::Result<()> {
+        let mut text = String::new();
+        line(&mut text, &head.iter().map(|(name, _)| escaped(&on_a_line(name))).collect::<Vec<_>>());
+        let rule = |(_, number): &(_, bool)| if *number { "--:" } else { ":--" }.to_owned();
+        line(&mut text, &head.iter().map(rule).collect::<Vec<_>>());
+        out.write_all(text.as_bytes())?;
+        out.write_all(self.text.as_bytes())?;
+        if !foot.is_empty() {
+            text.clear();
+            line(&mut text, foot);
+            out.write_all(text.as_bytes())?;
+        }
+        if self.left_out > 0 {
+            let rows = counted(self.left_out, "more row", "more rows");
+            writeln!(
+                out,
+                "\n**{rows} not shown**: a job's summary holds 1 MiB. A `.csv`, `.json` or `.ndjson` report has all."
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Markdown {
+    pub(super) fn new(out: Output, columns: Columns, meta: Meta) -> Self {
+        let (counted, uncounted) = (Lines::new(COUNTED), Lines::new(UNCOUNTED));
+        Self { out, middle: middle(&columns), columns, meta, counted, uncounted }
+    }
+
+    fn login(&self, row: &Row) -> String {
+        let login = escaped(&row.login);
+        match self.meta.profile(row) {
+            // A login has no character that would end an address.
+            Some(link) => format!("[{login}]({})", link.replace('[', "%5B").replace(']', "%5D")),
+            None => login,
+        }
+    }
+
+    fn heading(summary: &Summary) -> String {
+        let accounts = counted(summary.asked, "account", "accounts");
+        let repos = counted(summary.public_repos, "public repository", "public repositories");
+        let mut text = format!("### {repos} of {accounts}\n\n");
+        let mut sentences = Vec::new();
+        if summary.asked > 0 {
+            sentences.push(format!("{}.", summary.outcomes()));
+        }
+        if let Some(drift) = &summary.drift {
+            sentences.push(format!("{}.", escaped(&drift.to_string())));
+        }
+        if summary.disagreed > 0 {
+            let rows = counted(summary.disagreed, "account", "accounts");
+            sentences.push(format!("**The two APIs disagree on {rows}.**"));
+        }
+        text += &sentences.join(" ");
+        text += "\n\n";
+        if !summary.complete {
+            let skipped = counted(summary.skipped, "login was", "logins were");
+            // Writing to a String cannot fail.
+            let _ = write!(text, "> [!WARNING]\n> This report is incomplete: {skipped} not asked for.\n\n");
+        }
+        text
+    }
+
+    fn groups(&mut self, groups: &Groups) -> io::Result<()> {
+        let mut lines = Lines::new(GROUPS);
+        for (name, subtotal) in groups.in_order() {
+            let name = name.map_or_else(|| format!("(no {})", groups.by()), on_a_line);
+            lines.add(&[
+                escaped(&name),
+                thousands(subtotal.logins),
+                thousands(subtotal.counted),
+                thousands(subtotal.public_repos),
+            ]);
+        }
+        let head = [(groups.by(), false), ("Logins", true), ("Counted", true), ("Public repos", true)];
+        writeln!(self.out)?;
+        lines.write(&head, &[], &mut self.out)
+    }
+
+    /// When, where and at what cost.
+    fn provenance(&self, summary: &Summary) -> String {
+        let mut said =
+            vec![escaped(&self.meta.generator), self.meta.started.strftime("%Y-%m-%d %H:%M UTC").to_string()];
+        said.extend(self.meta.api.as_deref().map(escaped));
+        if let Some(requests) = summary.requests {
+            let mut spent = counted(requests, "request", "requests");
+            if let Some(points) = summary.points.filter(|points| *points > 0) {
+                let _ = write!(spent, " for {}", counted(points, "point", "points"));
+            }
+            let took = summary.seconds.and_then(|took| std::time::Duration::try_from_secs_f64(took).ok());
+            if let Some(took) = took {
+                let _ = write!(spent, " in {}", duration(took));
+            }
+            said.push(spent);
+        }
+        said.join(" · ")
+    }
+}
+
+impl Renderer for Markdown {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        if row.public_repos.is_none() && !row.is_gone() {
+            let error = row.error.as_deref().unwrap_or_default();
+            let outcome = outcome(row.status).to_owned();
+            let carried = self.middle.iter().filter(|column| matches!(column, Column::Carried(_)));
+            let carried: Vec<_> = carried.map(|column| cell(row, *column)).collect();
+            self.uncounted
+                .add(&[&[escaped(&row.login), outcome, escaped(error)], carried.as_slice()].concat());
+            return Ok(());
+        }
+        let mut cells = vec![self.login(row), kind(row).to_owned()];
+        cells.extend(self.middle.iter().map(|column| cell(row, *column)));
+        self.counted.add(&cells);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        self.out.write_all(Self::heading(summary).as_bytes())?;
+        let name = |column: Column| heading(column, &self.columns).unwrap_or_default();
+        if self.counted.rows > 0 {
+            let mut head = vec![("Login", false), ("Kind", false)];
+            head.extend(self.middle.iter().map(|column| (name(*column), is_number(*column))));
+            let shown = self.counted.rows + self.counted.left_out;
+            let mut foot = Vec::new();
+            // Of some rows the sum would be taken for the sum of the rows.
+            if shown >= summary.ok {
+                foot = vec![format!("**{} counted**", thousands(summary.ok)), String::new()];
+                foot.push(format!("**{}**", thousands(summary.public_repos)));
+                foot.resize(head.len(), String::new());
+            }
+            self.counted.write(&head, &foot, &mut self.out)?;
+        }
+        if let Some(groups) = &summary.groups {
+            self.groups(groups)?;
+        }
+        if self.uncounted.rows > 0 {
+            let rows = thousands(self.uncounted.rows + self.uncounted.left_out);
+            writeln!(self.out, "\n<details>\n<summary>{rows} not counted</summary>\n")?;
+            let mut head = vec![("Login", false), ("Outcome", false), ("Reason", false)];
+            let name = |column: Column| heading(column, &self.columns).unwrap_or_default();
+            let carried = self.middle.iter().filter(|column| matches!(column, Column::Carried(_)));
+            head.extend(carried.map(|column| (name(*column), false)));
+            self.uncounted.write(&head, &[], &mut self.out)?;
+            writeln!(self.out, "\n</details>")?;
+        }
+        let provenance = self.provenance(summary);
+        writeln!(self.out, "\n<sub>{provenance}</sub>")?;
+        self.out.flush()
+    }
+}
+
+fn line(text: &mut String, cells: &[String]) {
+    text.push('|');
+    for cell in cells {
+        // Writing to a String cannot fail.
+        let _ = write!(text, " {cell} |");
+    }
+    text.push('\n');
+}
+
+fn cell(row: &Row, column: Column) -> String {
+    match row.cell(column) {
+        report::Cell::Absent if matches!(column, Column::Carried(_)) => String::new(),
+        report::Cell::Absent => "–".into(),
+        report::Cell::Text(text) => escaped(&on_a_line(&text)),
+        report::Cell::Number(number) => thousands(number),
+        report::Cell::Signed(0) => "=".into(),
+        report::Cell::Signed(by) => {
+            format!("{}{}", if by > 0 { '+' } else { '−' }, thousands(by.unsigned_abs()))
+        }
+        report::Cell::Flag(true) => "yes".into(),
+        report::Cell::Flag(false) => "**NO**".into(),
+    }
+}
+
+/// Text that stays what it is: no markup, no HTML, no link, nobody mentioned, no issue linked to.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let shown = visible(text);
+    let mut rest = shown.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            // GitHub looks for names and numbers behind these in what was rendered.
+            '@' | '#' => {
+                out.push(c);
+                out.push_str("<!-- -->");
+            }
+            '\\' | '`' | '*' | '_' | '|' | '[' | ']' | '~' | '$' => out.extend(['\\', c]),
+            ':' if rest.peek() == Some(&'/') => out.push_str("\\:"),
+            '.' if out.ends_with("www") => out.push_str("\\."),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+use comrak::{Options, markdown_to_html};
+
+use super::*;
+use crate::render::{Format, Look, Order, SortKey, sample};
+use crate::report::{Holds, Measures, Status};
+
+const ORDER: Order = Order { by: SortKey::Roster, top: None };
+
+/// As GitHub renders it, with all that it makes of text.
+fn rendered(markdown: &str) -> String {
+    let mut options = Options::default();
+    options.extension.table = true;
+    options.extension.autolink = true;
+    options.extension.strikethrough = true;
+    options.extension.alerts = true;
+    options.extension.math_dollars = true;
+    options.render.r#unsafe = true;
+    markdown_to_html(markdown, &options).replace(" align=\"left\"", "")
+}
+
+fn report(meta: Meta, columns: Columns, rows: &[Row]) -> String {
+    let out = sample::Shared::default();
+    let mut markdown = Markdown::new(io::BufWriter::new(Box::new(out.clone())), columns, meta);
+    let mut summary = Summary { complete: true, ..Summary::default() };
+    for row in rows {
+        summary.add(row);
+        markdown.row(row).unwrap();
+    }
+    markdown.finish(&summary).unwrap();
+    out.text()
+}
+
+#[test]
+fn a_table_and_the_failures_folded() {
+    insta::assert_snapshot!(sample::report(Format::Markdown, ORDER, Look::default()), @r##"
+    ### 7,430 public repositories of 5 accounts
+
+    2 counted, 1 not found, 2 invalid.
+
+    | Login | Kind | Public repos |
+    | :-- | :-- | --: |
+    | torvalds | user | 9 |
+    | microsoft | organization | 7,421 |
+    | **2 counted** |  | **7,430** |
+
+    <details>
+    <summary>3 not counted</summary>
+
+    | Login | Outcome | Reason |
+    | :-- | :-- | :-- |
+    | nosuchlogin | not found | no user or organisation has this login |
+    | =cmd\|' /C calc'!A0 | invalid | not a login: holds '=' |
+    | a\\u{1b}\[31m,"b" | invalid | not a login: holds '\\u{1b}' |
+
+    </details>
+
+    <sub>ghrepos 0.1.0 · 2026-11-22 12:00 UTC · https\://api.github.com · 3 requests in 0.2s</sub>
+    "##);
+}
+
+#[test]
+fn it_is_rendered_into_what_was_meant() {
+    let columns =
+        Columns::of(&Holds { measures: Measures { breakdown: true, private: false }, ..Holds::default() });
+    let meta = Meta { site: Some("github.com".into()), ..Meta::default() };
+    let html = rendered(&report(meta, columns, &sample::rows()));
+    assert_eq!(html.matches("<table>").count(), 2);
+    assert_eq!(html.matches("<tr>").count(), 4 + 4, "{html}");
+    assert!(html.contains(r#"<td><a href="https://github.com/torvalds">torvalds</a></td>"#), "{html}");
+    assert!(html.contains(r#"<td align="right">7,421</td>"#), "{html}");
+    assert!(html.contains("<td>=cmd|' /C calc'!A0</td>"), "{html}");
+    assert!(html.contains("<summary>3 not counted</summary>"), "{html}");
+}
+
+#[test]
+fn whatever_a_name_holds_it_stays_a_name() {
+    for text in [
+        "<img src=x onerror=alert(1)>",
+        "a|b",
+        "**bold** _it_ `code` ~~gone~~ $x$",
+        "[x](javascript:alert(1)) ![y](https://example.com/y.png)",
+        "https://example.com www.example.com a@example.com",
+        "&lt;b&gt; &amp; \\| \\",
+        "# heading",
+        "- item",
+        "=cmd|' /C calc'!A0",
+        "</details></table>",
+        "日本語 עברית 🦊",
+        "a\nb | c\n\n# d",
+    ] {
+        let row = Row {
+            error: None,
+            public_repos: Some(1),
+            carried: [Some(text.into())].into(),
+            ..Row::without_count("torvalds", Status::Ok, "")
+        };
+        let failed = Row::without_count(text, Status::Invalid, text);
+        let columns = Columns::of(&Holds { carried: vec![text.into()], ..Holds::default() });
+        let html = rendered(&report(Meta::default(), columns, &[row, failed]));
+        let plain = on_a_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let plain = plain.replace('@', "@<!-- -->").replace('#', "#<!-- -->");
+        // Also as the name of a column, and as the login that it is not.
+        for cell in [format!("<td>{plain}</td>"), format!("<th>{plain}</th>")] {
+            assert!(html.replace("&quot;", "\"").contains(&cell), "{cell} is not in {html}");
+        }
+        let failed = visible(text).matches('<').count() == 0 || html.matches("&lt;").count() >= 4;
+        assert!(failed && !html.contains("<a ") && !html.contains("<img"), "{html}");
+        assert_eq!((html.matches("<table>").count(), html.matches("<details>").count()), (2, 1), "{html}");
+    }
+}
+
+#[test]
+fn a_long_report_is_cut_and_says_so() {
+    let row = |number: u64| Row {
+        error: None,
+        public_repos: Some(number),
+        ..Row::without_count(&format!("user-{number}"), Status::Ok, "")
+    };
+    let mut rows: Vec<_> = (0..40_000).map(row).collect();
+    rows.extend((0..10_000).map(|number| {
+        Row::without_count(
+            &format!("missing-{number}"),
+            Status::NotFound,
+            "no user or organisation has this login",
+        )
+    }));
+    let markdown = report(Meta::default(), Columns::of(&Holds::default()), &rows);
+    assert!(markdown.len() < 1 << 20, "{} bytes", markdown.len());
+    let shown = |name: &str| markdown.lines().filter(|line| line.starts_with(&format!("| {name}-"))).count();
+    for (name, all) in [("user", 40_000), ("missing", 10_000)] {
+        let left_out = thousands((all - shown(name)) as u64);
+        assert!(
+            shown(name) < all && markdown.contains(&format!("**{left_out} more rows not shown**")),
+            "{name}"
+        );
+    }
+    assert!(markdown.contains("| **40,000 counted** |"), "the totals are of all");
+}

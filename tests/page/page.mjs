@@ -1,0 +1,233 @@
+// What a browser makes of the page. Chromium, driven by playwright-core; axe-core looks for what shuts people out.
+//
+//   node page.mjs check PACKAGES FILE      everything that has to hold; prints what does not, and fails
+//   node page.mjs many PACKAGES FILE       the same for a page of many rows, in so far as that is another matter
+//   node page.mjs harmless PACKAGES FILE   nothing that stands in a row runs, loads, or turns the page round
+//   node page.mjs time PACKAGES FILE       how long the page takes to open, to sort and to filter
+//   node page.mjs picture PACKAGES FILE PNG  the picture for the README
+//
+// PACKAGES is the folder with node_modules. CHROMIUM names the browser, if it is not /usr/bin/chromium.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [mode, packages, file, png] = process.argv.slice(2);
+const require = createRequire(resolve(packages, 'package.json'));
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const address = pathToFileURL(resolve(file)).href;
+const wrong = [];
+const hold = (holds, what) => { if (!holds) wrong.push(what); };
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+
+// A page that tells everything it should not do.
+async function open(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.on('console', (message) => wrong.push(`the console says ${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => wrong.push(`an error in the page: ${error.message}`));
+  page.on('dialog', (dialog) => { wrong.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on('request', (request) => { if (request.url() !== address) wrong.push(`a request for ${request.url()}`); });
+  await page.goto(address);
+  return page;
+}
+
+const visibleRows = (page, table) => page.locator(`#${table} tbody tr`).filter({ visible: true });
+const cells = (page, table, column) => page.$$eval(`#${table} tbody tr`, (rows, column) => rows.map((row) => row.cells[column].textContent), column);
+
+async function looks() {
+  for (const width of [360, 1440]) {
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open({ viewport: { width, height: 900 }, colorScheme });
+      const name = `${width} px, ${colorScheme}`;
+      hold(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name}: the page scrolls sideways`);
+      const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      const light = background.match(/\d+/g).slice(0, 3).every((part) => part > 128);
+      hold(light === (colorScheme === 'light'), `${name}: the background is ${background}`);
+      // Through the debugger, not through the page, whose policy would not have it.
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => window.axe.run());
+      for (const { id, impact, help, nodes } of violations) {
+        wrong.push(`${name}: axe finds ${id} (${impact}): ${help}, ${nodes.length} times, first ${nodes[0].html.slice(0, 120)}`);
+      }
+      await page.context().close();
+    }
+  }
+}
+
+// An order of our own, written otherwise than the page's.
+function isSorted(values, direction) {
+  const number = (text) => (text === '=' ? 0 : /^[+−-]?[\d,]+$/.test(text) ? Number(text.replaceAll(',', '').replace('−', '-')) : NaN);
+  const known = values.filter((text) => text !== '–' && text !== '');
+  const numbers = known.map(number).filter((value) => !Number.isNaN(value));
+  const words = known.filter((text) => Number.isNaN(number(text)));
+  const step = (a, b) => (typeof a === 'number' ? Math.sign(b - a) : new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' }).compare(b, a));
+  const goes = (list) => list.every((value, at) => at === 0 || step(list[at - 1], value) * direction >= 0);
+  const place = (text) => (text === '–' || text === '' ? 2 : Number.isNaN(number(text)) ? 1 : 0);
+  return goes(numbers) && goes(words) && values.every((text, at) => at === 0 || place(values[at - 1]) <= place(text));
+}
+
+async function sorts() {
+  const page = await open();
+  for (const table of await page.$$eval('table.rows', (tables) => tables.map((table) => table.id))) {
+    const headings = page.locator(`#${table} thead th`);
+    for (let column = 0; column < await headings.count(); column += 1) {
+      const heading = headings.nth(column);
+      const before = await cells(page, table, column);
+      const seen = [];
+      for (const press of ['mouse', 'Enter', 'Space']) {
+        const button = heading.locator('button');
+        if (press === 'mouse') await button.click(); else { await button.focus(); await page.keyboard.press(press); }
+        const sort = await heading.getAttribute('aria-sort');
+        const after = await cells(page, table, column);
+        hold(after.length === before.length, `${table}, column ${column}: rows are lost by sorting`);
+        if (sort) {
+          seen.push(sort);
+          hold(isSorted(after, sort === 'ascending' ? 1 : -1), `${table}, column ${column}: not sorted, ${sort}: ${after.slice(0, 8)}`);
+        } else {
+          hold(after.join('\n') === before.join('\n'), `${table}, column ${column}: the third time does not bring the first order back`);
+        }
+      }
+      hold(seen.sort().join() === 'ascending,descending', `${table}, column ${column}: sorted ${seen}`);
+    }
+  }
+  await page.context().close();
+}
+
+async function filters() {
+  const page = await open();
+  const texts = await page.$$eval('table.rows tbody tr', (rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent).join('\n').toLowerCase()));
+  for (const wanted of ['silva', 'web SILVA', 'nobody has this', '']) {
+    await page.locator('#filter').fill(wanted);
+    const words = wanted.toLowerCase().split(' ').filter(Boolean);
+    const right = texts.filter((text) => words.every((word) => text.includes(word))).length;
+    const shown = await page.locator('table.rows tbody tr').filter({ visible: true }).count();
+    hold(shown === right, `the filter "${wanted}" shows ${shown} rows instead of ${right}`);
+    const told = await page.locator('#matches').textContent();
+    hold(wanted ? told.startsWith(`${right} of`) : told === '', `the filter "${wanted}" tells "${told}"`);
+  }
+  await page.keyboard.press('Tab');
+  hold(await page.evaluate(() => document.activeElement?.tagName !== 'BODY'), 'the keyboard gets nowhere from the filter');
+  await page.context().close();
+}
+
+async function withoutScript() {
+  const page = await open({ javaScriptEnabled: false });
+  hold(!(await page.locator('#tools').isVisible()), 'without JavaScript there is a filter that does nothing');
+  hold(await page.locator('thead button').count() === 0, 'without JavaScript there are buttons that do nothing');
+  for (const box of await page.locator('input.all').all()) {
+    const table = (await box.getAttribute('id')).replace('all-', '');
+    const all = await page.locator(`#${table} tbody tr`).count();
+    hold(await visibleRows(page, table).count() === 200, 'not 200 rows at first');
+    await box.check();
+    hold(await visibleRows(page, table).count() === all, 'without JavaScript the rest of the rows cannot be shown');
+  }
+  hold(await visibleRows(page, 'counted').count() > 0, 'without JavaScript there are no rows');
+  await page.context().close();
+}
+
+async function prints() {
+  const page = await open({ colorScheme: 'dark' });
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+  hold(!(await page.locator('#tools').isVisible()), 'the filter is printed');
+  hold(await page.evaluate(() => getComputedStyle(document.body).backgroundColor) === 'rgb(255, 255, 255)', 'the paper is dark');
+  hold((await page.pdf({ format: 'A4' })).length > 10_000, 'there is nothing on the paper');
+  await page.context().close();
+}
+
+// The policy does what it says: neither a script nor a style nor a picture from elsewhere.
+async function isShut() {
+  const page = await browser.newPage();
+  await page.goto(address);
+  const ran = await page.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'window.ran = true';
+    document.body.append(script);
+    document.body.insertAdjacentHTML('beforeend', '<p id="styled" style="color: rgb(1, 2, 3)">x</p><img src="x" onerror="window.ran = true">');
+    return new Promise((done) => setTimeout(() => done([window.ran ?? false, getComputedStyle(document.getElementById('styled')).color]), 200));
+  });
+  hold(ran[0] === false && ran[1] !== 'rgb(1, 2, 3)', `the policy lets through what it should not: ${ran}`);
+  await page.close();
+}
+
+async function harmless() {
+  const page = await open();
+  const found = await page.evaluate(() => ({
+    foreign: document.querySelectorAll('main img, main script, main iframe, main style, main [onerror], main [onload], main [style]').length,
+    links: [...document.links].map((link) => link.href).filter((href) => !/^https:\/\/github\.com\/(apps\/)?[A-Za-z0-9-]+$/.test(href)),
+    ran: window.ran ?? false,
+    turned: /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u0000-\u0008\u001b]/.test(document.body.innerText),
+  }));
+  hold(found.foreign === 0, 'an element out of a name is in the page');
+  hold(found.links.length === 0, `a link leads to ${found.links}`);
+  hold(!found.ran && !found.turned, `something ran or turned the text: ${JSON.stringify(found)}`);
+  await page.context().close();
+}
+
+// More rows than are shown at once: the rest is a click away, with and without a filter and an order.
+async function many() {
+  const page = await open();
+  for (const table of ['counted', 'uncounted']) {
+    const all = await page.locator(`#${table} tbody tr`).count();
+    const box = page.locator(`#all-${table}`);
+    hold(all > 200 && await visibleRows(page, table).count() === 200, `${table}: not 200 rows at first`);
+    await page.locator(`#${table} thead th button`).first().click();
+    hold(await visibleRows(page, table).count() === 200, `${table}: not 200 rows when sorted`);
+    await box.check();
+    hold(await visibleRows(page, table).count() === all, `${table}: not all rows are shown`);
+    await box.uncheck();
+  }
+  await page.locator('#filter').fill('1');
+  const told = await page.locator('label[for="all-counted"]').textContent();
+  const found = await page.locator('#counted tbody tr').count();
+  hold(told === `Show all ${found.toLocaleString('en')} rows`, `"${told}", and there are ${found}`);
+  hold(found < 9990, 'the filter takes nothing away');
+  await page.locator('#filter').fill('user-77');
+  hold(!(await page.locator('#all-counted').isVisible()), 'there is something to show that is shown');
+  await page.context().close();
+}
+
+async function time() {
+  const times = { opened: [], sorted: [], filtered: [], all: [] };
+  for (let round = 0; round < 5; round += 1) {
+    const page = await open();
+    times.opened.push(await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(performance.now()))))));
+    const took = (action) => page.evaluate((action) => new Promise((done) => {
+      const begun = performance.now();
+      if (action === 'sort') document.querySelector('#counted thead th:nth-child(3) button').click();
+      if (action === 'filter') { document.getElementById('filter').value = '77'; document.getElementById('filter').dispatchEvent(new Event('input')); }
+      if (action === 'all') { document.getElementById('filter').value = ''; document.getElementById('filter').dispatchEvent(new Event('input')); document.getElementById('all-counted')?.click(); }
+      requestAnimationFrame(() => setTimeout(() => done(performance.now() - begun)));
+    }), action);
+    times.sorted.push(await took('sort'));
+    times.filtered.push(await took('filter'));
+    times.all.push(await took('all'));
+    await page.context().close();
+  }
+  const median = (list) => `${Math.round(list.sort((a, b) => a - b)[2])} ms`;
+  console.log(`opened in ${median(times.opened)}, sorted in ${median(times.sorted)}, filtered in ${median(times.filtered)}, all rows shown in ${median(times.all)} (medians of 5)`);
+}
+
+async function picture() {
+  const page = await open({ viewport: { width: 1200, height: 860 }, deviceScaleFactor: 1 });
+  await page.screenshot({ path: png });
+}
+
+switch (mode) {
+  case 'check':
+    for (const check of [looks, sorts, filters, withoutScript, prints, isShut]) await check();
+    break;
+  case 'many':
+    await many();
+    await withoutScript();
+    break;
+  case 'harmless': await harmless(); break;
+  case 'time': await time(); break;
+  case 'picture': await picture(); break;
+  default: wrong.push(`there is no mode ${mode}`);
+}
+await browser.close();
+console.log(wrong.length ? wrong.join('\n') : 'the page is as it should be');
+process.exit(wrong.length ? 1 : 0);

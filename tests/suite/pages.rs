@@ -1,0 +1,291 @@
+//! Reports for people and their dashboards: the page in a browser, Markdown, and metrics.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use comrak::{Options, markdown_to_html};
+
+use crate::fake::{Behaviour, Fake, Fault};
+use crate::program::{Program, file, path, skipped, users};
+
+/// Where `.ci/run` puts the npm packages playwright-core and axe-core.
+const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/page");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/page.mjs");
+/// The sample team of two hundred.
+const TEAM: [&str; 11] = [
+    "--replay",
+    "fixtures/team/github",
+    "-f",
+    "fixtures/team/team.csv",
+    "--breakdown",
+    "--carry",
+    "name",
+    "--group-by",
+    "team",
+    "--baseline",
+    "fixtures/team/october.csv",
+];
+
+/// Says that a test is skipped because `part` is not here, and fails where that must not be.
+fn is_missing(part: &str, there: bool) -> bool {
+    if !there {
+        assert!(std::env::var_os("GHREPOS_WITHOUT_SKIPS").is_none(), "{part} has to be installed");
+        skipped(&format!("{part} is not installed (see .ci/run)"));
+    }
+    !there
+}
+
+fn is_installed(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// What a browser says of a page, if there is one.
+fn browser(mode: &str, page: &Path) -> Option<String> {
+    let packages = Path::new(PACKAGES).join("node_modules/playwright-core").exists();
+    if is_missing("Chromium with playwright-core", packages && is_installed("/usr/bin/chromium")) {
+        return None;
+    }
+    let output = Command::new("node")
+        .args([SCRIPT, mode, PACKAGES])
+        .arg(page)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    Some(said)
+}
+
+/// What a checker of metrics that reads standard input says of them.
+fn check(program: &str, arguments: &[&str], metrics: &str) {
+    let mut checker = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    checker.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let output = checker.wait_with_output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{program}: {said}");
+}
+
+/// By the rules of Prometheus' own tool and of the reference parser of OpenMetrics.
+fn check_metrics(metrics: &str) {
+    if !is_missing("promtool", is_installed("promtool")) {
+        check("promtool", &["check", "metrics"], metrics);
+    }
+    const PARSER: &str = "import sys\n\
+        from prometheus_client.openmetrics.parser import text_string_to_metric_families\n\
+        assert list(text_string_to_metric_families(sys.stdin.read()))";
+    let import = Command::new("/usr/bin/python3").args(["-c", "import prometheus_client"]).output();
+    if !is_missing("Python's prometheus-client", import.is_ok_and(|output| output.status.success())) {
+        check("/usr/bin/python3", &["-c", PARSER], metrics);
+    }
+}
+
+/// As GitHub renders it.
+fn rendered(markdown: &str) -> String {
+    let mut options = Options::default();
+    options.extension.table = true;
+    options.extension.autolink = true;
+    options.render.r#unsafe = true;
+    markdown_to_html(markdown, &options)
+}
+
+#[test]
+fn the_page_of_a_sample_team_is_fit_for_people_in_a_browser() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("team.html");
+    let run = Program::new(&TEAM).argument("-o").argument(page.to_str().unwrap()).run();
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let html = fs::read_to_string(&page).unwrap();
+    for said in ["Public repositories of 200 GitHub accounts", "sample-lead", "By team", "What has changed"] {
+        assert!(html.contains(said), "{said}");
+    }
+    browser("check", &page);
+}
+
+#[test]
+fn the_page_of_ten_thousand_is_below_five_megabytes_and_works_as_well() {
+    let fake = Fake::well_behaved();
+    let roster =
+        file(&(users(9_990) + &(1..=300).map(|number| format!("missing-{number}\n")).collect::<String>()));
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("all.html");
+    let run = Program::asking(&fake, &["-f", path(&roster), "--breakdown", "-o", page.to_str().unwrap()])
+        .env("GH_TOKEN", "right")
+        .run();
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let length = fs::metadata(&page).unwrap().len();
+    assert!(length < 5_000_000, "{length} bytes");
+    browser("many", &page);
+}
+
+#[test]
+fn metrics_and_markdown_tell_what_the_run_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (prom, md) = (at("team.prom"), at("team.md"));
+    let run = Program::new(&TEAM).argument("-o").argument(&prom).argument("-o").argument(&md).run();
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let metrics = fs::read_to_string(&prom).unwrap();
+    check_metrics(&metrics);
+    for sample in [
+        "ghrepos_account_public_repositories{login=\"sample-works\"} 318",
+        "ghrepos_account_change_repositories{login=\"sample-works\"} 17",
+        "ghrepos_logins{status=\"not_found\"} 2",
+        "ghrepos_baseline_logins{change=\"gone\"} 4",
+        "ghrepos_public_repositories 4921",
+    ] {
+        assert!(metrics.lines().any(|line| line == sample), "{sample}");
+    }
+    let html = rendered(&fs::read_to_string(&md).unwrap());
+    assert_eq!(html.matches("<table>").count(), 3, "accounts, groups and failures");
+    // 196 that were counted, 4 that are gone, the sum; 7 teams and none; 4 failures; and the headings.
+    assert_eq!(html.matches("<tr>").count(), (1 + 196 + 4 + 1) + (1 + 8) + (1 + 4), "{html}");
+    assert!(html.contains("<summary>4 not counted</summary>"));
+}
+
+/// Names that somebody may have put into a list, and a server into its messages.
+const HOSTILE: [&str; 12] = [
+    "<img src=x onerror=\"window.ran=true\">",
+    "</script><script>window.ran=true</script>",
+    "</details></td></table><h1>x</h1>",
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "@SUM(1+1)*cmd|' /C calc'!A0",
+    "\u{202e}gpj.exe",
+    "\u{1b}[2J\u{1b}]0;owned\u{7}",
+    "🦊👩\u{200d}🚀",
+    "[x](javascript:alert(1))",
+    "a | b | c",
+    "{{ 7*7 }} ${7*7} &lt;b&gt; \"' \\",
+];
+
+#[test]
+fn a_hostile_name_is_harmless_in_every_format() {
+    // In the answers, in the list, and in what the list carries.
+    let fake = Fake::start(Behaviour {
+        fault: Box::new(|asked| {
+            if asked.request.path() == "/user" {
+                let body = serde_json::json!({ "login": HOSTILE[0], "id": 1, "type": "User" });
+                return Some(Fault::Answer(200, Vec::new(), body.to_string()));
+            }
+            let at: usize = asked.login.strip_prefix("evil-")?.parse().ok()?;
+            let body = serde_json::json!({ "message": HOSTILE[at], "login": HOSTILE[at], "status": "403" });
+            Some(Fault::Answer(403, Vec::new(), body.to_string()))
+        }),
+        ..Behaviour::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut roster = csv::Writer::from_path(at("team.csv")).unwrap();
+    roster.write_record(["login", HOSTILE[0], "=team"]).unwrap();
+    for (number, name) in HOSTILE.iter().enumerate() {
+        for login in [*name, &format!("evil-{number}"), &format!("user-{number}")] {
+            roster.write_record([login, name, name]).unwrap();
+        }
+    }
+    roster.flush().unwrap();
+    let formats = ["csv", "tsv", "json", "ndjson", "md", "html", "prom"];
+    let outputs: Vec<_> =
+        formats.iter().flat_map(|format| ["-o".into(), at(&format!("r.{format}"))]).collect();
+    let mut program = Program::asking(&fake, &["-f", &at("team.csv"), "--api", "rest", "-F", "table"])
+        .argument("--group-by")
+        .argument("=team")
+        .argument("--carry")
+        .argument(HOSTILE[0]);
+    for output in &outputs {
+        program = program.argument(output);
+    }
+    let run = program.env("GH_TOKEN", "right").env("COLUMNS", "200").run();
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let rows = 3 * HOSTILE.len();
+    let quiet = |text: &str| {
+        let bad = |c: char| c.is_control() && !"\n\r\t".contains(c) || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!text.chars().any(bad), "{text:?}");
+    };
+    quiet(&run.stdout);
+    quiet(&run.stderr);
+    let read = |format: &str| fs::read_to_string(at(&format!("r.{format}"))).unwrap();
+    for format in formats {
+        quiet(&read(format));
+    }
+    for (format, delimiter) in [("csv", b','), ("tsv", b'\t')] {
+        let text = read(format);
+        let reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).from_reader(text.as_bytes());
+        let records: Vec<_> = reader.into_records().map(Result::unwrap).collect();
+        assert_eq!(records.len(), 1 + rows);
+        for field in records.iter().flatten() {
+            assert!(!field.starts_with(['=', '+', '-', '@', '\t', '\r']), "{field}");
+        }
+    }
+    assert_eq!(crate::program::rows(&read("ndjson")).len(), rows);
+    let json: serde_json::Value = serde_json::from_str(&read("json")).unwrap();
+    assert_eq!(json["rows"].as_array().unwrap().len(), rows);
+
+    let html = rendered(&read("md"));
+    for tag in ["<img", "<script", "<h1", "javascript:alert(1)\""] {
+        assert!(!html.contains(tag), "{tag} in {html}");
+    }
+    assert_eq!(html.matches("<details>").count(), 1, "{html}");
+    assert_eq!(html.matches("</table>").count(), 3, "{html}");
+    assert_eq!(html.matches("<a ").count(), HOSTILE.len(), "only profiles are linked to: {html}");
+
+    check_metrics(&read("prom"));
+
+    let page = read("html");
+    for tag in ["<img", "<script>window", "</script><script", "<h1>x"] {
+        assert!(!page.contains(tag), "{tag}");
+    }
+    browser("harmless", Path::new(&at("r.html")));
+}
+
+#[test]
+fn a_page_is_no_report_to_be_read_again() {
+    for extension in ["html", "md", "prom"] {
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join(format!("a.{extension}"));
+        let report = report.to_str().unwrap();
+        Program::new(&["--replay", "fixtures/github", "torvalds", "-o", report]).run();
+        let run = Program::new(&["--from", report]).run();
+        assert_eq!(run.status, 2);
+        assert_eq!(
+            run.stderr,
+            format!(
+                "ghrepos: cannot read {report} as a report: only .ndjson, .json, .csv and .tsv can be read again\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_report_rendered_again_is_the_page_that_the_run_gave() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut program = Program::new(&TEAM);
+    for output in ["a.html", "a.md", "a.prom", "a.json"] {
+        program = program.argument("-o").argument(&at(output));
+    }
+    program.run();
+    let mut again = Program::new(&["--group-by", "team", "--from", &at("a.json")]);
+    for output in ["b.html", "b.md", "b.prom"] {
+        again = again.argument("-o").argument(&at(output));
+    }
+    assert_eq!(again.run().status, 1);
+    for format in ["html", "md", "prom"] {
+        let read = |name: &str| fs::read_to_string(at(&format!("{name}.{format}"))).unwrap();
+        assert_eq!(read("a"), read("b"), "{format}");
+    }
+}
