@@ -37,7 +37,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// `text` as it was written, over several lines if need be, with all other control and direction
-/// characters escaped, and cut to the 32,767 characters that a cell of a spreadsheet can hold, the last
+/// characters escaped (but for joiners between letters that need them, and emoji), and cut to the 32,767 characters that a cell of a spreadsheet can hold, the last
 /// of which is then an ellipsis.
 #[must_use]
 pub fn kept(text: &str) -> String {
@@ -47,6 +47,10 @@ pub fn kept(text: &str) -> String {
         match c {
             '\n' | '\t' => kept.push(c),
             '\r' if rest.peek() == Some(&'\n') => kept.push(c),
+            // Persian is not spelled without the one, nor a family drawn without the other.
+            '\u{200c}' | '\u{200d}' if joins(kept.chars().last()) && joins(rest.peek().copied()) => {
+                kept.push(c);
+            }
             c if is_invisible(c) => kept.extend(c.escape_default()),
             c => kept.push(c),
         }
@@ -62,6 +66,11 @@ pub fn kept(text: &str) -> String {
 #[must_use]
 pub fn on_a_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a joiner beside this character can have a meaning.
+fn joins(c: Option<char>) -> bool {
+    c.is_some_and(|c| !c.is_ascii() && !is_invisible(c))
 }
 
 /// Control characters (C0, DEL, C1), line and paragraph separators, and everything that changes the
@@ -168,6 +177,8 @@ mod tests {
         assert_eq!(visible("日本語 naïve"), "日本語 naïve");
         assert_eq!(visible("a\r\n\t\u{7f}\u{9b}b"), "a\\r\\n\\t\\u{7f}\\u{9b}b");
         assert_eq!(visible("\u{202e}evil"), "\\u{202e}evil");
+        assert_eq!(kept("می\u{200c}خواهم 👩\u{200d}🚀"), "می\u{200c}خواهم 👩\u{200d}🚀");
+        assert_eq!(kept("tor\u{200d}valds \u{200d}\u{200c}"), "tor\\u{200d}valds \\u{200d}\\u{200c}");
         assert_eq!(visible(&"x".repeat(600)).chars().count(), 501);
     }
 

@@ -33,4 +33,5 @@ mod recordings;
 mod schema;
 mod sheets;
 mod stops;
+mod terminals;
 mod tokens;

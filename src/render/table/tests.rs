@@ -26,13 +26,14 @@ fn a_failures_reason_stands_in_its_row() {
 #[test]
 fn without_failures_there_is_no_column_for_reasons() {
     let look = Look { unicode: true, ..Look::default() };
-    insta::assert_snapshot!(table(Order { top: Some(1), ..ORDER }, look), @"
-     Login           Kind                                Public repos
-    ──────────────────────────────────────────────────────────────────
-     torvalds        user                                           9
-    ──────────────────────────────────────────────────────────────────
-     1 of 5 logins   2 counted, 1 not found, 2 invalid          7,430
-    ");
+    insta::assert_snapshot!(table(Order { top: Some(1), ..ORDER }, look), @r##"
+     Login           Kind        Public repos
+    ──────────────────────────────────────────
+     torvalds        user                   9
+    ──────────────────────────────────────────
+     1 of 5 logins   2 counted          7,430
+       1 not found, 2 invalid
+    "##);
 }
 
 #[test]
@@ -60,29 +61,73 @@ fn every_measure_has_its_column() {
 fn it_is_readable_at_sixty_columns() {
     let table = table(ORDER, Look { unicode: true, width: Some(60), color: false });
     assert!(table.lines().all(|line| line.chars().count() <= 60));
-    insta::assert_snapshot!(table, @r#"
-     Login           Kind           Public repos   Reason
-    ────────────────────────────────────────────────────────────
-     torvalds        user                      9
-     microsoft       organization          7,421
-     nosuchlogin     not found                 -   no user or
-                                                   organisation
-                                                   has this
-                                                   login
-     =cmd|' /C       invalid                   -   not a login:
-     calc'!A0                                      holds '='
-     a\u{1b}[31m,"   invalid                   -   not a login:
-     b"                                            holds
-                                                   '\u{1b}'
-    ────────────────────────────────────────────────────────────
-     5 logins        2 counted             7,430   1 not found,
-                                                   2 invalid
-    "#);
+    insta::assert_snapshot!(table, @r##"
+     Login                Kind           Public repos
+    ──────────────────────────────────────────────────
+     torvalds             user                      9
+     microsoft            organization          7,421
+     nosuchlogin          not found                 -
+       no user or organisation has this login
+     =cmd|' /C calc'!A0   invalid                   -
+       not a login: holds '='
+     a\u{1b}[31m,"b"      invalid                   -
+       not a login: holds '\u{1b}'
+    ──────────────────────────────────────────────────
+     5 logins             2 counted             7,430
+       1 not found, 2 invalid
+    "##);
 }
 
 #[test]
 fn it_is_plain_ascii_where_the_locale_is_not_utf8() {
     assert!(table(ORDER, Look::default()).is_ascii());
+}
+
+#[test]
+fn bars_are_as_long_as_counts_and_never_longer_than_their_place() {
+    for (count, largest, unicode, shown) in [
+        (0, 0, true, ""),
+        (0, 10, true, ""),
+        (1, 1_000_000, true, "▏"),
+        (5, 10, true, "█████"),
+        (10, 10, true, "██████████"),
+        (53, 100, true, "█████▎"),
+        (u64::MAX, u64::MAX, true, "██████████"),
+        (1, 1_000_000, false, "#"),
+        (53, 100, false, "#####"),
+    ] {
+        assert_eq!(super::cells::bar(count, largest, 10, unicode), shown, "{count} of {largest}");
+    }
+}
+
+#[test]
+fn where_there_is_no_room_for_a_column_that_is_told() {
+    let columns = Columns::of(&Holds {
+        measures: Measures { breakdown: true, private: true },
+        carried: vec!["team".into()],
+        ..Holds::default()
+    });
+    let look = Look { unicode: true, width: Some(50), color: false };
+    insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r##"
+     Login           Kind            Public   Private
+                                      repos
+    ──────────────────────────────────────────────────
+     torvalds        user                 9         -
+     microsoft       organization     7,421         -
+     nosuchlogin     not found            -         -
+       no user or organisation has this login
+     =cmd|' /C       invalid              -         -
+     calc'!A0
+       not a login: holds '='
+     a\u{1b}[31m,"   invalid              -         -
+     b"
+       not a login: holds '\u{1b}'
+    ──────────────────────────────────────────────────
+     5 logins        2 counted        7,430         0
+       1 not found, 2 invalid
+       No room for Sources, Forks, Archived, team. A
+       report to a file has every column.
+    "##);
 }
 
 #[test]
