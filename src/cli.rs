@@ -1,5 +1,7 @@
 //! The flags: syntax only. What they mean together is decided in [`config`](crate::config).
 
+mod generate;
+mod help;
 mod values;
 
 use std::ffi::OsString;
@@ -7,8 +9,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::ValueParser;
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Parser};
 
+pub use self::generate::Generated;
+pub use self::help::complaint;
+pub use self::values::{Way, When};
 use self::values::{duration, organization, positive_span, span, team, whole};
 use crate::github::members::Group;
 use crate::render::{Format, SortKey};
@@ -19,56 +24,68 @@ use crate::roster::Shard;
 /// Asks GitHub for every login, many at a time, and reports a count or the reason why there is none.
 #[derive(Clone, Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[expect(clippy::doc_markdown, reason = "a terminal shows backticks as they are")]
 #[command(
     name = "ghrepos",
     version,
     max_term_width = 100,
     args_override_self = true,
-    after_help = AFTER_HELP,
-    after_long_help = AFTER_LONG_HELP
+    disable_help_flag = true,
+    disable_version_flag = true,
+    after_help = help::SHORT,
+    after_long_help = help::long()
 )]
 pub struct Cli {
     /// Logins, @logins or addresses of profiles; - reads standard input
-    #[arg(value_name = "LOGIN", allow_hyphen_values = false)]
+    #[arg(value_name = "LOGIN", allow_hyphen_values = false, display_order = 0, help_heading = WHOM)]
     pub logins: Vec<OsString>,
 
-    /// A list with one login a line (# begins a comment), or a .csv or .tsv with a header. Can be given
-    /// several times
-    #[arg(short, long = "file", value_name = "FILE", help_heading = "Whom to count")]
+    /// A list: one login a line, or a .csv or .tsv with a header
+    ///
+    /// In a list with one login a line, # begins a comment. Can be given several times.
+    #[arg(short, long = "file", value_name = "FILE", display_order = 1, help_heading = WHOM)]
     pub files: Vec<PathBuf>,
 
-    /// The column of a .csv or .tsv with the logins [default: login, github, username or user]
-    #[arg(long, value_name = "NAME", help_heading = "Whom to count")]
+    /// The column with the logins [default: login, github, username or user]
+    #[arg(long, value_name = "NAME", help_heading = WHOM)]
     pub login_column: Option<String>,
 
-    /// Columns of a .csv or .tsv, or of --query, to carry into the report
-    #[arg(long, value_name = "COLUMN,...", help_heading = "Whom to count")]
+    /// Columns of the list to carry into the report
+    ///
+    /// Of a .csv or .tsv, or of --query.
+    #[arg(long, value_name = "COLUMN,...", help_heading = WHOM)]
     pub carry: Vec<String>,
 
-    /// Subtotals by such a column, which is carried into the report
-    #[arg(long, value_name = "COLUMN", help_heading = "Whom to count")]
+    /// Subtotals by a column of the list, which is carried into the report
+    #[arg(long, value_name = "COLUMN", help_heading = WHOM)]
     pub group_by: Option<String>,
 
-    /// Every member of an organisation. Can be given several times
-    #[arg(long, value_name = "ORG", value_parser = ValueParser::new(organization), help_heading = "Whom to count")]
+    /// Every member of an organisation
+    ///
+    /// Can be given several times.
+    #[arg(long, value_name = "ORG", value_parser = ValueParser::new(organization), help_heading = WHOM)]
     pub members: Vec<Group>,
 
-    /// Every member of a team. Can be given several times
-    #[arg(long = "team", value_name = "ORG/TEAM", value_parser = ValueParser::new(team), help_heading = "Whom to count")]
+    /// Every member of a team
+    ///
+    /// Can be given several times.
+    #[arg(long = "team", value_name = "ORG/TEAM", value_parser = ValueParser::new(team), help_heading = WHOM)]
     pub teams: Vec<Group>,
 
-    /// The first column of the rows of --query in this database: sqlite:FILE, postgres://…
+    /// The first column of --query's rows in a database: sqlite:FILE, postgres://…
     #[cfg(feature = "sql")]
-    #[arg(long, value_name = "URL", requires = "query", help_heading = "Whom to count")]
+    #[arg(long, value_name = "URL", requires = "query", hide_short_help = true, help_heading = WHOM)]
     pub sql: Option<String>,
 
     /// What to ask the database of --sql; further columns can be carried
     #[cfg(feature = "sql")]
-    #[arg(long, value_name = "SQL", requires = "sql", help_heading = "Whom to count")]
+    #[arg(long, value_name = "SQL", requires = "sql", hide_short_help = true, help_heading = WHOM)]
     pub query: Option<String>,
 
-    /// Only the I-th of N parts of the roster, by a stable hash of the login: 1/8, 2/8 … on eight machines
-    #[arg(long, value_name = "I/N", help_heading = "Whom to count")]
+    /// Only the I-th of N parts of the list: 1/8, 2/8 … on eight machines
+    ///
+    /// By a stable hash of the login: whatever the order of the list, each login is in one part.
+    #[arg(long, value_name = "I/N", hide_short_help = true, help_heading = WHOM)]
     pub shard: Option<Shard>,
 
     /// Also count sources, forks and archived ones among the public repositories
@@ -80,10 +97,12 @@ pub struct Cli {
     pub private: bool,
 
     /// Count that share of the logins again, through the other API, and report disagreement
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), default_value_t = 0, hide_default_value = true, help_heading = COUNT)]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), default_value_t = 0, hide_default_value = true, hide_short_help = true, help_heading = COUNT)]
     pub verify: u8,
 
-    /// The API to ask; auto: GraphQL with a token, REST without. Bots are asked by REST in any case
+    /// The API to ask; auto: GraphQL with a token, REST without
+    ///
+    /// Bots are asked by REST in any case.
     #[arg(long, value_name = "API", default_value = "auto", help_heading = HOW)]
     pub api: Way,
 
@@ -91,9 +110,10 @@ pub struct Cli {
     #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100), help_heading = HOW)]
     pub jobs: u8,
 
-    /// Most logins in a GraphQL query, 1 to 100 [default: as many as cost one point; fewer for a short
-    /// roster, so that it fills the jobs]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100), help_heading = HOW)]
+    /// Most logins in a GraphQL query, 1 to 100
+    ///
+    /// [default: as many as cost one point; fewer for a short list, so that it fills the jobs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100), hide_short_help = true, help_heading = HOW)]
     pub batch: Option<u8>,
 
     /// The longest wait for a limit; where a longer one is due, the rest is skipped
@@ -101,54 +121,64 @@ pub struct Cli {
     pub max_wait: Duration,
 
     /// Stop asking then; the rest is skipped
-    #[arg(long, value_name = "DURATION", value_parser = ValueParser::new(positive_span), help_heading = HOW)]
+    #[arg(long, value_name = "DURATION", value_parser = ValueParser::new(positive_span), hide_short_help = true, help_heading = HOW)]
     pub deadline: Option<Duration>,
 
-    /// Stop before spending more points (or requests, where the API is REST); the rest is skipped
-    #[arg(long, value_name = "N", value_parser = ValueParser::new(whole::<u64>), help_heading = HOW)]
+    /// Stop before spending more points; the rest is skipped
+    ///
+    /// Where the API is REST: requests.
+    #[arg(long, value_name = "N", value_parser = ValueParser::new(whole::<u64>), hide_short_help = true, help_heading = HOW)]
     pub max_points: Option<u64>,
 
     /// For one attempt, from sending to the answer's last byte
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = ValueParser::new(duration), help_heading = HOW)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = ValueParser::new(duration), hide_short_help = true, help_heading = HOW)]
     pub timeout: Duration,
 
     /// Further attempts at what may pass: broken connections, time-outs, 5xx, limits
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=100), help_heading = HOW)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=100), hide_short_help = true, help_heading = HOW)]
     pub retries: u32,
 
-    /// The host
-    #[arg(long, value_name = "HOST", help = "The host: github.com, SUB.ghe.com, or an Enterprise Server [default: GH_HOST, else github.com]", conflicts_with = "api_url", help_heading = HOW)]
+    /// The host [default: GH_HOST, else github.com]
+    ///
+    /// github.com, SUB.ghe.com, or an Enterprise Server.
+    #[arg(long, value_name = "HOST", conflicts_with = "api_url", help_heading = HOW)]
     pub host: Option<String>,
 
     /// One more certificate authority to trust, in PEM format
-    #[arg(long, value_name = "FILE", help_heading = HOW)]
+    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = HOW)]
     pub ca_file: Option<PathBuf>,
 
-    /// The API's address, for a gateway or a test server; one ending in /api/v3 is an Enterprise Server's
-    #[arg(long, value_name = "URL", help_heading = HOW)]
+    /// The API's address, for a gateway or a test server
+    ///
+    /// One ending in /api/v3 is an Enterprise Server's.
+    #[arg(long, value_name = "URL", hide_short_help = true, help_heading = HOW)]
     pub api_url: Option<String>,
 
     /// Keep every exchange with GitHub in this folder, without the token
-    #[arg(long, value_name = "DIR", help_heading = HOW)]
+    #[arg(long, value_name = "DIR", hide_short_help = true, help_heading = HOW)]
     pub record: Option<PathBuf>,
 
     /// Answer from exchanges kept in this folder, with no network and no token
-    #[arg(long, value_name = "DIR", conflicts_with = "record", help_heading = HOW)]
+    #[arg(long, value_name = "DIR", conflicts_with = "record", hide_short_help = true, help_heading = HOW)]
     pub replay: Option<PathBuf>,
 
-    /// The id of a GitHub App to ask as
-    #[arg(long, value_name = "ID", help = "Ask as the GitHub App with this id [default: GHREPOS_APP_ID]", value_parser = ValueParser::new(whole::<u64>), help_heading = HOW)]
+    /// Ask as the GitHub App with this id [default: GHREPOS_APP_ID]
+    #[arg(long, value_name = "ID", value_parser = ValueParser::new(whole::<u64>), hide_short_help = true, help_heading = HOW)]
     pub app_id: Option<u64>,
 
-    /// The app's private key
-    #[arg(long, value_name = "FILE", help = "The app's private key in PEM format [default: GHREPOS_APP_KEY, a file or the key itself]", help_heading = HOW)]
+    /// The app's private key in PEM format
+    ///
+    /// [default: GHREPOS_APP_KEY, a file or the key itself]
+    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = HOW)]
     pub app_key: Option<PathBuf>,
 
-    /// Which of the app's installations
-    #[arg(long, value_name = "ID", help = "Which of the app's installations, where there are several [default: GHREPOS_INSTALLATION]", value_parser = ValueParser::new(whole::<u64>), help_heading = HOW)]
+    /// Which of the app's installations, where there are several [default: GHREPOS_INSTALLATION]
+    #[arg(long, value_name = "ID", value_parser = ValueParser::new(whole::<u64>), hide_short_help = true, help_heading = HOW)]
     pub installation: Option<u64>,
 
-    /// Print what the run would ask, cost and take, and stop (as JSON with -F json)
+    /// Print what the run would ask, cost and take, and stop
+    ///
+    /// As JSON with -F json.
     #[arg(long, help_heading = HOW)]
     pub plan: bool,
 
@@ -156,46 +186,28 @@ pub struct Cli {
     #[arg(short = 'F', long, value_name = "FORMAT", help_heading = WHAT)]
     pub format: Option<Format>,
 
-    /// Write a report; its format is the extension's: .csv .tsv .json .ndjson .md .html .prom. Can be
-    /// given several times
+    /// Write a report: .csv .tsv .json .ndjson .md .html .prom
+    ///
+    /// Its format is the extension's. Can be given several times.
     #[arg(short, long = "output", value_name = "FILE", help_heading = WHAT)]
     pub outputs: Vec<PathBuf>,
 
     /// Append the run to a database: sqlite:FILE, postgres://…
     #[cfg(feature = "sql")]
-    #[arg(long, value_name = "URL", help_heading = WHAT)]
+    #[arg(long, value_name = "URL", hide_short_help = true, help_heading = WHAT)]
     pub save: Option<String>,
 
     /// The name of the run in that database, by which the shards of one find each other
     #[cfg(feature = "sql")]
-    #[arg(long, value_name = "NAME", requires = "save", help_heading = WHAT)]
+    #[arg(long, value_name = "NAME", requires = "save", hide_short_help = true, help_heading = WHAT)]
     pub run_name: Option<String>,
 
-    /// Go on with the .ndjson output: keep its good rows and ask for the rest
-    #[arg(long, help_heading = OVER)]
-    pub resume: bool,
-
-    /// With --resume: keep only rows that are not older
-    #[arg(long, value_name = "DURATION", requires = "resume", value_parser = ValueParser::new(span), help_heading = OVER)]
-    pub max_age: Option<Duration>,
-
-    /// Compare with an earlier report (.ndjson, .json, .csv, .tsv), or with the last complete run of a
-    /// database: columns was and change
-    #[arg(long, value_name = "FILE|URL", help_heading = OVER)]
-    pub baseline: Option<PathBuf>,
-
-    /// End with status 3 where a rule holds
-    #[arg(long, value_name = "RULE,...", help = "End with status 3 where a rule holds: new>0, gone>0, renamed>0, replaced>0, change>10%, change>5, public_repos>=1000, failed>0, not_found>1% …", help_heading = OVER)]
-    pub fail_on: Vec<String>,
-
-    /// Render a finished report again, or several joined; nothing is asked
-    #[arg(long, value_name = "FILE", help_heading = OVER, conflicts_with_all = [
-        "logins", "files", "members", "teams", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "shard"
-    ])]
-    pub from: Vec<PathBuf>,
-
-    /// Sort by this, the largest counts first
-    #[arg(long, value_name = "KEY", help = "Sort by this, largest counts first [default: roster; with --top: public_repos]", help_heading = WHAT)]
+    /// Sort by this, largest counts first [default: roster; with --top: public_repos]
+    #[arg(long, value_name = "KEY", hide_possible_values = true, help_heading = WHAT)]
+    #[arg(
+        long_help = "Sort by this, largest counts first: roster, login, public_repos, sources, forks, archived or \
+                       private_repos [default: roster; with --top: public_repos]"
+    )]
     pub sort: Option<SortKey>,
 
     /// Show only the first N rows; the totals are still of all
@@ -203,11 +215,13 @@ pub struct Cli {
     pub top: Option<usize>,
 
     /// Colours in the table
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = WHAT)]
+    ///
+    /// auto: on a terminal, unless NO_COLOR is set, or where CLICOLOR_FORCE is.
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_short_help = true, help_heading = WHAT)]
     pub color: When,
 
     /// Progress on standard error
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = WHAT)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_short_help = true, help_heading = WHAT)]
     pub progress: When,
 
     /// No progress and no summary on standard error
@@ -217,69 +231,53 @@ pub struct Cli {
     /// Tell more on standard error: -v of waits and further attempts, -vv of every request
     #[arg(short, long, action = ArgAction::Count, help_heading = WHAT)]
     pub verbose: u8,
+
+    /// Go on with the .ndjson output: keep its good rows and ask for the rest
+    #[arg(long, help_heading = OVER)]
+    pub resume: bool,
+
+    /// With --resume: keep only rows that are not older
+    #[arg(long, value_name = "DURATION", requires = "resume", value_parser = ValueParser::new(span), hide_short_help = true, help_heading = OVER)]
+    pub max_age: Option<Duration>,
+
+    /// Compare with an earlier report: columns was and change
+    ///
+    /// .ndjson, .json, .csv or .tsv, or the last complete run in a database.
+    #[arg(long, value_name = "FILE|URL", help_heading = OVER)]
+    pub baseline: Option<PathBuf>,
+
+    /// End with status 3 where a rule holds: new>0, change>50%, failed>0 …
+    ///
+    /// A measure, >, >= or =, and a number or a percentage. Measures are new, gone, renamed, replaced, unknown,
+    /// not_found, forbidden, invalid, failed, skipped, change and public_repos.
+    #[arg(long, value_name = "RULE,...", help_heading = OVER)]
+    pub fail_on: Vec<String>,
+
+    /// Render a finished report again, or several joined; nothing is asked
+    #[arg(long, value_name = "FILE", help_heading = OVER, conflicts_with_all = [
+        "logins", "files", "members", "teams", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "shard"
+    ])]
+    pub from: Vec<PathBuf>,
+
+    /// Print a man page, or what completes flags in a shell
+    #[arg(long, value_name = "WHAT", exclusive = true, hide_short_help = true, help_heading = OTHER)]
+    pub generate: Option<Generated>,
+
+    /// Print help: -h in short, --help with everything
+    #[arg(short, long, action = ArgAction::Help, help_heading = OTHER)]
+    help: Option<bool>,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = OTHER)]
+    version: Option<bool>,
 }
 
+const WHOM: &str = "Whom to count";
 const COUNT: &str = "What to count";
 const HOW: &str = "How to ask";
 const WHAT: &str = "What to print";
 const OVER: &str = "Over time";
-
-const AFTER_HELP: &str =
-    "The token is taken from GH_TOKEN or GITHUB_TOKEN. Without one GitHub answers 60 requests an hour.";
-
-const AFTER_LONG_HELP: &str = "\
-Token:
-  Taken from GH_TOKEN, then GITHUB_TOKEN (for an Enterprise Server GH_ENTERPRISE_TOKEN, then
-  GITHUB_ENTERPRISE_TOKEN), else from `gh auth token` where gh is installed. Without one GitHub
-  answers 60 requests an hour. With one, a query for a hundred logins costs one of 5,000 points an
-  hour. With --app-id and --app-key it is that of a GitHub App, renewed before it expires.
-
-Exit status:
-  0    every login was counted
-  1    the report is complete, but some logins could not be counted
-  2    wrong usage, an unreadable list, an output that cannot be written
-  3    a rule of --fail-on held
-  4    the token was refused, or one is needed and there is none
-  5    the run stopped before every login was asked (a limit, --deadline, --max-points, a dead host)
-  130  interrupted (143: ended by SIGTERM); what was done is kept
-
-Examples:
-  ghrepos torvalds gvanrossum antirez
-  ghrepos --file team.txt -o team.csv -o team.json
-  some-command | ghrepos - -F ndjson | jq 'select(.status == \"ok\")'
-  ghrepos --file team.txt --sort public_repos --top 10
-  ghrepos --file everyone.txt -o everyone.ndjson --resume";
-
-/// The API to ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Way {
-    /// GraphQL with a token, REST without.
-    Auto,
-    /// Up to a hundred logins a query; needs a token.
-    Graphql,
-    /// A request a login.
-    Rest,
-}
-
-/// Whether to do something that suits a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum When {
-    /// If it is a terminal.
-    Auto,
-    /// Whatever it is.
-    Always,
-    /// Not at all.
-    Never,
-}
+const OTHER: &str = "Other";
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::Cli;
-
-    #[test]
-    fn the_flags_contradict_nothing() {
-        Cli::command().debug_assert();
-    }
-}
+mod tests;

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use ghrepos::cli::Cli;
+use ghrepos::cli::{Cli, complaint};
 use ghrepos::config::{Config, ConfigError};
 use ghrepos::exit::Exit;
+use ghrepos::output::Unwritable;
 use ghrepos::progress::{Progress, say};
 use ghrepos::run::run;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -13,7 +14,30 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
-    match start(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match complaint(&error) {
+            None => {
+                // Whether anybody reads it does not matter.
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            Some(complaint) => {
+                say(&complaint);
+                return Exit::Usage.into();
+            }
+        },
+    };
+    if let Some(generated) = cli.generate {
+        return match generated.write(&mut std::io::stdout()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                say(&Unwritable::stdout(&error).to_string());
+                Exit::Usage.into()
+            }
+            _ => ExitCode::SUCCESS,
+        };
+    }
+    match start(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
             say(&format!("{error:#}"));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use crate::github::members::Group;
 use crate::login::Login;
 
@@ -47,6 +49,28 @@ pub(super) fn positive_span(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("it has to be longer than nothing".into()),
         span => Ok(span),
     }
+}
+
+/// The API to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// GraphQL with a token, REST without.
+    Auto,
+    /// Up to a hundred logins a query; needs a token.
+    Graphql,
+    /// A request a login.
+    Rest,
+}
+
+/// Whether to do something that suits a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// If it is a terminal.
+    Auto,
+    /// Whatever it is.
+    Always,
+    /// Not at all.
+    Never,
 }
 
 #[cfg(test)]

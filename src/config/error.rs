@@ -44,6 +44,18 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: NotAnApi,
     },
+    /// A host whose name is almost that of GitHub.
+    #[error(
+        "the host {host:?} of {from}: did you mean {meant}? A server of that very name is asked with --api-url https://{host}/api/v3"
+    )]
+    MistypedHost {
+        /// As it was given.
+        host: String,
+        /// `--host` or `GH_HOST`.
+        from: &'static str,
+        /// What was probably meant.
+        meant: &'static str,
+    },
     /// `--ca-file` holds no certificate.
     #[error("cannot take a certificate authority from {path}: {reason}")]
     NoCertificate {

@@ -10,6 +10,8 @@ use crate::github::api::Api;
 use crate::github::transport;
 use crate::report::Via;
 
+const GITHUB: &str = "github.com";
+
 /// Where the API is: an address, a host, or the host that `gh` would ask.
 pub(super) fn api(
     url: Option<&str>,
@@ -29,6 +31,16 @@ pub(super) fn api(
     let named = host.map(|host| (host.to_owned(), "--host")).or_else(|| Some((set()?, "GH_HOST")));
     match named {
         None => Ok(Api::default()),
+        // Names that are almost GitHub's belong to nobody whom one would trust.
+        Some((host, from))
+            if matches!(strsim::damerau_levenshtein(&host.trim().to_ascii_lowercase(), GITHUB), 1..=2) =>
+        {
+            Err(ConfigError::MistypedHost {
+                host: crate::text::visible(&host).into_owned(),
+                from,
+                meant: GITHUB,
+            })
+        }
         Some((host, from)) => {
             Api::of_host(&host).map_err(|reason| ConfigError::NotAHost { host, from, reason })
         }

@@ -53,6 +53,14 @@ fn wrong_flags_are_refused_with_a_way_out() {
     for arguments in ["a -j 0", "a -j 101", "a --retries -1", "a --timeout 0s", "a --record x --replay src"] {
         assert!(refused(arguments).starts_with("error: "), "{arguments}");
     }
+    assert_eq!(
+        refused("a --host gihtub.com"),
+        "the host \"gihtub.com\" of --host: did you mean github.com? A server of that very name is asked with \
+         --api-url https://gihtub.com/api/v3"
+    );
+    for host in ["github.com", "GitHub.com", "github.corp.example", "git.example.com", "hub.acme.com"] {
+        assert!(config(&format!("a --host {host}"), &[]).is_ok(), "{host}");
+    }
 }
 
 #[test]

@@ -7,27 +7,12 @@
 use std::collections::HashSet;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::fake::{Behaviour, Fake};
-use crate::program::{Program, file, path, users};
-
-/// Where Debian puts servers, too.
-const PATHS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Whether the programs are installed. CI makes sure that they are.
-fn installed(programs: &[&str]) -> bool {
-    let found = |program: &&str| PATHS.split(':').any(|folder| Path::new(folder).join(program).is_file());
-    let missing: Vec<_> = programs.iter().filter(|program| !found(program)).collect();
-    let all = missing.is_empty();
-    assert!(all || std::env::var_os("GHREPOS_WITHOUT_SKIPS").is_none(), "not installed: {missing:?}");
-    if !all {
-        crate::program::skipped(&format!("{missing:?} not installed"));
-    }
-    all
-}
+use crate::program::{PATHS, Program, file, installed, path, users};
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

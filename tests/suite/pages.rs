@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use comrak::{Options, markdown_to_html};
 
 use crate::fake::{Behaviour, Fake, Fault};
-use crate::program::{Program, file, path, skipped, users};
+use crate::program::{Program, file, installed, is_there, path, users};
 
 /// Where `.ci/run` puts the npm packages playwright-core and axe-core.
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/page");
@@ -28,28 +28,10 @@ const TEAM: [&str; 11] = [
     "fixtures/team/october.csv",
 ];
 
-/// Says that a test is skipped because `part` is not here, and fails where that must not be.
-fn is_missing(part: &str, there: bool) -> bool {
-    if !there {
-        assert!(std::env::var_os("GHREPOS_WITHOUT_SKIPS").is_none(), "{part} has to be installed");
-        skipped(&format!("{part} is not installed (see .ci/run)"));
-    }
-    !there
-}
-
-fn is_installed(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-}
-
 /// What a browser says of a page, if there is one.
 fn browser(mode: &str, page: &Path) -> Option<String> {
     let packages = Path::new(PACKAGES).join("node_modules/playwright-core").exists();
-    if is_missing("Chromium with playwright-core", packages && is_installed("/usr/bin/chromium")) {
+    if !is_there("playwright-core", packages) || !installed(&["chromium", "node"]) {
         return None;
     }
     let output = Command::new("node")
@@ -81,14 +63,14 @@ fn check(program: &str, arguments: &[&str], metrics: &str) {
 
 /// By the rules of Prometheus' own tool and of the reference parser of OpenMetrics.
 fn check_metrics(metrics: &str) {
-    if !is_missing("promtool", is_installed("promtool")) {
+    if installed(&["promtool"]) {
         check("promtool", &["check", "metrics"], metrics);
     }
     const PARSER: &str = "import sys\n\
         from prometheus_client.openmetrics.parser import text_string_to_metric_families\n\
         assert list(text_string_to_metric_families(sys.stdin.read()))";
     let import = Command::new("/usr/bin/python3").args(["-c", "import prometheus_client"]).output();
-    if !is_missing("Python's prometheus-client", import.is_ok_and(|output| output.status.success())) {
+    if is_there("Python's prometheus-client", import.is_ok_and(|output| output.status.success())) {
         check("/usr/bin/python3", &["-c", PARSER], metrics);
     }
 }

@@ -165,3 +165,23 @@ pub fn path(file: &tempfile::NamedTempFile) -> &str {
 pub fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
+
+/// Whether a part that not every machine has is there. Where it is not the test that needs it says that it
+/// is skipped; `.ci/run` installs them all, and has them missed.
+pub fn is_there(part: &str, there: bool) -> bool {
+    if !there {
+        assert!(std::env::var_os("GHREPOS_WITHOUT_SKIPS").is_none(), "{part} is not installed");
+        skipped(&format!("{part} is not installed (see .ci/run)"));
+    }
+    there
+}
+
+/// Where programs are, among them those that only a system's administrator has in the path.
+pub const PATHS: &str = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin:/bin:/sbin";
+
+/// Whether the programs are installed.
+pub fn installed(programs: &[&str]) -> bool {
+    let found =
+        |program: &&str| PATHS.split(':').any(|folder| std::path::Path::new(folder).join(program).is_file());
+    programs.iter().all(|program| is_there(program, found(program)))
+}

@@ -1,0 +1,96 @@
+//! What tells people how to use the program: help, man page, completions, the README.
+
+use std::fs;
+use std::process::Command;
+
+use crate::program::{Program, file, installed, path};
+use crate::terminal::{Terminal, quoted};
+
+fn printed(arguments: &[&str]) -> String {
+    let run = Program::new(arguments).run();
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{arguments:?}");
+    run.stdout
+}
+
+fn readme() -> String {
+    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+}
+
+#[test]
+fn the_readmes_usage_is_the_real_help() {
+    if cfg!(not(feature = "sql")) {
+        return;
+    }
+    for flag in ["-h", "--help"] {
+        let help = printed(&[flag]);
+        let lines: Vec<_> = help.lines().map(str::trim_end).collect();
+        let block = format!("```text\n$ ghrepos {flag}\n{}\n```", lines.join("\n").trim_end());
+        assert!(readme().contains(&block), "the README has to hold\n{block}");
+    }
+}
+
+#[test]
+fn help_tells_of_every_flag_and_the_short_one_fits_a_screen() {
+    let (short, long) = (printed(&["-h"]), printed(&["--help"]));
+    let flags = |text: &str| text.lines().filter(|line| line.trim_start().starts_with('-')).count();
+    assert!(flags(&short) < flags(&long) / 3 * 2 && short.lines().count() < 64, "{short}");
+    for said in ["--generate", "--max-age", "Exit status:", "Examples:", "GH_TOKEN"] {
+        assert!(long.contains(said), "{said}");
+    }
+}
+
+#[test]
+fn the_man_page_is_one_that_man_and_mandoc_read_without_a_complaint() {
+    let page = file(&printed(&["--generate", "man"]));
+    if !installed(&["mandoc", "man"]) {
+        return;
+    }
+    let lint = Command::new("mandoc").args(["-T", "lint", path(&page)]).output().unwrap();
+    assert!(lint.status.success() && lint.stdout.is_empty(), "{}", String::from_utf8_lossy(&lint.stdout));
+    let mut man = Command::new("man");
+    let man = man.args(["-l", path(&page)]).env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8").output().unwrap();
+    let text = String::from_utf8(man.stdout).unwrap();
+    assert!(man.status.success() && man.stderr.is_empty(), "{}", String::from_utf8_lossy(&man.stderr));
+    for said in ["GHREPOS(1)", "WHOM TO COUNT", "--login-column <NAME>", "EXIT STATUS", "EXAMPLES"] {
+        assert!(text.contains(said), "{said} is not in {text}");
+    }
+}
+
+/// What a shell makes of what was typed, and the tabulator.
+fn completed(shell: &str, generated: &str, begin: &str, typed: &str, seen: &str) {
+    let script = file(&printed(&["--generate", generated]));
+    let start = begin.replace("SCRIPT", path(&script));
+    let rc = file(&start);
+    let command = match shell {
+        "bash" => format!("bash --noprofile --rcfile {} -i", quoted(path(&rc))),
+        "zsh" => format!("zsh -f -i -c '. {}; exec zsh -f -i' ", path(&rc)),
+        _ => format!("fish --no-config --init-command {}", quoted(&start)),
+    };
+    let command =
+        format!("env -i HOME=/nonexistent PATH=/usr/bin:/bin TERM=tmux-256color LANG=C.UTF-8 {command}");
+    let Some(terminal) = Terminal::start(120, &command) else { return };
+    if shell == "zsh" {
+        terminal.keys(&[&start.replace('\n', "; "), "Enter"]);
+    }
+    terminal.screen("ready>", &[]);
+    for (text, seen) in [(typed, seen), ("--format htm", "--format html")] {
+        terminal.keys(&["-l", &format!("ghrepos {text}")]);
+        terminal.keys(&["Tab"]);
+        terminal.screen(&format!("ready> ghrepos {seen}"), &[]);
+        terminal.keys(&["C-c"]);
+    }
+}
+
+#[test]
+fn the_three_shells_complete_flags_and_their_values() {
+    if !installed(&["bash", "zsh", "fish"]) {
+        return;
+    }
+    for (shell, generated, begin) in [
+        ("bash", "complete-bash", ". SCRIPT\nPS1='ready> '\n"),
+        ("zsh", "complete-zsh", "autoload -U compinit\ncompinit -D -u\n. SCRIPT\nPS1='ready> '\n"),
+        ("fish", "complete-fish", "source SCRIPT; function fish_prompt; echo -n 'ready> '; end"),
+    ] {
+        completed(shell, generated, begin, "--breakd", "--breakdown");
+    }
+}

@@ -1,0 +1,82 @@
+//! A terminal, as tmux shows it.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::program::installed;
+
+/// A terminal that shows what a command does. It is gone when this is dropped.
+pub struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    /// Runs a command in a terminal of this width, in a shell that outlives it, so that what it leaves
+    /// behind can be seen. None where there is no tmux.
+    pub fn start(width: u16, command: &str) -> Option<Self> {
+        if !installed(&["tmux"]) {
+            return None;
+        }
+        let socket = format!("ghrepos-{}-{:?}", std::process::id(), Instant::now());
+        let socket = socket.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let terminal = Self { socket };
+        let width = width.to_string();
+        terminal.tmux(&["-u", "-f", "/dev/null", "new-session", "-d", "-x", &width, "-y", "40", command]);
+        Some(terminal)
+    }
+
+    /// Runs the program, and tells the status that it ends with.
+    pub fn run(width: u16, environment: &[&str], arguments: &[&str]) -> Option<Self> {
+        let words = |words: &[&str]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+        let program = quoted(env!("CARGO_BIN_EXE_ghrepos"));
+        let (environment, arguments) = (words(environment), words(arguments));
+        Self::start(
+            width,
+            &format!(
+                "env -i PATH=/usr/bin:/bin TERM=tmux-256color {environment} {program} {arguments}; \
+                 echo status $?; exec sleep 60"
+            ),
+        )
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .args(["-L", &self.socket])
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("LC_ALL", "C.UTF-8")
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Presses keys, by the names that tmux has for them.
+    pub fn keys(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    /// The screen, as soon as `seen` stands on it.
+    pub fn screen(&self, seen: &str, options: &[&str]) -> String {
+        let begun = Instant::now();
+        loop {
+            let screen = self.tmux(&[&["capture-pane", "-p"], options].concat());
+            if screen.contains(seen) {
+                let lines: Vec<_> = screen.trim_end().lines().map(str::trim_end).collect();
+                return lines.join("\n");
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "no {seen} in {screen}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+/// A word as a shell reads it.
+pub fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
