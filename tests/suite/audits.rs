@@ -402,30 +402,34 @@ fn a_recorded_run_is_played_back_byte_for_byte_but_for_at() {
 }
 
 /// The script of the recipe's audit, as GitHub runs it: by bash that ends at the first failure.
+/// The script of the action, which the weekly recipe uses.
 fn weekly() -> String {
-    let recipe = std::fs::read_to_string(audit("weekly.yml")).unwrap();
-    let script = recipe.split("        run: |\n").nth(1).unwrap();
-    let script = script.lines().take_while(|line| line.starts_with("          "));
-    let script: Vec<_> = script.map(|line| &line[10..]).collect();
+    let action = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
+    let script = action.split("      run: |\n").nth(1).unwrap();
+    let script = script.lines().take_while(|line| line.starts_with("        "));
+    let script: Vec<_> = script.map(|line| &line[8..]).collect();
     script.join("\n")
 }
 
 #[test]
 #[cfg(unix)]
-fn the_weekly_recipe_keeps_a_baseline_and_fails_on_what_needs_attention() {
+fn the_weekly_audit_keeps_a_baseline_and_fails_on_what_needs_attention() {
     let folder = Folder::new();
     let fake = Fake::well_behaved();
     let bin = Path::new(env!("CARGO_BIN_EXE_ghrepos")).parent().unwrap().display().to_string();
     let week = |team: &str| {
         std::fs::write(folder.at("team.csv"), format!("login,team\n{team}")).unwrap();
-        let script = weekly().replace("ghrepos -f", &format!("ghrepos --api-url {} -f", fake.url()));
+        let arguments = format!("--file=team.csv\n--group-by=team\n--api-url={}\n", fake.url());
         let run = std::process::Command::new("bash")
-            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script])
+            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &weekly()])
             .current_dir(folder.0.path())
             .env_clear()
             .env("PATH", format!("{bin}:/usr/bin:/bin"))
             .env("LANG", "C.UTF-8")
             .env("GH_TOKEN", "ghp_sample")
+            .env("ARGUMENTS", arguments)
+            .env("FOLDER", "audit")
+            .env("GITHUB_OUTPUT", folder.at("output"))
             .env("RULES", "new>0,gone>0,replaced>0,change>50%,failed>0")
             .env("GITHUB_STEP_SUMMARY", folder.at("summary.md"))
             .output()
@@ -450,6 +454,7 @@ fn the_weekly_recipe_keeps_a_baseline_and_fails_on_what_needs_attention() {
     assert_eq!(summary.matches("public repositories of 3 accounts").count(), 3, "{summary}");
     assert!(summary.contains("| web | 2 | 1 |"), "{summary}");
     assert!(std::fs::read_to_string(folder.at("audit/now.html")).unwrap().contains("By team"));
+    assert!(std::fs::read_to_string(folder.at("output")).unwrap().ends_with("status=3\n"));
     // What needed attention once is the baseline of the next week.
     let (status, told) = week("user-1,core\nuser-3,web\nmissing-1,web\n");
     assert_eq!(status, 0, "{told}");

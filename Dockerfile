@@ -1,0 +1,11 @@
+# A small image without a shell, whose user is not root. It is linted by .ci/run, and not built there.
+#   docker build -t ghrepos . && docker run --rm -e GH_TOKEN ghrepos torvalds
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /src/target/release/ghrepos /usr/bin/ghrepos
+WORKDIR /data
+ENTRYPOINT ["/usr/bin/ghrepos"]
