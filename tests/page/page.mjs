@@ -211,7 +211,7 @@ async function time() {
 }
 
 async function picture() {
-  const page = await open({ viewport: { width: 1200, height: 860 }, deviceScaleFactor: 1 });
+  const page = await open({ viewport: { width: 1200, height: 1090 }, deviceScaleFactor: 1 });
   await page.screenshot({ path: png });
 }
 

@@ -30,6 +30,23 @@ fn the_readmes_usage_is_the_real_help() {
 }
 
 #[test]
+fn the_readmes_tables_are_what_a_terminal_shows() {
+    let readme = readme();
+    let blocks = readme.split("```text\n$ ghrepos --replay ").skip(1);
+    let blocks: Vec<_> = blocks.map(|block| block.split_once("\n```").unwrap().0).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let (command, shown) = block.split_once('\n').unwrap();
+        let arguments: Vec<_> = std::iter::once("--replay").chain(command.split(' ')).collect();
+        let Some(terminal) = Terminal::run(110, &["LANG=C.UTF-8"], &arguments) else { return };
+        let screen = terminal.screen("status 1", &[]);
+        // All but how long it took.
+        let screen = screen.rsplit_once(" in ").unwrap().0;
+        assert_eq!(screen, shown.rsplit_once(" in ").unwrap().0);
+    }
+}
+
+#[test]
 fn help_tells_of_every_flag_and_the_short_one_fits_a_screen() {
     let (short, long) = (printed(&["-h"]), printed(&["--help"]));
     let flags = |text: &str| text.lines().filter(|line| line.trim_start().starts_with('-')).count();
