@@ -37,8 +37,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// `text` as it was written, over several lines if need be, with all other control and direction
-/// characters escaped (but for joiners between letters that need them, and emoji), and cut to the 32,767 characters that a cell of a spreadsheet can hold, the last
-/// of which is then an ellipsis.
+/// characters escaped, but for joiners between letters that need them, and between emoji. It is cut to the
+/// 32,767 characters that a cell of a spreadsheet can hold, the last of which is then an ellipsis.
 #[must_use]
 pub fn kept(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());

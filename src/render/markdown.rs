@@ -103,9 +103,12 @@ impl Markdown {
         text += &sentences.join(" ");
         text += "\n\n";
         if !summary.complete {
-            let skipped = counted(summary.skipped, "login was", "logins were");
+            let why = match summary.skipped {
+                0 => "the run told what went wrong".into(),
+                skipped => format!("{} not asked for", counted(skipped, "login was", "logins were")),
+            };
             // Writing to a String cannot fail.
-            let _ = write!(text, "> [!WARNING]\n> This report is incomplete: {skipped} not asked for.\n\n");
+            let _ = write!(text, "> [!WARNING]\n> This report is incomplete: {why}.\n\n");
         }
         text
     }

@@ -17,7 +17,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// them.
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; base-uri 'none'; form-action 'none'; ",
-    "style-src 'sha256-5lDOtH69wuhzcY4/LZQlKpJkzqQuVTQcxwI1rpYJUXA='; ",
+    "style-src 'sha256-0m5BSMZgdgjGhZ94jXtD8IHWxs/mkaojIZkTX9kZXSs='; ",
     "script-src 'sha256-U9ymgVBRshqMnadprjvim6kyMbnjHaaQhmGRygBfR38='"
 );
 
@@ -78,7 +78,7 @@ impl<'a> Page<'a> {
             changes,
             groups: summary.groups.as_ref().map(|groups| charts::groups(groups, BARS)),
             has_breakdown: html.columns.iter().any(|column| column == Column::Sources),
-            largest: largest(html, summary),
+            largest: largest(html),
             spread: spread.map(classes),
             spread_in_words,
             counted: &html.counted,
@@ -100,11 +100,13 @@ fn lead(html: &Html, summary: &Summary, shown: Option<&str>) -> String {
 fn warnings(summary: &Summary) -> Vec<String> {
     let mut warnings = Vec::new();
     if !summary.complete {
-        let skipped = match summary.skipped {
-            0 => String::new(),
-            skipped => format!(" {} not asked.", counted(skipped, "account was", "accounts were")),
-        };
-        warnings.push(format!("This report is incomplete: the run ended early.{skipped}"));
+        warnings.push(match summary.skipped {
+            0 => "This report is incomplete: the run told what went wrong.".into(),
+            skipped => {
+                let skipped = counted(skipped, "account was", "accounts were");
+                format!("This report is incomplete: {skipped} not asked for before the run ended.")
+            }
+        });
     }
     if summary.disagreed > 0 {
         let rows = counted(summary.disagreed, "account", "accounts");
@@ -145,7 +147,7 @@ fn tiles(html: &Html, summary: &Summary, spread: Option<&Spread>) -> Vec<Tile> {
     tiles
 }
 
-fn largest(html: &Html, summary: &Summary) -> Chart {
+fn largest(html: &Html) -> Chart {
     let most = html.largest.first().and_then(|row| row.public_repos).unwrap_or(0);
     let bar = |row: &Row| {
         let repos = row.public_repos.unwrap_or(0);
@@ -154,7 +156,6 @@ fn largest(html: &Html, summary: &Summary) -> Chart {
     let others = html.counts.len().saturating_sub(html.largest.len()) as u64;
     let have = html.largest.iter().filter_map(|row| row.public_repos).fold(0, u64::saturating_add);
     let all = html.counts.iter().copied().fold(0, u64::saturating_add);
-    let _ = summary;
     let rest =
         || format!("{} more have {} together.", thousands(others), repositories(all.saturating_sub(have)));
     Chart {
