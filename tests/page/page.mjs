@@ -117,7 +117,7 @@ async function withoutScript() {
   const page = await open({ javaScriptEnabled: false });
   hold(!(await page.locator('#tools').isVisible()), 'without JavaScript there is a filter that does nothing');
   hold(await page.locator('thead button').count() === 0, 'without JavaScript there are buttons that do nothing');
-  for (const box of await page.locator('input.all').all()) {
+  for (const box of await page.locator('input.every').all()) {
     const table = (await box.getAttribute('id')).replace('all-', '');
     const all = await page.locator(`#${table} tbody tr`).count();
     hold(await visibleRows(page, table).count() === 200, 'not 200 rows at first');
@@ -133,6 +133,8 @@ async function prints() {
   await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
   hold(!(await page.locator('#tools').isVisible()), 'the filter is printed');
   hold(await page.evaluate(() => getComputedStyle(document.body).backgroundColor) === 'rgb(255, 255, 255)', 'the paper is dark');
+  const hidden = await page.$$eval('svg', (pictures) => pictures.filter((svg) => svg.querySelector('rect') && ![...svg.querySelectorAll('rect')].some((rect) => rect.getBoundingClientRect().width > 0)).length);
+  hold(hidden === 0, `${hidden} bars are not printed`);
   hold((await page.pdf({ format: 'A4' })).length > 10_000, 'there is nothing on the paper');
   await page.context().close();
 }

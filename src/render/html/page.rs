@@ -17,7 +17,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// them.
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; base-uri 'none'; form-action 'none'; ",
-    "style-src 'sha256-0m5BSMZgdgjGhZ94jXtD8IHWxs/mkaojIZkTX9kZXSs='; ",
+    "style-src 'sha256-2JUN4rwGQooj2DZYWYjY/LZN0lfl2GAWyS73fVKlpVs='; ",
     "script-src 'sha256-U9ymgVBRshqMnadprjvim6kyMbnjHaaQhmGRygBfR38='"
 );
 
