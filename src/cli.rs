@@ -14,7 +14,7 @@ use clap::{ArgAction, Parser};
 pub use self::generate::Generated;
 pub use self::help::complaint;
 pub use self::values::{Way, When};
-use self::values::{duration, organization, positive_span, span, team, whole};
+use self::values::{duration, organization, positive_span, span, team, whole, within};
 use crate::github::members::Group;
 use crate::render::{Format, SortKey};
 use crate::roster::Shard;
@@ -97,7 +97,7 @@ pub struct Cli {
     pub private: bool,
 
     /// Count that share of the logins again, through the other API, and report disagreement
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), default_value_t = 0, hide_default_value = true, hide_short_help = true, help_heading = COUNT)]
+    #[arg(long, value_name = "PERCENT", value_parser = ValueParser::new(within::<u8>(0, 100)), default_value_t = 0, hide_default_value = true, hide_short_help = true, help_heading = COUNT)]
     pub verify: u8,
 
     /// The API to ask; auto: GraphQL with a token, REST without
@@ -107,13 +107,13 @@ pub struct Cli {
     pub api: Way,
 
     /// Requests in flight, 1 to 100
-    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100), help_heading = HOW)]
+    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = ValueParser::new(within::<u8>(1, 100)), help_heading = HOW)]
     pub jobs: u8,
 
     /// Most logins in a GraphQL query, 1 to 100
     ///
     /// [default: as many as cost one point; fewer for a short list, so that it fills the jobs]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100), hide_short_help = true, help_heading = HOW)]
+    #[arg(long, value_name = "N", value_parser = ValueParser::new(within::<u8>(1, 100)), hide_short_help = true, help_heading = HOW)]
     pub batch: Option<u8>,
 
     /// The longest wait for a limit; where a longer one is due, the rest is skipped
@@ -135,7 +135,7 @@ pub struct Cli {
     pub timeout: Duration,
 
     /// Further attempts at what may pass: broken connections, time-outs, 5xx, limits
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=100), hide_short_help = true, help_heading = HOW)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = ValueParser::new(within::<u32>(0, 100)), hide_short_help = true, help_heading = HOW)]
     pub retries: u32,
 
     /// The host [default: GH_HOST, else github.com]

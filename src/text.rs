@@ -11,7 +11,8 @@ const MAX_LENGTH: usize = 500;
 /// The most characters of a cell that is carried from a spreadsheet.
 const MAX_CELL: usize = 32_767;
 
-/// `text` with its control and direction characters escaped (`\u{1b}`), and cut to 500 characters.
+/// `text` with its control and direction characters escaped (`\u{1b}`), but for joiners between letters that
+/// need them, and cut to 500 characters.
 ///
 /// ```
 /// assert_eq!(ghrepos::text::visible("a\u{1b}[31mb"), "a\\u{1b}[31mb");
@@ -22,12 +23,14 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len().min(MAX_LENGTH));
-    for (length, c) in text.chars().enumerate() {
+    let mut rest = text.chars().enumerate().peekable();
+    while let Some((length, c)) = rest.next() {
         if length == MAX_LENGTH {
             shown.push('…');
             break;
         }
-        if is_invisible(c) {
+        let next = rest.peek().map(|(_, next)| *next);
+        if is_invisible(c) && !(is_joiner(c) && joins(shown.chars().last()) && joins(next)) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
@@ -47,8 +50,7 @@ pub fn kept(text: &str) -> String {
         match c {
             '\n' | '\t' => kept.push(c),
             '\r' if rest.peek() == Some(&'\n') => kept.push(c),
-            // Persian is not spelled without the one, nor a family drawn without the other.
-            '\u{200c}' | '\u{200d}' if joins(kept.chars().last()) && joins(rest.peek().copied()) => {
+            c if is_joiner(c) && joins(kept.chars().last()) && joins(rest.peek().copied()) => {
                 kept.push(c);
             }
             c if is_invisible(c) => kept.extend(c.escape_default()),
@@ -66,6 +68,11 @@ pub fn kept(text: &str) -> String {
 #[must_use]
 pub fn on_a_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Persian is not spelled without the one, nor a family drawn without the other.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// Whether a joiner beside this character can have a meaning.

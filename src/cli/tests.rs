@@ -11,7 +11,7 @@ fn the_flags_contradict_nothing() {
 fn a_wrong_flag_is_one_line_with_the_right_one() {
     for (arguments, said) in [
         ("--fromat csv a", "unexpected argument '--fromat' found; a similar argument exists: '--format'"),
-        ("-j 0 a", "invalid value '0' for '--jobs <N>': 0 is not in 1..=100"),
+        ("-j 0 a", "invalid value '0' for '--jobs <N>': it has to be a whole number from 1 to 100"),
         ("--max-age 1d a", "the following required arguments were not provided: --resume"),
         (
             "--generate man a",

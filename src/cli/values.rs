@@ -15,6 +15,17 @@ pub(super) fn team(text: &str) -> Result<Group, String> {
     Group::team(text).ok_or_else(|| "it has to look like ORG/TEAM, as in the team's address".into())
 }
 
+/// A whole number from `least` to `most`.
+pub(super) fn within<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: std::str::FromStr + PartialOrd + std::fmt::Display + Clone + Send + Sync,
+{
+    move |text| match text.parse() {
+        Ok(number) if (&least..=&most).contains(&&number) => Ok(number),
+        _ => Err(format!("it has to be a whole number from {least} to {most}")),
+    }
+}
+
 /// A number without sign or fraction.
 pub(super) fn whole<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "it has to be a whole number".into())

@@ -28,6 +28,10 @@ pub(super) struct Markdown {
     meta: Meta,
     counted: Lines,
     uncounted: Lines,
+    /// What the columns of counts add up to.
+    sums: Vec<u64>,
+    /// Rows of this report, without those who are gone.
+    rows: u64,
 }
 
 impl Lines {
@@ -73,7 +77,8 @@ impl Lines {
 impl Markdown {
     pub(super) fn new(out: Output, columns: Columns, meta: Meta) -> Self {
         let (counted, uncounted) = (Lines::new(COUNTED), Lines::new(UNCOUNTED));
-        Self { out, middle: middle(&columns), columns, meta, counted, uncounted }
+        let middle = middle(&columns);
+        Self { out, sums: vec![0; middle.len()], middle, columns, meta, counted, uncounted, rows: 0 }
     }
 
     fn login(&self, row: &Row) -> String {
@@ -86,13 +91,17 @@ impl Markdown {
     }
 
     fn heading(summary: &Summary) -> String {
-        let accounts = counted(summary.asked, "account", "accounts");
+        let mut accounts = counted(summary.asked, "account", "accounts");
+        if summary.ok < summary.asked {
+            accounts = format!("{} of {accounts}", thousands(summary.ok));
+        }
         let repos = counted(summary.public_repos, "public repository", "public repositories");
         let mut text = format!("### {repos} of {accounts}\n\n");
         let mut sentences = Vec::new();
-        if summary.asked > 0 {
-            sentences.push(format!("{}.", summary.outcomes()));
-        }
+        sentences.push(match summary.asked {
+            0 => "Nobody was asked for.".to_owned(),
+            _ => format!("{}.", summary.outcomes()),
+        });
         if let Some(drift) = &summary.drift {
             sentences.push(format!("{}.", escaped(&drift.to_string())));
         }
@@ -151,6 +160,7 @@ impl Markdown {
 
 impl Renderer for Markdown {
     fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.rows += u64::from(!row.is_gone());
         if row.public_repos.is_none() && !row.is_gone() {
             let error = row.error.as_deref().unwrap_or_default();
             let outcome = outcome(row.status).to_owned();
@@ -159,6 +169,11 @@ impl Renderer for Markdown {
             self.uncounted
                 .add(&[&[escaped(&row.login), outcome, escaped(error)], carried.as_slice()].concat());
             return Ok(());
+        }
+        for (sum, column) in self.sums.iter_mut().zip(&self.middle) {
+            if let (report::Cell::Number(number), false) = (row.cell(*column), *column == Column::Was) {
+                *sum = sum.saturating_add(number);
+            }
         }
         let mut cells = vec![self.login(row), kind(row).to_owned()];
         cells.extend(self.middle.iter().map(|column| cell(row, *column)));
@@ -172,17 +187,28 @@ impl Renderer for Markdown {
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         self.out.write_all(Self::heading(summary).as_bytes())?;
+        if self.rows < summary.asked {
+            let (shown, all) = (thousands(self.rows), counted(summary.asked, "account", "accounts"));
+            writeln!(self.out, "{shown} of {all} shown.\n")?;
+        }
         let name = |column: Column| heading(column, &self.columns).unwrap_or_default();
         if self.counted.rows > 0 {
             let mut head = vec![("Login", false), ("Kind", false)];
             head.extend(self.middle.iter().map(|column| (name(*column), is_number(*column))));
-            let shown = self.counted.rows + self.counted.left_out;
             let mut foot = Vec::new();
             // Of some rows the sum would be taken for the sum of the rows.
-            if shown >= summary.ok {
+            if self.rows == summary.asked {
                 foot = vec![format!("**{} counted**", thousands(summary.ok)), String::new()];
-                foot.push(format!("**{}**", thousands(summary.public_repos)));
-                foot.resize(head.len(), String::new());
+                foot.extend(self.middle.iter().zip(&self.sums).map(|(column, sum)| match column {
+                    Column::PublicRepos
+                    | Column::Sources
+                    | Column::Forks
+                    | Column::Archived
+                    | Column::PrivateRepos => {
+                        format!("**{}**", thousands(*sum))
+                    }
+                    _ => String::new(),
+                }));
             }
             self.counted.write(&head, &foot, &mut self.out)?;
         }

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::github::api::Api;
 use crate::render::Meta;
-use crate::report::{Columns, Drift, Finished, Groups, Holds};
+use crate::report::{Columns, Drift, Finished, Groups, Holds, Row};
 
 /// Rows that are handed on together.
 const BATCH: usize = 512;
@@ -35,7 +35,7 @@ pub(super) async fn render_again(config: Config) -> Result<Exit, Failure> {
         // What was gone then is not in this report's roster.
         rows.retain(|row| !row.is_gone());
     }
-    let meta = meta(&config, finished.meta.as_ref());
+    let meta = meta(&config, finished.meta.as_ref(), &rows);
     let mut tally = Tally::new(&config, groups, baseline.map(Arc::new), Evidence::default());
     if tally.summary.drift.is_none() && holds.change {
         let baseline = meta.baseline.clone().unwrap_or_else(|| "an earlier report".into());
@@ -73,16 +73,22 @@ fn grouped(by: &Groups, holds: &Holds) -> Result<Groups, Failure> {
 }
 
 /// What the report says of its run, or else of this one.
-fn meta(config: &Config, told: Option<&serde_json::Value>) -> Meta {
+fn meta(config: &Config, told: Option<&serde_json::Value>, rows: &[Row]) -> Meta {
     let of_the_run = told.and_then(|meta| Meta::read(meta, config.compared_with()));
     let mut meta = of_the_run.unwrap_or_else(|| Meta {
         from: config.from.iter().map(|path| path.display().to_string()).collect(),
         baseline: config.compared_with(),
-        started: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
+        // The rows tell when they were answered.
+        started: rows.iter().filter_map(|row| row.at).min().unwrap_or_else(now),
         command: command(config),
         ..Meta::default()
     });
     let api = meta.api.as_deref().and_then(|api| Api::parse(api).ok());
     meta.site = api.map(|api| api.site().to_owned());
     meta
+}
+
+/// To the second.
+fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }

@@ -33,7 +33,7 @@ fn report(meta: Meta, columns: Columns, rows: &[Row]) -> String {
 #[test]
 fn a_table_and_the_failures_folded() {
     insta::assert_snapshot!(sample::report(Format::Markdown, ORDER, Look::default()), @r##"
-    ### 7,430 public repositories of 5 accounts
+    ### 7,430 public repositories of 2 of 5 accounts
 
     2 counted, 1 not found, 2 invalid.
 

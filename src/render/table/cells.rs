@@ -98,8 +98,9 @@ impl Table {
                 || format!("(no {})", self.text(groups.by())),
                 |name| self.text(&on_a_line(name)),
             );
-            let counted =
-                format!("{} of {} counted", thousands(subtotal.counted), thousands(subtotal.logins));
+            let counted = format!("{} of {}", thousands(subtotal.counted), thousands(subtotal.logins));
+            let is_wide = self.look.width.is_none_or(|width| width >= WIDE);
+            let counted = if is_wide { counted + " counted" } else { counted };
             vec![Cell::new(name), Cell::new(counted), Cell::new(thousands(subtotal.public_repos))]
         };
         groups.in_order().into_iter().map(row).collect()
@@ -117,6 +118,9 @@ impl Table {
 fn escaped_unless_ascii(c: char) -> String {
     if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }
 }
+
+/// A narrower terminal has no room for words that go without saying.
+const WIDE: u16 = 80;
 
 /// The colour of a failure.
 fn failure(status: Status) -> Option<Color> {

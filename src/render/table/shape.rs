@@ -17,6 +17,8 @@ pub(super) struct Shape {
     pub(super) reasons: Reasons,
     /// The width of the bars. They stand in the column of the reasons: no row has both.
     pub(super) bars: Option<usize>,
+    /// The width of that column.
+    pub(super) last: usize,
 }
 
 /// Where the reasons for failures stand.
@@ -55,7 +57,8 @@ impl Table {
         let failures = self.rows.iter().filter_map(|row| row.error.as_deref());
         let longest = failures.map(|error| console::measure_text_width(&self.text(error))).max();
         let reasons = if longest.is_some() { Reasons::Beside } else { Reasons::None };
-        let mut shape = Shape { middle: self.middle.clone(), hidden: Vec::new(), reasons, bars: None };
+        let mut shape =
+            Shape { middle: self.middle.clone(), hidden: Vec::new(), reasons, bars: None, last: 0 };
         let Some(width) = self.look.width.map(usize::from) else { return shape };
         let (mut natural, mut least) = self.widths(summary, &shape);
         while least > width
@@ -73,6 +76,8 @@ impl Table {
         if counted > 1 && room(natural) >= *BARS.start() {
             shape.bars = Some(room(natural).min(*BARS.end()));
         }
+        let widest = if shape.reasons == Reasons::Beside { longest.unwrap_or(0) } else { 0 };
+        shape.last = widest.max(shape.bars.unwrap_or(0)).min(room(least.max(natural.min(width))));
         shape
     }
 
@@ -130,9 +135,12 @@ impl Table {
         if let Some(width) = width {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
-        if let (Some(bars), Some(last)) = (shape.bars, table.column_mut(2 + shape.middle.len())) {
-            let least = u16::try_from(bars + AROUND).unwrap_or(u16::MAX);
-            last.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        if width.is_some()
+            && shape.last > 0
+            && let Some(last) = table.column_mut(2 + shape.middle.len())
+        {
+            let wide = u16::try_from(shape.last + AROUND).unwrap_or(u16::MAX);
+            last.set_constraint(ColumnConstraint::Absolute(Width::Fixed(wide)));
         }
         for (cells, column) in table.column_iter_mut().skip(2).zip(&shape.middle) {
             if is_number(*column) {
