@@ -69,7 +69,7 @@ impl Renderer for Table {
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         let shape = self.shape(summary);
-        let (table, beneath) = self.table(summary, &shape, self.look.width);
+        let (table, beneath) = self.table(&self.rows, summary, &shape, self.look.width);
         let rule = self.rule();
         let groups = beneath.len() - self.rows.len() - 1;
         // Of the rules between rows those are kept that are above the rows, the subtotals and the totals.

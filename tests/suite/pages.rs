@@ -253,6 +253,28 @@ fn a_page_is_no_report_to_be_read_again() {
 }
 
 #[test]
+fn a_recorded_run_plays_back_as_the_same_page() {
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (recording, roster) = (at("recording"), file(&(users(60) + "missing-1\n")));
+    let outputs = |name: &str| ["html", "md", "prom"].map(|format| at(&format!("{name}.{format}")));
+    let run = |program: Program, outputs: [String; 3]| {
+        let program = outputs.iter().fold(program, |program, output| program.argument("-o").argument(output));
+        let run = program.argument("-f").argument(path(&roster)).run();
+        assert_eq!(run.status, 1, "{}", run.stderr);
+        outputs.map(|output| fs::read_to_string(output).unwrap())
+    };
+    let recorded = Program::asking(&fake, &["--record", &recording]).env("GH_TOKEN", "right");
+    let recorded = run(recorded, outputs("recorded"));
+    let replayed = run(Program::new(&["--replay", &recording]), outputs("replayed"));
+    for (recorded, replayed) in recorded.iter().zip(&replayed) {
+        assert!(recorded == replayed, "{recorded}\n{replayed}");
+    }
+    assert!(recorded[0].contains("Octocat-Sample") && recorded[0].contains("--record"));
+}
+
+#[test]
 fn a_report_rendered_again_is_the_page_that_the_run_gave() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

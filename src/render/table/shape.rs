@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle
 
 use super::Table;
 use crate::render::headings::{heading, is_number};
-use crate::report::{Column, Summary};
+use crate::report::{Column, Row, Summary};
 use crate::text::on_a_line;
 
 /// How a table is laid out.
@@ -47,6 +47,8 @@ const BARS: std::ops::RangeInclusive<usize> = 8..=40;
 const WRAPPED: usize = 20;
 /// So can a long login, if it has to.
 const LOGIN: usize = 26;
+/// Rows that tell how wide a column is. What is wider further down goes over several lines.
+const MEASURED: usize = 2_000;
 /// Around each cell, and between two.
 const AROUND: usize = 2;
 const BETWEEN: usize = 1;
@@ -84,7 +86,8 @@ impl Table {
     /// How wide the table is without its last column, and how narrow it can be made.
     fn widths(&self, summary: &Summary, shape: &Shape) -> (usize, usize) {
         let bare = Shape { reasons: Reasons::Beneath, bars: None, ..shape.clone() };
-        let (table, _) = self.table(summary, &bare, None);
+        let measured = self.rows.get(..MEASURED).unwrap_or(&self.rows);
+        let (table, _) = self.table(measured, summary, &bare, None);
         let widths: Vec<_> = table.column_max_content_widths().into_iter().map(usize::from).collect();
         let frame = widths.len() * (AROUND + BETWEEN) - BETWEEN;
         let is_carried = |at: usize| at >= 2 && matches!(shape.middle.get(at - 2), Some(Column::Carried(_)));
@@ -99,6 +102,7 @@ impl Table {
     /// The table, with rules between all rows, and what stands beneath each of them.
     pub(super) fn table(
         &self,
+        rows: &[Row],
         summary: &Summary,
         shape: &Shape,
         width: Option<u16>,
@@ -120,7 +124,7 @@ impl Table {
         table.set_header(header);
         let largest = self.rows.iter().filter_map(|row| row.public_repos).max().unwrap_or(0);
         let mut beneath = Vec::new();
-        for row in &self.rows {
+        for row in rows {
             table.add_row(self.cells(row, shape, largest));
             let reason = row.error.as_deref().filter(|_| shape.reasons == Reasons::Beneath);
             beneath.push(reason.map(|reason| self.text(reason)).unwrap_or_default());
