@@ -1,11 +1,13 @@
 # A small image without a shell, whose user is not root. It is linted by .ci/run, and not built there.
-#   docker build -t ghrepos . && docker run --rm -e GH_TOKEN ghrepos torvalds
+#   docker build -t ghrepos . && docker run --rm -e GH_TOKEN -v "$PWD:/data" ghrepos -f team.txt
+# Reports go to /data, which has to be writable for user 65532.
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked
+RUN cargo build --release --locked && mkdir /data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/ghrepos /usr/bin/ghrepos
+COPY --from=build --chown=nonroot:nonroot /data /data
 WORKDIR /data
 ENTRYPOINT ["/usr/bin/ghrepos"]

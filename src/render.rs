@@ -22,6 +22,7 @@ pub use self::sorted::{Order, SortKey};
 pub use self::table::Look;
 use crate::login::Login;
 use crate::report::{Columns, Row, Status, Summary, Whose};
+use crate::text::visible;
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -112,9 +113,19 @@ impl Meta {
     /// Reads what a JSON report says of its run, which is now compared with `baseline`, if with any.
     #[must_use]
     pub fn read(meta: &serde_json::Value, baseline: Option<String>) -> Option<Self> {
-        let meta = Self::deserialize(meta).ok()?;
-        let baseline = baseline.or_else(|| meta.baseline.clone());
-        Some(Self { baseline, ..meta })
+        let mut meta = Self::deserialize(meta).ok()?;
+        meta.baseline = baseline.or(meta.baseline);
+        meta.make_harmless();
+        Some(meta)
+    }
+
+    /// Makes what a file says of its run text that can be shown.
+    pub(crate) fn make_harmless(&mut self) {
+        let Self { generator, api, whose, exchanges, baseline, from, command, .. } = self;
+        let some = [api, &mut whose.viewer, &mut whose.app, exchanges, baseline, command];
+        for text in some.into_iter().flatten().chain(from).chain([generator]) {
+            *text = visible(text).into_owned();
+        }
     }
 
     /// The address of the profile of a row's account, where GitHub has answered that there is one.

@@ -108,7 +108,15 @@ pub fn without_password(text: &str) -> String {
     };
     if !is_database(scheme) {
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        let is_port = |port: &str| port.chars().all(|c| c.is_ascii_digit());
+        // Whoever forgot to escape the slashes in a password is not to find it in a log.
+        let (host, path) = match (host.rsplit_once('@'), host.split_once(':')) {
+            (Some((_, host)), _) => (host, path),
+            (None, Some((_, port))) if !is_port(port) => {
+                (path.rsplit_once('@').map_or(host, |(_, host)| host), "")
+            }
+            _ => (host, path),
+        };
         return visible(&format!("{scheme}{between}{host}{path}")).into_owned();
     }
     // A password may hold anything: what stands before the last @ is dropped first.

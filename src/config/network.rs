@@ -31,10 +31,8 @@ pub(super) fn api(
     let named = host.map(|host| (host.to_owned(), "--host")).or_else(|| Some((set()?, "GH_HOST")));
     match named {
         None => Ok(Api::default()),
-        // Names that are almost GitHub's belong to nobody whom one would trust.
-        Some((host, from))
-            if matches!(strsim::damerau_levenshtein(&host.trim().to_ascii_lowercase(), GITHUB), 1..=2) =>
-        {
+        // One letter off: that is hardly anybody's server.
+        Some((host, from)) if strsim::damerau_levenshtein(&host.trim().to_ascii_lowercase(), GITHUB) == 1 => {
             Err(ConfigError::MistypedHost {
                 host: crate::text::visible(&host).into_owned(),
                 from,

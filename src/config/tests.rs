@@ -58,7 +58,9 @@ fn wrong_flags_are_refused_with_a_way_out() {
         "the host \"gihtub.com\" of --host: did you mean github.com? A server of that very name is asked with \
          --api-url https://gihtub.com/api/v3"
     );
-    for host in ["github.com", "GitHub.com", "github.corp.example", "git.example.com", "hub.acme.com"] {
+    for host in
+        ["github.com", "GitHub.com", "github.corp", "github.corp.example", "git.example.com", "hub.acme.com"]
+    {
         assert!(config(&format!("a --host {host}"), &[]).is_ok(), "{host}");
     }
 }

@@ -255,7 +255,7 @@ fn cell(row: &Row, column: Column) -> String {
     }
 }
 
-/// Text that stays what it is: no markup, no HTML, no link, nobody mentioned, no issue linked to.
+/// Text that stays what it is: no markup, no HTML, no link, nobody mentioned, no `#1` linked to.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let shown = visible(text);

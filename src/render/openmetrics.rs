@@ -269,7 +269,7 @@ fn labels(names: &[String]) -> Vec<String> {
 
 /// A label's value, as both formats write it.
 fn escaped(text: &str) -> String {
-    text.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n").replace('\r', "")
+    text.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n").replace('\r', r"\\r")
 }
 
 #[cfg(test)]
@@ -335,7 +335,7 @@ mod tests {
             labels(columns.carried()),
             ["carried_team_name", "carried_team_name_2", "carried__berall"]
         );
-        assert_eq!(escaped("a\\b\"c\r\nd"), r#"a\\b\"c\nd"#);
+        assert_eq!(escaped("a\\b\"c\r\nd"), r#"a\\b\"c\\r\nd"#);
         let twice = [sample::rows(), sample::rows()].concat();
         let out = sample::Shared::default();
         let mut metrics =

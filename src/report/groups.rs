@@ -43,7 +43,7 @@ impl Groups {
 
     /// Takes one more row into account.
     pub(super) fn add(&mut self, row: &Row) {
-        let group = row.carried.get(self.column).cloned().flatten();
+        let group = row.carried.get(self.column).cloned().flatten().filter(|group| !group.is_empty());
         let subtotal = self.subtotals.entry(group).or_default();
         subtotal.logins += 1;
         subtotal.counted += u64::from(row.status == Status::Ok);

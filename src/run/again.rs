@@ -43,9 +43,13 @@ pub(super) async fn render_again(config: Config) -> Result<Exit, Failure> {
     }
     let mut sinks = opened(&config, &meta).await?;
     let mut problems = Vec::new();
-    while !rows.is_empty() {
-        let rest = rows.split_off(rows.len().min(BATCH));
-        let news = News::Rows(tally.take(std::mem::replace(&mut rows, rest)));
+    let mut rows = rows.into_iter();
+    loop {
+        let batch: Vec<_> = rows.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            break;
+        }
+        let news = News::Rows(tally.take(batch));
         sinks = hand_on(&news, sinks, &mut problems).await;
     }
     let gone = News::Rows(tally.gone(config.reading.shard));

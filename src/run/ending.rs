@@ -115,7 +115,7 @@ fn advice(config: &Config) -> Option<String> {
 
 /// The command that was typed, for whoever reads the report.
 pub(super) fn command(config: &Config) -> Option<String> {
-    let mut words = typed(config);
+    let mut words = told(&config.command);
     // Where the program was installed is nobody's business.
     if let Some(program) = words.first_mut() {
         *program = env!("CARGO_PKG_NAME").into();
@@ -129,6 +129,22 @@ pub(super) fn command(config: &Config) -> Option<String> {
 fn typed(config: &Config) -> Vec<String> {
     let words = config.command.iter().map(|word| crate::text::without_password(word));
     words.map(|word| quoted(&word)).collect()
+}
+
+/// The same without the text of a query, which may hold what nobody else is to read.
+fn told(words: &[String]) -> Vec<String> {
+    let mut after = false;
+    let hidden = words.iter().map(|word| {
+        let hides = std::mem::replace(&mut after, word == "--query");
+        if hides {
+            "…".into()
+        } else if word.starts_with("--query=") {
+            "--query=…".into()
+        } else {
+            quoted(&crate::text::without_password(word))
+        }
+    });
+    hidden.collect()
 }
 
 /// A word as a shell reads it.
@@ -155,6 +171,17 @@ fn from_now(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_does_not_tell_passwords_or_queries() {
+        let words = "ghrepos --query x=1 --query=secret --save postgres://me:secret@db/x?password=secret \
+                     --save=postgres://me:secret@db/x https://me:sec/ret@host/a a@b";
+        let words: Vec<_> = words.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        assert_eq!(
+            told(&words).join(" "),
+            "ghrepos --query … --query=… --save postgres://db/x --save=postgres://db/x https://host/a a@b"
+        );
+    }
 
     #[test]
     fn words_are_quoted_as_a_shell_needs_it() {

@@ -74,28 +74,24 @@ fn the_man_page_is_one_that_man_and_mandoc_read_without_a_complaint() {
 }
 
 /// What a shell makes of what was typed, and the tabulator.
-fn completed(shell: &str, generated: &str, begin: &str, typed: &str, seen: &str) {
-    let script = file(&printed(&["--generate", generated]));
-    let start = begin.replace("SCRIPT", path(&script));
-    let rc = file(&start);
-    let command = match shell {
-        "bash" => format!("bash --noprofile --rcfile {} -i", quoted(path(&rc))),
-        "zsh" => format!("zsh -f -i -c '. {}; exec zsh -f -i' ", path(&rc)),
-        _ => format!("fish --no-config --init-command {}", quoted(&start)),
+fn completed(shell: &str, start: &str, typed: &str) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let rc = folder.path().join(".zshrc");
+    fs::write(&rc, start).unwrap();
+    let rc = quoted(rc.to_str().unwrap());
+    let (home, command) = match shell {
+        "bash" => ("/nonexistent", format!("bash --noprofile --rcfile {rc} -i")),
+        "zsh" => (folder.path().to_str().unwrap(), "zsh -d -i".to_owned()),
+        _ => ("/nonexistent", format!("fish --no-config --init-command 'source '{rc}")),
     };
-    let command =
-        format!("env -i HOME=/nonexistent PATH=/usr/bin:/bin TERM=tmux-256color LANG=C.UTF-8 {command}");
-    let Some(terminal) = Terminal::start(120, &command) else { return };
-    if shell == "zsh" {
-        terminal.keys(&[&start.replace('\n', "; "), "Enter"]);
-    }
+    let environment = "PATH=/usr/bin:/bin TERM=tmux-256color LANG=C.UTF-8";
+    let command = format!("env -i HOME={home} ZDOTDIR={home} {environment} {command}");
+    let terminal = Terminal::start(120, &command)?;
     terminal.screen("ready>", &[]);
-    for (text, seen) in [(typed, seen), ("--format htm", "--format html")] {
-        terminal.keys(&["-l", &format!("ghrepos {text}")]);
-        terminal.keys(&["Tab"]);
-        terminal.screen(&format!("ready> ghrepos {seen}"), &[]);
-        terminal.keys(&["C-c"]);
-    }
+    terminal.keys(&["-l", &format!("ghrepos {typed}")]);
+    terminal.screen(&format!("ready> ghrepos {typed}"), &[]);
+    terminal.keys(&["Tab"]);
+    Some(terminal.screen_when(|screen| !screen.trim_end().ends_with(typed)))
 }
 
 #[test]
@@ -106,8 +102,13 @@ fn the_three_shells_complete_flags_and_their_values() {
     for (shell, generated, begin) in [
         ("bash", "complete-bash", ". SCRIPT\nPS1='ready> '\n"),
         ("zsh", "complete-zsh", "autoload -U compinit\ncompinit -D -u\n. SCRIPT\nPS1='ready> '\n"),
-        ("fish", "complete-fish", "source SCRIPT; function fish_prompt; echo -n 'ready> '; end"),
+        ("fish", "complete-fish", "source SCRIPT\nfunction fish_prompt; echo -n 'ready> '; end\n"),
     ] {
-        completed(shell, generated, begin, "--breakd", "--breakdown");
+        let script = file(&printed(&["--generate", generated]));
+        let start = begin.replace("SCRIPT", path(&script));
+        for (typed, whole) in [("--breakd", "--breakdown"), ("--format htm", "--format html")] {
+            let Some(screen) = completed(shell, &start, typed) else { return };
+            assert!(screen.contains(&format!("ready> ghrepos {whole}")), "{shell}: {screen}");
+        }
     }
 }

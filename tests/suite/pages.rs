@@ -235,6 +235,29 @@ fn a_hostile_name_is_harmless_in_every_format() {
 }
 
 #[test]
+fn what_a_report_says_of_its_run_is_harmless_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    Program::new(&["--replay", "fixtures/github", "torvalds", "-o", &at("a.json")]).run();
+    let mut report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(at("a.json")).unwrap()).unwrap();
+    for key in ["generator", "api", "viewer", "app", "exchanges", "baseline", "command"] {
+        report["meta"][key] = format!("{key}\u{202e}\u{1b}]0;x\u{7}<b>").into();
+    }
+    fs::write(at("a.json"), report.to_string()).unwrap();
+    let run =
+        Program::new(&["--from", &at("a.json"), "-o", &at("b.html"), "-o", &at("b.prom"), "-o", &at("b.md")])
+            .run();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    for format in ["html", "prom", "md"] {
+        let text = fs::read_to_string(at(&format!("b.{format}"))).unwrap();
+        assert!(text.contains("generator\\u{202e}") || text.contains("generator\\\\u{202e}"), "{text}");
+        assert!(!text.contains(['\u{202e}', '\u{1b}', '\u{7}']), "{format}");
+        assert!(!text.contains("<b>") || format == "prom", "{format}");
+    }
+}
+
+#[test]
 fn a_page_is_no_report_to_be_read_again() {
     for extension in ["html", "md", "prom"] {
         let folder = tempfile::tempdir().unwrap();

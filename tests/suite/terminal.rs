@@ -57,14 +57,23 @@ impl Terminal {
 
     /// The screen, as soon as `seen` stands on it.
     pub fn screen(&self, seen: &str, options: &[&str]) -> String {
+        self.capture(|screen| screen.contains(seen), options)
+    }
+
+    /// The screen, as soon as it is as it should be.
+    pub fn screen_when(&self, is_right: impl Fn(&str) -> bool) -> String {
+        self.capture(is_right, &[])
+    }
+
+    fn capture(&self, is_right: impl Fn(&str) -> bool, options: &[&str]) -> String {
         let begun = Instant::now();
         loop {
             let screen = self.tmux(&[&["capture-pane", "-p"], options].concat());
-            if screen.contains(seen) {
+            if is_right(&screen) {
                 let lines: Vec<_> = screen.trim_end().lines().map(str::trim_end).collect();
                 return lines.join("\n");
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "no {seen} in {screen}");
+            assert!(begun.elapsed() < Duration::from_secs(20), "not what should be on {screen}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }

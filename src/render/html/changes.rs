@@ -36,6 +36,12 @@ pub(super) struct Named {
     pub(super) note: String,
 }
 
+impl Names {
+    pub(super) fn more_in_words(&self) -> String {
+        thousands(self.more)
+    }
+}
+
 /// Somebody whose count is another now.
 struct Moved {
     name: String,

@@ -32,6 +32,8 @@ pub(super) struct Page<'a> {
     heading: String,
     lead: String,
     warnings: Vec<String>,
+    /// How many rows are shown, where these are not all.
+    shown: Option<String>,
     tiles: Vec<Tile>,
     changes: Option<Shown>,
     groups: Option<Chart>,
@@ -84,6 +86,7 @@ impl<'a> Page<'a> {
             counted: &html.counted,
             uncounted: &html.uncounted,
             provenance: provenance(html, summary),
+            shown,
         }
     }
 }
@@ -142,7 +145,7 @@ fn tiles(html: &Html, summary: &Summary, spread: Option<&Spread>) -> Vec<Tile> {
         }
     }
     if summary.uncounted() > 0 {
-        tiles.push(tile("Not counted", summary.uncounted(), "reasons below".into()));
+        tiles.push(tile("Not counted", summary.uncounted(), String::new()));
     }
     tiles
 }
@@ -212,7 +215,7 @@ fn provenance(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
         ("Compared with", meta.baseline.clone()),
         ("Exchanges", meta.exchanges.clone()),
         ("Rendered from", from),
-        ("Command", meta.command.clone()),
+        (if meta.exchanges.is_some() { "Recorded with" } else { "Command" }, meta.command.clone()),
         ("Made by", Some(meta.generator.clone())),
     ];
     lines.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
