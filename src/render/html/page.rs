@@ -13,11 +13,14 @@ use crate::text::{counted, duration, thousands};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// Of fewer counts a distribution says nothing.
+const MANY: usize = 10;
+
 /// What a browser may do for the page. The hashes are those of `page.css` and `page.js`; a test tells
 /// them.
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; base-uri 'none'; form-action 'none'; ",
-    "style-src 'sha256-2JUN4rwGQooj2DZYWYjY/LZN0lfl2GAWyS73fVKlpVs='; ",
+    "style-src 'sha256-/vNvkLUJs1PVN5Qii42LL12OxD/hu+SOZ4LzRU/qcsQ='; ",
     "script-src 'sha256-U9ymgVBRshqMnadprjvim6kyMbnjHaaQhmGRygBfR38='"
 );
 
@@ -81,7 +84,7 @@ impl<'a> Page<'a> {
             groups: summary.groups.as_ref().map(|groups| charts::groups(groups, BARS)),
             has_breakdown: html.columns.iter().any(|column| column == Column::Sources),
             largest: largest(html),
-            spread: spread.map(classes),
+            spread: spread.filter(|_| html.counts.len() >= MANY).map(classes),
             spread_in_words,
             counted: &html.counted,
             uncounted: &html.uncounted,
@@ -129,7 +132,7 @@ fn tiles(html: &Html, summary: &Summary, spread: Option<&Spread>) -> Vec<Tile> {
     ];
     if html.rows == summary.asked {
         if let Some(spread) = spread {
-            tiles.push(tile("Median", spread.median, "half have no more".into()));
+            tiles.push(tile("Median", spread.median, "half are not above it".into()));
         }
         let Breakdown { sources, forks, archived } = html.breakdown;
         for column in html.columns.iter() {

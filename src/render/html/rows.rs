@@ -135,6 +135,7 @@ fn shown(row: &Row, column: Column) -> Shown<'_> {
         (_, Cell::Flag(true)) => plain("", "yes"),
         (_, Cell::Flag(false)) => plain("down", "NO"),
         (Column::Change, Cell::Text(text)) => Shown { class: "n word", text, free: false },
+        (Column::Error, Cell::Text(text)) => Shown { class: "reason", text, free: false },
         (_, Cell::Text(text)) => Shown { class: "", text, free: false },
     }
 }
