@@ -46,18 +46,20 @@ fn a_server_whose_clock_is_wrong_is_waited_for_by_its_own_clock() {
 
 #[test]
 fn the_requests_in_flight_settle_below_what_the_server_takes() {
-    let latency = Duration::from_millis(20);
-    let fake = Fake::start(Behaviour { crowd: Some((20, Some(1))), latency, ..Behaviour::default() });
-    assert_all_ok(&ask(&fake, 5000, &["-j", "100"]), 5000);
-    let (refusals, requests) = (fake.refusals(), fake.requests());
-    assert!(refusals.len() as u64 * 100 < requests * 3, "{} of {requests}", refusals.len());
-    let arrivals = fake.arrivals();
-    let later = arrivals[arrivals.len() / 2].at;
-    assert!(refusals.iter().all(|at| *at < later), "it has settled before half of them were asked");
-    // It does not hide in being slow: nearly as many in flight as the server takes.
-    let half = arrivals[arrivals.len() - 1].at - later;
-    let least = latency * u32::try_from(arrivals.len() / 2 / 20).unwrap();
-    assert!(half < least * 3, "{half:?} for what takes {least:?}");
+    crate::program::in_three_tries(|| {
+        let latency = Duration::from_millis(20);
+        let fake = Fake::start(Behaviour { crowd: Some((20, Some(1))), latency, ..Behaviour::default() });
+        assert_all_ok(&ask(&fake, 5000, &["-j", "100"]), 5000);
+        let (refusals, requests) = (fake.refusals(), fake.requests());
+        assert!(refusals.len() as u64 * 100 < requests * 3, "{} of {requests}", refusals.len());
+        let arrivals = fake.arrivals();
+        let later = arrivals[arrivals.len() / 2].at;
+        assert!(refusals.iter().all(|at| *at < later), "it has settled before half of them were asked");
+        // It does not hide in being slow: nearly as many in flight as the server takes.
+        let half = arrivals[arrivals.len() - 1].at - later;
+        let least = latency * u32::try_from(arrivals.len() / 2 / 20).unwrap();
+        assert!(half < least * 3, "{half:?} for what takes {least:?}");
+    });
 }
 
 #[test]
