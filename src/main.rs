@@ -17,11 +17,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => match complaint(&error) {
-            None => {
-                // Whether anybody reads it does not matter.
-                let _ = error.print();
-                return ExitCode::SUCCESS;
-            }
+            None => return printed(error.print()),
             Some(complaint) => {
                 say(&complaint);
                 return Exit::Usage.into();
@@ -29,13 +25,7 @@ fn main() -> ExitCode {
         },
     };
     if let Some(generated) = cli.generate {
-        return match generated.write(&mut std::io::stdout()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                say(&Unwritable::stdout(&error).to_string());
-                Exit::Usage.into()
-            }
-            _ => ExitCode::SUCCESS,
-        };
+        return printed(generated.write(&mut std::io::stdout()));
     }
     match start(cli) {
         Ok(exit) => exit.into(),
@@ -43,6 +33,17 @@ fn main() -> ExitCode {
             say(&format!("{error:#}"));
             error.downcast_ref().map_or(Exit::Usage, ConfigError::exit).into()
         }
+    }
+}
+
+/// The status of what was only printed. A reader that closes the pipe early is no error.
+fn printed(result: std::io::Result<()>) -> ExitCode {
+    match result.map_err(|error| Unwritable::stdout(&error)) {
+        Err(error) if !error.is_closed_pipe() => {
+            say(&error.to_string());
+            Exit::Usage.into()
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

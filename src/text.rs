@@ -146,6 +146,15 @@ pub fn thousands(number: u64) -> String {
     out
 }
 
+/// A difference: `+1,234`, `−5`, `=`.
+#[must_use]
+pub fn signed(by: i64) -> String {
+    match by {
+        0 => "=".into(),
+        by => format!("{}{}", if by > 0 { '+' } else { '−' }, thousands(by.unsigned_abs())),
+    }
+}
+
 /// `1 login`, `2 logins`, `1,234 logins`.
 #[must_use]
 pub fn counted(number: u64, singular: &str, plural: &str) -> String {

@@ -48,12 +48,8 @@ pub(super) const EXAMPLES: [(&str, &str); 6] = [
 
 /// Behind `--help`.
 pub(super) fn long() -> String {
-    let mut text = String::from("Token:\n");
+    let mut text = format!("Token: {TOKEN}\n\nExit status:\n");
     // Writing to a String cannot fail.
-    for line in wrapped(TOKEN, 96) {
-        let _ = writeln!(text, "  {line}");
-    }
-    text.push_str("\nExit status:\n");
     for (status, meaning) in STATUSES {
         let _ = writeln!(text, "  {status:<4} {meaning}");
     }
@@ -63,21 +59,6 @@ pub(super) fn long() -> String {
     }
     text.truncate(text.trim_end().len());
     text
-}
-
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.len() + 1 + word.len() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 /// What is wrong with the flags, and the way out, in one line. None where help or the version was asked for.

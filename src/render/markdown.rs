@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::headings::{heading, is_number, kind, middle, outcome};
 use super::{Meta, Output, Renderer};
 use crate::report::{self, Column, Columns, Groups, Row, Summary};
-use crate::text::{counted, duration, on_a_line, thousands, visible};
+use crate::text::{counted, duration, on_a_line, signed, thousands, visible};
 
 /// Bytes of the tables. All of it has to stay below the 1 MiB that a job's summary may have.
 const COUNTED: usize = 700_000;
@@ -246,10 +246,7 @@ fn cell(row: &Row, column: Column) -> String {
         report::Cell::Absent => "–".into(),
         report::Cell::Text(text) => escaped(&on_a_line(&text)),
         report::Cell::Number(number) => thousands(number),
-        report::Cell::Signed(0) => "=".into(),
-        report::Cell::Signed(by) => {
-            format!("{}{}", if by > 0 { '+' } else { '−' }, thousands(by.unsigned_abs()))
-        }
+        report::Cell::Signed(by) => signed(by),
         report::Cell::Flag(true) => "yes".into(),
         report::Cell::Flag(false) => "**NO**".into(),
     }

@@ -4,19 +4,15 @@
 //! every family here is a gauge, which both formats write alike: these are figures of the last run, and
 //! nothing that only grows. When it was is a metric itself.
 
+mod family;
+mod totals;
+
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use self::family::{Family, labels};
 use super::{Meta, Output, Renderer};
 use crate::report::{Cell, Column, Columns, Row, Status, Summary};
-
-/// A metric and its samples so far.
-struct Family {
-    name: &'static str,
-    help: &'static str,
-    samples: String,
-}
 
 /// The figures of each account, by their columns.
 const FAMILIES: [(Column, &str, &str); 7] = [
@@ -57,35 +53,6 @@ pub(super) struct OpenMetrics {
     logins: HashSet<Box<str>>,
 }
 
-impl Family {
-    const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, samples: String::new() }
-    }
-
-    fn sample(&mut self, labels: &[(&str, &str)], value: &dyn std::fmt::Display) {
-        self.samples.push_str(self.name);
-        for (at, (name, text)) in labels.iter().enumerate() {
-            self.samples.push(if at == 0 { '{' } else { ',' });
-            // Writing to a String cannot fail.
-            let _ = write!(self.samples, "{name}=\"{}\"", escaped(text));
-        }
-        self.samples.push_str(if labels.is_empty() { " " } else { "} " });
-        let _ = writeln!(self.samples, "{value}");
-    }
-
-    fn write(&self, out: &mut Output) -> io::Result<()> {
-        if self.samples.is_empty() {
-            return Ok(());
-        }
-        let Self { name, help, samples } = self;
-        writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
-        if name.ends_with("_seconds") {
-            writeln!(out, "# UNIT {name} seconds")?;
-        }
-        out.write_all(samples.as_bytes())
-    }
-}
-
 impl OpenMetrics {
     pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
         let held = FAMILIES.iter().filter(|(column, ..)| columns.iter().any(|held| held == *column));
@@ -101,103 +68,6 @@ impl OpenMetrics {
             out,
             meta,
         }
-    }
-
-    /// Figures of all.
-    fn totals(&self, summary: &Summary) -> Vec<Family> {
-        let mut families = Vec::new();
-        let mut single = |name, help, value: Option<String>| {
-            let mut family = Family::new(name, help);
-            if let Some(value) = value {
-                family.sample(&[], &value);
-                families.push(family);
-            }
-        };
-        let number = |number: u64| Some(number.to_string());
-        single(
-            "ghrepos_public_repositories",
-            "Public repositories of all accounts.",
-            number(summary.public_repos),
-        );
-        single(
-            "ghrepos_run_complete",
-            "1 if every login was asked for.",
-            number(u64::from(summary.complete)),
-        );
-        let spent = |number: Option<u64>| number.map(|number| number.to_string());
-        single("ghrepos_run_duplicate_logins", "Logins that were named again.", spent(summary.duplicates));
-        single("ghrepos_run_requests", "Requests sent.", spent(summary.requests));
-        single("ghrepos_run_points", "Points of the GraphQL API's budget spent.", spent(summary.points));
-        let seconds = summary.seconds.map(|seconds| seconds.to_string());
-        single("ghrepos_run_duration_seconds", "Time that the run took.", seconds);
-        single(
-            "ghrepos_run_start_timestamp_seconds",
-            "When the run began, since 1970.",
-            Some(self.meta.started.as_second().to_string()),
-        );
-        let mut logins = Family::new("ghrepos_logins", "Logins by what became of them.");
-        for (status, number) in [
-            (Status::Ok, summary.ok),
-            (Status::NotFound, summary.not_found),
-            (Status::Forbidden, summary.forbidden),
-            (Status::Invalid, summary.invalid),
-            (Status::Failed, summary.failed),
-            (Status::Skipped, summary.skipped),
-        ] {
-            logins.sample(&[("status", status.as_str())], &number);
-        }
-        let mut run = Family::new("ghrepos_run_info", "1, and what made the report.");
-        let api = self.meta.api.as_deref().unwrap_or_default();
-        run.sample(&[("api", api), ("generator", &self.meta.generator)], &1);
-        families.extend([logins, run]);
-        families
-    }
-
-    fn groups(summary: &Summary) -> Vec<Family> {
-        let mut logins = Family::new("ghrepos_group_logins", "Logins of a group.");
-        let mut counted = Family::new("ghrepos_group_counted_logins", "Logins of a group that were counted.");
-        let mut repos = Family::new("ghrepos_group_public_repositories", "Public repositories of a group.");
-        if let Some(groups) = &summary.groups {
-            for (group, subtotal) in groups.in_order() {
-                let labels = [("by", groups.by()), ("group", group.unwrap_or_default())];
-                logins.sample(&labels, &subtotal.logins);
-                counted.sample(&labels, &subtotal.counted);
-                repos.sample(&labels, &subtotal.public_repos);
-            }
-        }
-        vec![logins, counted, repos]
-    }
-
-    fn drift(summary: &Summary) -> Vec<Family> {
-        let mut logins =
-            Family::new("ghrepos_baseline_logins", "Logins by what has changed since the baseline.");
-        let mut repos = Family::new(
-            "ghrepos_baseline_repositories",
-            "Repositories that came and went since the baseline.",
-        );
-        if let Some(drift) = &summary.drift {
-            for (change, number) in [
-                ("new", drift.new),
-                ("gone", drift.gone),
-                ("renamed", drift.renamed),
-                ("replaced", drift.replaced),
-                ("unknown", drift.unknown),
-                ("grown", drift.grown),
-                ("shrunk", drift.shrunk),
-                ("unchanged", drift.unchanged),
-            ] {
-                logins.sample(&[("change", change)], &number);
-            }
-            for (change, number) in [
-                ("come", drift.repositories_come),
-                ("gone", drift.repositories_gone),
-                ("of_new", drift.repositories_of_new),
-                ("of_gone", drift.repositories_of_gone),
-            ] {
-                repos.sample(&[("change", change)], &number);
-            }
-        }
-        vec![logins, repos]
     }
 }
 
@@ -240,7 +110,7 @@ impl Renderer for OpenMetrics {
         }
         self.info.write(&mut self.out)?;
         self.uncounted.write(&mut self.out)?;
-        let rest = [self.totals(summary), Self::groups(summary), Self::drift(summary)];
+        let rest = [totals::run(&self.meta, summary), totals::groups(summary), totals::drift(summary)];
         for family in rest.iter().flatten() {
             family.write(&mut self.out)?;
         }
@@ -249,33 +119,12 @@ impl Renderer for OpenMetrics {
     }
 }
 
-/// Names of columns as names of labels, no two alike.
-fn labels(names: &[String]) -> Vec<String> {
-    let mut labels: Vec<String> = Vec::with_capacity(names.len());
-    for name in names {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-        let label: String = "carried_".chars().chain(name.chars().map(plain)).collect();
-        let mut free = label.clone();
-        for number in 2.. {
-            if !labels.contains(&free) {
-                break;
-            }
-            free = format!("{label}_{number}");
-        }
-        labels.push(free);
-    }
-    labels
-}
-
-/// A label's value, as both formats write it.
-fn escaped(text: &str) -> String {
-    text.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n").replace('\r', r"\\r")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::family::escaped;
     use super::*;
     use crate::render::{Format, Look, Order, SortKey, sample};
+    use crate::report::Groups;
 
     #[test]
     fn every_figure_has_its_metric() {
@@ -343,7 +192,12 @@ mod tests {
         for row in &twice {
             metrics.row(row).unwrap();
         }
-        metrics.finish(&Summary::default()).unwrap();
+        let mut summary = Summary { groups: Some(Groups::new("team".into(), 0)), ..Summary::default() };
+        for group in [None, Some(""), Some("x\r\ny"), Some("x\ny")] {
+            let row = Row::without_count("a", Status::Ok, "");
+            summary.add(&Row { carried: [group.map(Into::into)].into(), ..row });
+        }
+        metrics.finish(&summary).unwrap();
         let text = out.text();
         let mut samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let all = samples.len();

@@ -46,6 +46,17 @@ fn the_readmes_tables_are_what_a_terminal_shows() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_printed_is_told() {
+    for flag in ["--help", "--generate=man", "--generate=complete-zsh"] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let run = Program::new(&[flag]).stdout(full).run();
+        assert_eq!(run.status, 2, "{flag}");
+        assert_eq!(run.stderr, "ghrepos: cannot write standard output: No space left on device\n", "{flag}");
+    }
+}
+
 #[test]
 fn help_tells_of_every_flag_and_the_short_one_fits_a_screen() {
     let (short, long) = (printed(&["-h"]), printed(&["--help"]));

@@ -276,6 +276,34 @@ fn a_page_is_no_report_to_be_read_again() {
 }
 
 #[test]
+fn an_incomplete_run_is_not_passed_off_as_a_whole_one() {
+    let fake = Fake::well_behaved();
+    let (roster, folder) = (file(&users(60)), tempfile::tempdir().unwrap());
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut program =
+        Program::asking(&fake, &["-f", path(&roster), "--batch", "20", "-j", "1", "--max-points", "1"]);
+    for output in ["a.html", "a.md", "a.prom", "a.csv"] {
+        program = program.argument("-o").argument(&at(output));
+    }
+    assert_eq!(program.env("GH_TOKEN", "right").run().status, 5);
+    let read = |name: &str| fs::read_to_string(at(name)).unwrap();
+    assert!(read("a.html").contains("This report is incomplete: 40 accounts were not asked for"));
+    assert!(read("a.md").contains("This report is incomplete: 40 logins were not asked for"));
+    assert!(read("a.prom").contains("\nghrepos_run_complete 0\n"));
+    // Nor when it is rendered again; and it is as old as its rows.
+    let csv = read("a.csv");
+    let day = csv.lines().nth(1).unwrap().split(',').nth(7).unwrap().to_owned();
+    fs::write(at("b.csv"), csv.replace(&day[..10], "2020-02-03")).unwrap();
+    let run = Program::new(&["--from", &at("b.csv"), "-F", "markdown"]).run();
+    assert_eq!(run.status, 5, "{}", run.stderr);
+    assert!(
+        run.stdout.contains("incomplete: 40 logins") && run.stdout.contains("2020-02-03"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
 fn a_recorded_run_plays_back_as_the_same_page() {
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();

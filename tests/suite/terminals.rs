@@ -49,12 +49,16 @@ fn changes_and_failures_are_coloured_unless_nobody_wants_colours() {
         "--top",
         "3",
     ];
-    for (environment, colored) in
-        [("LANG=C.UTF-8", true), ("NO_COLOR=1", false), ("TERM=dumb", false), ("CLICOLOR_FORCE=1", true)]
-    {
-        let Some(terminal) = Terminal::run(100, &["LANG=C.UTF-8", environment], &arguments) else { return };
+    for (environment, colored) in [
+        (["TERM=tmux-256color", "LANG=C.UTF-8"], true),
+        (["TERM=tmux-256color", "NO_COLOR=1"], false),
+        (["TERM=dumb", "LANG=C.UTF-8"], false),
+        // Without it a dumb terminal has none.
+        (["TERM=dumb", "CLICOLOR_FORCE=1"], true),
+    ] {
+        let Some(terminal) = Terminal::run(100, &environment, &arguments) else { return };
         let screen = terminal.screen("status", &["-e"]);
-        assert_eq!(screen.contains("\u{1b}[3"), colored, "{environment}: {screen:?}");
+        assert_eq!(screen.contains("\u{1b}[3"), colored, "{environment:?}: {screen:?}");
     }
 }
 

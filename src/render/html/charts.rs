@@ -1,7 +1,7 @@
 //! Pictures: bars in tables, so that their figures are text for whoever cannot see them.
 
 use crate::report::{Breakdown, Groups, Subtotal};
-use crate::text::{counted, thousands};
+use crate::text::{counted, signed, thousands};
 
 /// The length of a bar's place; a bar is so many of it.
 const FULL: u64 = 1000;
@@ -111,14 +111,6 @@ pub(super) fn groups(groups: &Groups, most: usize) -> Chart {
 pub(super) fn share(part: u64, largest: u64) -> u64 {
     let share = u128::from(part) * u128::from(FULL) / u128::from(largest.max(1));
     u64::try_from(share).unwrap_or(FULL).clamp(u64::from(part > 0) * 2, FULL)
-}
-
-/// `+1,234`, `-5`, `=`.
-pub(super) fn signed(by: i64) -> String {
-    match by {
-        0 => "=".into(),
-        by => format!("{}{}", if by > 0 { '+' } else { '−' }, thousands(by.unsigned_abs())),
-    }
 }
 
 /// `1 repository`, `1,234 repositories`.

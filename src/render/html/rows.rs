@@ -5,10 +5,9 @@ use std::io;
 use askama::Template;
 
 use super::MOST;
-use super::charts::signed;
 use crate::render::headings::{heading, is_number, outcome};
 use crate::report::{Cell, Column, Columns, Row};
-use crate::text::{counted, thousands};
+use crate::text::{counted, signed, thousands};
 
 /// Rows that are shown at once; the rest is a click away.
 const AT_ONCE: usize = 200;

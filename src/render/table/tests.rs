@@ -1,6 +1,8 @@
+use std::io::BufWriter;
+
 use super::Look;
-use crate::render::{Format, Order, SortKey, sample};
-use crate::report::{Columns, Holds, Measures};
+use crate::render::{Format, Order, Renderer, SortKey, sample};
+use crate::report::{Change, Columns, Holds, Measures, Row, Summary};
 
 const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
@@ -135,4 +137,24 @@ fn failures_are_coloured_where_colours_are_wanted() {
     let colored = table(ORDER, Look { unicode: true, color: true, width: None });
     assert!(colored.contains("\u{1b}[38;5;3m") && colored.contains("\u{1b}[38;5;1m"), "{colored:?}");
     assert!(!table(ORDER, Look::default()).contains('\u{1b}'));
+}
+
+#[test]
+fn growth_and_loss_are_signed_and_coloured() {
+    let columns = Columns::of(&Holds { change: true, ..Holds::default() });
+    for (change, text, color) in [
+        (Change::By(1_234), "+1,234", Some(2)),
+        (Change::By(-5), "-5", Some(1)),
+        (Change::By(0), "=", None),
+        (Change::New, "new", Some(3)),
+    ] {
+        let out = sample::Shared::default();
+        let look = Look { unicode: true, color: true, width: None };
+        let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), columns.clone(), look);
+        table.row(&Row { change: Some(change), ..sample::rows().remove(0) }).unwrap();
+        table.finish(&Summary::default()).unwrap();
+        let painted = color.map_or_else(|| format!(" {text}"), |color| format!("\u{1b}[38;5;{color}m"));
+        let text_is_there = out.text().lines().any(|line| line.contains(&painted) && line.contains(text));
+        assert!(text_is_there, "{change:?}: {:?}", out.text());
+    }
 }
