@@ -37,10 +37,10 @@ use tower::util::MapRequestLayer;
 pub use self::account::Answer;
 use self::attempt::Request;
 use self::auth::Credentials;
-use self::batch::{Batches, StreamGuard};
+use self::batch::{Batches, HoldGuard, StreamGuard};
 use self::error::LookupError;
 use self::exchange::Exchanges;
-use self::governor::{Governor, Resource};
+use self::governor::{Governor, Newcomer, Resource};
 use self::persist::{AbortOnDrop, Failure, Tries};
 use self::rest::Limits;
 use self::session::Session;
@@ -104,6 +104,7 @@ impl Client {
             BuildError(format!("{reason}{given}"))
         };
         let network = Network {
+            origin: settings.api.origin().to_owned(),
             local: settings.api.is_on_this_machine(),
             timeout: settings.timeout,
             authorities: settings.authorities.clone(),
@@ -115,7 +116,7 @@ impl Client {
             Source::Record(folder) | Source::Replay(folder) => Some(Arc::new(Exchanges::new(folder))),
         };
         let transport = Transport::new(&settings.source, network, &session.secrets, exchanges.as_ref())
-            .map_err(|e| build_error(&e))?;
+            .map_err(|e| build_error(&*e))?;
         let origin = settings.api.origin().parse().map_err(|e: http::uri::InvalidUri| build_error(&e))?;
         let octocrab = OctocrabBuilder::new_empty()
             .with_service(transport)
@@ -202,7 +203,7 @@ impl Client {
     pub async fn limits(&self) -> Result<Option<Limits>, LookupError> {
         let route = self.shared.settings.api.rest(RATE_LIMIT);
         let read = |_: &HeaderMap, body: &[u8]| rest::limits(body);
-        match self.get(&mut Tries::default(), route, read).await {
+        match self.get(&mut Tries::default(), None, route, read).await {
             // An Enterprise Server says "Rate limiting is not enabled."
             Err(LookupError::NotFound) => Ok(None),
             limits => limits.map(Some),
@@ -256,6 +257,11 @@ impl Client {
         self.shared.batches.stream()
     }
 
+    /// Says that nobody takes answers, until the guard is dropped.
+    pub(crate) fn hold(&self) -> HoldGuard {
+        self.shared.batches.hold()
+    }
+
     /// Gets what is worth neither a second attempt nor a long wait.
     async fn courtesy<T: Send + 'static>(
         &self,
@@ -263,21 +269,22 @@ impl Client {
         read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError> + Send + 'static,
     ) -> Option<Result<T, LookupError>> {
         tokio::select! {
-            answer = self.send(route, false, read) => Some(answer.map_err(|failure| failure.error)),
+            answer = self.send(route, None, read) => Some(answer.map_err(|failure| failure.error)),
             _ = self.governor().stopped() => None,
             () = tokio::time::sleep(COURTESY) => None,
         }
     }
 
-    /// Gets one route, again while the failure is one that may pass.
+    /// Gets one route, again while the failure is one that may pass. `newcomer`: where it is a login's
+    /// first request.
     async fn get<T: Send + 'static>(
         &self,
         tries: &mut Tries,
+        mut newcomer: Option<Newcomer<'_>>,
         route: String,
         read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError> + Clone + Send + 'static,
     ) -> Result<T, LookupError> {
-        self.persist(tries, async |attempts, _| self.send(route.clone(), attempts > 0, read.clone()).await)
-            .await
+        self.persist(tries, async |_, _| self.send(route.clone(), newcomer.take(), read.clone()).await).await
     }
 
     /// Sends a GET when it may leave, on a task of its own: a reader of our output who takes a break
@@ -285,12 +292,12 @@ impl Client {
     async fn send<T: Send + 'static>(
         &self,
         route: String,
-        again: bool,
+        newcomer: Option<Newcomer<'_>>,
         read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError> + Send + 'static,
     ) -> Result<T, Failure> {
         let governor = &self.shared.governor;
         let price = u64::from(!route.ends_with(RATE_LIMIT));
-        let mut permit = governor.admit(Resource::Core, price, again).await.map_err(Failure::unsent)?;
+        let mut permit = governor.admit(Resource::Core, price, newcomer).await.map_err(Failure::unsent)?;
         if self.shared.settings.via == Via::Rest && !route.ends_with(USER) {
             governor.spend(price).map_err(Failure::unsent)?;
         }

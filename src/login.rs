@@ -67,6 +67,12 @@ impl Login {
         self.0.to_ascii_lowercase()
     }
 
+    /// The same login as somebody else spells it; none if that is another one.
+    #[must_use]
+    pub fn spelled(&self, text: &str) -> Option<Self> {
+        text.eq_ignore_ascii_case(&self.0).then(|| Self(text.into()))
+    }
+
     /// Whether it is the account of an app, `name[bot]`.
     #[must_use]
     pub fn is_bot(&self) -> bool {
@@ -76,8 +82,11 @@ impl Login {
     /// The route of the account in GitHub's REST API, escaped: `/users/torvalds`.
     #[must_use]
     pub fn path(&self) -> String {
-        // The brackets of `[bot]` are all that a login can hold and a path cannot.
-        format!("/users/{}", self.0.replace('[', "%5B").replace(']', "%5D"))
+        if self.is_bot() {
+            // The brackets of `[bot]` are all that a login can hold and a path cannot.
+            return format!("/users/{}", self.0.replace('[', "%5B").replace(']', "%5D"));
+        }
+        format!("/users/{}", self.0)
     }
 }
 

@@ -8,7 +8,7 @@ use ghrepos::config::{Config, ConfigError};
 use ghrepos::exit::Exit;
 use ghrepos::output::Unwritable;
 use ghrepos::progress::{Progress, say};
-use ghrepos::run::run;
+use ghrepos::run;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -52,11 +52,7 @@ fn start(cli: Cli) -> anyhow::Result<Exit> {
         Config::new(cli, &|variable| Some(std::env::var_os(variable)?.to_string_lossy().into_owned()))?;
     let progress = Progress::new(config.progress);
     log(config.verbose, &progress);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let exit = runtime.block_on(run(config, progress));
-    // Standard input may still be waited for; nobody wants what comes.
-    runtime.shutdown_background();
-    Ok(exit?)
+    Ok(run::start(config, progress)?)
 }
 
 /// Tells on standard error what happens, as much as was asked for, and never what a library says.

@@ -69,6 +69,25 @@ pub enum Failure {
     /// The network cannot be set up.
     #[error(transparent)]
     Network(#[from] BuildError),
+    /// The system grants none of what a run needs to wait for the network.
+    #[error("cannot begin: {0}")]
+    Runtime(String),
+}
+
+/// Runs on a runtime of its own: one thread does for a hundred requests in flight.
+///
+/// It is here and not in the program because a future is compiled where it is polled: there, it would be all
+/// of this crate once more.
+///
+/// # Errors
+/// [`Failure`] where nothing was asked yet.
+pub fn start(config: Config, progress: Progress) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Runtime(reason(&error)))?;
+    let exit = runtime.block_on(run(config, progress));
+    // Standard input may still be waited for; nobody wants what comes.
+    runtime.shutdown_background();
+    exit
 }
 
 /// Counts, reports, and says how it went.
@@ -77,7 +96,7 @@ pub enum Failure {
 ///
 /// # Errors
 /// [`Failure`] where nothing was asked yet.
-pub async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
+async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let begun = Instant::now();
     if !config.from.is_empty() {
         return render_again(config).await;

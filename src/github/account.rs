@@ -3,8 +3,10 @@
 use http::HeaderMap;
 
 use super::Client;
+use super::batch::StreamGuard;
 use super::error::LookupError;
-use super::persist::Tries;
+use super::governor::Newcomer;
+use super::persist::{Failure, Tries};
 use super::rest::{self, Account};
 use crate::login::Login;
 use crate::report::{Breakdown, Via};
@@ -22,30 +24,61 @@ pub struct Answer {
     pub via: Via,
 }
 
+/// How far a login has come when more than waiting is to be done.
+enum First<'a> {
+    /// It is about to be asked for by REST.
+    Due(Newcomer<'a>),
+    /// It was asked for in a query, in vain; or the run has ended.
+    Failed(Failure),
+}
+
 impl Client {
     /// Asks for one account, and again while the failure is one that may pass.
     ///
     /// Ends early when nobody wants the answer any more.
     pub async fn account(&self, login: &Login) -> Answer {
-        self.ask(self.via(login), login, self.shared.settings.measures.breakdown).await
+        self.account_coming(login, None).await
+    }
+
+    /// The same for one of a stream. `coming` holds a batch back until this login is in line.
+    pub(crate) async fn account_coming(&self, login: &Login, coming: Option<StreamGuard>) -> Answer {
+        self.ask(self.via(login), login, self.shared.settings.measures.breakdown, coming).await
     }
 
     /// Asks one API, whichever the settings name, for the count of public repositories alone where
     /// more would cost more.
     pub(crate) async fn recount(&self, via: Via, login: &Login) -> Answer {
-        self.ask(via, login, false).await
+        self.ask(via, login, false, None).await
     }
 
-    async fn ask(&self, via: Via, login: &Login, breakdown: bool) -> Answer {
+    /// Thousands wait here at once, most of them for their first request: what they wait with is kept
+    /// small, and the rest is made when they get so far.
+    async fn ask(&self, via: Via, login: &Login, breakdown: bool, coming: Option<StreamGuard>) -> Answer {
+        let first = match via {
+            Via::Graphql => match self.shared.batches.ask(login.clone(), usize::MAX, 0, coming).await {
+                Ok(account) => return Answer { outcome: Ok(account), attempts: 1, alike: true, via },
+                Err(failure) => First::Failed(failure),
+            },
+            Via::Rest => match self.shared.governor.newcomer().await {
+                Ok(newcomer) => First::Due(newcomer),
+                Err(stop) => First::Failed(Failure::unsent(stop)),
+            },
+        };
+        Box::pin(self.go_on(first, via, login, breakdown)).await
+    }
+
+    async fn go_on(&self, first: First<'_>, via: Via, login: &Login, breakdown: bool) -> Answer {
         let mut tries = Tries::default();
-        let outcome = match via {
-            Via::Graphql => {
-                self.persist(&mut tries, async |attempts, most| {
-                    self.shared.batches.ask(login.clone(), most, attempts).await
+        let outcome = match first {
+            First::Due(newcomer) => self.account_by_rest(&mut tries, newcomer, login, breakdown).await,
+            First::Failed(failure) => {
+                let mut failed = Some(failure);
+                self.persist(&mut tries, async |attempts, most| match failed.take() {
+                    Some(failure) => Err(failure),
+                    None => self.shared.batches.ask(login.clone(), most, attempts, None).await,
                 })
                 .await
             }
-            Via::Rest => self.account_by_rest(&mut tries, login, breakdown).await,
         };
         Answer { outcome, attempts: tries.attempts, alike: tries.alike, via }
     }
@@ -53,13 +86,14 @@ impl Client {
     async fn account_by_rest(
         &self,
         tries: &mut Tries,
+        newcomer: Newcomer<'_>,
         login: &Login,
         breakdown: bool,
     ) -> Result<Account, LookupError> {
         let api = &self.shared.settings.api;
         let asked = login.clone();
         let read = move |_: &HeaderMap, body: &[u8]| rest::account(body, &asked);
-        let mut account = self.get(tries, api.rest(&login.path()), read).await?;
+        let mut account = self.get(tries, Some(newcomer), api.rest(&login.path()), read).await?;
         if breakdown {
             account.breakdown = Some(self.breakdown_by_rest(tries, login, account.public_repos).await?);
         }
@@ -77,7 +111,7 @@ impl Client {
         let mut next = (public_repos > 0).then(|| api.rest(&rest::repositories(login)));
         let (mut forks, mut archived, mut listed) = (0, 0, 0);
         while let Some(route) = next {
-            let page = self.get(tries, route, rest::page).await?;
+            let page = self.get(tries, None, route, rest::page).await?;
             listed += page.repositories;
             forks += page.forks;
             archived += page.archived;

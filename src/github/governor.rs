@@ -17,10 +17,11 @@ mod resource;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 
 pub(super) use self::budget::Told;
+pub(in crate::github) use self::crowd::FIRST;
 use self::crowd::Place;
 use self::gate::{Gate, Leave, State};
 pub use self::moment::Moment;
@@ -46,6 +47,12 @@ pub struct Pause {
     pub until: Moment,
     /// What is waited for.
     pub reason: Hold,
+}
+
+/// A place among the first that were never asked.
+#[derive(Debug)]
+pub(super) struct Newcomer<'a> {
+    _place: SemaphorePermit<'a>,
 }
 
 /// Bounds, pauses and ends the requests of a run.
@@ -82,15 +89,28 @@ impl Governor {
         }
     }
 
-    /// Waits until a request may leave. `price`: what it costs of GitHub's budget. `again`: it is not
-    /// the login's first.
+    /// Waits in the line of those that were never asked, until only `jobs` of them are before the gate.
     ///
-    /// A login that is asked again overtakes all that were never asked but the `jobs` next ones.
-    /// Behind a whole window of newcomers it would hold up the rows behind it.
-    pub(super) async fn admit(&self, resource: Resource, price: u64, again: bool) -> Result<Permit, Stop> {
+    /// A login that is asked again is in no such line: it overtakes all but those. Behind a whole window
+    /// of newcomers it would hold up the rows behind it.
+    pub(super) async fn newcomer(&self) -> Result<Newcomer<'_>, Stop> {
+        // It is closed by the end of the run: thousands that listened for that would be thousands of listeners.
+        match self.newcomers.acquire().await {
+            Ok(place) => Ok(Newcomer { _place: place }),
+            Err(_) => Err(self.stop().unwrap_or(Stop::Interrupted)),
+        }
+    }
+
+    /// Waits until a request may leave. `price`: what it costs of GitHub's budget. `newcomer`: where it is
+    /// a login's first.
+    pub(super) async fn admit(
+        &self,
+        resource: Resource,
+        price: u64,
+        newcomer: Option<Newcomer<'_>>,
+    ) -> Result<Permit, Stop> {
         let admitted = async {
-            // The semaphores are never closed; were they, asking on would be the lesser evil.
-            let newcomer = if again { None } else { self.newcomers.acquire().await.ok() };
+            // These permits are never refused; were they, asking on would be the lesser evil.
             let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             drop(newcomer);
             let _first = self.first.of(resource).lock().await;
@@ -229,6 +249,7 @@ impl Governor {
             }
             change
         });
+        self.newcomers.close();
     }
 
     /// Why the run has ended, if it has.

@@ -10,10 +10,9 @@ mod envelope;
 use std::fmt::Write as _;
 
 use http::HeaderMap;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
 
-use self::envelope::{Data, Envelope, GraphqlError, Slot};
+use self::envelope::{Data, GraphqlError, Slot};
 use super::error::LookupError;
 use super::rest::Account;
 use crate::login::Login;
@@ -23,18 +22,36 @@ use crate::report::Measures;
 #[derive(Serialize)]
 pub(super) struct Query<'a> {
     query: &'a str,
-    variables: serde_json::Map<String, Value>,
+    variables: Variables<'a>,
 }
 
+/// `{"l0": "torvalds", "l1": …}`
+struct Variables<'a>(&'a [Login]);
+
+/// `l17`
+struct Variable(usize);
+
 impl<'a> Query<'a> {
-    pub(super) fn new(document: &'a str, logins: &[Login]) -> Self {
-        let variable = |(at, login): (usize, &Login)| (format!("l{at}"), Value::from(login.as_str()));
-        Self { query: document, variables: logins.iter().enumerate().map(variable).collect() }
+    pub(super) fn new(document: &'a str, logins: &'a [Login]) -> Self {
+        Self { query: document, variables: Variables(logins) }
     }
 
     /// How many logins it asks for.
     pub(super) fn len(&self) -> u64 {
-        self.variables.len() as u64
+        self.variables.0.len() as u64
+    }
+}
+
+impl Serialize for Variables<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let numbered = self.0.iter().enumerate();
+        serializer.collect_map(numbered.map(|(at, login)| (Variable(at), login.as_str())))
+    }
+}
+
+impl Serialize for Variable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("l{}", self.0))
     }
 }
 
@@ -114,11 +131,11 @@ pub(super) fn answer(
     logins: &[Login],
     measures: Measures,
 ) -> Result<Answer, LookupError> {
-    let envelope: Envelope = serde_json::from_slice(body).map_err(|error| match error.classify() {
+    let (data, errors) = envelope::read(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => LookupError::Malformed("JSON, but no answer to a query"),
         _ => LookupError::Malformed("not JSON"),
     })?;
-    let errors = envelope.errors.unwrap_or_default().into_iter();
+    let errors = errors.unwrap_or_default().into_iter();
     let errors: Vec<_> = errors.map(GraphqlError::read).collect();
     if let Some(limit) = errors.iter().find(|error| error.is_limit()) {
         tracing::info!("GitHub: {}", limit.text());
@@ -127,7 +144,7 @@ pub(super) fn answer(
     // An error that names no place puts every null in doubt.
     let doubt = errors.iter().find(|error| error.path.is_none());
     let doubt = doubt.map(|error| LookupError::Unanswered(error.text()));
-    let (mut data, doubt) = match (envelope.data, errors.first()) {
+    let (mut data, doubt) = match (data, errors.first()) {
         (Some(data), _) => (data, doubt),
         (None, None) => return Err(LookupError::Malformed("JSON, but no answer to a query")),
         (None, Some(_)) if errors.iter().any(|error| error.alias().is_some()) => {
@@ -144,7 +161,7 @@ pub(super) fn answer(
         }
     }
     data.owners.resize_with(logins.len(), Slot::default);
-    let outcome = |((owner, error), login): ((Slot, Option<LookupError>), &Login)| match (owner, error) {
+    let outcome = |((owner, error), login): ((Slot<'_>, Option<LookupError>), &Login)| match (owner, error) {
         (_, Some(error)) => Err(error),
         (Slot::Owner(owner), None) => owner.account(login, measures),
         (Slot::Broken, None) => Err(LookupError::Malformed("JSON, but no account")),

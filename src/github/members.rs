@@ -81,7 +81,7 @@ impl Client {
             if !seen.insert(route.clone()) {
                 return Err(LookupError::Malformed("a list of members that goes in a circle"));
             }
-            let (page, link) = self.get(&mut Tries::default(), route, read).await?;
+            let (page, link) = self.get(&mut Tries::default(), None, route, read).await?;
             // A chain of pages that leads elsewhere, or round in a circle, is not followed.
             let elsewhere = || LookupError::Malformed("a list of members that goes on elsewhere");
             next = match link {

@@ -34,9 +34,13 @@ struct User<'a> {
     login: Cow<'a, str>,
     id: u64,
     #[serde(rename = "type", borrow)]
-    kind: Option<Cow<'a, str>>,
+    kind: Option<Text<'a>>,
     public_repos: u64,
 }
+
+/// A text that stays where it is, if it holds no escapes.
+#[derive(Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// Reads the user, organisation or bot that was asked for.
 pub(super) fn account(body: &[u8], asked: &Login) -> Result<Account, LookupError> {
@@ -45,7 +49,7 @@ pub(super) fn account(body: &[u8], asked: &Login) -> Result<Account, LookupError
         _ => LookupError::Malformed("not JSON"),
     })?;
     let login = spelled(&user.login, asked)?;
-    let kind = user.kind.as_deref().and_then(Kind::parse);
+    let kind = user.kind.as_ref().and_then(|Text(kind)| Kind::parse(kind));
     let (id, public_repos) = (Some(user.id), user.public_repos);
     Ok(Account { login, kind, id, public_repos, breakdown: None, private_repos: None })
 }
@@ -140,12 +144,10 @@ pub(super) fn limits(body: &[u8]) -> Result<Limits, LookupError> {
 /// GitHub's own spelling of a login, which goes into reports. An answer that is about somebody else,
 /// from a cache that mixes them up, is none.
 pub(super) fn spelled(answered: &str, asked: &Login) -> Result<Login, LookupError> {
-    let login =
-        Login::parse(answered).map_err(|_| LookupError::Malformed("an account without a proper login"))?;
-    if login.key() != asked.key() {
-        return Err(LookupError::Malformed("about another account"));
-    }
-    Ok(login)
+    asked.spelled(answered).ok_or_else(|| match Login::parse(answered) {
+        Ok(_) => LookupError::Malformed("about another account"),
+        Err(_) => LookupError::Malformed("an account without a proper login"),
+    })
 }
 
 #[cfg(test)]

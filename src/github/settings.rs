@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::api::Api;
 use super::auth::Credentials;
+use super::governor::FIRST;
 use super::transport::Source;
 use crate::report::{Measures, Via};
 
@@ -60,10 +61,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How many queries a short roster is divided into: one for each job, as far as the budget goes;
-    /// none where the size of a batch was given.
+    /// How many queries a short roster is divided into: one for each job, as far as the budget goes and
+    /// as many leave at first; none where the size of a batch was given.
     pub(crate) fn fill(&self) -> Option<usize> {
         let affordable = self.budget.and_then(|budget| usize::try_from(budget).ok()).unwrap_or(usize::MAX);
-        self.batch.is_none().then(|| self.jobs.min(affordable).max(1))
+        self.batch.is_none().then(|| self.jobs.min(FIRST).min(affordable).max(1))
     }
 }

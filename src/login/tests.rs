@@ -7,6 +7,15 @@ fn reason(text: &str) -> String {
 }
 
 #[test]
+fn a_login_is_taken_in_another_spelling_and_no_other_login_is() {
+    let asked = Login::parse("Octo-Cat").unwrap();
+    assert_eq!(asked.spelled("octo-CAT").unwrap().as_str(), "octo-CAT");
+    for other in ["octocat", "octo-cat ", "@octo-cat", "", "octo-cat/../x"] {
+        assert_eq!(asked.spelled(other), None, "{other}");
+    }
+}
+
+#[test]
 fn every_kind_of_account_has_a_login() {
     for login in [
         "torvalds",

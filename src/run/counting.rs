@@ -24,8 +24,9 @@ use crate::report::{Row, Summary};
 use crate::roster::Roster;
 use crate::text::{counted, thousands};
 
-/// Rows that are handed to the renderers together, where there are that many at once.
-const BATCH: usize = 512;
+/// Rows that are handed to the renderers together, where there are that many at once. Room for more would
+/// be of the size that the allocator gives back to the system each time.
+const BATCH: usize = 128;
 /// After a stop the rest of a pipe is read until so long nothing comes, and no longer than that.
 const REST: Duration = Duration::from_millis(250);
 const MOST: Duration = Duration::from_secs(5);
@@ -126,11 +127,16 @@ pub(super) async fn count(
                     early.passed(tally.summary.asked);
                 }
             }
+            // Who is behind with these rows needs no others yet: no query leaves before it is full.
+            let behind = client.hold();
             sinks = hand_on(&news, sinks, &mut problems).await;
+            drop(behind);
             if sinks.is_empty() {
                 // Rows that nobody gets are not worth a request.
                 governor.end(Stop::ReaderGone);
             }
+            // Waking a writer costs more than a row: whoever has an answer by now goes with the next ones.
+            tokio::task::yield_now().await;
         }
     }
     let whole = notes.is_whole();

@@ -1,6 +1,7 @@
 //! The GraphQL API: a real parser, true prices, and answers in part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use graphql_parser::query::{
     Definition, Document, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
@@ -25,8 +26,43 @@ pub enum AliasFault {
 
 /// A query, parsed.
 pub struct Query {
-    document: Document<'static, String>,
+    parsed: Arc<Parsed>,
     variables: Value,
+}
+
+struct Parsed {
+    document: Document<'static, String>,
+    /// The names of the variables.
+    declared: BTreeSet<String>,
+}
+
+/// Documents that were parsed before, by their text: as GitHub's server, this one is not to be what limits a client.
+static KNOWN: LazyLock<Mutex<HashMap<String, Arc<Parsed>>>> = LazyLock::new(Mutex::default);
+const MOST_KNOWN: usize = 200;
+
+impl Parsed {
+    fn of(text: &str) -> Result<Arc<Self>, String> {
+        if let Some(known) = KNOWN.lock().expect("no panic").get(text) {
+            return Ok(Arc::clone(known));
+        }
+        let document =
+            graphql_parser::parse_query::<String>(text).map_err(|error| error.to_string())?.into_static();
+        let queries = document.definitions.iter().filter_map(|definition| match definition {
+            Definition::Operation(OperationDefinition::Query(query)) => Some(query),
+            _ => None,
+        });
+        let declared = queries
+            .flat_map(|query| &query.variable_definitions)
+            .map(|variable| variable.name.clone())
+            .collect();
+        let parsed = Arc::new(Self { document, declared });
+        let mut known = KNOWN.lock().expect("no panic");
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(text.to_owned(), Arc::clone(&parsed));
+        Ok(parsed)
+    }
 }
 
 /// What a query asks for.
@@ -52,29 +88,26 @@ impl Query {
         let mut body: Value = serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
         let text =
             body["query"].as_str().ok_or("A query attribute must be specified and must be a string.")?;
-        let document =
-            graphql_parser::parse_query::<String>(text).map_err(|error| error.to_string())?.into_static();
-        Ok(Self { document, variables: body["variables"].take() })
+        let parsed = Parsed::of(text)?;
+        Ok(Self { parsed, variables: body["variables"].take() })
     }
 
-    fn operation(&self) -> (&SelectionSet<'static, String>, Vec<&str>) {
-        self.document
+    fn operation(&self) -> &SelectionSet<'static, String> {
+        self.parsed
+            .document
             .definitions
             .iter()
             .find_map(|definition| match definition {
-                Definition::Operation(OperationDefinition::Query(query)) => {
-                    let declared =
-                        query.variable_definitions.iter().map(|variable| variable.name.as_str()).collect();
-                    Some((&query.selection_set, declared))
-                }
-                Definition::Operation(OperationDefinition::SelectionSet(set)) => Some((set, Vec::new())),
+                Definition::Operation(OperationDefinition::Query(query)) => Some(&query.selection_set),
+                Definition::Operation(OperationDefinition::SelectionSet(set)) => Some(set),
                 _ => None,
             })
             .expect("an operation")
     }
 
     fn fragment(&self, name: &str) -> &FragmentDefinition<'static, String> {
-        self.document
+        self.parsed
+            .document
             .definitions
             .iter()
             .find_map(|definition| match definition {
@@ -115,7 +148,7 @@ impl Query {
         match argument {
             Argument::String(text) => Some(text.clone()),
             Argument::Variable(name) => {
-                assert!(self.operation().1.contains(&name.as_str()), "${name} is not declared");
+                assert!(self.parsed.declared.contains(name), "${name} is not declared");
                 self.variables[name].as_str().map(str::to_owned)
             }
             _ => None,
@@ -125,7 +158,7 @@ impl Query {
     /// What it asks for.
     pub fn asks(&self) -> Asks {
         let mut fields = Vec::new();
-        self.fields(self.operation().0, "Query", &mut fields);
+        self.fields(self.operation(), "Query", &mut fields);
         let mut asks = Asks::default();
         for field in fields.into_iter().filter(|field| field.name == "repositoryOwner") {
             asks.logins.push(self.login(field).to_ascii_lowercase());
@@ -144,7 +177,7 @@ impl Query {
     /// Answers it. `fault` says what is wrong with a login.
     pub fn answer(&self, limits: &Value, fault: impl Fn(&str) -> Option<AliasFault>) -> Response {
         let mut fields = Vec::new();
-        self.fields(self.operation().0, "Query", &mut fields);
+        self.fields(self.operation(), "Query", &mut fields);
         let (mut data, mut errors) = (Map::new(), Vec::new());
         for field in fields {
             let alias = field.alias.clone().unwrap_or_else(|| field.name.clone());

@@ -20,6 +20,7 @@
     reason = "test equipment may fall over"
 )]
 
+mod alarm;
 mod apps;
 pub mod graphql;
 mod http;
@@ -33,6 +34,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use self::alarm::Alarm;
 pub use self::apps::App;
 pub use self::graphql::{AliasFault, Query};
 pub use self::http::{Request, Response};
@@ -119,6 +121,8 @@ pub struct Behaviour {
     pub spelling: &'static str,
     /// No limit headers at all, as on most Enterprise Servers.
     pub bare: bool,
+    /// Keeps no list of what arrived, which in long runs would fill the memory.
+    pub forgetful: bool,
 }
 
 impl Default for Behaviour {
@@ -139,6 +143,7 @@ impl Default for Behaviour {
             points: None,
             spelling: "RATE_LIMITED",
             bare: false,
+            forgetful: false,
         }
     }
 }
@@ -155,6 +160,7 @@ pub struct Arrival {
 /// What is counted.
 pub struct State {
     behaviour: Behaviour,
+    alarm: Alarm,
     requests: AtomicU64,
     connections: AtomicU64,
     in_flight: AtomicI64,
@@ -186,6 +192,7 @@ impl Fake {
     pub fn start_on(address: &str, behaviour: Behaviour) -> Self {
         let state = Arc::new(State {
             behaviour,
+            alarm: Alarm::new(),
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             in_flight: AtomicI64::new(0),
@@ -294,11 +301,13 @@ impl State {
         let asked = Asked { request: &request, login: &login, time, number };
         let fault = (self.behaviour.fault)(&asked);
         let (response, aliases) = self.respond(&request, in_flight);
-        self.arrivals.lock().expect("no panic").push(Arrival { at: Instant::now(), request });
+        if !self.behaviour.forgetful {
+            self.arrivals.lock().expect("no panic").push(Arrival { at: Instant::now(), request });
+        }
         // Refusals and accidents do not take the time of an answer.
         let latency = self.behaviour.latency + self.behaviour.alias_latency * aliases;
         if !latency.is_zero() && fault.is_none() {
-            tokio::time::sleep(latency).await;
+            self.alarm.sleep(latency).await;
         }
         let outcome = match fault {
             None => Ok(response),
@@ -321,6 +330,9 @@ impl State {
 
     /// How often a login was asked for, this time included.
     fn time(&self, login: &str) -> u32 {
+        if self.behaviour.forgetful {
+            return 1;
+        }
         let mut times = self.times.lock().expect("no panic");
         let time = times.entry(login.to_owned()).or_default();
         *time += 1;

@@ -1,12 +1,13 @@
 //! A hundred logins a query: each has its own outcome, whatever becomes of the others.
 
 use std::collections::HashSet;
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::fake::{AliasFault, Behaviour, Fake, Fault, Primary, account};
-use crate::program::{Program, Run, file, path, users};
+use crate::program::{Program, Run, file, in_three_tries, path, users};
 
 const TOKEN: &str = "ghp_sampletoken";
 
@@ -41,16 +42,21 @@ fn assert_all_right(run: &Run, roster: &str) {
     }
 }
 
-#[test]
-fn twenty_thousand_logins_are_two_hundred_queries_and_points() {
+/// Twenty thousand logins: every hundredth does not exist, and one in a hundred is refused.
+fn twenty_thousand() -> (Fake, Vec<String>, Run) {
     let alias = |login: &str, _| login.ends_with("77").then_some(AliasFault::Forbidden);
     let fake = Fake::start(Behaviour { alias: Box::new(alias), ..Behaviour::default() });
     let login = |number: usize| {
         if number.is_multiple_of(100) { format!("missing-{number}") } else { format!("user-{number}") }
     };
     let logins: Vec<_> = (1..=20_000).map(login).collect();
-    let roster = logins.join("\n") + "\nnot/a/login\n";
-    let run = ask(&fake, &roster, &[]);
+    let run = ask(&fake, &(logins.join("\n") + "\nnot/a/login\n"), &[]);
+    (fake, logins, run)
+}
+
+#[test]
+fn each_of_twenty_thousand_logins_has_its_own_row() {
+    let (fake, logins, run) = twenty_thousand();
     assert_eq!(run.status, 1);
     let rows = run.rows_of(20_001);
     for (row, login) in rows.iter().zip(&logins) {
@@ -62,9 +68,40 @@ fn twenty_thousand_logins_are_two_hundred_queries_and_points() {
         assert_eq!((&row["via"], &row["attempts"]), (&"graphql".into(), &1.into()));
     }
     assert_eq!(rows[20_000]["status"], "invalid");
-    assert_eq!((fake.requests(), fake.points()), (200, 200));
     assert!(fake.peak() <= 10);
-    assert!(run.stderr.contains("200 requests for 200 points in "), "{}", run.stderr);
+}
+
+#[test]
+fn twenty_thousand_logins_are_two_hundred_queries_and_points() {
+    // A list of which nothing is read for a while is taken for a slow one, and not waited for.
+    in_three_tries(|| {
+        let (fake, _, run) = twenty_thousand();
+        assert_eq!((fake.requests(), fake.points()), (200, 200));
+        assert!(run.stderr.contains("200 requests for 200 points in "), "{}", run.stderr);
+    });
+}
+
+#[test]
+fn a_reader_who_is_slow_costs_no_point_more() {
+    // As above.
+    in_three_tries(|| {
+        let fake = Fake::well_behaved();
+        let roster = file(&users(20_000));
+        let program = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]);
+        let mut run = program.env("GH_TOKEN", TOKEN).spawn();
+        let mut output = run.stdout.take().unwrap();
+        let (mut part, mut rows) = (vec![0; 64 << 10], 0);
+        loop {
+            let length = output.read(&mut part).unwrap();
+            if length == 0 {
+                break;
+            }
+            rows += part[..length].iter().filter(|byte| **byte == b'\n').count();
+            std::thread::sleep(Duration::from_millis(40));
+        }
+        assert!(run.wait().unwrap().success());
+        assert_eq!((rows, fake.points()), (20_000, 200));
+    });
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! How many requests are in flight at once: as many as are wanted, unless the server finds that too many.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// In flight at first. With more jobs than this it grows with each answer: a server that allows fewer
 /// is found out with a few refusals and not with a hundred.
-const FIRST: usize = 50;
+pub(in crate::github) const FIRST: usize = 50;
 /// Where a bound was found it is kept for that many rounds of answers at least.
 const HELD_ROUNDS: usize = 16;
 /// And for that many times the pause that finding it cost: the next try is to cost little in comparison.
@@ -32,6 +33,8 @@ pub(super) struct Crowd {
     /// Refusals that were not laid to the number since it was last cut.
     pardons: u32,
     cut: Option<Cut>,
+    /// When the last answers came, as many as are wanted at once.
+    came: VecDeque<Instant>,
 }
 
 /// A request's place among those in flight.
@@ -50,6 +53,8 @@ struct Cut {
     /// How many were in flight.
     flying: usize,
     refused: usize,
+    /// How many had been answered by then while one that was refused was in flight.
+    beside: usize,
     /// Whether the server said how long to wait.
     told: bool,
     /// Until when what was found holds.
@@ -62,7 +67,9 @@ impl Cut {
     /// As many as were not refused: the server's bound, where it answered a fair part of them. Where it
     /// refused nearly all, their number was not the reason.
     fn bound(&self) -> Option<usize> {
-        let fine = self.flying.saturating_sub(self.refused);
+        // Answers that came before the refusals were fine beside them as well, and only a few may have left
+        // in their place.
+        let fine = self.flying.saturating_sub(self.refused).max(self.beside.min(self.flying));
         (self.told && fine > 0 && fine >= self.flying / 4).then_some(fine)
     }
 
@@ -83,6 +90,7 @@ impl Crowd {
             proved: None,
             pardons: 0,
             cut: None,
+            came: VecDeque::new(),
         }
     }
 
@@ -102,6 +110,10 @@ impl Crowd {
     /// A request that left at `started` was answered and not refused: it grows by one for each round of
     /// answers, or, as long as nothing was ever refused, for each answer.
     pub(super) fn answered(&mut self, started: Instant, place: Place) {
+        self.came.push_back(Instant::now());
+        if self.came.len() > self.wanted {
+            self.came.pop_front();
+        }
         let is_more = |(proved, at): (usize, Instant)| place.number >= proved || at.elapsed() > PROVED;
         if place.refusals == self.refusals && self.proved.is_none_or(is_more) {
             self.proved = Some((place.number, Instant::now()));
@@ -134,9 +146,13 @@ impl Crowd {
     pub(super) fn refused(&mut self, started: Instant, place: Place, pause: Duration, told: bool) {
         self.refusals += 1;
         let now = Instant::now();
+        let came = &self.came;
+        let beside = |by| came.iter().filter(|came| (started..=by).contains(*came)).count();
         let cut = match &mut self.cut {
             Some(cut) if started <= cut.at => {
                 cut.refused += 1;
+                // It may have left before the one that was refused first.
+                cut.beside = cut.beside.max(beside(cut.at));
                 cut
             }
             cut => {
@@ -152,7 +168,8 @@ impl Crowd {
                 (self.pardons, self.proved) = (0, None);
                 // A pause that ends the run may be longer than any clock goes.
                 let until = now.checked_add(pause.saturating_mul(1 + HELD_PAUSES)).unwrap_or(now);
-                cut.insert(Cut { at: now, flying: self.flying, refused: 1, told, until, answers: 0 })
+                let (flying, beside) = (self.flying, beside(now));
+                cut.insert(Cut { at: now, flying, refused: 1, beside, told, until, answers: 0 })
             }
         };
         let half = (cut.flying / 2).max(1);
@@ -209,6 +226,27 @@ mod tests {
             assert_eq!(sizes[0], 50);
             assert_eq!(*sizes.last().unwrap(), most, "{sizes:?}");
             assert!(refusals * 100 < requests * 30 / most.min(10), "{refusals} of {requests}: {sizes:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_come_before_the_refusals_count_for_what_the_server_takes() {
+        for relaunched in [0, 3, 20] {
+            let mut crowd = Crowd::new(50);
+            let first: Vec<_> = (0..50).map(|_| (Instant::now(), crowd.depart())).collect();
+            tokio::time::advance(Duration::from_millis(20)).await;
+            for (started, place) in first.iter().take(20) {
+                crowd.answered(*started, *place);
+                crowd.land();
+            }
+            for _ in 0..relaunched {
+                crowd.depart();
+            }
+            for (started, place) in first.iter().skip(20) {
+                crowd.refused(*started, *place, Duration::from_secs(1), true);
+                crowd.land();
+            }
+            assert_eq!(crowd.allowed, 20, "{relaunched}");
         }
     }
 

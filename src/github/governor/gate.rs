@@ -2,6 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use http::header::DATE;
+use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::Pause;
@@ -11,6 +14,7 @@ use super::health::Health;
 use super::moment::{Moment, ServerClock};
 use super::pace::Pace;
 use super::resource::{Each, Resource};
+use crate::github::refusal;
 use crate::github::settings::Settings;
 use crate::github::stop::Hold;
 
@@ -50,6 +54,8 @@ pub(super) struct State {
     /// What the first in line for each budget waits for.
     pub(super) waits: Each<Option<Pause>>,
     pub(super) clock: ServerClock,
+    /// The last answer's date, as it was told and read: it is that of all answers of a second.
+    dated: Option<(HeaderValue, Timestamp)>,
     pub(super) budgets: Each<Budget>,
     pub(super) paces: Option<Each<Pace>>,
     pub(super) crowd: Crowd,
@@ -63,6 +69,7 @@ impl Gate {
             pause: None,
             waits: Each::default(),
             clock: ServerClock::new(),
+            dated: None,
             budgets: Each::default(),
             paces: settings.api.is_githubs().then(|| Each::new(Pace::new)),
             crowd: Crowd::new(settings.jobs),
@@ -78,6 +85,19 @@ impl Gate {
 }
 
 impl State {
+    /// The date of an answer.
+    pub(super) fn date(&mut self, headers: &HeaderMap) -> Option<Timestamp> {
+        let told = headers.get(DATE)?;
+        match &self.dated {
+            Some((last, date)) if last == told => Some(*date),
+            _ => {
+                let date = refusal::date(headers)?;
+                self.dated = Some((told.clone(), date));
+                Some(date)
+            }
+        }
+    }
+
     pub(super) fn leave(&mut self, resource: Resource, price: u64) -> Leave {
         if self.pause.as_ref().is_some_and(|pause| pause.until.has_come()) {
             self.pause = None;

@@ -41,12 +41,12 @@ impl Governor {
         if !self.patient {
             return;
         }
-        let mut state = self.state();
-        if let Some(date) = refusal::date(headers) {
-            state.clock.learn(date, permit.sent().unwrap_or_else(Instant::now));
-        }
         let budget = permit.resource;
         let sent = permit.sent().unwrap_or_else(Instant::now);
+        let mut state = self.state();
+        if let Some(date) = state.date(headers) {
+            state.clock.learn(date, sent);
+        }
         let Some((resource, told)) = refusal::told(headers) else {
             if good {
                 state.budgets.of_mut(budget).forget();

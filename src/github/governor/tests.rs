@@ -20,8 +20,13 @@ fn refusal(seconds: u64) -> LookupError {
     LookupError::RateLimited { status: 403, wait: Some(Duration::from_secs(seconds)), primary: false }
 }
 
+async fn admit(governor: &Governor, resource: Resource, again: bool) -> Result<Permit, Stop> {
+    let newcomer = if again { None } else { Some(governor.newcomer().await?) };
+    governor.admit(resource, 1, newcomer).await
+}
+
 async fn sent(governor: &Governor, again: bool) -> Permit {
-    let mut permit = governor.admit(Resource::Core, 1, again).await.unwrap();
+    let mut permit = admit(governor, Resource::Core, again).await.unwrap();
     permit.send();
     permit
 }
@@ -65,7 +70,7 @@ async fn refusals_without_an_end_end_the_run() {
     }
     assert_eq!(governor.stop(), None);
     attempt(&governor, Err(&refusal(1))).await;
-    assert_eq!(governor.admit(Resource::Core, 1, false).await.unwrap_err(), Stop::RefusedAgain(5));
+    assert_eq!(admit(&governor, Resource::Core, false).await.unwrap_err(), Stop::RefusedAgain(5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +80,7 @@ async fn without_a_time_the_wait_is_a_minute_and_doubles() {
     let start = Instant::now();
     for seconds in [60, 180] {
         attempt(&governor, Err(&untold)).await;
-        drop(governor.admit(Resource::Core, 1, true).await.unwrap());
+        drop(admit(&governor, Resource::Core, true).await.unwrap());
         assert_eq!(start.elapsed().as_secs(), seconds);
     }
     // An answer to a request that was under way at the refusal does not end the doubling; a later one does.
@@ -84,12 +89,12 @@ async fn without_a_time_the_wait_is_a_minute_and_doubles() {
     governor.learn(&mut early, Err(&untold), true);
     governor.learn(&mut early, Ok(()), true);
     drop(early);
-    drop(governor.admit(Resource::Core, 1, true).await.unwrap());
+    drop(admit(&governor, Resource::Core, true).await.unwrap());
     assert_eq!(start.elapsed().as_secs(), 180 + 240);
     attempt(&governor, Ok(())).await;
     let start = Instant::now();
     attempt(&governor, Err(&untold)).await;
-    drop(governor.admit(Resource::Core, 1, true).await.unwrap());
+    drop(admit(&governor, Resource::Core, true).await.unwrap());
     assert_eq!(start.elapsed().as_secs(), 60);
 }
 
@@ -98,7 +103,7 @@ async fn a_wait_beyond_the_longest_ends_the_run() {
     let governor = governor(10);
     attempt(&governor, Err(&refusal(3000))).await;
     assert!(matches!(governor.stop(), Some(Stop::Limited { .. })));
-    assert!(governor.admit(Resource::Core, 1, false).await.is_err());
+    assert!(admit(&governor, Resource::Core, false).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,17 +117,17 @@ async fn a_budget_is_spent_to_its_end_and_its_reset_waited_for_by_its_own_reques
         governor.learn(&mut permit, Ok(()), true);
     }
     assert!(begun.elapsed().is_zero());
-    drop(governor.admit(Resource::Graphql, 1, false).await.unwrap());
+    drop(admit(&governor, Resource::Graphql, false).await.unwrap());
     assert!(begun.elapsed().is_zero(), "points are another budget");
     let mut permit = sent(&governor, false).await;
     let waited = begun.elapsed().as_secs_f64();
     assert!((98.9..=100.1).contains(&waited), "{waited}");
     // A single request brings word of the new window; the others wait for it.
-    let other = governor.admit(Resource::Core, 1, false);
+    let other = admit(&governor, Resource::Core, false);
     assert!(tokio::time::timeout(Duration::from_secs(1), other).await.is_err());
     let next = Timestamp::from_second(reset.as_second() + 3600).unwrap();
     governor.hear(&mut permit, &limit(9, next), true);
-    drop(governor.admit(Resource::Core, 1, false).await.unwrap());
+    drop(admit(&governor, Resource::Core, false).await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,12 +137,12 @@ async fn a_reset_beyond_the_longest_wait_ends_the_run_when_the_budget_is_spent()
     let mut permit = sent(&governor, false).await;
     governor.hear(&mut permit, &limit(1, reset), true);
     drop(permit);
-    drop(governor.admit(Resource::Core, 1, false).await.unwrap());
+    drop(admit(&governor, Resource::Core, false).await.unwrap());
     assert_eq!(governor.stop(), None, "there is one left");
     let mut permit = sent(&governor, false).await;
     governor.hear(&mut permit, &limit(0, reset), true);
     drop(permit);
-    assert!(governor.admit(Resource::Core, 1, false).await.is_err());
+    assert!(admit(&governor, Resource::Core, false).await.is_err());
     assert!(matches!(governor.stop(), Some(Stop::Limited { .. })), "{:?}", governor.stop());
 }
 
@@ -273,7 +278,7 @@ async fn makespan(queries: u64, jobs: usize, latency: Duration) -> (f64, u64) {
     };
     let begun = Instant::now();
     let queries = (0..queries).map(|_| async {
-        let mut permit = governor.admit(Resource::Graphql, 1, false).await.unwrap();
+        let mut permit = admit(&governor, Resource::Graphql, false).await.unwrap();
         permit.send();
         let (headers, outcome) = model.answer().await;
         governor.hear(&mut permit, &headers, true);

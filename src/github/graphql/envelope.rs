@@ -10,49 +10,68 @@ use serde_json::value::RawValue;
 use super::super::error::LookupError;
 use super::super::exchange::{NOT_RECORDED, NotRecorded};
 use super::super::refusal::sso_address;
-use super::super::rest::{self, Account};
+use super::super::rest::{self, Account, Text};
 use crate::login::Login;
 use crate::report::{Breakdown, Kind, Measures};
 use crate::text::visible;
 
+/// Reads an envelope. Owners that make no sense are rare: only where there is one they are read one by
+/// one, which takes half as long again.
+pub(super) fn read(body: &[u8]) -> serde_json::Result<(Option<Data<'_>>, Option<Vec<Value>>)> {
+    if let Ok(Envelope { data, errors }) = serde_json::from_slice::<Envelope<'_, false>>(body) {
+        return Ok((data.map(|Aliases(data)| data), errors));
+    }
+    let Envelope { data, errors } = serde_json::from_slice::<Envelope<'_, true>>(body)?;
+    Ok((data.map(|Aliases(data)| data), errors))
+}
+
 #[derive(Deserialize)]
-pub(super) struct Envelope {
-    pub(super) data: Option<Data>,
-    pub(super) errors: Option<Vec<Value>>,
+struct Envelope<'a, const ONE_BY_ONE: bool> {
+    #[serde(borrow)]
+    data: Option<Aliases<'a, ONE_BY_ONE>>,
+    errors: Option<Vec<Value>>,
 }
 
 /// `data`: the limit, and an owner for each alias. An alias that is not there at all is told from one
 /// that is null.
 #[derive(Default)]
-pub(super) struct Data {
+pub(super) struct Data<'a> {
     pub(super) cost: Option<u64>,
-    pub(super) owners: Vec<Slot>,
+    pub(super) owners: Vec<Slot<'a>>,
 }
 
-impl<'de> Deserialize<'de> for Data {
+struct Aliases<'a, const ONE_BY_ONE: bool>(Data<'a>);
+
+impl<'de: 'a, 'a, const ONE_BY_ONE: bool> Deserialize<'de> for Aliases<'a, ONE_BY_ONE> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Aliases;
-        impl<'de> Visitor<'de> for Aliases {
-            type Value = Data;
+        struct Reader<const ONE_BY_ONE: bool>;
+        impl<'de, const ONE_BY_ONE: bool> Visitor<'de> for Reader<ONE_BY_ONE> {
+            type Value = Data<'de>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object of aliases")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data<'de>, A::Error> {
                 let mut data = Data::default();
-                while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-                    if key == "rateLimit" {
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    if key.0 == "rateLimit" {
                         data.cost = map.next_value::<Value>()?.get("cost").and_then(Value::as_u64);
-                    } else if let Some(at) = alias(&key) {
+                    } else if let Some(at) = alias(&key.0) {
                         if data.owners.len() <= at {
                             data.owners.resize_with(at + 1, Slot::default);
                         }
                         if let Some(slot) = data.owners.get_mut(at) {
-                            // Read by itself: one that makes no sense must not spoil the others.
-                            *slot = match map.next_value::<Option<&RawValue>>()?.map(RawValue::get) {
-                                None => Slot::Null,
-                                Some(json) => serde_json::from_str(json).map_or(Slot::Broken, Slot::Owner),
+                            *slot = if ONE_BY_ONE {
+                                // Read by itself: one that makes no sense must not spoil the others.
+                                match map.next_value::<Option<&RawValue>>()?.map(RawValue::get) {
+                                    None => Slot::Null,
+                                    Some(json) => {
+                                        serde_json::from_str(json).map_or(Slot::Broken, Slot::Owner)
+                                    }
+                                }
+                            } else {
+                                map.next_value::<Option<Owner<'de>>>()?.map_or(Slot::Null, Slot::Owner)
                             };
                         }
                     } else {
@@ -62,7 +81,7 @@ impl<'de> Deserialize<'de> for Data {
                 Ok(data)
             }
         }
-        deserializer.deserialize_map(Aliases)
+        deserializer.deserialize_map(Reader::<ONE_BY_ONE>).map(Self)
     }
 }
 
@@ -74,22 +93,23 @@ fn alias(name: &str) -> Option<usize> {
 
 /// What stands behind an alias.
 #[derive(Default)]
-pub(super) enum Slot {
+pub(super) enum Slot<'a> {
     /// The alias is not there at all.
     #[default]
     Missing,
     Null,
     /// Something that is no owner.
     Broken,
-    Owner(Owner),
+    Owner(Owner<'a>),
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Owner {
-    #[serde(rename = "__typename")]
-    typename: Option<String>,
-    login: Option<String>,
+pub(super) struct Owner<'a> {
+    #[serde(rename = "__typename", borrow)]
+    typename: Option<Text<'a>>,
+    #[serde(borrow)]
+    login: Option<Text<'a>>,
     database_id: Option<u64>,
     public: Option<Count>,
     forks: Option<Count>,
@@ -103,11 +123,11 @@ struct Count {
     total_count: u64,
 }
 
-impl Owner {
+impl Owner<'_> {
     pub(super) fn account(self, asked: &Login, measures: Measures) -> Result<Account, LookupError> {
         let missing = || LookupError::Malformed("JSON, but no account");
         let count = |count: Option<Count>| count.map(|count| count.total_count).ok_or_else(missing);
-        let login = rest::spelled(&self.login.ok_or_else(missing)?, asked)?;
+        let login = rest::spelled(&self.login.ok_or_else(missing)?.0, asked)?;
         let public_repos = count(self.public)?;
         let breakdown = if measures.breakdown {
             let forks = count(self.forks)?;
@@ -118,7 +138,7 @@ impl Owner {
         };
         Ok(Account {
             login,
-            kind: self.typename.as_deref().and_then(Kind::parse),
+            kind: self.typename.as_ref().and_then(|Text(name)| Kind::parse(name)),
             id: self.database_id,
             public_repos,
             breakdown,
