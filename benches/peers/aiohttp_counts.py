@@ -11,6 +11,8 @@ import aiohttp
 
 async def count(session, semaphore, api, login):
     async with semaphore, session.get(f"{api}/users/{login}") as response:
+        if response.status == 404:
+            return login, "-"
         response.raise_for_status()
         return login, (await response.json())["public_repos"]
 

@@ -1,0 +1,121 @@
+//! One run of a command, as a whole process, and the medians of several.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use wait4::Wait4;
+
+use crate::roster::{Roster, Shape, folder};
+use crate::server::{Seen, Server, World};
+
+/// As long as one of GitHub's, and in no answer of the fake: who sees a token come back takes it out.
+pub const TOKEN: &str = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// What a run took.
+#[derive(Clone, Copy, Debug)]
+pub struct Used {
+    pub wall: Duration,
+    /// User and system time, of its children too.
+    pub cpu: Duration,
+    /// The most that was resident, in bytes. (Linux counts what this program had when it began the other in;
+    /// that is less than any of them takes.)
+    pub memory: u64,
+}
+
+/// The program, without a token of the person who measures.
+pub fn ghrepos() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ghrepos"));
+    for variable in ["GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_HOST"] {
+        command.env_remove(variable);
+    }
+    command.env("GH_TOKEN", TOKEN);
+    command
+}
+
+/// Runs a command, its output to a file. `feed` is written to its standard input meanwhile.
+pub fn run(command: &mut Command, feed: Option<Roster>) -> (Used, PathBuf) {
+    let path = folder().join("counted");
+    let output = File::create(&path).expect("a file");
+    let stdin = if feed.is_some() { Stdio::piped() } else { Stdio::null() };
+    let begun = Instant::now();
+    let spawned = command.stdin(stdin).stdout(output).stderr(Stdio::null()).spawn();
+    let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let writer =
+        feed.zip(child.stdin.take()).map(|(roster, pipe)| std::thread::spawn(move || roster.write(pipe)));
+    let used = child.wait4().expect("an end");
+    let wall = begun.elapsed();
+    if let Some(writer) = writer {
+        writer.join().expect("no panic").expect("a reader");
+    }
+    let memory = used.rusage.maxrss;
+    (Used { wall, cpu: used.rusage.utime + used.rusage.stime, memory }, path)
+}
+
+/// What one run took, what the fake saw of it, and what was wrong with its counts.
+pub struct Run {
+    pub used: Used,
+    pub seen: Seen,
+    pub wrong: Option<String>,
+}
+
+/// Runs a command against a fake of its own, and compares what it counts.
+pub fn once(world: World, roster: Roster, shape: Shape, command: impl FnOnce(&Server) -> Command) -> Run {
+    once_at(Server::start(world), roster, shape, command)
+}
+
+/// The same against one that runs already.
+pub fn once_at(
+    server: Server,
+    roster: Roster,
+    shape: Shape,
+    command: impl FnOnce(&Server) -> Command,
+) -> Run {
+    let (used, counted) = run(&mut command(&server), None);
+    let wrong = roster.wrong(&counted, shape);
+    Run { used, seen: server.end(), wrong }
+}
+
+/// Medians of several runs.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    pub used: Used,
+    pub seen: Seen,
+    /// What was wrong with the first wrong run.
+    pub wrong: Option<String>,
+}
+
+impl Measured {
+    pub fn of(runs: &[Run]) -> Self {
+        let seen = Seen {
+            requests: median(runs.iter().map(|run| run.seen.requests)),
+            points: median(runs.iter().map(|run| run.seen.points)),
+            refused: median(runs.iter().map(|run| run.seen.refused)),
+            cpu: median(runs.iter().map(|run| run.seen.cpu)),
+        };
+        let used = middle(&runs.iter().map(|run| run.used).collect::<Vec<_>>());
+        Self { used, seen, wrong: runs.iter().find_map(|run| run.wrong.clone()) }
+    }
+
+    /// Ours have to be right.
+    pub fn right(self) -> Self {
+        assert_eq!(self.wrong, None, "a wrong count");
+        self
+    }
+}
+
+/// The median of each figure.
+pub fn middle(runs: &[Used]) -> Used {
+    Used {
+        wall: median(runs.iter().map(|used| used.wall)),
+        cpu: median(runs.iter().map(|used| used.cpu)),
+        memory: median(runs.iter().map(|used| used.memory)),
+    }
+}
+
+fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> T {
+    let mut values: Vec<_> = values.collect();
+    values.sort_unstable();
+    *values.get(values.len() / 2).expect("at least one run")
+}

@@ -1,0 +1,88 @@
+//! As many as go: no latency, and wrk on the same route for what the fake and the machine can do.
+
+use std::process::{Command, Stdio};
+
+use crate::measure::{Measured, Run, TOKEN, ghrepos, once_at};
+use crate::roster::{Roster, Shape};
+use crate::server::{Server, World};
+use crate::table::{head, megabytes, number, rate, row, say, time};
+
+const MANY: u32 = 20_000;
+
+pub fn measured(runs: usize) {
+    head(
+        &format!("As many as go (medians of {runs})"),
+        &["", "logins/s", "of wrk's, pair by pair", "wall", "CPU", "memory"],
+    );
+    let (mut rest, mut graphql, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..runs {
+        // The same fake for both, and it is warm when it is our turn.
+        let server = Server::start(World::default());
+        let wrk = wrk(&server);
+        let run = counted(server, "rest", MANY);
+        beside.extend(wrk.map(|wrk| (wrk, f64::from(MANY) / run.used.wall.as_secs_f64() / wrk)));
+        rest.push(run);
+        graphql.push(counted(Server::start(World::default()), "graphql", 10 * MANY));
+    }
+    let wrk = (!beside.is_empty()).then(|| {
+        let median = |mut values: Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+        };
+        (
+            median(beside.iter().map(|(rate, _)| *rate).collect()),
+            median(beside.iter().map(|(_, of)| *of).collect()),
+        )
+    });
+    match wrk {
+        Some((rate, _)) => {
+            say(&format!("| `wrk -t1 -c100`, `GET /users/user-77` | {rate:.0} | 100 % | | | |"));
+        }
+        None => say("| wrk is not installed | | | | | |"),
+    }
+    for (api, logins, runs) in [("REST", MANY, &rest), ("GraphQL", 10 * MANY, &graphql)] {
+        let measured = Measured::of(runs).right();
+        let used = measured.used;
+        let of_wrk = wrk.filter(|_| api == "REST").map(|(_, of)| format!("{:.0} %", 100.0 * of));
+        row(&[
+            format!("{} logins by {api}, `-j 100`, to NDJSON", number(logins.into())),
+            number(rate(logins.into(), used.wall)),
+            of_wrk.unwrap_or_default(),
+            time(used.wall),
+            time(used.cpu),
+            megabytes(used.memory),
+        ]);
+    }
+}
+
+/// One run of ours.
+fn counted(server: Server, api: &str, logins: u32) -> Run {
+    let roster = Roster::of(logins.into());
+    let file = roster.file();
+    once_at(server, roster, Shape::Ndjson, |server| {
+        let mut command = ghrepos();
+        command.args(["-q", "-F", "ndjson", "--api", api, "-j", "100", "--api-url", &server.url]);
+        command.arg("-f").arg(file);
+        command
+    })
+}
+
+/// What wrk makes of the fake, in requests a second; none where it is not installed.
+fn wrk(server: &Server) -> Option<f64> {
+    let output = Command::new("wrk")
+        .args([
+            "-t1",
+            "-c100",
+            "-d2s",
+            "-H",
+            "User-Agent: wrk",
+            "-H",
+            &format!("Authorization: Bearer {TOKEN}"),
+        ])
+        .arg(format!("{}/users/user-77", server.url))
+        .stderr(Stdio::null())
+        .output();
+    let text = String::from_utf8(output.ok()?.stdout).ok()?;
+    assert!(!text.contains("Non-2xx"), "{text}");
+    text.lines().find_map(|line| line.strip_prefix("Requests/sec:")?.trim().parse().ok())
+}

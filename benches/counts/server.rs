@@ -1,0 +1,99 @@
+//! The fake GitHub, in a process of its own: this program again, with the word `serve`.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use wait4::Wait4;
+
+use crate::fake::{Behaviour, Fake, Primary};
+use crate::table::say;
+
+/// How the fake behaves, beside answering rightly.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct World {
+    /// Milliseconds for an answer.
+    pub latency: u64,
+    /// And for each alias of a query.
+    pub alias: u64,
+    /// Requests, and points, in a window of so many seconds.
+    pub limit: Option<(u64, u64)>,
+    /// Requests that it takes at once.
+    pub crowd: Option<i64>,
+}
+
+/// A fake that runs.
+pub struct Server {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    pub url: String,
+}
+
+/// What it has seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub requests: u64,
+    pub points: u64,
+    pub refused: u64,
+    /// Its own CPU time.
+    pub cpu: Duration,
+}
+
+impl Server {
+    pub fn start(world: World) -> Self {
+        let World { latency, alias, limit, crowd } = world;
+        let (limit, window) = limit.unwrap_or_default();
+        let numbers = [latency, alias, limit, window, u64::try_from(crowd.unwrap_or(0)).expect("a few")];
+        let mut child = Command::new(std::env::current_exe().expect("a path"))
+            .arg("serve")
+            .args(numbers.map(|number| number.to_string()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program again");
+        let stdin = child.stdin.take().expect("a pipe");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut url = String::new();
+        stdout.read_line(&mut url).expect("its address");
+        Self { child, stdin, stdout, url: url.trim().to_owned() }
+    }
+
+    pub fn port(&self) -> &str {
+        self.url.rsplit(':').next().unwrap_or_default()
+    }
+
+    /// Ends it.
+    pub fn end(self) -> Seen {
+        let Self { mut child, stdin, mut stdout, .. } = self;
+        drop(stdin);
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("what it has seen");
+        let used = child.wait4().expect("an end").rusage;
+        let mut numbers = line.split_whitespace().map(|number| number.parse().expect("a number"));
+        let mut next = || numbers.next().expect("three numbers");
+        Seen { requests: next(), points: next(), refused: next(), cpu: used.utime + used.stime }
+    }
+}
+
+/// The other side: serves until the end of its input, and tells what it has seen.
+pub fn serve(numbers: Vec<String>) {
+    let mut numbers = numbers.into_iter().map(|number| number.parse::<u64>().expect("a number"));
+    let mut next = || numbers.next().expect("five numbers");
+    let (latency, alias_latency) = (Duration::from_millis(next()), Duration::from_millis(next()));
+    let (limit, window, crowd) = (next(), next(), next());
+    let primary = (limit > 0).then(|| Primary::new(limit, Duration::from_secs(window)));
+    let crowd = (crowd > 0).then(|| (i64::try_from(crowd).expect("a few"), Some(1)));
+    let fake = Fake::start(Behaviour {
+        latency,
+        alias_latency,
+        primary,
+        points: primary,
+        crowd,
+        forgetful: true,
+        ..Behaviour::default()
+    });
+    say(&fake.url());
+    let _ = std::io::stdin().lock().read_line(&mut String::new());
+    say(&format!("{} {} {}", fake.requests(), fake.points(), fake.refusals().len()));
+}

@@ -1,0 +1,60 @@
+//! Figures for people, as Markdown.
+
+use std::io::Write;
+use std::time::Duration;
+
+/// Prints a line.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Begins a table. All columns but the first are numbers.
+pub fn head(title: &str, columns: &[&str]) {
+    say(&format!("\n### {title}\n"));
+    say(&format!("| {} |", columns.join(" | ")));
+    let rules: Vec<_> = (0..columns.len()).map(|at| if at == 0 { "---" } else { "--:" }).collect();
+    say(&format!("|{}|", rules.join("|")));
+}
+
+/// Prints a row of it.
+pub fn row(cells: &[String]) {
+    say(&format!("| {} |", cells.join(" | ")));
+}
+
+/// A time with about three digits.
+pub fn time(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1000.0;
+    match ms {
+        _ if ms < 10.0 => format!("{ms:.1} ms"),
+        _ if ms < 1000.0 => format!("{ms:.0} ms"),
+        _ => format!("{:.2} s", ms / 1000.0),
+    }
+}
+
+/// A number with a comma at each thousand.
+pub fn number(number: u64) -> String {
+    ghrepos::text::thousands(number)
+}
+
+/// Bytes, in millions.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+pub fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// How many in a second.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "for people"
+)]
+pub fn rate(all: u64, time: Duration) -> u64 {
+    (all as f64 / time.as_secs_f64()) as u64
+}
+
+/// One time divided by another.
+pub fn ratio(time: Duration, base: Duration) -> String {
+    let ratio = time.as_secs_f64() / base.as_secs_f64();
+    if ratio < 10.0 { format!("{ratio:.2}") } else { format!("{ratio:.1}") }
+}
