@@ -12,6 +12,7 @@ pub mod auth;
 mod batch;
 pub mod error;
 pub mod exchange;
+mod get;
 pub mod governor;
 pub mod graphql;
 pub mod members;
@@ -40,8 +41,8 @@ use self::auth::Credentials;
 use self::batch::{Batches, HoldGuard, StreamGuard};
 use self::error::LookupError;
 use self::exchange::Exchanges;
-use self::governor::{Governor, Newcomer, Resource};
-use self::persist::{AbortOnDrop, Failure, Tries};
+use self::governor::Governor;
+use self::persist::Tries;
 use self::rest::Limits;
 use self::session::Session;
 pub use self::settings::Settings;
@@ -260,55 +261,6 @@ impl Client {
     /// Says that nobody takes answers, until the guard is dropped.
     pub(crate) fn hold(&self) -> HoldGuard {
         self.shared.batches.hold()
-    }
-
-    /// Gets what is worth neither a second attempt nor a long wait.
-    async fn courtesy<T: Send + 'static>(
-        &self,
-        route: String,
-        read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError> + Send + 'static,
-    ) -> Option<Result<T, LookupError>> {
-        tokio::select! {
-            answer = self.send(route, None, read) => Some(answer.map_err(|failure| failure.error)),
-            _ = self.governor().stopped() => None,
-            () = tokio::time::sleep(COURTESY) => None,
-        }
-    }
-
-    /// Gets one route, again while the failure is one that may pass. `newcomer`: where it is a login's
-    /// first request.
-    async fn get<T: Send + 'static>(
-        &self,
-        tries: &mut Tries,
-        mut newcomer: Option<Newcomer<'_>>,
-        route: String,
-        read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError> + Clone + Send + 'static,
-    ) -> Result<T, LookupError> {
-        self.persist(tries, async |_, _| self.send(route.clone(), newcomer.take(), read.clone()).await).await
-    }
-
-    /// Sends a GET when it may leave, on a task of its own: a reader of our output who takes a break
-    /// must not make an answer late.
-    async fn send<T: Send + 'static>(
-        &self,
-        route: String,
-        newcomer: Option<Newcomer<'_>>,
-        read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let governor = &self.shared.governor;
-        let price = u64::from(!route.ends_with(RATE_LIMIT));
-        let mut permit = governor.admit(Resource::Core, price, newcomer).await.map_err(Failure::unsent)?;
-        if self.shared.settings.via == Via::Rest && !route.ends_with(USER) {
-            governor.spend(price).map_err(Failure::unsent)?;
-        }
-        let shared = Arc::clone(&self.shared);
-        let task = tokio::spawn(async move {
-            let outcome = shared.attempt(&Request::Get(route), &mut permit, read).await;
-            drop(permit);
-            outcome
-        });
-        let outcome = AbortOnDrop(task).await;
-        outcome.unwrap_or_else(|_| Err(LookupError::Stopped(Stop::Interrupted))).map_err(Failure::from)
     }
 }
 

@@ -54,10 +54,12 @@ fn main() {
     }
     let mut runs = 5;
     if let Some(at) = words.iter().position(|word| word == "--runs") {
-        runs = words.get(at + 1).and_then(|number| number.parse().ok()).expect("a number behind --runs");
+        match words.get(at + 1).and_then(|number| number.parse().ok()) {
+            Some(number) if number > 0 => runs = number,
+            _ => complain("--runs wants a number of runs, as in --runs 5"),
+        }
         words.drain(at..at + 2);
     }
-    assert!(runs > 0, "at least one run");
     let sections = if words.is_empty() {
         ["startup", "latency", "rate", "limits", "peers", "growth"].map(str::to_owned).to_vec()
     } else {
@@ -77,7 +79,13 @@ fn main() {
             "growth" => growth::measured(&sizes),
             "limits" => limits::measured(runs),
             "peers" => peers::measured(runs, &sizes),
-            other => panic!("no section {other}\n{USAGE}"),
+            other => complain(&format!("there is no section {other}; --help lists them")),
         }
     }
+}
+
+/// Ends with what is wrong with the words.
+fn complain(wrong: &str) -> ! {
+    say(wrong);
+    std::process::exit(2)
 }
