@@ -38,6 +38,7 @@ use tower::util::MapRequestLayer;
 pub use self::account::Answer;
 use self::attempt::Request;
 use self::auth::Credentials;
+pub(crate) use self::batch::List;
 use self::batch::{Batches, HoldGuard, StreamGuard};
 use self::error::LookupError;
 use self::exchange::Exchanges;
@@ -256,6 +257,11 @@ impl Client {
     /// Says that logins are going to be asked for, until the guard is dropped.
     pub(crate) fn stream(&self) -> StreamGuard {
         self.shared.batches.stream()
+    }
+
+    /// Says what the list of logins does: how long a batch that is not full waits for more.
+    pub(crate) fn list(&self, list: List) {
+        self.shared.batches.list(list);
     }
 
     /// Says that nobody takes answers, until the guard is dropped.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 
 use http::HeaderMap;
 
+pub(crate) use self::line::List;
 use self::line::Waiting;
 pub(super) use self::line::{Batches, HoldGuard, StreamGuard};
 use super::error::LookupError;
@@ -59,8 +60,10 @@ fn send(batches: &Arc<Batches>, shared: Arc<Shared>, batch: Vec<Waiting>, mut pe
     if let Err(stop) = shared.governor.spend(price) {
         return refuse(batch, &stop);
     }
+    let under_way = batches.under_way();
     let batches = Arc::clone(batches);
     tokio::spawn(async move {
+        let _under_way = under_way;
         let failures = batch.iter().map(|waiting| waiting.failures).max().unwrap_or(0);
         let (logins, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.login, (waiting.most, waiting.answer))).unzip();

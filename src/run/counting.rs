@@ -3,19 +3,20 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::evidence::Evidence;
 use super::tally::Tally;
 use crate::config::Config;
 use crate::drift::Rules;
-use crate::github::Client;
 use crate::github::governor::Governor;
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
+use crate::github::{Client, List};
 use crate::journal::{Early, Kept};
 use crate::lookup::{Wanted, resolve};
 use crate::output::Sink;
@@ -88,6 +89,7 @@ pub(super) async fn count(
         let entries = roster.entries().take_until(Box::pin(over));
         let entries =
             entries.inspect(|_| *came.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now());
+        let entries = watched(entries, client, endless);
         let (asked, back) = (Arc::clone(&waiting), Arc::clone(&waiting));
         let wanted = entries.map(|entry| {
             if let Some(row) = kept.as_mut().and_then(|kept| kept.take(&entry)) {
@@ -164,6 +166,20 @@ pub(super) async fn count(
         remarks: notes.remarks(),
     };
     (outcome, evidence)
+}
+
+/// Tells the client what the list does.
+fn watched<S: Stream>(entries: S, client: &Client, endless: bool) -> impl Stream<Item = S::Item> {
+    let mut entries = Box::pin(entries);
+    stream::poll_fn(move |context| {
+        let entry = entries.poll_next_unpin(context);
+        client.list(match entry {
+            Poll::Ready(_) => List::Full,
+            Poll::Pending if endless => List::Slow,
+            Poll::Pending => List::Read,
+        });
+        entry
+    })
 }
 
 /// The way out where the few requests that there are without a token will not do.

@@ -17,6 +17,12 @@ use crate::report::Measures;
 
 /// What has waited this long goes, full batch or not. Time in which nobody took answers does not count.
 const LINGER: Duration = Duration::from_millis(50);
+/// The same where more is about to come: of a file, or behind an answer that is under way. It is late where
+/// the machine is busy, and hardly ever otherwise.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// These waits are measured in steps. A step that takes longer is one all the same: where this program did not
+/// run, nobody could read the list either.
+const STEP: Duration = Duration::from_millis(10);
 
 /// A login that waits for its answer.
 pub(super) struct Waiting {
@@ -25,15 +31,9 @@ pub(super) struct Waiting {
     pub(super) most: usize,
     /// How often it was asked for in vain.
     pub(super) failures: u32,
-    since: Since,
+    /// On the clock of the line.
+    since: Duration,
     pub(super) answer: oneshot::Sender<Result<Account, Failure>>,
-}
-
-/// A moment, and how long nobody had taken answers by then.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Since {
-    at: Instant,
-    held: Duration,
 }
 
 /// The logins that wait.
@@ -53,19 +53,35 @@ pub(super) struct State {
     pub(super) sizes: Sizes,
     /// Streams of logins that have not ended.
     streams: usize,
-    /// Since when nobody takes answers, and how long it was before.
-    held_since: Option<Instant>,
-    held: Duration,
+    list: List,
+    /// Queries that wait for their answers.
+    under_way: usize,
+    /// Nobody takes answers.
+    held: bool,
+    /// How long logins could have come, and when that was last looked at.
+    clock: Duration,
+    looked: Instant,
     /// When the last batch was taken: what it left has been the first in line since then.
-    taken: Option<Since>,
+    taken: Duration,
     begun: bool,
     closed: bool,
+}
+
+/// What the list of logins does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum List {
+    /// The next login is being read from a file.
+    Read,
+    /// Nobody knows when the next one comes.
+    Slow,
+    /// There are as many in line as may be: the next one is taken when the first one has its row.
+    Full,
 }
 
 /// When a batch is due.
 enum Due {
     Now,
-    At(Instant),
+    Soon,
     Unknown,
 }
 
@@ -76,9 +92,12 @@ impl Batches {
             again: VecDeque::new(),
             sizes: Sizes::new(largest),
             streams: 0,
-            held_since: None,
-            held: Duration::ZERO,
-            taken: None,
+            list: List::Slow,
+            under_way: 0,
+            held: false,
+            clock: Duration::ZERO,
+            looked: Instant::now(),
+            taken: Duration::ZERO,
             begun: true,
             closed: false,
         };
@@ -103,7 +122,7 @@ impl Batches {
         let (answer, answered) = oneshot::channel();
         {
             let mut state = self.state();
-            let waiting = Waiting { login, most, failures, since: state.now(), answer };
+            let waiting = Waiting { login, most, failures, since: state.clock, answer };
             let queue = if failures > 0 { &mut state.again } else { &mut state.fresh };
             queue.push_back(waiting);
         }
@@ -127,8 +146,22 @@ impl Batches {
     /// Says that nobody takes answers, until the guard is dropped: logins that wait are in no hurry, and
     /// more may come with the next ones.
     pub(in crate::github) fn hold(self: &Arc<Self>) -> HoldGuard {
-        self.state().held_since = Some(Instant::now());
+        let mut state = self.state();
+        state.look();
+        state.held = true;
+        drop(state);
         HoldGuard(Arc::clone(self))
+    }
+
+    /// Says what the list does.
+    pub(in crate::github) fn list(&self, list: List) {
+        self.state().list = list;
+    }
+
+    /// Says that a query is under way, until the guard is dropped.
+    pub(super) fn under_way(self: &Arc<Self>) -> UnderWay {
+        self.state().under_way += 1;
+        UnderWay(Arc::clone(self))
     }
 
     /// Ends the dispatcher.
@@ -146,7 +179,7 @@ impl Batches {
     pub(super) async fn due(&self) -> bool {
         loop {
             let due = {
-                let state = self.state();
+                let mut state = self.state();
                 if state.closed {
                     return false;
                 }
@@ -154,11 +187,8 @@ impl Batches {
             };
             match due {
                 Due::Now => return true,
-                Due::At(moment) => {
-                    tokio::select! {
-                        () = self.wake.notified() => {}
-                        () = tokio::time::sleep_until(moment) => {}
-                    }
+                Due::Soon => {
+                    let _ = tokio::time::timeout(STEP, self.wake.notified()).await;
                 }
                 Due::Unknown => self.wake.notified().await,
             }
@@ -191,11 +221,16 @@ impl Batches {
 }
 
 impl State {
-    fn now(&self) -> Since {
-        Since { at: Instant::now(), held: self.held }
+    /// Sets the clock.
+    fn look(&mut self) {
+        let passed = std::mem::replace(&mut self.looked, Instant::now()).elapsed();
+        if !self.held {
+            self.clock += passed.min(STEP);
+        }
     }
 
-    fn due(&self, jobs: usize) -> Due {
+    fn due(&mut self, jobs: usize) -> Due {
+        self.look();
         if !self.again.is_empty() {
             return Due::Now;
         }
@@ -204,16 +239,19 @@ impl State {
         };
         // Before the first batch it is not known whether the roster is short.
         let enough = if self.begun { self.sizes.current() } else { jobs * self.sizes.largest() };
-        let since = self.taken.map_or(oldest.since, |taken| taken.max(oldest.since));
-        let late = since.at + LINGER + self.held.saturating_sub(since.held);
-        if self.streams == 0 || self.fresh.len() >= enough {
+        let soon = match self.list {
+            List::Read => true,
+            List::Slow => false,
+            List::Full => self.under_way > 0,
+        };
+        let linger = if soon { PATIENCE } else { LINGER };
+        let late = self.clock >= oldest.since.max(self.taken) + linger;
+        if self.streams == 0 || self.fresh.len() >= enough || (late && !self.held) {
             Due::Now
-        } else if self.held_since.is_some() {
+        } else if self.held {
             Due::Unknown
-        } else if late <= Instant::now() {
-            Due::Now
         } else {
-            Due::At(late)
+            Due::Soon
         }
     }
 
@@ -237,7 +275,7 @@ impl State {
             }
             batch.extend(queue.pop_front().filter(|next| !next.answer.is_closed()));
         }
-        self.taken = Some(self.now());
+        self.taken = self.clock;
         if batch.len() != size {
             self.sizes.forget_probe(size);
         }
@@ -261,10 +299,21 @@ pub(crate) struct HoldGuard(Arc<Batches>);
 impl Drop for HoldGuard {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        if let Some(since) = state.held_since.take() {
-            state.held += since.elapsed();
-        }
+        state.look();
+        state.held = false;
         drop(state);
         self.0.wake.notify_one();
     }
 }
+
+/// A query that waits for its answer.
+pub(super) struct UnderWay(Arc<Batches>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.state().under_way -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;
