@@ -21,8 +21,13 @@ pub const GH: &str = "gh auth token";
 
 /// A token for GitHub's API. Its text is in no `Debug`, no error and no recording.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub struct Token(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     secret: SecretString,
+    /// What stands in the header `Authorization`, made once for all requests.
+    header: Option<HeaderValue>,
     source: &'static str,
 }
 
@@ -42,21 +47,27 @@ impl Token {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(NotAToken(source));
         }
-        Ok(Self { secret: SecretString::from(text), source })
+        let mut header = HeaderValue::try_from(format!("Bearer {text}")).ok();
+        // It is shown in no `Debug`, and taken off where a redirect leads elsewhere.
+        if let Some(header) = &mut header {
+            header.set_sensitive(true);
+        }
+        Ok(Self(Arc::new(Inner { secret: SecretString::from(text), header, source })))
     }
 
     /// The variable that it was taken from, or [`GH`].
     #[must_use]
     pub fn source(&self) -> &'static str {
-        self.source
+        self.0.source
     }
 
     /// What stands in the header `Authorization`; none where it could not.
     pub(super) fn header(&self) -> Option<HeaderValue> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.secret.expose_secret())).ok()?;
-        // It is shown in no `Debug`, and taken off where a redirect leads elsewhere.
-        value.set_sensitive(true);
-        Some(value)
+        self.0.header.clone()
+    }
+
+    fn secret(&self) -> &str {
+        self.0.secret.expose_secret()
     }
 
     /// `text` with the token, should a server have sent it back, taken out.
@@ -64,7 +75,7 @@ impl Token {
     /// A token of a few letters is none of GitHub's and no secret; taking it out would only mutilate
     /// the words that it is part of.
     fn redact(&self, text: &str) -> String {
-        match self.secret.expose_secret() {
+        match self.secret() {
             short if short.len() < 6 => text.to_owned(),
             secret => text.replace(secret, "[token]"),
         }
@@ -116,7 +127,7 @@ impl Secrets {
         let holds = |secret: &[u8]| memmem::find(body, secret.get(..32).unwrap_or(secret)).is_some();
         // Nearly no answer holds either; all are searched, so it has to be quick.
         let escapes = memchr_iter(b'\\', body).any(|at| body.get(at + 1) == Some(&b'u'));
-        if !escapes && !self.tokens().iter().any(|token| holds(token.secret.expose_secret().as_bytes())) {
+        if !escapes && !self.tokens().iter().any(|token| holds(token.secret().as_bytes())) {
             return body.clone();
         }
         // What is no text is no message either, and never shown.
@@ -155,7 +166,7 @@ mod tests {
     #[test]
     fn a_token_is_trimmed_and_never_shown() {
         let token = Token::new("ghp_sample \r\n", "GH_TOKEN").unwrap();
-        assert_eq!(token.secret.expose_secret(), "ghp_sample");
+        assert_eq!(token.secret(), "ghp_sample");
         let secrets = Secrets::default();
         secrets.add(token.clone());
         assert!(!format!("{token:?}").contains("sample"));

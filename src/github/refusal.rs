@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::header::{AsHeaderName, DATE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -10,6 +11,12 @@ use serde::Deserialize;
 use super::error::LookupError;
 use super::governor::{Resource, Told};
 use crate::text::visible;
+
+static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+static REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+static RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+static RESOURCE: HeaderName = HeaderName::from_static("x-ratelimit-resource");
+static SSO: HeaderName = HeaderName::from_static("x-github-sso");
 
 /// The error that GitHub sends with a status that is no success.
 #[derive(Deserialize)]
@@ -36,8 +43,8 @@ pub(super) fn check(
     let limit = match status {
         StatusCode::TOO_MANY_REQUESTS => true,
         StatusCode::FORBIDDEN => {
-            headers.contains_key("retry-after")
-                || header(headers, "x-ratelimit-remaining") == Some("0")
+            headers.contains_key(RETRY_AFTER)
+                || header(headers, &REMAINING) == Some("0")
                 || is_limit(&message)
         }
         _ => false,
@@ -71,7 +78,7 @@ fn is_limit(message: &str) -> bool {
         .any(|begin| message.starts_with(begin))
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
@@ -85,7 +92,7 @@ pub(super) fn limited(status: u16, headers: &HeaderMap) -> LookupError {
 
 /// The wait that `retry-after` asks for, in seconds or until a date of the server's clock.
 fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
-    let after = header(headers, "retry-after")?;
+    let after = header(headers, RETRY_AFTER)?;
     if !after.is_empty() && after.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(after.parse().unwrap_or(u64::MAX)));
     }
@@ -96,22 +103,22 @@ fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
 
 /// The server's clock, to the second.
 pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    DateTimeParser::new().parse_timestamp(header(headers, "date")?).ok()
+    DateTimeParser::new().parse_timestamp(header(headers, DATE)?).ok()
 }
 
 /// What is left of a budget, and of which where that is told. Enterprise Servers usually have none.
 pub(super) fn told(headers: &HeaderMap) -> Option<(Option<Resource>, Told)> {
-    let number = |name| header(headers, name)?.parse::<u64>().ok();
-    let remaining = number("x-ratelimit-remaining")?;
-    let reset = number("x-ratelimit-reset").and_then(|reset| i64::try_from(reset).ok())?;
-    let limit = number("x-ratelimit-limit").unwrap_or(remaining.max(1));
-    let resource = header(headers, "x-ratelimit-resource").and_then(Resource::parse);
+    let number = |name: &HeaderName| header(headers, name)?.parse::<u64>().ok();
+    let remaining = number(&REMAINING)?;
+    let reset = number(&RESET).and_then(|reset| i64::try_from(reset).ok())?;
+    let limit = number(&LIMIT).unwrap_or(remaining.max(1));
+    let resource = header(headers, &RESOURCE).and_then(Resource::parse);
     Some((resource, Told { limit, remaining, reset }))
 }
 
 /// `X-GitHub-SSO: required; url=https://github.com/orgs/…`
 pub(super) fn sso_address(headers: &HeaderMap) -> Option<&str> {
-    let (_, url) = header(headers, "x-github-sso")?.split_once("url=")?;
+    let (_, url) = header(headers, &SSO)?.split_once("url=")?;
     Some(url.trim())
 }
 

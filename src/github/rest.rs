@@ -42,9 +42,17 @@ struct User<'a> {
 #[derive(Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
+/// Reads JSON. Where a body is text as a whole, its strings need not be looked at one by one.
+pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> serde_json::Result<T> {
+    match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    }
+}
+
 /// Reads the user, organisation or bot that was asked for.
 pub(super) fn account(body: &[u8], asked: &Login) -> Result<Account, LookupError> {
-    let user: User<'_> = serde_json::from_slice(body).map_err(|error| match error.classify() {
+    let user: User<'_> = json(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => LookupError::Malformed("JSON, but no account"),
         _ => LookupError::Malformed("not JSON"),
     })?;

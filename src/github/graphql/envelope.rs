@@ -18,10 +18,10 @@ use crate::text::visible;
 /// Reads an envelope. Owners that make no sense are rare: only where there is one they are read one by
 /// one, which takes half as long again.
 pub(super) fn read(body: &[u8]) -> serde_json::Result<(Option<Data<'_>>, Option<Vec<Value>>)> {
-    if let Ok(Envelope { data, errors }) = serde_json::from_slice::<Envelope<'_, false>>(body) {
+    if let Ok(Envelope { data, errors }) = rest::json::<Envelope<'_, false>>(body) {
         return Ok((data.map(|Aliases(data)| data), errors));
     }
-    let Envelope { data, errors } = serde_json::from_slice::<Envelope<'_, true>>(body)?;
+    let Envelope { data, errors } = rest::json::<Envelope<'_, true>>(body)?;
     Ok((data.map(|Aliases(data)| data), errors))
 }
 
