@@ -19,14 +19,14 @@ use crate::cli::{Cli, Way};
 use crate::drift::Rules;
 use crate::github::Settings;
 use crate::github::members::Group;
-use crate::github::transport;
+use crate::github::{exchange, transport};
 use crate::journal::Wants;
 use crate::lookup::Options;
 use crate::output::Report;
+use crate::progress::How;
 use crate::render::{Format, Layout, Order, SortKey};
 use crate::report::{Columns, Groups, Holds, Measures};
 use crate::roster::{Reading, Source};
-use crate::run::MANIFEST;
 
 /// Everything that a run needs to know.
 #[derive(Clone, Debug)]
@@ -64,24 +64,11 @@ pub struct Config {
     /// Only tell what would be asked.
     pub plan: bool,
     /// Whether to show progress.
-    pub progress: Progress,
+    pub progress: How,
     /// No summary.
     pub quiet: bool,
     /// How much to log: 0 to 2.
     pub verbose: u8,
-}
-
-/// How progress is shown on standard error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Not at all.
-    Hidden,
-    /// A line for each long wait, where nobody watches.
-    Waits,
-    /// A bar that is redrawn.
-    Bar,
-    /// A line now and then, where nothing can be redrawn.
-    Lines,
 }
 
 impl Config {
@@ -214,7 +201,7 @@ fn is_evidence(source: &transport::Source) -> bool {
     match source {
         transport::Source::Network => false,
         transport::Source::Record(_) => true,
-        transport::Source::Replay(folder) => folder.join(MANIFEST).is_file(),
+        transport::Source::Replay(folder) => folder.join(exchange::MANIFEST).is_file(),
     }
 }
 

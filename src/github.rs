@@ -15,6 +15,7 @@ pub mod exchange;
 mod get;
 pub mod governor;
 pub mod graphql;
+mod issue;
 pub mod members;
 mod persist;
 pub mod refusal;
@@ -36,8 +37,8 @@ use serde::Deserialize;
 use tower::util::MapRequestLayer;
 
 pub use self::account::Answer;
+use self::app::Credentials;
 use self::attempt::Request;
-use self::auth::Credentials;
 pub(crate) use self::batch::List;
 use self::batch::{Batches, HoldGuard, StreamGuard};
 use self::error::LookupError;

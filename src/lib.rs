@@ -39,6 +39,7 @@ pub mod cli;
 pub mod config;
 pub mod drift;
 pub mod exit;
+mod file;
 pub mod github;
 pub mod journal;
 pub mod login;

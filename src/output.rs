@@ -1,6 +1,6 @@
 //! Where reports go: standard output, files that appear whole or not at all, and the journal.
 
-mod file;
+mod target;
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use self::file::{beside, resolved};
+use crate::file;
 use crate::journal::Journal;
 use crate::render::{Format, Layout, Meta, Output, Renderer, renderer};
 use crate::report::{Row, Summary};
@@ -106,7 +106,7 @@ impl Sink {
     pub fn open(report: &Report, layout: &Layout, meta: &Meta) -> Result<Self, Unwritable> {
         let unwritable = |cause| Unwritable::new(report.name(), &cause);
         let (out, unfinished): (Output, _) = match &report.path {
-            None => (file::buffered(io::stdout()), None),
+            None => (target::buffered(io::stdout()), None),
             Some(path)
                 if report.format == Format::Ndjson
                     && layout.order.is_the_rosters()
@@ -116,7 +116,7 @@ impl Sink {
                 let journal = Journal::create(path, &layout.columns).map_err(unwritable)?;
                 return Ok(Self::journal(report, journal));
             }
-            Some(path) => file::create(path).map_err(unwritable)?,
+            Some(path) => target::create(path).map_err(unwritable)?,
         };
         let renderer = renderer(report.format, layout, meta, out);
         Ok(Self::writing(report, Writer::Renderer(renderer), unfinished))

@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::config;
 use crate::github::Client;
 use crate::text::{duration, thousands};
 
@@ -21,10 +20,23 @@ const PATIENCE: Duration = Duration::from_millis(400);
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE: Duration = Duration::from_secs(5);
 
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Not at all.
+    Hidden,
+    /// A line for each long wait, where nobody watches.
+    Waits,
+    /// A bar that is redrawn.
+    Bar,
+    /// A line now and then, where nothing can be redrawn.
+    Lines,
+}
+
 /// Shows how far a run is. Clones show the same.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    how: config::Progress,
+    how: How,
     bar: ProgressBar,
     done: Arc<AtomicU64>,
 }
@@ -32,7 +44,7 @@ pub struct Progress {
 impl Progress {
     /// Progress that is shown as `how` says, from [`Progress::start`] on.
     #[must_use]
-    pub fn new(how: config::Progress) -> Self {
+    pub fn new(how: How) -> Self {
         Self {
             how,
             bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()),
@@ -52,8 +64,8 @@ impl Progress {
         let begun = Instant::now();
         let task = tokio::spawn(async move {
             match progress.how {
-                config::Progress::Hidden => return,
-                config::Progress::Bar => {
+                How::Hidden => return,
+                How::Bar => {
                     sleep(PATIENCE).await;
                     let template = if total.is_some() { "{bar:24} {msg}" } else { "{spinner} {msg}" };
                     let style = ProgressStyle::with_template(template);
@@ -63,15 +75,15 @@ impl Progress {
                         .set_draw_target(ProgressDrawTarget::term_like(Box::new(Narrow(Term::stderr()))));
                     progress.bar.set_length(total.unwrap_or(0));
                 }
-                config::Progress::Lines => sleep(LINE).await,
-                config::Progress::Waits => return progress.tell_waits(&client, total, begun).await,
+                How::Lines => sleep(LINE).await,
+                How::Waits => return progress.tell_waits(&client, total, begun).await,
             }
             loop {
                 let done = progress.done.load(Ordering::Relaxed);
                 let waiting =
                     client.governor().pause().map(|pause| (pause.reason.name(), pause.until.wait()));
                 let line = line(done, total, begun.elapsed(), waiting);
-                if progress.how == config::Progress::Bar {
+                if progress.how == How::Bar {
                     progress.bar.set_position(done);
                     progress.bar.set_message(line);
                     progress.bar.tick();

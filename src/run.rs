@@ -19,7 +19,6 @@ use self::concluding::conclude;
 use self::counting::count;
 use self::ending::{command, explained};
 use self::evidence::Evidence;
-pub(crate) use self::evidence::MANIFEST;
 pub use self::listing::NotListed;
 use self::listing::list;
 use self::planning::plan;
@@ -32,7 +31,7 @@ use crate::github::transport::Source;
 use crate::github::{BuildError, Client};
 use crate::journal::{Journal, Kept, NotAJournal};
 use crate::output::{Sink, Unwritable};
-use crate::progress::{Progress, say};
+use crate::progress::{How, Progress, say};
 use crate::render::{Format, Meta};
 use crate::report::{NotAReport, Summary, Via, Whose};
 use crate::roster::{self, Roster, Unreadable};
@@ -161,7 +160,7 @@ async fn work(
     if config.sources.contains(&roster::Source::Stdin) && roster::stdin_is_a_terminal() && !config.quiet {
         say("reading logins from the keyboard, one a line; Ctrl-D ends the list");
     }
-    let total = if config.progress == crate::config::Progress::Hidden { None } else { roster.estimate() };
+    let total = if config.progress == How::Hidden { None } else { roster.estimate() };
     let shown = progress.start(client.clone(), total);
     let tally = Tally::new(config, config.groups_by.clone(), baseline, evidence);
     let (mut outcome, evidence) = count(roster, kept, client, sinks, config, tally, progress).await;

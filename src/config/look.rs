@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
-use super::Progress;
 use crate::cli::When;
+use crate::progress::How;
 use crate::render::Look;
 
 /// How the table may look on standard output.
@@ -19,13 +19,13 @@ pub(super) fn look(color: When, env: &dyn Fn(&str) -> Option<String>) -> Look {
 }
 
 /// How progress is shown on standard error.
-pub(super) fn progress(when: When, quiet: bool, env: &dyn Fn(&str) -> Option<String>) -> Progress {
+pub(super) fn progress(when: When, quiet: bool, env: &dyn Fn(&str) -> Option<String>) -> How {
     match (quiet, when, std::io::stderr().is_terminal()) {
-        (true, _, _) | (_, When::Never, _) => Progress::Hidden,
-        (_, When::Auto, false) => Progress::Waits,
-        (_, When::Always, false) => Progress::Lines,
-        _ if env("TERM").is_some_and(|term| term == "dumb") => Progress::Lines,
-        _ => Progress::Bar,
+        (true, _, _) | (_, When::Never, _) => How::Hidden,
+        (_, When::Auto, false) => How::Waits,
+        (_, When::Always, false) => How::Lines,
+        _ if env("TERM").is_some_and(|term| term == "dumb") => How::Lines,
+        _ => How::Bar,
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::ConfigError;
 use crate::github::api::Api;
 use crate::github::app::App;
-use crate::github::auth::{Credentials, ENTERPRISE_VARIABLES, GH, Token, VARIABLES};
+use crate::github::app::Credentials;
+use crate::github::auth::{ENTERPRISE_VARIABLES, GH, Token, VARIABLES};
 
 /// A keyring that wants an answer from somebody is not waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -9,8 +9,6 @@ use memchr::{memchr_iter, memmem};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::app::{APP, App};
-
 /// The variables that hold a token for github.com, in the order in which `gh` reads them.
 pub const VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
 /// The variables that hold a token for an Enterprise Server.
@@ -78,26 +76,6 @@ impl Token {
         match self.secret() {
             short if short.len() < 6 => text.to_owned(),
             secret => text.replace(secret, "[token]"),
-        }
-    }
-}
-
-/// Who asks.
-#[derive(Clone, Debug)]
-pub enum Credentials {
-    /// Whoever has this token.
-    Token(Token),
-    /// An app, at one of its installations.
-    App(App),
-}
-
-impl Credentials {
-    /// Where they were taken from.
-    #[must_use]
-    pub fn source(&self) -> &'static str {
-        match self {
-            Self::Token(token) => token.source(),
-            Self::App(_) => APP,
         }
     }
 }

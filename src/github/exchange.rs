@@ -25,6 +25,9 @@ use crate::report::Via;
 pub(super) use self::queries::NOT_RECORDED;
 use self::queries::{Answers, Posted};
 
+/// The file beside a run's exchanges that tells what the run was.
+pub(crate) const MANIFEST: &str = "run.json";
+
 /// The headers that tell something about an answer; all others are left out.
 const KEPT: [&str; 13] = [
     "content-type",

@@ -2,20 +2,16 @@
 
 use std::time::Duration;
 
-use http::header::{AsHeaderName, DATE, HeaderName, RETRY_AFTER};
+use http::header::{HeaderName, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 
 use super::error::LookupError;
-use super::governor::{Resource, Told};
+use super::governor::{REMAINING, date, header, told};
 use crate::text::visible;
 
-static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-static REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-static RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-static RESOURCE: HeaderName = HeaderName::from_static("x-ratelimit-resource");
 static SSO: HeaderName = HeaderName::from_static("x-github-sso");
 
 /// The error that GitHub sends with a status that is no success.
@@ -78,10 +74,6 @@ fn is_limit(message: &str) -> bool {
         .any(|begin| message.starts_with(begin))
 }
 
-fn header(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok().map(str::trim)
-}
-
 /// A refusal because of a limit, as GitHub's documentation tells them apart: with `retry-after` the
 /// wait is told; where nothing remains, it is until the reset; else it is not told.
 pub(super) fn limited(status: u16, headers: &HeaderMap) -> LookupError {
@@ -99,21 +91,6 @@ fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
     let at = DateTimeParser::new().parse_timestamp(after).ok()?;
     let now = date(headers).unwrap_or_else(Timestamp::now);
     Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
-}
-
-/// The server's clock, to the second.
-pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    DateTimeParser::new().parse_timestamp(header(headers, DATE)?).ok()
-}
-
-/// What is left of a budget, and of which where that is told. Enterprise Servers usually have none.
-pub(super) fn told(headers: &HeaderMap) -> Option<(Option<Resource>, Told)> {
-    let number = |name: &HeaderName| header(headers, name)?.parse::<u64>().ok();
-    let remaining = number(&REMAINING)?;
-    let reset = number(&RESET).and_then(|reset| i64::try_from(reset).ok())?;
-    let limit = number(&LIMIT).unwrap_or(remaining.max(1));
-    let resource = header(headers, &RESOURCE).and_then(Resource::parse);
-    Some((resource, Told { limit, remaining, reset }))
 }
 
 /// `X-GitHub-SSO: required; url=https://github.com/orgs/…`

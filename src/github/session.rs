@@ -4,10 +4,11 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::Shared;
-use super::app::Issued;
-use super::auth::{Credentials, Secrets, Token};
+use super::app::Credentials;
+use super::auth::{Secrets, Token};
 use super::error::LookupError;
 use super::governor::Moment;
+use super::issue::Issued;
 
 /// A token that is refused this soon after it was issued may be good a moment later.
 const NEW: Duration = Duration::from_secs(5);

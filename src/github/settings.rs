@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use super::api::Api;
-use super::auth::Credentials;
-use super::governor::FIRST;
+use super::app::Credentials;
 use super::transport::Source;
 use crate::report::{Measures, Via};
+
+/// In flight at first. With more jobs than this it grows with each answer: a server that allows fewer
+/// is found out with a few refusals and not with a hundred.
+pub(super) const FIRST: usize = 50;
 
 /// How a [`Client`](super::Client) asks.
 #[derive(Clone, Debug)]

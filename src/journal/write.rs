@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use super::lock::{is_at, lock};
 use super::read::{Found, Kept, Place, Places, hash, scan};
 use super::{NotAJournal, Wants};
-use crate::output::{beside, resolved};
+use crate::file::{beside, resolved};
 use crate::render::line;
 use crate::report::{Columns, Row, Status};
 

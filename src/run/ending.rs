@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::github::app::APP;
-use crate::github::auth::{Credentials, GH};
+use crate::github::app::Credentials;
+use crate::github::auth::GH;
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::report::Summary;

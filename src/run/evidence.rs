@@ -12,13 +12,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::github::exchange::MANIFEST;
 use crate::github::transport::Source;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
 use crate::report::{Row, Summary, Whose};
-
-/// The file, in the folder of the recording.
-pub(crate) const MANIFEST: &str = "run.json";
 
 /// What is known of a recorded run.
 #[derive(Debug, Default, Serialize, Deserialize)]

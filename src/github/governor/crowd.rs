@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// In flight at first. With more jobs than this it grows with each answer: a server that allows fewer
-/// is found out with a few refusals and not with a hundred.
-pub(in crate::github) const FIRST: usize = 50;
+use crate::github::settings::FIRST;
+
 /// Where a bound was found it is kept for that many rounds of answers at least.
 const HELD_ROUNDS: usize = 16;
 /// And for that many times the pause that finding it cost: the next try is to cost little in comparison.

@@ -7,14 +7,13 @@ use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::Pause;
 use super::budget::Budget;
 use super::crowd::{Crowd, Place};
 use super::health::Health;
 use super::moment::{Moment, ServerClock};
 use super::pace::Pace;
 use super::resource::{Each, Resource};
-use crate::github::refusal;
+use super::{Pause, heard};
 use crate::github::settings::Settings;
 use crate::github::stop::Hold;
 
@@ -91,7 +90,7 @@ impl State {
         match &self.dated {
             Some((last, date)) if last == told => Some(*date),
             _ => {
-                let date = refusal::date(headers)?;
+                let date = heard::date(headers)?;
                 self.dated = Some((told.clone(), date));
                 Some(date)
             }

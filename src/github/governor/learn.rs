@@ -7,9 +7,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::health::{MAX_ILL_ROUNDS, MAX_MUTE_ROUNDS, MAX_ROUNDS};
-use super::{Governor, Moment, Permit, backoff};
+use super::{Governor, Moment, Permit, backoff, heard};
 use crate::github::error::LookupError;
-use crate::github::refusal;
 use crate::github::stop::{Hold, Stop};
 
 /// What GitHub asks clients to wait at least, after a refusal that does not say how long.
@@ -21,7 +20,7 @@ const MAX_LATE: u32 = 4;
 impl Governor {
     /// Learns the server's time from an answer to a request that was sent then.
     pub(in crate::github) fn hear_date(&self, headers: &HeaderMap, sent: Instant) {
-        if let Some(date) = refusal::date(headers) {
+        if let Some(date) = heard::date(headers) {
             self.state().clock.learn(date, sent);
         }
     }
@@ -47,7 +46,7 @@ impl Governor {
         if let Some(date) = state.date(headers) {
             state.clock.learn(date, sent);
         }
-        let Some((resource, told)) = refusal::told(headers) else {
+        let Some((resource, told)) = heard::told(headers) else {
             if good {
                 state.budgets.of_mut(budget).forget();
             }

@@ -1,22 +1,18 @@
 //! Files that appear whole or not at all.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::render::Output;
-
-pub(super) type Created = (Output, Option<(NamedTempFile, PathBuf)>);
-
 /// Whether there is something at `path` that is no ordinary file: a device, a pipe.
-pub(super) fn is_special(path: &Path) -> bool {
+pub(crate) fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 /// What can be written, or may become a file: an error otherwise.
-pub(super) fn check(path: &Path) -> io::Result<()> {
+pub(crate) fn check(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"))
@@ -52,26 +48,6 @@ pub(crate) fn resolved(path: &Path) -> PathBuf {
     path
 }
 
-/// Opens what a report is written to: a file under a temporary name, and the name that it shall have;
-/// or, where that is no ordinary file, the thing itself.
-pub(super) fn create(path: &Path) -> io::Result<Created> {
-    check(path)?;
-    if is_special(path) {
-        return Ok((buffered(File::options().write(true).open(path)?), None));
-    }
-    let path = resolved(path);
-    let permissions = match fs::metadata(&path) {
-        Ok(existing) => {
-            // Whoever may not write the file shall not replace it either.
-            File::options().append(true).open(&path)?;
-            Some(existing.permissions())
-        }
-        Err(_) => None,
-    };
-    let file = beside(&path, permissions)?;
-    Ok((buffered(file.reopen()?), Some((file, path))))
-}
-
 /// A temporary file beside `path`, with the permissions of the file that it shall replace.
 pub(crate) fn beside(path: &Path, permissions: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -97,8 +73,4 @@ pub(crate) fn beside(path: &Path, permissions: Option<fs::Permissions>) -> io::R
         file.as_file().set_permissions(permissions)?;
     }
     Ok(file)
-}
-
-pub(super) fn buffered(out: impl Write + Send + 'static) -> Output {
-    BufWriter::with_capacity(64 << 10, Box::new(out))
 }
