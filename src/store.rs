@@ -4,19 +4,20 @@
 //! and several runs, or several shards of one, can be saved at once. The tables are described in
 //! [`schema`].
 
+mod baseline;
 mod rows;
 pub mod schema;
 
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
+pub(crate) use self::baseline::last_complete;
 use self::rows::{CONFLICT, POSTGRES, ROWS, Saved, sqlite};
 
 use crate::render::Meta;
-use crate::report::{Columns, Row, Status, Summary};
+use crate::report::{Columns, Row, Summary};
 use crate::roster::Shard;
 use crate::sql::{Access, Address, Connection, SqlError};
 
@@ -267,36 +268,4 @@ async fn complete(
     };
     connection.run(mark, &[Some(run), Some(&now)]).await?;
     connection.run("COMMIT", &[]).await
-}
-
-/// The rows of the last complete run in a database.
-pub(crate) async fn last_complete(address: &Address) -> Result<Vec<Row>, SqlError> {
-    let mut connection = Connection::open(address, Access::Read).await?;
-    let last =
-        "SELECT id FROM runs WHERE CAST(complete AS INTEGER) = 1 ORDER BY started DESC, id DESC LIMIT 1";
-    let run = connection.number(last, &[]).await?;
-    let run = run.ok_or_else(|| SqlError("no run in it is complete".into()))?;
-    let mut rows = Vec::new();
-    {
-        let sql = format!(
-            "SELECT login, status, kind, account, public_repos, change FROM counts WHERE run = {run} ORDER BY key"
-        );
-        let mut records = connection.rows(sql);
-        while let Some(record) = records.next().await {
-            let mut cells = record?.cells.into_iter().map(|cell| cell.text);
-            let mut next = || cells.next().flatten();
-            let login = next().unwrap_or_default();
-            let status = next().and_then(|status| Status::parse(&status)).unwrap_or(Status::Failed);
-            let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
-            rows.push(Row {
-                kind: next().and_then(|kind| crate::report::Kind::parse_word(&kind)),
-                id: number(next()),
-                public_repos: number(next()),
-                change: next().and_then(|change| crate::report::Change::parse(&change)),
-                ..Row::without_count(&login, status, "")
-            });
-        }
-    }
-    connection.close().await;
-    Ok(rows)
 }

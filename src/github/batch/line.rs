@@ -1,5 +1,7 @@
 //! The line in which logins wait, and when a batch of them is due.
 
+mod guards;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use self::guards::UnderWay;
+pub(crate) use self::guards::{HoldGuard, StreamGuard};
 use super::super::graphql;
 use super::super::persist::Failure;
 use super::super::rest::Account;
@@ -280,38 +284,6 @@ impl State {
             self.sizes.forget_probe(size);
         }
         batch
-    }
-}
-
-/// Keeps a batch waiting for more while it lives.
-pub(crate) struct StreamGuard(Arc<Batches>);
-
-impl Drop for StreamGuard {
-    fn drop(&mut self) {
-        self.0.state().streams -= 1;
-        self.0.wake.notify_one();
-    }
-}
-
-/// Holds back what is no full batch while it lives.
-pub(crate) struct HoldGuard(Arc<Batches>);
-
-impl Drop for HoldGuard {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.look();
-        state.held = false;
-        drop(state);
-        self.0.wake.notify_one();
-    }
-}
-
-/// A query that waits for its answer.
-pub(super) struct UnderWay(Arc<Batches>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.state().under_way -= 1;
     }
 }
 

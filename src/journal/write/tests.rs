@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 use crate::render::sample;
 use crate::report::{Holds, Measures};
