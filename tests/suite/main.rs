@@ -22,6 +22,7 @@ mod databases;
 mod faults;
 mod groups;
 mod hosts;
+mod house;
 mod journals;
 mod limits;
 mod logins;
