@@ -94,6 +94,31 @@ fn no_arrows_between_modules_go_in_a_circle() {
 }
 
 #[test]
+fn every_promise_of_the_security_page_has_its_tests() {
+    let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let folders = ["src", "tests/suite"];
+    let code: Vec<_> = folders
+        .iter()
+        .flat_map(|folder| sources(&root().join(folder)))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let (mut promises, mut named) = (0, 0);
+    let (_, table) = page.split_once("\n| promise | test |\n").unwrap();
+    for line in table.lines().take_while(|line| line.starts_with('|')) {
+        let mut cells = line.trim_matches('|').rsplit('|');
+        let tests: Vec<_> = cells.next().unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty() || line.contains("| **") || line.contains("---"), "no test: {line}");
+        for test in &tests {
+            let definition = format!("fn {test}(");
+            assert!(code.iter().any(|code| code.contains(&definition)), "there is no test {test}");
+        }
+        promises += usize::from(!tests.is_empty());
+        named += tests.len();
+    }
+    assert!(promises >= 20 && named > promises, "{promises} promises, {named} tests");
+}
+
+#[test]
 fn a_circle_is_found() {
     let arrows = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter().map(|(from, to)| ((*from).to_owned(), BTreeSet::from([(*to).to_owned()])));

@@ -150,6 +150,55 @@ fn a_report_keeps_the_mode_of_the_one_it_replaces_and_the_link_to_it() {
     assert_ne!(fs::metadata(&new).unwrap().permissions().mode() & 0o044, 0, "a report is an ordinary file");
 }
 
+/// The program in a shell with a umask.
+fn under_umask(umask: &str, arguments: &[&str]) -> std::process::Output {
+    let script = format!("umask {umask}; exec \"$0\" \"$@\"");
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_ghrepos")]).args(arguments).env_clear();
+    command.output().unwrap()
+}
+
+#[test]
+fn a_report_is_nobody_elses_where_the_umask_says_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    let url = fake.url();
+    for (umask, most) in [("077", 0o600), ("027", 0o640)] {
+        for name in ["a.csv", "a.ndjson", "a.html", "a.db"] {
+            let path = folder.path().join(format!("{umask}-{name}"));
+            let to = path.to_str().unwrap();
+            let saving = format!("sqlite:{to}");
+            let where_to = if name == "a.db" { ["--save", &saving] } else { ["-o", to] };
+            let arguments = [&["torvalds", "-q", "--api-url", &url], &where_to[..]].concat();
+            let run = under_umask(umask, &arguments);
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+            let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode & !most, 0, "{name} with {umask}: {mode:o}");
+        }
+    }
+}
+
+#[test]
+fn two_runs_at_once_on_one_report_leave_a_whole_one() {
+    let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.csv");
+    let lists = [file(&users(300)), file(&users(500))];
+    let runs = lists.each_ref().map(|list| {
+        Program::asking(&fake, &["-q", "-f", path(list), "-o", report.to_str().unwrap()])
+            .env("GH_TOKEN", "ghp_sample")
+            .spawn()
+    });
+    for mut run in runs {
+        assert!(run.wait().unwrap().success());
+    }
+    let rows = fs::read_to_string(&report).unwrap().lines().count() - 1;
+    assert!(rows == 300 || rows == 500, "{rows}");
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["report.csv"], "nothing else is left behind");
+}
+
 #[test]
 fn the_table_is_for_people() {
     let fake = Fake::well_behaved();
