@@ -116,6 +116,7 @@ impl Baseline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Kind;
 
     fn row(login: &str, id: u64, repos: Option<u64>) -> Row {
         let status = if repos.is_some() { Status::Ok } else { Status::Failed };
@@ -172,5 +173,26 @@ mod tests {
         assert_eq!(told, expected.map(|(login, was, change)| (login.to_owned(), was, change)));
         let gone: Vec<_> = baseline.gone(None).into_iter().map(|row| (row.login, row.was)).collect();
         assert_eq!(gone, [("leaver".to_owned(), Some(7))]);
+    }
+
+    #[test]
+    fn who_is_gone_is_told_as_what_was_known_and_of_the_own_part_alone() {
+        let invalid = Row { status: Status::Invalid, ..row("no/login", 0, None) };
+        let gone = Row { kind: Some(Kind::Organization), ..row("gone", 5, Some(7)) };
+        let baseline = Baseline::of("then".into(), vec![gone, invalid, row("failed", 0, None)]);
+        let told = baseline.gone(None);
+        let logins: Vec<_> = told.iter().map(|row| row.login.as_str()).collect();
+        assert_eq!(logins, ["gone", "failed"]);
+        let first = &told[0];
+        assert_eq!((first.kind, first.id, first.was), (Some(Kind::Organization), Some(5), Some(7)));
+        assert_eq!((first.public_repos, first.change), (None, Some(Change::Gone)));
+        let parts: Vec<_> = [1, 2].map(|part| baseline.gone(Some(Shard { part, of: 2 })).len()).into();
+        assert_eq!(parts.iter().sum::<usize>(), 2);
+        let gone = Entry::from(Login::parse("gone"));
+        for part in [1, 2] {
+            let shard = Shard { part, of: 2 };
+            let told = baseline.gone(Some(shard)).iter().any(|row| row.login == "gone");
+            assert_eq!(told, shard.holds(&gone));
+        }
     }
 }
