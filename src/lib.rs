@@ -43,6 +43,7 @@ pub mod github;
 pub mod journal;
 pub mod login;
 pub mod lookup;
+mod object;
 pub mod output;
 pub mod plan;
 pub mod progress;
