@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::report::Via;
-use crate::text;
+use crate::text::visible;
 
 pub(super) use self::queries::NOT_RECORDED;
 use self::queries::{Answers, Posted};
@@ -78,7 +78,7 @@ pub struct NotRecorded(pub(super) String);
 
 /// An exchange could not be written down.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot record to {}: {}", path.display(), text::reason(cause))]
+#[error("cannot record to {}: {}", path.display(), crate::text::reason(cause))]
 pub(crate) struct NotKept {
     path: PathBuf,
     cause: io::Error,
@@ -255,8 +255,7 @@ impl Exchanges {
             self.note(Via::Rest, login, &path);
         }
         let broken = |cause: &dyn std::fmt::Display| {
-            let cause = cause.to_string();
-            not_recorded(Some(format!("{} is damaged: {}", path.display(), text::visible(&cause))))
+            not_recorded(Some(format!("{} is damaged: {}", path.display(), visible(&cause.to_string()))))
         };
         let exchange: Exchange = serde_json::from_slice(&json).map_err(|cause| broken(&cause))?;
         let body = match (exchange.body, exchange.text) {
