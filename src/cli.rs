@@ -2,7 +2,7 @@
 
 mod generate;
 mod help;
-mod values;
+pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -33,6 +33,7 @@
 //! | [`drift`] | what has changed since an earlier report, and rules on which a run fails |
 //! | [`journal`] | the `.ndjson` report that a killed run goes on with |
 //! | `store`, `sql` | runs that are saved to a database (with the feature `sql`) |
+//! | `properties` | what holds for whatever comes, for the tests and `cargo fuzz` |
 //! | [`progress`], [`exit`], [`text`] | the bar, the exit statuses, text for people |
 
 pub mod cli;
@@ -44,9 +45,12 @@ pub mod github;
 pub mod journal;
 pub mod login;
 pub mod lookup;
+mod object;
 pub mod output;
 pub mod plan;
 pub mod progress;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 pub mod render;
 pub mod report;
 pub mod roster;

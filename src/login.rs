@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::text::visible;
+
 /// The longest login GitHub gives out, in characters (without a bot's `[bot]`).
 pub const MAX_LENGTH: usize = 39;
 
@@ -177,7 +179,7 @@ fn address(text: &str, site: &str) -> Result<Option<String>, Reason> {
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !is_site(host, site) {
-        let found = host.chars().take(64).collect();
+        let found = visible(&host.chars().take(64).collect::<String>()).into_owned();
         return Err(Reason::ElsewhereAddress { found, site: site.to_owned() });
     }
     let path = path.trim_matches('/');

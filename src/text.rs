@@ -23,17 +23,20 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len().min(MAX_LENGTH));
-    let mut rest = text.chars().enumerate().peekable();
-    while let Some((length, c)) = rest.next() {
-        if length == MAX_LENGTH {
+    let (mut rest, mut length) = (text.chars().peekable(), 0);
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied();
+        let stays = !is_invisible(c) || is_joiner(c) && joins(shown.chars().last()) && joins(next);
+        // What is shown is cut, and not what was written: it stays the same when it is read again.
+        length += if stays { 1 } else { c.escape_default().len() };
+        if length > MAX_LENGTH {
             shown.push('…');
             break;
         }
-        let next = rest.peek().map(|(_, next)| *next);
-        if is_invisible(c) && !(is_joiner(c) && joins(shown.chars().last()) && joins(next)) {
-            shown.extend(c.escape_default());
-        } else {
+        if stays {
             shown.push(c);
+        } else {
+            shown.extend(c.escape_default());
         }
     }
     Cow::Owned(shown)
@@ -45,21 +48,30 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn kept(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
-    let mut rest = text.chars().take(MAX_CELL).peekable();
+    let (mut rest, mut length, mut before_last) = (text.chars().peekable(), 0, 0);
     while let Some(c) = rest.next() {
-        match c {
-            '\n' | '\t' => kept.push(c),
-            '\r' if rest.peek() == Some(&'\n') => kept.push(c),
-            c if is_joiner(c) && joins(kept.chars().last()) && joins(rest.peek().copied()) => {
-                kept.push(c);
-            }
-            c if is_invisible(c) => kept.extend(c.escape_default()),
-            c => kept.push(c),
+        let stays = match c {
+            '\n' | '\t' => true,
+            '\r' => rest.peek() == Some(&'\n'),
+            c if is_joiner(c) => joins(kept.chars().last()) && joins(rest.peek().copied()),
+            c => !is_invisible(c),
+        };
+        length += if stays { 1 } else { c.escape_default().len() };
+        if length > MAX_CELL {
+            kept.truncate(before_last);
+            // Half a line end is none.
+            kept.truncate(kept.strip_suffix('\r').unwrap_or(&kept).len());
+            kept.push('…');
+            break;
         }
-    }
-    if text.chars().nth(MAX_CELL).is_some() {
-        kept.pop();
-        kept.push('…');
+        if stays {
+            kept.push(c);
+        } else {
+            kept.extend(c.escape_default());
+        }
+        if length < MAX_CELL {
+            before_last = kept.len();
+        }
     }
     kept
 }
@@ -68,6 +80,12 @@ pub fn kept(text: &str) -> String {
 #[must_use]
 pub fn on_a_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a spreadsheet takes a text for a formula, or would if an apostrophe and white space did not stand
+/// before it.
+pub(crate) fn is_formula(text: &str) -> bool {
+    text.trim_start_matches(|c: char| c == '\'' || c.is_whitespace()).starts_with(['=', '+', '-', '@'])
 }
 
 /// Persian is not spelled without the one, nor a family drawn without the other.
@@ -204,6 +222,20 @@ mod tests {
         assert_eq!(kept("می\u{200c}خواهم 👩\u{200d}🚀"), "می\u{200c}خواهم 👩\u{200d}🚀");
         assert_eq!(kept("tor\u{200d}valds \u{200d}\u{200c}"), "tor\\u{200d}valds \\u{200d}\\u{200c}");
         assert_eq!(visible(&"x".repeat(600)).chars().count(), 501);
+    }
+
+    #[test]
+    fn what_was_cut_is_not_cut_again() {
+        // Each of these takes five characters once it is escaped.
+        let line = visible(&"\0".repeat(200)).into_owned();
+        assert_eq!(line, format!("{}…", "\\u{0}".repeat(100)));
+        assert_eq!(visible(&line), line);
+        for text in ["\0".repeat(10_000), "x".repeat(MAX_CELL + 1), "\r\n".repeat(MAX_CELL / 2) + "\r\n"] {
+            let cell = kept(&text);
+            assert!(cell.chars().count() <= MAX_CELL && cell.ends_with('…'));
+            assert_eq!(kept(&cell), cell);
+        }
+        assert_eq!(kept(&"x".repeat(MAX_CELL)), "x".repeat(MAX_CELL));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) fn whole<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 }
 
 /// `15s`, `500ms`, `1m 30s`, or a number of seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_hours(24);
     let seconds = || text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
     let friendly = || text.parse::<jiff::SignedDuration>().ok().and_then(|duration| duration.try_into().ok());
@@ -45,7 +45,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// `30m`, `2h`, `7d`, or a number of seconds; a day has 24 hours.
-pub(super) fn span(text: &str) -> Result<Duration, String> {
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let seconds = || text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
     let friendly = || {
         let span = text.parse::<jiff::Span>().ok()?;
@@ -55,7 +55,7 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 }
 
 /// The same, and longer than nothing.
-pub(super) fn positive_span(text: &str) -> Result<Duration, String> {
+pub(crate) fn positive_span(text: &str) -> Result<Duration, String> {
     match span(text)? {
         Duration::ZERO => Err("it has to be longer than nothing".into()),
         span => Ok(span),

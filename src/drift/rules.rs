@@ -167,7 +167,8 @@ impl Rule {
         let Some(bound) = bound else {
             return Err((at, "here stands a number or a percentage, as 5 or 10%".into()));
         };
-        let (text, measure) = (text.to_owned(), *measure);
+        // White space may hold line ends, and what is told of a rule is a line.
+        let (text, measure) = (crate::text::on_a_line(text), *measure);
         Ok(Self { text, measure, comparison, bound, rows: 0, names: Vec::new() })
     }
 

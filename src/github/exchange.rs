@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::report::Via;
+use crate::text::visible;
 
 pub(super) use self::queries::NOT_RECORDED;
 use self::queries::{Answers, Posted};
@@ -81,14 +82,14 @@ pub struct NotRecorded(pub(super) String);
 /// An exchange could not be written down.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot record to {}: {}", path.display(), crate::text::reason(cause))]
-pub(super) struct NotKept {
+pub(crate) struct NotKept {
     path: PathBuf,
     cause: io::Error,
 }
 
 /// A folder of exchanges, to write or to read.
 #[derive(Debug)]
-pub(super) struct Exchanges {
+pub(crate) struct Exchanges {
     folder: PathBuf,
     /// How often each route was asked in this run.
     asked: Mutex<HashMap<PathBuf, u32>>,
@@ -101,10 +102,10 @@ pub(super) struct Exchanges {
 }
 
 /// A request that is recorded or answered.
-pub(super) struct Asked {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
-    pub(super) body: Bytes,
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) body: Bytes,
 }
 
 impl Asked {
@@ -145,7 +146,7 @@ impl Asked {
 }
 
 impl Exchanges {
-    pub(super) fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
             asked: Mutex::default(),
@@ -156,7 +157,7 @@ impl Exchanges {
     }
 
     /// Writes down an exchange. `redact` takes secrets out of what a server might echo.
-    pub(super) fn keep(
+    pub(crate) fn keep(
         &self,
         asked: &Asked,
         head: &http::response::Parts,
@@ -232,7 +233,7 @@ impl Exchanges {
 
     /// The answer that was written down for a request: the first for the first time that it is asked
     /// for, and the last one over and over.
-    pub(super) fn answer(&self, asked: &Asked) -> Result<Response<Full<Bytes>>, NotRecorded> {
+    pub(crate) fn answer(&self, asked: &Asked) -> Result<Response<Full<Bytes>>, NotRecorded> {
         if let Some(posted) = asked.posted() {
             let folder = self.folder.join(asked.uri.path().trim_start_matches('/'));
             let answers = self.answers.get_or_init(|| Answers::read(&folder));
@@ -250,15 +251,14 @@ impl Exchanges {
             ))
         };
         let (_, number) = self.next(asked);
-        let read = |path: &Path| fs::read(path).ok();
         let mut latest = (1..=number).rev().map(|number| self.file(asked, number));
-        let found = latest.find_map(|path| read(&path).map(|json| (path, json)));
+        let found = latest.find_map(|path| fs::read(&path).ok().map(|json| (path, json)));
         let (path, json) = found.ok_or_else(|| not_recorded(None))?;
         if let Some(login) = asked.login() {
             self.note(Via::Rest, login, &path);
         }
         let broken = |cause: &dyn std::fmt::Display| {
-            not_recorded(Some(format!("{} is damaged: {cause}", path.display())))
+            not_recorded(Some(format!("{} is damaged: {}", path.display(), visible(&cause.to_string()))))
         };
         let exchange: Exchange = serde_json::from_slice(&json).map_err(|cause| broken(&cause))?;
         let body = match (exchange.body, exchange.text) {
@@ -298,3 +298,6 @@ fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, String)> {
         Some((*name, String::from_utf8_lossy(value.as_bytes()).into_owned()))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,21 +111,21 @@ pub fn most_accounts(measures: Measures) -> usize {
 
 /// A query's answer.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// Points that it cost, by GitHub's own account.
     pub(super) cost: Option<u64>,
     /// Whether the server has limits at all.
     pub(super) limited: bool,
     /// An outcome for each login, in their order. One that is transient means that GitHub left this
     /// one out and has to be asked again.
-    pub(super) outcomes: Vec<Result<Account, LookupError>>,
+    pub(crate) outcomes: Vec<Result<Account, LookupError>>,
 }
 
 /// Reads the answer to a query for `logins`.
 ///
 /// # Errors
 /// Where there is no answer for any of them.
-pub(super) fn answer(
+pub(crate) fn answer(
     headers: &HeaderMap,
     body: &[u8],
     logins: &[Login],

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::error::LookupError;
 use super::governor::{REMAINING, date, header, told};
+use crate::object::Object;
 use crate::text::visible;
 
 static SSO: HeaderName = HeaderName::from_static("x-github-sso");
@@ -22,7 +23,7 @@ struct Refusal {
 
 /// Turns an answer's head and body into an error, unless it is a success. `redact` takes secrets out
 /// of the server's own words; it has to see them whole, before anything is cut.
-pub(super) fn check(
+pub(crate) fn check(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
@@ -32,7 +33,7 @@ pub(super) fn check(
         return Ok(());
     }
     // Proxies answer in HTML, and old servers without some fields: a message is a courtesy.
-    let refusal = serde_json::from_slice::<Refusal>(body).ok();
+    let refusal = serde_json::from_slice::<Object<Refusal>>(body).ok().map(|Object(refusal)| refusal);
     let is_githubs = refusal.is_some();
     let message =
         visible(&redact(&refusal.and_then(|refusal| refusal.message).unwrap_or_default())).into_owned();
@@ -175,7 +176,7 @@ mod tests {
     fn a_404_that_is_not_githubs_says_nothing_of_the_account() {
         assert_eq!(answer(404, &[], r#"{"message":"Not Found"}"#), LookupError::NotFound);
         assert!(answer(404, &[], r#"{"message":"Not F"#).is_transient(), "it broke off");
-        for body in ["<html>", "", "404 page not found"] {
+        for body in ["<html>", "", "404 page not found", r#"["Not Found"]"#] {
             assert_eq!(answer(404, &[], body).to_string(), "GitHub answered 404: but not in GitHub's words");
         }
     }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::error::LookupError;
 use crate::login::Login;
+use crate::object::Object;
 use crate::report::{Breakdown, Kind};
 
 /// What is known of an account.
@@ -42,16 +43,17 @@ struct User<'a> {
 #[derive(Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// Reads JSON. Where a body is text as a whole, its strings need not be looked at one by one.
+/// Reads a JSON object. Where a body is text as a whole, its strings need not be looked at one by one.
 pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> serde_json::Result<T> {
-    match std::str::from_utf8(body) {
+    let read = match std::str::from_utf8(body) {
         Ok(text) => serde_json::from_str(text),
         Err(_) => serde_json::from_slice(body),
-    }
+    };
+    read.map(|Object(value)| value)
 }
 
 /// Reads the user, organisation or bot that was asked for.
-pub(super) fn account(body: &[u8], asked: &Login) -> Result<Account, LookupError> {
+pub(crate) fn account(body: &[u8], asked: &Login) -> Result<Account, LookupError> {
     let user: User<'_> = json(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => LookupError::Malformed("JSON, but no account"),
         _ => LookupError::Malformed("not JSON"),
@@ -196,6 +198,7 @@ mod tests {
                 r#"{"login":"b","id":1,"type":"User","public_repos":1}"#,
                 "the answer was about another account",
             ),
+            (r#"["a",1,"User",9]"#, "the answer was JSON, but no account"),
             (r#"{"message":"Server Error"}"#, "the answer was JSON, but no account"),
             (r#"{"login":"a","id":1,"type":"User"}"#, "the answer was JSON, but no account"),
             (

@@ -76,6 +76,10 @@ fn what_is_no_login_says_why() {
         reason("https://github.com/torvalds/linux"),
         "not a login: an address of something else than a profile"
     );
+    assert_eq!(
+        reason("https://\ngi\u{1b}[31m"),
+        "not a login: an address on \\ngi\\u{1b}[31m, not on github.com"
+    );
     assert_eq!(reason("https://github.com/"), "not a login: empty");
     assert_eq!(reason("https://"), "not a login: an address on , not on github.com");
     assert_eq!(reason("https://github.com/..%2forgs"), "not a login: holds '.'");

@@ -5,6 +5,7 @@ use std::io;
 
 use super::{Output, Renderer};
 use crate::report::{Cell, Columns, Row, Summary};
+use crate::text::is_formula;
 
 pub(super) struct Csv {
     writer: csv::Writer<Output>,
@@ -58,14 +59,10 @@ impl Renderer for Csv {
 }
 
 /// A text that a spreadsheet would take for a formula, with an apostrophe before it, which makes it
-/// text again. What is carried has no white space before it that would hide one.
+/// text again.
 fn defused(text: &str) -> Cow<'_, str> {
     // An apostrophe that stood there already is told from ours by one more.
-    if text.trim_start_matches('\'').starts_with(['=', '+', '-', '@']) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
-    }
+    if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 fn io_error(error: csv::Error) -> io::Error {
@@ -93,6 +90,13 @@ mod tests {
              '=cmd|' /C calc'!A0,invalid,,,,not a login: holds '=',,,0\r\n\
              \"a\\u{1b}[31m,\"\"b\"\"\",invalid,,,,not a login: holds '\\u{1b}',,,0\r\n"
         );
+    }
+
+    #[test]
+    fn no_white_space_hides_a_formula() {
+        for (text, cell) in [("\t=1+1", "'\t=1+1"), ("\n@a", "'\n@a"), (" ' -1", "' ' -1"), ("' a", "' a")] {
+            assert_eq!(super::defused(text), cell);
+        }
     }
 
     #[test]

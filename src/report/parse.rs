@@ -7,6 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{Breakdown, Carried, Change, Holds, Kind, Measures, Row, Status, Via};
+use crate::object::Object;
 use crate::text::{kept, visible};
 
 /// The keys that are read. Others are not ours, or of a later version.
@@ -66,7 +67,7 @@ impl Row {
 
     /// Reads a line, and tells what it holds; what it carries is with that, and not in the row.
     pub(super) fn parse_whole(line: &[u8]) -> Result<(Self, Keys), String> {
-        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| {
+        let Object(line): Object<Line<'_>> = serde_json::from_slice(line).map_err(|error| {
             let text = error.to_string();
             // There is but one line, and the column says little to anybody.
             visible(text.split(" at line ").next().unwrap_or_default()).into_owned()
@@ -196,6 +197,7 @@ mod tests {
     fn what_is_no_row_says_why() {
         for (line, reason) in [
             ("", "EOF while parsing a value"),
+            ("[\"a\",\"skipped\"]", "invalid type: sequence, expected an object"),
             ("{\"login\":\"a\"}", "missing field `status`"),
             ("{\"level\":\"info\"}", "missing field `login`"),
             ("{\"login\":\"a\",\"status\":\"fine\"}", "unknown variant `fine`, expected one of"),

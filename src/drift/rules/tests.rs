@@ -36,6 +36,7 @@ fn rules_hold_for_the_rows_that_they_are_about_and_no_others() {
     );
     assert_eq!(held("change>=50%").len(), 1);
     assert_eq!(held("change>= 10"), ["--fail-on change>= 10: 1 login: twice (10 to 20)"]);
+    assert_eq!(held("change\n>=\u{2028}10"), ["--fail-on change >= 10: 1 login: twice (10 to 20)"]);
     assert_eq!(held("public_repos>99"), ["--fail-on public_repos>99: 1 login: taken (100)"]);
     assert_eq!(held("failed>12%"), ["--fail-on failed>12%: 1 login: broken"]);
     assert_eq!(

@@ -12,6 +12,7 @@ use super::super::exchange::{NOT_RECORDED, NotRecorded};
 use super::super::refusal::sso_address;
 use super::super::rest::{self, Account, Text};
 use crate::login::Login;
+use crate::object::Object;
 use crate::report::{Breakdown, Kind, Measures};
 use crate::text::visible;
 
@@ -66,12 +67,12 @@ impl<'de: 'a, 'a, const ONE_BY_ONE: bool> Deserialize<'de> for Aliases<'a, ONE_B
                                 // Read by itself: one that makes no sense must not spoil the others.
                                 match map.next_value::<Option<&RawValue>>()?.map(RawValue::get) {
                                     None => Slot::Null,
-                                    Some(json) => {
-                                        serde_json::from_str(json).map_or(Slot::Broken, Slot::Owner)
-                                    }
+                                    Some(json) => serde_json::from_str(json)
+                                        .map_or(Slot::Broken, |Object(owner)| Slot::Owner(owner)),
                                 }
                             } else {
-                                map.next_value::<Option<Owner<'de>>>()?.map_or(Slot::Null, Slot::Owner)
+                                let owner = map.next_value::<Option<Object<Owner<'de>>>>()?;
+                                owner.map_or(Slot::Null, |Object(owner)| Slot::Owner(owner))
                             };
                         }
                     } else {
@@ -87,8 +88,13 @@ impl<'de: 'a, 'a, const ONE_BY_ONE: bool> Deserialize<'de> for Aliases<'a, ONE_B
 
 /// The number of an alias of ours: `a17`.
 fn alias(name: &str) -> Option<usize> {
+    let digits = name.strip_prefix('a')?;
+    // `a01` and `a+1` are somebody else's.
+    if digits.len() > 1 && digits.starts_with('0') || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     // No query of ours has more; a server that claims one must not make us room for it.
-    name.strip_prefix('a')?.parse().ok().filter(|at| *at < 1000)
+    digits.parse().ok().filter(|at| *at < 1000)
 }
 
 /// What stands behind an alias.
@@ -111,10 +117,10 @@ pub(super) struct Owner<'a> {
     #[serde(borrow)]
     login: Option<Text<'a>>,
     database_id: Option<u64>,
-    public: Option<Count>,
-    forks: Option<Count>,
-    archived: Option<Count>,
-    private: Option<Count>,
+    public: Option<Object<Count>>,
+    forks: Option<Object<Count>>,
+    archived: Option<Object<Count>>,
+    private: Option<Object<Count>>,
 }
 
 #[derive(Deserialize)]
@@ -126,7 +132,8 @@ struct Count {
 impl Owner<'_> {
     pub(super) fn account(self, asked: &Login, measures: Measures) -> Result<Account, LookupError> {
         let missing = || LookupError::Malformed("JSON, but no account");
-        let count = |count: Option<Count>| count.map(|count| count.total_count).ok_or_else(missing);
+        let count =
+            |count: Option<Object<Count>>| count.map(|Object(count)| count.total_count).ok_or_else(missing);
         let login = rest::spelled(&self.login.ok_or_else(missing)?.0, asked)?;
         let public_repos = count(self.public)?;
         let breakdown = if measures.breakdown {

@@ -157,3 +157,18 @@ fn what_is_no_answer_is_an_error_and_never_a_count() {
         assert!(told[0].starts_with("again: the answer was "), "{told:?}");
     }
 }
+
+#[test]
+fn an_alias_is_ours_and_an_owner_is_an_object() {
+    let body =
+        |alias: &str, count: &str| format!(r#"{{"data":{{"{alias}":{{"login":"u0","public":{count}}}}}}}"#);
+    assert_eq!(outcomes(&body("a0", r#"{"totalCount":3}"#), 1), ["u0 3"]);
+    for alias in ["a00", "a+0", "a"] {
+        let told = outcomes(&body(alias, r#"{"totalCount":3}"#), 1);
+        assert_eq!(told, ["again: GitHub gave no answer: the answer left this login out"], "{alias}");
+    }
+    assert_eq!(outcomes(&body("a0", "[3]"), 1), ["again: the answer was JSON, but no account"]);
+    let list = r#"[{"a0":{"login":"u0","public":{"totalCount":3}}},null]"#;
+    let refused = answer(&HeaderMap::new(), list.as_bytes(), &logins(1), PLAIN).unwrap_err();
+    assert_eq!(refused.to_string(), "the answer was JSON, but no answer to a query");
+}

@@ -7,7 +7,7 @@ use csv::ReaderBuilder;
 
 use super::Finished;
 use crate::report::{Breakdown, Change, Column, Holds, Kind, Measures, Row, Status, Via};
-use crate::text::{self, kept, visible};
+use crate::text::{self, is_formula, kept, visible};
 
 /// CSV or TSV, of which the columns that are not ours are carried.
 pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, String> {
@@ -92,7 +92,7 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
 /// A cell without the apostrophe that keeps spreadsheets from taking it for a formula.
 fn plain(cell: &str) -> String {
     match cell.strip_prefix('\'') {
-        Some(text) if text.trim_start_matches('\'').starts_with(['=', '+', '-', '@']) => text.to_owned(),
+        Some(text) if is_formula(text) => text.to_owned(),
         _ => cell.to_owned(),
     }
 }

@@ -1,0 +1,49 @@
+//! CSV and TSV.
+
+use super::Report;
+use crate::report::{Cell, Row};
+
+/// What no cell of text begins with, not even behind white space.
+const FORMULAS: [char; 4] = ['=', '+', '-', '@'];
+
+/// Parsed by the `csv` crate it has a row for each, with what stands in the row; an apostrophe stands before
+/// what would be a formula, and before nothing else.
+pub(super) fn check(sheet: &str, delimiter: u8, report: &Report) {
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(sheet.as_bytes());
+    let records: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let (head, records) = records.split_first().expect("a header");
+    assert_eq!(records.len(), report.rows.len());
+    let columns = &report.columns;
+    for (found, column) in head.iter().zip(columns.iter()) {
+        text(found, columns.name(column));
+    }
+    for (record, row) in records.iter().zip(&report.rows) {
+        assert_eq!(record.len(), columns.iter().count());
+        for (found, column) in record.iter().zip(columns.iter()) {
+            match row.cell(column) {
+                Cell::Absent => assert_eq!(found, ""),
+                Cell::Text(written) => text(found, &written),
+                Cell::Number(number) => assert_eq!(found.parse(), Ok(number)),
+                Cell::Signed(number) => assert_eq!(found.parse(), Ok(number)),
+                Cell::Flag(flag) => assert_eq!(found.parse(), Ok(flag)),
+            }
+        }
+    }
+}
+
+fn text(found: &str, written: &str) {
+    assert!(!found.trim_start().starts_with(FORMULAS), "{found:?} is a formula");
+    let hidden = written.trim_start_matches(|c: char| c == '\'' || c.is_whitespace());
+    let apostrophe = if hidden.starts_with(FORMULAS) { "'" } else { "" };
+    assert_eq!(found, format!("{apostrophe}{written}"));
+}
+
+/// A sheet does not tell text of no length from none.
+pub(super) fn without_empty_text(row: &mut Row) {
+    row.error = row.error.take().filter(|text| !text.is_empty());
+    row.exchange = row.exchange.take().filter(|text| !text.is_empty());
+    for text in &mut row.carried {
+        *text = text.take().filter(|text| !text.is_empty());
+    }
+}
