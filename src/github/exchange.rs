@@ -5,6 +5,7 @@
 //! first login and how many more it asks for: `graphql/torvalds+99.json`. Logins have no case, so
 //! paths are in lower case. Neither the request's headers nor its token are kept.
 
+mod asked;
 mod queries;
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::{fs, io};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use crate::report::Via;
 use crate::text::visible;
 
+pub(crate) use self::asked::Asked;
 pub(super) use self::queries::NOT_RECORDED;
 use self::queries::{Answers, Posted};
 
@@ -99,50 +101,6 @@ pub(crate) struct Exchanges {
     begun: AtomicBool,
     /// The file with the last answer for each login, by the API that gave it.
     files: Mutex<HashMap<(Via, String), Box<str>>>,
-}
-
-/// A request that is recorded or answered.
-pub(crate) struct Asked {
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) body: Bytes,
-}
-
-impl Asked {
-    /// The path of its file, below the folder and without the ending.
-    fn stem(&self) -> PathBuf {
-        let mut path = PathBuf::new();
-        // Our routes are made of logins and fixed words, but a path must not climb out of the folder
-        // whatever they become.
-        for part in self.uri.path().split('/').filter(|part| !matches!(*part, "" | "." | "..")) {
-            path.push(part.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]"));
-        }
-        if let Some(query) = self.uri.query() {
-            // Pages of a list: repos/page=2 and so on.
-            path.push(query.to_ascii_lowercase().replace(['/', '\\', ':'], "-"));
-        }
-        if let Some(posted) = self.posted() {
-            path.push(posted.name().replace(['/', '\\', ':'], "-"));
-        }
-        path
-    }
-
-    fn posted(&self) -> Option<Posted> {
-        (self.method == Method::POST).then(|| Posted::parse(&self.body)).flatten()
-    }
-
-    /// The login whose account is asked for, by REST.
-    fn login(&self) -> Option<String> {
-        let mut parts = self.uri.path().rsplit('/');
-        let login = parts.next().filter(|login| !login.is_empty())?;
-        (parts.next() == Some("users"))
-            .then(|| login.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]"))
-    }
-
-    /// `GET /users/torvalds`
-    fn line(&self) -> String {
-        format!("{} {}", self.method, self.uri.path_and_query().map_or("/", |path| path.as_str()))
-    }
 }
 
 impl Exchanges {
