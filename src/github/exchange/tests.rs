@@ -1,3 +1,5 @@
+use http::{Method, Uri};
+
 use super::*;
 
 #[test]
