@@ -91,7 +91,11 @@ impl Client {
     /// Call it inside a tokio runtime: octocrab's worker is started there, and ends with it.
     ///
     /// # Errors
-    /// Where the settings of the system (its proxies, its certificates) cannot be used.
+    /// Where the settings of the system (its proxies, its certificates) cannot be used; where there are no
+    /// jobs; where a token would go to another machine in the clear.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
         let build_error = |error: &(dyn std::error::Error + 'static)| {
             // The innermost cause says what is wrong.
@@ -106,13 +110,20 @@ impl Client {
             };
             BuildError(format!("{reason}{given}"))
         };
+        let Settings { jobs, batch, api, .. } = &settings;
+        let replayed = matches!(settings.source, Source::Replay(_));
+        if *jobs == 0 || *batch == Some(0) {
+            return Err(BuildError("nothing is asked by no jobs, or in queries for nobody".into()));
+        }
+        if settings.credentials.is_some() && !replayed && !api.is_safe_for_tokens() {
+            return Err(BuildError(format!("{api} is plain http: the token would be readable on the way")));
+        }
         let network = Network {
             origin: settings.api.origin().to_owned(),
             local: settings.api.is_on_this_machine(),
             timeout: settings.timeout,
             authorities: settings.authorities.clone(),
         };
-        let replayed = matches!(settings.source, Source::Replay(_));
         let session = Session::new(settings.credentials.clone().filter(|_| !replayed));
         let exchanges = match &settings.source {
             Source::Network => None,
@@ -275,3 +286,30 @@ impl Client {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the network: {0}")]
 pub struct BuildError(String);
+
+#[cfg(test)]
+mod tests {
+    use super::api::Api;
+    use super::*;
+
+    #[tokio::test]
+    async fn settings_that_would_hang_or_leak_are_refused() {
+        let refused = |settings| Client::new(settings).err().map(|error| error.to_string());
+        assert_eq!(refused(Settings::default()), None);
+        for settings in
+            [Settings { jobs: 0, ..Settings::default() }, Settings { batch: Some(0), ..Settings::default() }]
+        {
+            assert!(refused(settings).is_some_and(|told| told.contains("no jobs")));
+        }
+        let token = || Some(Credentials::Token(auth::Token::new("ghp_sample", "GH_TOKEN").unwrap()));
+        for (url, safe) in [
+            ("http://git.example.com", false),
+            ("https://git.example.com", true),
+            ("http://127.0.0.1:1", true),
+        ] {
+            let api = Api::parse(url).unwrap();
+            let told = refused(Settings { api, credentials: token(), ..Settings::default() });
+            assert_eq!(told.is_none(), safe, "{told:?}");
+        }
+    }
+}

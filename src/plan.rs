@@ -185,11 +185,11 @@ impl Plan {
 
 /// How long the hourly budget makes the last of `needed` wait.
 fn hourly_wait(needed: u64, budget: Budget, now: Timestamp) -> u64 {
-    let Some(beyond) = needed.checked_sub(budget.remaining + 1) else {
+    let Some(beyond) = needed.checked_sub(budget.remaining.saturating_add(1)) else {
         return 0;
     };
-    let until_reset = u64::try_from(budget.reset - now.as_second()).unwrap_or(0);
-    until_reset + beyond / budget.limit.max(1) * 3600
+    let until_reset = u64::try_from(budget.reset.saturating_sub(now.as_second())).unwrap_or(0);
+    until_reset.saturating_add((beyond / budget.limit.max(1)).saturating_mul(3600))
 }
 
 #[cfg(test)]
@@ -219,6 +219,12 @@ mod tests {
         assert_eq!(wait(0, 0, 900, 5000), (0, None));
         assert_eq!(wait(0, 0, 1801, 5000), (120, Some("the secondary limit of 900 requests a minute")));
         assert_eq!(wait(0, 0, 5001, 5000), (600, requests));
+        let hostile = Budget { limit: 0, remaining: u64::MAX, reset: i64::MIN };
+        assert_eq!(hourly_wait(1, hostile, Timestamp::MAX), 0);
+        assert_eq!(
+            hourly_wait(u64::MAX, Budget { remaining: 0, reset: i64::MAX, ..hostile }, Timestamp::MIN),
+            u64::MAX
+        );
         assert_eq!(wait(100, 100, 5_500, 5000), (600, requests), "a second count costs the other budget");
     }
 }

@@ -193,7 +193,7 @@ impl Roster {
         let more = self.lists.len() - self.files.len() - usize::from(self.listed > 0);
         let lines: u64 = self.files.iter().map(|path| text::count_lines(path).unwrap_or(0)).sum();
         let all = lines + self.listed + (self.typed.len() + more) as u64;
-        Some(self.shard.map_or(all, |shard| all / u64::from(shard.of)))
+        Some(self.shard.map_or(all, |shard| all / u64::from(shard.of.max(1))))
     }
 
     /// The logins, each once whatever its case, in the order in which they were named first.

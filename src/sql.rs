@@ -284,8 +284,9 @@ mod tests {
             "postgres://db.example.com:5432/staff postgres://db.example.com:5432/staff"
         );
         assert_eq!(address("sqlite:staff.db").unwrap(), "sqlite:staff.db sqlite:staff.db");
-        assert_eq!(address("postgres://me:p?w@h/d").unwrap(), "postgres://h/d postgres://h/d");
+        assert_eq!(address("postgres://me:p?w@h/d").unwrap(), "postgres://… postgres://…");
         assert_eq!(without_password("--save=postgresql://me:pw@h/d"), "--save=postgresql://h/d");
+        assert_eq!(without_password("postgres://h/d?user=me&password=p@ss"), "postgres://…");
         assert_eq!(without_password("mysql://me:pw@h/d"), "mysql://h/d");
         assert_eq!(without_password("postgres:me:pw@h/d"), "postgres:h/d");
         assert_eq!(without_password("JDBC:Postgres://me:pw@h/d"), "JDBC:Postgres://h/d");

@@ -138,6 +138,10 @@ pub fn without_password(text: &str) -> String {
         return visible(&format!("{scheme}{between}{host}{path}")).into_owned();
     }
     // A password may hold anything: what stands before the last @ is dropped first.
+    if rest.split_once('?').is_some_and(|(_, parameters)| parameters.contains('@')) {
+        // Nobody knows where it begins.
+        return format!("{}{between}…", visible(scheme));
+    }
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
     visible(&format!("{scheme}{between}{rest}")).into_owned()

@@ -127,13 +127,8 @@ pub enum ConfigError {
         reason: String,
     },
     /// A variable that is to hold the number of an app or an installation.
-    #[error("{variable} is {text:?}: it has to be a whole number")]
-    NotAnId {
-        /// The variable.
-        variable: &'static str,
-        /// What it holds.
-        text: String,
-    },
+    #[error("{0} holds no whole number")]
+    NotAnId(&'static str),
     /// A part of what an app needs.
     #[error("{0} needs {1} too")]
     HalfAnApp(&'static str, &'static str),

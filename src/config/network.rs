@@ -9,6 +9,7 @@ use crate::cli::Way;
 use crate::github::api::Api;
 use crate::github::transport;
 use crate::report::Via;
+use crate::text::{visible, without_password};
 
 const GITHUB: &str = "github.com";
 
@@ -20,7 +21,8 @@ pub(super) fn api(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Api, ConfigError> {
     if let Some(url) = url {
-        return Api::parse(url).map_err(|reason| ConfigError::NotAnApi { url: url.into(), reason });
+        return Api::parse(url)
+            .map_err(|reason| ConfigError::NotAnApi { url: without_password(url), reason });
     }
     // Who plays a recording of github.com's back may well have another host for everyday use.
     let fits = match source {
@@ -33,14 +35,14 @@ pub(super) fn api(
         None => Ok(Api::default()),
         // One letter off: that is hardly anybody's server.
         Some((host, from)) if strsim::damerau_levenshtein(&host.trim().to_ascii_lowercase(), GITHUB) == 1 => {
-            Err(ConfigError::MistypedHost {
-                host: crate::text::visible(&host).into_owned(),
-                from,
-                meant: GITHUB,
-            })
+            Err(ConfigError::MistypedHost { host: visible(&host).into_owned(), from, meant: GITHUB })
         }
         Some((host, from)) => {
-            Api::of_host(&host).map_err(|reason| ConfigError::NotAHost { host, from, reason })
+            Api::of_host(&host).map_err(|reason| {
+                // What stands before an @ may be a token.
+                let host = visible(host.rsplit('@').next().unwrap_or_default()).into_owned();
+                ConfigError::NotAHost { host, from, reason }
+            })
         }
     }
 }

@@ -50,6 +50,15 @@ fn wrong_flags_are_refused_with_a_way_out() {
     assert_eq!(refused("a -o x.csv -o ./x.csv"), "./x.csv is given as an output twice");
     assert_eq!(refused("a --replay nowhere"), "cannot replay nowhere: there is no such folder");
     assert!(refused("a --api-url git.example.com").starts_with("cannot use the address \"git.example.com\""));
+    // What stands before an @ may be a token.
+    for arguments in
+        ["a --api-url https://me:ghp_s3cret@git.example.com", "a --host me:ghp_s3cret@git.example.com"]
+    {
+        let told = refused(arguments);
+        assert!(told.contains("git.example.com") && !told.contains("s3cret"), "{told}");
+    }
+    let told = config("a", &[("GHREPOS_APP_ID", "s3cret")]).unwrap_err();
+    assert_eq!(told, "GHREPOS_APP_ID holds no whole number");
     for arguments in ["a -j 0", "a -j 101", "a --retries -1", "a --timeout 0s", "a --record x --replay src"] {
         assert!(refused(arguments).starts_with("error: "), "{arguments}");
     }

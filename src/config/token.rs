@@ -49,9 +49,7 @@ pub(super) fn credentials(
 
 fn app(flags: AppFlags, set: &dyn Fn(&str) -> Option<String>) -> Result<Option<App>, ConfigError> {
     let number = |flag: Option<u64>, variable: &'static str| match (flag, set(variable)) {
-        (None, Some(text)) => {
-            text.trim().parse().map(Some).map_err(|_| ConfigError::NotAnId { variable, text })
-        }
+        (None, Some(text)) => text.trim().parse().map(Some).map_err(|_| ConfigError::NotAnId(variable)),
         (flag, _) => Ok(flag),
     };
     let id = number(flags.id, "GHREPOS_APP_ID")?;

@@ -119,10 +119,23 @@ impl Api {
         }
     }
 
-    /// The route that a whole address leads to, where it is one of this API.
+    /// The route that a whole address leads to, where it is one of this API, and of no neighbour behind
+    /// the same gateway.
     #[must_use]
     pub fn route<'a>(&self, url: &'a str) -> Option<&'a str> {
-        url.strip_prefix(&self.origin).filter(|route| route.starts_with('/'))
+        let route = url.strip_prefix(&self.origin)?;
+        let below = route.strip_prefix(&self.rest)?;
+        let path = below.split(['?', '#']).next().unwrap_or_default();
+        // What would be taken for a step up, and how else that can be spelled.
+        let climbs = |part: &str| part.to_ascii_lowercase().replace("%2e", ".").trim_matches('.').is_empty();
+        let plain =
+            !path.contains('\\') && !path.split('/').skip(1).any(|part| !part.is_empty() && climbs(part));
+        (path.starts_with('/') && plain).then_some(route)
+    }
+
+    /// Whether a route is that of the REST API's `path`.
+    pub(super) fn is(&self, route: &str, path: &str) -> bool {
+        route.strip_suffix(path) == Some(&self.rest)
     }
 
     /// Whether these are the routes of an Enterprise Server.
@@ -182,6 +195,14 @@ mod tests {
         assert_eq!(test.route("http://127.0.0.1:8099/users/a/repos?page=2"), Some("/users/a/repos?page=2"));
         assert_eq!(test.route("http://127.0.0.1:80991/x"), None);
         assert_eq!(test.route("https://elsewhere/x"), None);
+        let gateway = Api::parse("http://gateway/github").unwrap();
+        assert_eq!(gateway.route("http://gateway/github/users/a?b=../c"), Some("/github/users/a?b=../c"));
+        for neighbour in
+            ["admin", "githubs/x", "github", "github/../admin", "github/%2E%2e/admin", "github/.\\../admin"]
+        {
+            assert_eq!(gateway.route(&format!("http://gateway/{neighbour}")), None, "{neighbour}");
+        }
+        assert!(gateway.is("/github/user", "/user") && !gateway.is("/github/users/user", "/user"));
         assert_eq!(enterprise.to_string(), "https://git.example.com/api/v3");
     }
 

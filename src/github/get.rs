@@ -47,9 +47,10 @@ impl Client {
         read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError> + Send + 'static,
     ) -> Result<T, Failure> {
         let governor = &self.shared.governor;
-        let price = u64::from(!route.ends_with(RATE_LIMIT));
+        let api = &self.shared.settings.api;
+        let price = u64::from(!api.is(&route, RATE_LIMIT));
         let mut permit = governor.admit(Resource::Core, price, newcomer).await.map_err(Failure::unsent)?;
-        if self.shared.settings.via == Via::Rest && !route.ends_with(USER) {
+        if self.shared.settings.via == Via::Rest && !api.is(&route, USER) {
             governor.spend(price).map_err(Failure::unsent)?;
         }
         let shared = Arc::clone(&self.shared);

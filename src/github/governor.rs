@@ -196,21 +196,21 @@ impl Governor {
     pub(super) fn spend(&self, price: u64) -> Result<(), Stop> {
         let mut state = self.state();
         if let Some(budget) = self.budget
-            && state.spent + price > budget
+            && state.spent.saturating_add(price) > budget
         {
             drop(state);
             let stop = Stop::Spent(budget);
             self.end(stop.clone());
             return Err(self.stop().unwrap_or(stop));
         }
-        state.spent += price;
+        state.spent = state.spent.saturating_add(price);
         Ok(())
     }
 
     /// Puts right what was taken, once GitHub has told the price.
     pub(super) fn put_right(&self, taken: u64, price: u64) {
         let mut state = self.state();
-        state.spent = (state.spent + price).saturating_sub(taken);
+        state.spent = state.spent.saturating_add(price).saturating_sub(taken);
     }
 
     /// Requests of the REST API in an hour and those that are left, where an answer has told.

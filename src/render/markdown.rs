@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::headings::{heading, is_number, kind, middle, outcome};
 use super::{Meta, Output, Renderer};
 use crate::report::{self, Column, Columns, Groups, Row, Summary};
-use crate::text::{counted, duration, on_a_line, signed, thousands, visible};
+use crate::text::{counted, on_a_line, signed, thousands, visible};
 
 /// Bytes of the tables. All of it has to stay below the 1 MiB that a job's summary may have.
 const COUNTED: usize = 700_000;
@@ -143,17 +143,7 @@ impl Markdown {
         let mut said =
             vec![escaped(&self.meta.generator), self.meta.started.strftime("%Y-%m-%d %H:%M UTC").to_string()];
         said.extend(self.meta.api.as_deref().map(escaped));
-        if let Some(requests) = summary.requests {
-            let mut spent = counted(requests, "request", "requests");
-            if let Some(points) = summary.points.filter(|points| *points > 0) {
-                let _ = write!(spent, " for {}", counted(points, "point", "points"));
-            }
-            let took = summary.seconds.and_then(|took| std::time::Duration::try_from_secs_f64(took).ok());
-            if let Some(took) = took {
-                let _ = write!(spent, " in {}", duration(took));
-            }
-            said.push(spent);
-        }
+        said.extend(summary.spent());
         said.join(" · ")
     }
 }

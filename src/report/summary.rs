@@ -107,6 +107,22 @@ impl Summary {
 }
 
 /// The line on standard error at the end of a run.
+impl Summary {
+    /// `4 requests for 3 points in 2s`, as far as it is known.
+    pub(crate) fn spent(&self) -> Option<String> {
+        let mut spent = counted(self.requests?, "request", "requests");
+        if let Some(points) = self.points.filter(|points| *points > 0) {
+            spent += &format!(" for {}", counted(points, "point", "points"));
+        }
+        // A report that was read may claim anything.
+        let took = self.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+        if let Some(took) = took {
+            spent += &format!(" in {}", text::duration(took));
+        }
+        Some(spent)
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&counted(self.asked, "login", "logins"))?;
@@ -126,19 +142,24 @@ impl fmt::Display for Summary {
         if let Some(drift) = &self.drift {
             write!(f, " {drift}.")?;
         }
-        let Some(requests) = self.requests else { return Ok(()) };
-        write!(f, " {}", counted(requests, "request", "requests"))?;
-        if let Some(points) = self.points.filter(|points| *points > 0) {
-            write!(f, " for {}", counted(points, "point", "points"))?;
+        match self.spent() {
+            Some(spent) => write!(f, " {spent}."),
+            None => Ok(()),
         }
-        let seconds = std::time::Duration::from_secs_f64(self.seconds.unwrap_or_default().max(0.0));
-        write!(f, " in {}.", text::duration(seconds))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_report_claims_to_have_taken_is_no_reason_to_fall_over() {
+        for seconds in [1e300, f64::NAN, -1.0, f64::INFINITY] {
+            let summary = Summary { requests: Some(1), seconds: Some(seconds), ..Summary::default() };
+            assert!(summary.to_string().ends_with(" 1 request."), "{summary}");
+        }
+    }
 
     #[test]
     fn the_summary_says_what_became_of_every_login() {

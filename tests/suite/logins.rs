@@ -4,6 +4,17 @@ use crate::fake::Fake;
 use crate::program::{Program, file, path, users};
 
 #[test]
+fn logins_that_are_called_like_our_own_routes_are_paid_for_like_all_others() {
+    let fake = Fake::well_behaved();
+    let run = Program::asking(
+        &fake,
+        &["user", "rate_limit", "a", "--api", "rest", "--max-points", "1", "-F", "ndjson"],
+    )
+    .run();
+    assert_eq!((run.status, fake.requests()), (5, 1), "{}", run.stderr);
+}
+
+#[test]
 fn what_is_no_login_is_a_row_and_never_a_request() {
     let fake = Fake::well_behaved();
     let forty = "x".repeat(40);

@@ -97,7 +97,11 @@ impl Governor {
                 let mut state = self.state();
                 let rounds = state.health.unconnected.add(started);
                 // A host that has answered before gets the benefit of the doubt.
-                let most = if state.health.answered { MAX_ROUNDS } else { MAX_ROUNDS.min(self.retries + 1) };
+                let most = if state.health.answered {
+                    MAX_ROUNDS
+                } else {
+                    MAX_ROUNDS.min(self.retries.saturating_add(1))
+                };
                 drop(state);
                 if rounds >= most {
                     self.end(Stop::OutOfReach(error.to_string()));
@@ -132,7 +136,7 @@ impl Governor {
         }
         let mut state = self.state();
         let rounds = state.health.refusals.add(started);
-        if rounds > MAX_ROUNDS.max(self.retries + 1) {
+        if rounds > MAX_ROUNDS.max(self.retries.saturating_add(1)) {
             drop(state);
             return self.end(Stop::RefusedAgain(rounds - 1));
         }
