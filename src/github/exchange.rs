@@ -7,12 +7,13 @@
 
 mod asked;
 mod queries;
+pub(crate) mod shelf;
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::{fs, io};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -142,19 +143,16 @@ impl Exchanges {
             queries::clear(path.parent().unwrap_or(&self.folder));
         }
         let written = || {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent)?;
-            }
             if number == 1 {
                 // Later answers of an earlier recording would be played after ours.
                 let mut stale = 2;
-                while fs::remove_file(self.file(asked, stale)).is_ok() {
+                while shelf::remove(&self.file(asked, stale), is_exchange) {
                     stale += 1;
                 }
             }
             let mut json = serde_json::to_vec_pretty(&exchange)?;
             json.push(b'\n');
-            fs::write(&path, json)
+            shelf::put(&self.folder, &path, &json, is_exchange)
         };
         written().map_err(|cause| NotKept { path: path.clone(), cause })?;
         match (&exchange.query, asked.login()) {
@@ -210,7 +208,7 @@ impl Exchanges {
         };
         let (_, number) = self.next(asked);
         let mut latest = (1..=number).rev().map(|number| self.file(asked, number));
-        let found = latest.find_map(|path| fs::read(&path).ok().map(|json| (path, json)));
+        let found = latest.find_map(|path| shelf::read(&path).ok().map(|json| (path, json)));
         let (path, json) = found.ok_or_else(|| not_recorded(None))?;
         if let Some(login) = asked.login() {
             self.note(Via::Rest, login, &path);
@@ -248,6 +246,10 @@ impl Exchanges {
         path.as_mut_os_string().push(format!("{number}.json"));
         path
     }
+}
+
+fn is_exchange(json: &[u8]) -> bool {
+    serde_json::from_slice::<Exchange>(json).is_ok()
 }
 
 fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, String)> {

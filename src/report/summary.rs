@@ -110,16 +110,13 @@ impl Summary {
 impl Summary {
     /// `4 requests for 3 points in 2s`, as far as it is known.
     pub(crate) fn spent(&self) -> Option<String> {
-        let mut spent = counted(self.requests?, "request", "requests");
-        if let Some(points) = self.points.filter(|points| *points > 0) {
-            spent += &format!(" for {}", counted(points, "point", "points"));
-        }
+        let requests = counted(self.requests?, "request", "requests");
+        let points = self.points.filter(|points| *points > 0);
+        let points = points.map(|points| format!(" for {}", counted(points, "point", "points")));
         // A report that was read may claim anything.
         let took = self.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
-        if let Some(took) = took {
-            spent += &format!(" in {}", text::duration(took));
-        }
-        Some(spent)
+        let took = took.map(|took| format!(" in {}", text::duration(took)));
+        Some(requests + &points.unwrap_or_default() + &took.unwrap_or_default())
     }
 }
 

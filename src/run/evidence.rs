@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::github::exchange::MANIFEST;
+use crate::github::exchange::{MANIFEST, shelf};
 use crate::github::transport::Source;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
-use crate::report::{Row, Summary, Whose};
+use crate::report::{Row, Status, Summary, Whose};
 
 /// What is known of a recorded run.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ impl Evidence {
     }
 
     fn read(folder: &Path) -> Option<Self> {
-        let manifest: Manifest = serde_json::from_slice(&fs::read(folder.join(MANIFEST)).ok()?).ok()?;
+        let manifest: Manifest = serde_json::from_slice(&shelf::read(&folder.join(MANIFEST)).ok()?).ok()?;
         let rows =
             manifest.unanswered.iter().filter_map(|row| Row::parse(row.to_string().as_bytes(), &[]).ok());
         let unanswered = rows.map(|row| (row.key(), row)).collect();
@@ -91,7 +91,9 @@ impl Evidence {
         self.hash = self.hash.wrapping_add(stable_hash(&row.key()).into());
         if self.records {
             // What GitHub has answered is in an exchange; of what broke off there may be none.
-            if row.via.is_none() && row.error.is_some() {
+            if row.status == Status::Invalid {
+                // It is one again when it is played back.
+            } else if row.via.is_none() && row.error.is_some() {
                 self.manifest.unanswered.push(row_as_json(row));
             } else if row.attempts > 1 {
                 self.manifest.attempts.insert(row.key().into(), row.attempts);
@@ -128,6 +130,7 @@ impl Evidence {
         fs::create_dir_all(folder)?;
         let mut json = serde_json::to_vec_pretty(&manifest)?;
         json.push(b'\n');
-        fs::write(folder.join(MANIFEST), json)
+        let is_ours = |json: &[u8]| serde_json::from_slice::<Manifest>(json).is_ok();
+        shelf::put(folder, &folder.join(MANIFEST), &json, is_ours)
     }
 }

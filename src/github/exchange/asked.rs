@@ -21,14 +21,14 @@ impl Asked {
         // Our routes are made of logins and fixed words, but a path must not climb out of the folder
         // whatever they become.
         for part in self.uri.path().split('/').filter(|part| !matches!(*part, "" | "." | "..")) {
-            path.push(part.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]"));
+            path.push(harmless(&part.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]")));
         }
         if let Some(query) = self.uri.query() {
             // Pages of a list: repos/page=2 and so on.
-            path.push(query.to_ascii_lowercase().replace(['/', '\\', ':'], "-"));
+            path.push(harmless(&query.to_ascii_lowercase()));
         }
         if let Some(posted) = self.posted() {
-            path.push(posted.name().replace(['/', '\\', ':'], "-"));
+            path.push(harmless(&posted.name()));
         }
         path
     }
@@ -49,4 +49,10 @@ impl Asked {
     pub(super) fn line(&self) -> String {
         format!("{} {}", self.method, self.uri.path_and_query().map_or("/", |path| path.as_str()))
     }
+}
+
+/// A part of a path that is one everywhere: no separator, no drive, nothing that only one system forbids.
+fn harmless(part: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "._=&+@[]-".contains(c);
+    part.chars().map(|c| if harmless(c) { c } else { '-' }).collect()
 }

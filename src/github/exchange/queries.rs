@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Exchange;
+use super::{Exchange, shelf};
 
 /// The type of the error that stands for a login that was not recorded.
 pub(in crate::github) const NOT_RECORDED: &str = "NOT_RECORDED";
@@ -47,10 +47,9 @@ impl Posted {
 /// Takes the recorded queries out of a folder, and nothing else.
 pub(super) fn clear(folder: &Path) {
     for file in fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path()) {
-        let exchange = fs::read(&file).ok().and_then(|json| serde_json::from_slice::<Exchange>(&json).ok());
-        if exchange.is_some_and(|exchange| exchange.query.is_some()) {
-            let _ = fs::remove_file(file);
-        }
+        shelf::remove(&file, |json| {
+            serde_json::from_slice::<Exchange>(json).is_ok_and(|exchange| exchange.query.is_some())
+        });
     }
 }
 
@@ -88,7 +87,7 @@ impl Answers {
         let mut answers = Self::default();
         for file in files {
             let exchange =
-                fs::read(&file).ok().and_then(|json| serde_json::from_slice::<Exchange>(&json).ok());
+                shelf::read(&file).ok().and_then(|json| serde_json::from_slice::<Exchange>(&json).ok());
             let Some((posted, body)) =
                 exchange.and_then(|exchange| Some((exchange.posted()?, exchange.body?)))
             else {

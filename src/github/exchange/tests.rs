@@ -1,3 +1,5 @@
+use std::fs;
+
 use http::{Method, Uri};
 
 use super::*;
