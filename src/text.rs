@@ -98,13 +98,14 @@ fn joins(c: Option<char>) -> bool {
     c.is_some_and(|c| !c.is_ascii() && !is_invisible(c))
 }
 
-/// Control characters (C0, DEL, C1), line and paragraph separators, and everything that changes the
-/// direction of writing or takes no room.
+/// Control characters (C0, DEL, C1), line and paragraph separators, everything that changes the
+/// direction of writing or takes no room, and the code points that are no characters and that no page may hold.
 fn is_invisible(c: char) -> bool {
     c.is_control()
+        || u32::from(c) & 0xfffe == 0xfffe
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            | '\u{2060}'..='\u{2069}' | '\u{fdd0}'..='\u{fdef}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// An address without the name and password in it, and, where it is a database's, without its parameters;
@@ -223,6 +224,7 @@ mod tests {
         assert_eq!(visible("日本語 naïve"), "日本語 naïve");
         assert_eq!(visible("a\r\n\t\u{7f}\u{9b}b"), "a\\r\\n\\t\\u{7f}\\u{9b}b");
         assert_eq!(visible("\u{202e}evil"), "\\u{202e}evil");
+        assert_eq!(visible("\u{fdd0}\u{ffff}\u{1fffe}"), "\\u{fdd0}\\u{ffff}\\u{1fffe}");
         assert_eq!(kept("می\u{200c}خواهم 👩\u{200d}🚀"), "می\u{200c}خواهم 👩\u{200d}🚀");
         assert_eq!(kept("tor\u{200d}valds \u{200d}\u{200c}"), "tor\\u{200d}valds \\u{200d}\\u{200c}");
         assert_eq!(visible(&"x".repeat(600)).chars().count(), 501);

@@ -1,7 +1,7 @@
 //! Numbers and texts, taken from bytes: the same bytes are always the same.
 
 /// Texts that mean something to somebody who reads a report.
-const TELLING: [&str; 32] = [
+const TELLING: [&str; 33] = [
     "=1+1",
     "+1",
     "-1",
@@ -33,6 +33,7 @@ const TELLING: [&str; 32] = [
     "\u{200d}",
     "👩\u{200d}🚀",
     "\u{feff}",
+    "\u{ffff}",
     "\0",
 ];
 
