@@ -17,6 +17,7 @@ pub mod governor;
 pub mod graphql;
 pub mod members;
 mod persist;
+mod redact;
 pub mod refusal;
 pub mod rest;
 mod session;

@@ -159,9 +159,12 @@ impl Exchanges {
         asked: &Asked,
         head: &http::response::Parts,
         body: &Bytes,
-        redact: impl Fn(&str) -> String,
+        redact: impl Fn(&[u8]) -> Vec<u8>,
     ) -> Result<(), NotKept> {
-        let text = redact(&String::from_utf8_lossy(body));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(&redact(bytes)).into_owned();
+        let headers =
+            kept(&head.headers).map(|(name, value)| (name.to_owned(), text(value).into())).collect();
+        let text = text(body);
         let json = serde_json::from_str(&text).ok();
         let posted = asked.posted();
         let exchange = Exchange {
@@ -169,9 +172,7 @@ impl Exchanges {
             query: posted.as_ref().map(|posted| posted.query.clone()),
             variables: posted.map(|posted| posted.variables),
             status: head.status.as_u16(),
-            headers: kept(&head.headers)
-                .map(|(name, value)| (name.to_owned(), Value::from(redact(&value))))
-                .collect(),
+            headers,
             text: json.is_none().then_some(text),
             body: json,
         };
@@ -290,9 +291,6 @@ impl Exchanges {
     }
 }
 
-fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, String)> {
-    KEPT.iter().filter_map(|name| {
-        let value = headers.get(*name)?;
-        Some((*name, String::from_utf8_lossy(value.as_bytes()).into_owned()))
-    })
+fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, &[u8])> {
+    KEPT.iter().filter_map(|name| Some((*name, headers.get(*name)?.as_bytes())))
 }

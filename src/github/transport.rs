@@ -183,7 +183,7 @@ impl Service<Request<OctoBody>> for Transport {
                     let asked = asked.await;
                     // A token is no evidence of anything, and nobody shall find it in a folder.
                     if !asked.uri.path().ends_with("/access_tokens") {
-                        exchanges.keep(&asked, &head, &body, |text| secrets.redact_json(text))?;
+                        exchanges.keep(&asked, &head, &body, |bytes| secrets.redact(bytes).into_owned())?;
                     }
                     // What was true of the body on its way need not be true of it now.
                     head.headers.remove(CONTENT_LENGTH);
