@@ -6,10 +6,17 @@ use super::Client;
 use super::batch::StreamGuard;
 use super::error::LookupError;
 use super::governor::Newcomer;
+use super::pages::{Pages, Wrong};
 use super::persist::{Failure, Tries};
 use super::rest::{self, Account};
 use crate::login::Login;
 use crate::report::{Breakdown, Via};
+
+const REPOSITORIES: Wrong = Wrong {
+    elsewhere: "a list of repositories that goes on elsewhere",
+    circle: "a list of repositories that goes in a circle",
+    endless: "a list of repositories without an end",
+};
 
 /// What became of asking for one account.
 #[derive(Clone, Debug)]
@@ -108,22 +115,19 @@ impl Client {
         public_repos: u64,
     ) -> Result<Breakdown, LookupError> {
         let api = &self.shared.settings.api;
-        let mut next = (public_repos > 0).then(|| api.rest(&rest::repositories(login)));
+        let first = api.rest(&rest::repositories(login));
+        let mut pages = Pages::from(&first, api, REPOSITORIES);
+        let mut next = (public_repos > 0).then_some(first);
         let (mut forks, mut archived, mut listed) = (0, 0, 0);
         while let Some(route) = next {
             let page = self.get(tries, None, route, rest::page).await?;
-            listed += page.repositories;
+            listed += page.repositories as u64;
             forks += page.forks;
             archived += page.archived;
-            // A chain of pages that has no end, or leads elsewhere, is not followed.
-            if page.next.is_some() && (page.repositories == 0 || listed > public_repos.saturating_add(100)) {
-                return Err(LookupError::Malformed("a list of repositories without an end"));
+            if page.next.is_some() && listed > public_repos.saturating_add(100) {
+                return Err(LookupError::Malformed(REPOSITORIES.endless));
             }
-            let elsewhere = || LookupError::Malformed("a list of repositories that goes on elsewhere");
-            next = match page.next {
-                Some(url) => Some(api.route(&url).ok_or_else(elsewhere)?.to_owned()),
-                None => None,
-            };
+            next = pages.next(page.repositories, page.next.as_deref())?;
         }
         Ok(Breakdown { sources: public_repos.saturating_sub(forks), forks, archived })
     }
