@@ -2,13 +2,13 @@
 //! beside it.
 
 use http::HeaderMap;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::error::LookupError;
 use super::super::exchange::{NOT_RECORDED, NotRecorded};
+use super::super::few::Few;
 use super::super::refusal::sso_address;
 use super::super::rest::{self, Account, Text};
 use crate::login::Login;
@@ -17,7 +17,7 @@ use crate::text::visible;
 
 /// Reads an envelope. Owners that make no sense are rare: only where there is one they are read one by
 /// one, which takes half as long again.
-pub(super) fn read(body: &[u8]) -> serde_json::Result<(Option<Data<'_>>, Option<Vec<Value>>)> {
+pub(super) fn read(body: &[u8]) -> serde_json::Result<(Option<Data<'_>>, Option<Few<&RawValue>>)> {
     if let Ok(Envelope { data, errors }) = rest::json::<Envelope<'_, false>>(body) {
         return Ok((data.map(|Aliases(data)| data), errors));
     }
@@ -29,7 +29,7 @@ pub(super) fn read(body: &[u8]) -> serde_json::Result<(Option<Data<'_>>, Option<
 struct Envelope<'a, const ONE_BY_ONE: bool> {
     #[serde(borrow)]
     data: Option<Aliases<'a, ONE_BY_ONE>>,
-    errors: Option<Vec<Value>>,
+    errors: Option<Few<&'a RawValue>>,
 }
 
 /// `data`: the limit, and an owner for each alias. An alias that is not there at all is told from one
@@ -56,7 +56,7 @@ impl<'de: 'a, 'a, const ONE_BY_ONE: bool> Deserialize<'de> for Aliases<'a, ONE_B
                 let mut data = Data::default();
                 while let Some(key) = map.next_key::<Text<'de>>()? {
                     if key.0 == "rateLimit" {
-                        data.cost = map.next_value::<Value>()?.get("cost").and_then(Value::as_u64);
+                        data.cost = read_as(map.next_value()?).and_then(|Price { cost }| cost);
                     } else if let Some(at) = alias(&key.0) {
                         if data.owners.len() <= at {
                             data.owners.resize_with(at + 1, Slot::default);
@@ -147,44 +147,122 @@ impl Owner<'_> {
     }
 }
 
+/// What GitHub takes for a query.
+#[derive(Deserialize)]
+struct Price {
+    cost: Option<u64>,
+}
+
 /// An error, read as far as it makes sense: one that makes none must not spoil the answer.
 pub(super) struct GraphqlError {
     kind: Option<String>,
-    pub(super) path: Option<Vec<Value>>,
+    pub(super) place: Place,
     message: Option<String>,
-    extensions: Option<Value>,
+    code: Option<String>,
+    /// The address for single sign-on, where the server gives one with the error.
+    sso: Option<String>,
+}
+
+/// What an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The alias of a login.
+    Alias(usize),
+    /// Another part of the query.
+    Other,
+    /// It does not say.
+    Untold,
+}
+
+/// An error as it came, each part by itself and not yet read: a server can make any of them as large and as
+/// odd as it likes.
+#[derive(Default, Deserialize)]
+struct Parts<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    path: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    extensions: Option<&'a RawValue>,
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Extensions<'a> {
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sso: Option<&'a RawValue>,
+    #[serde(borrow)]
+    saml_failure: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct SignOn {
+    url: String,
+}
+
+/// The first step of a path; the others lead further in.
+struct First<'a>(Option<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = First<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a path")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut steps: A) -> Result<First<'de>, A::Error> {
+                let first = steps.next_element()?;
+                while steps.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(First(first))
+            }
+        }
+        deserializer.deserialize_seq(Reader)
+    }
+}
+
+fn read_as<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
+    serde_json::from_str(json.get()).ok()
 }
 
 impl GraphqlError {
-    pub(super) fn read(mut error: Value) -> Self {
-        let mut take = |name: &str| error.get_mut(name).map(Value::take).filter(|value| !value.is_null());
-        let text = |value: Value| value.as_str().map(str::to_owned);
+    pub(super) fn read(error: &RawValue) -> Self {
+        let parts: Parts<'_> = read_as(error).unwrap_or_default();
+        let extensions: Extensions<'_> = parts.extensions.and_then(read_as).unwrap_or_default();
+        let step = parts.path.and_then(read_as).and_then(|First(step)| read_as::<String>(step?));
+        let sso = extensions.sso.or(extensions.saml_failure);
+        let sso = sso.and_then(|sso| read_as(sso).or_else(|| read_as(sso).map(|SignOn { url }| url)));
         Self {
-            kind: take("type").and_then(text),
-            path: take("path").and_then(|path| path.as_array().cloned()),
-            message: take("message").and_then(text),
+            kind: parts.kind.and_then(read_as),
+            place: match step {
+                None => Place::Untold,
+                Some(step) => alias(&step).map_or(Place::Other, Place::Alias),
+            },
+            message: parts.message.and_then(read_as),
             // GitHub has its codes beside the message or in the extensions.
-            extensions: take("extensions")
-                .or_else(|| take("code").map(|code| serde_json::json!({ "code": code }))),
+            code: extensions.code.or(parts.code).and_then(read_as),
+            sso: sso.filter(|url: &String| url.starts_with("https://")),
         }
     }
 
     /// The login that it is about.
     pub(super) fn alias(&self) -> Option<usize> {
-        alias(self.path.as_ref()?.first()?.as_str()?)
+        match self.place {
+            Place::Alias(alias) => Some(alias),
+            Place::Other | Place::Untold => None,
+        }
     }
 
     pub(super) fn text(&self) -> String {
         visible(self.message.as_deref().or(self.kind.as_deref()).unwrap_or("an error without a message"))
             .into_owned()
-    }
-
-    fn extension(&self, name: &str) -> Option<&Value> {
-        self.extensions.as_ref()?.get(name)
-    }
-
-    fn code(&self) -> Option<&str> {
-        self.extension("code")?.as_str()
     }
 
     fn is(&self, kind: &str) -> bool {
@@ -193,25 +271,20 @@ impl GraphqlError {
 
     /// Both spellings of the type have been seen, and the code in either place.
     pub(super) fn is_limit(&self) -> bool {
-        self.is("RATE_LIMITED") || self.is("RATE_LIMIT") || self.code() == Some("graphql_rate_limit")
+        self.is("RATE_LIMITED") || self.is("RATE_LIMIT") || self.code.as_deref() == Some("graphql_rate_limit")
     }
 
     /// Whether the whole query would be refused again.
     pub(super) fn is_final(&self) -> bool {
-        self.is("FORBIDDEN") || self.is("INSUFFICIENT_SCOPES") || self.code() == Some("undefinedField")
-    }
-
-    /// The address for single sign-on, where the server gives one with the error.
-    fn sso(&self) -> Option<String> {
-        let failure = self.extension("sso").or_else(|| self.extension("saml_failure"))?;
-        let url = failure.as_str().or_else(|| failure.get("url")?.as_str())?;
-        url.starts_with("https://").then(|| visible(url).into_owned())
+        self.is("FORBIDDEN")
+            || self.is("INSUFFICIENT_SCOPES")
+            || self.code.as_deref() == Some("undefinedField")
     }
 
     /// A refusal, with the address for single sign-on from the error or from the answer's headers.
     pub(super) fn forbidden(&self, headers: &HeaderMap) -> LookupError {
-        let from_headers = || sso_address(headers).map(|url| visible(url).into_owned());
-        LookupError::Forbidden { message: self.text(), sso: self.sso().or_else(from_headers) }
+        let sso = self.sso.as_deref().or_else(|| sso_address(headers));
+        LookupError::Forbidden { message: self.text(), sso: sso.map(|url| visible(url).into_owned()) }
     }
 
     /// What it means for the login that it is about.
