@@ -7,7 +7,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "tests may fall over"
+    clippy::print_stdout,
+    reason = "tests may fall over, and tell what they have measured"
 )]
 #![allow(missing_docs, unreachable_pub, reason = "nobody uses this crate")]
 
@@ -21,6 +22,7 @@ mod batches;
 mod databases;
 mod faults;
 mod groups;
+mod hostile;
 mod hosts;
 mod journals;
 mod limits;
