@@ -37,6 +37,7 @@ mod recordings;
 mod schema;
 mod secrets;
 mod sheets;
+mod soak;
 mod stops;
 mod terminal;
 mod terminals;
