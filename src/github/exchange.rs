@@ -42,6 +42,10 @@ const KEPT: [&str; 13] = [
     "x-ratelimit-used",
 ];
 
+/// The longest body that is kept as JSON, with a line for each of its parts: read, it may be forty times as
+/// large. No answer to a question of ours is as long.
+const LARGEST: usize = 2 << 20;
+
 /// A recorded exchange, as it stands in its file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +62,7 @@ struct Exchange {
     /// The body, where it is JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
-    /// The body, where it is anything else.
+    /// The body, where it is anything else, or longer than any that we ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
@@ -165,7 +169,7 @@ impl Exchanges {
         let headers =
             kept(&head.headers).map(|(name, value)| (name.to_owned(), text(value).into())).collect();
         let text = text(body);
-        let json = serde_json::from_str(&text).ok();
+        let json = if text.len() > LARGEST { None } else { serde_json::from_str(&text).ok() };
         let posted = asked.posted();
         let exchange = Exchange {
             request: asked.line(),

@@ -157,6 +157,24 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
 }
 
 #[test]
+fn a_recording_of_it_takes_little_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers = flood("{\"x\":\"\\u0041\",\"y\":[", "1,", 8_000_000 - 100, "1]}");
+    let mut cases = Vec::new();
+    for api in ["rest", "graphql"] {
+        let recording = folder.path().join(api).display().to_string();
+        let case = Case::new(
+            "eight million numbers, recorded",
+            api,
+            "the answer was JSON, but no a",
+            numbers.clone(),
+        );
+        cases.push(case.arguments(&["user-1", "--retries", "0", "--record", &recording]).memory(160 << 20));
+    }
+    hold_longer(cases);
+}
+
+#[test]
 fn a_count_that_is_none_is_a_failure_and_never_a_number() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
