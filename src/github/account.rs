@@ -25,7 +25,9 @@ pub struct Answer {
     pub outcome: Result<Account, LookupError>,
     /// Requests that were sent for it.
     pub attempts: u32,
-    /// Whether all of them failed with the same error.
+    /// How many of them have failed since the last that did not.
+    pub failures: u32,
+    /// Whether all of those failed with the same error.
     pub alike: bool,
     /// The API that was asked.
     pub via: Via,
@@ -63,7 +65,9 @@ impl Client {
     async fn ask(&self, via: Via, login: &Login, breakdown: bool, coming: Option<StreamGuard>) -> Answer {
         let first = match via {
             Via::Graphql => match self.shared.batches.ask(login.clone(), usize::MAX, 0, coming).await {
-                Ok(account) => return Answer { outcome: Ok(account), attempts: 1, alike: true, via },
+                Ok(account) => {
+                    return Answer { outcome: Ok(account), attempts: 1, failures: 0, alike: true, via };
+                }
                 Err(failure) => First::Failed(failure),
             },
             Via::Rest => match self.shared.governor.newcomer().await {
@@ -87,7 +91,8 @@ impl Client {
                 .await
             }
         };
-        Answer { outcome, attempts: tries.attempts, alike: tries.alike, via }
+        let Tries { attempts, failures, alike, .. } = tries;
+        Answer { outcome, attempts, failures, alike, via }
     }
 
     async fn account_by_rest(
