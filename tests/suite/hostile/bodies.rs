@@ -98,13 +98,13 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
             "a million errors that are none",
             "graphql",
             not_an_answer,
-            flood("{\"errors\":[", "1,", million * 8, "1]}"),
+            flood("{\"errors\":[", "1,", million * 2, "1]}"),
         ),
         Case::new(
-            "an error with a path of eight million steps",
+            "an error with a path of two million steps",
             "graphql",
             "GitHub gave no answer",
-            flood("{\"data\":{\"a0\":null},\"errors\":[{\"path\":[", "1,", million * 8, "1]}]}"),
+            flood("{\"data\":{\"a0\":null},\"errors\":[{\"path\":[", "1,", million * 2, "1]}]}"),
         ),
         Case::new(
             "an error with a million extensions",
@@ -118,10 +118,10 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
             ),
         ),
         Case::new(
-            "a price of eight million numbers",
+            "a price of two million numbers",
             "graphql",
             "GitHub gave no answer: the answer left this login out",
-            flood("{\"data\":{\"rateLimit\":[", "1,", million * 8, "1]}}"),
+            flood("{\"data\":{\"rateLimit\":[", "1,", million * 2, "1]}}"),
         ),
         Case::new(
             "a million aliases that nobody asked for",
@@ -136,16 +136,16 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
             flood("{\"data\":{", "\"a1\":null,", million, "\"b\":1}}"),
         ),
         Case::new(
-            "eight million numbers and an escape",
+            "two million numbers and an escape",
             "rest",
             "the answer was JSON, but no account",
-            flood("{\"x\":\"\\u0041\",\"y\":[", "1,", million * 8 - 100, "1]}"),
+            flood("{\"x\":\"\\u0041\",\"y\":[", "1,", million * 2 - 100, "1]}"),
         ),
         Case::new(
-            "eight million numbers and an escape",
+            "two million numbers and an escape",
             "graphql",
             not_an_answer,
-            flood("{\"x\":\"\\u0041\",\"y\":[", "1,", million * 8 - 100, "1]}"),
+            flood("{\"x\":\"\\u0041\",\"y\":[", "1,", million * 2 - 100, "1]}"),
         ),
         Case::new(
             "a string of a million escapes",
@@ -220,7 +220,6 @@ fn words_that_would_move_a_cursor_reach_no_terminal_and_are_cut() {
             (403, "GitHub refuses access: \\u{1b}[2J", 1),
             (500, "GitHub answered 500: \\u{1b}[2J", 1),
             (401, "\\u{1b}[2J", 1),
-            (418, "GitHub answered 418: \\u{1b}[2J", 1),
         ] {
             let name = format!("a {status} with a message of 10 MB of escapes");
             cases.push(Case::new(&name, api, says, message(status, &long)).status(if status == 401 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Case, hold};
+use super::{Case, hold, hold_longer};
 use crate::fake::{Asked, Fake, Fault};
 
 /// What is listed, the arguments that have it listed, and the path of its pages.
@@ -72,7 +72,7 @@ fn a_list_without_an_end_ends() {
     all.extend(cases("a link of 20 KB", "goes on elsewhere", |asked, number| {
         page(1, number, &format!("{}?page={}&x={}", here(asked), number + 1, "x".repeat(20_000)))
     }));
-    hold(all);
+    hold_longer(all);
 }
 
 /// Addresses of another server, each written so that it may look like ours.

@@ -48,7 +48,12 @@ fn redirects_lead_to_a_failure_and_not_astray() {
                 "GitHub answered 302",
                 Fault::Answer(302, vec![], "{}".into()),
             ),
-            Case::new("a redirect of a megabyte", api, "t", to(format!("/{}", "x".repeat(300_000)))),
+            Case::new(
+                "a redirect to an address of 300 KB",
+                api,
+                "t",
+                to(format!("/{}", "x".repeat(300_000))),
+            ),
         ]);
     }
     hold(cases);
