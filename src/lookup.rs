@@ -165,7 +165,7 @@ pub(crate) fn is_sampled(login: &Login, percent: u8) -> bool {
 
 /// What became of a login, as its row.
 fn row(login: &Login, answer: Answer) -> Row {
-    let Answer { outcome, attempts, alike, via } = answer;
+    let Answer { outcome, attempts, failures, alike, via } = answer;
     let at = Some(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
     let error = match outcome {
         Ok(account) => {
@@ -196,8 +196,8 @@ fn row(login: &Login, answer: Answer) -> Row {
         LookupError::Stopped(_) => Status::Skipped,
         _ => Status::Failed,
     };
-    let reason = match (&error, attempts) {
-        (LookupError::Stopped(stop), 0) => format!("not asked: {stop}"),
+    let reason = match (&error, failures) {
+        (LookupError::Stopped(stop), _) if attempts == 0 => format!("not asked: {stop}"),
         (LookupError::Stopped(stop), _) => format!("no answer yet: {stop}"),
         (_, ..=1) => error.to_string(),
         (error, _) if !error.is_transient() => error.to_string(),
@@ -221,8 +221,8 @@ mod tests {
     use crate::github::stop::Stop;
 
     fn reason(error: LookupError, attempts: u32, alike: bool) -> (Status, String) {
-        let row =
-            row(&Login::parse("a").unwrap(), Answer { outcome: Err(error), attempts, alike, via: Via::Rest });
+        let answer = Answer { outcome: Err(error), attempts, failures: attempts, alike, via: Via::Rest };
+        let row = row(&Login::parse("a").unwrap(), answer);
         assert_eq!(row.attempts, attempts);
         assert_eq!(row.public_repos, None);
         (row.status, row.error.unwrap())

@@ -6,10 +6,17 @@ use super::Client;
 use super::batch::StreamGuard;
 use super::error::LookupError;
 use super::governor::Newcomer;
+use super::pages::{Pages, Wrong};
 use super::persist::{Failure, Tries};
 use super::rest::{self, Account};
 use crate::login::Login;
 use crate::report::{Breakdown, Via};
+
+const REPOSITORIES: Wrong = Wrong {
+    elsewhere: "a list of repositories that goes on elsewhere",
+    circle: "a list of repositories that goes in a circle",
+    endless: "a list of repositories without an end",
+};
 
 /// What became of asking for one account.
 #[derive(Clone, Debug)]
@@ -18,7 +25,9 @@ pub struct Answer {
     pub outcome: Result<Account, LookupError>,
     /// Requests that were sent for it.
     pub attempts: u32,
-    /// Whether all of them failed with the same error.
+    /// How many of them have failed since the last that did not.
+    pub failures: u32,
+    /// Whether all of those failed with the same error.
     pub alike: bool,
     /// The API that was asked.
     pub via: Via,
@@ -56,7 +65,9 @@ impl Client {
     async fn ask(&self, via: Via, login: &Login, breakdown: bool, coming: Option<StreamGuard>) -> Answer {
         let first = match via {
             Via::Graphql => match self.shared.batches.ask(login.clone(), usize::MAX, 0, coming).await {
-                Ok(account) => return Answer { outcome: Ok(account), attempts: 1, alike: true, via },
+                Ok(account) => {
+                    return Answer { outcome: Ok(account), attempts: 1, failures: 0, alike: true, via };
+                }
                 Err(failure) => First::Failed(failure),
             },
             Via::Rest => match self.shared.governor.newcomer().await {
@@ -80,7 +91,8 @@ impl Client {
                 .await
             }
         };
-        Answer { outcome, attempts: tries.attempts, alike: tries.alike, via }
+        let Tries { attempts, failures, alike, .. } = tries;
+        Answer { outcome, attempts, failures, alike, via }
     }
 
     async fn account_by_rest(
@@ -108,22 +120,19 @@ impl Client {
         public_repos: u64,
     ) -> Result<Breakdown, LookupError> {
         let api = &self.shared.settings.api;
-        let mut next = (public_repos > 0).then(|| api.rest(&rest::repositories(login)));
+        let first = api.rest(&rest::repositories(login));
+        let mut pages = Pages::from(&first, api, REPOSITORIES);
+        let mut next = (public_repos > 0).then_some(first);
         let (mut forks, mut archived, mut listed) = (0, 0, 0);
         while let Some(route) = next {
             let page = self.get(tries, None, route, rest::page).await?;
-            listed += page.repositories;
+            listed += page.repositories as u64;
             forks += page.forks;
             archived += page.archived;
-            // A chain of pages that has no end, or leads elsewhere, is not followed.
-            if page.next.is_some() && (page.repositories == 0 || listed > public_repos.saturating_add(100)) {
-                return Err(LookupError::Malformed("a list of repositories without an end"));
+            if page.next.is_some() && listed > public_repos.saturating_add(100) {
+                return Err(LookupError::Malformed(REPOSITORIES.endless));
             }
-            let elsewhere = || LookupError::Malformed("a list of repositories that goes on elsewhere");
-            next = match page.next {
-                Some(url) => Some(api.route(&url).ok_or_else(elsewhere)?.to_owned()),
-                None => None,
-            };
+            next = pages.next(page.repositories, page.next.as_deref())?;
         }
         Ok(Breakdown { sources: public_repos.saturating_sub(forks), forks, archived })
     }

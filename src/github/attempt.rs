@@ -98,19 +98,20 @@ impl Shared {
             Ok(request) => self.octocrab.execute(request).await,
             Err(error) => Err(error),
         };
-        let (head, body) = response.map_err(|error| LookupError::transport(&error, false))?.into_parts();
+        let (mut head, body) = response.map_err(|error| LookupError::transport(&error, false))?.into_parts();
+        // Servers have been seen to send back what they were sent.
+        let secrets = &self.session.secrets;
+        secrets.redact_headers(&mut head.headers);
         listen(&head.headers, head.status.is_success());
         let body = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
-        // Servers have been seen to send back what they were sent.
-        let redact = |text: &str| self.session.secrets.redact(text);
         match body {
             Ok(body) => {
                 // A new token would be taken out as well.
                 if matches!(request, Request::Issue(_)) && head.status.is_success() {
                     return Ok((head.headers, body));
                 }
-                let body = self.session.secrets.redact_body(&body);
-                match refusal::check(head.status, &head.headers, &body, redact) {
+                let body = secrets.redact_body(body);
+                match refusal::check(head.status, &head.headers, &body) {
                     Ok(()) => Ok((head.headers, body)),
                     // Of a query it says nothing about any account, but that nobody takes queries here.
                     Err(LookupError::NotFound) if matches!(request, Request::Query(_)) => {
@@ -124,7 +125,7 @@ impl Shared {
                 // A 404 is one only in GitHub's own words; any other status says enough, even when
                 // the page that came with it broke off.
                 if head.status != StatusCode::NOT_FOUND {
-                    refusal::check(head.status, &head.headers, &[], redact)?;
+                    refusal::check(head.status, &head.headers, &[])?;
                 }
                 Err(LookupError::transport(&*error, true))
             }

@@ -1,13 +1,14 @@
 //! Tokens: where they come from, and how they stay secret.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::HeaderValue;
-use memchr::{memchr_iter, memmem};
+use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+
+use super::redact::redacted;
 
 /// The variables that hold a token for github.com, in the order in which `gh` reads them.
 pub const VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
@@ -67,17 +68,6 @@ impl Token {
     fn secret(&self) -> &str {
         self.0.secret.expose_secret()
     }
-
-    /// `text` with the token, should a server have sent it back, taken out.
-    ///
-    /// A token of a few letters is none of GitHub's and no secret; taking it out would only mutilate
-    /// the words that it is part of.
-    fn redact(&self, text: &str) -> String {
-        match self.secret() {
-            short if short.len() < 6 => text.to_owned(),
-            secret => text.replace(secret, "[token]"),
-        }
-    }
 }
 
 /// The tokens that nobody shall see: of an app's the last few.
@@ -94,46 +84,37 @@ impl Secrets {
         tokens.truncate(Self::REMEMBERED);
     }
 
-    /// `text` with the tokens, should a server have sent them back, taken out.
-    pub(super) fn redact(&self, text: &str) -> String {
-        self.tokens().iter().fold(text.to_owned(), |text, token| token.redact(&text))
-    }
-
-    /// A body with the tokens taken out, be they spelled with JSON's escapes.
-    pub(super) fn redact_body(&self, body: &Bytes) -> Bytes {
-        // The first 32 bytes: as many can be looked for at once.
-        let holds = |secret: &[u8]| memmem::find(body, secret.get(..32).unwrap_or(secret)).is_some();
-        // Nearly no answer holds either; all are searched, so it has to be quick.
-        let escapes = memchr_iter(b'\\', body).any(|at| body.get(at + 1) == Some(&b'u'));
-        if !escapes && !self.tokens().iter().any(|token| holds(token.secret().as_bytes())) {
-            return body.clone();
-        }
-        // What is no text is no message either, and never shown.
-        std::str::from_utf8(body).map_or_else(|_| body.clone(), |text| self.redact_json(text).into())
-    }
-
-    /// The same of a text that may be JSON.
-    pub(super) fn redact_json(&self, text: &str) -> String {
-        match serde_json::from_str(text) {
-            Ok(mut json) => {
-                self.redact_value(&mut json);
-                json.to_string()
+    /// `bytes` with the tokens, should a server have sent them back, taken out.
+    pub(super) fn redact<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        self.tokens().iter().fold(Cow::Borrowed(bytes), |bytes, token| {
+            match redacted(&bytes, token.secret()) {
+                Cow::Borrowed(_) => bytes,
+                Cow::Owned(clean) => Cow::Owned(clean),
             }
-            Err(_) => self.redact(text),
+        })
+    }
+
+    /// A body with the tokens taken out.
+    pub(super) fn redact_body(&self, body: Bytes) -> Bytes {
+        match self.redact(&body) {
+            Cow::Borrowed(_) => body,
+            Cow::Owned(clean) => clean.into(),
+        }
+    }
+
+    /// Headers with the tokens taken out: some are shown, or asked for.
+    pub(super) fn redact_headers(&self, headers: &mut HeaderMap) {
+        for value in headers.values_mut() {
+            if let Cow::Owned(clean) = self.redact(value.as_bytes())
+                && let Ok(clean) = HeaderValue::try_from(clean)
+            {
+                *value = clean;
+            }
         }
     }
 
     fn tokens(&self) -> MutexGuard<'_, VecDeque<Token>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn redact_value(&self, json: &mut Value) {
-        match json {
-            Value::String(text) => *text = self.redact(text),
-            Value::Array(list) => list.iter_mut().for_each(|value| self.redact_value(value)),
-            Value::Object(map) => map.values_mut().for_each(|value| self.redact_value(value)),
-            _ => {}
-        }
     }
 }
 
@@ -149,8 +130,12 @@ mod tests {
         secrets.add(token.clone());
         assert!(!format!("{token:?}").contains("sample"));
         let escaped = Bytes::from_static(br#"{"a":["ghp_s\u0061mple"]}"#);
-        assert_eq!(secrets.redact_body(&escaped), r#"{"a":["[token]"]}"#);
-        assert_eq!(secrets.redact("Bad credentials: ghp_sample"), "Bad credentials: [token]");
+        assert_eq!(secrets.redact_body(escaped), r#"{"a":["[token]"]}"#);
+        assert_eq!(secrets.redact(b"Bad credentials: ghp_sample").as_ref(), b"Bad credentials: [token]");
+        let mut headers = HeaderMap::new();
+        headers.insert("link", HeaderValue::from_static("<https://x/?t=ghp_sample>; rel=\"next\""));
+        secrets.redact_headers(&mut headers);
+        assert_eq!(headers["link"], "<https://x/?t=[token]>; rel=\"next\"");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use http_body_util::LengthLimitError;
 
 use super::exchange::{NotKept, NotRecorded};
 use super::stop::Stop;
-use super::transport::MAX_BODY;
+use super::transport::{Astray, MAX_BODY};
 use crate::text;
 
 /// Why a request gave no count.
@@ -77,9 +77,9 @@ pub enum LookupError {
     /// A folder of recorded exchanges holds none for this request.
     #[error("{0}")]
     NotRecorded(NotRecorded),
-    /// Redirected in circles.
-    #[error("GitHub redirected the request too often")]
-    Redirected,
+    /// Redirected in circles, or to where no request of ours goes.
+    #[error("GitHub redirected the request {0}")]
+    Redirected(&'static str),
     /// The run ended before there was an answer.
     #[error("{0}")]
     Stopped(Stop),
@@ -111,7 +111,7 @@ impl LookupError {
             | Self::Unauthorized(_)
             | Self::TooLong(_)
             | Self::NotRecorded(_)
-            | Self::Redirected
+            | Self::Redirected(_)
             | Self::Stopped(_) => false,
         }
     }
@@ -155,6 +155,9 @@ impl LookupError {
         if let Some(lost) = chain().find_map(|error| error.downcast_ref::<NotKept>()) {
             return Self::Stopped(Stop::RecordingFailed(lost.to_string()));
         }
+        if let Some(Astray(why)) = chain().find_map(|error| error.downcast_ref::<Astray>()) {
+            return Self::Redirected(why);
+        }
         // The innermost cause says what happened; those around it only repeat it. reqwest's own
         // Display would add the address.
         let cause = text::reason(chain().last().unwrap_or(error));
@@ -163,7 +166,6 @@ impl LookupError {
             return Self::TooLong(MAX_BODY);
         }
         match http {
-            Some(http) if http.is_redirect() => Self::Redirected,
             Some(http) if http.is_dns() => Self::NoConnection(format!("no address for this host ({cause})")),
             Some(http) if http.is_connect() && http.is_timeout() => {
                 Self::NoConnection("nobody answers at its address".into())

@@ -48,6 +48,10 @@ const KEPT: [&str; 13] = [
     "x-ratelimit-used",
 ];
 
+/// The longest body that is kept as JSON, with a line for each of its parts: read, it may be forty times as
+/// large. No answer to a question of ours is as long.
+const LARGEST: usize = 2 << 20;
+
 /// A recorded exchange, as it stands in its file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,7 +68,7 @@ struct Exchange {
     /// The body, where it is JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
-    /// The body, where it is anything else.
+    /// The body, where it is anything else, or longer than any that we ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
@@ -121,19 +125,20 @@ impl Exchanges {
         asked: &Asked,
         head: &http::response::Parts,
         body: &Bytes,
-        redact: impl Fn(&str) -> String,
+        redact: impl Fn(&[u8]) -> Vec<u8>,
     ) -> Result<(), NotKept> {
-        let text = redact(&String::from_utf8_lossy(body));
-        let json = serde_json::from_str(&text).ok();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(&redact(bytes)).into_owned();
+        let headers =
+            kept(&head.headers).map(|(name, value)| (name.to_owned(), text(value).into())).collect();
+        let text = text(body);
+        let json = if text.len() > LARGEST { None } else { serde_json::from_str(&text).ok() };
         let posted = asked.posted();
         let exchange = Exchange {
             request: asked.line(),
             query: posted.as_ref().map(|posted| posted.query.clone()),
             variables: posted.map(|posted| posted.variables),
             status: head.status.as_u16(),
-            headers: kept(&head.headers)
-                .map(|(name, value)| (name.to_owned(), Value::from(redact(&value))))
-                .collect(),
+            headers,
             text: json.is_none().then_some(text),
             body: json,
         };
@@ -252,11 +257,8 @@ fn is_exchange(json: &[u8]) -> bool {
     serde_json::from_slice::<Exchange>(json).is_ok()
 }
 
-fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, String)> {
-    KEPT.iter().filter_map(|name| {
-        let value = headers.get(*name)?;
-        Some((*name, String::from_utf8_lossy(value.as_bytes()).into_owned()))
-    })
+fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, &[u8])> {
+    KEPT.iter().filter_map(|name| Some((*name, headers.get(*name)?.as_bytes())))
 }
 
 #[cfg(test)]

@@ -6,14 +6,17 @@
 //! error, hence our own envelope.
 
 mod envelope;
+mod errors;
 
 use std::fmt::Write as _;
 
 use http::HeaderMap;
 use serde::{Serialize, Serializer};
 
-use self::envelope::{Data, GraphqlError, Slot};
+use self::envelope::{Data, Slot};
+use self::errors::{GraphqlError, Place};
 use super::error::LookupError;
+use super::few::Few;
 use super::rest::Account;
 use crate::login::Login;
 use crate::report::Measures;
@@ -135,14 +138,14 @@ pub(crate) fn answer(
         serde_json::error::Category::Data => LookupError::Malformed("JSON, but no answer to a query"),
         _ => LookupError::Malformed("not JSON"),
     })?;
-    let errors = errors.unwrap_or_default().into_iter();
-    let errors: Vec<_> = errors.map(GraphqlError::read).collect();
+    let errors = errors.map(|Few(errors)| errors).unwrap_or_default();
+    let errors: Vec<_> = errors.into_iter().map(GraphqlError::read).collect();
     if let Some(limit) = errors.iter().find(|error| error.is_limit()) {
         tracing::info!("GitHub: {}", limit.text());
         return Err(LookupError::RateLimited { status: 200, wait: None, primary: false });
     }
     // An error that names no place puts every null in doubt.
-    let doubt = errors.iter().find(|error| error.path.is_none());
+    let doubt = errors.iter().find(|error| error.place == Place::Untold);
     let doubt = doubt.map(|error| LookupError::Unanswered(error.text()));
     let (mut data, doubt) = match (data, errors.first()) {
         (Some(data), _) => (data, doubt),

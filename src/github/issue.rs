@@ -14,6 +14,7 @@ use super::app::{APP, App};
 use super::attempt::Request;
 use super::auth::Token;
 use super::error::LookupError;
+use super::few::Few;
 use super::governor::Moment;
 use super::stop::{Hold, Stop};
 use super::{Client, Shared};
@@ -145,7 +146,7 @@ impl Shared {
     /// The installation of an app that has but one.
     async fn only_installation(&self, app: &App) -> Result<u64, LookupError> {
         let route = self.settings.api.rest("/app/installations?per_page=100");
-        let installations: Vec<Installation> = self.as_app(app, Request::Get(route)).await?;
+        let Few(installations): Few<Installation> = self.as_app(app, Request::Get(route)).await?;
         let refuse = |reason: String| Err(LookupError::Stopped(Stop::WhichInstallation(reason)));
         match installations.as_slice() {
             [] => refuse("the app is not installed anywhere".into()),

@@ -1,12 +1,12 @@
 //! Members of organisations and teams, page by page.
 
-use std::collections::HashSet;
-
 use http::HeaderMap;
 use serde::Deserialize;
 
 use super::Client;
 use super::error::LookupError;
+use super::few::Few;
+use super::pages::{Pages, Wrong};
 use super::persist::Tries;
 use super::rest::next_page_of;
 use crate::login::Login;
@@ -61,6 +61,12 @@ struct Member {
     login: String,
 }
 
+const MEMBERS: Wrong = Wrong {
+    elsewhere: "a list of members that goes on elsewhere",
+    circle: "a list of members that goes in a circle",
+    endless: "a list of members without an end",
+};
+
 type Page = (Vec<String>, Option<String>);
 
 impl Client {
@@ -71,23 +77,16 @@ impl Client {
     pub async fn members(&self, group: &Group) -> Result<Vec<String>, LookupError> {
         let api = &self.settings().api;
         let read = |headers: &HeaderMap, body: &[u8]| -> Result<Page, LookupError> {
-            let page: Vec<Member> =
+            let Few(page): Few<Member> =
                 serde_json::from_slice(body).map_err(|_| LookupError::Malformed("no list of members"))?;
             Ok((page.into_iter().map(|member| member.login).collect(), next_page_of(headers)))
         };
-        let (mut members, mut next) = (Vec::new(), Some(api.rest(&group.path())));
-        let mut seen = HashSet::new();
+        let first = api.rest(&group.path());
+        let mut pages = Pages::from(&first, api, MEMBERS);
+        let (mut members, mut next) = (Vec::new(), Some(first));
         while let Some(route) = next {
-            if !seen.insert(route.clone()) {
-                return Err(LookupError::Malformed("a list of members that goes in a circle"));
-            }
             let (page, link) = self.get(&mut Tries::default(), None, route, read).await?;
-            // A chain of pages that leads elsewhere, or round in a circle, is not followed.
-            let elsewhere = || LookupError::Malformed("a list of members that goes on elsewhere");
-            next = match link {
-                Some(url) => Some(api.route(&url).ok_or_else(elsewhere)?.to_owned()),
-                None => None,
-            };
+            next = pages.next(page.len(), link.as_deref())?;
             members.extend(page);
         }
         Ok(members)

@@ -22,7 +22,7 @@ impl Client {
         loop {
             let Failure { error, sent, most, own, rested } = match attempt(tries.attempts, together).await {
                 Ok(answer) => {
-                    tries.attempts += 1;
+                    *tries = Tries { attempts: tries.attempts + 1, ..Tries::default() };
                     return Ok(answer);
                 }
                 Err(failure) => failure,
@@ -65,18 +65,21 @@ const REFUSALS_A_RETRY: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Tries {
     pub(super) attempts: u32,
+    /// Since the last that was none.
+    pub(super) failures: u32,
     pub(super) alike: bool,
     last: Option<LookupError>,
 }
 
 impl Default for Tries {
     fn default() -> Self {
-        Self { attempts: 0, alike: true, last: None }
+        Self { attempts: 0, failures: 0, alike: true, last: None }
     }
 }
 
 impl Tries {
     fn failed(&mut self, error: &LookupError) {
+        self.failures += 1;
         self.alike &= self.last.as_ref().is_none_or(|last| last == error);
         self.last = Some(error.clone());
     }

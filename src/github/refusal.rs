@@ -21,22 +21,15 @@ struct Refusal {
     message: Option<String>,
 }
 
-/// Turns an answer's head and body into an error, unless it is a success. `redact` takes secrets out
-/// of the server's own words; it has to see them whole, before anything is cut.
-pub(crate) fn check(
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-    redact: impl Fn(&str) -> String,
-) -> Result<(), LookupError> {
+/// Turns an answer's head and body into an error, unless it is a success.
+pub(crate) fn check(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<(), LookupError> {
     if status.is_success() {
         return Ok(());
     }
     // Proxies answer in HTML, and old servers without some fields: a message is a courtesy.
     let refusal = serde_json::from_slice::<Object<Refusal>>(body).ok().map(|Object(refusal)| refusal);
     let is_githubs = refusal.is_some();
-    let message =
-        visible(&redact(&refusal.and_then(|refusal| refusal.message).unwrap_or_default())).into_owned();
+    let message = visible(&refusal.and_then(|refusal| refusal.message).unwrap_or_default()).into_owned();
     let limit = match status {
         StatusCode::TOO_MANY_REQUESTS => true,
         StatusCode::FORBIDDEN => {
@@ -51,7 +44,7 @@ pub(crate) fn check(
         401 => LookupError::Unauthorized(message),
         403 => LookupError::Forbidden {
             message: or(message, "no reason given"),
-            sso: sso_address(headers).map(|url| visible(&redact(url)).into_owned()),
+            sso: sso_address(headers).map(|url| visible(url).into_owned()),
         },
         404 if is_githubs => LookupError::NotFound,
         // It began as GitHub's answer, and broke off.
@@ -109,7 +102,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        check(StatusCode::from_u16(status).unwrap(), &map, body.as_bytes(), str::to_owned).unwrap_err()
+        check(StatusCode::from_u16(status).unwrap(), &map, body.as_bytes()).unwrap_err()
     }
 
     #[test]

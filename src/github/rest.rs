@@ -7,6 +7,7 @@ use http::header::LINK;
 use serde::Deserialize;
 
 use super::error::LookupError;
+use super::few::Few;
 use crate::login::Login;
 use crate::object::Object;
 use crate::report::{Breakdown, Kind};
@@ -67,7 +68,7 @@ pub(crate) fn account(body: &[u8], asked: &Login) -> Result<Account, LookupError
 /// A page of an account's repositories.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Page {
-    pub(super) repositories: u64,
+    pub(super) repositories: usize,
     pub(super) forks: u64,
     pub(super) archived: u64,
     /// The whole address of the next page, if there is one.
@@ -89,12 +90,12 @@ pub(super) fn repositories(login: &Login) -> String {
 
 /// Reads a page of repositories.
 pub(super) fn page(headers: &HeaderMap, body: &[u8]) -> Result<Page, LookupError> {
-    let list: Vec<Repository> =
+    let Few(list): Few<Repository> =
         serde_json::from_slice(body).map_err(|_| LookupError::Malformed("no list of repositories"))?;
     let number =
         |which: fn(&Repository) -> bool| list.iter().filter(|repository| which(repository)).count() as u64;
     Ok(Page {
-        repositories: list.len() as u64,
+        repositories: list.len(),
         forks: number(|repository| repository.fork),
         archived: number(|repository| repository.archived),
         next: next_page_of(headers),

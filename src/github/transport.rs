@@ -15,6 +15,7 @@ use http_body::Frame;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use octocrab::OctoBody;
+use reqwest::Url;
 use tower::Service;
 
 use super::auth::Secrets;
@@ -87,8 +88,12 @@ impl Network {
             // Sooner than the attempt ends, so that it is the connection that gets the blame.
             .connect_timeout(CONNECT_TIMEOUT.min(self.timeout.mul_f64(0.75)))
             .tcp_nodelay(true)
-            // Redirects to another origin lose the token: reqwest takes `Authorization` off.
-            .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+            .redirect(reqwest::redirect::Policy::custom(|attempt| {
+                match astray(attempt.url(), attempt.previous()) {
+                    Some(astray) => attempt.error(astray),
+                    None => attempt.follow(),
+                }
+            }))
             .referer(false);
         if !self.authorities.is_empty() {
             builder = builder.tls_certs_merge(self.authorities);
@@ -102,6 +107,27 @@ impl Network {
     }
 }
 
+/// A redirect that is not followed, and why: it leads …
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Astray(pub(super) &'static str);
+
+/// Why a redirect to `next` is not followed, if it is not.
+///
+/// One to another origin loses the token: reqwest takes `Authorization` off. But it begins with all headers
+/// anew for every hop, and looks at the last one alone: a hop within that other origin would be sent the
+/// token. So there is none.
+fn astray(next: &Url, previous: &[Url]) -> Option<Astray> {
+    let (first, last) = (previous.first()?, previous.last()?);
+    Some(Astray(match next.scheme() {
+        "http" | "https" if previous.len() > MAX_REDIRECTS => "too often",
+        "http" if last.scheme() == "https" => "from https to plain http",
+        "http" | "https" if last.origin() != first.origin() => "to another server, and on from there",
+        "http" | "https" => return None,
+        _ => "to no web address",
+    }))
+}
+
 /// A client of the network, and the origin to which everything goes.
 ///
 /// As octocrab's own `ReqwestConnector`, but that it does not take the whole address apart for every request:
@@ -109,7 +135,7 @@ impl Network {
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     client: reqwest::Client,
-    origin: reqwest::Url,
+    origin: Url,
 }
 
 impl Connector {
@@ -157,7 +183,7 @@ impl Service<Request<OctoBody>> for Transport {
                     let asked = asked.await;
                     // A token is no evidence of anything, and nobody shall find it in a folder.
                     if !asked.uri.path().ends_with("/access_tokens") {
-                        exchanges.keep(&asked, &head, &body, |text| secrets.redact_json(text))?;
+                        exchanges.keep(&asked, &head, &body, |bytes| secrets.redact(bytes).into_owned())?;
                     }
                     // What was true of the body on its way need not be true of it now.
                     head.headers.remove(CONTENT_LENGTH);
@@ -210,4 +236,36 @@ pub(super) fn stamp(mut request: Request<OctoBody>) -> Request<OctoBody> {
         request.headers_mut().remove(CONTENT_LENGTH);
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_never_leads_from_https_to_plain_http_nor_on_from_another_server() {
+        let url = |url: &&str| Url::parse(url).unwrap();
+        let refused = |previous: &[&str], next: &str| {
+            astray(&url(&next), &previous.iter().map(url).collect::<Vec<_>>()).map(|Astray(why)| why)
+        };
+        let api = "https://api.github.com/users/a";
+        for next in ["https://api.github.com/user/1", "https://example.com/", "https://api.github.com:8443/"]
+        {
+            assert_eq!(refused(&[api], next), None, "{next}");
+        }
+        for next in ["http://api.github.com/users/a", "http://127.0.0.1/", "http://example.com:443/"] {
+            assert_eq!(refused(&[api], next), Some("from https to plain http"), "{next}");
+        }
+        // What was plain from the beginning stays so, and may become safe.
+        for next in ["http://127.0.0.1:1/b", "http://127.0.0.1:2/b", "https://127.0.0.1/"] {
+            assert_eq!(refused(&["http://127.0.0.1:1/a"], next), None, "{next}");
+        }
+        for next in ["https://example.com/b", "https://api.github.com/user/1", "https://example.org/"] {
+            let why = "to another server, and on from there";
+            assert_eq!(refused(&[api, "https://example.com/a"], next), Some(why), "{next}");
+        }
+        assert_eq!(refused(&[api], "ftp://api.github.com/a"), Some("to no web address"));
+        assert_eq!(refused(&[api; MAX_REDIRECTS], api), None);
+        assert_eq!(refused(&[api; MAX_REDIRECTS + 1], api), Some("too often"));
+    }
 }

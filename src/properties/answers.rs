@@ -113,7 +113,7 @@ pub fn refusal(bytes: &[u8]) {
         }
     }
     let body = input.rest();
-    match refusals::check(status, &headers, body, str::to_owned) {
+    match refusals::check(status, &headers, body) {
         Ok(()) => assert!(status.is_success()),
         Err(error) => {
             assert!(!status.is_success());

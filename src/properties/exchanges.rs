@@ -54,7 +54,7 @@ pub fn exchange(file: &[u8]) {
     };
     let (status, head, body) = taken_apart(response);
     let again = Exchanges::new(&folder.path().join("again"));
-    again.keep(&user, &head, &body, str::to_owned).unwrap();
+    again.keep(&user, &head, &body, <[u8]>::to_vec).unwrap();
     match again.answer(&user) {
         Ok(response) => {
             let (status_again, _, body_again) = taken_apart(response);

@@ -102,6 +102,11 @@ pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
     let ahead = state.behaviour.ahead;
+    if let Some(greeting) = &state.behaviour.greeting
+        && greeting.send(&mut stream).await.is_err()
+    {
+        return;
+    }
     while let Some(request) = read(&mut stream, &mut buffer).await {
         let outcome = tokio::select! {
             outcome = state.answer(request) => outcome,
@@ -129,6 +134,7 @@ pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
                 stream.write_all(whole.as_bytes()).await
             }
             Err((Fault::Drip, response)) => drip(&mut stream, &response, ahead).await,
+            Err((Fault::Raw(raw), _)) => raw.send(&mut stream).await,
             Err(_) => return,
         };
         if written.is_err() {

@@ -23,6 +23,7 @@
 mod alarm;
 mod apps;
 pub mod graphql;
+pub mod hostile;
 mod http;
 mod limits;
 pub mod rest;
@@ -37,6 +38,7 @@ use std::time::{Duration, Instant};
 use self::alarm::Alarm;
 pub use self::apps::App;
 pub use self::graphql::{AliasFault, Query};
+pub use self::hostile::Raw;
 pub use self::http::{Request, Response};
 pub use self::limits::{Left, Primary};
 use self::limits::{Minute, Window};
@@ -61,6 +63,8 @@ pub enum Fault {
     Silent,
     /// The head, and then a byte a second.
     Drip,
+    /// Bytes that are no answer.
+    Raw(Raw),
 }
 
 impl Fault {
@@ -121,6 +125,8 @@ pub struct Behaviour {
     pub spelling: &'static str,
     /// No limit headers at all, as on most Enterprise Servers.
     pub bare: bool,
+    /// What it says to whoever connects, before it has read anything.
+    pub greeting: Option<Raw>,
     /// Keeps no list of what arrived, which in long runs would fill the memory.
     pub forgetful: bool,
 }
@@ -143,6 +149,7 @@ impl Default for Behaviour {
             points: None,
             spelling: "RATE_LIMITED",
             bare: false,
+            greeting: None,
             forgetful: false,
         }
     }

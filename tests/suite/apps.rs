@@ -23,6 +23,11 @@ fn keys() -> &'static (String, String) {
     })
 }
 
+/// The private key of an app.
+pub fn private_key() -> &'static str {
+    &keys().0
+}
+
 /// The app with the id 12, which takes signatures of at most ten minutes, as GitHub does.
 fn app() -> App {
     App::new(|jwt| {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::fake::{Behaviour, Fake};
+use crate::fake::{Behaviour, Fake, Fault};
 use crate::program::{PATHS, Program, file, installed, path, users};
 
 fn free_port() -> u16 {
@@ -155,6 +155,28 @@ fn behind_an_authority_of_its_own_it_works_with_ca_file_on_one_connection() {
     let run =
         Program::new(&["torvalds", "--api-url", &url, "-F", "ndjson", "-q"]).env("SSL_CERT_FILE", &ca).run();
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_redirect_from_https_to_plain_http_is_not_followed() {
+    if !installed(&["nginx", "openssl"]) {
+        return;
+    }
+    let plain = Fake::well_behaved();
+    let url = plain.url();
+    let fake = Fake::with_faults(move |asked| {
+        Some(Fault::Answer(302, vec![("location", format!("{url}{}", asked.request.path()))], "{}".into()))
+    });
+    let nginx = nginx(&fake);
+    let (url, ca) = (format!("https://localhost:{}", nginx.port), nginx.at("ca.pem").display().to_string());
+    for (api, token) in [("rest", ""), ("rest", "ghp_sample"), ("graphql", "ghp_sample")] {
+        let arguments = ["user-1", "--api-url", &url, "--ca-file", &ca, "--api", api, "-F", "ndjson", "-q"];
+        let run = Program::new(&arguments).env("GH_TOKEN", token).run();
+        assert_eq!(run.status, 1, "{}", run.stderr);
+        assert_eq!(run.rows()[0]["error"], "GitHub redirected the request from https to plain http");
+        assert_eq!(run.rows()[0]["attempts"], 1, "it would be redirected again");
+    }
+    assert_eq!((fake.requests(), plain.connections()), (3, 0));
 }
 
 #[test]

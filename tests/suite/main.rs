@@ -7,7 +7,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "tests may fall over"
+    clippy::print_stdout,
+    reason = "tests may fall over, and tell what they have measured"
 )]
 #![allow(missing_docs, unreachable_pub, reason = "nobody uses this crate")]
 
@@ -19,8 +20,10 @@ mod apps;
 mod audits;
 mod batches;
 mod databases;
+mod echoes;
 mod faults;
 mod groups;
+mod hostile;
 mod hosts;
 mod house;
 mod journals;
@@ -33,7 +36,9 @@ mod pages;
 mod program;
 mod recordings;
 mod schema;
+mod secrets;
 mod sheets;
+mod soak;
 mod stops;
 mod terminal;
 mod terminals;

@@ -1,24 +1,23 @@
 //! The envelope of an answer: `data` beside `errors`, read so that what makes no sense spoils nothing
 //! beside it.
 
-use http::HeaderMap;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::error::LookupError;
-use super::super::exchange::{NOT_RECORDED, NotRecorded};
-use super::super::refusal::sso_address;
+use super::super::few::Few;
 use super::super::rest::{self, Account, Text};
 use crate::login::Login;
 use crate::object::Object;
 use crate::report::{Breakdown, Kind, Measures};
-use crate::text::visible;
+
+/// No query costs more, whatever a server says: half a million nodes are all that it may ask for.
+const DEAREST: u64 = 500_000;
 
 /// Reads an envelope. Owners that make no sense are rare: only where there is one they are read one by
 /// one, which takes half as long again.
-pub(super) fn read(body: &[u8]) -> serde_json::Result<(Option<Data<'_>>, Option<Vec<Value>>)> {
+pub(super) fn read(body: &[u8]) -> serde_json::Result<(Option<Data<'_>>, Option<Few<&RawValue>>)> {
     if let Ok(Envelope { data, errors }) = rest::json::<Envelope<'_, false>>(body) {
         return Ok((data.map(|Aliases(data)| data), errors));
     }
@@ -30,7 +29,7 @@ pub(super) fn read(body: &[u8]) -> serde_json::Result<(Option<Data<'_>>, Option<
 struct Envelope<'a, const ONE_BY_ONE: bool> {
     #[serde(borrow)]
     data: Option<Aliases<'a, ONE_BY_ONE>>,
-    errors: Option<Vec<Value>>,
+    errors: Option<Few<&'a RawValue>>,
 }
 
 /// `data`: the limit, and an owner for each alias. An alias that is not there at all is told from one
@@ -57,7 +56,9 @@ impl<'de: 'a, 'a, const ONE_BY_ONE: bool> Deserialize<'de> for Aliases<'a, ONE_B
                 let mut data = Data::default();
                 while let Some(key) = map.next_key::<Text<'de>>()? {
                     if key.0 == "rateLimit" {
-                        data.cost = map.next_value::<Value>()?.get("cost").and_then(Value::as_u64);
+                        data.cost = read_as(map.next_value()?)
+                            .and_then(|Price { cost }| cost)
+                            .map(|cost| cost.min(DEAREST));
                     } else if let Some(at) = alias(&key.0) {
                         if data.owners.len() <= at {
                             data.owners.resize_with(at + 1, Slot::default);
@@ -86,8 +87,13 @@ impl<'de: 'a, 'a, const ONE_BY_ONE: bool> Deserialize<'de> for Aliases<'a, ONE_B
     }
 }
 
+/// A part that was put aside, where it is what it should be.
+pub(super) fn read_as<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
+    serde_json::from_str(json.get()).ok()
+}
+
 /// The number of an alias of ours: `a17`.
-fn alias(name: &str) -> Option<usize> {
+pub(super) fn alias(name: &str) -> Option<usize> {
     let digits = name.strip_prefix('a')?;
     // `a01` and `a+1` are somebody else's.
     if digits.len() > 1 && digits.starts_with('0') || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -154,80 +160,8 @@ impl Owner<'_> {
     }
 }
 
-/// An error, read as far as it makes sense: one that makes none must not spoil the answer.
-pub(super) struct GraphqlError {
-    kind: Option<String>,
-    pub(super) path: Option<Vec<Value>>,
-    message: Option<String>,
-    extensions: Option<Value>,
-}
-
-impl GraphqlError {
-    pub(super) fn read(mut error: Value) -> Self {
-        let mut take = |name: &str| error.get_mut(name).map(Value::take).filter(|value| !value.is_null());
-        let text = |value: Value| value.as_str().map(str::to_owned);
-        Self {
-            kind: take("type").and_then(text),
-            path: take("path").and_then(|path| path.as_array().cloned()),
-            message: take("message").and_then(text),
-            // GitHub has its codes beside the message or in the extensions.
-            extensions: take("extensions")
-                .or_else(|| take("code").map(|code| serde_json::json!({ "code": code }))),
-        }
-    }
-
-    /// The login that it is about.
-    pub(super) fn alias(&self) -> Option<usize> {
-        alias(self.path.as_ref()?.first()?.as_str()?)
-    }
-
-    pub(super) fn text(&self) -> String {
-        visible(self.message.as_deref().or(self.kind.as_deref()).unwrap_or("an error without a message"))
-            .into_owned()
-    }
-
-    fn extension(&self, name: &str) -> Option<&Value> {
-        self.extensions.as_ref()?.get(name)
-    }
-
-    fn code(&self) -> Option<&str> {
-        self.extension("code")?.as_str()
-    }
-
-    fn is(&self, kind: &str) -> bool {
-        self.kind.as_deref() == Some(kind)
-    }
-
-    /// Both spellings of the type have been seen, and the code in either place.
-    pub(super) fn is_limit(&self) -> bool {
-        self.is("RATE_LIMITED") || self.is("RATE_LIMIT") || self.code() == Some("graphql_rate_limit")
-    }
-
-    /// Whether the whole query would be refused again.
-    pub(super) fn is_final(&self) -> bool {
-        self.is("FORBIDDEN") || self.is("INSUFFICIENT_SCOPES") || self.code() == Some("undefinedField")
-    }
-
-    /// The address for single sign-on, where the server gives one with the error.
-    fn sso(&self) -> Option<String> {
-        let failure = self.extension("sso").or_else(|| self.extension("saml_failure"))?;
-        let url = failure.as_str().or_else(|| failure.get("url")?.as_str())?;
-        url.starts_with("https://").then(|| visible(url).into_owned())
-    }
-
-    /// A refusal, with the address for single sign-on from the error or from the answer's headers.
-    pub(super) fn forbidden(&self, headers: &HeaderMap) -> LookupError {
-        let from_headers = || sso_address(headers).map(|url| visible(url).into_owned());
-        LookupError::Forbidden { message: self.text(), sso: self.sso().or_else(from_headers) }
-    }
-
-    /// What it means for the login that it is about.
-    pub(super) fn meaning(&self, headers: &HeaderMap) -> LookupError {
-        match self.kind.as_deref() {
-            Some("NOT_FOUND") => LookupError::NotFound,
-            Some(NOT_RECORDED) => LookupError::NotRecorded(NotRecorded(self.text())),
-            Some("FORBIDDEN" | "INSUFFICIENT_SCOPES") => self.forbidden(headers),
-            _ => LookupError::Unanswered(self.text()),
-        }
-    }
+/// What GitHub takes for a query.
+#[derive(Deserialize)]
+struct Price {
+    cost: Option<u64>,
 }

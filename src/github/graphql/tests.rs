@@ -88,6 +88,19 @@ fn a_null_beside_an_error_without_a_path_is_not_a_missing_account() {
 }
 
 #[test]
+fn an_error_that_names_no_login_of_ours_puts_every_null_in_doubt() {
+    for path in ["[1,1]", "[]", "\"a0\"", "{}", "[null]", "[[\"a0\"]]", "7"] {
+        let body = format!(r#"{{"data":{{"a0":null}},"errors":[{{"path":{path},"message":"odd"}}]}}"#);
+        assert_eq!(outcomes(&body, 1), ["again: GitHub gave no answer: odd"], "{path}");
+    }
+    let elsewhere = r#"{"data":{"a0":null},"errors":[{"path":["rateLimit"],"message":"odd"}]}"#;
+    assert_eq!(outcomes(elsewhere, 1), ["no user or organisation has this login"]);
+    let many = format!(r#"{{"data":{{"a0":null}},"errors":[{}{{}}]}}"#, "{},".repeat(1000));
+    let error = answer(&HeaderMap::new(), many.as_bytes(), &logins(1), PLAIN).unwrap_err();
+    assert_eq!(error, LookupError::Malformed("JSON, but no answer to a query"));
+}
+
+#[test]
 fn an_oddity_beside_the_data_does_not_spoil_it() {
     let owner = r#""a0":{"login":"u0","databaseId":null,"public":{"totalCount":3}},"a1":null"#;
     let odd = r#"[{"path":["x"],"message":7,"type":[]}]"#;

@@ -1,0 +1,216 @@
+//! The token against servers that send it back: where it is shown, and where it is kept.
+
+use std::fs;
+use std::path::Path;
+
+use crate::fake::{Asked, Fake, Fault, Raw};
+use crate::program::Program;
+use crate::secrets::{TOKEN, faulty, is_apps, with_each};
+
+/// The formats of reports, by the endings of their files.
+const ENDINGS: [&str; 7] = ["csv", "tsv", "json", "ndjson", "md", "html", "prom"];
+
+/// The ways in which a server may spell what it was sent.
+fn spellings(sent: &str) -> [String; 4] {
+    let every = |each: fn(u8) -> String| sent.bytes().map(each).collect::<String>();
+    [
+        sent.to_owned(),
+        every(|byte| format!("\\u{byte:04x}")),
+        every(|byte| format!("%{byte:02X}")),
+        sent.replace('S', "\\u0053").replace('e', "%65"),
+    ]
+}
+
+/// An answer that sends back what was sent, wherever it can, and an error of every kind.
+fn echo(asked: &Asked<'_>, spelling: usize) -> Option<Fault> {
+    let sent = spellings(asked.request.all("authorization").first()?)[spelling].clone();
+    let api = asked.request.all("host")[0].to_owned();
+    // In a header there are no escapes but an address's.
+    let header = if spelling == 2 { sent.clone() } else { asked.request.all("authorization")[0].to_owned() };
+    let headers = vec![
+        ("x-github-sso", format!("required; url=https://x/{header}")),
+        ("link", format!("<http://{api}/user/1/repos?page=2&{}>; rel=\"next\"", header.replace(' ', "+"))),
+        ("etag", header.clone()),
+        ("x-github-request-id", header.clone()),
+        ("retry-after", header.clone()),
+        ("x-ratelimit-resource", header),
+    ];
+    let said = format!(
+        r#""message":"you sent {sent}","login":"{sent}","name":"{sent}","documentation_url":"{sent}""#
+    );
+    if asked.request.method == "POST" {
+        let error = |alias: &str, kind: &str| {
+            format!(
+                r#"{{"path":["{alias}"],"type":"{kind}","message":"you sent {sent}","extensions":{{"code":"{sent}"}}}}"#
+            )
+        };
+        let body = format!(
+            r#"{{"data":{{"a0":{{"login":"{sent}"}},"a1":null,"a2":null}},"errors":[{},{}],{said}}}"#,
+            error("a1", "FORBIDDEN"),
+            error("a2", &sent)
+        );
+        return Some(Fault::Answer(200, headers, body));
+    }
+    Some(match asked.login {
+        "fine" if asked.request.path().ends_with("/repos") => {
+            Fault::Answer(200, headers, format!(r#"[{{"fork":true,"name":"{sent}"}}]"#))
+        }
+        "fine" => {
+            let body =
+                format!(r#"{{"id":1,"type":"{sent}","public_repos":500,"login":"fine","bio":"{sent}"}}"#);
+            Fault::Answer(200, headers, body)
+        }
+        "forbidden" => Fault::Answer(403, headers[..2].to_vec(), format!("{{{said}}}")),
+        "failed" => Fault::Answer(500, headers, format!("{{{said}}}")),
+        "broken" => Fault::Answer(200, headers, format!("{{{said}")),
+        "page" => Fault::Answer(502, headers, format!("<p>{sent}")),
+        _ => Fault::Answer(200, headers, format!(r#"{{{said},"id":1,"public_repos":1}}"#)),
+    })
+}
+
+/// Everything that is in a folder, and below.
+fn everything_in(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        match entry.unwrap().path() {
+            folder if folder.is_dir() => all.extend(everything_in(&folder)),
+            file => all.push((file.display().to_string(), fs::read(file).unwrap())),
+        }
+    }
+    all
+}
+
+/// Whether the token is in there, or half of it, in any spelling.
+fn holds_token(bytes: &[u8], halves: &[&str]) -> bool {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let decoded = (0..=127_u8).fold(text.clone(), |text, byte| {
+        let character = char::from(byte).to_string();
+        let text =
+            text.replace(&format!("%{byte:02X}"), &character).replace(&format!("%{byte:02x}"), &character);
+        text.replace(&format!("\\u{byte:04x}"), &character)
+    });
+    halves.iter().any(|half| text.contains(half) || decoded.contains(half))
+}
+
+#[test]
+fn the_token_is_in_no_report_no_log_no_recording_and_no_database_however_a_server_spells_it() {
+    for (spelling, api) in (0..4).flat_map(|spelling| [(spelling, "rest"), (spelling, "graphql")]) {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let save = format!("sqlite:{}", at("runs.db"));
+        let recording = at("recording");
+        let mut arguments = vec![
+            "fine",
+            "forbidden",
+            "failed",
+            "broken",
+            "page",
+            "odd",
+            "--api",
+            api,
+            "-vv",
+            "-F",
+            "table",
+            "--breakdown",
+            "--retries",
+            "0",
+            "--batch",
+            "3",
+            "--save",
+            &save,
+            "--record",
+            &recording,
+        ];
+        let reports: Vec<_> = ENDINGS.iter().map(|ending| at(&format!("report.{ending}"))).collect();
+        arguments.extend(reports.iter().flat_map(|report| ["-o", report]));
+        let fake = Fake::with_faults(move |asked| echo(asked, spelling));
+        let run = Program::asking(&fake, &arguments)
+            .env("GH_TOKEN", TOKEN)
+            .env("RUST_LOG", "trace")
+            .env("RUST_BACKTRACE", "full")
+            .run();
+        let what = format!("{api}, spelling {spelling}");
+        assert!(run.stderr.contains("[token]") || run.stdout.contains("[token]"), "{what}: {}", run.stdout);
+        let mut all = everything_in(folder.path());
+        assert!(
+            reports.iter().all(|report| all.iter().any(|(name, _)| name == report)),
+            "{what}: {}",
+            run.stderr
+        );
+        assert!(all.len() > ENDINGS.len() + 2, "{what}: a recording and a database as well");
+        all.extend([("stdout".into(), run.stdout.into_bytes()), ("stderr".into(), run.stderr.into_bytes())]);
+        for (name, bytes) in all {
+            let halves = ["SAMPLEsample", &TOKEN[..16], &TOKEN[24..]];
+            assert!(!holds_token(&bytes, &halves), "{what}: {name}\n{}", String::from_utf8_lossy(&bytes));
+        }
+    }
+}
+
+#[test]
+fn the_token_of_an_app_is_shown_as_little() {
+    for spelling in 0..4 {
+        let folder = tempfile::tempdir().unwrap();
+        let recording = folder.path().join("recording").display().to_string();
+        let report = folder.path().join("report.json").display().to_string();
+        let arguments = [
+            "fine",
+            "forbidden",
+            "failed",
+            "broken",
+            "--api",
+            "rest",
+            "-vv",
+            "-F",
+            "ndjson",
+            "-o",
+            &report,
+            "--retries",
+            "0",
+            "--record",
+            &recording,
+        ];
+        let behaviour =
+            move || faulty(move |asked| (!is_apps(asked)).then(|| echo(asked, spelling)).flatten());
+        with_each(behaviour, &arguments, |run, _| {
+            let mut all = everything_in(folder.path());
+            all.extend([
+                ("out".into(), run.stdout.clone().into_bytes()),
+                ("err".into(), run.stderr.clone().into_bytes()),
+            ]);
+            assert!(run.stdout.contains("[token]"), "{}", run.stdout);
+            for (name, bytes) in all {
+                let halves = ["SAMPLEsample", "ghs_sample"];
+                assert!(!holds_token(&bytes, &halves), "{name}\n{}", String::from_utf8_lossy(&bytes));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_body_that_is_no_text_gives_no_token_away() {
+    for api in ["rest", "graphql"] {
+        let fake = Fake::with_faults(move |asked| {
+            let said = format!(r#""message":"you sent {}""#, asked.request.all("authorization")[0]);
+            let body = match api {
+                "rest" => format!("{{\"x\":\"?\",{said}}}"),
+                _ => format!(r#"{{"x":"?","data":{{"a0":null}},"errors":[{{"path":["a0"],{said}}}]}}"#),
+            };
+            // A string that nobody reads, and is no UTF-8.
+            let body: Vec<u8> = body.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();
+            let status = if api == "rest" { "500 Oops" } else { "200 OK" };
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", body.len());
+            Some(Fault::Raw(Raw::new([head.as_bytes(), &body].concat())))
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let run = Program::asking(&fake, &["user-1", "--api", api, "--retries", "0", "-F", "ndjson"])
+            .env("GH_TOKEN", TOKEN)
+            .run_recording(&folder.path().join("recording"));
+        assert!(run.stdout.contains("you sent Bearer [token]"), "{}", run.stdout);
+        let mut all = everything_in(folder.path());
+        assert!(!all.is_empty());
+        all.push(("out".into(), (run.stdout + &run.stderr).into_bytes()));
+        for (name, bytes) in all {
+            assert!(!holds_token(&bytes, &["SAMPLE"]), "{name}\n{}", String::from_utf8_lossy(&bytes));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Bodies that expand, that nest, that flood, and words that are none.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::{Case, by_both, good, hold, hold_longer};
+use crate::fake::{Fault, Raw};
+
+const NOT_JSON: &str = "the answer was not JSON";
+const TOO_LONG: &str = "the answer was too long: more than 16777216 bytes";
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn encoded(encoding: &str, body: impl AsRef<[u8]>) -> Raw {
+    Raw::answer(&format!("content-encoding: {encoding}\r\ncontent-length: {}\r\n", body.as_ref().len()), body)
+}
+
+#[test]
+fn a_body_that_expands_a_thousandfold_is_given_up_at_sixteen_megabytes() {
+    let bomb = gzip(&vec![b' '; 32 << 20]);
+    assert!(bomb.len() < 64 << 10, "{}", bomb.len());
+    let endless = Raw::answer("content-encoding: gzip\r\nconnection: close\r\n", "").endlessly(&bomb);
+    let mut cases = Vec::new();
+    cases.extend(by_both("32 KB of gzip that are 32 MB", TOO_LONG, &encoded("gzip", &bomb)));
+    cases.extend(by_both("gzip that expands for ever", TOO_LONG, &endless));
+    hold_longer(cases);
+}
+
+#[test]
+fn encodings_that_are_broken_or_unknown_are_failures() {
+    let mut cases = Vec::new();
+    for api in ["rest", "graphql"] {
+        let body = good(api, "\"user-1\"", "5");
+        let whole = gzip(body.as_bytes());
+        let half = &whole[..whole.len() / 2];
+        let mut flipped = whole.clone();
+        let at = flipped.len() - 6;
+        flipped[at] ^= 0xff;
+        let truncated = "the answer was truncated";
+        let case = |name: &str, says, raw| Case::raw(name, api, says, raw);
+        cases.extend([
+            case("gzip that breaks off", truncated, encoded("gzip", half)),
+            case("gzip with a wrong sum", truncated, encoded("gzip", &flipped)),
+            case("gzip that is none", truncated, encoded("gzip", &body)),
+            case("gzip in gzip", NOT_JSON, encoded("gzip, gzip", gzip(&whole))),
+            case(
+                "gzip in gzip, in two headers",
+                NOT_JSON,
+                encoded("gzip\r\ncontent-encoding: gzip", gzip(&whole)),
+            ),
+            case(
+                "an encoding that nobody asked for",
+                NOT_JSON,
+                encoded("br", [0x8b, 0x02, 0x80, 0x7b, 0x7d, 0x03]),
+            ),
+            case("an encoding that nobody knows", NOT_JSON, encoded("rot13", &whole)),
+        ]);
+    }
+    hold(cases);
+}
+
+/// `before`, a piece that often, and `after`.
+fn flood(before: &str, piece: &str, times: usize, after: &str) -> Fault {
+    Fault::Answer(200, vec![], [before, &piece.repeat(times), after].concat())
+}
+
+#[test]
+fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
+    let million = 1_000_000;
+    let not_an_answer = "the answer was JSON, but no answer to a query";
+    let nested = |open: &str, close: &str| {
+        Fault::Answer(200, vec![], format!("{{\"x\":{}{}}}", open.repeat(million), close.repeat(million)))
+    };
+    let error = r#"{"message":"x"},"#;
+    hold_longer(vec![
+        Case::new("lists nested a million deep", "rest", "the answer was", nested("[", "]")),
+        Case::new("lists nested a million deep", "graphql", "the answer was", nested("[", "]")),
+        Case::new("objects nested a million deep", "rest", "the answer was", nested("{\"x\":", "")),
+        Case::new(
+            "errors nested a million deep",
+            "graphql",
+            "the answer was",
+            flood("{\"errors\":[", "[", million, ""),
+        ),
+        Case::new(
+            "a million errors",
+            "graphql",
+            not_an_answer,
+            flood("{\"errors\":[", error, million - 1, "{}]}"),
+        ),
+        Case::new(
+            "a million errors that are none",
+            "graphql",
+            not_an_answer,
+            flood("{\"errors\":[", "1,", million * 2, "1]}"),
+        ),
+        Case::new(
+            "an error with a path of two million steps",
+            "graphql",
+            "GitHub gave no answer",
+            flood("{\"data\":{\"a0\":null},\"errors\":[{\"path\":[", "1,", million * 2, "1]}]}"),
+        ),
+        Case::new(
+            "an error with a million extensions",
+            "graphql",
+            "GitHub gave no answer",
+            flood(
+                "{\"data\":{\"a0\":null},\"errors\":[{\"extensions\":{",
+                "\"\":{},",
+                million,
+                "\"x\":1}}]}",
+            ),
+        ),
+        Case::new(
+            "a price of two million numbers",
+            "graphql",
+            "GitHub gave no answer: the answer left this login out",
+            flood("{\"data\":{\"rateLimit\":[", "1,", million * 2, "1]}}"),
+        ),
+        Case::new(
+            "a million aliases that nobody asked for",
+            "graphql",
+            "GitHub gave no answer: the answer left this login out",
+            flood("{\"data\":{", "\"a9999\":{},", million, "\"b\":1}}"),
+        ),
+        Case::new(
+            "the same alias a million times",
+            "graphql",
+            "GitHub gave no answer",
+            flood("{\"data\":{", "\"a1\":null,", million, "\"b\":1}}"),
+        ),
+        Case::new(
+            "two million numbers and an escape",
+            "rest",
+            "the answer was JSON, but no account",
+            flood("{\"x\":\"\\u0041\",\"y\":[", "1,", million * 2 - 100, "1]}"),
+        ),
+        Case::new(
+            "two million numbers and an escape",
+            "graphql",
+            not_an_answer,
+            flood("{\"x\":\"\\u0041\",\"y\":[", "1,", million * 2 - 100, "1]}"),
+        ),
+        Case::new(
+            "a string of a million escapes",
+            "rest",
+            "the answer was JSON, but no account",
+            flood("{\"x\":\"", "\\u0041\\n", million, "\"}"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_recording_of_it_takes_little_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers = flood("{\"x\":\"\\u0041\",\"y\":[", "1,", 8_000_000 - 100, "1]}");
+    let mut cases = Vec::new();
+    for api in ["rest", "graphql"] {
+        let recording = folder.path().join(api).display().to_string();
+        let case = Case::new(
+            "eight million numbers, recorded",
+            api,
+            "the answer was JSON, but no a",
+            numbers.clone(),
+        );
+        cases.push(case.arguments(&["user-1", "--retries", "0", "--record", &recording]).memory(160 << 20));
+    }
+    hold_longer(cases);
+}
+
+#[test]
+fn a_count_that_is_none_is_a_failure_and_never_a_number() {
+    let mut cases = Vec::new();
+    for api in ["rest", "graphql"] {
+        let counts = [
+            ("a number of a million digits", "7".repeat(1_000_000)),
+            ("a negative number", "-1".into()),
+            ("minus zero", "-0.0".into()),
+            ("1e30", "1e30".into()),
+            ("5.5", "5.5".into()),
+            ("2^64", "18446744073709551616".into()),
+            ("a string", "\"5\"".into()),
+            ("a list", "[5]".into()),
+            ("nothing", "null".into()),
+            ("true", "true".into()),
+        ];
+        for (name, count) in counts {
+            let answer = Fault::Answer(200, vec![], good(api, "\"user-1\"", &count));
+            cases.push(Case::new(&format!("{name} for a count"), api, "the answer was", answer));
+        }
+        let logins = [
+            ("a login of a megabyte", format!("\"{}\"", "x".repeat(1 << 20))),
+            ("a login with escapes", "\"\\u001b[2Juser-1\"".into()),
+            ("a login that is a number", "1".into()),
+        ];
+        for (name, login) in logins {
+            let answer = Fault::Answer(200, vec![], good(api, &login, "5"));
+            cases.push(Case::new(name, api, "the answer was", answer));
+        }
+    }
+    hold(cases);
+}
+
+#[test]
+fn words_that_would_move_a_cursor_reach_no_terminal_and_are_cut() {
+    let words = "\\u001b[2J\\u001b]0;owned\\u0007\\r\\u009b31m\\u202e\\n";
+    let long = words.repeat((10 << 20) / words.len());
+    let raw: String = "\u{9b}31m\u{202e}\u{7f}".repeat(1_000_000);
+    let message =
+        |status, message: &str| Fault::Answer(status, vec![], format!("{{\"message\":\"{message}\"}}"));
+    let mut cases = Vec::new();
+    for api in ["rest", "graphql"] {
+        for (status, says, exit) in [
+            (403, "GitHub refuses access: \\u{1b}[2J", 1),
+            (500, "GitHub answered 500: \\u{1b}[2J", 1),
+            (401, "\\u{1b}[2J", 1),
+        ] {
+            let name = format!("a {status} with a message of 10 MB of escapes");
+            cases.push(Case::new(&name, api, says, message(status, &long)).status(if status == 401 {
+                4
+            } else {
+                exit
+            }));
+        }
+        cases.push(Case::new(
+            "a message of bare C1 controls",
+            api,
+            "GitHub answered 500: \\u{9b}31m",
+            message(500, &raw),
+        ));
+        let sso = Fault::Answer(
+            403,
+            vec![("x-github-sso", format!("required; url={}", "x".repeat(200_000)))],
+            "{}".into(),
+        );
+        cases.push(Case::new("an address of 200 KB for single sign-on", api, "xxx…", sso));
+    }
+    let error =
+        format!("{{\"data\":{{\"a0\":null}},\"errors\":[{{\"path\":[\"a0\"],\"message\":\"{long}\"}}]}}");
+    cases.push(Case::new(
+        "an error with a message of 10 MB of escapes",
+        "graphql",
+        "GitHub gave no answer: ",
+        Fault::Answer(200, vec![], error),
+    ));
+    hold_longer(cases);
+}

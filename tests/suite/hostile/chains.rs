@@ -1,0 +1,112 @@
+//! Lists whose pages say that there is always a next one.
+
+use std::sync::Arc;
+
+use super::{Case, hold, hold_longer};
+use crate::fake::{Asked, Fake, Fault};
+
+/// What is listed, the arguments that have it listed, and the path of its pages.
+const LISTS: [(&str, &[&str]); 3] = [
+    ("--members", &["--members", "acme-3"]),
+    ("--team", &["--team", "acme/core-3"]),
+    ("--breakdown", &["user-1", "--breakdown"]),
+];
+
+/// A page of a list, with items of its own and a link to `next`.
+fn page(items: usize, number: u64, next: &str) -> Fault {
+    let items: Vec<_> =
+        (0..items).map(|at| format!("{{\"login\":\"m-{number}-{at}\",\"fork\":true}}")).collect();
+    Fault::Answer(200, vec![("link", format!("<{next}>; rel=\"next\""))], format!("[{}]", items.join(",")))
+}
+
+/// The number of a page, where what is asked for is one.
+fn number(asked: &Asked<'_>) -> Option<u64> {
+    let path = asked.request.path();
+    let is_page = path.ends_with("/members") || path.ends_with("/repos");
+    is_page.then(|| asked.request.parameter("page").and_then(|page| page.parse().ok()).unwrap_or(1))
+}
+
+/// Where the fake is, and the path that was asked for.
+fn here(asked: &Asked<'_>) -> String {
+    format!("http://{}{}", asked.request.all("host")[0], asked.request.path())
+}
+
+/// An account that claims to have as many repositories as there can be.
+fn claims(asked: &Asked<'_>) -> Option<Fault> {
+    (asked.request.path() == "/users/user-1")
+        .then(|| Fault::Answer(200, vec![], super::good("rest", "\"user-1\"", &u64::MAX.to_string())))
+}
+
+fn cases(
+    name: &str,
+    says: &'static str,
+    next: impl Fn(&Asked<'_>, u64) -> Fault + Send + Sync + 'static,
+) -> Vec<Case> {
+    let next = Arc::new(next);
+    LISTS
+        .iter()
+        .map(|(list, arguments)| {
+            let next = Arc::clone(&next);
+            let case = Case::with(&format!("{list}: {name}"), "rest", says, move |asked| {
+                claims(asked).or_else(|| number(asked).map(|number| next(asked, number)))
+            });
+            let arguments = [arguments, &["--retries", "0"][..]].concat();
+            case.arguments(&arguments).status(if *list == "--breakdown" { 1 } else { 2 })
+        })
+        .collect()
+}
+
+#[test]
+fn a_list_without_an_end_ends() {
+    let ever_on = |items: usize| {
+        move |asked: &Asked<'_>, number: u64| {
+            page(items, number, &format!("{}?per_page=100&page={}", here(asked), number + 1))
+        }
+    };
+    let mut all = cases("pages without an end", "without an end", ever_on(100));
+    all.extend(cases("pages of nothing without an end", "without an end", ever_on(0)));
+    all.extend(cases("a page of 300,000 items", "the answer was no list of ", ever_on(300_000)));
+    all.extend(cases("the same page again", "in a circle", |asked, _| {
+        page(100, 0, &format!("{}?page=2", here(asked)))
+    }));
+    all.extend(cases("a link of 20 KB", "goes on elsewhere", |asked, number| {
+        page(1, number, &format!("{}?page={}&x={}", here(asked), number + 1, "x".repeat(20_000)))
+    }));
+    hold_longer(all);
+}
+
+/// Addresses of another server, each written so that it may look like ours.
+pub fn elsewhere(ours: &str, theirs: &str) -> Vec<String> {
+    let port = |url: &str| url.rsplit(':').next().unwrap().to_owned();
+    let (ours, theirs) = (port(ours), port(theirs));
+    vec![
+        format!("http://127.0.0.1:{theirs}/users/user-1"),
+        format!("http://127.0.0.1:{ours}@127.0.0.1:{theirs}/users/user-1"),
+        format!("http://user@127.0.0.1:{theirs}/users/user-1"),
+        format!("//127.0.0.1:{theirs}/users/user-1"),
+        format!("http:\\\\127.0.0.1:{theirs}/users/user-1"),
+        format!("HTTP://LOCALHOST:{theirs}/users/user-1"),
+        format!("http://127.0.0.1:{ours}.evil.example:{theirs}/users/user-1"),
+        "http://127.0.0.1.evil.example/users/user-1".into(),
+        format!("https://127.0.0.1:{theirs}/users/user-1"),
+        "ftp://127.0.0.1/users/user-1".into(),
+    ]
+}
+
+#[test]
+fn a_list_that_goes_on_elsewhere_is_not_followed() {
+    for (list, arguments) in LISTS {
+        let theirs = Fake::well_behaved();
+        for next in elsewhere("http://127.0.0.1:8099", &theirs.url()) {
+            let port = theirs.url().rsplit(':').next().unwrap().to_owned();
+            let shown = next.replace(&port, "PORT");
+            let case =
+                Case::with(&format!("{list}: on to {shown}"), "rest", "goes on elsewhere", move |asked| {
+                    claims(asked).or_else(|| number(asked).map(|number| page(100, number, &next)))
+                });
+            let status = if list == "--breakdown" { 1 } else { 2 };
+            hold(vec![case.arguments(&[arguments, &["--retries", "0"][..]].concat()).status(status)]);
+        }
+        assert_eq!(theirs.connections(), 0, "{list}: nobody has been asked");
+    }
+}

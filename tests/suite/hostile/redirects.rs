@@ -1,0 +1,74 @@
+//! Redirects that lead round in a circle, ever on, or astray.
+
+use super::{Case, hold};
+use crate::fake::{Fake, Fault};
+
+fn to(location: impl Into<String>) -> Fault {
+    Fault::Answer(302, vec![("location", location.into())], "{}".into())
+}
+
+#[test]
+fn redirects_lead_to_a_failure_and_not_astray() {
+    let mut cases = Vec::new();
+    for api in ["rest", "graphql"] {
+        let often = "GitHub redirected the request too often";
+        cases.extend([
+            Case::new("redirects in a circle", api, often, to("/users/user-1")),
+            Case::with("redirects to ever new addresses", api, often, |asked| {
+                Some(to(format!("/users/{}", asked.number)))
+            }),
+            Case::new(
+                "a redirect to file:///etc/passwd",
+                api,
+                "GitHub answered 302",
+                to("file:///etc/passwd"),
+            ),
+            Case::new(
+                "a redirect to file://localhost",
+                api,
+                "GitHub redirected the request to no web address",
+                to("file://127.0.0.1/etc/passwd"),
+            ),
+            Case::new(
+                "a redirect to ftp://",
+                api,
+                "GitHub redirected the request to no web address",
+                to("ftp://127.0.0.1/users/user-1"),
+            ),
+            Case::new(
+                "a redirect to a script",
+                api,
+                "GitHub redirected the request to no web address",
+                to("javascript:alert(1)"),
+            ),
+            Case::new("a redirect to nowhere", api, "GitHub answered 302", to("http://")),
+            Case::new(
+                "a redirect without an address",
+                api,
+                "GitHub answered 302",
+                Fault::Answer(302, vec![], "{}".into()),
+            ),
+            Case::new(
+                "a redirect to an address of 300 KB",
+                api,
+                "t",
+                to(format!("/{}", "x".repeat(300_000))),
+            ),
+        ]);
+    }
+    hold(cases);
+}
+
+#[test]
+fn a_redirect_to_another_port_is_no_way_to_the_token() {
+    for api in ["rest", "graphql"] {
+        let elsewhere = Fake::well_behaved();
+        let url = elsewhere.url();
+        let case = Case::with("a redirect to http:// on another port", api, "", move |_| {
+            Some(to(format!("{url}/users/user-1")))
+        });
+        // A query is no query any more on the other side of a redirect.
+        hold(vec![case.status(if api == "rest" { 0 } else { 1 })]);
+        assert!(elsewhere.requests() == 1 && elsewhere.arrivals()[0].request.all("authorization").is_empty());
+    }
+}

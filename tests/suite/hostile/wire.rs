@@ -1,0 +1,227 @@
+//! HTTP that never ends, that lies, or that is none.
+
+use std::time::Duration;
+
+use super::{Case, by_both, good, hold, hold_longer};
+use crate::fake::hostile::{BLANK, chunk};
+use crate::fake::{Behaviour, Raw};
+
+const TEN_GIGABYTES: u64 = 10 << 30;
+const TIMED_OUT: &str = "timed out after 1.5s";
+const TOO_LONG: &str = "the answer was too long: more than 16777216 bytes";
+const BREAK: Duration = Duration::from_millis(5);
+const CHUNKED: &str = "transfer-encoding: chunked\r\n";
+
+fn blank(times: u64) -> u64 {
+    times / BLANK.len() as u64
+}
+
+#[test]
+fn a_body_without_an_end_is_given_up_at_sixteen_megabytes() {
+    let pieces = blank(TEN_GIGABYTES);
+    let long = Raw::answer(&format!("content-length: {TEN_GIGABYTES}\r\n"), "").times(pieces, BLANK);
+    let chunked = Raw::answer(CHUNKED, "").times(pieces, chunk(&BLANK)).end("0\r\n\r\n");
+    let unmeasured = Raw::answer("connection: close\r\n", "").times(pieces, BLANK);
+    let bytewise = Raw::answer(CHUNKED, "").endlessly(chunk(b" ").repeat(4096));
+    let mut cases = Vec::new();
+    cases.extend(by_both("a body of 10 GB", TOO_LONG, &long));
+    cases.extend(by_both("10 GB in chunks, of no told length", TOO_LONG, &chunked));
+    cases.extend(by_both("10 GB until the connection ends", TOO_LONG, &unmeasured));
+    for (status, says) in [
+        (500, "GitHub answered 500"),
+        (404, "the answer was too long"),
+        (403, "GitHub refuses access: no reason given"),
+    ] {
+        let head = format!("HTTP/1.1 {status} Status\r\n{CHUNKED}\r\n");
+        let raw = Raw::new(head).endlessly(chunk(&BLANK));
+        cases.push(Case::raw(&format!("a {status} with a body without an end"), "rest", says, raw));
+    }
+    hold_longer(cases);
+    // A debug build does not get so far in time.
+    hold(by_both("chunks of a byte, for ever", "", &bytewise).into());
+}
+
+#[test]
+fn ten_bodies_without_an_end_at_once_are_given_up_as_well() {
+    let fake = crate::fake::Fake::with_faults(|_| {
+        let endless = Raw::answer(CHUNKED, "").endlessly(chunk(&BLANK));
+        Some(crate::fake::Fault::Raw(endless))
+    });
+    let roster = crate::program::file(&crate::program::users(30));
+    let program = crate::program::Program::asking(
+        &fake,
+        &["-f", crate::program::path(&roster), "-Fndjson", "--retries=0", "--timeout=30s"],
+    );
+    let measured = super::measured(program);
+    assert!(measured.run.rows_of(30).iter().all(|row| row["error"] == TOO_LONG), "{}", measured.run.stdout);
+    // Ten requests are in flight, and each may hold a body.
+    let megabytes = measured.memory >> 20;
+    assert!(megabytes < 300, "{megabytes} MB");
+    println!(
+        "| 10 GB to each of ten in flight | rest | {TOO_LONG} | 1 | {:.1} | {megabytes} |",
+        measured.took.as_secs_f64()
+    );
+}
+
+#[test]
+fn a_head_without_an_end_is_given_up() {
+    let header = |value: &str| Raw::new(format!("HTTP/1.1 200 OK\r\nx-long: {value}"));
+    let many: String = (0..100_000).map(|at| format!("x-{at}: y\r\n")).collect();
+    let broke = "the connection broke";
+    hold(
+        [
+            by_both("a header of 1 MB", broke, &header(&"x".repeat(1 << 20)).end("\r\n\r\n{}")),
+            by_both("a header without an end", broke, &header("").endlessly("x".repeat(1 << 16))),
+            by_both("a hundred thousand headers", broke, &Raw::answer(&many, "{}")),
+            by_both(
+                "headers without an end",
+                broke,
+                &Raw::new("HTTP/1.1 200 OK\r\n").endlessly("a: b\r\n".repeat(1000)),
+            ),
+            by_both(
+                "a status line without an end",
+                broke,
+                &Raw::new("HTTP/1.1 200 ").endlessly("O".repeat(1 << 16)),
+            ),
+            by_both("line ends for ever", broke, &Raw::new("").endlessly("\r\n".repeat(1 << 15))),
+            by_both(
+                "a byte a second in the head",
+                TIMED_OUT,
+                &Raw::new("HTTP/1.1 200 OK\r\n").dripping(b'x'),
+            ),
+            by_both("a byte a second in the status line", TIMED_OUT, &Raw::new("").dripping(b'H')),
+            by_both(
+                "a byte a second in the body",
+                TIMED_OUT,
+                &Raw::answer("content-length: 9000\r\n", "").dripping(b' '),
+            ),
+            by_both("a byte a second in a chunk's size", TIMED_OUT, &Raw::answer(CHUNKED, "").dripping(b'0')),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    );
+}
+
+#[test]
+fn answers_that_are_none_are_failures_and_never_counts() {
+    // With breaks: a debug build takes long for what it is sent as fast as it can read.
+    let again = |status: &str| {
+        let answers = format!("HTTP/1.1 {status}\r\nlink: </x>\r\n\r\n").repeat(100);
+        Raw::new("").endlessly(answers).every(BREAK)
+    };
+    let bare = |status: &str| Raw::new(format!("HTTP/1.1 {status}\r\n\r\n")).stays();
+    let broke = "the connection broke";
+    let mut cases: Vec<_> = [
+        by_both("100 Continue for ever", TIMED_OUT, &again("100 Continue")),
+        by_both("103 Early Hints for ever", TIMED_OUT, &again("103 Early Hints")),
+        by_both("101 Switching Protocols", "GitHub answered 101", &bare("101 Switching Protocols")),
+        by_both("204 No Content", "the answer was not JSON", &bare("204 No Content")),
+        by_both("304 Not Modified", "GitHub answered 304", &bare("304 Not Modified")),
+        by_both("HTTP/0.9", broke, &Raw::new("<html>hello</html>")),
+        by_both("HTTP/3.0 in words", broke, &Raw::new("HTTP/3.0 200 OK\r\n\r\n{}")),
+        by_both("the status 999999", broke, &Raw::new("HTTP/1.1 999999 Huh\r\n\r\n{}")),
+        by_both("TLS on a plain port", broke, &Raw::new([0x15, 3, 3, 0, 2, 2, 40])),
+        by_both(
+            "noise",
+            broke,
+            &Raw::new("").endlessly((0..=255).cycle().take(1 << 16).collect::<Vec<u8>>()),
+        ),
+        by_both("an end after the first byte", broke, &Raw::new("H")),
+        by_both(
+            "an end after the head",
+            "the answer was truncated",
+            &Raw::answer("content-length: 9\r\n", ""),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    for api in ["rest", "graphql"] {
+        let body = good(api, "\"user-1\"", "5");
+        let early = Raw::answer(&format!("content-length: {}\r\n", body.len()), &body);
+        let mut case = Case::with("an answer before the request was read", api, "", |_| None);
+        case.behaviour = Behaviour { greeting: Some(early), ..case.behaviour };
+        cases.push(case.either(&[0, 1]));
+    }
+    hold(cases);
+}
+
+#[test]
+fn lengths_that_lie_are_failures_and_never_counts() {
+    let mut cases = Vec::new();
+    for api in ["rest", "graphql"] {
+        let body = good(api, "\"user-1\"", "5");
+        let length = body.len();
+        let answer = |headers: String| Raw::answer(&headers, &body);
+        let sized = |size: &str| Raw::answer(CHUNKED, size);
+        let (broke, truncated) = ("the connection broke", "the answer was truncated");
+        cases.extend([
+            Case::raw(
+                "a length that is too short",
+                api,
+                "the answer was not JSON",
+                answer(format!("content-length: {}\r\n", length - 2)),
+            ),
+            Case::raw(
+                "a length that is too long, and an end",
+                api,
+                truncated,
+                answer(format!("content-length: {}\r\n", length + 9)),
+            ),
+            Case::raw(
+                "a length that is too long, and no end",
+                api,
+                TIMED_OUT,
+                answer(format!("content-length: {}\r\n", length + 9)).stays(),
+            ),
+            Case::raw(
+                "a length of 2^64",
+                api,
+                broke,
+                answer("content-length: 18446744073709551616\r\n".into()),
+            ),
+            Case::raw(
+                "a length of 2^63",
+                api,
+                truncated,
+                answer("content-length: 9223372036854775808\r\n".into()),
+            ),
+            Case::raw("a negative length", api, broke, answer("content-length: -5\r\n".into())),
+            Case::raw(
+                "two lengths",
+                api,
+                broke,
+                answer(format!("content-length: {length}\r\ncontent-length: 7\r\n")),
+            ),
+            Case::raw(
+                "a length and chunks",
+                api,
+                truncated,
+                answer(format!("content-length: {length}\r\n{CHUNKED}")),
+            ),
+            Case::raw("a chunk of 2^64 bytes", api, truncated, sized("10000000000000000\r\n{}")),
+            Case::raw("a chunk of 2^64-1 bytes", api, truncated, sized("ffffffffffffffff\r\n{}")),
+            Case::raw("a chunk of -1 bytes", api, truncated, sized("-1\r\n{}")),
+            Case::raw(
+                "a chunk's size without an end",
+                api,
+                TIMED_OUT,
+                sized("").endlessly("0".repeat(4096)).every(BREAK),
+            ),
+            Case::raw(
+                "a chunk's extension without an end",
+                api,
+                truncated,
+                sized("5;x=").endlessly("x".repeat(1 << 16)),
+            ),
+            Case::raw(
+                "trailers without an end",
+                api,
+                truncated,
+                sized("0\r\n").endlessly("a: b\r\n".repeat(1000)),
+            ),
+        ]);
+    }
+    hold(cases);
+}

@@ -1,0 +1,212 @@
+//! Many runs one after another, on a bad day of the server's: nothing is left behind by any of them.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use clap::Parser;
+use futures::{StreamExt, stream};
+use ghrepos::github::api::Api;
+use ghrepos::github::app::Credentials;
+use ghrepos::github::auth::Token;
+use ghrepos::github::{Client, Settings};
+use ghrepos::login::Login;
+use ghrepos::lookup::Options;
+use ghrepos::report::Via;
+
+use crate::fake::{Asked, Behaviour, Fake, Fault};
+use crate::program::Program;
+
+const RUNS: u64 = 200;
+/// By then everything that is kept for good is there.
+const WARM: u64 = 50;
+const LOGINS: [&str; 8] =
+    ["user-1", "user-2", "user-3", "missing-1", "user-4", "robot[bot]", "user-5", "user-6"];
+/// In it is the address of the fake, for the process that is measured.
+const VARIABLE: &str = "GHREPOS_SOAK";
+
+/// Every fault in turn, and good answers between them.
+fn bad_day() -> Fake {
+    let fault = |asked: &Asked<'_>| {
+        let faults = [
+            Fault::Html(500),
+            Fault::Reset,
+            Fault::Hangup,
+            Fault::Truncated,
+            Fault::BrokenJson,
+            Fault::Silent,
+            Fault::Drip,
+            Fault::secondary(403, Some(0)),
+            Fault::secondary(429, Some(0)),
+            Fault::Html(404),
+        ];
+        // Most are good, and none is in step with the logins of a run.
+        faults.get(usize::try_from(asked.number % 61).unwrap()).cloned()
+    };
+    Fake::start(Behaviour { fault: Box::new(fault), forgetful: true, ..Behaviour::default() })
+}
+
+/// What a process holds on to.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    kilobytes: u64,
+    files: usize,
+    threads: usize,
+}
+
+impl Held {
+    fn now() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let number = |folder: &str| fs::read_dir(folder).unwrap().count();
+        Self {
+            kilobytes: line.trim().trim_end_matches(" kB").parse().unwrap(),
+            files: number("/proc/self/fd"),
+            threads: number("/proc/self/task"),
+        }
+    }
+}
+
+/// One run of the stage alone, in a runtime that lasts.
+async fn looks_up(url: &str, run: u64) {
+    let settings = Settings {
+        api: Api::parse(url).unwrap(),
+        credentials: Some(Credentials::Token(Token::new("ghp_sample", "GH_TOKEN").unwrap())),
+        via: if run.is_multiple_of(4) { Via::Graphql } else { Via::Rest },
+        timeout: Duration::from_millis(40),
+        retries: u32::from(run.is_multiple_of(20)),
+        batch: Some(3),
+        ..Settings::default()
+    };
+    let client = Client::new(settings).unwrap();
+    let logins = stream::iter(LOGINS).map(Login::parse);
+    let rows: Vec<_> = ghrepos::lookup(&client, logins, Options::default()).collect().await;
+    assert_eq!(rows.len(), LOGINS.len());
+}
+
+/// One whole run, in a runtime of its own, with reports.
+fn runs(url: &str, run: u64, report: &str) {
+    let api = if run.is_multiple_of(3) { "graphql" } else { "rest" };
+    let flags = [
+        "--timeout",
+        "40ms",
+        "--retries",
+        "0",
+        "--batch",
+        "3",
+        "-q",
+        "-o",
+        report,
+        "--api",
+        api,
+        "--api-url",
+        url,
+    ];
+    let cli = ghrepos::cli::Cli::try_parse_from(["ghrepos"].iter().chain(&flags).chain(&LOGINS)).unwrap();
+    let token = |name: &str| (name == "GH_TOKEN").then(|| "ghp_sample".to_owned());
+    let config = ghrepos::config::Config::new(cli, &token).unwrap();
+    let progress = ghrepos::progress::Progress::new(config.progress);
+    ghrepos::run::start(config, progress).unwrap();
+    assert_eq!(fs::read_to_string(report).unwrap().lines().count(), LOGINS.len());
+}
+
+/// No test by itself: the process that the next one measures.
+#[test]
+fn the_process_that_is_measured() {
+    let Ok(url) = std::env::var(VARIABLE) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.ndjson").display().to_string();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for run in 1..=RUNS {
+        if run.is_multiple_of(2) {
+            runtime.block_on(looks_up(&url, run));
+        } else {
+            runs(&url, run, &report);
+        }
+        if run.is_multiple_of(WARM) {
+            // What ends with a run may end a moment later.
+            runtime.block_on(async { tokio::time::sleep(Duration::from_millis(300)).await });
+            let Held { kilobytes, files, threads } = Held::now();
+            println!("HELD {kilobytes} {files} {threads}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn two_hundred_runs_in_one_process_hold_on_to_no_memory_no_file_and_no_thread() {
+    let fake = bad_day();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["soak::the_process_that_is_measured", "--exact", "--nocapture", "--test-threads=1"])
+        .env(VARIABLE, fake.url())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(fake.requests() > RUNS, "{} requests", fake.requests());
+    let held: Vec<_> = said
+        .lines()
+        .filter_map(|line| line.split_once("HELD ").map(|(_, held)| held))
+        .map(|line| {
+            let mut numbers = line.split(' ').map(|number| number.parse::<u64>().unwrap());
+            let mut next = || numbers.next().unwrap();
+            Held { kilobytes: next(), files: next() as usize, threads: next() as usize }
+        })
+        .collect();
+    let [warm, .., after] = held[..] else { panic!("{said}") };
+    println!("{} requests; after {WARM} runs {warm:?}, after {RUNS} {after:?}", fake.requests());
+    // Allocators round up; a leak of a kilobyte for each request would be ten times as much.
+    assert!(after.kilobytes < warm.kilobytes + 4096, "{warm:?} {after:?}");
+    assert!(after.files <= warm.files + 3, "{warm:?} {after:?}");
+    assert!(after.threads <= warm.threads + 1, "{warm:?} {after:?}");
+}
+
+#[test]
+fn two_hundred_runs_of_the_program_leave_nothing_but_their_reports() {
+    let fake = bad_day();
+    let temporary = tempfile::tempdir().unwrap();
+    // Most of a run is waiting.
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| leave_nothing(&fake, RUNS / 5, temporary.path().to_str().unwrap()));
+        }
+    });
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "in the folder for temporary files");
+}
+
+fn leave_nothing(fake: &Fake, runs: u64, temporary: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["report.csv", "report.html", "report.ndjson", "report.prom", "runs.db"];
+    let paths: Vec<_> = names.iter().map(|name| folder.path().join(name).display().to_string()).collect();
+    let [csv, html, ndjson, prom, database] = &paths[..] else { panic!("five") };
+    let save = format!("sqlite:{database}");
+    for run in 0..runs {
+        // Some are ended before they have asked anybody, some before they could write.
+        let ending = match run % 10 {
+            0 => ["--deadline", "1ms"],
+            1 => ["--max-points", "1"],
+            2 => ["--fail-on", "failed>0"],
+            3 => ["-o", "/nowhere/at.all.csv"],
+            _ => ["--batch", "3"],
+        };
+        let program = Program::asking(
+            fake,
+            &["-q", "--timeout", "40ms", "--retries", "0", "-o", csv, "-o", html, "-o", prom],
+        );
+        let program = program.env("GH_TOKEN", "ghp_sample").env("TMPDIR", temporary);
+        let program =
+            ending.iter().chain(&LOGINS).fold(program, |program, argument| program.argument(argument));
+        let program = match run % 4 {
+            0 => program.argument("-o").argument(ndjson),
+            1 => program.argument("--save").argument(&save),
+            _ => program.argument("--api=rest"),
+        };
+        let status = program.run().status;
+        assert!([0, 1, 2, 3, 5].contains(&status), "{status}");
+    }
+    let entries = fs::read_dir(folder.path()).unwrap();
+    let mut left: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, names);
+}
