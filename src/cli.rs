@@ -74,7 +74,7 @@ pub struct Cli {
 
     /// The first column of --query's rows in a database: sqlite:FILE, postgres://…
     #[cfg(feature = "sql")]
-    #[arg(long, value_name = "URL", requires = "query", hide_short_help = true, help_heading = WHOM)]
+    #[arg(long, value_name = "URL", requires = "query", conflicts_with = "from", hide_short_help = true, help_heading = WHOM)]
     pub sql: Option<String>,
 
     /// What to ask the database of --sql; further columns can be carried

@@ -33,9 +33,11 @@ pub struct Wants {
 impl Wants {
     /// Whether a row is good enough to be kept; an error where it holds more than this run would.
     fn keeps(&self, row: &Row) -> Result<bool, &'static str> {
+        // Whoever adds a measure is led here.
+        let Measures { breakdown, private } = self.measures;
         for (is_there, is_wanted, flag) in [
-            (row.breakdown.is_some(), self.measures.breakdown, "--breakdown"),
-            (row.private_repos.is_some(), self.measures.private, "--private"),
+            (row.breakdown.is_some(), breakdown, "--breakdown"),
+            (row.private_repos.is_some(), private, "--private"),
             (row.verified.is_some(), self.verify, "--verify"),
         ] {
             if is_there && !is_wanted {
@@ -47,9 +49,7 @@ impl Wants {
             Status::Invalid => true,
             Status::NotFound => young,
             Status::Ok => {
-                young
-                    && (row.breakdown.is_some() || !self.measures.breakdown)
-                    && (row.private_repos.is_some() || !self.measures.private)
+                young && (row.breakdown.is_some() || !breakdown) && (row.private_repos.is_some() || !private)
             }
             Status::Forbidden | Status::Failed | Status::Skipped => false,
         })

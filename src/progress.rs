@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::github::Client;
-use crate::text::{duration, thousands};
+use crate::text::{duration, kept, thousands};
 
 /// A run that is over by then shows none.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -128,7 +128,8 @@ impl Drop for Shown {
 
 /// Writes a line to standard error, in the program's name. Whether anybody reads it does not matter.
 pub fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "ghrepos: {line}");
+    // A file may have any name, and its name be in any message.
+    let _ = writeln!(io::stderr(), "ghrepos: {}", kept(line));
 }
 
 fn line(done: u64, total: Option<u64>, elapsed: Duration, waiting: Option<(&str, Duration)>) -> String {
@@ -232,7 +233,7 @@ impl Drop for LogLine {
     fn drop(&mut self) {
         let text = std::mem::take(&mut self.text);
         self.bar.suspend(|| {
-            let _ = io::stderr().write_all(&text);
+            let _ = io::stderr().write_all(kept(&String::from_utf8_lossy(&text)).as_bytes());
         });
     }
 }

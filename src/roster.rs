@@ -44,6 +44,17 @@ pub enum Source {
     Stdin,
 }
 
+impl Source {
+    /// The file that is read, if it is one: no report may take its place.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Text(_) | Self::Stdin => None,
+        }
+    }
+}
+
 /// How a roster is read.
 #[derive(Clone, Debug)]
 pub struct Reading {

@@ -131,10 +131,14 @@ async fn work(
     progress: &Progress,
     begun: Instant,
 ) -> Result<Exit, Failure> {
-    let baseline = baseline(config).await?.map(Arc::new);
-    let listed = list(client, config).await?;
+    let baseline = tokio::select! {
+        baseline = baseline(config) => Some(baseline?.map(Arc::new)),
+        _ = client.governor().stopped() => None,
+    };
+    let listed = if baseline.is_some() { list(client, config).await? } else { None };
     let stop = client.governor().stop();
-    let Some(listed) = listed.filter(|_| stop.is_none() || config.groups.is_empty()) else {
+    let listed = listed.filter(|_| stop.is_none() || config.groups.is_empty());
+    let (Some(baseline), Some(listed)) = (baseline, listed) else {
         // Nobody is counted who is not known yet.
         let stop = stop.unwrap_or(Stop::Interrupted);
         if !(stop.is_signal() && config.quiet) {
@@ -238,7 +242,14 @@ async fn baseline(config: &Config) -> Result<Option<Baseline>, Failure> {
             crate::store::last_complete(&address).await.map_err(|error| unreadable(error.to_string()))?;
         return Ok(Some(Baseline::of(address.to_string(), rows)));
     }
-    Ok(Some(Baseline::read(path)?))
+    // It may be a pipe into which nobody writes: the thread waits for that, and Ctrl-C does not.
+    let (read, reading) = tokio::sync::oneshot::channel();
+    let path = path.clone();
+    std::thread::spawn(move || drop(read.send(Baseline::read(&path))));
+    match reading.await {
+        Ok(baseline) => Ok(Some(baseline?)),
+        Err(_) => Err(Failure::Runtime("the baseline was not read to its end".into())),
+    }
 }
 
 /// Opens what is written to.

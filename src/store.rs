@@ -115,11 +115,8 @@ impl Store {
             let json = serde_json::to_string(&rows.collect::<Vec<_>>());
             let json = json.map_err(|error| SqlError(error.to_string()))?;
             let sql = self.statement.get_or_insert_with(|| format!("{POSTGRES}{CONFLICT}")).clone();
-            return self.runtime.block_on(self.connection.insert(
-                sql,
-                vec![Some(self.run.clone()), Some(json), Some(self.part.clone())],
-                true,
-            ));
+            let cells = vec![Some(self.run.clone()), Some(json), Some(self.part.clone())];
+            return Self::wait(&self.runtime, self.connection.insert(sql, cells, true));
         }
         let whole = keys.len() == ROWS;
         let sql = if whole {

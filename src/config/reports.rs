@@ -37,7 +37,7 @@ pub(super) fn check_lists(
         return Err(ConfigError::NoSheet(flag));
     }
     for list in sources {
-        let Source::File(list) = list else { continue };
+        let Some(list) = list.path() else { continue };
         if reports.iter().any(|report| report.path.as_deref().is_some_and(|path| same(path, list))) {
             return Err(ConfigError::ListIsOutput(list.display().to_string()));
         }

@@ -134,6 +134,10 @@ impl Client {
             }
             next = pages.next(page.repositories, page.next.as_deref())?;
         }
+        // A few may have gone meanwhile, or be hidden. What is missing far more of is no list of them.
+        if listed.saturating_add(10 + public_repos / 10) < public_repos {
+            return Err(LookupError::Malformed("a list of repositories that is far too short"));
+        }
         Ok(Breakdown { sources: public_repos.saturating_sub(forks), forks, archived })
     }
 }

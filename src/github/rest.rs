@@ -104,16 +104,21 @@ pub(super) fn page(headers: &HeaderMap, body: &[u8]) -> Result<Page, LookupError
 
 /// The address of the next page of a list, if there is one.
 pub(super) fn next_page_of(headers: &HeaderMap) -> Option<String> {
-    headers.get(LINK).and_then(|link| next_page(link.to_str().ok()?)).map(str::to_owned)
+    headers.get_all(LINK).iter().find_map(|link| next_page(link.to_str().ok()?)).map(str::to_owned)
 }
 
 /// The address in `<https://…?page=2>; rel="next", <…>; rel="last"`. It is absent from the last page,
 /// and the whole header where one page holds all.
-fn next_page(link: &str) -> Option<&str> {
-    link.split(',').find_map(|part| {
-        let (url, rel) = part.trim().strip_prefix('<')?.split_once('>')?;
-        rel.split(';').any(|rel| matches!(rel.trim(), r#"rel="next""# | "rel=next")).then_some(url)
-    })
+fn next_page(mut link: &str) -> Option<&str> {
+    // An address may hold commas, what stands behind it none that count.
+    while let Some((url, rest)) = link.split_once('<').and_then(|(_, rest)| rest.split_once('>')) {
+        let (rel, others) = rest.split_once(',').unwrap_or((rest, ""));
+        if rel.split(';').any(|rel| matches!(rel.trim(), r#"rel="next""# | "rel=next")) {
+            return Some(url);
+        }
+        link = others;
+    }
+    None
 }
 
 /// What is left of the hourly budgets.
@@ -172,7 +177,17 @@ mod tests {
             format!("<https://api.github.com/user/1/repos?page=1>; rel=\"prev\", {next}, <x>; rel=\"last\"");
         assert_eq!(next_page(&links), Some("https://api.github.com/user/1/repos?page=3"));
         assert_eq!(next_page("<https://api.github.com/user/1/repos?page=1>; rel=\"first\""), None);
-        assert_eq!(next_page("nonsense"), None);
+        for nonsense in ["nonsense", "", "<", "<x", ">; rel=next", "<a>", "<a>, rel=next"] {
+            assert_eq!(next_page(nonsense), None, "{nonsense}");
+        }
+        assert_eq!(
+            next_page("<https://x/?after=a,b>; rel=\"next\", <y>; rel=\"last\""),
+            Some("https://x/?after=a,b")
+        );
+        let mut headers = HeaderMap::new();
+        headers.append(LINK, "<a>; rel=\"last\"".parse().unwrap());
+        headers.append(LINK, "<b>; rel=\"next\"".parse().unwrap());
+        assert_eq!(next_page_of(&headers).as_deref(), Some("b"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use self::table::table;
-use super::{Holds, Row};
+use super::{Holds, Measures, Row};
 use crate::text::{self, visible};
 
 /// No row of ours is as long, whatever it carries.
@@ -149,7 +149,7 @@ impl Finished {
 fn ndjson(file: fs::File) -> Result<Finished, String> {
     let mut reader = BufReader::with_capacity(256 << 10, file);
     let (mut finished, mut line, mut number) = (Finished::default(), Vec::new(), 0_u64);
-    let mut carried = Vec::new();
+    let mut carried = Carrying::default();
     loop {
         line.clear();
         number += 1;
@@ -184,7 +184,7 @@ fn json(file: fs::File) -> Result<Finished, String> {
     let report: Report =
         serde_json::from_str(&text).map_err(|error| visible(&error.to_string()).into_owned())?;
     let mut finished = Finished { totals: report.summary, meta: report.meta, ..Finished::default() };
-    let mut carried = Vec::new();
+    let mut carried = Carrying::default();
     for (number, row) in (1..).zip(&report.rows) {
         let row = finished.holds.row(row.get().as_bytes(), &mut carried);
         finished.rows.push(row.map_err(|reason| format!("row {number} is none ({reason})"))?);
@@ -192,41 +192,57 @@ fn json(file: fs::File) -> Result<Finished, String> {
     Ok(finished.aligned(carried))
 }
 
-/// What a row carries, by name.
-type Named = Vec<(String, Option<Box<str>>)>;
+/// Columns that rows may carry together: each row has room for all of them.
+const MOST_COLUMNS: usize = 1000;
+
+/// What each row carries, by name, and the place of each name among the columns.
+#[derive(Default)]
+struct Carrying {
+    rows: Vec<Vec<(String, Option<Box<str>>)>>,
+    places: HashMap<String, usize>,
+}
 
 impl Holds {
     /// Adds what other rows hold, but for what they carry.
     fn add(&mut self, other: &Self) {
-        self.measures.breakdown |= other.measures.breakdown;
-        self.measures.private |= other.measures.private;
+        // Whoever adds a measure is led here.
+        let Measures { breakdown, private } = other.measures;
+        self.measures.breakdown |= breakdown;
+        self.measures.private |= private;
         self.change |= other.change;
         self.verified |= other.verified;
         self.exchange |= other.exchange;
     }
 
     /// Reads a row, and learns from it what the report holds.
-    fn row(&mut self, json: &[u8], carried: &mut Vec<Named>) -> Result<Row, String> {
+    fn row(&mut self, json: &[u8], carrying: &mut Carrying) -> Result<Row, String> {
         let (row, keys) = Row::parse_whole(json)?;
         self.add(&keys.holds);
         for (name, _) in &keys.carried {
-            if !self.carried.contains(name) {
+            if !carrying.places.contains_key(name) {
+                carrying.places.insert(name.clone(), self.carried.len());
                 self.carried.push(name.clone());
             }
         }
-        carried.push(keys.carried);
+        if self.carried.len() > MOST_COLUMNS {
+            return Err(format!("it carries more than {MOST_COLUMNS} columns"));
+        }
+        carrying.rows.push(keys.carried);
         Ok(row)
     }
 }
 
 impl Finished {
     /// Gives each row what it carries, in the order of the columns.
-    fn aligned(mut self, carried: Vec<Named>) -> Self {
-        for (row, mut named) in self.rows.iter_mut().zip(carried) {
-            let take = |name: &String| {
-                named.iter_mut().find(|(other, _)| other == name).and_then(|(_, text)| text.take())
-            };
-            row.carried = self.holds.carried.iter().map(take).collect();
+    fn aligned(mut self, carrying: Carrying) -> Self {
+        for (row, named) in self.rows.iter_mut().zip(carrying.rows) {
+            let mut carried = vec![None; self.holds.carried.len()];
+            for (name, text) in named {
+                if let Some(place) = carrying.places.get(&name).and_then(|at| carried.get_mut(*at)) {
+                    *place = text;
+                }
+            }
+            row.carried = carried.into();
         }
         self
     }

@@ -484,3 +484,29 @@ fn a_second_count_that_broke_off_plays_back_as_one_that_did() {
     assert_eq!((live.status, played.status), (0, 0), "{}{}", live.stderr, played.stderr);
     assert_eq!(without_times(&live.stdout), without_times(&played.stdout));
 }
+
+#[test]
+fn a_report_that_carries_more_than_any_of_ours_is_refused_in_one_line() {
+    let folder = Folder::new();
+    let mut carried = String::new();
+    for column in 0..40_000 {
+        carried += &format!("{}\"c{column}\":\"x\"", if column == 0 { "" } else { "," });
+    }
+    let (line, csv, named) = (folder.at("line.ndjson"), folder.at("endless.csv"), folder.at("named.csv"));
+    let row = r#""login":"a","status":"ok","kind":"user","id":1,"public_repos":1,"error":null,"via":"rest","at":null,"attempts":1"#;
+    std::fs::write(&line, format!("{{{row},\"carried\":{{{carried}}}}}\n")).unwrap();
+    std::fs::write(&csv, format!("login,status\na,\"{}", "x".repeat(20 << 20))).unwrap();
+    std::fs::write(&named, "login,status,\u{1b}]0;x\u{7}\na,failed,b\n").unwrap();
+    for (path, told) in [(&line, "line 1 is no row (it carries more than 1000 columns)"), (&csv, "")] {
+        let begun = std::time::Instant::now();
+        let run = Program::new(&["--from", path]).run();
+        assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20));
+    }
+    let run = Program::new(&["--from", &named, "-F", "csv"]).run();
+    assert!(run.stdout.contains("u{1b}") && !run.stdout.contains('\u{1b}'), "{}", run.stdout);
+    // A file may have any name.
+    let run = Program::new(&["-f", "no\u{1b}]0;x\u{7}.txt"]).run();
+    assert!(run.status == 2 && !run.stderr.contains('\u{1b}'), "{}", run.stderr);
+}

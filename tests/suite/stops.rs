@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::fake::{Behaviour, Fake, Fault, Primary};
-use crate::program::{Program, file, path, rows, users};
+use crate::program::{Program, ended, file, path, rows, users};
 
 #[test]
 fn a_host_out_of_reach_ends_the_run_after_a_handful_of_tries() {
@@ -220,4 +220,18 @@ fn a_wait_can_be_interrupted() {
     let run = crate::program::ended(child);
     assert_eq!(run.status, 130);
     assert_eq!(run.rows()[0]["error"], "no answer yet: interrupted");
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_does_not_wait_for_a_baseline_that_never_comes() {
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("then.ndjson");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let child = Program::asking(&fake, &["a", "--baseline", pipe.to_str().unwrap()]).spawn();
+    std::thread::sleep(Duration::from_millis(500));
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(ended(child).status, 130);
 }

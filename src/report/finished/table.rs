@@ -1,11 +1,13 @@
 //! Reports in CSV and TSV, read again.
 
+use std::cell::Cell;
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::rc::Rc;
 
 use csv::ReaderBuilder;
 
-use super::Finished;
+use super::{Finished, MAX_LINE};
 use crate::report::{Breakdown, Change, Column, Holds, Kind, Measures, Row, Status, Via};
 use crate::text::{self, is_formula, kept, visible};
 
@@ -17,9 +19,12 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
         file.read_exact(&mut last).map_err(|error| text::reason(&error))?;
         file.rewind().map_err(|error| text::reason(&error))?;
     }
+    let left = Rc::new(Cell::new(MAX_LINE));
+    let file = Bounded { file, left: Rc::clone(&left) };
     let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(file);
     let said = |error: csv::Error| visible(&error.to_string()).into_owned();
-    let header: Vec<_> = reader.headers().map_err(said)?.iter().map(plain).collect();
+    let header: Vec<_> =
+        reader.headers().map_err(said)?.iter().map(|name| visible(&plain(name)).into_owned()).collect();
     // A row that is cut short has too few fields, unless it is cut in its last one.
     if last != *b"\n" && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange")) {
         return Err("its last line has no end: it was cut off".into());
@@ -47,6 +52,7 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(said)?;
+        left.set(MAX_LINE);
         let line = record.position().map_or(0, csv::Position::line);
         let cell = |name: &str| record.get(place(name)?).filter(|cell| !cell.is_empty());
         let wrong =
@@ -94,5 +100,22 @@ fn plain(cell: &str) -> String {
     match cell.strip_prefix('\'') {
         Some(text) if is_formula(text) => text.to_owned(),
         _ => cell.to_owned(),
+    }
+}
+
+/// A file of which no more than a row's worth is read at once: in a quote that is never closed it has no end.
+struct Bounded {
+    file: fs::File,
+    left: Rc<Cell<u64>>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left.get() == 0 {
+            return Err(io::Error::other(format!("it has a row of more than {} MiB", MAX_LINE >> 20)));
+        }
+        let length = self.file.read(buffer)?;
+        self.left.set(self.left.get().saturating_sub(length as u64));
+        Ok(length)
     }
 }
