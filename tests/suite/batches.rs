@@ -130,6 +130,20 @@ fn private_repositories_are_counted_on_their_own_and_nobody_elses_are() {
 }
 
 #[test]
+fn a_server_that_leaves_most_of_a_query_out_is_asked_for_fewer() {
+    // Of the first hundred, thirty are answered.
+    let beyond =
+        |login: &str| login.trim_start_matches("user-").parse::<usize>().is_ok_and(|at| at > 30 && at <= 100);
+    let alias = move |login: &str, time| (beyond(login) && time == 1).then_some(AliasFault::ResourceLimits);
+    let fake = Fake::start(Behaviour { alias: Box::new(alias), ..Behaviour::default() });
+    let roster = users(1000);
+    assert_all_right(&ask(&fake, &roster, &["-j", "1"]), &roster);
+    let sizes: Vec<_> = fake.queries().iter().map(Vec::len).collect();
+    assert_eq!(sizes[0], 100);
+    assert!(sizes[1..].iter().all(|size| *size < 100), "{sizes:?}");
+}
+
+#[test]
 fn a_server_that_fails_above_thirty_logins_costs_few_requests_too_many() {
     let fake = Fake::start(Behaviour { most_aliases: Some(30), ..Behaviour::default() });
     let roster = users(3000);
