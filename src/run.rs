@@ -230,7 +230,6 @@ async fn meta(config: &Config, client: &Client) -> Meta {
 }
 
 /// The report to compare with.
-#[cfg_attr(not(feature = "sql"), expect(clippy::unused_async, reason = "a database is waited for"))]
 async fn baseline(config: &Config) -> Result<Option<Baseline>, Failure> {
     let Some(path) = &config.baseline else { return Ok(None) };
     #[cfg(feature = "sql")]

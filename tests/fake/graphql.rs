@@ -1,5 +1,7 @@
 //! The GraphQL API: a real parser, true prices, and answers in part.
 
+mod refusals;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -9,20 +11,9 @@ use graphql_parser::query::{
 use graphql_parser::query::{TypeCondition, Value as Argument};
 use serde_json::{Map, Value, json};
 
+use self::refusals::alias_error;
+pub use self::refusals::{AliasFault, NO_TOKEN, limited};
 use super::{Account, Request, Response, account};
-
-/// What is wrong with the answer for one login.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AliasFault {
-    /// `null` and an error of type `RESOURCE_LIMITS_EXCEEDED`.
-    ResourceLimits,
-    /// `null` and an error of type `FORBIDDEN`, with single sign-on's mark.
-    Forbidden,
-    /// `null` and an error of type `NOT_FOUND`, as `user(login:)` has it.
-    NotFound,
-    /// `null` and an error without a type.
-    Wrong,
-}
 
 /// A query, parsed.
 pub struct Query {
@@ -274,37 +265,3 @@ fn repositories(field: &Field<'static, String>, account: &Account) -> u64 {
     }
     count
 }
-
-fn alias_error(fault: &AliasFault, alias: &str, login: &str) -> Value {
-    let place = json!([{"line": 3, "column": 3}]);
-    match fault {
-        AliasFault::ResourceLimits => json!({
-            "type": "RESOURCE_LIMITS_EXCEEDED", "path": [alias], "locations": place,
-            "message": "Resource limits for this query exceeded."
-        }),
-        AliasFault::Forbidden => json!({
-            "type": "FORBIDDEN", "path": [alias], "locations": place, "extensions": {"saml_failure": true},
-            "message": "Resource protected by organization SAML enforcement. You must grant your OAuth token access to this organization."
-        }),
-        AliasFault::NotFound => json!({
-            "type": "NOT_FOUND", "path": [alias], "locations": place,
-            "message": format!("Could not resolve to a User with the login of '{login}'.")
-        }),
-        AliasFault::Wrong => json!({
-            "path": [alias], "locations": place,
-            "message": "Something went wrong while executing your query. Please include `0000:SAMPLE` when reporting this issue."
-        }),
-    }
-}
-
-/// A refusal by the primary limit, which comes with a success, in either spelling.
-pub fn limited(spelling: &str) -> Response {
-    let error = json!({
-        "type": spelling, "code": "graphql_rate_limit",
-        "message": "API rate limit already exceeded for user ID 1."
-    });
-    Response::json(200, &json!({"errors": [error]}).to_string())
-}
-
-/// A refusal of a request without a token.
-pub const NO_TOKEN: &str = r#"{"message":"This endpoint requires you to be authenticated.","documentation_url":"https://docs.github.com/graphql/guides/forming-calls-with-graphql#authenticating-with-graphql","status":"401"}"#;

@@ -4,6 +4,8 @@
 
 #![cfg(unix)]
 
+mod enterprise;
+
 use std::collections::HashSet;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -196,65 +198,6 @@ fn a_file_without_a_certificate_is_one_clear_line() {
 }
 
 #[test]
-fn an_enterprise_server_is_asked_at_its_own_routes_with_its_own_token() {
-    if !installed(&["nginx", "openssl"]) {
-        return;
-    }
-    let fake =
-        Fake::start(Behaviour { bare: true, token: Some("enterprise_token".into()), ..Behaviour::default() });
-    let nginx = nginx(&fake);
-    let host = format!("localhost:{}", nginx.port);
-    let ca = nginx.at("ca.pem").display().to_string();
-    let profile = format!("https://{host}/antirez");
-    for api in ["rest", "graphql"] {
-        let before = fake.arrivals().len();
-        let run = Program::new(&[
-            "torvalds",
-            &profile,
-            "https://github.com/x",
-            "--ca-file",
-            &ca,
-            "--api",
-            api,
-            "-F",
-            "ndjson",
-        ])
-        .env("GH_HOST", &host)
-        .env("GH_TOKEN", "github_token")
-        .env("GH_ENTERPRISE_TOKEN", "enterprise_token")
-        .run();
-        let rows = run.rows_of(3);
-        assert_eq!(
-            rows.iter().map(|row| &row["status"]).collect::<Vec<_>>(),
-            ["ok", "ok", "invalid"],
-            "{}",
-            run.stderr
-        );
-        assert_eq!(rows[2]["error"], format!("not a login: an address on github.com, not on {host}"));
-        let route = if api == "rest" { "/api/v3/users/" } else { "/api/graphql" };
-        let asked = &fake.arrivals()[before..];
-        assert!(!asked.is_empty() && asked.iter().all(|arrival| arrival.request.path().starts_with(route)));
-        let tokens: HashSet<_> =
-            asked.iter().flat_map(|arrival| arrival.request.all("authorization")).collect();
-        assert_eq!(tokens, HashSet::from(["Bearer enterprise_token"]));
-    }
-    // Without its own token there is none, and none is borrowed.
-    let run = Program::new(&["torvalds", "--host", &host, "--ca-file", &ca, "--api", "graphql"])
-        .env("GH_TOKEN", "github_token")
-        .run();
-    assert_eq!(run.status, 4, "{}", run.stderr);
-    for wrong in ["https://git.example.com", "git.example.com/x", "a b"] {
-        let run = Program::new(&["torvalds", "--host", wrong]).run();
-        assert_eq!(run.status, 2);
-        assert!(
-            run.stderr.starts_with(&format!("ghrepos: cannot use the host {wrong:?} of --host: not a host")),
-            "{}",
-            run.stderr
-        );
-    }
-}
-
-#[test]
 fn a_proxy_sees_connect_and_is_left_out_where_no_proxy_says_so() {
     if !installed(&["nginx", "openssl", "tinyproxy"]) {
         return;
@@ -286,27 +229,4 @@ fn a_proxy_sees_connect_and_is_left_out_where_no_proxy_says_so() {
     assert_eq!(connects(), 1, "{}", proxy.log());
     assert_eq!(ask("localhost").status, 0);
     assert_eq!(connects(), 1, "{}", proxy.log());
-}
-
-#[test]
-fn the_token_of_gh_is_taken_where_no_variable_has_one() {
-    use std::os::unix::fs::PermissionsExt;
-    // A stand-in for gh, which tells what it was asked.
-    let folder = tempfile::tempdir().unwrap();
-    let gh = folder.path().join("gh");
-    let told = folder.path().join("told");
-    fs::write(&gh, format!("#!/bin/sh\necho \"$@\" >> {}\necho gho_sample_of_gh\n", told.display())).unwrap();
-    fs::set_permissions(&gh, fs::Permissions::from_mode(0o755)).unwrap();
-    let bin = folder.path().to_str().unwrap();
-    // Nobody listens there: it is the flag that needs a token which shows whether there is one.
-    let ask = |host: &str, more: (&str, &str)| {
-        Program::new(&["a", "--host", host, "--private", "--retries", "0"])
-            .env("PATH", bin)
-            .env(more.0, more.1)
-            .run()
-    };
-    assert_eq!(ask("localhost:9", ("X", "")).status, 5);
-    assert_eq!(ask("localhost:9", ("GH_ENTERPRISE_TOKEN", "e_token")).status, 5);
-    assert_eq!(ask("localhost:9", ("PATH", "")).status, 4);
-    assert_eq!(fs::read_to_string(&told).unwrap(), "auth token --hostname localhost:9\n");
 }

@@ -22,7 +22,7 @@ fn a_thousand_with(jobs: i64) {
     }
     assert_eq!(fake.requests(), 1000);
     assert!(fake.peak() <= jobs, "no more than allowed: {}", fake.peak());
-    assert!(fake.peak() > jobs / 2, "and about as many: {}", fake.peak());
+    assert!(fake.peak() >= jobs / 2, "and about as many: {}", fake.peak());
     // A connection may be begun for a request that another one then takes up.
     assert!(fake.connections() <= 2 * jobs as u64, "connections are used again: {}", fake.connections());
 }

@@ -1,0 +1,225 @@
+//! Finished reports that are read again: rendered, joined, compared with, or refused.
+
+use serde_json::Value;
+
+use super::{Folder, month};
+use crate::fake::{Fake, Fault, account};
+use crate::program::{Program, Run, file, path, users};
+
+#[test]
+fn a_finished_report_is_rendered_as_the_run_rendered_it() {
+    let folder = Folder::new();
+    let october = folder.at("october.ndjson");
+    month("2026-10", &["-o", &october]);
+    let fake = Fake::well_behaved();
+    let list = folder.at("list.csv");
+    std::fs::write(&list, "login,note,team\ntorvalds,=1+1,core\nmissing-1,\"a\nb\",\nno login,'x,web\n")
+        .unwrap();
+    let breakdown = ["-f", &list, "--carry", "note,team", "--breakdown", "--verify", "100", "--api", "rest"];
+    type Ask<'a> = Box<dyn Fn(&[&str]) -> Run + 'a>;
+    let runs: [(&str, Ask<'_>); 2] = [
+        ("drift", Box::new(|more| month("2026-11", &[&["--baseline", &october], more].concat()))),
+        (
+            "breakdown",
+            Box::new(|more| {
+                Program::asking(&fake, &[&breakdown[..], more].concat()).env("GH_TOKEN", "ghp_sample").run()
+            }),
+        ),
+    ];
+    for (name, run) in runs {
+        let at = |extension: &str| folder.at(&format!("{name}.{extension}"));
+        let formats = ["csv", "tsv", "json", "ndjson"];
+        let outputs: Vec<_> = formats.iter().flat_map(|extension| ["-o".to_owned(), at(extension)]).collect();
+        let outputs: Vec<_> = outputs.iter().map(String::as_str).collect();
+        let original = run(&[&outputs[..], &["-F", "table"]].concat());
+        for from in formats {
+            for to in ["csv", "tsv", "json", "ndjson", "table"] {
+                let again = Program::new(&["--from", &at(from), "-F", to, "-q"]).run();
+                assert_eq!(again.status, 1, "{}", again.stderr);
+                let expected = match to {
+                    "table" => original.stdout.clone(),
+                    to => std::fs::read_to_string(at(to)).unwrap(),
+                };
+                // What only a JSON report knows of its run is told by that alone.
+                if to != "json" || from == "json" {
+                    assert_eq!(again.stdout, expected, "{name}: {from} as {to}");
+                }
+            }
+        }
+    }
+    // Sorted, cut, grouped and compared.
+    let report = folder.at("drift.csv");
+    let run = Program::new(&[
+        "--from",
+        &report,
+        "--sort",
+        "public_repos",
+        "--top",
+        "2",
+        "--group-by",
+        "team",
+        "-F",
+        "json",
+        "-q",
+    ])
+    .run();
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(
+        (json["rows"].as_array().unwrap().len(), json["summary"]["groups"].as_array().unwrap().len()),
+        (2, 5)
+    );
+    assert_eq!((&json["summary"]["requests"], &json["meta"]["api"]), (&Value::Null, &Value::Null));
+    let run =
+        Program::new(&["--from", &report, "--baseline", &october, "--fail-on", "gone>0", "-q", "-F", "csv"])
+            .run();
+    assert_eq!((run.status, run.stderr.as_str()), (3, "ghrepos: --fail-on gone>0: 1 login: sample-boris\n"));
+    assert_eq!(run.stdout, std::fs::read_to_string(&report).unwrap());
+    let run = Program::new(&["--from", &report, "--group-by", "site"]).run();
+    assert_eq!(
+        (run.status, run.stderr.as_str()),
+        (2, "ghrepos: cannot group by site: the report carries team\n")
+    );
+    let no_report = file("name\nx\n");
+    let run = Program::new(&["--from", path(&no_report)]).run();
+    assert_eq!(run.status, 2, "{}", run.stderr);
+    assert_eq!(Program::new(&["--from", &report, "torvalds"]).run().status, 2);
+}
+
+#[test]
+fn parts_are_joined_and_of_several_answers_the_last_one_counts() {
+    let folder = Folder::new();
+    let fake = Fake::well_behaved();
+    let list = file(&users(60));
+    let mut parts = Vec::new();
+    for part in ["1/3", "2/3", "3/3"] {
+        let at = folder.at(&format!("part-{}.ndjson", &part[..1]));
+        Program::asking(&fake, &["-f", path(&list), "--shard", part, "-o", &at]).run();
+        parts.extend(["--from".to_owned(), at]);
+    }
+    let failing = Fake::with_faults(|_| Some(Fault::Html(502)));
+    let failed = folder.at("failed.ndjson");
+    let run = Program::asking(&failing, &["user-7", "nobody-1", "--retries", "0", "-F", "ndjson"]).run();
+    std::fs::write(&failed, run.stdout).unwrap();
+    parts.extend(["--from".to_owned(), failed]);
+    let arguments: Vec<_> = parts.iter().map(String::as_str).chain(["-F", "ndjson"]).collect();
+    let run = Program::new(&arguments).run();
+    let rows = run.rows_of(61);
+    assert_eq!(run.status, 1);
+    let failed: Vec<_> = rows.iter().filter(|row| row["status"] != "ok").map(|row| &row["login"]).collect();
+    assert_eq!(failed, ["nobody-1"]);
+    // Who is gone from one report and could not be counted in the other is not gone, whichever comes first.
+    let (one, other) = (folder.at("gone.ndjson"), folder.at("there.ndjson"));
+    let row = |change: &str, status: &str| {
+        format!(
+            "{{\"login\":\"x\",\"status\":\"{status}\",\"was\":null,\"change\":{change},\"attempts\":1}}\n"
+        )
+    };
+    std::fs::write(&one, row("\"gone\"", "skipped")).unwrap();
+    std::fs::write(&other, row("\"unknown\"", "failed")).unwrap();
+    for order in [[&one, &other], [&other, &one]] {
+        let run = Program::new(&["--from", order[0], "--from", order[1], "-F", "ndjson"]).run();
+        assert_eq!((&run.rows_of(1)[0]["change"], run.status), (&"unknown".into(), 1), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_damaged_or_unfinished_report_is_no_wrong_baseline() {
+    let folder = Folder::new();
+    let fake = Fake::well_behaved();
+    let full = folder.at("full.csv");
+    Program::asking(&fake, &["user-1", "user-2", "-o", &full]).run();
+    let text = std::fs::read_to_string(&full).unwrap();
+    // Cut in the last number, and by a column.
+    let cut = folder.at("cut.csv");
+    let short =
+        text.lines().map(|line| line.split(',').take(5).collect::<Vec<_>>().join(",")).collect::<Vec<_>>();
+    for (damaged, reason) in [
+        (short.join("\r\n"), "its last line has no end: it was cut off"),
+        (
+            format!("{}\r\n{}\r\n", text.lines().next().unwrap(), short[1]),
+            "found record with 5 fields, but the previous record has 9 fields",
+        ),
+    ] {
+        std::fs::write(&cut, damaged).unwrap();
+        for arguments in [&["--from", &cut][..], &["user-1", "--baseline", &cut]] {
+            let run = Program::asking(&fake, arguments).run();
+            assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{}", run.stderr);
+            assert!(run.stderr.contains(reason), "{}", run.stderr);
+        }
+    }
+    for name in ["empty.csv", "empty.tsv", "empty.json"] {
+        let empty = folder.at(name);
+        std::fs::write(&empty, "").unwrap();
+        let run = Program::new(&["--from", &empty]).run();
+        assert_eq!(
+            (run.status, run.stderr),
+            (2, format!("ghrepos: cannot read {empty} as a report: it is empty\n"))
+        );
+    }
+    // A journal whose run was killed while it went on with an older one holds a login twice.
+    let journal = folder.at("journal.ndjson");
+    let row = |status: &str, repos: &str| {
+        format!("{{\"login\":\"user-1\",\"status\":\"{status}\",\"public_repos\":{repos},\"attempts\":1}}\n")
+    };
+    let count = account("user-1").unwrap().public_repos;
+    std::fs::write(
+        &journal,
+        row("failed", "null") + &row("ok", &count.to_string()) + &row("skipped", "null"),
+    )
+    .unwrap();
+    let run = Program::asking(&fake, &["user-1", "--baseline", &journal, "-F", "ndjson"]).run();
+    assert_eq!(run.rows_of(1)[0]["change"], 0, "{}", run.stderr);
+    // What looks like an address is never shown with its password.
+    for url in [
+        "postgress://me:s3cret@h/a",
+        "POSTGRES://me:s3cret@127.0.0.1:1/a",
+        "jdbc:postgres://me:s3cret@h/a",
+        "postgres:me:s3cret@h/a",
+    ] {
+        let run = Program::asking(&fake, &["user-1", "--baseline", url]).run();
+        assert_eq!(run.status, 2);
+        assert!(!run.stderr.contains("s3cret") && run.stderr.lines().count() == 1, "{}", run.stderr);
+        let run = Program::new(&["--from", url]).run();
+        assert!(run.status == 2 && !run.stderr.contains("s3cret"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn what_is_read_from_csv_is_what_was_written_apostrophes_and_all() {
+    let folder = Folder::new();
+    let fake = Fake::well_behaved();
+    let (list, csv, ndjson) = (folder.at("list.csv"), folder.at("out.csv"), folder.at("out.ndjson"));
+    std::fs::write(&list, "login,note\na,=1\nb,'=1\nc,''+1\nd,'quoted'\ne,-\n").unwrap();
+    let run = Program::asking(&fake, &["-f", &list, "--carry", "note", "-o", &csv, "-o", &ndjson]).run();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let again = Program::new(&["--from", &csv, "-F", "ndjson"]).run();
+    assert_eq!(again.stdout, std::fs::read_to_string(&ndjson).unwrap());
+    let again = Program::new(&["--from", &ndjson, "-F", "csv"]).run();
+    assert_eq!(again.stdout, std::fs::read_to_string(&csv).unwrap());
+}
+
+#[test]
+fn a_report_that_carries_more_than_any_of_ours_is_refused_in_one_line() {
+    let folder = Folder::new();
+    let mut carried = String::new();
+    for column in 0..40_000 {
+        carried += &format!("{}\"c{column}\":\"x\"", if column == 0 { "" } else { "," });
+    }
+    let (line, csv, named) = (folder.at("line.ndjson"), folder.at("endless.csv"), folder.at("named.csv"));
+    let row = r#""login":"a","status":"ok","kind":"user","id":1,"public_repos":1,"error":null,"via":"rest","at":null,"attempts":1"#;
+    std::fs::write(&line, format!("{{{row},\"carried\":{{{carried}}}}}\n")).unwrap();
+    std::fs::write(&csv, format!("login,status\na,\"{}", "x".repeat(20 << 20))).unwrap();
+    std::fs::write(&named, "login,status,\u{1b}]0;x\u{7}\na,failed,b\n").unwrap();
+    for (path, told) in [(&line, "line 1 is no row (it carries more than 1000 columns)"), (&csv, "")] {
+        let begun = std::time::Instant::now();
+        let run = Program::new(&["--from", path]).run();
+        assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20));
+    }
+    let run = Program::new(&["--from", &named, "-F", "csv"]).run();
+    assert!(run.stdout.contains("u{1b}") && !run.stdout.contains('\u{1b}'), "{}", run.stdout);
+    // A file may have any name.
+    let run = Program::new(&["-f", "no\u{1b}]0;x\u{7}.txt"]).run();
+    assert!(run.status == 2 && !run.stderr.contains('\u{1b}'), "{}", run.stderr);
+}

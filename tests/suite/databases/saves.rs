@@ -1,0 +1,210 @@
+//! Runs that are saved to a database: as a baseline, by parts, once more, or not to the end.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{Database, Server, with_both};
+use crate::fake::{Behaviour, Fake, account};
+use crate::program::{Program, Run, ended, file, path, users};
+
+fn audit(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audit").join(name).display().to_string()
+}
+
+fn month(month: &str, arguments: &[&str]) -> Run {
+    let recording = audit(&format!("{month}/github"));
+    let list = audit(&format!("{month}/team.csv"));
+    Program::new(
+        &[&["--replay", &recording, "-f", &list, "--carry", "team", "-F", "ndjson"], arguments].concat(),
+    )
+    .run()
+}
+
+#[test]
+fn a_saved_run_is_the_next_ones_baseline() {
+    with_both("baseline", |database| {
+        let url = database.url();
+        let none = month("2026-11", &["--baseline", &url]);
+        assert_eq!((none.status, none.stdout.as_str()), (2, ""), "{}", none.stderr);
+        let first = month("2026-10", &["--save", &url]);
+        assert_eq!(first.status, 0, "{}", first.stderr);
+        let second = month("2026-11", &["--save", &url, "--baseline", &url, "--fail-on", "gone>0"]);
+        assert_eq!(second.status, 3, "{}", second.stderr);
+        assert!(second.stderr.contains("--fail-on gone>0: 1 login: sample-boris"), "{}", second.stderr);
+        assert!(
+            second.stderr.contains("2 new, 1 gone, 1 renamed, 1 replaced, 3 grown (+26), 2 shrunk (-30)"),
+            "{}",
+            second.stderr
+        );
+        assert!(!second.stderr.contains("s3cret") && !second.stdout.contains("s3cret"), "{}", second.stderr);
+        let runs = database
+            .rows("SELECT CAST(id AS TEXT), CAST(CAST(complete AS INTEGER) AS TEXT) FROM runs ORDER BY id");
+        assert_eq!(runs, [["1", "1"], ["2", "1"]]);
+        // The database holds what the report does.
+        let saved = database.rows(
+            "SELECT login, status, coalesce(CAST(public_repos AS TEXT), ''), coalesce(change, '') FROM counts WHERE run = 2",
+        );
+        let text = |value: &Value| {
+            value.as_str().map_or_else(
+                || if value.is_null() { String::new() } else { value.to_string() },
+                str::to_owned,
+            )
+        };
+        let mut told: Vec<_> = second
+            .rows()
+            .iter()
+            .map(|row| ["login", "status", "public_repos", "change"].map(|key| text(&row[key])).to_vec())
+            .collect();
+        let mut saved = saved;
+        saved.sort();
+        told.sort();
+        assert_eq!(saved, told);
+        let numbers: Vec<_> =
+            queries_of_the_readme().into_iter().map(|query| database.rows(query)[0][0].clone()).collect();
+        assert_eq!(numbers, ["2", "3", "1", "2", "0"], "history, growth, leavers, months, incomplete runs");
+    });
+}
+
+/// How many rows the queries give that are in the README.
+fn queries_of_the_readme() -> Vec<&'static str> {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let block = readme.split("```sql").find(|block| block.contains("-- who grew most")).unwrap();
+    let block: Vec<_> =
+        block.split("```").next().unwrap().lines().filter(|line| !line.starts_with("--")).collect();
+    let block = block.join("\n");
+    let queries = block.split(';').map(str::trim).filter(|query| !query.is_empty());
+    queries.map(|query| &*format!("SELECT CAST(count(*) AS TEXT) FROM ({query}) AS q").leak()).collect()
+}
+
+#[test]
+fn four_shards_that_save_at_once_are_one_run_with_every_row_once() {
+    with_both("shards", |database| {
+        let fake = Fake::start(Behaviour { latency: Duration::from_millis(2), ..Behaviour::default() });
+        let list = file(&users(2000));
+        let url = database.url();
+        let part = |part: &str| {
+            Program::asking(
+                &fake,
+                &["-f", path(&list), "--shard", part, "--save", &url, "--run-name", "weekly", "-F", "ndjson"],
+            )
+            .run()
+        };
+        std::thread::scope(|scope| {
+            let parts = ["1/4", "2/4", "3/4"].map(|shard| scope.spawn(move || part(shard)));
+            for part in parts {
+                let run = part.join().unwrap();
+                assert_eq!(run.status, 0, "{}", run.stderr);
+            }
+        });
+        let complete =
+            "SELECT CAST(count(*) AS TEXT), CAST(min(CAST(complete AS INTEGER)) AS TEXT) FROM runs";
+        assert_eq!(database.rows(complete), [["1", "0"]], "a part is missing");
+        assert_eq!(part("4/4").status, 0);
+        // Once more: nothing is there twice.
+        assert_eq!(part("2/4").status, 0);
+        assert_eq!(database.rows(complete), [["1", "1"]]);
+        let sums = "SELECT CAST(count(*) AS TEXT), CAST(count(DISTINCT key) AS TEXT), CAST(sum(public_repos) AS TEXT) FROM counts";
+        let repos: u64 = users(2000).lines().map(|login| account(login).unwrap().public_repos).sum();
+        assert_eq!(database.rows(sums), [["2000", "2000", &repos.to_string()]]);
+        let run = part("1/3");
+        assert_eq!(run.status, 2);
+        assert!(run.stderr.contains("the run \"weekly\" there has 4 parts, and not 3"), "{}", run.stderr);
+    });
+}
+
+#[test]
+fn what_is_saved_again_under_a_name_takes_the_place_of_what_was_there() {
+    with_both("again", |database| {
+        let fake = Fake::well_behaved();
+        let url = database.url();
+        let save = |logins: &[&str]| {
+            Program::asking(
+                &fake,
+                &[logins, &["--save", &url, "--run-name", "week 1", "-F", "ndjson", "-q"]].concat(),
+            )
+            .run()
+        };
+        // A NUL is in no login, and in no database either.
+        let list = file("user-3\na\0b\n");
+        assert_eq!(save(&["user-1", "user-2", "-f", path(&list)]).status, 1);
+        let complete = "SELECT CAST(CAST(complete AS INTEGER) AS TEXT) FROM runs";
+        assert_eq!(
+            database.rows("SELECT key FROM counts ORDER BY key"),
+            [["a\\u{0}b"], ["user-1"], ["user-2"], ["user-3"]]
+        );
+        assert_eq!(save(&["user-1", "user-2"]).status, 0);
+        assert_eq!(database.rows("SELECT key FROM counts ORDER BY key"), [["user-1"], ["user-2"]]);
+        assert_eq!(database.rows(complete), [["1"]]);
+        assert_eq!(save(&["user-1", "user-2", "--max-points", "1"]).status, 5);
+        assert_eq!(database.rows(complete), [["0"]], "it was complete, and is no more");
+        for (arguments, reason) in [
+            (&["a", "--save", &url, "--shard", "1/2"][..], "--save of a --shard needs a --run-name"),
+            (&["--sql", &url, "--query", " "], "--query is empty"),
+        ] {
+            let run = Program::asking(&fake, arguments).run();
+            assert!(run.status == 2 && run.stderr.contains(reason), "{}", run.stderr);
+        }
+    });
+}
+
+#[test]
+fn a_run_that_is_interrupted_or_learns_nothing_is_not_marked_complete() {
+    let database = Database::sqlite();
+    let url = database.url();
+    let fake = Fake::well_behaved();
+    let list = file(&users(50));
+    let run = Program::asking(&fake, &["-f", path(&list), "--save", &url, "--max-points", "20", "-q"]).run();
+    assert_eq!(run.status, 5);
+    let dead =
+        Program::new(&["a", "--api-url", "http://127.0.0.1:9", "--retries", "0", "--save", &url]).run();
+    assert_eq!(dead.status, 5);
+    assert_eq!(
+        database.rows("SELECT CAST(complete AS TEXT), coalesce(finished, 'no') FROM runs"),
+        [["0", "no"]]
+    );
+    assert_eq!(
+        database.rows("SELECT status, CAST(count(*) AS TEXT) FROM counts GROUP BY status"),
+        [["ok", "20"], ["skipped", "30"]]
+    );
+}
+
+#[test]
+fn a_database_that_dies_leaves_the_report_whole_which_can_be_saved_afterwards() {
+    let Some(server) = Server::start() else { return };
+    let server: &'static Server = Box::leak(Box::new(server));
+    let database = server.database("dies");
+    let url = database.url();
+    let fake = Fake::start(Behaviour { latency: Duration::from_millis(100), ..Behaviour::default() });
+    let list = file(&users(300));
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.ndjson").display().to_string();
+    let child = Program::asking(&fake, &["-f", path(&list), "-o", &report, "--save", &url]).spawn();
+    let begun = Instant::now();
+    while fake.requests() < 100 {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    server.kill();
+    let run = ended(child);
+    assert_eq!(run.status, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("cannot write postgres://127.0.0.1:"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("of this run are saved and no more, and it is not marked complete"),
+        "{}",
+        run.stderr
+    );
+    assert!(!run.stderr.contains("s3cret"), "{}", run.stderr);
+    let rows = crate::program::rows(&std::fs::read_to_string(&report).unwrap());
+    assert_eq!((rows.len(), rows.iter().filter(|row| row["status"] == "ok").count()), (300, 300));
+    server.up();
+    let asked = fake.requests();
+    let again = Program::new(&["--from", &report, "--save", &url, "-q", "-F", "csv"]).run();
+    assert_eq!((again.status, again.stderr.as_str()), (0, ""));
+    assert_eq!(fake.requests(), asked);
+    let runs = "SELECT CAST(CAST(complete AS INTEGER) AS TEXT), CAST((SELECT count(*) FROM counts WHERE run = id) AS TEXT) FROM runs ORDER BY id DESC";
+    assert_eq!(database.rows(runs)[0], ["1", "300"]);
+    server.kill();
+    let _ = std::fs::remove_dir_all(&server.folder);
+}
