@@ -28,6 +28,8 @@ pub use self::exchanges::exchange;
 pub use self::flags::{duration, rules};
 pub use self::journals::journal;
 pub use self::logins::login;
+#[cfg(test)]
+pub(crate) use self::reports::rendered;
 pub use self::reports::{earlier, report};
 pub use self::rosters::roster;
 pub use self::texts::text;

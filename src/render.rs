@@ -152,7 +152,9 @@ pub trait Renderer {
     ///
     /// # Errors
     /// Where the output cannot be written.
-    fn flush(&mut self) -> io::Result<()>;
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Ends the report.
     ///

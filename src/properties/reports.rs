@@ -4,6 +4,9 @@ mod metrics;
 mod pages;
 mod sheets;
 
+#[cfg(test)]
+pub(crate) use self::pages::rendered;
+
 use std::collections::HashSet;
 use std::io::{BufWriter, Write};
 use std::sync::{Arc, Mutex};

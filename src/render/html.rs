@@ -96,10 +96,6 @@ impl Renderer for Html {
         self.counted.add(row, link.as_deref())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         self.shorten();
         let page = Page::of(self, summary).render().map_err(io::Error::other)?;

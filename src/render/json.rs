@@ -108,10 +108,6 @@ impl Renderer for Json {
         serde_json::to_writer(&mut self.out, &Object(&self.columns, row)).map_err(Into::into)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         if self.rows == 0 {
             self.next()?;

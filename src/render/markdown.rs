@@ -171,10 +171,6 @@ impl Renderer for Markdown {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         self.out.write_all(Self::heading(summary).as_bytes())?;
         if self.rows < summary.asked {

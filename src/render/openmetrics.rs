@@ -99,10 +99,6 @@ impl Renderer for OpenMetrics {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         let accounts = std::mem::take(&mut self.accounts);
         for (_, family) in &accounts {

@@ -88,10 +88,6 @@ impl Renderer for Sorted {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         match self.order.by {
             SortKey::Roster => {}

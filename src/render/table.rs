@@ -63,10 +63,6 @@ impl Renderer for Table {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         let shape = self.shape(summary);
         let (table, beneath) = self.table(&self.rows, summary, &shape, self.look.width);

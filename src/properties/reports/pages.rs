@@ -122,8 +122,8 @@ fn carried(cells: &[String], row: &Row) {
     }
 }
 
-/// Markdown, as GitHub renders it, has the same rows in two tables, and no markup but its own.
-pub(super) fn markdown(markdown: &str, report: &Report) {
+/// Markdown as GitHub renders it, with all that it makes of text.
+pub(crate) fn rendered(markdown: &str) -> String {
     let mut options = Options::default();
     options.extension.table = true;
     options.extension.autolink = true;
@@ -131,7 +131,12 @@ pub(super) fn markdown(markdown: &str, report: &Report) {
     options.extension.alerts = true;
     options.extension.math_dollars = true;
     options.render.r#unsafe = true;
-    let page = Page::read(&markdown_to_html(markdown, &options));
+    markdown_to_html(markdown, &options)
+}
+
+/// Markdown, as GitHub renders it, has the same rows in two tables, and no markup but its own.
+pub(super) fn markdown(markdown: &str, report: &Report) {
+    let page = Page::read(&rendered(markdown));
     page.has_only(&[
         "h3", "p", "strong", "table", "thead", "tbody", "tr", "th", "td", "a", "details", "summary", "sub",
         "div",

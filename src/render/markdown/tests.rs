@@ -1,5 +1,3 @@
-use comrak::{Options, markdown_to_html};
-
 use super::*;
 use crate::render::{Format, Look, Order, SortKey, sample};
 use crate::report::{Holds, Measures, Status};
@@ -8,14 +6,7 @@ const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
 /// As GitHub renders it, with all that it makes of text.
 fn rendered(markdown: &str) -> String {
-    let mut options = Options::default();
-    options.extension.table = true;
-    options.extension.autolink = true;
-    options.extension.strikethrough = true;
-    options.extension.alerts = true;
-    options.extension.math_dollars = true;
-    options.render.r#unsafe = true;
-    markdown_to_html(markdown, &options).replace(" align=\"left\"", "")
+    crate::properties::rendered(markdown).replace(" align=\"left\"", "")
 }
 
 fn report(meta: Meta, columns: Columns, rows: &[Row]) -> String {
