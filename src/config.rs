@@ -1,4 +1,4 @@
-//! Flags and environment made one validated [`Config`]. From here on nothing is checked again.
+//! Flags and environment made one validated [`Config`]. What contradicts itself is refused here, before anything is opened or asked.
 
 mod carry;
 mod database;

@@ -16,7 +16,29 @@
 //!
 //! The stage can be used without the program: [`lookup`](fn@lookup) takes a
 //! [`Client`](github::Client) and a stream of [`Login`](login::Login)s and yields
-//! [`Row`](report::Row)s.
+//! [`Row`](report::Row)s. Here it is answered from a folder of recorded exchanges; without `source` it asks GitHub.
+//!
+//! ```
+//! use futures::{StreamExt, stream};
+//! use ghrepos::github::transport::Source;
+//! use ghrepos::github::{Client, Settings};
+//! use ghrepos::login::Login;
+//! use ghrepos::lookup::Options;
+//! use ghrepos::report::Status;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let source = Source::Replay("fixtures/github".into());
+//! let client = Client::new(Settings { source, ..Settings::default() })?;
+//! let logins = stream::iter(["torvalds", "no/login", "antirez"]).map(Login::parse);
+//! let rows: Vec<_> = ghrepos::lookup(&client, logins, Options::default()).collect().await;
+//!
+//! assert_eq!(rows[0].public_repos, Some(9));
+//! assert_eq!((rows[1].status, rows[1].public_repos), (Status::Invalid, None));
+//! assert_eq!(rows[2].public_repos, Some(74));
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! In reading order:
 //!

@@ -1,5 +1,5 @@
-//! Where logins come from: arguments, files and standard input, one after the other, without
-//! duplicates.
+//! Where logins come from: arguments, files, standard input, members of organisations and teams, and
+//! databases, one after the other, without duplicates.
 //!
 //! A roster streams. Files are opened before anything is asked, so that a wrong name is known at
 //! once, but read only as fast as their logins are looked up.

@@ -1,4 +1,5 @@
-//! Which columns of the roster are carried into the report.
+//! Which columns of the roster are carried into the report, and that none of them takes the name of one of
+//! the report's own.
 
 use csv::ReaderBuilder;
 

@@ -1,4 +1,5 @@
-//! What the terminals can show.
+//! What the terminals can show: colours, characters, width. The environment is read here, so that no renderer
+//! has to know of it.
 
 use std::io::IsTerminal;
 

@@ -1,4 +1,4 @@
-//! Asking for one account, by either API.
+//! Asking for one account, by either API: where a login's wait, its attempts and its answer come together.
 
 use http::HeaderMap;
 

@@ -1,4 +1,4 @@
-//! How a client asks.
+//! How a client asks: everything that a library's user can set, with the program's defaults.
 
 use std::time::Duration;
 

@@ -82,7 +82,7 @@ pub enum Stop {
     /// The budget of `--max-points` is spent.
     #[error("the budget of {} is spent", text::counted(*.0, "point", "points"))]
     Spent(u64),
-    /// A report or a recording could not be written.
+    /// A recording could not be written.
     #[error("{0}")]
     RecordingFailed(String),
 }

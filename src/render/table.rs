@@ -1,4 +1,5 @@
-//! A table for a terminal.
+//! A table for a terminal: for people, so it gives way where there is no room, and is only drawn when the widths
+//! of all rows are known.
 
 mod cells;
 mod shape;

@@ -1,4 +1,5 @@
-//! What has changed since an earlier report.
+//! What has changed since an earlier report, as a word or a signed number: kept apart from the count, so that
+//! a failure then or now is never taken for a difference.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! The columns of a report, and what stands in them.
+//! The columns of a report, and what stands in them: every format takes both from here, so that none of them
+//! leaves one out or calls it something else.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Subtotals by a carried column.
+//! Subtotals by a carried column (`--group-by`): counted while rows pass, since they are not kept.
 
 use std::collections::BTreeMap;
 

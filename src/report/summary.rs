@@ -1,4 +1,5 @@
-//! The totals of a run.
+//! The totals of a run: what stands below the table, in `summary` of JSON, and on standard error, so that nobody
+//! has to count rows to know whether a run was whole.
 
 use std::fmt;
 

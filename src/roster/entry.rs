@@ -1,4 +1,5 @@
-//! What a roster is made of.
+//! What a roster is made of: a login, or why a text is none, and what the list says of it. What is no login goes
+//! on as an entry, because it shall be a row.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 

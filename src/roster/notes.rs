@@ -1,4 +1,5 @@
-//! What becomes known of a roster while it is read.
+//! What becomes known of a roster while it is read, on another thread: duplicates, rows without a login, a list
+//! that broke off. The run asks for it when the roster has ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};

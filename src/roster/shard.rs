@@ -1,4 +1,5 @@
-//! One part of a roster, for one machine of many.
+//! One part of a roster, for one machine of many. By a hash of the login and not by its place: the same login is
+//! in the same part whatever else is in the list.
 
 use std::str::FromStr;
 

@@ -1,4 +1,5 @@
-//! The plan of a run, printed.
+//! The plan of a run (`--plan`): what it would ask, cost and take, from the roster and what is left of the
+//! budgets, without asking for anybody.
 
 use std::io::Write;
 

@@ -1,4 +1,5 @@
-//! What is known of a run while its rows pass.
+//! What is known of a run while its rows pass: totals, subtotals, rules, evidence. Rows are not kept, so each
+//! sees every row once, here.
 
 use std::sync::Arc;
 

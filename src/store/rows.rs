@@ -1,4 +1,4 @@
-//! Rows as they go into the database.
+//! Rows as they go into the database: many in a statement, and as parameters, never as text of the statement.
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -1,4 +1,5 @@
-//! Moments to wait for, and the server's clock.
+//! Moments to wait for, and the server's clock. GitHub tells resets by its own clock; ours may be hours off,
+//! and be set while a run waits.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A request's leave to be in flight.
+//! A request's leave to be in flight. It gives everything back when it is dropped, however the request ended: a
+//! place that is not given back is one job less for good.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! GitHub's budgets, by name.
+//! GitHub's budgets, by name: REST and GraphQL are paid for from different ones, and an answer may tell of
+//! either.
 
 /// A budget that GitHub keeps: `x-ratelimit-resource`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! The page: what stands where.
+//! The page: what stands where. The templates hold the markup, and escape what is put into them; no text from
+//! elsewhere is made markup here.
 
 use askama::Template;
 

@@ -1,4 +1,4 @@
-//! Figures of the run as a whole.
+//! Figures of the run as a whole, for alarms: whether it was complete, what it cost, when it was.
 
 use super::family::Family;
 use crate::render::Meta;

@@ -1,4 +1,5 @@
-//! What stands in the cells.
+//! What stands in the cells of the table, and in which colour: all that a terminal may or may not be able to
+//! show is decided here.
 
 use comfy_table::{Attribute, Cell, Color};
 

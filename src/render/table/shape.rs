@@ -1,4 +1,4 @@
-//! What there is room for on a terminal.
+//! What there is room for on a terminal: which columns give way first, and how long bars and reasons may be.
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width};
 
