@@ -85,7 +85,8 @@ pub fn on_a_line(text: &str) -> String {
 /// Whether a spreadsheet takes a text for a formula, or would if an apostrophe and white space did not stand
 /// before it.
 pub(crate) fn is_formula(text: &str) -> bool {
-    text.trim_start_matches(|c: char| c == '\'' || c.is_whitespace()).starts_with(['=', '+', '-', '@'])
+    text.trim_start_matches(|c: char| c == '\'' || c.is_whitespace())
+        .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
 /// Persian is not spelled without the one, nor a family drawn without the other.

@@ -37,14 +37,6 @@ impl Group {
             Self::Team(login, slug) => format!("/orgs/{login}/teams/{slug}/members?per_page=100"),
         }
     }
-
-    /// The organisation.
-    #[must_use]
-    pub fn organization(&self) -> &Login {
-        match self {
-            Self::Organization(login) | Self::Team(login, _) => login,
-        }
-    }
 }
 
 impl std::fmt::Display for Group {

@@ -94,7 +94,13 @@ mod tests {
 
     #[test]
     fn no_white_space_hides_a_formula() {
-        for (text, cell) in [("\t=1+1", "'\t=1+1"), ("\n@a", "'\n@a"), (" ' -1", "' ' -1"), ("' a", "' a")] {
+        for (text, cell) in [
+            ("\t=1+1", "'\t=1+1"),
+            ("＝1+1", "'＝1+1"),
+            ("\n@a", "'\n@a"),
+            (" ' -1", "' ' -1"),
+            ("' a", "' a"),
+        ] {
             assert_eq!(super::defused(text), cell);
         }
     }

@@ -82,6 +82,8 @@ impl Journal {
     /// Nothing was learnt: an earlier report stays as it was, and a new one does not come to be.
     pub(crate) fn abandon(self) {
         let _ = match self.state {
+            // Somebody else may have put something in its place.
+            State::New if !is_at(&self.file, &self.path).unwrap_or(false) => Ok(()),
             State::New => fs::remove_file(&self.path),
             State::Named => self.file.set_len(self.begun),
             State::Waiting { .. } => Ok(()),

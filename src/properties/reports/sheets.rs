@@ -4,7 +4,7 @@ use super::Report;
 use crate::report::{Cell, Row};
 
 /// What no cell of text begins with, not even behind white space.
-const FORMULAS: [char; 4] = ['=', '+', '-', '@'];
+const FORMULAS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
 /// Parsed by the `csv` crate it has a row for each, with what stands in the row; an apostrophe stands before
 /// what would be a formula, and before nothing else.
