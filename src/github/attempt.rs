@@ -87,7 +87,7 @@ impl Shared {
             Request::Query(_) => (Method::POST, api.graphql()),
         };
         let mut builder = http::Request::builder().method(method).uri(route);
-        if let Some(value) = token.and_then(Token::header) {
+        if let Some(value) = token.map(Token::header) {
             builder = builder.header(AUTHORIZATION, value);
         }
         let body = match request {

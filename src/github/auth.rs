@@ -26,7 +26,7 @@ pub struct Token(Arc<Inner>);
 struct Inner {
     secret: SecretString,
     /// What stands in the header `Authorization`, made once for all requests.
-    header: Option<HeaderValue>,
+    header: HeaderValue,
     source: &'static str,
 }
 
@@ -46,11 +46,9 @@ impl Token {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(NotAToken(source));
         }
-        let mut header = HeaderValue::try_from(format!("Bearer {text}")).ok();
+        let mut header = HeaderValue::try_from(format!("Bearer {text}")).map_err(|_| NotAToken(source))?;
         // It is shown in no `Debug`, and taken off where a redirect leads elsewhere.
-        if let Some(header) = &mut header {
-            header.set_sensitive(true);
-        }
+        header.set_sensitive(true);
         Ok(Self(Arc::new(Inner { secret: SecretString::from(text), header, source })))
     }
 
@@ -60,8 +58,8 @@ impl Token {
         self.0.source
     }
 
-    /// What stands in the header `Authorization`; none where it could not.
-    pub(super) fn header(&self) -> Option<HeaderValue> {
+    /// What stands in the header `Authorization`.
+    pub(super) fn header(&self) -> HeaderValue {
         self.0.header.clone()
     }
 
