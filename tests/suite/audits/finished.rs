@@ -208,9 +208,12 @@ fn a_report_that_carries_more_than_any_of_ours_is_refused_in_one_line() {
     let (line, csv, named) = (folder.at("line.ndjson"), folder.at("endless.csv"), folder.at("named.csv"));
     let row = r#""login":"a","status":"ok","kind":"user","id":1,"public_repos":1,"error":null,"via":"rest","at":null,"attempts":1"#;
     std::fs::write(&line, format!("{{{row},\"carried\":{{{carried}}}}}\n")).unwrap();
-    std::fs::write(&csv, format!("login,status\na,\"{}", "x".repeat(20 << 20))).unwrap();
+    std::fs::write(&csv, format!("login,status\na,\"{}\n", "x".repeat(20 << 20))).unwrap();
     std::fs::write(&named, "login,status,\u{1b}]0;x\u{7}\na,failed,b\n").unwrap();
-    for (path, told) in [(&line, "line 1 is no row (it carries more than 1000 columns)"), (&csv, "")] {
+    for (path, told) in [
+        (&line, "line 1 is no row (it carries more than 1000 columns)"),
+        (&csv, "it has a row of more than 16 MiB"),
+    ] {
         let begun = std::time::Instant::now();
         let run = Program::new(&["--from", path]).run();
         assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
