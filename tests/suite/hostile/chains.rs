@@ -57,6 +57,15 @@ fn cases(
 }
 
 #[test]
+fn a_list_that_is_far_shorter_than_the_count_is_a_failure_and_no_number() {
+    let says = "a list of repositories that is far too short";
+    let short = Case::with("--breakdown: no repositories of many", "rest", says, |asked| {
+        claims(asked).or_else(|| number(asked).map(|_| Fault::Answer(200, vec![], "[]".into())))
+    });
+    hold(vec![short.arguments(&["user-1", "--breakdown", "--retries", "0"])]);
+}
+
+#[test]
 fn a_list_without_an_end_ends() {
     let ever_on = |items: usize| {
         move |asked: &Asked<'_>, number: u64| {
