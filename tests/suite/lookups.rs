@@ -6,7 +6,9 @@ use crate::fake::{Behaviour, Fake, account};
 use crate::program::{Program, file, path, users};
 
 fn a_thousand_with(jobs: i64) {
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(5), ..Behaviour::default() });
+    // The more there are at once, the longer each takes: what a busy machine can send is not what is measured.
+    let latency = Duration::from_millis(jobs.unsigned_abs());
+    let fake = Fake::start(Behaviour { latency, ..Behaviour::default() });
     let roster = file(&users(1000));
     let run = Program::asking(&fake, &["-f", path(&roster), "-j", &jobs.to_string(), "-F", "ndjson"]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
@@ -22,7 +24,7 @@ fn a_thousand_with(jobs: i64) {
     }
     assert_eq!(fake.requests(), 1000);
     assert!(fake.peak() <= jobs, "no more than allowed: {}", fake.peak());
-    assert!(fake.peak() >= jobs / 2, "and about as many: {}", fake.peak());
+    assert!(fake.peak() > jobs / 2, "and about as many: {}", fake.peak());
     // A connection may be begun for a request that another one then takes up.
     assert!(fake.connections() <= 2 * jobs as u64, "connections are used again: {}", fake.connections());
 }
