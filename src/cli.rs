@@ -138,9 +138,10 @@ pub struct Cli {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = ValueParser::new(within::<u32>(0, 100)), hide_short_help = true, help_heading = HOW)]
     pub retries: u32,
 
-    /// The host [default: GH_HOST, else github.com]
+    /// GitHub host to query [default: GH_HOST, else github.com]
     ///
-    /// github.com, SUB.ghe.com, or an Enterprise Server.
+    /// github.com, SUB.ghe.com, or an Enterprise Server. Inside GitHub Actions the default is GH_HOST, then the
+    /// server that runs the job (GITHUB_API_URL, GITHUB_SERVER_URL).
     #[arg(long, value_name = "HOST", conflicts_with = "api_url", help_heading = HOW)]
     pub host: Option<String>,
 

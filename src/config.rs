@@ -6,6 +6,7 @@ mod error;
 mod look;
 mod network;
 mod reports;
+mod server;
 mod token;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use jiff::Timestamp;
 
 pub use self::database::Databases;
 pub use self::error::ConfigError;
+pub use self::server::TokenSources;
+use self::server::{Server, ServerFlags, needs_token};
 use self::token::AppFlags;
 use crate::cli::{Cli, Way};
 use crate::drift::Rules;
@@ -41,6 +44,8 @@ pub struct Config {
     pub reading: Reading,
     /// How to ask.
     pub settings: Settings,
+    /// Sources of a token for the queried server.
+    pub tokens: TokenSources,
     /// What to write.
     pub reports: Vec<Report>,
     /// What the reports show, and how.
@@ -104,14 +109,15 @@ impl Config {
         let databases = Databases::of(&cli)?;
         let elsewhere = databases.name_logins();
         let source = network::source(cli.record, cli.replay)?;
-        let api = network::api(cli.api_url.as_deref(), cli.host.as_deref(), &source, env)?;
+        let named = ServerFlags { api_url: cli.api_url.as_deref(), host: cli.host.as_deref() };
+        let server = Server::choose(named, &source, env)?;
         let replayed = matches!(source, transport::Source::Replay(_));
         let app = AppFlags { id: cli.app_id, key: cli.app_key, installation: cli.installation };
         let credentials = match source {
             transport::Source::Replay(_) => None,
             // Nothing is asked.
             _ if !cli.from.is_empty() => None,
-            _ => token::credentials(&api, cli.api_url.is_none(), app, env)?,
+            _ => token::credentials(&server, app, env)?,
         };
         let authorities = match &cli.ca_file {
             None => Vec::new(),
@@ -134,7 +140,7 @@ impl Config {
         }
         let measures = Measures { breakdown: cli.breakdown, private: cli.private };
         let order = order(cli.sort, cli.top, (!again).then_some(measures))?;
-        check_token((cli.api, cli.private, cli.verify > 0), credentials.is_some() || replayed)?;
+        check_token((cli.api, cli.private, cli.verify > 0), credentials.is_some() || replayed, &server)?;
         if cli.resume {
             reports::check_journal(&reports)?;
         }
@@ -158,14 +164,14 @@ impl Config {
             groups,
             databases,
             reading: Reading {
-                site: api.site().to_owned(),
+                site: server.api.site().to_owned(),
                 shard: cli.shard,
                 column: cli.login_column,
                 carry: carry.clone(),
             },
             settings: Settings {
-                via: network::via(cli.api, credentials.is_some(), &api, &source)?,
-                api,
+                via: network::via(cli.api, credentials.is_some(), &server, &source)?,
+                api: server.api,
                 credentials,
                 authorities,
                 source,
@@ -178,6 +184,7 @@ impl Config {
                 deadline: cli.deadline,
                 budget: cli.max_points,
             },
+            tokens: server.tokens,
             options: Options { verify: cli.verify },
             resume: cli.resume,
             since: cli.max_age.map(|age| Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN)),
@@ -206,15 +213,19 @@ fn is_evidence(source: &transport::Source) -> bool {
 }
 
 /// Whether there is a token for what needs one.
-fn check_token((api, private, verify): (Way, bool, bool), token: bool) -> Result<(), ConfigError> {
+fn check_token(
+    (api, private, verify): (Way, bool, bool),
+    token: bool,
+    server: &Server,
+) -> Result<(), ConfigError> {
     if private && api == Way::Rest {
         return Err(ConfigError::PrivateByRest);
     }
     if private && !token {
-        return Err(ConfigError::NeedsToken("--private"));
+        return Err(needs_token("--private", server));
     }
     if verify && !token {
-        return Err(ConfigError::NeedsToken("--verify"));
+        return Err(needs_token("--verify", server));
     }
     Ok(())
 }

@@ -11,9 +11,9 @@ pub(super) const SHORT: &str = "--help tells of more flags, the token, exit stat
 
 /// Where the token comes from.
 pub(super) const TOKEN: &str = "\
-Taken from GH_TOKEN, then GITHUB_TOKEN (for an Enterprise Server GH_ENTERPRISE_TOKEN, then \
-GITHUB_ENTERPRISE_TOKEN), else from `gh auth token` where gh is installed. Without one GitHub answers 60 \
-requests an hour. With one, a query for a hundred logins costs one of 5,000 points an hour. With --app-id \
+Read from GH_TOKEN, then GITHUB_TOKEN (for an Enterprise Server GH_ENTERPRISE_TOKEN, then \
+GITHUB_ENTERPRISE_TOKEN), else from `gh auth token` where gh is installed. Inside GitHub Actions GITHUB_TOKEN is \
+only sent to the server that runs the job. Without a token GitHub answers 60 requests an hour. With one, a query for a hundred logins costs one of 5,000 points an hour. With --app-id \
 and --app-key it is that of a GitHub App, renewed before it expires.";
 
 /// What the exit statuses mean.

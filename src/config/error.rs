@@ -3,7 +3,7 @@
 use crate::drift::BadRule;
 use crate::exit::Exit;
 use crate::github::api::{Api, NotAnApi};
-use crate::github::auth::NotAToken;
+use crate::github::auth::InvalidToken;
 use crate::render::Format;
 
 /// Flags that make no sense together, or not in this environment.
@@ -26,27 +26,29 @@ pub enum ConfigError {
     /// A folder that is to be replayed, and is none.
     #[error("cannot replay {0}: there is no such folder")]
     NoRecording(String),
-    /// `--api-url` is no address of an API.
-    #[error("cannot use the address {url:?}: {reason}")]
+    /// `--api-url` or `GITHUB_API_URL` is no address of an API.
+    #[error("cannot use address {url:?} from {from}: {reason}")]
     NotAnApi {
         /// As it was given.
         url: String,
+        /// The flag or the variable.
+        from: &'static str,
         /// What is wrong with it.
         reason: NotAnApi,
     },
-    /// `--host` or `GH_HOST` is no host.
-    #[error("cannot use the host {host:?} of {from}: {reason}")]
+    /// `--host`, `GH_HOST` or `GITHUB_SERVER_URL` is no host.
+    #[error("cannot use host {host:?} from {from}: {reason}")]
     NotAHost {
         /// As it was given.
         host: String,
-        /// `--host` or `GH_HOST`.
+        /// The flag or the variable.
         from: &'static str,
         /// What is wrong with it.
         reason: NotAnApi,
     },
     /// A host whose name is almost that of GitHub.
     #[error(
-        "the host {host:?} of {from}: did you mean {meant}? A server of that very name is asked with --api-url https://{host}/api/v3"
+        "unknown host {host:?} (from {from}): did you mean {meant}? If this is your server, use --api-url https://{host}/api/v3"
     )]
     MistypedHost {
         /// As it was given.
@@ -55,6 +57,16 @@ pub enum ConfigError {
         from: &'static str,
         /// What was probably meant.
         meant: &'static str,
+    },
+    /// The variables of the Actions job name two servers.
+    #[error(
+        "GITHUB_API_URL {api_url:?} and GITHUB_SERVER_URL {server_url:?} name different servers: choose one with --host or --api-url"
+    )]
+    ConflictingServers {
+        /// The value of `GITHUB_API_URL`.
+        api_url: String,
+        /// The value of `GITHUB_SERVER_URL`.
+        server_url: String,
     },
     /// `--ca-file` holds no certificate.
     #[error("cannot take a certificate authority from {path}: {reason}")]
@@ -80,8 +92,13 @@ pub enum ConfigError {
     #[error("--save of a --shard needs a --run-name, by which the parts of the run find each other")]
     NamelessShard,
     /// Something needs a token, and there is none.
-    #[error("{0} needs a token, and there is none: put one into GH_TOKEN")]
-    NeedsToken(&'static str),
+    #[error("{flag} requires a token: {way_out}")]
+    NeedsToken {
+        /// The flag.
+        flag: &'static str,
+        /// How to provide a token for the queried server.
+        way_out: String,
+    },
     /// Private repositories by REST.
     #[error("--private is not to be had by REST: drop --api rest")]
     PrivateByRest,
@@ -117,7 +134,7 @@ pub enum ConfigError {
     PlanFormat,
     /// A token that is none.
     #[error(transparent)]
-    NotAToken(#[from] NotAToken),
+    InvalidToken(#[from] InvalidToken),
     /// No key of an app.
     #[error("cannot take the app's key from {from}: {reason}")]
     NoKey {
@@ -133,9 +150,7 @@ pub enum ConfigError {
     #[error("{0} needs {1} too")]
     HalfAnApp(&'static str, &'static str),
     /// A token would go over the network for everyone to read.
-    #[error(
-        "{api} is plain http: the token from {from} would be readable on the way; use https, or ask without it"
-    )]
+    #[error("refusing to send the token from {from} over plain HTTP to {api}: use https")]
     TokenInTheClear {
         /// Where it would go.
         api: Api,
@@ -153,7 +168,7 @@ impl ConfigError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::NeedsToken(_) => Exit::Token,
+            Self::NeedsToken { .. } => Exit::Token,
             _ => Exit::Usage,
         }
     }

@@ -6,13 +6,13 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::ConfigError;
-use crate::github::api::Api;
+use super::server::{Server, TokenSources, non_empty_env};
 use crate::github::app::App;
 use crate::github::app::Credentials;
-use crate::github::auth::{ENTERPRISE_VARIABLES, GH, Token, VARIABLES};
+use crate::github::auth::{ENTERPRISE_TOKEN_ENV_VARS, GH_CLI_SOURCE, TOKEN_ENV_VARS, Token};
 
-/// A keyring that wants an answer from somebody is not waited for any longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for `gh`, whose keyring may ask for a password.
+const GH_CLI_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The variable with an app's key.
 const APP_KEY: &str = "GHREPOS_APP_KEY";
@@ -25,23 +25,20 @@ pub(super) struct AppFlags {
     pub(super) installation: Option<u64>,
 }
 
-/// Who asks: the app, if there is one, else the token from the variables, or, where a host is asked,
-/// from `gh`.
+/// The credentials for the server: the app if there is one, else the first token of its sources.
 pub(super) fn credentials(
-    api: &Api,
-    ask_gh: bool,
+    server: &Server,
     flags: AppFlags,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Option<Credentials>, ConfigError> {
-    // An empty variable is what CI gives where a secret is missing: none.
-    let set = |variable: &str| env(variable).filter(|text| !text.trim().is_empty());
+    let set = |variable: &str| non_empty_env(env, variable);
     let credentials = match app(flags, &set)? {
         Some(app) => Some(Credentials::App(app)),
-        None => token(api, ask_gh, &set)?.map(Credentials::Token),
+        None => token(&server.tokens, &set)?.map(Credentials::Token),
     };
     match credentials {
-        Some(credentials) if !api.is_safe_for_tokens() => {
-            Err(ConfigError::TokenInTheClear { api: api.clone(), from: credentials.source() })
+        Some(credentials) if !server.api.is_safe_for_tokens() => {
+            Err(ConfigError::TokenInTheClear { api: server.api.clone(), from: credentials.source() })
         }
         credentials => Ok(credentials),
     }
@@ -96,28 +93,26 @@ fn key(text: &str) -> Result<(String, Vec<u8>), ConfigError> {
     }
 }
 
-fn token(
-    api: &Api,
-    ask_gh: bool,
-    set: &dyn Fn(&str) -> Option<String>,
-) -> Result<Option<Token>, ConfigError> {
-    let variables = if api.is_enterprise() { ENTERPRISE_VARIABLES } else { VARIABLES };
-    let from_gh = || Some((GH, gh(api.site(), &set("PATH")?)?));
-    let found = variables.iter().find_map(|variable| Some((*variable, set(variable)?)));
-    let found = found.or_else(|| if ask_gh { from_gh() } else { None });
-    let token = found.map(|(source, text)| Token::new(&text, source));
+fn token(sources: &TokenSources, set: &dyn Fn(&str) -> Option<String>) -> Result<Option<Token>, ConfigError> {
+    let from_gh = || Some((GH_CLI_SOURCE, gh(sources.gh_host.as_deref()?, &set("PATH")?)?));
+    let found = sources.variables.iter().find_map(|variable| Some((*variable, set(variable)?)));
+    let token = found.or_else(from_gh).map(|(source, text)| Token::new(&text, source));
     token.transpose().map_err(Into::into)
 }
 
-/// What `gh` has for a host, where it is installed and somebody has logged in.
+/// The token of `gh` for a host, where `gh` is installed and has a login for it.
 fn gh(host: &str, path: &str) -> Option<String> {
     let name = if cfg!(windows) { "gh.exe" } else { "gh" };
     let program = std::env::split_paths(path).map(|folder| folder.join(name)).find(|path| is_file(path))?;
     let mut command = Command::new(program);
     command.args(["auth", "token", "--hostname", host]).stdin(Stdio::null()).stderr(Stdio::null());
+    // gh prefers these variables to its login, without the rules by which they belong to one server.
+    for variable in TOKEN_ENV_VARS.iter().chain(&ENTERPRISE_TOKEN_ENV_VARS).chain(&["GH_HOST"]) {
+        command.env_remove(variable);
+    }
     let (told, answer) = mpsc::channel();
     std::thread::spawn(move || told.send(command.output()));
-    let output = answer.recv_timeout(PATIENCE).ok()?.ok()?;
+    let output = answer.recv_timeout(GH_CLI_TIMEOUT).ok()?.ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !text.trim().is_empty()).then_some(text)
 }

@@ -18,16 +18,16 @@ pub struct Api {
 #[derive(Debug, thiserror::Error)]
 pub enum NotAnApi {
     /// Not an absolute http or https address.
-    #[error("not an address: it has to look like https://api.github.com")]
+    #[error("expected a URL such as https://api.github.com")]
     NotAnAddress,
     /// A name and password in the address would end in logs.
-    #[error("an address with a user name in it; put a token into GH_TOKEN instead")]
+    #[error("it contains a user name: remove it, tokens are read from the environment")]
     UserInfo,
-    /// Not the bare name of a host.
-    #[error("not a host: it has to look like github.com or git.example.com, without https:// and path")]
+    /// Not the name of a host.
+    #[error("expected a host such as github.com or https://git.example.com, without a path")]
     NotAHost,
     /// A query or fragment.
-    #[error("an address with a query ('?') or a fragment ('#')")]
+    #[error("it contains a query ('?') or a fragment ('#'): remove it")]
     Query,
 }
 
@@ -58,12 +58,13 @@ impl Api {
         Ok(Self { origin, rest: url.path().trim_end_matches('/').to_owned() })
     }
 
-    /// The API of a host: github.com, `SUB.ghe.com`, or an Enterprise Server.
+    /// The API of a host: github.com, `SUB.ghe.com`, or an Enterprise Server. `https://` before the name and
+    /// slashes after it are ignored.
     ///
     /// # Errors
     /// [`NotAnApi`] for what is no name of a host.
     pub fn of_host(host: &str) -> Result<Self, NotAnApi> {
-        let host = host.trim().to_ascii_lowercase();
+        let host = bare_host(host);
         let (name, port) = host.split_once(':').unwrap_or((&host, "443"));
         let is_label = |label: &str| {
             !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
@@ -83,6 +84,21 @@ impl Api {
             }
             server => Self::parse(&format!("https://{server}/api/v3")).map_err(|_| NotAnApi::NotAHost),
         }
+    }
+
+    /// The API of the server at `url`, as `GITHUB_SERVER_URL` has it. Plain http is only valid for an
+    /// Enterprise Server.
+    ///
+    /// # Errors
+    /// [`NotAnApi`] for what is no address of a server.
+    pub fn of_server_url(url: &str) -> Result<Self, NotAnApi> {
+        let url = url.trim().to_ascii_lowercase();
+        let Some(host) = url.strip_prefix("http://") else { return Self::of_host(&url) };
+        let host = host.trim_end_matches('/');
+        if host.starts_with("https:") || !Self::of_host(host)?.is_enterprise() {
+            return Err(NotAnApi::NotAHost);
+        }
+        Self::parse(&format!("http://{host}/api/v3")).map_err(|_| NotAnApi::NotAHost)
     }
 
     /// The host on which accounts have their profiles.
@@ -171,6 +187,12 @@ impl Api {
     }
 }
 
+/// `host` in lower case, without `https://` and trailing slashes.
+pub(crate) fn bare_host(host: &str) -> String {
+    let host = host.trim().to_ascii_lowercase();
+    host.strip_prefix("https://").unwrap_or(&host).trim_end_matches('/').to_owned()
+}
+
 impl fmt::Display for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.origin, self.rest)
@@ -178,107 +200,4 @@ impl fmt::Display for Api {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn routes_are_spelled_out_below_the_origin() {
-        assert_eq!(Api::default().rest("/users/a"), "/users/a");
-        let test = Api::parse("http://127.0.0.1:8099").unwrap();
-        assert_eq!((test.origin(), test.rest("/users/a")), ("http://127.0.0.1:8099", "/users/a".into()));
-        let enterprise = Api::parse("https://git.example.com/api/v3/").unwrap();
-        assert!(enterprise.is_enterprise() && !test.is_enterprise());
-        assert_eq!(enterprise.rest("/users/a"), "/api/v3/users/a");
-        assert_eq!(enterprise.graphql(), "/api/graphql");
-        assert_eq!(test.graphql(), "/graphql");
-        assert_eq!(Api::parse("http://gateway/github/").unwrap().graphql(), "/github/graphql");
-        assert_eq!(test.route("http://127.0.0.1:8099/users/a/repos?page=2"), Some("/users/a/repos?page=2"));
-        assert_eq!(test.route("http://127.0.0.1:80991/x"), None);
-        assert_eq!(test.route("https://elsewhere/x"), None);
-        let gateway = Api::parse("http://gateway/github").unwrap();
-        assert_eq!(gateway.route("http://gateway/github/users/a?b=../c"), Some("/github/users/a?b=../c"));
-        for neighbour in
-            ["admin", "githubs/x", "github", "github/../admin", "github/%2E%2e/admin", "github/.\\../admin"]
-        {
-            assert_eq!(gateway.route(&format!("http://gateway/{neighbour}")), None, "{neighbour}");
-        }
-        assert!(gateway.is("/github/user", "/user") && !gateway.is("/github/users/user", "/user"));
-        assert_eq!(enterprise.to_string(), "https://git.example.com/api/v3");
-    }
-
-    #[test]
-    fn every_kind_of_host_has_its_routes_and_its_profiles() {
-        for (host, rest, graphql, site, githubs) in [
-            ("github.com", "https://api.github.com", "/graphql", "github.com", true),
-            ("github.com:443", "https://api.github.com", "/graphql", "github.com", true),
-            ("GitHub.com", "https://api.github.com", "/graphql", "github.com", true),
-            ("acme.ghe.com", "https://api.acme.ghe.com", "/graphql", "acme.ghe.com", true),
-            ("git.example.com", "https://git.example.com/api/v3", "/api/graphql", "git.example.com", false),
-            (
-                "git.example.com:8443",
-                "https://git.example.com:8443/api/v3",
-                "/api/graphql",
-                "git.example.com:8443",
-                false,
-            ),
-        ] {
-            let api = Api::of_host(host).unwrap();
-            assert_eq!((api.to_string(), api.graphql(), api.site()), (rest.into(), graphql.into(), site));
-            assert_eq!((api.is_githubs(), api.is_enterprise()), (githubs, !githubs), "{host}");
-        }
-        for wrong in [
-            "",
-            "https://github.com",
-            "github.com/acme",
-            "a b",
-            "me@host",
-            "host:port",
-            "x:99999",
-            ".ghe.com",
-            "a..b",
-            "*",
-            "github.com:8443",
-            "a.ghe.com:1",
-            "[::1]",
-        ] {
-            assert!(Api::of_host(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_address_is_refused() {
-        for url in [
-            "",
-            "api.github.com",
-            "ftp://a",
-            "http://",
-            "https://a b",
-            "/users",
-            "http://:80",
-            "http://h:99999",
-            "http://300.1.1.1",
-            "mailto:a@b.c",
-        ] {
-            assert!(matches!(Api::parse(url), Err(NotAnApi::NotAnAddress)), "{url}");
-        }
-        assert!(matches!(Api::parse("https://me:secret@host"), Err(NotAnApi::UserInfo)));
-        assert!(matches!(Api::parse("https://host/?x=1"), Err(NotAnApi::Query)));
-    }
-
-    #[test]
-    fn a_token_goes_out_in_the_clear_to_this_machine_alone() {
-        for url in
-            ["https://api.github.com", "http://127.0.0.1:1", "http://localhost:80", "http://[::1]:8099"]
-        {
-            assert!(Api::parse(url).unwrap().is_safe_for_tokens(), "{url}");
-        }
-        for url in [
-            "http://api.github.com",
-            "http://10.0.0.1",
-            "http://localhost.example.com",
-            "http://127.0.0.1.nip.io",
-        ] {
-            assert!(!Api::parse(url).unwrap().is_safe_for_tokens(), "{url}");
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::config::Config;
 use crate::github::app::APP;
 use crate::github::app::Credentials;
-use crate::github::auth::GH;
+use crate::github::auth::GH_CLI_SOURCE;
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::report::Summary;
@@ -43,7 +43,7 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
     match stop {
         Stop::TokenRefused(message) => {
             let way_out = match token {
-                GH => "Log in anew with gh auth login".to_owned(),
+                GH_CLI_SOURCE => "Log in anew with gh auth login".to_owned(),
                 APP => {
                     return format!(
                         "GitHub refused the app: {message}. Check its id, key and installation{rest}"

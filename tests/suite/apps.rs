@@ -217,7 +217,7 @@ fn an_app_that_is_not_known_is_one_clear_line() {
     }
     let run = Program::new(&["a", "--api-url", "http://192.0.2.1", "--app-id", "12", "--app-key", key]).run();
     assert_eq!(run.status, 2);
-    assert!(run.stderr.contains("the token from the app's installation would be readable"), "{}", run.stderr);
+    assert!(run.stderr.contains("the token from the app's installation over plain HTTP"), "{}", run.stderr);
 }
 
 #[test]

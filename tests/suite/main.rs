@@ -37,6 +37,7 @@ mod program;
 mod recordings;
 mod schema;
 mod secrets;
+mod servers;
 mod sheets;
 mod soak;
 mod stops;

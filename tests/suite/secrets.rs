@@ -139,11 +139,18 @@ fn the_token_is_in_no_list_of_processes() {
 
 #[test]
 fn a_malformed_token_is_refused_and_not_repeated() {
-    for token in ["ghp_SAMPLE sample", "ghp_SAMPLE\nsample", "ghp_SAMPLE\u{e9}", "ghp_SAMPLE\u{1b}[2J"] {
+    for token in [
+        "ghp_SAMPLE sample",
+        "ghp_SAMPLE\nsample",
+        "ghp_SAMPLE\u{e9}",
+        "ghp_SAMPLE\u{1b}[2J",
+        "'ghp_SAMPLE'",
+        "Bearer ghp_SAMPLE",
+    ] {
         for variable in ["GH_TOKEN", "GITHUB_TOKEN"] {
             let program = Program::new(&["a", "-vv"]).env(variable, token).env("RUST_BACKTRACE", "full");
             let run = program.env("RUST_LOG", "trace").run();
-            let reason = format!("ghrepos: {variable} holds no token: ");
+            let reason = format!("ghrepos: {variable} is not a valid token: ");
             assert!(run.status == 4 || run.status == 2, "{}", run.stderr);
             assert!(run.stderr.starts_with(&reason), "{}", run.stderr);
             assert!(!run.stderr.contains("SAMPLE") && !run.stderr.contains("sample"), "{}", run.stderr);

@@ -213,6 +213,10 @@ fn a_token_for_this_machine_does_not_go_through_a_proxy() {
 fn plain_http_to_another_machine_is_refused_where_there_is_a_token() {
     let run = Program::new(&["a", "--api-url", "http://git.example.com"]).env("GH_TOKEN", TOKEN).run();
     assert_eq!(run.status, 2);
-    assert!(run.stderr.contains("the token from GH_TOKEN would be readable on the way"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("refusing to send the token from GH_TOKEN over plain HTTP"),
+        "{}",
+        run.stderr
+    );
     assert!(!run.stderr.contains(TOKEN));
 }

@@ -55,11 +55,12 @@ fn an_enterprise_server_is_asked_at_its_own_routes_with_its_own_token() {
         .env("GH_TOKEN", "github_token")
         .run();
     assert_eq!(run.status, 4, "{}", run.stderr);
-    for wrong in ["https://git.example.com", "git.example.com/x", "a b"] {
+    for wrong in ["http://git.example.com", "git.example.com/x", "a b"] {
         let run = Program::new(&["torvalds", "--host", wrong]).run();
         assert_eq!(run.status, 2);
         assert!(
-            run.stderr.starts_with(&format!("ghrepos: cannot use the host {wrong:?} of --host: not a host")),
+            run.stderr
+                .starts_with(&format!("ghrepos: cannot use host {wrong:?} from --host: expected a host")),
             "{}",
             run.stderr
         );

@@ -1,0 +1,234 @@
+//! The server to query, and the tokens that may be sent to it: one table for all flags and variables.
+//!
+//! | queried server | token variables, in order |
+//! |---|---|
+//! | github.com, ghe.com; another address from `--api-url` | `GH_TOKEN`, `GITHUB_TOKEN` |
+//! | Enterprise Server | `GH_ENTERPRISE_TOKEN`, `GITHUB_ENTERPRISE_TOKEN` |
+//! | another address from `GITHUB_API_URL` | `GITHUB_TOKEN` |
+//!
+//! Inside GitHub Actions `GITHUB_TOKEN` belongs to the server that runs the job. It is also read for that server if it is
+//! an Enterprise Server, and for no other server.
+
+use super::ConfigError;
+use crate::github::api::{Api, NotAnApi, bare_host};
+use crate::github::auth::{ENTERPRISE_TOKEN_ENV_VARS, JOB_TOKEN_ENV_VAR, TOKEN_ENV_VARS};
+use crate::github::transport;
+use crate::text::{visible, without_password};
+
+const GITHUB: &str = "github.com";
+
+/// Flags that name a server.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ServerFlags<'a> {
+    pub(super) api_url: Option<&'a str>,
+    pub(super) host: Option<&'a str>,
+}
+
+/// The server to query, and the tokens that may be sent to it.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) api: Api,
+    pub(super) tokens: TokenSources,
+}
+
+/// Sources of a token for the queried server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSources {
+    /// Variables in the order in which they are read.
+    pub(super) variables: &'static [&'static str],
+    /// Host for `gh auth token --hostname`. None where `gh` has no login for the address.
+    pub(super) gh_host: Option<String>,
+    job: Job,
+    /// Why `GITHUB_TOKEN` is not read although it is set.
+    withheld: Option<String>,
+}
+
+/// The GitHub Actions job that this program runs in, as seen from the queried server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Job {
+    /// Not inside GitHub Actions.
+    None,
+    /// The queried server runs the job.
+    SameServer,
+    /// Another server runs the job, or one that its variables do not tell.
+    OtherServer,
+}
+
+/// What decided the address of the API.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum DecidedBy {
+    ApiUrl,
+    Host,
+    JobVariables,
+    Default,
+}
+
+type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// The value of a variable. CI sets an empty one where a secret or an input is missing.
+pub(super) fn non_empty_env(env: &Env<'_>, variable: &str) -> Option<String> {
+    env(variable).filter(|text| !text.trim().is_empty())
+}
+
+impl Server {
+    /// Chooses the server by `--api-url`, `--host`, `GH_HOST` or the Actions job, in this order; else github.com.
+    pub(super) fn choose(
+        flags: ServerFlags<'_>,
+        source: &transport::Source,
+        env: &Env<'_>,
+    ) -> Result<Self, ConfigError> {
+        // A recording of github.com is often replayed where the environment names an Enterprise Server.
+        let reads_environment = match source {
+            transport::Source::Replay(folder) => folder.join("api/v3").is_dir(),
+            transport::Source::Network | transport::Source::Record(_) => true,
+        };
+        let (api, by) = if let Some(url) = flags.api_url {
+            (parse_api_url(url, "--api-url")?, DecidedBy::ApiUrl)
+        } else if let Some(host) = flags.host {
+            (parse_host(host, "--host")?, DecidedBy::Host)
+        } else if !reads_environment {
+            (Api::default(), DecidedBy::Default)
+        } else if let Some(host) = non_empty_env(env, "GH_HOST") {
+            (parse_host(&host, "GH_HOST")?, DecidedBy::Host)
+        } else if let Some(api) = job_api(env)? {
+            (api, DecidedBy::JobVariables)
+        } else {
+            (Api::default(), DecidedBy::Default)
+        };
+        let tokens = TokenSources::of(&api, by, env);
+        Ok(Self { api, tokens })
+    }
+}
+
+impl TokenSources {
+    fn of(api: &Api, by: DecidedBy, env: &Env<'_>) -> Self {
+        let (job, reason) = match job_api(env) {
+            Ok(None) => (Job::None, None),
+            Ok(Some(own)) if own == *api => (Job::SameServer, None),
+            Ok(Some(own)) => {
+                (Job::OtherServer, Some(format!("{JOB_TOKEN_ENV_VAR} belongs to {}", name(&own))))
+            }
+            Err(_) => (Job::OtherServer, Some(format!("the server of {JOB_TOKEN_ENV_VAR} is unknown"))),
+        };
+        let is_known = api.is_githubs() || api.is_enterprise();
+        let is_job_gateway = by == DecidedBy::JobVariables && !is_known;
+        let variables: &[&str] = match (api.is_enterprise(), job) {
+            _ if is_job_gateway => &[JOB_TOKEN_ENV_VAR],
+            (false, Job::None | Job::SameServer) => &TOKEN_ENV_VARS,
+            (false, Job::OtherServer) => &["GH_TOKEN"],
+            (true, Job::None | Job::OtherServer) => &ENTERPRISE_TOKEN_ENV_VARS,
+            (true, Job::SameServer) => &["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", JOB_TOKEN_ENV_VAR],
+        };
+        let asks_gh = by != DecidedBy::ApiUrl && !is_job_gateway;
+        Self {
+            variables,
+            gh_host: asks_gh.then(|| api.site().to_owned()),
+            job,
+            withheld: reason.filter(|_| non_empty_env(env, JOB_TOKEN_ENV_VAR).is_some()),
+        }
+    }
+
+    /// The variable for a person's token.
+    #[must_use]
+    pub fn variable(&self) -> &'static str {
+        self.variables.first().copied().unwrap_or(JOB_TOKEN_ENV_VAR)
+    }
+
+    /// Whether a token from `source` is that of the Actions job.
+    #[must_use]
+    pub fn is_of_job(&self, source: &str) -> bool {
+        self.job == Job::SameServer && source == JOB_TOKEN_ENV_VAR
+    }
+
+    /// Whether the queried server runs the Actions job, so that the token of the job is the way out.
+    #[must_use]
+    pub fn can_use_job_token(&self) -> bool {
+        self.job == Job::SameServer
+    }
+
+    /// Why `GITHUB_TOKEN` is not read although it is set.
+    #[must_use]
+    pub fn withheld(&self) -> Option<&str> {
+        self.withheld.as_deref()
+    }
+
+    /// How to provide a token: `set GH_TOKEN or run gh auth login`.
+    #[must_use]
+    pub fn way_out(&self) -> String {
+        let variable = self.variable();
+        match (self.job, &self.withheld) {
+            (Job::SameServer, _) => format!("set {JOB_TOKEN_ENV_VAR} to ${{{{ github.token }}}}"),
+            (_, Some(reason)) => format!("set {variable} ({reason})"),
+            (Job::OtherServer, None) => format!("set {variable}"),
+            (Job::None, None) => match self.gh_command("login") {
+                Some(login) => format!("set {variable} or run {login}"),
+                None => format!("set {variable}"),
+            },
+        }
+    }
+
+    /// `gh auth login` or another command of `gh auth`, for the queried server.
+    #[must_use]
+    pub fn gh_command(&self, command: &str) -> Option<String> {
+        let host = self.gh_host.as_deref()?;
+        let hostname = if host == GITHUB { String::new() } else { format!(" --hostname {host}") };
+        Some(format!("gh auth {command}{hostname}"))
+    }
+}
+
+/// The error where `flag` needs a token and there is none.
+pub(super) fn needs_token(flag: &'static str, server: &Server) -> ConfigError {
+    ConfigError::NeedsToken { flag, way_out: server.tokens.way_out() }
+}
+
+/// The API of the server that runs this program as a job of GitHub Actions. None outside of Actions.
+fn job_api(env: &Env<'_>) -> Result<Option<Api>, ConfigError> {
+    if env("GITHUB_ACTIONS").as_deref() != Some("true") {
+        return Ok(None);
+    }
+    let (api_url, server_url) =
+        (non_empty_env(env, "GITHUB_API_URL"), non_empty_env(env, "GITHUB_SERVER_URL"));
+    let api = api_url.as_deref().map(|url| parse_api_url(url, "GITHUB_API_URL")).transpose()?;
+    let server = server_url.as_deref().map(parse_server_url).transpose()?;
+    match (api, server) {
+        (Some(api), Some(server)) if api.origin() != server.origin() => {
+            Err(ConfigError::ConflictingServers {
+                api_url: without_password(&api_url.unwrap_or_default()),
+                server_url: without_password(&server_url.unwrap_or_default()),
+            })
+        }
+        (Some(api), _) | (None, Some(api)) => Ok(Some(api)),
+        (None, None) => Ok(Some(Api::default())),
+    }
+}
+
+fn parse_api_url(url: &str, from: &'static str) -> Result<Api, ConfigError> {
+    Api::parse(url).map_err(|reason| ConfigError::NotAnApi { url: without_password(url), from, reason })
+}
+
+fn parse_server_url(url: &str) -> Result<Api, ConfigError> {
+    Api::of_server_url(url).map_err(|reason| not_a_host(url, "GITHUB_SERVER_URL", reason))
+}
+
+fn parse_host(host: &str, from: &'static str) -> Result<Api, ConfigError> {
+    let bare = bare_host(host);
+    // One letter off is more likely a typo than a server.
+    if strsim::damerau_levenshtein(&bare, GITHUB) == 1 {
+        return Err(ConfigError::MistypedHost { host: visible(&bare).into_owned(), from, meant: GITHUB });
+    }
+    Api::of_host(host).map_err(|reason| not_a_host(host, from, reason))
+}
+
+fn not_a_host(host: &str, from: &'static str, reason: NotAnApi) -> ConfigError {
+    // The part before an @ may be a token.
+    let host = visible(host.rsplit('@').next().unwrap_or_default()).into_owned();
+    ConfigError::NotAHost { host, from, reason }
+}
+
+/// The name of a server, for people.
+fn name(api: &Api) -> String {
+    if api.is_githubs() || api.is_enterprise() { api.site().to_owned() } else { api.to_string() }
+}
+
+#[cfg(test)]
+mod tests;
