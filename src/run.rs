@@ -1,5 +1,6 @@
 //! One run, from the configuration to the exit status.
 
+mod advice;
 mod again;
 mod concluding;
 mod counting;
@@ -211,6 +212,8 @@ async fn meta(config: &Config, client: &Client) -> Meta {
         let name = whose.viewer.clone().or_else(|| whose.app.as_ref().map(|app| format!("the app {app}")));
         let name = name.unwrap_or_else(|| "whoever it belongs to".into());
         tracing::info!("asking as {name}, with the token from {}", credentials.source());
+    } else if let Some(reason) = config.tokens.withheld() {
+        tracing::info!("asking without a token: {reason}");
     }
     let exchanges = match &config.settings.source {
         Source::Network => None,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::advice::for_quota;
 use super::evidence::Evidence;
 use super::tally::Tally;
 use crate::config::Config;
@@ -84,7 +85,7 @@ pub(super) async fn count(
     let mut problems = Vec::new();
     let early = sinks.iter().any(Sink::is_journal).then(Early::default);
     let waiting = Arc::<AtomicU64>::default();
-    let mut scarce = scarce_without_a_token(config);
+    let mut scarce = low_quota_hint(config);
     {
         let entries = roster.entries().take_until(Box::pin(over));
         let entries =
@@ -122,7 +123,7 @@ pub(super) async fn count(
                     News::Early(Arc::new(early.as_ref().map(Early::overdue).unwrap_or_default()))
                 }
             };
-            tell_if_scarce(&mut scarce, governor, waiting.load(Ordering::Relaxed));
+            warn_low_quota(&mut scarce, governor, waiting.load(Ordering::Relaxed));
             if let News::Rows(rows) = &news {
                 progress.add(rows.len());
                 if let Some(early) = &early {
@@ -183,24 +184,19 @@ fn watched<S: Stream>(entries: S, client: &Client, endless: bool) -> impl Stream
 }
 
 /// The way out where the few requests that there are without a token will not do.
-fn scarce_without_a_token(config: &Config) -> Option<&'static str> {
+fn low_quota_hint(config: &Config) -> Option<String> {
     let settings = &config.settings;
     let asks = !matches!(settings.source, Source::Replay(_)) && settings.credentials.is_none();
-    let way_out = if settings.api.is_enterprise() {
-        "put a token into GH_ENTERPRISE_TOKEN for more"
-    } else {
-        "put one into GH_TOKEN for 5,000, each good for a hundred logins"
-    };
-    (asks && !config.quiet).then_some(way_out)
+    (asks && !config.quiet).then(|| for_quota(config))
 }
 
 /// Tells the way out, once, where the requests that are left are fewer than the logins that wait.
-fn tell_if_scarce(way_out: &mut Option<&str>, governor: &Governor, waiting: u64) {
+fn warn_low_quota(way_out: &mut Option<String>, governor: &Governor, waiting: u64) {
     let Some((limit, left)) = governor.requests_left().filter(|(_, left)| waiting > *left) else { return };
     if let Some(way_out) = way_out.take() {
         let (limit, left) = (counted(limit, "request", "requests"), thousands(left));
         say(&format!(
-            "without a token GitHub answers {limit} an hour, and the {left} left are not enough for this list; {way_out}"
+            "unauthenticated limit: {left} of {limit} left this hour, not enough for this list; {way_out}"
         ));
     }
 }

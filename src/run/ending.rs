@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::advice::{after_refusal, for_quota};
 use crate::config::Config;
 use crate::github::app::APP;
 use crate::github::app::Credentials;
-use crate::github::auth::GH_CLI_SOURCE;
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::report::Summary;
@@ -20,7 +20,6 @@ const MAX_COMMAND: usize = 400;
 /// Why a run ended early, what that means, and the way out, in one line. `whole`: the list was read to
 /// its end.
 pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: bool) -> String {
-    let token = config.settings.credentials.as_ref().map_or("GH_TOKEN", Credentials::source);
     let api = &config.settings.api;
     let rest = if summary.skipped == 0 {
         String::new()
@@ -41,21 +40,19 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
         _ => String::new(),
     };
     match stop {
-        Stop::TokenRefused(message) => {
-            let way_out = match token {
-                GH_CLI_SOURCE => "Log in anew with gh auth login".to_owned(),
-                APP => {
-                    return format!(
-                        "GitHub refused the app: {message}. Check its id, key and installation{rest}"
-                    );
-                }
-                _ => format!("Make a new one, or unset {token} to ask without"),
-            };
-            format!("GitHub refused the token from {token}: {message}. {way_out}{rest}")
-        }
+        Stop::TokenRefused(message) => match config.settings.credentials.as_ref().map(Credentials::source) {
+            Some(APP) => {
+                format!("GitHub refused the app: {message}. Check its id, key and installation{rest}")
+            }
+            from => {
+                let from = from.unwrap_or_else(|| config.tokens.variable());
+                let way_out = after_refusal(config);
+                format!("GitHub refused the token from {from}: {message}. {way_out}{rest}")
+            }
+        },
         Stop::WhichInstallation(reason) => format!("{reason}{rest}"),
         Stop::TokenNeeded(message) => {
-            format!("{api} wants a token: {message}. Put one into {token}{rest}")
+            format!("{api} requires a token: {message}; {}{rest}", config.tokens.way_out())
         }
         Stop::OutOfReach(reason) => {
             // rustls' word for a certificate that nobody who is trusted has signed.
@@ -72,9 +69,9 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
         Stop::Limited { until, reason } => {
             // Without -q it was said before.
             let more = if config.settings.credentials.is_some() || !api.is_githubs() || !config.quiet {
-                ""
+                String::new()
             } else {
-                ". Without a token it is 60 requests an hour; put one into GH_TOKEN for 5,000"
+                format!(". Without a token the limit is 60 requests an hour; {}", for_quota(config))
             };
             let (until, wait) = (time_of_day(*until), from_now(*until));
             let most = duration(config.settings.max_wait);

@@ -1,5 +1,6 @@
 //! Who is in the organisations and teams that were named: listed before anybody is counted.
 
+use super::advice::{for_members, uses_job_token};
 use crate::config::Config;
 use crate::github::Client;
 use crate::github::error::LookupError;
@@ -34,26 +35,32 @@ pub(super) async fn list(client: &Client, config: &Config) -> Result<Option<Vec<
 }
 
 fn explained(group: &Group, error: &LookupError, config: &Config) -> NotListed {
-    let token = config.settings.credentials.is_some();
+    let has_token = config.settings.credentials.is_some();
     let reason = match (error, group) {
-        (LookupError::NotFound, Group::Organization(_)) => {
-            "there is no such organisation, or it is not to be seen with this token".to_owned()
+        (LookupError::NotFound, Group::Organization(_)) if has_token => {
+            "organization not found, or not visible to this token".to_owned()
         }
-        (LookupError::NotFound, Group::Team(..)) if !token => {
-            "teams are shown to members of their organisation alone: put a token with read:org into GH_TOKEN"
-                .to_owned()
+        (LookupError::NotFound, Group::Organization(_)) => {
+            "organization not found, or not visible without a token".to_owned()
+        }
+        (LookupError::NotFound, Group::Team(..)) if !has_token => {
+            format!("only members of the organization can see its teams: {}", for_members(config))
         }
         (LookupError::NotFound, Group::Team(..)) => {
-            "there is no such team, or the token may not see it: it needs read:org (a fine-grained one: \
-             Members, read), and its owner has to be in the organisation"
-                .to_owned()
+            format!("team not found, or not visible to this token: {}", for_members(config))
         }
-        (LookupError::Forbidden { .. }, _) => {
-            format!("{error}. The token needs read:org (a fine-grained one: Members, read)")
+        // With the address for single sign-on, the error has its own way out, and no scope would help.
+        (LookupError::Forbidden { message, sso: None }, _) if !names_its_cause(message) => {
+            format!("{}; {}", error.to_string().trim_end_matches('.'), for_members(config))
         }
         _ => error.to_string(),
     };
     NotListed { group: group.to_string(), reason }
+}
+
+/// Whether the server refused for a reason that no scope of the token changes.
+fn names_its_cause(message: &str) -> bool {
+    ["SAML", "IP allow list", "forbids access via"].iter().any(|cause| message.contains(cause))
 }
 
 /// Says how many there are, and where not all of them were shown.
@@ -62,11 +69,14 @@ async fn tell(client: &Client, group: &Group, number: usize, config: &Config) {
     let public = match group {
         Group::Team(..) => false,
         Group::Organization(_) if config.settings.credentials.is_none() => true,
+        // It has no user whose membership could be asked for.
+        Group::Organization(_) if uses_job_token(config) => true,
         Group::Organization(login) => client.is_member(login).await == Some(false),
     };
     let why = match (public, config.settings.credentials.is_some()) {
         (false, _) => "",
         (true, false) => ", the public ones: without a token there are no others to be seen",
+        (true, true) if uses_job_token(config) => ", the public ones: an Actions token cannot see the others",
         (true, true) => ", the public ones: the token's owner is not in the organisation",
     };
     say(&format!("{group}: {shown}{why}"));

@@ -59,15 +59,15 @@ fn what_cannot_be_listed_is_one_clear_line_before_anybody_is_counted() {
     for (arguments, reason) in [
         (
             &["--members", "nobody"][..],
-            "the members of nobody: there is no such organisation, or it is not to be seen with this token",
+            "the members of nobody: organization not found, or not visible to this token",
         ),
         (
             &["--team", "acme-3/none"],
-            "the members of acme-3/none: there is no such team, or the token may not see it: it needs read:org",
+            "the members of acme-3/none: team not found, or not visible to this token: the token needs the scope read:org\n",
         ),
         (
             &["--members", "saml-9"],
-            "(authorize the token at https://github.com/orgs/saml/sso?authorization_request=SAMPLE). The token needs read:org",
+            "(authorize the token at https://github.com/orgs/saml/sso?authorization_request=SAMPLE)\n",
         ),
     ] {
         let run = ask(&fake, &[&["torvalds"], arguments].concat());
@@ -76,7 +76,7 @@ fn what_cannot_be_listed_is_one_clear_line_before_anybody_is_counted() {
     }
     let run = Program::asking(&fake, &["--team", "acme-3/core-5"]).run();
     assert_eq!(run.status, 2);
-    assert!(run.stderr.contains("put a token with read:org into GH_TOKEN"), "{}", run.stderr);
+    assert!(run.stderr.contains(": set GH_TOKEN to a token with the scope read:org\n"), "{}", run.stderr);
     assert!(fake.arrivals().iter().all(|arrival| arrival.request.method == "GET"), "nobody was counted");
     for wrong in [&["--members", "a/b"][..], &["--team", "acme"], &["--team", "acme/.."]] {
         assert_eq!(ask(&fake, wrong).status, 2);

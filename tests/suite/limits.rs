@@ -170,7 +170,7 @@ fn who_asks_without_a_token_for_more_than_is_left_is_told_how_to_get_more() {
     let line = |run: &crate::program::Run| {
         run.stderr
             .lines()
-            .filter(|line| line.contains("without a token"))
+            .filter(|line| line.contains("unauthenticated limit"))
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
@@ -183,7 +183,7 @@ fn who_asks_without_a_token_for_more_than_is_left_is_told_how_to_get_more() {
     assert_eq!((enough.status, line(&enough)), (0, vec![]), "{}", enough.stderr);
     // One more than there is, from a file and from a pipe.
     let more = file(&users(61));
-    let told = "ghrepos: without a token GitHub answers 60 requests an hour, and the 59 left are not enough for this list; put one into GH_TOKEN for 5,000, each good for a hundred logins";
+    let told = "ghrepos: unauthenticated limit: 59 of 60 requests left this hour, not enough for this list; set GH_TOKEN for 5,000 points an hour (100 logins each)";
     let run = ask(&limited(), &["-f", path(&more)]).run();
     assert_eq!((run.status, line(&run)), (5, vec![told.to_owned()]), "{}", run.stderr);
     let run = ask(&limited(), &["-"]).run_with_input(&users(61));

@@ -15,6 +15,7 @@
 #[path = "../fake/mod.rs"]
 mod fake;
 
+mod advice;
 mod answers;
 mod apps;
 mod audits;

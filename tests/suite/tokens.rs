@@ -36,8 +36,8 @@ fn a_wrong_token_ends_the_run_at_once_with_status_4_and_one_line() {
     let arguments = ["-f", crate::program::path(&roster), "--api", "rest"];
     let run = Program::asking(&fake, &arguments).env("GH_TOKEN", "ghp_wrong").run();
     assert_eq!((run.status, run.stdout.as_str()), (4, ""));
-    let line = "ghrepos: GitHub refused the token from GH_TOKEN: Bad credentials. Make a new one, or unset GH_TOKEN to \
-                ask without; 99";
+    let line = "ghrepos: GitHub refused the token from GH_TOKEN: Bad credentials. Create a new token, or unset GH_TOKEN \
+                to run without one; 99";
     assert!(
         run.stderr.starts_with(line) && run.stderr.ends_with(" logins were not asked\n"),
         "{}",
@@ -99,7 +99,7 @@ fn a_token_that_is_missing_where_one_is_needed_is_status_4() {
     let run = Program::asking(&strict(), &["torvalds"]).run();
     assert_eq!(run.status, 4);
     assert!(
-        run.stderr.ends_with(" wants a token: Requires authentication. Put one into GH_TOKEN\n"),
+        run.stderr.ends_with(" requires a token: Requires authentication; set GH_TOKEN\n"),
         "{}",
         run.stderr
     );
