@@ -140,9 +140,8 @@ fn a_run_fails_on_the_rules_that_hold_and_names_their_rows() {
     );
 }
 
-/// The script of the recipe's audit, as GitHub runs it: by bash that ends at the first failure.
 /// The script of the action, which the weekly recipe uses.
-fn weekly() -> String {
+pub(crate) fn action_script() -> String {
     let action = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
     let script = action.split("      run: |\n").nth(1).unwrap();
     let script = script.lines().take_while(|line| line.starts_with("        "));
@@ -160,12 +159,12 @@ fn the_weekly_audit_keeps_a_baseline_and_fails_on_what_needs_attention() {
         std::fs::write(folder.at("team.csv"), format!("login,team\n{team}")).unwrap();
         let arguments = format!("--file=team.csv\n--group-by=team\n--api-url={}\n", fake.url());
         let run = std::process::Command::new("bash")
-            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &weekly()])
+            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &action_script()])
             .current_dir(folder.0.path())
             .env_clear()
             .env("PATH", format!("{bin}:/usr/bin:/bin"))
             .env("LANG", "C.UTF-8")
-            .env("GH_TOKEN", "ghp_sample")
+            .env("TOKEN", "ghp_sample")
             .env("ARGUMENTS", arguments)
             .env("FOLDER", "audit")
             .env("GITHUB_OUTPUT", folder.at("output"))

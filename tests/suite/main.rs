@@ -15,6 +15,7 @@
 #[path = "../fake/mod.rs"]
 mod fake;
 
+mod action;
 mod advice;
 mod answers;
 mod apps;
