@@ -1,10 +1,12 @@
 //! Flags and environment made one validated [`Config`]. What contradicts itself is refused here, before anything is opened or asked.
 
 mod carry;
+mod certificates;
 mod database;
 mod error;
 mod look;
 mod network;
+mod proxy;
 mod reports;
 mod server;
 mod token;
@@ -22,6 +24,7 @@ use crate::cli::{Cli, Way};
 use crate::drift::Rules;
 use crate::github::Settings;
 use crate::github::members::Group;
+use crate::github::proxy::ProxyChoice;
 use crate::github::{exchange, transport};
 use crate::journal::Wants;
 use crate::lookup::Options;
@@ -121,7 +124,12 @@ impl Config {
         };
         let authorities = match &cli.ca_file {
             None => Vec::new(),
-            Some(path) => network::authorities(path)?,
+            Some(path) => certificates::authorities(path)?,
+        };
+        let proxy = if replayed || !cli.from.is_empty() {
+            ProxyChoice::Direct
+        } else {
+            proxy::choose(&server.api, env)?
         };
         // What is no text is no login either: it becomes a row like every other.
         let roster = cli.logins.iter().map(|text| match text.to_string_lossy() {
@@ -174,6 +182,7 @@ impl Config {
                 api: server.api,
                 credentials,
                 authorities,
+                proxy,
                 source,
                 jobs: cli.jobs.into(),
                 timeout: cli.timeout,

@@ -51,6 +51,7 @@ impl Exit {
             Stop::RecordingFailed(_) | Stop::WhichInstallation(_) => Some(Self::Usage),
             Stop::TokenRefused(_) | Stop::TokenNeeded(_) => Some(Self::Token),
             Stop::OutOfReach(_)
+            | Stop::NotConnected(_)
             | Stop::Limited { .. }
             | Stop::Deadline { .. }
             | Stop::RefusedAgain(_)

@@ -10,6 +10,8 @@ pub mod app;
 mod attempt;
 pub mod auth;
 mod batch;
+mod causes;
+pub mod connect;
 pub mod error;
 pub mod exchange;
 mod few;
@@ -20,6 +22,7 @@ mod issue;
 pub mod members;
 mod pages;
 mod persist;
+pub mod proxy;
 mod redact;
 pub mod refusal;
 pub mod rest;
@@ -27,6 +30,7 @@ mod session;
 pub mod settings;
 mod sizes;
 pub mod stop;
+pub mod tls;
 pub mod transport;
 
 use std::sync::Arc;
@@ -126,6 +130,7 @@ impl Client {
             local: settings.api.is_on_this_machine(),
             timeout: settings.timeout,
             authorities: settings.authorities.clone(),
+            proxy: settings.proxy.clone(),
         };
         let session = Session::new(settings.credentials.clone().filter(|_| !replayed));
         let exchanges = match &settings.source {

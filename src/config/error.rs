@@ -4,6 +4,7 @@ use crate::drift::BadRule;
 use crate::exit::Exit;
 use crate::github::api::{Api, NotAnApi};
 use crate::github::auth::InvalidToken;
+use crate::github::proxy::ParseProxyError;
 use crate::render::Format;
 
 /// Flags that make no sense together, or not in this environment.
@@ -75,6 +76,16 @@ pub enum ConfigError {
         path: String,
         /// Why.
         reason: String,
+    },
+    /// The environment names a proxy that cannot be used.
+    #[error("cannot use the proxy {proxy:?} (from {variable}): {reason}")]
+    UnusableProxy {
+        /// As it was given, without user and password.
+        proxy: String,
+        /// The environment variable.
+        variable: &'static str,
+        /// The reason.
+        reason: ParseProxyError,
     },
     /// No address of a database.
     #[cfg(feature = "sql")]

@@ -1,8 +1,6 @@
 //! Which API is queried, and what answers.
 
-use std::path::{Path, PathBuf};
-
-use reqwest::Certificate;
+use std::path::PathBuf;
 
 use super::ConfigError;
 use super::server::{Server, needs_token};
@@ -20,17 +18,6 @@ pub(super) fn source(
         (_, Some(folder)) => Ok(transport::Source::Replay(folder)),
         (Some(folder), None) => Ok(transport::Source::Record(folder)),
         (None, None) => Ok(transport::Source::Network),
-    }
-}
-
-/// The certificates in a file, in PEM format.
-pub(super) fn authorities(path: &Path) -> Result<Vec<Certificate>, ConfigError> {
-    let none = |reason| ConfigError::NoCertificate { path: path.display().to_string(), reason };
-    let pem = std::fs::read(path).map_err(|error| none(crate::text::reason(&error)))?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(none("there is no certificate in PEM format in it".into())),
-        Err(error) => Err(none(crate::text::reason(&error))),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http_body_util::LengthLimitError;
 
+use super::connect::ConnectError;
 use super::exchange::{NotKept, NotRecorded};
 use super::stop::Stop;
 use super::transport::{Astray, MAX_BODY};
@@ -56,9 +57,9 @@ pub enum LookupError {
     /// No complete answer within the time for one attempt.
     #[error("timed out after {}", text::duration(*.0))]
     TimedOut(Duration),
-    /// No connection: no such host, refused, no route, no agreement on TLS.
+    /// No connection: no such host, refused, no agreement on TLS, a failure of the proxy.
     #[error("could not connect: {0}")]
-    NoConnection(String),
+    NoConnection(Box<ConnectError>),
     /// The connection ended before an answer began.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -140,6 +141,12 @@ impl LookupError {
         }
     }
 
+    /// Whether the next attempt would not connect either.
+    #[must_use]
+    pub fn is_permanent_connect_error(&self) -> bool {
+        matches!(self, Self::NoConnection(error) if error.is_permanent())
+    }
+
     /// Whether this came from a server that answered, however badly.
     #[must_use]
     pub fn is_answer(&self) -> bool {
@@ -158,21 +165,21 @@ impl LookupError {
         if let Some(Astray(why)) = chain().find_map(|error| error.downcast_ref::<Astray>()) {
             return Self::Redirected(why);
         }
+        if let Some(error) = chain().find_map(|error| error.downcast_ref::<ConnectError>()) {
+            return error.clone().into();
+        }
         // The innermost cause says what happened; those around it only repeat it. reqwest's own
         // Display would add the address.
         let cause = text::reason(chain().last().unwrap_or(error));
-        let http = chain().find_map(|error| error.downcast_ref::<reqwest::Error>());
         if chain().any(<dyn Error>::is::<LengthLimitError>) {
             return Self::TooLong(MAX_BODY);
         }
-        match http {
-            Some(http) if http.is_dns() => Self::NoConnection(format!("no address for this host ({cause})")),
-            Some(http) if http.is_connect() && http.is_timeout() => {
-                Self::NoConnection("nobody answers at its address".into())
-            }
-            Some(http) if http.is_connect() => Self::NoConnection(cause),
-            _ if in_body => Self::Truncated(cause),
-            _ => Self::Broken(cause),
-        }
+        if in_body { Self::Truncated(cause) } else { Self::Broken(cause) }
+    }
+}
+
+impl From<ConnectError> for LookupError {
+    fn from(error: ConnectError) -> Self {
+        Self::NoConnection(Box::new(error))
     }
 }

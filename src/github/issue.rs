@@ -99,6 +99,11 @@ impl Shared {
                         None
                     }
                 }
+                LookupError::NoConnection(error)
+                    if error.is_permanent() || attempts > self.settings.retries =>
+                {
+                    Some(Stop::NotConnected(error.clone()))
+                }
                 error if error.is_transient() && attempts <= self.settings.retries => {
                     tracing::info!("no token for the app: {error}; trying again");
                     self.governor.back_off(attempts).await;

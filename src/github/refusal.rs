@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 
+use super::connect::ConnectError;
 use super::error::LookupError;
 use super::governor::{REMAINING, date, header, told};
+use super::tls::TlsError;
 use crate::object::Object;
 use crate::text::visible;
 
@@ -41,6 +43,7 @@ pub(crate) fn check(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Res
     };
     Err(match status.as_u16() {
         status if limit => limited(status, headers),
+        400 if wants_client_certificate(body) => ConnectError::Tls(TlsError::ClientCertificate).into(),
         401 => LookupError::Unauthorized(message),
         403 => LookupError::Forbidden {
             message: or(message, "no reason given"),
@@ -53,6 +56,11 @@ pub(crate) fn check(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Res
         404 => LookupError::Status { status: 404, message: "but not in GitHub's words".into(), wait: None },
         status => LookupError::Status { status, message, wait: wait_asked(headers) },
     })
+}
+
+/// Whether it is nginx's page for a client without a certificate, which it sends after the handshake.
+fn wants_client_certificate(body: &[u8]) -> bool {
+    memchr::memmem::find(body, b"No required SSL certificate was sent").is_some()
 }
 
 fn or(message: String, otherwise: &str) -> String {

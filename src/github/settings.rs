@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::api::Api;
 use super::app::Credentials;
+use super::proxy::ProxyChoice;
 use super::transport::Source;
 use crate::report::{Measures, Via};
 
@@ -20,6 +21,8 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// Certificate authorities to trust beside the system's.
     pub authorities: Vec<reqwest::Certificate>,
+    /// The proxy. An API on this machine by plain http is always asked directly.
+    pub proxy: ProxyChoice,
     /// Where answers come from.
     pub source: Source,
     /// Requests in flight at most.
@@ -49,6 +52,7 @@ impl Default for Settings {
             api: Api::default(),
             credentials: None,
             authorities: Vec::new(),
+            proxy: ProxyChoice::System,
             source: Source::Network,
             jobs: 10,
             timeout: Duration::from_secs(15),

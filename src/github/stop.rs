@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::connect::ConnectError;
 use crate::text;
 
 /// What requests wait for. As text: what lasts until then.
@@ -60,6 +61,9 @@ pub enum Stop {
     /// Nothing answered, several times over.
     #[error("GitHub is out of reach: {0}")]
     OutOfReach(String),
+    /// No connection, several times over, or for a reason that stays.
+    #[error("no connection: {0}")]
+    NotConnected(Box<ConnectError>),
     /// GitHub asks for a wait that is longer than the longest allowed.
     #[error("{reason} until {until}")]
     Limited {

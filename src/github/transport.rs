@@ -19,12 +19,16 @@ use reqwest::Url;
 use tower::Service;
 
 use super::auth::Secrets;
+use super::connect::Route;
 use super::exchange::{Asked, Exchanges};
+use super::proxy::ProxyChoice;
 
 /// No answer to a question of ours is longer; a hundred accounts in full are a tenth of it.
 pub(super) const MAX_BODY: usize = 16 << 20;
 /// Whoever has not taken our call by then will hardly do so later.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Upper bound on the time to learn why a proxy failed.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_REDIRECTS: usize = 5;
 
 /// Where answers come from.
@@ -78,15 +82,19 @@ pub(super) struct Network {
     pub(super) timeout: Duration,
     /// Trusted beside the system's.
     pub(super) authorities: Vec<reqwest::Certificate>,
+    pub(super) proxy: ProxyChoice,
 }
 
 impl Network {
-    /// A client of the network. It reads the proxy variables of the environment itself.
     fn connector(self) -> Result<Connector, BoxError> {
+        // A token that may go to this machine in the clear may not go so to a proxy.
+        let proxy = if self.local { ProxyChoice::Direct } else { self.proxy };
+        // Behind a proxy there has to be time left to learn why it failed.
+        let connect_share = if proxy.proxy().is_some() { 0.5 } else { 0.75 };
         let mut builder = reqwest::Client::builder()
             .gzip(true)
             // Sooner than the attempt ends, so that it is the connection that gets the blame.
-            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout.mul_f64(0.75)))
+            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout.mul_f64(connect_share)))
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::custom(|attempt| {
                 match astray(attempt.url(), attempt.previous()) {
@@ -99,11 +107,18 @@ impl Network {
             builder = builder.tls_certs_merge(self.authorities);
         }
         if self.local {
-            // A token that may go to this machine in the clear may not go so to a proxy. And reading
-            // the system's certificates would take longer than a request.
-            builder = builder.no_proxy().tls_certs_only([]);
+            // Reading the system's certificates would take longer than a request.
+            builder = builder.tls_certs_only([]);
         }
-        Ok(Connector { client: builder.build()?, origin: self.origin.parse()? })
+        builder = match &proxy {
+            ProxyChoice::System => builder,
+            ProxyChoice::Direct => builder.no_proxy(),
+            ProxyChoice::Via(proxy) => builder.no_proxy().proxy(proxy.to_reqwest()?),
+        };
+        let origin: Url = self.origin.parse()?;
+        let probe_limit = PROBE_TIMEOUT.min(self.timeout.mul_f64(0.3));
+        let route = Route::new(origin.clone(), proxy.proxy(), probe_limit);
+        Ok(Connector { client: builder.build()?, origin, route: Arc::new(route) })
     }
 }
 
@@ -136,13 +151,14 @@ fn astray(next: &Url, previous: &[Url]) -> Option<Astray> {
 pub(super) struct Connector {
     client: reqwest::Client,
     origin: Url,
+    route: Arc<Route>,
 }
 
 impl Connector {
     fn call(
         &self,
         request: Request<OctoBody>,
-    ) -> impl Future<Output = Result<Response<reqwest::Body>, reqwest::Error>> + Send + use<> {
+    ) -> impl Future<Output = Result<Response<reqwest::Body>, BoxError>> + Send + use<> {
         let (head, body) = request.into_parts();
         let mut url = self.origin.clone();
         url.set_path(head.uri.path());
@@ -151,7 +167,19 @@ impl Connector {
         *request.headers_mut() = head.headers;
         *request.body_mut() = Some(reqwest::Body::wrap(body));
         let answer = self.client.execute(request);
-        async move { Ok(answer.await?.into()) }
+        let route = Arc::clone(&self.route);
+        async move {
+            match answer.await {
+                Ok(response) => match route.refused(response.status()) {
+                    Some(refused) => Err(refused.into()),
+                    None => Ok(response.into()),
+                },
+                Err(error) => match route.classify(&error).await {
+                    Some(classified) => Err(classified.into()),
+                    None => Err(error.into()),
+                },
+            }
+        }
     }
 }
 

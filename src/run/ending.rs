@@ -9,6 +9,7 @@ use super::advice::{after_refusal, for_quota};
 use crate::config::Config;
 use crate::github::app::APP;
 use crate::github::app::Credentials;
+use crate::github::connect::ConnectError;
 use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::report::Summary;
@@ -55,16 +56,13 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
             format!("{api} requires a token: {message}; {}{rest}", config.tokens.way_out())
         }
         Stop::OutOfReach(reason) => {
-            // rustls' word for a certificate that nobody who is trusted has signed.
-            let untrusted = reason.contains("UnknownIssuer");
-            let hint = match (untrusted, config.settings.authorities.is_empty()) {
-                (true, true) => {
-                    ". Its certificate is from an authority unknown here: give that with --ca-file"
-                }
-                (true, false) => ". Its certificate is from another authority than that of --ca-file",
-                _ => "",
-            };
-            format!("cannot reach {api}: {reason}{hint}{rest}{on}")
+            format!("cannot reach {api}{}: {reason}{rest}{on}", via(config))
+        }
+        Stop::NotConnected(error) => {
+            let via = if matches!(**error, ConnectError::Proxy { .. }) { String::new() } else { via(config) };
+            let way_out = error.way_out(!config.settings.authorities.is_empty());
+            let way_out = way_out.map(|way_out| format!("; {way_out}")).unwrap_or_default();
+            format!("cannot reach {api}{via}: {error}{way_out}{rest}{on}")
         }
         Stop::Limited { until, reason } => {
             // Without -q it was said before.
@@ -91,6 +89,11 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
         Stop::Spent(points) => format!("--max-points {points} is spent{rest}{on}"),
         Stop::ReaderGone => String::new(),
     }
+}
+
+/// The proxy between this machine and the API, for failures that are not its own.
+fn via(config: &Config) -> String {
+    config.settings.proxy.proxy().map(|proxy| format!(" via {}", proxy.name)).unwrap_or_default()
 }
 
 /// The command that goes on with this run, where it keeps a journal.

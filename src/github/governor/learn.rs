@@ -92,19 +92,21 @@ impl Governor {
             LookupError::Unauthorized(message) => self.end(Stop::TokenNeeded(message.clone())),
             LookupError::RateLimited { wait, primary, .. } => self.refused(permit, started, *wait, *primary),
             LookupError::Status { wait: Some(wait), .. } => self.wait(*wait, Hold::Busy),
-            LookupError::NoConnection(_) => {
+            LookupError::NoConnection(reason) => {
                 permit.forgive();
                 let mut state = self.state();
                 let rounds = state.health.unconnected.add(started);
                 // A host that has answered before gets the benefit of the doubt.
                 let most = if state.health.answered {
                     MAX_ROUNDS
+                } else if reason.is_permanent() {
+                    1
                 } else {
                     MAX_ROUNDS.min(self.retries.saturating_add(1))
                 };
                 drop(state);
                 if rounds >= most {
-                    self.end(Stop::OutOfReach(error.to_string()));
+                    self.end(Stop::NotConnected(reason.clone()));
                 } else {
                     // Not even a connection: the others would fare no better just now.
                     self.wait(backoff(rounds), Hold::Connection);

@@ -8,6 +8,7 @@ use http::HeaderMap;
 
 use super::*;
 use crate::github::api::Api;
+use crate::github::connect::ConnectError;
 use crate::github::error::LookupError;
 
 fn governor(jobs: usize) -> Governor {
@@ -160,7 +161,7 @@ async fn a_wait_beyond_the_deadline_is_not_begun() {
 #[tokio::test(start_paused = true)]
 async fn a_host_out_of_reach_ends_the_run_after_five_rounds_not_five_requests() {
     let governor = governor(10);
-    let refused = LookupError::NoConnection("connection refused".into());
+    let refused = LookupError::from(ConnectError::Io("connection refused".into()));
     for round in 1..=5 {
         assert_eq!(governor.stop(), None, "round {round}");
         let mut permits = Vec::new();
@@ -172,7 +173,7 @@ async fn a_host_out_of_reach_ends_the_run_after_five_rounds_not_five_requests() 
             governor.learn(permit, Err(&refused), false);
         }
     }
-    assert!(matches!(governor.stop(), Some(Stop::OutOfReach(_))));
+    assert!(matches!(governor.stop(), Some(Stop::NotConnected(_))));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::fs;
 
-use super::nginx;
 use crate::fake::{Behaviour, Fake};
 use crate::program::{Program, installed};
+use crate::real_servers::nginx;
 
 #[test]
 fn an_enterprise_server_is_asked_at_its_own_routes_with_its_own_token() {

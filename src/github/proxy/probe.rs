@@ -1,0 +1,141 @@
+//! A connection of our own to a proxy that failed, to learn the reason.
+//!
+//! The HTTP client reports neither the status with which a proxy refused CONNECT nor the cause of a failed
+//! connection to a SOCKS proxy.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Proxy, ProxyFailure, ProxyScheme};
+
+/// Upper bound on the answer to CONNECT, in bytes; only its first line is used.
+const MAX_HEAD: usize = 8 << 10;
+
+/// One attempt to reach a server through a proxy. It carries no token.
+#[derive(Debug)]
+pub(in crate::github) struct Probe<'a> {
+    pub(in crate::github) proxy: &'a Proxy,
+    /// `HOST:PORT` of an https server; none for plain http, for which no tunnel is opened.
+    pub(in crate::github) target: Option<&'a str>,
+    pub(in crate::github) limit: Duration,
+}
+
+/// The result of a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::github) enum Probed {
+    /// The proxy failed.
+    Failed(ProxyFailure),
+    /// The proxy accepts connections; its protocol was not tried.
+    Reachable,
+    /// The proxy opened a tunnel to the server.
+    Tunneled,
+}
+
+impl Probe<'_> {
+    pub(in crate::github) async fn run(&self) -> Probed {
+        let deadline = Instant::now() + self.limit;
+        let connected = timeout_at(deadline, connect(self.proxy)).await;
+        let mut stream = match connected.unwrap_or_else(|_| Err(timed_out())) {
+            Ok(stream) => stream,
+            Err(failure) => return Probed::Failed(failure),
+        };
+        let Some(target) = self.target.filter(|_| self.proxy.scheme == ProxyScheme::Http) else {
+            return Probed::Reachable;
+        };
+        match timeout_at(deadline, tunnel(&mut stream, self.proxy, target)).await {
+            Ok(Ok(())) => Probed::Tunneled,
+            Ok(Err(failure)) => Probed::Failed(failure),
+            Err(_) => Probed::Failed(ProxyFailure::Silent),
+        }
+    }
+}
+
+fn timed_out() -> ProxyFailure {
+    ProxyFailure::Unreachable("connection timed out".into())
+}
+
+async fn connect(proxy: &Proxy) -> Result<TcpStream, ProxyFailure> {
+    let host = proxy.host.trim_start_matches('[').trim_end_matches(']');
+    let addresses = tokio::net::lookup_host((host, proxy.port))
+        .await
+        .map_err(|error| ProxyFailure::Unresolved(crate::text::reason(&error)))?;
+    let mut last = ProxyFailure::Unresolved("no addresses".into());
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = ProxyFailure::unreachable(&error),
+        }
+    }
+    Err(last)
+}
+
+async fn tunnel(stream: &mut TcpStream, proxy: &Proxy, target: &str) -> Result<(), ProxyFailure> {
+    let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
+    if let Some(authorization) = proxy.authorization() {
+        // Writing to a String cannot fail.
+        let _ = write!(request, "Proxy-Authorization: {authorization}\r\n");
+    }
+    request.push_str("\r\n");
+    let mut head = Vec::new();
+    if stream.write_all(request.as_bytes()).await.is_err() {
+        return Err(ProxyFailure::Closed);
+    }
+    // A proxy that resets the connection after its answer has still answered.
+    let _ = read_line(stream, &mut head).await;
+    match parse_status(&head) {
+        _ if head.is_empty() => Err(ProxyFailure::Closed),
+        None => Err(ProxyFailure::WrongProtocol("HTTP")),
+        Some((200, _)) => Ok(()),
+        Some((status, reason)) => Err(ProxyFailure::refused(status, reason)),
+    }
+}
+
+/// Reads until the end of the first line.
+async fn read_line(stream: &mut TcpStream, head: &mut Vec<u8>) -> io::Result<()> {
+    while head.len() < MAX_HEAD && !head.contains(&b'\n') && stream.read_buf(head).await? > 0 {}
+    Ok(())
+}
+
+/// Status and reason phrase of `HTTP/1.1 403 Forbidden`.
+fn parse_status(head: &[u8]) -> Option<(u16, &str)> {
+    let line = head.split(|byte| *byte == b'\n').next()?;
+    let line = str::from_utf8(line).ok()?;
+    let (version, rest) = line.split_once(' ')?;
+    let (status, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let status = status.trim().parse().ok().filter(|status| (100..600).contains(status))?;
+    version.starts_with("HTTP/").then_some((status, reason))
+}
+
+impl ProxyFailure {
+    /// The failure behind an error of a socket.
+    pub(in crate::github) fn unreachable(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => Self::Closed,
+            io::ErrorKind::TimedOut => timed_out(),
+            _ => Self::Unreachable(crate::text::reason(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_line_is_parsed_or_is_not_http() {
+        assert_eq!(parse_status(b"HTTP/1.1 403 Not Allowed\r\nA: b"), Some((403, "Not Allowed\r")));
+        assert_eq!(parse_status(b"HTTP/1.0 503\r\n"), Some((503, "")));
+        for not_http in ["", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 abc x\r\n", "HTTP/1.1 7 x\r\n", "\u{5}\u{ff}"] {
+            assert_eq!(parse_status(not_http.as_bytes()), None, "{not_http:?}");
+        }
+        assert_eq!(parse_status(b"HTTP/1.1 200 \xff\r\n"), None);
+    }
+}

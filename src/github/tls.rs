@@ -1,0 +1,241 @@
+//! Errors of TLS, in words that name what to change.
+
+use std::error::Error;
+
+use jiff::Timestamp;
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError};
+
+use super::causes::{causes, innermost};
+
+/// The reason why there is no TLS connection to a server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// The answer to the handshake is not TLS: mostly plain http.
+    #[error("the server at {server} does not speak TLS")]
+    NotTls {
+        /// `HOST:PORT`.
+        server: String,
+    },
+    /// The server wants to see a certificate of ours.
+    #[error("the server requires a client certificate, which ghrepos cannot send")]
+    ClientCertificate,
+    /// The server ended the handshake without a clear reason.
+    #[error(
+        "the server rejected the TLS handshake ({0}); it may require a client certificate, which ghrepos cannot send"
+    )]
+    Rejected(String),
+    /// No trusted authority has signed the certificate.
+    #[error("the certificate of {host} is signed by an unknown authority")]
+    UnknownIssuer {
+        /// The name that was asked for.
+        host: String,
+    },
+    /// The certificate is no longer valid.
+    #[error("the certificate of {host} has expired{}", on(" on ", *at))]
+    Expired {
+        /// The name that was asked for.
+        host: String,
+        /// The last moment of its validity, in Unix seconds.
+        at: Option<i64>,
+    },
+    /// The certificate is not valid yet.
+    #[error("the certificate of {host} is not valid yet{}", on("; it will be on ", *at))]
+    NotYetValid {
+        /// The name that was asked for.
+        host: String,
+        /// The first moment of its validity, in Unix seconds.
+        at: Option<i64>,
+    },
+    /// The certificate is for other names.
+    #[error("the certificate is not for {host:?}{}", names(presented))]
+    WrongName {
+        /// The name that was asked for.
+        host: String,
+        /// The names in the certificate.
+        presented: Vec<String>,
+    },
+    /// Any other error.
+    #[error("{0}")]
+    Other(String),
+}
+
+fn on(words: &str, second: Option<i64>) -> String {
+    let at = second.and_then(|second| Timestamp::from_second(second).ok());
+    at.map(|at| format!("{words}{}", at.strftime("%Y-%m-%d %H:%M UTC"))).unwrap_or_default()
+}
+
+/// Alerts of a server that was sent no certificate.
+const CERTIFICATE_ALERTS: [AlertDescription; 3] = [
+    AlertDescription::CertificateRequired,
+    AlertDescription::BadCertificate,
+    AlertDescription::NoCertificate,
+];
+/// The most names of a certificate that a message lists.
+const MAX_NAMES: usize = 3;
+
+fn names(presented: &[String]) -> String {
+    let listed: Vec<_> = presented.iter().take(MAX_NAMES).map(|name| format!("{name:?}")).collect();
+    let more = if presented.len() > MAX_NAMES { " …" } else { "" };
+    if listed.is_empty() { String::new() } else { format!(", but for {}{more}", listed.join(", ")) }
+}
+
+impl TlsError {
+    /// The TLS error in the causes of another error. `host` and `port` are those that were asked for.
+    pub(super) fn find(error: &(dyn Error + 'static), host: &str, port: u16) -> Option<Self> {
+        let Some(error) = causes(error).find_map(|error| error.downcast_ref::<rustls::Error>()) else {
+            return is_certificate_alert(error).then_some(Self::ClientCertificate);
+        };
+        let host = host.to_owned();
+        Some(match error {
+            rustls::Error::InvalidMessage(_) => Self::NotTls { server: format!("{host}:{port}") },
+            rustls::Error::AlertReceived(alert) => Self::alert(*alert),
+            rustls::Error::InvalidCertificate(error) => Self::certificate(error, host).unwrap_or_else(|| {
+                Self::Other(format!("invalid certificate: {}", crate::text::visible(&error.to_string())))
+            }),
+            other => Self::Other(crate::text::reason(other)),
+        })
+    }
+
+    fn alert(alert: AlertDescription) -> Self {
+        match alert {
+            alert if CERTIFICATE_ALERTS.contains(&alert) => Self::ClientCertificate,
+            AlertDescription::HandshakeFailure => Self::Rejected("handshake failure".into()),
+            AlertDescription::AccessDenied => Self::Rejected("access denied".into()),
+            other => Self::Other(format!("the server ended the TLS connection: {other:?}")),
+        }
+    }
+
+    fn certificate(error: &CertificateError, host: String) -> Option<Self> {
+        Some(match error {
+            // Of an authority that has the name of a trusted one, but another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer { host },
+            CertificateError::Expired => Self::Expired { host, at: None },
+            CertificateError::ExpiredContext { not_after, .. } => {
+                Self::Expired { host, at: second(*not_after) }
+            }
+            CertificateError::NotValidYet => Self::NotYetValid { host, at: None },
+            CertificateError::NotValidYetContext { not_before, .. } => {
+                Self::NotYetValid { host, at: second(*not_before) }
+            }
+            CertificateError::NotValidForName => Self::WrongName { host, presented: Vec::new() },
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                Self::WrongName { host, presented: presented.iter().map(|name| plain_name(name)).collect() }
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether it is an alert for want of a client certificate. Under TLS 1.3 it arrives after the handshake.
+    pub(super) fn wants_client_certificate(&self) -> bool {
+        matches!(self, Self::ClientCertificate)
+    }
+
+    /// Whether the next attempt would fail in the same way.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        !matches!(self, Self::Other(_))
+    }
+
+    /// The way out, as an imperative. `ca_file`: whether certificate authorities were given.
+    #[must_use]
+    pub fn way_out(&self, ca_file: bool) -> Option<String> {
+        let way_out = match self {
+            Self::NotTls { .. } => "check the port, or use an http:// address if the server has no TLS",
+            Self::UnknownIssuer { .. } if ca_file => "--ca-file has another authority",
+            Self::UnknownIssuer { .. } => "trust the authority with --ca-file",
+            Self::Expired { .. } => "renew it, or check the clock of this machine",
+            Self::NotYetValid { .. } => "check the clock of this machine",
+            Self::WrongName { .. } => "check the host",
+            Self::ClientCertificate | Self::Rejected(_) | Self::Other(_) => return None,
+        };
+        Some(way_out.to_owned())
+    }
+}
+
+/// Whether the innermost cause is such an alert: HTTP/2 keeps only the text of what broke its connection.
+fn is_certificate_alert(error: &(dyn Error + 'static)) -> bool {
+    let text = innermost(error);
+    CERTIFICATE_ALERTS.into_iter().any(|alert| rustls::Error::AlertReceived(alert).to_string() == text)
+}
+
+fn second(time: UnixTime) -> Option<i64> {
+    i64::try_from(time.as_secs()).ok()
+}
+
+/// `DnsName("a.example")` as rustls presents it, without the kind.
+fn plain_name(name: &str) -> String {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    crate::text::visible(inner.unwrap_or(name).trim_matches('"')).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn found(error: rustls::Error) -> TlsError {
+        // As the HTTP client hands it on: in one error of the system, in another.
+        let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
+        TlsError::find(&error, "git.example.com", 8443).unwrap()
+    }
+
+    #[test]
+    fn an_error_of_tls_is_told_in_plain_words() {
+        let now = UnixTime::since_unix_epoch(Duration::from_hours(500_000));
+        let day = |days: u64| UnixTime::since_unix_epoch(Duration::from_hours(500_000 + 24 * days));
+        let name = rustls::pki_types::ServerName::try_from("git.example.com").unwrap();
+        let presented = ["a", "b", "c", "d"].map(|name| format!("DnsName({name:?})")).to_vec();
+        let wrong_name =
+            |presented| CertificateError::NotValidForNameContext { expected: name.clone(), presented };
+        for (error, text, way_out) in [
+            (
+                CertificateError::UnknownIssuer,
+                "the certificate of git.example.com is signed by an unknown authority",
+                Some("trust the authority with --ca-file"),
+            ),
+            (
+                CertificateError::ExpiredContext { time: day(1), not_after: now },
+                "the certificate of git.example.com has expired on 2027-01-15 08:00 UTC",
+                Some("renew it, or check the clock of this machine"),
+            ),
+            (
+                CertificateError::NotValidYetContext { time: now, not_before: day(1) },
+                "the certificate of git.example.com is not valid yet; it will be on 2027-01-16 08:00 UTC",
+                Some("check the clock of this machine"),
+            ),
+            (
+                wrong_name(presented),
+                "the certificate is not for \"git.example.com\", but for \"a\", \"b\", \"c\" …",
+                Some("check the host"),
+            ),
+            (
+                wrong_name(Vec::new()),
+                "the certificate is not for \"git.example.com\"",
+                Some("check the host"),
+            ),
+            (CertificateError::BadEncoding, "invalid certificate: BadEncoding", None),
+        ] {
+            let error = found(rustls::Error::InvalidCertificate(error));
+            assert_eq!(error.to_string(), text);
+            assert_eq!(error.way_out(false).as_deref(), way_out);
+        }
+        let http = found(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType));
+        assert_eq!(http.to_string(), "the server at git.example.com:8443 does not speak TLS");
+    }
+
+    #[test]
+    fn an_alert_for_want_of_a_certificate_is_recognized() {
+        let alert = |alert| found(rustls::Error::AlertReceived(alert));
+        assert!(alert(AlertDescription::CertificateRequired).wants_client_certificate());
+        assert!(alert(AlertDescription::BadCertificate).wants_client_certificate());
+        assert!(!alert(AlertDescription::HandshakeFailure).wants_client_certificate());
+        assert!(!alert(AlertDescription::InternalError).is_permanent());
+        assert_eq!(TlsError::find(&io::Error::other("else"), "host", 1), None);
+        let text = rustls::Error::AlertReceived(AlertDescription::CertificateRequired).to_string();
+        let only_text = io::Error::other(text);
+        assert_eq!(TlsError::find(&only_text, "host", 1), Some(TlsError::ClientCertificate));
+    }
+}

@@ -1,0 +1,113 @@
+//! Servers without a usable certificate.
+
+#![cfg(unix)]
+
+use crate::fake::Fake;
+use crate::program::{Program, Run, installed};
+use crate::real_servers::certificates::Authority;
+use crate::real_servers::recorder::{Recorder, Reply};
+use crate::real_servers::{Server, free_port, nginx, nginx_with};
+
+fn ask(url: &str, arguments: &[&str]) -> Run {
+    Program::new(&[&["torvalds", "--api-url", url, "-q", "--retries", "0"], arguments].concat()).run()
+}
+
+fn assert_unreachable(run: &Run, url: &str, reason: &str) {
+    let expected = format!("ghrepos: cannot reach {url}: {reason}\n");
+    assert_eq!((run.status, run.stderr.as_str()), (5, expected.as_str()));
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_is_told_in_plain_words() {
+    if !installed(&["nginx", "openssl"]) {
+        return;
+    }
+    let fake = Fake::well_behaved();
+    let server = nginx(&fake);
+    let unknown = "the certificate of localhost is signed by an unknown authority";
+    let trust = format!("{unknown}; trust the authority with --ca-file");
+    assert_unreachable(&ask(&server.url(), &[]), &server.url(), &trust);
+    let other = nginx(&fake);
+    let another = format!("{unknown}; --ca-file has another authority");
+    assert_unreachable(&ask(&server.url(), &["--ca-file", &other.ca()]), &server.url(), &another);
+
+    let wrong = server.url().replace("localhost", "127.0.0.1");
+    let reason = "the certificate is not for \"127.0.0.1\", but for \"localhost\"; check the host";
+    assert_unreachable(&ask(&wrong, &["--ca-file", &server.ca()]), &wrong, reason);
+
+    for (start, end, reason) in [
+        (
+            "20200101000000Z",
+            "20210203040500Z",
+            "has expired on 2021-02-03 04:05 UTC; renew it, or check the clock of this machine",
+        ),
+        (
+            "20480101000000Z",
+            "20491231000000Z",
+            "is not valid yet; it will be on 2048-01-01 00:00 UTC; check the clock of this machine",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::new(folder.path()).sign_between("localhost", "cert.pem", start, end);
+        let server = nginx_with(&fake, folder, "");
+        let reason = format!("the certificate of localhost {reason}");
+        assert_unreachable(&ask(&server.url(), &["--ca-file", &server.ca()]), &server.url(), &reason);
+    }
+    assert_eq!(fake.requests(), 0);
+}
+
+#[test]
+fn https_to_a_plain_port_names_the_port() {
+    let plain = Recorder::start(Reply::Bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+    let server = format!("127.0.0.1:{}", plain.port);
+    let url = format!("https://{server}");
+    let reason = format!(
+        "the server at {server} does not speak TLS; check the port, or use an http:// address if the server has no TLS"
+    );
+    assert_unreachable(&ask(&url, &[]), &url, &reason);
+
+    let closing = Recorder::start(Reply::Close);
+    let url = format!("https://127.0.0.1:{}", closing.port);
+    let reason = "the server closed the connection during the TLS handshake";
+    assert_unreachable(&ask(&url, &[]), &url, reason);
+}
+
+#[test]
+fn a_server_that_wants_a_client_certificate_is_told() {
+    if !installed(&["nginx", "openssl"]) {
+        return;
+    }
+    let fake = Fake::well_behaved();
+    let wanted = "the server requires a client certificate, which ghrepos cannot send";
+    let maybe = "the server rejected the TLS handshake (handshake failure); it may require a client certificate, which \
+                 ghrepos cannot send";
+    for protocol in ["TLSv1.2", "TLSv1.3"] {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::new(folder.path()).sign("localhost", "cert.pem");
+        let ca = folder.path().join("ca.pem").display().to_string();
+        let directives =
+            format!("ssl_client_certificate {ca}; ssl_verify_client on; ssl_protocols {protocol};");
+        let server = nginx_with(&fake, folder, &directives);
+        let run = ask(&server.url(), &["--ca-file", &server.ca()]);
+        assert_unreachable(&run, &server.url(), wanted);
+    }
+    for (arguments, reason) in [
+        (&["-tls1_2"][..], maybe),
+        (&["-tls1_3"], wanted),
+        (&["-tls1_2", "-alpn", "h2"], maybe),
+        (&["-tls1_3", "-alpn", "h2"], wanted),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::new(folder.path()).sign("localhost", "cert.pem");
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let (cert, key) = (at("cert.pem"), at("key.pem"));
+        let own =
+            ["s_server", "-accept", &address, "-cert", &cert, "-key", &key, "-Verify", "1", "-www", "-quiet"];
+        let server = Server::start("openssl", port, folder, &[&own, arguments].concat());
+        let run = ask(&server.url(), &["--ca-file", &server.ca()]);
+        assert_unreachable(&run, &server.url(), reason);
+    }
+    assert_eq!(fake.requests(), 0);
+}
