@@ -126,11 +126,8 @@ impl Config {
             None => Vec::new(),
             Some(path) => certificates::authorities(path)?,
         };
-        let proxy = if replayed || !cli.from.is_empty() {
-            ProxyChoice::Direct
-        } else {
-            proxy::choose(&server.api, env)?
-        };
+        let is_offline = replayed || !cli.from.is_empty();
+        let proxy = if is_offline { ProxyChoice::Direct } else { network::proxy(&server, env)? };
         // What is no text is no login either: it becomes a row like every other.
         let roster = cli.logins.iter().map(|text| match text.to_string_lossy() {
             stdin if stdin == "-" => Source::Stdin,

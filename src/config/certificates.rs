@@ -1,4 +1,4 @@
-//! Certificate authorities: those of `--ca-file`.
+//! Certificate authorities: those of `--ca-file`, and a check of those that the environment names.
 
 use std::path::Path;
 
@@ -21,3 +21,32 @@ fn read(path: &Path) -> Result<Vec<Certificate>, String> {
 }
 
 const NONE: &str = "there is no certificate in PEM format in it";
+
+/// Checks the files that replace the system's authorities: the library that reads them skips what it cannot
+/// read. Only on the systems on which it reads them.
+pub(super) fn check_environment(env: &dyn Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
+    if cfg!(not(all(unix, not(target_vendor = "apple"), not(target_os = "android")))) {
+        return Ok(());
+    }
+    let (file, folders) = (env("SSL_CERT_FILE"), env("SSL_CERT_DIR"));
+    if let Some(file) = &file {
+        read(Path::new(file)).map_err(|reason| unusable("SSL_CERT_FILE", file, reason))?;
+    }
+    let mut has_certificate = file.is_some();
+    let folders = folders.as_deref().unwrap_or_default();
+    for folder in std::env::split_paths(folders).filter(|folder| !folder.as_os_str().is_empty()) {
+        let entries = std::fs::read_dir(&folder).map_err(|error| {
+            unusable("SSL_CERT_DIR", &folder.display().to_string(), crate::text::reason(&error))
+        })?;
+        has_certificate |= entries.flatten().any(|entry| read(&entry.path()).is_ok());
+    }
+    if folders.is_empty() || has_certificate {
+        return Ok(());
+    }
+    Err(unusable("SSL_CERT_DIR", folders, "none of its files has a certificate in PEM format".into()))
+}
+
+fn unusable(variable: &'static str, path: &str, reason: String) -> ConfigError {
+    let path = crate::text::visible(path).into_owned();
+    ConfigError::UnusableCertificates { variable, path, reason }
+}

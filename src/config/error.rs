@@ -77,6 +77,18 @@ pub enum ConfigError {
         /// Why.
         reason: String,
     },
+    /// `SSL_CERT_FILE` or `SSL_CERT_DIR` names no certificate.
+    #[error(
+        "cannot use the certificates in {path:?} (from {variable}): {reason}; correct the path, or unset {variable}"
+    )]
+    UnusableCertificates {
+        /// The environment variable.
+        variable: &'static str,
+        /// The file or folder.
+        path: String,
+        /// The reason.
+        reason: String,
+    },
     /// The environment names a proxy that cannot be used.
     #[error("cannot use the proxy {proxy:?} (from {variable}): {reason}")]
     UnusableProxy {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::ConfigError;
 use super::server::{Server, needs_token};
+use super::{ConfigError, certificates, proxy};
 use crate::cli::Way;
+use crate::github::proxy::ProxyChoice;
 use crate::github::transport;
 use crate::report::Via;
 
@@ -19,6 +20,17 @@ pub(super) fn source(
         (Some(folder), None) => Ok(transport::Source::Record(folder)),
         (None, None) => Ok(transport::Source::Network),
     }
+}
+
+/// Chooses the proxy for a server, and checks the certificates that the environment names.
+pub(super) fn proxy(
+    server: &Server,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<ProxyChoice, ConfigError> {
+    if server.api.origin().starts_with("https://") {
+        certificates::check_environment(env)?;
+    }
+    proxy::choose(&server.api, env)
 }
 
 /// The API to ask. A recording is asked for what it holds.

@@ -1,9 +1,11 @@
-//! Servers without a usable certificate.
+//! Servers without a usable certificate, and certificate authorities from the environment.
 
 #![cfg(unix)]
 
+use std::fs;
+
 use crate::fake::Fake;
-use crate::program::{Program, Run, installed};
+use crate::program::{Program, Run, file, installed, path};
 use crate::real_servers::certificates::Authority;
 use crate::real_servers::recorder::{Recorder, Reply};
 use crate::real_servers::{Server, free_port, nginx, nginx_with};
@@ -110,4 +112,53 @@ fn a_server_that_wants_a_client_certificate_is_told() {
         assert_unreachable(&run, &server.url(), reason);
     }
     assert_eq!(fake.requests(), 0);
+}
+
+#[cfg(not(target_vendor = "apple"))]
+#[test]
+fn authorities_that_cannot_be_read_are_status_2() {
+    let none = file("hello\n");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.pem"), "hello\n").unwrap();
+    let folder = folder.path().display().to_string();
+    let two = format!("{folder}:/nowhere");
+    let no_certificate = "there is no certificate in PEM format in it";
+    for (variable, value, shown, reason) in [
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "/nowhere/ca.pem", "No such file or directory"),
+        ("SSL_CERT_FILE", "", "", "No such file or directory"),
+        ("SSL_CERT_FILE", &folder, &folder, "Is a directory"),
+        ("SSL_CERT_FILE", path(&none), path(&none), no_certificate),
+        ("SSL_CERT_DIR", "/nowhere", "/nowhere", "No such file or directory"),
+        ("SSL_CERT_DIR", &two, "/nowhere", "No such file or directory"),
+        ("SSL_CERT_DIR", &folder, &folder, "none of its files has a certificate in PEM format"),
+    ] {
+        let program = Program::new(&["torvalds"]).env(variable, value);
+        let run = program.env("HTTPS_PROXY", &format!("127.0.0.1:{}", free_port())).run();
+        let expected = format!(
+            "ghrepos: cannot use the certificates in {shown:?} (from {variable}): {reason}; correct the path, or unset \
+             {variable}\n"
+        );
+        assert_eq!((run.status, run.stderr), (2, expected));
+        let fake = Fake::well_behaved();
+        for arguments in [&["--api-url", &fake.url()][..], &["--replay", "fixtures/github"]] {
+            let program = Program::new(&[&["torvalds"], arguments].concat());
+            let run = program.env(variable, value).run();
+            assert_eq!(run.status, 0, "no TLS, no certificates: {}", run.stderr);
+        }
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+#[test]
+fn authorities_from_the_environment_are_trusted() {
+    if !installed(&["nginx", "openssl"]) {
+        return;
+    }
+    let fake = Fake::well_behaved();
+    let server = nginx(&fake);
+    let folder = server.at("").display().to_string();
+    for (variable, value) in [("SSL_CERT_FILE", server.ca()), ("SSL_CERT_DIR", folder)] {
+        let run = Program::new(&["torvalds", "--api-url", &server.url(), "-q"]).env(variable, &value).run();
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{variable}");
+    }
 }
