@@ -22,7 +22,7 @@ use self::server::{Server, ServerFlags, needs_token};
 use self::token::AppFlags;
 use crate::cli::{Cli, Way};
 use crate::drift::Rules;
-use crate::github::Settings;
+use crate::github::ClientConfig;
 use crate::github::members::Group;
 use crate::github::proxy::ProxyChoice;
 use crate::github::{exchange, transport};
@@ -31,7 +31,7 @@ use crate::lookup::Options;
 use crate::output::Report;
 use crate::progress::How;
 use crate::render::{Format, Layout, Order, SortKey};
-use crate::report::{Columns, Groups, Holds, Measures};
+use crate::report::{Columns, CountSelection, Groups, Holds};
 use crate::roster::{Reading, Source};
 
 /// Everything that a run needs to know.
@@ -46,7 +46,7 @@ pub struct Config {
     /// How lists are read.
     pub reading: Reading,
     /// How to ask.
-    pub settings: Settings,
+    pub settings: ClientConfig,
     /// Sources of a token for the queried server.
     pub tokens: TokenSources,
     /// What to write.
@@ -100,7 +100,7 @@ impl Config {
     /// Which rows of the journal are kept.
     #[must_use]
     pub fn wants(&self) -> Wants {
-        let Settings { measures, .. } = self.settings;
+        let ClientConfig { counts: measures, .. } = self.settings;
         Wants { measures, verify: self.options.verify > 0, since: self.since }
     }
 
@@ -143,7 +143,7 @@ impl Config {
         if cli.plan && !matches!(cli.format, None | Some(Format::Table | Format::Json)) {
             return Err(ConfigError::PlanFormat);
         }
-        let measures = Measures { breakdown: cli.breakdown, private: cli.private };
+        let measures = CountSelection { breakdown: cli.breakdown, private: cli.private };
         let order = order(cli.sort, cli.top, (!again).then_some(measures))?;
         check_token((cli.api, cli.private, cli.verify > 0), credentials.is_some() || replayed, &server)?;
         if cli.resume {
@@ -174,24 +174,24 @@ impl Config {
                 column: cli.login_column,
                 carry: carry.clone(),
             },
-            settings: Settings {
-                via: network::via(cli.api, credentials.is_some(), &server, &source)?,
+            settings: ClientConfig {
+                api_kind: network::via(cli.api, credentials.is_some(), &server, &source)?,
                 api: server.api,
                 credentials,
-                authorities,
+                ca_certificates: authorities,
                 proxy,
                 source,
-                jobs: cli.jobs.into(),
+                max_concurrency: cli.jobs.into(),
                 timeout: cli.timeout,
                 retries: cli.retries,
-                measures,
-                batch: cli.batch.map(Into::into),
+                counts: measures,
+                batch_size: cli.batch.map(Into::into),
                 max_wait: cli.max_wait,
                 deadline: cli.deadline,
-                budget: cli.max_points,
+                max_points: cli.max_points,
             },
             tokens: server.tokens,
-            options: Options { verify: cli.verify },
+            options: Options { verify: cli.verify, ..Options::default() },
             resume: cli.resume,
             since: cli.max_age.map(|age| Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN)),
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
@@ -252,7 +252,7 @@ fn rules(texts: &[String], compared: bool) -> Result<Rules, ConfigError> {
 fn order(
     sort: Option<SortKey>,
     top: Option<usize>,
-    measures: Option<Measures>,
+    measures: Option<CountSelection>,
 ) -> Result<Order, ConfigError> {
     // "The ten" are the ten largest.
     let by = sort.unwrap_or(if top.is_some() { SortKey::PublicRepos } else { SortKey::Roster });

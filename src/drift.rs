@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::rules::{BadRule, Rules};
 use crate::login::Login;
-use crate::report::{Change, Drift, Finished, Kind, NotAReport, Row, Status};
+use crate::report::{AccountKind, Change, Drift, Finished, NotAReport, Row, Status};
 use crate::roster::{Entry, Shard};
 
 /// An earlier report to compare with.
@@ -29,7 +29,7 @@ pub struct Baseline {
 struct Earlier {
     login: Box<str>,
     status: Status,
-    kind: Option<Kind>,
+    kind: Option<AccountKind>,
     id: Option<u64>,
     public_repos: Option<u64>,
     /// Whether it is in this report, too.
@@ -116,7 +116,7 @@ impl Baseline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Kind;
+    use crate::report::AccountKind;
 
     fn row(login: &str, id: u64, repos: Option<u64>) -> Row {
         let status = if repos.is_some() { Status::Ok } else { Status::Failed };
@@ -178,13 +178,13 @@ mod tests {
     #[test]
     fn who_is_gone_is_told_as_what_was_known_and_of_the_own_part_alone() {
         let invalid = Row { status: Status::Invalid, ..row("no/login", 0, None) };
-        let gone = Row { kind: Some(Kind::Organization), ..row("gone", 5, Some(7)) };
+        let gone = Row { kind: Some(AccountKind::Organization), ..row("gone", 5, Some(7)) };
         let baseline = Baseline::of("then".into(), vec![gone, invalid, row("failed", 0, None)]);
         let told = baseline.gone(None);
         let logins: Vec<_> = told.iter().map(|row| row.login.as_str()).collect();
         assert_eq!(logins, ["gone", "failed"]);
         let first = &told[0];
-        assert_eq!((first.kind, first.id, first.was), (Some(Kind::Organization), Some(5), Some(7)));
+        assert_eq!((first.kind, first.id, first.was), (Some(AccountKind::Organization), Some(5), Some(7)));
         assert_eq!((first.public_repos, first.change), (None, Some(Change::Gone)));
         let parts: Vec<_> = [1, 2].map(|part| baseline.gone(Some(Shard { part, of: 2 })).len()).into();
         assert_eq!(parts.iter().sum::<usize>(), 2);

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::github::stop::Stop;
+use crate::rate_limit::StopReason;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,19 +43,19 @@ impl Exit {
 
     /// What the reason for an early end means for the status; none where it is no failure.
     #[must_use]
-    pub fn of(stop: &Stop) -> Option<Self> {
+    pub fn of(stop: &StopReason) -> Option<Self> {
         match stop {
-            Stop::ReaderGone => None,
-            Stop::Interrupted => Some(Self::Interrupted),
-            Stop::Terminated => Some(Self::Terminated),
-            Stop::RecordingFailed(_) | Stop::WhichInstallation(_) => Some(Self::Usage),
-            Stop::TokenRefused(_) | Stop::TokenNeeded(_) => Some(Self::Token),
-            Stop::OutOfReach(_)
-            | Stop::NotConnected(_)
-            | Stop::Limited { .. }
-            | Stop::Deadline { .. }
-            | Stop::RefusedAgain(_)
-            | Stop::Spent(_) => Some(Self::Incomplete),
+            StopReason::OutputClosed => None,
+            StopReason::Interrupted => Some(Self::Interrupted),
+            StopReason::Terminated => Some(Self::Terminated),
+            StopReason::RecordingFailed(_) | StopReason::AmbiguousInstallation(_) => Some(Self::Usage),
+            StopReason::TokenRefused(_) | StopReason::AuthenticationRequired(_) => Some(Self::Token),
+            StopReason::OutOfReach(_)
+            | StopReason::NotConnected { .. }
+            | StopReason::RateLimitTooLong { .. }
+            | StopReason::Deadline { .. }
+            | StopReason::StillRateLimited(_)
+            | StopReason::PointBudgetExhausted(_) => Some(Self::Incomplete),
         }
     }
 

@@ -4,7 +4,6 @@
 //! leaves a file that `--resume` reads: it keeps what is good and asks for the rest. An orderly end
 //! leaves the file in the order of the roster, one row a login.
 
-mod early;
 mod lock;
 mod read;
 mod write;
@@ -13,17 +12,16 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub(crate) use self::early::Early;
 pub use self::read::Kept;
 pub(crate) use self::write::Journal;
-use crate::report::{Measures, Row, Status};
+use crate::report::{CountSelection, Row, Status};
 use crate::text;
 
 /// Which rows of a journal are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Wants {
     /// What this run counts: a row with less is asked for again.
-    pub measures: Measures,
+    pub measures: CountSelection,
     /// Whether this run counts a sample again.
     pub verify: bool,
     /// Rows that were answered before are asked for again.
@@ -34,7 +32,7 @@ impl Wants {
     /// Whether a row is good enough to be kept; an error where it holds more than this run would.
     fn keeps(&self, row: &Row) -> Result<bool, &'static str> {
         // Whoever adds a measure is led here.
-        let Measures { breakdown, private } = self.measures;
+        let CountSelection { breakdown, private } = self.measures;
         for (is_there, is_wanted, flag) in [
             (row.breakdown.is_some(), breakdown, "--breakdown"),
             (row.private_repos.is_some(), private, "--private"),

@@ -21,7 +21,7 @@
 //! ```
 //! use futures::{StreamExt, stream};
 //! use ghrepos::github::transport::Source;
-//! use ghrepos::github::{Client, Settings};
+//! use ghrepos::github::{Client, ClientConfig};
 //! use ghrepos::login::Login;
 //! use ghrepos::lookup::Options;
 //! use ghrepos::report::Status;
@@ -29,7 +29,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let source = Source::Replay("fixtures/github".into());
-//! let client = Client::new(Settings { source, ..Settings::default() })?;
+//! let client = Client::new(ClientConfig { source, ..ClientConfig::default() })?;
 //! let logins = stream::iter(["torvalds", "no/login", "antirez"]).map(Login::parse);
 //! let rows: Vec<_> = ghrepos::lookup(&client, logins, Options::default()).collect().await;
 //!
@@ -73,7 +73,9 @@ pub mod plan;
 pub mod progress;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
+pub mod rate_limit;
 pub mod render;
+mod reorder;
 pub mod report;
 pub mod roster;
 pub mod run;

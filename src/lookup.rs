@@ -1,44 +1,88 @@
-//! The concurrent stage: logins in, rows out, in the order of the roster.
+//! The concurrent stage: logins in, one row for each out.
+//!
+//! ```text
+//! items ─▶ Batcher ─▶ batches ─▶ for_each_concurrent(look_up_batch) ─▶ completed rows ─▶ reorder ─▶ rows
+//!            ▲  window: logins read ahead                                   │
+//!            │  slots: first attempts                                       └─▶ second stage, for --verify
+//! ```
+//!
+//! A batch is a value in the stream: a group of logins that one future looks up, with all its retries. Rows leave the stage in the
+//! order of their completion, each with the position of its login in the input.
+//!
+//! Two semaphores bound it. A place in the *window* is taken when a login is read and given back when its row has been handed on,
+//! so it limits how far the input is read ahead of the output. A *slot* is taken by a batch and given back at its first response:
+//! there are `--jobs` of them. Places are taken before a slot, and a slot before the rate limiter's permit; a future that holds
+//! one of them never waits for one that comes before it.
 
-use std::task::Poll;
+use std::collections::VecDeque;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use futures::future::join;
 use futures::{FutureExt, Stream, StreamExt, stream};
 use jiff::Timestamp;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::PollSemaphore;
 
+use crate::github::account::{ApiKind, CountSelection};
 use crate::github::error::LookupError;
-use crate::github::transport::Source;
-use crate::github::{Answer, Client};
+use crate::github::{Batch, Client, LookupOutcome, NextSize};
 use crate::login::{Login, stable_hash};
-use crate::report::{Carried, Row, Status, Via};
+use crate::reorder::ReorderBuffer;
+use crate::report::{Carried, Row, Status};
 use crate::roster::Entry;
 
-/// Logins that are under way or answered while the row before them is awaited, beside those in full
-/// batches. It bounds the memory, and is wide enough that one login that times out does not hold up
-/// the others.
-const WINDOW: usize = 2048;
+/// Logins that may be read ahead of the last row that was handed on, beside two batches for each job. It bounds memory, and one
+/// login that times out holds up only this many others.
+const READ_AHEAD: usize = 2048;
 
-/// How logins are looked up, beside the client's own settings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Time by which a timer may be late before it is started again: the program did not run, so nothing could be read either.
+const TIMER_TOLERANCE: Duration = Duration::from_millis(10);
+
+/// Times that a late timer is started again.
+const MAX_TIMER_RESTARTS: u32 = 3;
+
+/// Options of a lookup, beside the configuration of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Options {
-    /// The share of the counted logins that is counted again through the other API, in percent.
+    /// Percentage of the counted logins that is counted again through the other API.
     pub verify: u8,
+    /// Maximum time that an incomplete batch waits for more logins. More saves queries where the input is slow; a row is late by
+    /// at most this much.
+    pub linger: Duration,
 }
 
-/// Looks up every login and yields a row for each, in their order. Nothing is lost and nothing ends
-/// it early: whatever happens to a login is its row.
+impl Default for Options {
+    fn default() -> Self {
+        Self { verify: 0, linger: Duration::from_millis(50) }
+    }
+}
+
+impl Options {
+    /// Linger for an input that is read from a file: it continues at once, unless the machine is busy.
+    pub(crate) const FILE_LINGER: Duration = Duration::from_secs(1);
+}
+
+/// Looks up every login and yields one row for each, in input order. Whatever happens to a login is its row; nothing ends the
+/// stream early.
 ///
-/// At most as many requests are in flight as the client has jobs. Memory is bounded by a window of
-/// logins, not by their number.
+/// Sends at most as many requests at once as the client's configuration says. Memory is bounded by a window of logins, not by
+/// their number. The stream drives the requests: while it is not polled, responses are not read, and may time out.
 ///
 /// ```no_run
 /// use futures::{StreamExt, stream};
-/// use ghrepos::github::{Client, Settings};
+/// use ghrepos::github::{Client, ClientConfig};
 /// use ghrepos::login::Login;
 /// use ghrepos::lookup::Options;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let client = Client::new(Settings::default())?;
+/// let client = Client::new(ClientConfig::default())?;
 /// let logins = stream::iter(["torvalds", "gvanrossum", "antirez"]).map(Login::parse);
 /// let mut rows = std::pin::pin!(ghrepos::lookup(&client, logins, Options::default()));
 /// while let Some(row) = rows.next().await {
@@ -52,122 +96,384 @@ where
     S: Stream,
     S::Item: Into<Entry>,
 {
-    resolve(client, logins.map(|entry| Wanted::Unknown(entry.into())), options, |_, _| {})
+    let items = logins.map(|entry| Item::Lookup(entry.into()));
+    let (stage, completed) = stage(client.clone(), items, options);
+    let mut reorder = ReorderBuffer::default();
+    let rows = receive(completed).flat_map(move |completed| {
+        reorder.insert(completed.position, completed);
+        let in_order: Vec<_> = std::iter::from_fn(|| reorder.pop()).collect();
+        stream::iter(in_order).map(|completed| completed.row)
+    });
+    stream::select(rows.map(Some), stage.into_stream().map(|()| None)).filter_map(std::future::ready)
 }
 
-/// What is wanted of the stage.
+/// An item of the input.
 #[derive(Debug)]
-pub(crate) enum Wanted {
+pub(crate) enum Item {
     /// To be looked up.
-    Unknown(Entry),
-    /// Known already: it only takes its place among the others.
-    Known(Row),
+    Lookup(Entry),
+    /// Known from an earlier run: it only keeps its position.
+    Resolved(Row),
 }
 
-/// As [`lookup`], with rows that are known already. `answered` is told of each row that was asked for
-/// and its number as soon as it is there, whether it is its turn or not.
-pub(crate) fn resolve<S, F>(
-    client: &Client,
-    wanted: S,
+/// A row that the stage has completed.
+#[derive(Debug)]
+pub(crate) struct CompletedRow {
+    /// Position of its login in the input.
+    pub(crate) position: u64,
+    pub(crate) row: Row,
+    /// Whether this run looked it up.
+    pub(crate) was_looked_up: bool,
+    /// Whether a second count was due and failed.
+    pub(crate) verification_failed: bool,
+    /// Place in the window. Dropping it lets the next login be read.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl CompletedRow {
+    /// Returns the row and its place in the window.
+    pub(crate) fn into_parts(self) -> (Row, Option<OwnedSemaphorePermit>) {
+        (self.row, self.place)
+    }
+}
+
+/// A login to look up, with its place and what its row needs beside the outcome.
+struct Job<C> {
+    position: u64,
+    api: ApiKind,
+    login: Login,
+    place: Option<OwnedSemaphorePermit>,
+    context: C,
+}
+
+/// Jobs of one batch.
+struct Group<C> {
+    jobs: Vec<Job<C>>,
+    is_probe: bool,
+    slot: OwnedSemaphorePermit,
+}
+
+impl<C> Job<C> {
+    fn complete(self, row: Row, verification_failed: bool) -> CompletedRow {
+        CompletedRow {
+            position: self.position,
+            row,
+            was_looked_up: true,
+            verification_failed,
+            place: self.place,
+        }
+    }
+}
+
+/// Returns the stage, which runs while it is polled, and the rows that it completes.
+pub(crate) fn stage<S: Stream<Item = Item>>(
+    client: Client,
+    items: S,
     options: Options,
-    answered: F,
-) -> impl Stream<Item = Row> + use<S, F>
-where
-    S: Stream<Item = Wanted>,
-    F: Fn(u64, &Row) + Clone,
-{
-    let client = client.clone();
-    let settings = client.settings();
-    let window = match settings.via {
-        Via::Rest => WINDOW,
-        Via::Graphql => WINDOW + 2 * settings.jobs * client.largest_batch(),
+) -> (impl Future<Output = ()> + use<S>, UnboundedReceiver<CompletedRow>) {
+    // The window bounds what the channels hold.
+    let (completed, rows) = mpsc::unbounded_channel();
+    let stage = async move {
+        let config = client.config();
+        let read_ahead = READ_AHEAD + 2 * config.max_concurrency * config.max_batch_size();
+        let window = Arc::new(Semaphore::new(read_ahead));
+        let jobs = jobs(&client, items, Arc::clone(&window), completed.clone());
+        let batcher = Batcher::new(&client, jobs, options.linger).limited_by(window).filling_the_jobs();
+        let (to_verify, verify_jobs) = mpsc::unbounded_channel();
+        let first = FirstCount { client: &client, options, completed: completed.clone(), to_verify };
+        // The second count has batches of its own. It ends when the first one has dropped `to_verify`.
+        let verify_batcher = Batcher::new(&client, receive(verify_jobs), options.linger);
+        join(
+            look_up_all(&client, config.counts, batcher, first),
+            look_up_all(&client, CountSelection::default(), verify_batcher, SecondCount { completed }),
+        )
+        .await;
     };
-    // A batch waits for more logins only while there are some to come: until the list has ended, or,
-    // where batches are but for the second count, until the last row.
-    let mut coming = Some(client.stream());
-    let mut counting = (settings.via == Via::Rest).then(|| client.stream());
-    let end = stream::poll_fn(move |_| {
-        drop(coming.take());
-        Poll::Ready(None)
-    });
-    let last = stream::poll_fn(move |_| {
-        drop(counting.take());
-        Poll::Ready(None)
-    });
-    wanted
-        .chain(end)
-        .enumerate()
-        .map(move |(number, wanted)| match wanted {
-            Wanted::Known(row) => std::future::ready(row).left_future(),
-            Wanted::Unknown(Entry { login: Err(not), carried }) => {
-                let row = Row::without_count(&not.text, Status::Invalid, &not.to_string());
-                std::future::ready(Row { carried, ..row }).left_future()
-            }
-            Wanted::Unknown(Entry { login: Ok(login), carried }) => {
-                let (client, answered) = (client.clone(), answered.clone());
-                // The list may have ended before this login is in line.
-                let coming = (client.via(&login) == Via::Graphql).then(|| client.stream());
-                async move {
-                    let answer = client.account_coming(&login, coming).await;
-                    let exchange = client.exchange_of(answer.via, &login);
-                    let row = Row { carried, exchange, ..row(&login, answer) };
-                    let row = if options.verify > 0 {
-                        Box::pin(verified(&client, &login, row, options)).await
-                    } else {
-                        row
-                    };
-                    answered(number as u64, &row);
-                    row
-                }
-                .right_future()
-            }
-        })
-        .buffered(window)
-        .chain(last)
+    (stage, rows)
 }
 
-/// The row, with the count of the other API compared where the login is in the sample.
-async fn verified(client: &Client, login: &Login, row: Row, options: Options) -> Row {
-    // A recording is asked without a token, and says what it does not hold.
-    let settings = client.settings();
-    let graphql = settings.credentials.is_some() || matches!(settings.source, Source::Replay(_));
-    let other = match row.via {
-        Some(Via::Graphql) => Via::Rest,
-        Some(Via::Rest) if graphql && !login.is_bot() => Via::Graphql,
-        _ => return row,
-    };
-    if row.status != Status::Ok || !is_sampled(login, options.verify) {
-        return row;
-    }
-    let again = client.recount(other, login).await;
-    let verified = match again.outcome {
-        Ok(account) => {
-            let same_account = account.id.is_none() || row.id.is_none() || account.id == row.id;
-            Some(same_account && Some(account.public_repos) == row.public_repos)
-        }
-        Err(LookupError::NotFound) => Some(false),
-        Err(error) => {
-            tracing::info!("{login}: could not be verified: {error}");
-            client.could_not_verify();
-            None
+/// Looks up all batches, with as many futures at once as the batcher has slots, and those that retry.
+async fn look_up_all<S: Stream<Item = Job<C>>, C>(
+    client: &Client,
+    counts: CountSelection,
+    mut batcher: Batcher<'_, S, C>,
+    sink: impl OutcomeSink<C>,
+) {
+    let sink = &sink;
+    let look_up = |Group { jobs, is_probe, slot }: Group<C>| async move {
+        let Some(api) = jobs.first().map(|job| job.api) else { return };
+        let logins = jobs.iter().map(|job| job.login.clone()).collect();
+        let mut jobs: Vec<_> = jobs.into_iter().map(Some).collect();
+        let mut outcomes =
+            pin!(client.look_up_batch(Batch { api, logins, counts, is_probe, slot: Some(slot) }));
+        while let Some(outcomes) = outcomes.next().await {
+            for (index, outcome) in outcomes {
+                if let Some(job) = jobs.get_mut(index).and_then(Option::take) {
+                    sink.on_outcome(job, outcome);
+                }
+            }
         }
     };
-    if verified == Some(false) {
-        tracing::info!("{login}: the two APIs disagree");
+    let queue = stream::poll_fn(|context| batcher.poll_next(context));
+    queue.for_each_concurrent(None, look_up).await;
+}
+
+/// Turns items into jobs: numbers them, takes a place in the window for each, and completes those without a lookup.
+fn jobs(
+    client: &Client,
+    items: impl Stream<Item = Item>,
+    window: Arc<Semaphore>,
+    completed: UnboundedSender<CompletedRow>,
+) -> impl Stream<Item = Job<Carried>> {
+    let with_place = within_window(items, window).enumerate();
+    with_place.filter_map(move |(position, (item, place))| {
+        let position = position as u64;
+        let row = match item {
+            Item::Lookup(Entry { login: Ok(login), carried }) => {
+                let api = client.api_for(&login);
+                return std::future::ready(Some(Job { position, api, login, place, context: carried }));
+            }
+            Item::Lookup(Entry { login: Err(invalid), carried }) => {
+                Row { carried, ..Row::without_count(&invalid.text, Status::Invalid, &invalid.to_string()) }
+            }
+            Item::Resolved(row) => row,
+        };
+        let _ = completed.send(CompletedRow {
+            position,
+            row,
+            was_looked_up: false,
+            verification_failed: false,
+            place,
+        });
+        std::future::ready(None)
+    })
+}
+
+/// Takes a place in the window before each item of the input is read.
+fn within_window<S: Stream>(
+    items: S,
+    window: Arc<Semaphore>,
+) -> impl Stream<Item = (S::Item, Option<OwnedSemaphorePermit>)> {
+    let mut items = Box::pin(items.fuse());
+    let mut window = PollSemaphore::new(window);
+    let mut place = None;
+    stream::poll_fn(move |context| {
+        if place.is_none() {
+            place = ready!(window.poll_acquire(context));
+        }
+        let item = ready!(items.as_mut().poll_next(context));
+        Poll::Ready(item.map(|item| (item, place.take())))
+    })
+}
+
+fn receive<T>(mut receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> {
+    stream::poll_fn(move |context| receiver.poll_recv(context))
+}
+
+/// Groups jobs into batches, and releases a batch when there is a slot for it.
+struct Batcher<'a, S, C> {
+    client: &'a Client,
+    jobs: Pin<Box<S>>,
+    /// The window that bounds `jobs`, if one does.
+    window: Option<Arc<Semaphore>>,
+    slots: PollSemaphore,
+    /// Logins that share queries.
+    graphql: VecDeque<Job<C>>,
+    /// Logins with a request each.
+    rest: VecDeque<Job<C>>,
+    has_ended: bool,
+    /// Whether the first query waits until it is known whether the input is short: then it is divided so that it fills the jobs.
+    measures_input: bool,
+    linger: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    timer_restarts: u32,
+}
+
+impl<'a, S: Stream<Item = Job<C>>, C> Batcher<'a, S, C> {
+    fn new(client: &'a Client, jobs: S, linger: Duration) -> Self {
+        client.batch_size().set_soft_max(None);
+        Self {
+            client,
+            jobs: Box::pin(jobs),
+            window: None,
+            slots: PollSemaphore::new(Arc::new(Semaphore::new(client.config().max_concurrency))),
+            graphql: VecDeque::new(),
+            rest: VecDeque::new(),
+            has_ended: false,
+            measures_input: false,
+            linger,
+            timer: None,
+            timer_restarts: 0,
+        }
     }
-    Row { verified, attempts: row.attempts + again.attempts, ..row }
+
+    fn limited_by(self, window: Arc<Semaphore>) -> Self {
+        Self { window: Some(window), ..self }
+    }
+
+    fn filling_the_jobs(self) -> Self {
+        Self { measures_input: self.client.config().target_batch_count().is_some(), ..self }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Group<C>>> {
+        self.read_jobs(context);
+        if self.rest.is_empty() && self.graphql.is_empty() {
+            return if self.has_ended { Poll::Ready(None) } else { Poll::Pending };
+        }
+        if self.rest.is_empty() && !self.is_query_due(context) {
+            return Poll::Pending;
+        }
+        // The semaphore is never closed.
+        let Some(slot) = ready!(self.slots.poll_acquire(context)) else { return Poll::Ready(None) };
+        Poll::Ready(Some(match self.rest.pop_front() {
+            Some(job) => Group { jobs: vec![job], is_probe: false, slot },
+            None => self.take_query(slot),
+        }))
+    }
+
+    /// Reads what is there, as far as the window reaches.
+    fn read_jobs(&mut self, context: &mut Context<'_>) {
+        while !self.has_ended {
+            match self.jobs.as_mut().poll_next(context) {
+                Poll::Ready(Some(job)) => match job.api {
+                    ApiKind::Graphql => self.graphql.push_back(job),
+                    ApiKind::Rest => self.rest.push_back(job),
+                },
+                Poll::Ready(None) => self.has_ended = true,
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    /// Whether the jobs that were read make a query: a full one, the last one, or one that has waited long enough.
+    fn is_query_due(&mut self, context: &mut Context<'_>) -> bool {
+        let enough = {
+            let batch_size = self.client.batch_size();
+            if self.measures_input {
+                self.client.config().max_concurrency * batch_size.max()
+            } else {
+                batch_size.peek(usize::MAX).size
+            }
+        };
+        self.has_ended || self.graphql.len() >= enough || self.has_lingered(context)
+    }
+
+    fn take_query(&mut self, slot: OwnedSemaphorePermit) -> Group<C> {
+        self.timer = None;
+        let mut batch_size = self.client.batch_size();
+        if std::mem::take(&mut self.measures_input)
+            && self.has_ended
+            && let Some(batches) = self.client.config().target_batch_count()
+        {
+            batch_size.set_soft_max(Some(self.graphql.len().div_ceil(batches)));
+        }
+        let NextSize { size, is_probe } = batch_size.next_size(self.graphql.len());
+        Group { jobs: self.graphql.drain(..size).collect(), is_probe, slot }
+    }
+
+    /// Whether no login has come for `linger`. Time in which the window is full does not count: the output is slow, not the input.
+    fn has_lingered(&mut self, context: &mut Context<'_>) -> bool {
+        if self.window.as_ref().is_some_and(|window| window.available_permits() == 0) {
+            self.timer = None;
+            return false;
+        }
+        let linger = self.linger;
+        let restarts = &mut self.timer_restarts;
+        let timer = self.timer.get_or_insert_with(|| {
+            *restarts = 0;
+            Box::pin(tokio::time::sleep(linger))
+        });
+        while timer.as_mut().poll(context).is_ready() {
+            let is_late = Instant::now() > timer.deadline() + TIMER_TOLERANCE;
+            if !is_late || self.timer_restarts == MAX_TIMER_RESTARTS {
+                return true;
+            }
+            self.timer_restarts += 1;
+            timer.as_mut().reset(Instant::now() + linger);
+        }
+        false
+    }
+}
+
+/// Receives the outcome of each job.
+trait OutcomeSink<C> {
+    fn on_outcome(&self, job: Job<C>, outcome: LookupOutcome);
+}
+
+/// Makes a row of each outcome, and passes it on to be counted again if it is in the sample.
+struct FirstCount<'a> {
+    client: &'a Client,
+    options: Options,
+    completed: UnboundedSender<CompletedRow>,
+    to_verify: UnboundedSender<Job<Row>>,
+}
+
+impl OutcomeSink<Carried> for FirstCount<'_> {
+    fn on_outcome(&self, job: Job<Carried>, outcome: LookupOutcome) {
+        let Job { position, api, login, place, context: carried } = job;
+        let exchange = self.client.exchange_of(outcome.api, &login);
+        let row = Row { carried, exchange, ..row(&login, outcome) };
+        // Both receivers live as long as the stage.
+        if let Some(other) = self.other_api(&login, &row) {
+            let _ = self.to_verify.send(Job { position, api: other, login, place, context: row });
+        } else {
+            let job = Job { position, api, login, place, context: () };
+            let _ = self.completed.send(job.complete(row, false));
+        }
+    }
+}
+
+impl FirstCount<'_> {
+    /// Returns the API that counts a login again, if it is in the sample and was counted.
+    fn other_api(&self, login: &Login, row: &Row) -> Option<ApiKind> {
+        let is_due = row.status == Status::Ok && is_sampled(login, self.options.verify);
+        match row.via.filter(|_| is_due)? {
+            ApiKind::Graphql => Some(ApiKind::Rest),
+            ApiKind::Rest => (self.client.can_query_graphql() && !login.is_bot()).then_some(ApiKind::Graphql),
+        }
+    }
+}
+
+/// Compares each outcome with the row of the first count.
+struct SecondCount {
+    completed: UnboundedSender<CompletedRow>,
+}
+
+impl OutcomeSink<Row> for SecondCount {
+    fn on_outcome(&self, mut job: Job<Row>, outcome: LookupOutcome) {
+        let row = &mut job.context;
+        let mut failed = false;
+        row.verified = match outcome.result {
+            Ok(account) => {
+                let is_same_account = account.id.is_none() || row.id.is_none() || account.id == row.id;
+                Some(is_same_account && Some(account.public_repos) == row.public_repos)
+            }
+            Err(LookupError::NotFound) => Some(false),
+            Err(error) => {
+                tracing::info!(login = %job.login, %error, "could not be verified");
+                failed = true;
+                None
+            }
+        };
+        if row.verified == Some(false) {
+            tracing::info!(login = %job.login, "the two APIs disagree");
+        }
+        row.attempts += outcome.attempts;
+        let Job { position, api, login, place, context: row } = job;
+        let _ = self.completed.send(Job { position, api, login, place, context: () }.complete(row, failed));
+    }
 }
 
 /// Whether a login is in a sample of `percent`: the same logins in every run and on every machine.
 pub(crate) fn is_sampled(login: &Login, percent: u8) -> bool {
-    u64::from(stable_hash(login.as_str())) % 100 < u64::from(percent)
+    percent > 0 && u64::from(stable_hash(login.as_str())) % 100 < u64::from(percent)
 }
 
-/// What became of a login, as its row.
-fn row(login: &Login, answer: Answer) -> Row {
-    let Answer { outcome, attempts, failures, alike, via } = answer;
+/// Makes the row of an outcome.
+fn row(login: &Login, outcome: LookupOutcome) -> Row {
+    let LookupOutcome { result, attempts, consecutive_failures, same_error_each_time, api } = outcome;
     let at = Some(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
-    let error = match outcome {
+    let error = match result {
         Ok(account) => {
             return Row {
                 login: account.login.to_string(),
@@ -182,7 +488,7 @@ fn row(login: &Login, answer: Answer) -> Row {
                 change: None,
                 verified: None,
                 error: None,
-                via: Some(via),
+                via: Some(api),
                 at,
                 attempts,
                 exchange: None,
@@ -196,18 +502,18 @@ fn row(login: &Login, answer: Answer) -> Row {
         LookupError::Stopped(_) => Status::Skipped,
         _ => Status::Failed,
     };
-    let reason = match (&error, failures) {
+    let reason = match (&error, consecutive_failures) {
         (LookupError::Stopped(stop), _) if attempts == 0 => format!("not asked: {stop}"),
         (LookupError::Stopped(stop), _) => format!("no answer yet: {stop}"),
         (_, ..=1) => error.to_string(),
         (error, _) if !error.is_transient() => error.to_string(),
-        (error, times) if alike => format!("{error}, {times} times"),
+        (error, times) if same_error_each_time => format!("{error}, {times} times"),
         (error, times) => format!("{error}, the last of {times} failures"),
     };
     let answered = matches!(status, Status::NotFound | Status::Forbidden);
     Row {
         attempts,
-        via: answered.then_some(via),
+        via: answered.then_some(api),
         at: if answered { at } else { None },
         ..Row::without_count(login.as_str(), status, &reason)
     }
@@ -217,12 +523,124 @@ fn row(login: &Login, answer: Answer) -> Row {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
-    use crate::github::stop::Stop;
+    use futures::future::poll_fn;
+    use futures::poll;
 
-    fn reason(error: LookupError, attempts: u32, alike: bool) -> (Status, String) {
-        let answer = Answer { outcome: Err(error), attempts, failures: attempts, alike, via: Via::Rest };
-        let row = row(&Login::parse("a").unwrap(), answer);
+    use super::*;
+    use crate::github::ClientConfig;
+    use crate::rate_limit::StopReason;
+
+    const LINGER: Duration = Duration::from_millis(50);
+
+    /// A client for queries of three logins.
+    fn client(max_concurrency: usize) -> Client {
+        let config = ClientConfig {
+            api_kind: ApiKind::Graphql,
+            batch_size: Some(3),
+            max_concurrency,
+            ..ClientConfig::default()
+        };
+        Client::new(config).unwrap()
+    }
+
+    fn send(sender: &UnboundedSender<Job<()>>, logins: usize) {
+        for position in 0..logins {
+            let login = Login::parse(&format!("user-{position}")).unwrap();
+            let api = ApiKind::Graphql;
+            sender.send(Job { position: position as u64, api, login, place: None, context: () }).unwrap();
+        }
+    }
+
+    /// Returns the next batch, if it is due.
+    async fn next<S: Stream<Item = Job<()>>>(batcher: &mut Batcher<'_, S, ()>) -> Option<Group<()>> {
+        match poll!(poll_fn(|context| batcher.poll_next(context))) {
+            Poll::Ready(group) => group,
+            Poll::Pending => None,
+        }
+    }
+
+    async fn next_size<S: Stream<Item = Job<()>>>(batcher: &mut Batcher<'_, S, ()>) -> usize {
+        next(batcher).await.map_or(0, |group| group.jobs.len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_incomplete_query_lingers_and_a_full_one_does_not() {
+        let client = client(10);
+        let (sender, jobs) = mpsc::unbounded_channel();
+        let mut batcher = Batcher::new(&client, receive(jobs), LINGER);
+        send(&sender, 5);
+        assert_eq!([next_size(&mut batcher).await, next_size(&mut batcher).await], [3, 0]);
+        tokio::time::advance(LINGER.saturating_sub(Duration::from_millis(1))).await;
+        assert_eq!(next_size(&mut batcher).await, 0);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(next_size(&mut batcher).await, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_the_input_sends_what_is_left() {
+        let client = client(10);
+        let (sender, jobs) = mpsc::unbounded_channel();
+        let mut batcher = Batcher::new(&client, receive(jobs), LINGER);
+        send(&sender, 4);
+        drop(sender);
+        assert_eq!([next_size(&mut batcher).await, next_size(&mut batcher).await], [3, 1]);
+        let end = poll!(poll_fn(|context| batcher.poll_next(context)));
+        assert!(matches!(end, Poll::Ready(None)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_window_is_full_nothing_is_late() {
+        let client = client(10);
+        let (sender, jobs) = mpsc::unbounded_channel();
+        let window = Arc::new(Semaphore::new(0));
+        let mut batcher = Batcher::new(&client, receive(jobs), LINGER).limited_by(Arc::clone(&window));
+        send(&sender, 2);
+        for _ in 0..20 {
+            assert_eq!(next_size(&mut batcher).await, 0);
+            tokio::time::advance(LINGER).await;
+        }
+        window.add_permits(1);
+        assert_eq!(next_size(&mut batcher).await, 0);
+        tokio::time::advance(LINGER).await;
+        assert_eq!(next_size(&mut batcher).await, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_fires_late_starts_again() {
+        let client = client(10);
+        let (sender, jobs) = mpsc::unbounded_channel();
+        let mut batcher = Batcher::new(&client, receive(jobs), LINGER);
+        send(&sender, 2);
+        assert_eq!(next_size(&mut batcher).await, 0);
+        for _ in 0..MAX_TIMER_RESTARTS {
+            tokio::time::advance(10 * LINGER).await;
+            assert_eq!(next_size(&mut batcher).await, 0);
+        }
+        tokio::time::advance(10 * LINGER).await;
+        assert_eq!(next_size(&mut batcher).await, 2, "but not for ever");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_waits_for_a_slot() {
+        let client = client(1);
+        let (sender, jobs) = mpsc::unbounded_channel();
+        let mut batcher = Batcher::new(&client, receive(jobs), LINGER);
+        send(&sender, 6);
+        let first = next(&mut batcher).await.unwrap();
+        assert!(next(&mut batcher).await.is_none());
+        drop(first);
+        assert_eq!(next_size(&mut batcher).await, 3);
+    }
+
+    fn reason(error: LookupError, attempts: u32, same_error_each_time: bool) -> (Status, String) {
+        let outcome = LookupOutcome {
+            result: Err(error),
+            attempts,
+            consecutive_failures: attempts,
+            same_error_each_time,
+            api: ApiKind::Rest,
+        };
+        let row = row(&Login::parse("a").unwrap(), outcome);
         assert_eq!(row.attempts, attempts);
         assert_eq!(row.public_repos, None);
         (row.status, row.error.unwrap())
@@ -239,17 +657,8 @@ mod tests {
         assert_eq!(is_sampled(&logins[7], 50), is_sampled(&Login::parse("uSER-7").unwrap(), 50));
     }
 
-    #[tokio::test]
-    async fn a_login_that_waits_takes_little_memory() {
-        // There are thousands of them at once.
-        let client = Client::new(crate::github::Settings::default()).unwrap();
-        let login = Login::parse("a").unwrap();
-        let waiting = size_of_val(&client.account(&login));
-        assert!(waiting <= 300, "{waiting} bytes");
-    }
-
     #[test]
-    fn failures_are_told_in_a_persons_words() {
+    fn reasons_are_one_sentence() {
         let timed_out = LookupError::TimedOut(Duration::from_secs(15));
         let gateway = LookupError::Status { status: 502, message: String::new(), wait: None };
         assert_eq!(
@@ -267,7 +676,7 @@ mod tests {
             (Status::NotFound, "no user or organisation has this login".into())
         );
         assert_eq!(
-            reason(LookupError::Stopped(Stop::Interrupted), 0, true),
+            reason(LookupError::Stopped(StopReason::Interrupted), 0, true),
             (Status::Skipped, "not asked: interrupted".into())
         );
     }

@@ -7,12 +7,12 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::github::governor::{QUERIES_A_MINUTE, REST_A_MINUTE};
 use crate::github::rest::{Budget, Limits};
 use crate::github::{Client, graphql};
 use crate::journal::Kept;
 use crate::lookup::{Options, is_sampled};
-use crate::report::Via;
+use crate::rate_limit::settings::Tuning;
+use crate::report::ApiKind;
 use crate::roster::Roster;
 use crate::text::{counted, duration, thousands};
 
@@ -65,7 +65,7 @@ pub struct Left {
 impl Plan {
     /// Reads the whole roster and works out what it would cost, but for the rows that are `kept`.
     pub async fn of(roster: Roster, mut kept: Option<Kept>, client: &Client, options: Options) -> Self {
-        let settings = client.settings();
+        let settings = client.config();
         let notes = roster.notes();
         let (mut by_query, mut by_get, mut sampled, mut plan) = (0_u64, 0_u64, 0_u64, Self::default());
         let mut entries = pin!(roster.entries());
@@ -78,37 +78,37 @@ impl Plan {
                 Err(_) => plan.invalid += 1,
                 Ok(login) => {
                     plan.logins += 1;
-                    *(if client.via(&login) == Via::Rest { &mut by_get } else { &mut by_query }) += 1;
+                    *(if client.api_for(&login) == ApiKind::Rest { &mut by_get } else { &mut by_query }) += 1;
                     sampled += u64::from(!login.is_bot() && is_sampled(&login, options.verify));
                 }
             }
         }
         plan.duplicates = notes.duplicates();
-        plan.api = settings.via.as_str();
-        let accounts = match settings.via {
-            Via::Graphql => {
+        plan.api = settings.api_kind.as_str();
+        let accounts = match settings.api_kind {
+            ApiKind::Graphql => {
                 by_get += sampled;
                 by_query
             }
-            Via::Rest => sampled,
+            ApiKind::Rest => sampled,
         };
         // Nobody knows beforehand how many pages of repositories there are, nor which logins, one
         // after the other, will go together in a query for a second count.
         plan.at_least =
-            (settings.measures.breakdown && by_get > 0) || (settings.via == Via::Rest && sampled > 0);
-        let largest = client.largest_batch() as u64;
-        let short = settings.via == Via::Graphql && accounts < largest * settings.jobs as u64;
-        let batch = match settings.fill() {
+            (settings.counts.breakdown && by_get > 0) || (settings.api_kind == ApiKind::Rest && sampled > 0);
+        let largest = settings.max_batch_size() as u64;
+        let short =
+            settings.api_kind == ApiKind::Graphql && accounts < largest * settings.max_concurrency as u64;
+        let batch = match settings.target_batch_count() {
             Some(fill) if short => accounts.div_ceil(fill as u64).min(largest).max(1),
             _ => largest,
         };
-        let price = |accounts: u64| {
-            graphql::points(usize::try_from(accounts).unwrap_or(usize::MAX), settings.measures)
-        };
+        let price =
+            |accounts: u64| graphql::points(usize::try_from(accounts).unwrap_or(usize::MAX), settings.counts);
         let queries = accounts.div_ceil(batch);
         let rest = accounts % batch;
         plan.points = (accounts / batch) * price(batch) + if rest > 0 { price(rest) } else { 0 };
-        plan.batch = (settings.via == Via::Graphql).then_some(batch);
+        plan.batch = (settings.api_kind == ApiKind::Graphql).then_some(batch);
         (plan.queries, plan.gets) = (queries, by_get);
         plan.requests = queries + by_get;
         plan
@@ -127,8 +127,14 @@ impl Plan {
         let waits = [
             (points, "the hourly budget of points"),
             (hourly_wait(self.gets, limits.core, now), "the hourly budget of requests"),
-            (minutes(self.queries, QUERIES_A_MINUTE as u64), "the secondary limit of 2,000 queries a minute"),
-            (minutes(self.gets, REST_A_MINUTE as u64), "the secondary limit of 900 requests a minute"),
+            (
+                minutes(self.queries, Tuning::default().graphql_queries_per_minute as u64),
+                "the secondary limit of 2,000 queries a minute",
+            ),
+            (
+                minutes(self.gets, Tuning::default().rest_requests_per_minute as u64),
+                "the secondary limit of 900 requests a minute",
+            ),
         ];
         let (wait, by) = waits.into_iter().max_by_key(|(wait, _)| *wait).unwrap_or((0, ""));
         self.wait_seconds = wait;

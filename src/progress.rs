@@ -80,8 +80,10 @@ impl Progress {
             }
             loop {
                 let done = progress.done.load(Ordering::Relaxed);
-                let waiting =
-                    client.governor().pause().map(|pause| (pause.reason.name(), pause.until.wait()));
+                let waiting = client
+                    .limiter()
+                    .current_pause()
+                    .map(|pause| (pause.reason.as_noun(), pause.until.remaining()));
                 let line = line(done, total, begun.elapsed(), waiting);
                 if progress.how == How::Bar {
                     progress.bar.set_position(done);
@@ -102,10 +104,15 @@ impl Progress {
         let mut told = None;
         loop {
             sleep(Duration::from_secs(1)).await;
-            let Some(pause) = client.governor().pause() else { continue };
-            if pause.until.wait() > LINE && told.as_ref() != Some(&pause) {
+            let Some(pause) = client.limiter().current_pause() else { continue };
+            if pause.until.remaining() > LINE && told.as_ref() != Some(&pause) {
                 let done = self.done.load(Ordering::Relaxed);
-                say(&line(done, total, begun.elapsed(), Some((pause.reason.name(), pause.until.wait()))));
+                say(&line(
+                    done,
+                    total,
+                    begun.elapsed(),
+                    Some((pause.reason.as_noun(), pause.until.remaining())),
+                ));
                 told = Some(pause);
             }
         }

@@ -21,7 +21,7 @@ pub(crate) use self::json::{line, row_as_json};
 pub use self::sorted::{Order, SortKey};
 pub use self::table::Look;
 use crate::login::Login;
-use crate::report::{Columns, Row, Status, Summary, Whose};
+use crate::report::{Columns, Identity, Row, Status, Summary};
 use crate::text::visible;
 
 /// The format of a report.
@@ -74,7 +74,7 @@ pub struct Meta {
     pub api: Option<String>,
     /// Who asked.
     #[serde(flatten)]
-    pub whose: Whose,
+    pub whose: Identity,
     /// The folder with the exchanges, where they were recorded, or played back from it.
     pub exchanges: Option<String>,
     /// The report that this one is compared with.
@@ -98,7 +98,7 @@ impl Default for Meta {
         Self {
             generator: concat!("ghrepos ", env!("CARGO_PKG_VERSION")).into(),
             api: None,
-            whose: Whose::default(),
+            whose: Identity::default(),
             exchanges: None,
             baseline: None,
             from: Vec::new(),
@@ -201,7 +201,7 @@ pub(crate) mod sample {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::report::{Breakdown, Carried, Holds, Kind, Status, Via};
+    use crate::report::{AccountKind, ApiKind, Breakdown, Carried, Holds, Status};
 
     #[derive(Clone, Default)]
     pub(crate) struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -235,14 +235,14 @@ pub(crate) mod sample {
             change: None,
             verified: Some(true),
             error: None,
-            via: Some(Via::Rest),
+            via: Some(ApiKind::Rest),
             at: Some("2026-11-22T12:00:00Z".parse().unwrap()),
             attempts: 1,
             exchange: None,
         };
         vec![
-            counted("torvalds", Kind::User, 1_024_025, 9),
-            counted("microsoft", Kind::Organization, 6_154_722, 7_421),
+            counted("torvalds", AccountKind::User, 1_024_025, 9),
+            counted("microsoft", AccountKind::Organization, 6_154_722, 7_421),
             Row {
                 attempts: 1,
                 ..Row::without_count(

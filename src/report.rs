@@ -18,6 +18,7 @@ pub use self::columns::{Cell, Column, Columns, Holds};
 pub use self::finished::{Finished, NotAReport, Totals};
 pub use self::groups::{Groups, Subtotal};
 pub use self::summary::Summary;
+pub use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
 use crate::text::visible;
 
 /// What became of a login.
@@ -61,94 +62,6 @@ impl Status {
     }
 }
 
-/// The kind of an account; GitHub's REST API calls it `type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A person's account.
-    User,
-    /// An organisation.
-    Organization,
-    /// The account of an app, `name[bot]`.
-    Bot,
-}
-
-impl Kind {
-    /// Reads GitHub's word for it.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "User" => Some(Self::User),
-            "Organization" => Some(Self::Organization),
-            "Bot" => Some(Self::Bot),
-            _ => None,
-        }
-    }
-
-    /// Reads the word in reports.
-    #[must_use]
-    pub fn parse_word(word: &str) -> Option<Self> {
-        [Self::User, Self::Organization, Self::Bot].into_iter().find(|kind| kind.as_str() == word)
-    }
-
-    /// The word in reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Organization => "organization",
-            Self::Bot => "bot",
-        }
-    }
-}
-
-/// The API that answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Via {
-    /// A query for up to a hundred accounts.
-    Graphql,
-    /// `GET /users/{login}`.
-    Rest,
-}
-
-impl Via {
-    /// Reads the word in reports.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Graphql, Self::Rest].into_iter().find(|via| via.as_str() == word)
-    }
-
-    /// The word in reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Graphql => "graphql",
-            Self::Rest => "rest",
-        }
-    }
-}
-
-/// What is counted, beside the public repositories.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Measures {
-    /// Sources, forks and archived ones among the public repositories.
-    pub breakdown: bool,
-    /// The private repositories that the token may see.
-    pub private: bool,
-}
-
-/// What an account's public repositories are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Breakdown {
-    /// Those that are no forks.
-    pub sources: u64,
-    /// Those that are.
-    pub forks: u64,
-    /// Those that are archived, of either.
-    pub archived: u64,
-}
-
 /// What a roster says of a login, in the order of the carried columns: none where it says nothing. Text
 /// as it was written, without control characters but tabs and line ends.
 pub type Carried = Box<[Option<Box<str>>]>;
@@ -161,7 +74,7 @@ pub struct Row {
     /// What became of it.
     pub status: Status,
     /// The kind of the account.
-    pub kind: Option<Kind>,
+    pub kind: Option<AccountKind>,
     /// GitHub's numeric id: the identity of an account, which survives a change of its login.
     pub id: Option<u64>,
     /// Public repositories that the account owns, forks included.
@@ -181,7 +94,7 @@ pub struct Row {
     /// Why there is no count: one line for a person, without control characters.
     pub error: Option<String>,
     /// The API that answered.
-    pub via: Option<Via>,
+    pub via: Option<ApiKind>,
     /// When it was answered, to the second.
     pub at: Option<Timestamp>,
     /// Requests that this row took part in.
@@ -231,13 +144,4 @@ impl Row {
     pub fn is_answer(&self) -> bool {
         matches!(self.status, Status::Ok | Status::NotFound | Status::Forbidden | Status::Invalid)
     }
-}
-
-/// Who asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Whose {
-    /// The login of the token's owner; none where there was no token, or GitHub did not tell.
-    pub viewer: Option<String>,
-    /// The name of the app that asked, if it was one.
-    pub app: Option<String>,
 }

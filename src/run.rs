@@ -3,10 +3,10 @@
 mod advice;
 mod again;
 mod concluding;
-mod counting;
 mod ending;
 mod evidence;
 mod listing;
+mod pipeline;
 mod planning;
 mod tally;
 
@@ -17,24 +17,24 @@ use jiff::Timestamp;
 
 use self::again::render_again;
 use self::concluding::conclude;
-use self::counting::count;
 use self::ending::{command, explained};
 use self::evidence::Evidence;
 pub use self::listing::NotListed;
 use self::listing::list;
+use self::pipeline::run_pipeline;
 use self::planning::plan;
 use self::tally::Tally;
 use crate::config::Config;
 use crate::drift::Baseline;
 use crate::exit::Exit;
-use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::github::{BuildError, Client};
 use crate::journal::{Journal, Kept, NotAJournal};
 use crate::output::{Sink, Unwritable};
 use crate::progress::{How, Progress, say};
+use crate::rate_limit::StopReason;
 use crate::render::{Format, Meta};
-use crate::report::{NotAReport, Summary, Via, Whose};
+use crate::report::{ApiKind, Identity, NotAReport, Summary};
 use crate::roster::{self, Roster, Unreadable};
 use crate::text::reason;
 
@@ -110,7 +110,7 @@ async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let client = Client::new(config.settings.clone())?;
     let interrupted = async {
         let stop = interruption().await;
-        client.governor().end(stop);
+        client.limiter().stop(stop);
         // Whoever signals a process and its group signals it twice.
         tokio::time::sleep(TWICE).await;
         let exit = Exit::of(&interruption().await).unwrap_or(Exit::Interrupted);
@@ -134,14 +134,14 @@ async fn work(
 ) -> Result<Exit, Failure> {
     let baseline = tokio::select! {
         baseline = baseline(config) => Some(baseline?.map(Arc::new)),
-        _ = client.governor().stopped() => None,
+        _ = client.limiter().stopped() => None,
     };
     let listed = if baseline.is_some() { list(client, config).await? } else { None };
-    let stop = client.governor().stop();
+    let stop = client.limiter().stop_reason();
     let listed = listed.filter(|_| stop.is_none() || config.groups.is_empty());
     let (Some(baseline), Some(listed)) = (baseline, listed) else {
         // Nobody is counted who is not known yet.
-        let stop = stop.unwrap_or(Stop::Interrupted);
+        let stop = stop.unwrap_or(StopReason::Interrupted);
         if !(stop.is_signal() && config.quiet) {
             say(&explained(&stop, config, &Summary::default(), true));
         }
@@ -156,7 +156,11 @@ async fn work(
     evidence.told(&mut meta);
     let (sinks, kept) = open(config, &meta).await?;
     let replayed = matches!(config.settings.source, Source::Replay(_));
-    if config.settings.measures.breakdown && config.settings.via == Via::Rest && !replayed && !config.quiet {
+    if config.settings.counts.breakdown
+        && config.settings.api_kind == ApiKind::Rest
+        && !replayed
+        && !config.quiet
+    {
         say(
             "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
              and GraphQL it is a query for 49 accounts",
@@ -168,11 +172,11 @@ async fn work(
     let total = if config.progress == How::Hidden { None } else { roster.estimate() };
     let shown = progress.start(client.clone(), total);
     let tally = Tally::new(config, config.groups_by.clone(), baseline, evidence);
-    let (mut outcome, evidence) = count(roster, kept, client, sinks, config, tally, progress).await;
+    let (mut outcome, evidence) = run_pipeline(roster, kept, client, sinks, config, tally, progress).await;
     drop(shown);
     let seconds = begun.elapsed().as_secs_f64();
     outcome.summary.seconds = Some((seconds * 1000.0).round() / 1000.0);
-    let broken = matches!(outcome.stop, Some(Stop::RecordingFailed(_)));
+    let broken = matches!(outcome.stop, Some(StopReason::RecordingFailed(_)));
     if !broken && let Err(error) = evidence.finish(&meta, &mut outcome.summary) {
         outcome.problems.push(format!("cannot write down what belongs to the recording: {}", reason(&error)));
     }
@@ -180,7 +184,7 @@ async fn work(
 }
 
 /// Waits for Ctrl-C, or for SIGTERM, by which systems end their services and jobs.
-async fn interruption() -> Stop {
+async fn interruption() -> StopReason {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             // A system without signals cannot send any.
@@ -197,8 +201,8 @@ async fn interruption() -> Stop {
     #[cfg(not(unix))]
     let terminated = std::future::pending::<Option<()>>();
     tokio::select! {
-        () = interrupted => Stop::Interrupted,
-        _ = terminated => Stop::Terminated,
+        () = interrupted => StopReason::Interrupted,
+        _ = terminated => StopReason::Terminated,
     }
 }
 
@@ -207,7 +211,7 @@ async fn meta(config: &Config, client: &Client) -> Meta {
     let wanted = config.verbose > 0
         || config.reports.iter().any(|report| matches!(report.format, Format::Json | Format::Html));
     let started = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-    let whose = if wanted { client.whose().await } else { Whose::default() };
+    let whose = if wanted { client.identity().await } else { Identity::default() };
     if let Some(credentials) = &config.settings.credentials {
         let name = whose.viewer.clone().or_else(|| whose.app.as_ref().map(|app| format!("the app {app}")));
         let name = name.unwrap_or_else(|| "whoever it belongs to".into());

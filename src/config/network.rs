@@ -7,7 +7,7 @@ use super::{ConfigError, certificates, proxy};
 use crate::cli::Way;
 use crate::github::proxy::ProxyChoice;
 use crate::github::transport;
-use crate::report::Via;
+use crate::report::ApiKind;
 
 /// Where answers come from.
 pub(super) fn source(
@@ -39,7 +39,7 @@ pub(super) fn via(
     token: bool,
     server: &Server,
     source: &transport::Source,
-) -> Result<Via, ConfigError> {
+) -> Result<ApiKind, ConfigError> {
     let recorded = match source {
         transport::Source::Replay(folder) => {
             Some(folder.join(server.api.graphql().trim_start_matches('/')).is_dir())
@@ -47,9 +47,9 @@ pub(super) fn via(
         _ => None,
     };
     match (way, recorded) {
-        (Way::Rest, _) | (Way::Auto, Some(false)) => Ok(Via::Rest),
-        (Way::Auto, None) if !token => Ok(Via::Rest),
+        (Way::Rest, _) | (Way::Auto, Some(false)) => Ok(ApiKind::Rest),
+        (Way::Auto, None) if !token => Ok(ApiKind::Rest),
         (Way::Graphql, None) if !token => Err(needs_token("--api graphql", server)),
-        (Way::Auto | Way::Graphql, _) => Ok(Via::Graphql),
+        (Way::Auto | Way::Graphql, _) => Ok(ApiKind::Graphql),
     }
 }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use clap::Parser;
 
 use super::*;
-use crate::report::Via;
+use crate::report::ApiKind;
 
 fn config(arguments: &str, env: &[(&str, &str)]) -> Result<Config, String> {
     let cli = Cli::try_parse_from(std::iter::once("ghrepos").chain(arguments.split_whitespace()));
@@ -78,11 +78,11 @@ fn wrong_flags_are_refused_with_a_way_out() {
 fn with_a_token_it_is_graphql_and_without_one_rest() {
     let token = [("GH_TOKEN", "a_token")];
     let via =
-        |arguments: &str, env: &[(&str, &str)]| config(arguments, env).map(|config| config.settings.via);
-    assert_eq!(via("a", &token), Ok(Via::Graphql));
-    assert_eq!(via("a", &[]), Ok(Via::Rest));
-    assert_eq!(via("a --api rest", &token), Ok(Via::Rest));
-    assert_eq!(via("a --replay src", &[]), Ok(Via::Rest));
+        |arguments: &str, env: &[(&str, &str)]| config(arguments, env).map(|config| config.settings.api_kind);
+    assert_eq!(via("a", &token), Ok(ApiKind::Graphql));
+    assert_eq!(via("a", &[]), Ok(ApiKind::Rest));
+    assert_eq!(via("a --api rest", &token), Ok(ApiKind::Rest));
+    assert_eq!(via("a --replay src", &[]), Ok(ApiKind::Rest));
     for flag in ["--api graphql", "--private", "--verify 5"] {
         let refused = via(&format!("a {flag}"), &[]).unwrap_err();
         assert!(refused.ends_with(" requires a token: set GH_TOKEN or run gh auth login"), "{refused}");

@@ -146,9 +146,9 @@ impl Token {
 
 /// The tokens that nobody shall see: of an app's the last few.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Secrets(Arc<Mutex<VecDeque<Token>>>);
+pub(super) struct Redactor(Arc<Mutex<VecDeque<Token>>>);
 
-impl Secrets {
+impl Redactor {
     /// Tokens that are remembered: of those before no request is under way.
     const REMEMBERED: usize = 8;
 
@@ -200,7 +200,7 @@ mod tests {
     fn a_token_is_trimmed_and_never_shown() {
         let token = Token::new("ghp_sample \r\n", "GH_TOKEN").unwrap();
         assert_eq!(token.secret(), "ghp_sample");
-        let secrets = Secrets::default();
+        let secrets = Redactor::default();
         secrets.add(token.clone());
         assert!(!format!("{token:?}").contains("sample"));
         let escaped = Bytes::from_static(br#"{"a":["ghp_s\u0061mple"]}"#);

@@ -1,135 +1,428 @@
-//! Batches: logins that wait together go in one query.
+//! One batch of logins, from the permit to the outcome of each login.
 //!
-//! Each login waits for an answer of its own, as it would by REST; who is asked together is decided
-//! when a request may leave, and not before. So a batch is as large as is known to work by then, what
-//! failed is asked again before what was never asked, and a slow stream is not held back.
+//! A batch is one GraphQL query for up to a hundred logins, or the REST requests for one login. [`Client::look_up_batch`] is the
+//! whole path. For a query it is one loop ([`QueryLoop::next`]): acquire a permit, take as many logins as the batch size allows,
+//! send them, yield those that were answered, and put the others back as the [policy](super::retry) says. A login that GitHub left
+//! out, or that makes its query fail, does not hold up the others.
 
-mod line;
+use std::collections::VecDeque;
+use std::fmt;
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
-
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, Stream, StreamExt, stream};
 use http::HeaderMap;
+use tokio::sync::OwnedSemaphorePermit;
 
-pub(crate) use self::line::List;
-use self::line::Waiting;
-pub(super) use self::line::{Batches, HoldGuard, StreamGuard};
+use super::account::{Account, ApiKind, Breakdown, CountSelection};
+use super::client::Client;
+use super::connection::Request;
 use super::error::LookupError;
-use super::governor::{Permit, Resource};
 use super::graphql::{self, Query};
-use super::persist::Failure;
-use super::rest::Account;
-use super::stop::Stop;
-use super::{Request, Shared};
+use super::pages::{Pages, Wrong};
+use super::rest;
+use super::retry::{AttemptLog, RetryDecision};
+use crate::login::Login;
+use crate::rate_limit::{Permit, Resource, StopReason};
 
-/// Sends batches as they become due and as the governor lets them, until the client is gone.
-pub(super) async fn dispatch(batches: Arc<Batches>, client: Weak<Shared>) {
-    while batches.due().await {
-        let Some(shared) = client.upgrade() else {
-            return;
-        };
-        let again = !batches.state().again.is_empty();
-        // How many there will be is decided when they may leave; what the most would cost is known.
-        let price = graphql::points(batches.largest(), shared.settings.measures);
-        let governor = &shared.governor;
-        let admitted = async {
-            let newcomer = if again { None } else { Some(governor.newcomer().await?) };
-            governor.admit(Resource::Graphql, price, newcomer).await
-        };
-        match admitted.await {
-            Ok(permit) => {
-                let batch = batches.take();
-                if !batch.is_empty() {
-                    send(&batches, shared, batch, permit);
-                }
-            }
-            Err(stop) => refuse(batches.take_all(), &stop),
+const REPOSITORIES: Wrong = Wrong {
+    elsewhere: "a list of repositories that goes on elsewhere",
+    circle: "a list of repositories that goes in a circle",
+    endless: "a list of repositories without an end",
+};
+
+/// Logins that are looked up together, by one API.
+pub(crate) struct Batch {
+    pub(crate) api: ApiKind,
+    /// One login if the API is REST.
+    pub(crate) logins: Vec<Login>,
+    pub(crate) counts: CountSelection,
+    /// Whether the number of logins is a registered probe of the batch size.
+    pub(crate) is_probe: bool,
+    /// Held until the first response: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
+}
+
+/// Outcome of looking up one login.
+#[derive(Clone, Debug)]
+pub struct LookupOutcome {
+    /// The account, or the last error.
+    pub result: Result<Account, LookupError>,
+    /// Requests that were sent for it.
+    pub attempts: u32,
+    /// Failed requests since the last successful one.
+    pub consecutive_failures: u32,
+    /// Whether all of those failed with the same error.
+    pub same_error_each_time: bool,
+    /// The API that was queried.
+    pub api: ApiKind,
+}
+
+impl LookupOutcome {
+    fn new(result: Result<Account, LookupError>, log: &AttemptLog, api: ApiKind) -> Self {
+        Self {
+            result,
+            attempts: log.attempts,
+            consecutive_failures: log.consecutive_failures,
+            same_error_each_time: log.same_error_each_time,
+            api,
         }
     }
 }
 
-fn refuse(batch: Vec<Waiting>, stop: &Stop) {
-    for waiting in batch {
-        let _ = waiting.answer.send(Err(Failure::unsent(stop.clone())));
-    }
-}
+/// Outcomes of logins, by their position in the batch.
+pub(crate) type Outcomes = Vec<(usize, LookupOutcome)>;
 
-fn send(batches: &Arc<Batches>, shared: Arc<Shared>, batch: Vec<Waiting>, mut permit: Permit) {
-    let measures = shared.settings.measures;
-    let price = graphql::points(batch.len(), measures);
-    if let Err(stop) = shared.governor.spend(price) {
-        return refuse(batch, &stop);
+impl Client {
+    /// Looks up one login, with retries.
+    pub async fn look_up(&self, login: &Login) -> LookupOutcome {
+        let api = self.api_for(login);
+        let batch = Batch {
+            api,
+            logins: vec![login.clone()],
+            counts: self.config().counts,
+            is_probe: false,
+            slot: None,
+        };
+        let mut outcomes = std::pin::pin!(self.look_up_batch(batch));
+        match futures::StreamExt::next(&mut outcomes).await.and_then(|mut outcomes| outcomes.pop()) {
+            Some((_, outcome)) => outcome,
+            None => LookupOutcome::new(
+                Err(LookupError::Unanswered("no response".into())),
+                &AttemptLog::default(),
+                api,
+            ),
+        }
     }
-    let under_way = batches.under_way();
-    let batches = Arc::clone(batches);
-    tokio::spawn(async move {
-        let _under_way = under_way;
-        let failures = batch.iter().map(|waiting| waiting.failures).max().unwrap_or(0);
-        let (logins, answers): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|waiting| (waiting.login, (waiting.most, waiting.answer))).unzip();
-        let document = batches.document(logins.len(), measures);
-        let request = Request::Query(Query::new(&document, &logins));
-        let read = |headers: &HeaderMap, body: &[u8]| graphql::answer(headers, body, &logins, measures);
-        let outcome = shared.attempt(&request, &mut permit, read).await;
+
+    /// Looks up a batch. Yields the outcomes of its logins as they become known.
+    pub(crate) fn look_up_batch(&self, batch: Batch) -> impl Stream<Item = Outcomes> + use<'_> {
+        match batch.api {
+            ApiKind::Rest => stream::once(self.look_up_by_rest(batch)).left_stream(),
+            ApiKind::Graphql => {
+                let query_loop = QueryLoop::new(self, batch);
+                stream::unfold(query_loop, |mut query_loop| async move {
+                    query_loop.next().await.map(|outcomes| (outcomes, query_loop))
+                })
+                .right_stream()
+            }
+        }
+    }
+
+    async fn look_up_by_rest(&self, batch: Batch) -> Outcomes {
+        let mut outcomes = Vec::with_capacity(1);
+        let mut slot = batch.slot;
+        for (index, login) in batch.logins.into_iter().enumerate() {
+            let mut log = AttemptLog::default();
+            let result = self.account_by_rest(&login, &mut log, &mut slot, batch.counts.breakdown).await;
+            outcomes.push((index, LookupOutcome::new(result, &log, ApiKind::Rest)));
+        }
+        outcomes
+    }
+
+    /// Requests an account, and the pages of its repositories if `breakdown` is set.
+    async fn account_by_rest(
+        &self,
+        login: &Login,
+        log: &mut AttemptLog,
+        slot: &mut Option<OwnedSemaphorePermit>,
+        breakdown: bool,
+    ) -> Result<Account, LookupError> {
+        let route = self.config().api.rest(&login.path());
+        let mut account = self
+            .with_retries(log, login, async || {
+                let account = self.get_once(&route, |_, body| rest::account(body, login)).await;
+                *slot = None;
+                account
+            })
+            .await?;
+        if breakdown {
+            account.breakdown = Some(self.breakdown_by_rest(login, log, account.public_repos).await?);
+        }
+        Ok(account)
+    }
+
+    async fn breakdown_by_rest(
+        &self,
+        login: &Login,
+        log: &mut AttemptLog,
+        public_repos: u64,
+    ) -> Result<Breakdown, LookupError> {
+        let endpoint = &self.config().api;
+        let first = endpoint.rest(&rest::repositories(login));
+        let mut pages = Pages::from(&first, endpoint, REPOSITORIES);
+        let mut next = (public_repos > 0).then_some(first);
+        let (mut forks, mut archived, mut listed) = (0, 0, 0);
+        while let Some(route) = next {
+            let page = self.get(log, &route, rest::page).await?;
+            listed += page.repositories as u64;
+            forks += page.forks;
+            archived += page.archived;
+            if page.next.is_some() && listed > public_repos.saturating_add(100) {
+                return Err(LookupError::Malformed(REPOSITORIES.endless));
+            }
+            next = pages.next(page.repositories, page.next.as_deref())?;
+        }
+        // A few may have been deleted meanwhile, or be hidden. A list that lacks far more is not complete.
+        if listed.saturating_add(10 + public_repos / 10) < public_repos {
+            return Err(LookupError::Malformed("a list of repositories that is far too short"));
+        }
+        Ok(Breakdown { sources: public_repos.saturating_sub(forks), forks, archived })
+    }
+
+    /// Sends one query with a permit, and settles what it cost.
+    async fn send_query(
+        &self,
+        logins: &[PendingLogin],
+        counts: CountSelection,
+        mut permit: Permit<'_>,
+    ) -> Result<Vec<Result<Account, LookupError>>, LookupError> {
+        let size = logins.len();
+        let names: Vec<_> = logins.iter().map(|login| &login.login).collect();
+        let text = self.query_text(size, counts);
+        let request = Request::Query(Query::new(&text, &names));
+        let read = |headers: &HeaderMap, body: &[u8]| graphql::answer(headers, body, &names, counts);
+        let response = self.send(&request, &mut permit, read).await;
         drop(permit);
-        let number = logins.len();
-        match outcome {
-            Ok(answer) => {
-                // Servers without limits do not tell a price: there is none.
-                let cost = answer.cost.unwrap_or(if answer.limited { price } else { 0 });
-                shared.governor.put_right(price, cost);
-                shared.points.fetch_add(cost, Ordering::Relaxed);
-                let left_out = answer.outcomes.iter().filter(|outcome| is_left_out(outcome)).count();
-                {
-                    let mut state = batches.state();
-                    state.sizes.learn(number, left_out <= number / 4);
-                    if left_out > number / 4 {
-                        state.sizes.learn(number - left_out, true);
-                    }
-                }
-                let most = left_out.div_ceil(2).max(1);
-                for (outcome, (_, waits)) in answer.outcomes.into_iter().zip(answers) {
-                    let failure = |error: LookupError| {
-                        let own = number == 1 || !error.is_transient();
-                        Failure { most, own, ..Failure::from(error) }
-                    };
-                    let _ = waits.send(outcome.map_err(failure));
+        let cost = graphql::points(size, counts);
+        let actual_cost = match &response {
+            // A server without limits names no cost: there is none.
+            Ok(response) => response.cost.unwrap_or(if response.limited { cost } else { 0 }),
+            Err(LookupError::NoConnection(_)) => 0,
+            // Unknown: GitHub may have charged for a query whose response never arrived.
+            Err(_) => cost,
+        };
+        self.limiter().reconcile_points(cost, actual_cost);
+        self.add_points(actual_cost);
+        self.record_batch_size(size, response.as_ref().map(|response| response.outcomes.as_slice()));
+        response.map(|response| response.outcomes)
+    }
+
+    /// Tells the batch size how a query went. A response that leaves out more than a quarter counts as too large.
+    fn record_batch_size(&self, size: usize, results: Result<&[Result<Account, LookupError>], &LookupError>) {
+        let mut batch_size = self.batch_size();
+        match results {
+            Ok(results) => {
+                let left_out = results.iter().filter(|result| is_left_out(result)).count();
+                let worked = left_out <= size / 4;
+                batch_size.record(size, worked);
+                if !worked {
+                    batch_size.record(size - left_out, true);
                 }
             }
-            Err(error) => {
-                // What GitHub took for an answer that never came is not known; without a connection
-                // it was nothing.
-                let cost = if matches!(error, LookupError::NoConnection(_)) { 0 } else { price };
-                shared.governor.put_right(price, cost);
-                shared.points.fetch_add(cost, Ordering::Relaxed);
-                let too_much = error.may_be_too_much();
-                let mut smaller = number;
-                if too_much {
-                    let mut state = batches.state();
-                    state.sizes.learn(number, false);
-                    smaller = state.sizes.after_failure(number);
-                } else {
-                    batches.state().sizes.forget_probe(number);
-                    // One wait for all of them, so that they come back together.
-                    if error.is_transient() && shared.governor.pause().is_none() {
-                        shared.governor.back_off(failures + 1).await;
+            Err(error) if error.suggests_smaller_batch() => batch_size.record(size, false),
+            Err(_) => batch_size.cancel_probe(size),
+        }
+    }
+}
+
+fn is_left_out(result: &Result<Account, LookupError>) -> bool {
+    result.as_ref().is_err_and(LookupError::is_transient)
+}
+
+/// A login without an outcome.
+struct PendingLogin {
+    /// Position in the batch.
+    index: usize,
+    login: Login,
+    log: AttemptLog,
+    /// Upper bound on the logins of its next query, after one that failed.
+    max_batch_size: usize,
+}
+
+impl PendingLogin {
+    fn answer(self, result: Result<Account, LookupError>) -> (usize, LookupOutcome) {
+        (self.index, LookupOutcome::new(result, &self.log, ApiKind::Graphql))
+    }
+}
+
+/// The queries of one batch.
+struct QueryLoop<'a> {
+    client: &'a Client,
+    counts: CountSelection,
+    /// Logins to query; the loop ends when this and `running` are empty.
+    unsent: VecDeque<PendingLogin>,
+    /// The next permit. It is kept while responses arrive, so that its place in the queue is not lost.
+    admission: Option<BoxFuture<'a, Result<Permit<'a>, StopReason>>>,
+    /// Queries in flight, and logins that back off.
+    running: FuturesUnordered<BoxFuture<'a, Attempted>>,
+    /// Whether the first query is a registered probe.
+    is_probe: bool,
+    slot: Option<OwnedSemaphorePermit>,
+}
+
+/// Result of a query, or of a backoff.
+#[derive(Default)]
+struct Attempted {
+    answered: Outcomes,
+    /// To be queried again.
+    unsent: Vec<PendingLogin>,
+    /// To be queried again after a backoff.
+    backing_off: Vec<PendingLogin>,
+}
+
+impl<'a> QueryLoop<'a> {
+    fn new(client: &'a Client, batch: Batch) -> Self {
+        let logins = batch.logins.into_iter().enumerate();
+        let unsent = logins.map(|(index, login)| PendingLogin {
+            index,
+            login,
+            log: AttemptLog::default(),
+            max_batch_size: usize::MAX,
+        });
+        Self {
+            client,
+            counts: batch.counts,
+            unsent: unsent.collect(),
+            admission: None,
+            running: FuturesUnordered::new(),
+            is_probe: batch.is_probe,
+            slot: batch.slot,
+        }
+    }
+
+    /// Returns the next outcomes. None when all logins have one.
+    async fn next(&mut self) -> Option<Outcomes> {
+        loop {
+            if self.unsent.is_empty() && self.running.is_empty() {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                permit = admission(&mut self.admission, self.client, self.counts), if !self.unsent.is_empty() => {
+                    self.admission = None;
+                    if let Err(stop) = permit.and_then(|permit| self.send(permit)) {
+                        return Some(self.stop(&stop));
                     }
                 }
-                for (most, waits) in answers {
-                    let most = if too_much { smaller } else { most };
-                    let own = !too_much || number == 1;
-                    let _ = waits.send(Err(Failure {
-                        most,
-                        own,
-                        rested: !too_much,
-                        ..Failure::from(error.clone())
-                    }));
+                Some(attempted) = self.running.next(), if !self.running.is_empty() => {
+                    self.slot = None;
+                    let Attempted { answered, unsent, backing_off } = attempted;
+                    self.unsent.extend(unsent);
+                    if !backing_off.is_empty() {
+                        self.running.push(back_off(self.client, backing_off).boxed());
+                    }
+                    if !answered.is_empty() {
+                        return Some(answered);
+                    }
                 }
             }
         }
-    });
+    }
+
+    /// Sends the next query with a permit: the batch size is decided now, by all responses so far.
+    fn send(&mut self, permit: Permit<'a>) -> Result<(), StopReason> {
+        let logins = self.take();
+        if let Err(stop) = self.client.limiter().reserve_points(graphql::points(logins.len(), self.counts)) {
+            self.unsent.extend(logins);
+            return Err(stop);
+        }
+        self.running.push(query(self.client, self.counts, logins, permit).boxed());
+        Ok(())
+    }
+
+    /// Takes the logins of the next query. What does not fit into one is divided evenly.
+    fn take(&mut self) -> Vec<PendingLogin> {
+        let mut batch_size = self.client.batch_size();
+        let max = self.unsent.iter().map(|login| login.max_batch_size).min().unwrap_or(1);
+        let available = self.unsent.len().min(max);
+        if std::mem::take(&mut self.is_probe) {
+            if batch_size.is_useful_probe(available) {
+                return self.unsent.drain(..).collect();
+            }
+            batch_size.cancel_probe(available);
+        }
+        let next = batch_size.next_size(available);
+        let size = if next.is_probe {
+            next.size
+        } else {
+            let queries = self.unsent.len().div_ceil(next.size.max(1));
+            self.unsent.len().div_ceil(queries.max(1))
+        };
+        self.unsent.drain(..size).collect()
+    }
+
+    /// Ends the loop: the logins that are not in flight have no response.
+    fn stop(&mut self, stop: &StopReason) -> Outcomes {
+        let unsent = self.unsent.drain(..);
+        unsent.map(|login| login.answer(Err(LookupError::Stopped(stop.clone())))).collect()
+    }
 }
 
-fn is_left_out(outcome: &Result<Account, LookupError>) -> bool {
-    outcome.as_ref().is_err_and(LookupError::is_transient)
+/// Waits for the permit of the next query.
+async fn admission<'a>(
+    admission: &mut Option<BoxFuture<'a, Result<Permit<'a>, StopReason>>>,
+    client: &'a Client,
+    counts: CountSelection,
+) -> Result<Permit<'a>, StopReason> {
+    let cost = graphql::points(client.batch_size().max(), counts);
+    admission.get_or_insert_with(|| client.limiter().acquire(Resource::Graphql, cost).boxed()).await
+}
+
+/// Sends a query, and separates the logins that were answered from those to ask again.
+async fn query(
+    client: &Client,
+    counts: CountSelection,
+    logins: Vec<PendingLogin>,
+    permit: Permit<'_>,
+) -> Attempted {
+    let size = logins.len();
+    let max_retries = client.config().retries;
+    let mut attempted = Attempted::default();
+    let (results, left_out) = match client.send_query(&logins, counts, permit).await {
+        Ok(results) => {
+            let left_out = results.iter().filter(|result| is_left_out(result)).count();
+            (results, left_out)
+        }
+        Err(error) => (vec![Err(error); size], size),
+    };
+    // Of a partial response the rest is halved; of a failure the batch size says how much may work.
+    let max_batch_size =
+        if left_out < size { left_out.div_ceil(2).max(1) } else { client.batch_size().split_size(size) };
+    if left_out > 0 {
+        log_failure(&logins, &results, left_out);
+    }
+    for (mut login, result) in logins.into_iter().zip(results) {
+        let error = match result {
+            Ok(account) => {
+                login.log.attempts += 1;
+                attempted.answered.push(login.answer(Ok(account)));
+                continue;
+            }
+            Err(error) => error,
+        };
+        match login.log.on_failure(&error, size, max_retries) {
+            RetryDecision::GiveUp => attempted.answered.push(login.answer(Err(error))),
+            RetryDecision::Split => {
+                attempted.unsent.push(PendingLogin { max_batch_size, ..login });
+            }
+            RetryDecision::Retry => attempted.unsent.push(login),
+            RetryDecision::BackOff => attempted.backing_off.push(login),
+        }
+    }
+    attempted
+}
+
+/// Logs which logins are asked again, and why.
+fn log_failure(logins: &[PendingLogin], results: &[Result<Account, LookupError>], left_out: usize) {
+    let mut failed = logins.iter().zip(results).filter(|(_, result)| is_left_out(result));
+    if let Some((first, Err(error))) = failed.next() {
+        let more = More(left_out - 1);
+        tracing::info!(%error, "{}{more}: trying again", first.login);
+    }
+}
+
+/// ` and 99 more`, or nothing.
+struct More(usize);
+
+impl fmt::Display for More {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, " and {} more", self.0) }
+    }
+}
+
+async fn back_off(client: &Client, logins: Vec<PendingLogin>) -> Attempted {
+    let retries = logins.iter().map(|login| login.log.retries()).max().unwrap_or(1);
+    client.back_off(retries).await;
+    Attempted { unsent: logins, ..Attempted::default() }
 }

@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use super::causes::{causes, innermost};
 use super::proxy::{Probe, Probed, Proxy, ProxyFailure, ProxyName};
 use super::tls::TlsError;
+use crate::rate_limit::StopReason;
 
 /// The reason why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +67,17 @@ impl ConnectError {
             }
             Self::Tls(error) => error.way_out(ca_file),
             Self::Proxy { proxy, failure } => Some(failure.way_out(proxy)),
+        }
+    }
+}
+
+impl StopReason {
+    /// The end of a run that has no connection. `has_ca_file`: certificate authorities were given.
+    pub(super) fn not_connected(error: &ConnectError, has_ca_file: bool) -> Self {
+        Self::NotConnected {
+            error: error.to_string(),
+            way_out: error.way_out(has_ca_file),
+            is_proxy: matches!(error, ConnectError::Proxy { .. }),
         }
     }
 }

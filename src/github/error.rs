@@ -10,8 +10,8 @@ use http_body_util::LengthLimitError;
 
 use super::connect::ConnectError;
 use super::exchange::{NotKept, NotRecorded};
-use super::stop::Stop;
 use super::transport::{Astray, MAX_BODY};
+use crate::rate_limit::{Outcome, StopReason};
 use crate::text;
 
 /// Why a request gave no count.
@@ -83,7 +83,7 @@ pub enum LookupError {
     Redirected(&'static str),
     /// The run ended before there was an answer.
     #[error("{0}")]
-    Stopped(Stop),
+    Stopped(StopReason),
 }
 
 fn said(message: &str) -> String {
@@ -117,10 +117,10 @@ impl LookupError {
         }
     }
 
-    /// Whether a smaller query might have been answered: GitHub ends one that takes more than ten
+    /// Whether a smaller batch may succeed: GitHub ends one that takes more than ten
     /// seconds with a 502 or 504, often in HTML, or with nothing or half of it.
     #[must_use]
-    pub fn may_be_too_much(&self) -> bool {
+    pub fn suggests_smaller_batch(&self) -> bool {
         match self {
             Self::TimedOut(_)
             | Self::Truncated(_)
@@ -141,16 +141,27 @@ impl LookupError {
         }
     }
 
-    /// Whether the next attempt would not connect either.
-    #[must_use]
-    pub fn is_permanent_connect_error(&self) -> bool {
-        matches!(self, Self::NoConnection(error) if error.is_permanent())
-    }
-
-    /// Whether this came from a server that answered, however badly.
-    #[must_use]
-    pub fn is_answer(&self) -> bool {
-        !matches!(self, Self::TimedOut(_) | Self::NoConnection(_) | Self::Broken(_) | Self::Stopped(_))
+    /// Returns the outcome for the rate limiter. `authorized`: the request had a token. `has_ca_file`: certificate authorities
+    /// were given.
+    pub(super) fn limiter_outcome(&self, authorized: bool, has_ca_file: bool) -> Outcome<'_> {
+        match self {
+            Self::Unauthorized(message) if authorized => {
+                Outcome::Stop(StopReason::TokenRefused(message.clone()))
+            }
+            Self::Unauthorized(message) => Outcome::Stop(StopReason::AuthenticationRequired(message.clone())),
+            Self::Stopped(stop) => Outcome::Stop(stop.clone()),
+            Self::RateLimited { wait, primary, .. } => {
+                Outcome::Throttled { retry_after: *wait, quota_exhausted: *primary }
+            }
+            Self::Status { wait: Some(wait), .. } => Outcome::Busy { retry_after: *wait },
+            Self::NoConnection(error) => Outcome::ConnectFailed {
+                is_permanent: error.is_permanent(),
+                stop: StopReason::not_connected(error, has_ca_file),
+            },
+            Self::TimedOut(_) | Self::Broken(_) => Outcome::NoResponse(self),
+            error if error.is_transient() => Outcome::BadResponse(self),
+            _ => Outcome::Response,
+        }
     }
 
     /// An error of the transport: before an answer's head, or in its body.
@@ -160,7 +171,7 @@ impl LookupError {
             return Self::NotRecorded(missing.clone());
         }
         if let Some(lost) = chain().find_map(|error| error.downcast_ref::<NotKept>()) {
-            return Self::Stopped(Stop::RecordingFailed(lost.to_string()));
+            return Self::Stopped(StopReason::RecordingFailed(lost.to_string()));
         }
         if let Some(Astray(why)) = chain().find_map(|error| error.downcast_ref::<Astray>()) {
             return Self::Redirected(why);

@@ -21,7 +21,7 @@ use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::report::Via;
+use super::account::ApiKind;
 use crate::text::visible;
 
 pub(crate) use self::asked::Asked;
@@ -105,7 +105,7 @@ pub(crate) struct Exchanges {
     /// Whether a query was recorded in this run.
     begun: AtomicBool,
     /// The file with the last answer for each login, by the API that gave it.
-    files: Mutex<HashMap<(Via, String), Box<str>>>,
+    files: Mutex<HashMap<(ApiKind, String), Box<str>>>,
 }
 
 impl Exchanges {
@@ -161,14 +161,14 @@ impl Exchanges {
         };
         written().map_err(|cause| NotKept { path: path.clone(), cause })?;
         match (&exchange.query, asked.login()) {
-            (None, Some(login)) => self.note(Via::Rest, login, &path),
+            (None, Some(login)) => self.note(ApiKind::Rest, login, &path),
             (None, None) => {}
             (Some(_), _) => {
                 let Exchange { body: Some(body), .. } = &exchange else { return Ok(()) };
                 let Some(posted) = asked.posted() else { return Ok(()) };
                 for (_, login, better) in queries::answered(&posted, body) {
-                    if better || self.file_of(Via::Graphql, &login).is_none() {
-                        self.note(Via::Graphql, login, &path);
+                    if better || self.file_of(ApiKind::Graphql, &login).is_none() {
+                        self.note(ApiKind::Graphql, login, &path);
                     }
                 }
             }
@@ -177,18 +177,18 @@ impl Exchanges {
     }
 
     /// The file with the last answer for a login, below the folder.
-    pub(super) fn file_of(&self, via: Via, login: &str) -> Option<Box<str>> {
+    pub(super) fn file_of(&self, via: ApiKind, login: &str) -> Option<Box<str>> {
         self.files().get(&(via, login.to_ascii_lowercase())).cloned()
     }
 
-    fn note(&self, via: Via, login: String, path: &Path) {
+    fn note(&self, via: ApiKind, login: String, path: &Path) {
         let path = path.strip_prefix(&self.folder).unwrap_or(path);
         // As in an address, whatever separates folders here.
         let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         self.files().insert((via, login), parts.join("/").into());
     }
 
-    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<(Via, String), Box<str>>> {
+    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<(ApiKind, String), Box<str>>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -199,7 +199,7 @@ impl Exchanges {
             let folder = self.folder.join(asked.uri.path().trim_start_matches('/'));
             let answers = self.answers.get_or_init(|| Answers::read(&folder));
             for (login, file) in answers.files(&posted) {
-                self.note(Via::Graphql, login, file);
+                self.note(ApiKind::Graphql, login, file);
             }
             return Ok(Response::new(Full::new(answers.answer(&posted, &self.folder).to_string().into())));
         }
@@ -216,7 +216,7 @@ impl Exchanges {
         let found = latest.find_map(|path| shelf::read(&path).ok().map(|json| (path, json)));
         let (path, json) = found.ok_or_else(|| not_recorded(None))?;
         if let Some(login) = asked.login() {
-            self.note(Via::Rest, login, &path);
+            self.note(ApiKind::Rest, login, &path);
         }
         let broken = |cause: &dyn std::fmt::Display| {
             not_recorded(Some(format!("{} is damaged: {}", path.display(), visible(&cause.to_string()))))

@@ -8,6 +8,7 @@
 mod envelope;
 mod errors;
 
+use std::borrow::Borrow;
 use std::fmt::Write as _;
 
 use http::HeaderMap;
@@ -15,27 +16,27 @@ use serde::{Serialize, Serializer};
 
 use self::envelope::{Data, Slot};
 use self::errors::{GraphqlError, Place};
+use super::account::{Account, CountSelection};
 use super::error::LookupError;
 use super::few::Few;
-use super::rest::Account;
 use crate::login::Login;
-use crate::report::Measures;
 
 /// What is posted: one document, with the logins as its variables.
 #[derive(Serialize)]
-pub(super) struct Query<'a> {
+#[serde(bound = "L: Borrow<Login>")]
+pub(super) struct Query<'a, L> {
     query: &'a str,
-    variables: Variables<'a>,
+    variables: Variables<'a, L>,
 }
 
 /// `{"l0": "torvalds", "l1": …}`
-struct Variables<'a>(&'a [Login]);
+struct Variables<'a, L>(&'a [L]);
 
 /// `l17`
 struct Variable(usize);
 
-impl<'a> Query<'a> {
-    pub(super) fn new(document: &'a str, logins: &'a [Login]) -> Self {
+impl<'a, L> Query<'a, L> {
+    pub(super) fn new(document: &'a str, logins: &'a [L]) -> Self {
         Self { query: document, variables: Variables(logins) }
     }
 
@@ -45,10 +46,10 @@ impl<'a> Query<'a> {
     }
 }
 
-impl Serialize for Variables<'_> {
+impl<L: Borrow<Login>> Serialize for Variables<'_, L> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let numbered = self.0.iter().enumerate();
-        serializer.collect_map(numbered.map(|(at, login)| (Variable(at), login.as_str())))
+        serializer.collect_map(numbered.map(|(at, login)| (Variable(at), login.borrow().as_str())))
     }
 }
 
@@ -63,7 +64,7 @@ impl Serialize for Variable {
 /// `ownerAffiliations` has to be given: by default GitHub adds the repositories of others on which a
 /// user collaborates.
 #[must_use]
-pub fn document(size: usize, measures: Measures) -> String {
+pub fn document(size: usize, measures: CountSelection) -> String {
     let mut text = String::with_capacity(400 + 64 * size);
     text.push_str("query Accounts(");
     for at in 0..size {
@@ -86,7 +87,7 @@ pub fn document(size: usize, measures: Measures) -> String {
 }
 
 /// The connections that are asked for of an account; GitHub's price is a point for a hundred.
-fn connections(measures: Measures) -> impl Iterator<Item = (&'static str, &'static str)> {
+fn connections(measures: CountSelection) -> impl Iterator<Item = (&'static str, &'static str)> {
     let breakdown =
         [("forks", "privacy: PUBLIC, isFork: true"), ("archived", "privacy: PUBLIC, isArchived: true")];
     std::iter::once(("public", "privacy: PUBLIC"))
@@ -96,21 +97,21 @@ fn connections(measures: Measures) -> impl Iterator<Item = (&'static str, &'stat
 
 /// Connections that a query for one account asks for.
 #[must_use]
-pub fn connections_of(measures: Measures) -> usize {
+pub fn connections_of(measures: CountSelection) -> usize {
     // Whoever adds a measure is led here: what it asks for has its price.
-    let Measures { breakdown: _, private: _ } = measures;
+    let CountSelection { breakdown: _, private: _ } = measures;
     connections(measures).count()
 }
 
 /// What GitHub takes for a query: its connections divided by a hundred, rounded, at least 1.
 #[must_use]
-pub fn points(accounts: usize, measures: Measures) -> u64 {
+pub fn points(accounts: usize, measures: CountSelection) -> u64 {
     ((accounts * connections_of(measures) + 50) / 100).max(1) as u64
 }
 
 /// The most accounts in a query: a hundred, or as many as still cost one point.
 #[must_use]
-pub fn most_accounts(measures: Measures) -> usize {
+pub fn most_accounts(measures: CountSelection) -> usize {
     (149 / connections_of(measures)).min(100)
 }
 
@@ -133,8 +134,8 @@ pub(crate) struct Answer {
 pub(crate) fn answer(
     headers: &HeaderMap,
     body: &[u8],
-    logins: &[Login],
-    measures: Measures,
+    logins: &[impl Borrow<Login>],
+    measures: CountSelection,
 ) -> Result<Answer, LookupError> {
     let (data, errors) = envelope::read(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => LookupError::Malformed("JSON, but no answer to a query"),
@@ -176,7 +177,8 @@ pub(crate) fn answer(
             Err(doubt.clone().unwrap_or_else(missing))
         }
     };
-    let outcomes = data.owners.into_iter().zip(outcomes).zip(logins).map(outcome).collect();
+    let outcomes =
+        data.owners.into_iter().zip(outcomes).zip(logins.iter().map(Borrow::borrow)).map(outcome).collect();
     Ok(Answer { cost: data.cost, limited: headers.contains_key("x-ratelimit-limit"), outcomes })
 }
 

@@ -3,12 +3,12 @@
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::Client;
+use super::client::Client;
 use super::error::LookupError;
 use super::few::Few;
 use super::pages::{Pages, Wrong};
-use super::persist::Tries;
 use super::rest::next_page_of;
+use super::retry::AttemptLog;
 use crate::login::Login;
 
 /// A group of accounts that GitHub keeps.
@@ -67,7 +67,7 @@ impl Client {
     /// # Errors
     /// [`LookupError`] where a page could not be had, however often it was asked for.
     pub async fn members(&self, group: &Group) -> Result<Vec<String>, LookupError> {
-        let api = &self.settings().api;
+        let api = &self.config().api;
         let read = |headers: &HeaderMap, body: &[u8]| -> Result<Page, LookupError> {
             let Few(page): Few<Member> =
                 serde_json::from_slice(body).map_err(|_| LookupError::Malformed("no list of members"))?;
@@ -77,7 +77,7 @@ impl Client {
         let mut pages = Pages::from(&first, api, MEMBERS);
         let (mut members, mut next) = (Vec::new(), Some(first));
         while let Some(route) = next {
-            let (page, link) = self.get(&mut Tries::default(), None, route, read).await?;
+            let (page, link) = self.get(&mut AttemptLog::default(), &route, read).await?;
             next = pages.next(page.len(), link.as_deref())?;
             members.extend(page);
         }
@@ -91,12 +91,12 @@ impl Client {
         struct Membership {
             state: String,
         }
-        let route = self.settings().api.rest(&format!("/user/memberships/orgs/{organization}"));
+        let route = self.config().api.rest(&format!("/user/memberships/orgs/{organization}"));
         let read = |_: &HeaderMap, body: &[u8]| {
             serde_json::from_slice::<Membership>(body).map_err(|_| LookupError::Malformed("no membership"))
         };
         // It is told as a courtesy: nobody waits for a second attempt.
-        match self.courtesy(route, read).await {
+        match self.get_best_effort(route, read).await {
             Some(Ok(membership)) => Some(membership.state == "active"),
             Some(Err(LookupError::NotFound)) => Some(false),
             _ => None,

@@ -10,9 +10,10 @@ use serde::Deserialize;
 
 use super::connect::ConnectError;
 use super::error::LookupError;
-use super::governor::{REMAINING, date, header, told};
 use super::tls::TlsError;
 use crate::object::Object;
+use crate::rate_limit::clock::parse_date;
+use crate::rate_limit::quota::{QuotaHeaders, REMAINING, header_str};
 use crate::text::visible;
 
 static SSO: HeaderName = HeaderName::from_static("x-github-sso");
@@ -36,7 +37,7 @@ pub(crate) fn check(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Res
         StatusCode::TOO_MANY_REQUESTS => true,
         StatusCode::FORBIDDEN => {
             headers.contains_key(RETRY_AFTER)
-                || header(headers, &REMAINING) == Some("0")
+                || header_str(headers, &REMAINING) == Some("0")
                 || is_limit(&message)
         }
         _ => false,
@@ -80,24 +81,24 @@ fn is_limit(message: &str) -> bool {
 /// wait is told; where nothing remains, it is until the reset; else it is not told.
 pub(super) fn limited(status: u16, headers: &HeaderMap) -> LookupError {
     let wait = wait_asked(headers);
-    let primary = told(headers).is_some_and(|(_, told)| told.remaining == 0);
+    let primary = QuotaHeaders::parse(headers).is_some_and(|quota| quota.remaining == 0);
     LookupError::RateLimited { status, wait, primary }
 }
 
 /// The wait that `retry-after` asks for, in seconds or until a date of the server's clock.
 fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
-    let after = header(headers, RETRY_AFTER)?;
+    let after = header_str(headers, RETRY_AFTER)?;
     if !after.is_empty() && after.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(after.parse().unwrap_or(u64::MAX)));
     }
     let at = DateTimeParser::new().parse_timestamp(after).ok()?;
-    let now = date(headers).unwrap_or_else(Timestamp::now);
+    let now = parse_date(headers).unwrap_or_else(Timestamp::now);
     Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
 /// `X-GitHub-SSO: required; url=https://github.com/orgs/…`
 pub(super) fn sso_address(headers: &HeaderMap) -> Option<&str> {
-    let (_, url) = header(headers, &SSO)?.split_once("url=")?;
+    let (_, url) = header_str(headers, &SSO)?.split_once("url=")?;
     Some(url.trim())
 }
 

@@ -6,28 +6,11 @@ use http::HeaderMap;
 use http::header::LINK;
 use serde::Deserialize;
 
+use super::account::{Account, AccountKind};
 use super::error::LookupError;
 use super::few::Few;
 use crate::login::Login;
 use crate::object::Object;
-use crate::report::{Breakdown, Kind};
-
-/// What is known of an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// As GitHub spells it.
-    pub login: Login,
-    /// Its kind, if it is one that we know.
-    pub kind: Option<Kind>,
-    /// Its numeric id, where GitHub tells one.
-    pub id: Option<u64>,
-    /// Public repositories that it owns, forks included.
-    pub public_repos: u64,
-    /// What they are, where that was asked for.
-    pub breakdown: Option<Breakdown>,
-    /// Private ones that the token may see, where that was asked for.
-    pub private_repos: Option<u64>,
-}
 
 /// The four of the thirty fields that we need.
 #[derive(Deserialize)]
@@ -60,7 +43,7 @@ pub(crate) fn account(body: &[u8], asked: &Login) -> Result<Account, LookupError
         _ => LookupError::Malformed("not JSON"),
     })?;
     let login = spelled(&user.login, asked)?;
-    let kind = user.kind.as_ref().and_then(|Text(kind)| Kind::parse(kind));
+    let kind = user.kind.as_ref().and_then(|Text(kind)| AccountKind::parse(kind));
     let (id, public_repos) = (Some(user.id), user.public_repos);
     Ok(Account { login, kind, id, public_repos, breakdown: None, private_repos: None })
 }
@@ -198,7 +181,7 @@ mod tests {
             account(body, &asked("torvalds")).unwrap(),
             Account {
                 login: asked("Torvalds"),
-                kind: Some(Kind::User),
+                kind: Some(AccountKind::User),
                 id: Some(1_024_025),
                 public_repos: 9,
                 breakdown: None,

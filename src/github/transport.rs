@@ -18,7 +18,7 @@ use octocrab::OctoBody;
 use reqwest::Url;
 use tower::Service;
 
-use super::auth::Secrets;
+use super::auth::Redactor;
 use super::connect::Route;
 use super::exchange::{Asked, Exchanges};
 use super::proxy::ProxyChoice;
@@ -48,7 +48,7 @@ type Body = BoxBody<Bytes, BoxError>;
 #[derive(Clone, Debug)]
 pub(super) enum Transport {
     Network(Connector),
-    Record { network: Connector, exchanges: Arc<Exchanges>, secrets: Secrets },
+    Record { network: Connector, exchanges: Arc<Exchanges>, redactor: Redactor },
     Replay(Arc<Exchanges>),
 }
 
@@ -56,7 +56,7 @@ impl Transport {
     pub(super) fn new(
         source: &Source,
         network: Network,
-        secrets: &Secrets,
+        redactor: &Redactor,
         exchanges: Option<&Arc<Exchanges>>,
     ) -> Result<Self, BoxError> {
         Ok(match (source, exchanges) {
@@ -64,7 +64,7 @@ impl Transport {
             (Source::Record(_), Some(exchanges)) => Self::Record {
                 network: network.connector()?,
                 exchanges: Arc::clone(exchanges),
-                secrets: secrets.clone(),
+                redactor: redactor.clone(),
             },
             (Source::Replay(_), Some(exchanges)) => Self::Replay(Arc::clone(exchanges)),
         })
@@ -198,8 +198,8 @@ impl Service<Request<OctoBody>> for Transport {
                 let answer = network.call(request);
                 async move { Ok(answer.await?.map(|body| body.map_err(Into::into).boxed())) }.boxed()
             }
-            Self::Record { network, exchanges, secrets } => {
-                let (exchanges, secrets) = (Arc::clone(exchanges), secrets.clone());
+            Self::Record { network, exchanges, redactor } => {
+                let (exchanges, redactor) = (Arc::clone(exchanges), redactor.clone());
                 let (asked, answer) = (asked(&request), network.call(request));
                 async move {
                     let (mut head, body) = answer.await?.into_parts();
@@ -211,7 +211,7 @@ impl Service<Request<OctoBody>> for Transport {
                     let asked = asked.await;
                     // A token is no evidence of anything, and nobody shall find it in a folder.
                     if !asked.uri.path().ends_with("/access_tokens") {
-                        exchanges.keep(&asked, &head, &body, |bytes| secrets.redact(bytes).into_owned())?;
+                        exchanges.keep(&asked, &head, &body, |bytes| redactor.redact(bytes).into_owned())?;
                     }
                     // What was true of the body on its way need not be true of it now.
                     head.headers.remove(CONTENT_LENGTH);

@@ -6,12 +6,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::input::Input;
 use super::{is_a_line, json};
+use crate::github::account::Account;
 use crate::github::error::LookupError;
-use crate::github::governor::Moment;
-use crate::github::rest::Account;
 use crate::github::{graphql, refusal as refusals, rest};
 use crate::login::Login;
-use crate::report::{Breakdown, Measures};
+use crate::rate_limit::Deadline;
+use crate::report::{Breakdown, CountSelection};
 
 /// Whom queries ask for.
 const ASKED: [&str; 4] = ["torvalds", "Octo-Cat", "mona_acme", "x"];
@@ -35,8 +35,8 @@ fn check(error: &LookupError) {
     let told = error.to_string();
     assert!(is_a_line(&told), "{told:?}");
     if let Some(wait) = error.wait() {
-        let moment = Moment::after(wait);
-        assert!(moment.wait() <= wait.max(Duration::from_secs(1)));
+        let moment = Deadline::after(wait);
+        assert!(moment.remaining() <= wait.max(Duration::from_secs(1)));
         let _ = (moment.timestamp(), crate::text::duration(wait));
     }
 }
@@ -70,7 +70,7 @@ fn same(account: &Account, asked: &Login, answered: Option<&str>) {
 pub fn query(bytes: &[u8]) {
     let Some((first, body)) = bytes.split_first() else { return };
     let logins: Vec<_> = ASKED.iter().take(usize::from(first % 5)).map(|login| named(login)).collect();
-    let measures = Measures { breakdown: first & 64 != 0, private: first & 128 != 0 };
+    let measures = CountSelection { breakdown: first & 64 != 0, private: first & 128 != 0 };
     let answer = match graphql::answer(&HeaderMap::new(), body, &logins, measures) {
         Ok(answer) => answer,
         Err(error) => return check(&error),

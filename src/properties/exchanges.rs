@@ -12,7 +12,7 @@ use super::is_a_line;
 use crate::github::exchange::{Asked, Exchanges};
 use crate::github::graphql;
 use crate::login::Login;
-use crate::report::Measures;
+use crate::report::CountSelection;
 
 fn asked(method: Method, path: &'static str, body: Vec<u8>) -> Asked {
     Asked { method, uri: Uri::from_static(path), body: body.into() }
@@ -32,7 +32,7 @@ pub fn exchange(file: &[u8]) {
     let query = br#"{"query":"","variables":{"l0":"torvalds","l1":"x"}}"#;
     let query = asked(Method::POST, "/graphql", query.to_vec());
     let (_, _, body) = taken_apart(exchanges.answer(&query).expect("errors stand in the answer"));
-    let answer = graphql::answer(&HeaderMap::new(), &body, &logins, Measures::default());
+    let answer = graphql::answer(&HeaderMap::new(), &body, &logins, CountSelection::default());
     match answer {
         Ok(answer) => {
             assert_eq!(answer.outcomes.len(), logins.len());

@@ -8,7 +8,7 @@ use super::input::Input;
 use super::is_a_line;
 use crate::journal::{Journal, NotAJournal, Wants};
 use crate::login::Login;
-use crate::report::{Breakdown, Columns, Holds, Measures, Row, Status};
+use crate::report::{Breakdown, Columns, CountSelection, Holds, Row, Status};
 use crate::roster::Entry;
 use crate::text::kept;
 
@@ -76,7 +76,7 @@ pub fn journal(bytes: &[u8]) {
 
 impl Run {
     fn of(input: &mut Input<'_>) -> Self {
-        let measures = Measures { breakdown: input.flag(), private: input.flag() };
+        let measures = CountSelection { breakdown: input.flag(), private: input.flag() };
         let carried = if input.flag() { vec!["team".to_owned()] } else { Vec::new() };
         let columns = Columns::of(&Holds { measures, carried, ..Holds::default() });
         let since = input.flag().then(|| "2026-11-22T12:00:00Z".parse().unwrap());
@@ -121,7 +121,7 @@ impl Run {
     }
 }
 
-fn counted(login: &str, repos: u64, measures: Measures, at: &str) -> Row {
+fn counted(login: &str, repos: u64, measures: CountSelection, at: &str) -> Row {
     Row {
         public_repos: Some(repos),
         breakdown: measures.breakdown.then_some(Breakdown { sources: 1, forks: 2, archived: 3 }),
@@ -141,7 +141,9 @@ fn rows(input: &mut Input<'_>, run: &Run) -> Vec<Row> {
             (_, 0) => Row::without_count(&answer.login, Status::Failed, &input.text()),
             (_, 1) => Row::without_count(&answer.login, Status::NotFound, "no such login"),
             (_, 2) => counted(&answer.login, input.number(), run.wants.measures, "2026-11-20T12:00:00Z"),
-            (_, 3) => counted(&answer.login, input.number(), Measures::default(), "2026-11-24T12:00:00Z"),
+            (_, 3) => {
+                counted(&answer.login, input.number(), CountSelection::default(), "2026-11-24T12:00:00Z")
+            }
             _ => counted(&answer.login, input.number(), run.wants.measures, "2026-11-23T12:00:00Z"),
         };
         rows.push(Row { carried: answer.carried.clone(), ..row });

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::input::Input;
 use super::is_a_line;
 use crate::render::{Format, Layout, Look, Meta, Order, SortKey, renderer};
-use crate::report::{Column, Columns, Finished, Holds, Measures, Row, Status, Summary};
+use crate::report::{Column, Columns, CountSelection, Finished, Holds, Row, Status, Summary};
 
 const STATUSES: [Status; 6] =
     [Status::Ok, Status::NotFound, Status::Forbidden, Status::Invalid, Status::Failed, Status::Skipped];
@@ -100,7 +100,7 @@ impl Report {
             rows.push(row);
         }
         let columns = Columns::of(&Holds {
-            measures: Measures { breakdown: true, private: true },
+            measures: CountSelection { breakdown: true, private: true },
             carried: names,
             change: true,
             verified: true,

@@ -75,7 +75,7 @@ fn io_error(error: csv::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use crate::render::{Format, Look, Order, SortKey, sample};
-    use crate::report::{Columns, Holds, Measures};
+    use crate::report::{Columns, CountSelection, Holds};
 
     const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_has_no_column_and_what_is_not_known_an_empty_one() {
         let columns = Columns::of(&Holds {
-            measures: Measures { breakdown: true, private: true },
+            measures: CountSelection { breakdown: true, private: true },
             verified: true,
             ..Holds::default()
         });

@@ -41,10 +41,10 @@ pub(super) fn is_number(column: Column) -> bool {
 
 /// What a row is, in a word: the kind of who was counted, what became of all others.
 pub(super) fn kind(row: &crate::report::Row) -> &'static str {
-    use crate::report::{Kind, Status};
+    use crate::report::{AccountKind, Status};
     match (row.status, row.kind) {
         _ if row.is_gone() => "gone",
-        (Status::Ok, kind) => kind.map_or("", Kind::as_str),
+        (Status::Ok, kind) => kind.map_or("", AccountKind::as_str),
         (status, _) => outcome(status),
     }
 }

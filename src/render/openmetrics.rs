@@ -90,7 +90,7 @@ impl Renderer for OpenMetrics {
         }
         if row.status == Status::Ok {
             let id = row.id.map(|id| id.to_string()).unwrap_or_default();
-            let kind = row.kind.map_or("", crate::report::Kind::as_str);
+            let kind = row.kind.map_or("", crate::report::AccountKind::as_str);
             let mut labels = vec![login, ("id", id.as_str()), ("kind", kind)];
             let carried = self.labels.iter().zip(&row.carried);
             labels.extend(carried.map(|(name, text)| (name.as_str(), text.as_deref().unwrap_or_default())));

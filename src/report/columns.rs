@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Change, Measures, Row};
+use super::{Change, CountSelection, Row};
 
 /// The columns of a report. Their names and order are a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Column {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
     /// Further counts.
-    pub measures: Measures,
+    pub measures: CountSelection,
     /// The names of what is carried from the roster.
     pub carried: Vec<String>,
     /// What has changed.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use self::table::table;
-use super::{Holds, Measures, Row};
+use super::{CountSelection, Holds, Row};
 use crate::text::{self, visible};
 
 /// No row of ours is as long, whatever it carries.
@@ -206,7 +206,7 @@ impl Holds {
     /// Adds what other rows hold, but for what they carry.
     fn add(&mut self, other: &Self) {
         // Whoever adds a measure is led here.
-        let Measures { breakdown, private } = other.measures;
+        let CountSelection { breakdown, private } = other.measures;
         self.measures.breakdown |= breakdown;
         self.measures.private |= private;
         self.change |= other.change;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{Breakdown, Carried, Change, Holds, Kind, Measures, Row, Status, Via};
+use super::{AccountKind, ApiKind, Breakdown, Carried, Change, CountSelection, Holds, Row, Status};
 use crate::object::Object;
 use crate::text::{kept, visible};
 
@@ -16,7 +16,7 @@ struct Line<'a> {
     #[serde(borrow)]
     login: Cow<'a, str>,
     status: Status,
-    kind: Option<Kind>,
+    kind: Option<AccountKind>,
     id: Option<u64>,
     public_repos: Option<u64>,
     #[serde(default)]
@@ -36,7 +36,7 @@ struct Line<'a> {
     verified: Key<bool>,
     #[serde(borrow)]
     error: Option<Cow<'a, str>>,
-    via: Option<Via>,
+    via: Option<ApiKind>,
     at: Option<Timestamp>,
     #[serde(default)]
     attempts: u32,
@@ -78,7 +78,7 @@ impl Row {
         let carried = line.carried.0.into_iter();
         let keys = Keys {
             holds: Holds {
-                measures: Measures {
+                measures: CountSelection {
                     breakdown: line.sources.is_here(),
                     private: line.private_repos.is_here(),
                 },
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again() {
         let columns = Columns::of(&Holds {
-            measures: Measures { breakdown: true, private: true },
+            measures: CountSelection { breakdown: true, private: true },
             verified: true,
             ..Holds::default()
         });

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::concluding::conclude;
-use super::counting::{News, Outcome, hand_on};
 use super::ending::command;
 use super::evidence::Evidence;
+use super::pipeline::{Outcome, SinkMessage, broadcast};
 use super::tally::Tally;
 use super::{Failure, opened};
 use crate::config::Config;
@@ -49,11 +49,11 @@ pub(super) async fn render_again(config: Config) -> Result<Exit, Failure> {
         if batch.is_empty() {
             break;
         }
-        let news = News::Rows(tally.take(batch));
-        sinks = hand_on(&news, sinks, &mut problems).await;
+        let news = SinkMessage::Ordered(tally.take(batch));
+        sinks = broadcast(&news, sinks, &mut problems).await;
     }
-    let gone = News::Rows(tally.gone(config.reading.shard));
-    sinks = hand_on(&gone, sinks, &mut problems).await;
+    let gone = SinkMessage::Ordered(tally.gone(config.reading.shard));
+    sinks = broadcast(&gone, sinks, &mut problems).await;
     let Tally { mut summary, rules, .. } = tally;
     let totals = finished.totals.unwrap_or_default();
     (summary.duplicates, summary.requests) = (totals.duplicates, totals.requests);

@@ -1,11 +1,11 @@
 //! The end of a run: reports get their names, a person is told what there is to tell.
 
-use super::counting::Outcome;
 use super::ending::explained;
+use super::pipeline::Outcome;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::github::stop::Stop;
 use crate::progress::say;
+use crate::rate_limit::StopReason;
 use crate::text::{counted, thousands};
 
 /// Ends the reports, tells what there is to tell, and decides the exit status.
@@ -32,7 +32,7 @@ pub(super) async fn conclude(outcome: Outcome, config: &Config) -> Exit {
 
     let wrong = summary.uncounted() + summary.disagreed;
     let mut exit = if wrong > 0 { Exit::Uncounted } else { Exit::Counted };
-    if stop == Some(Stop::ReaderGone) && problems.is_empty() {
+    if stop == Some(StopReason::OutputClosed) && problems.is_empty() {
         return Exit::Counted;
     }
     for problem in &problems {
@@ -41,7 +41,7 @@ pub(super) async fn conclude(outcome: Outcome, config: &Config) -> Exit {
     }
     if let Some(stop) = &stop {
         exit = Exit::of(stop).map_or(exit, |status| exit.or(status));
-        if *stop != Stop::ReaderGone && !(stop.is_signal() && config.quiet) {
+        if *stop != StopReason::OutputClosed && !(stop.is_signal() && config.quiet) {
             say(&explained(stop, config, &summary, whole));
         }
     }

@@ -9,9 +9,8 @@ use super::advice::{after_refusal, for_quota};
 use crate::config::Config;
 use crate::github::app::APP;
 use crate::github::app::Credentials;
-use crate::github::connect::ConnectError;
-use crate::github::stop::Stop;
 use crate::github::transport::Source;
+use crate::rate_limit::StopReason;
 use crate::report::Summary;
 use crate::text::{counted, duration};
 
@@ -20,7 +19,7 @@ const MAX_COMMAND: usize = 400;
 
 /// Why a run ended early, what that means, and the way out, in one line. `whole`: the list was read to
 /// its end.
-pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: bool) -> String {
+pub(super) fn explained(stop: &StopReason, config: &Config, summary: &Summary, whole: bool) -> String {
     let api = &config.settings.api;
     let rest = if summary.skipped == 0 {
         String::new()
@@ -41,30 +40,31 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
         _ => String::new(),
     };
     match stop {
-        Stop::TokenRefused(message) => match config.settings.credentials.as_ref().map(Credentials::source) {
-            Some(APP) => {
-                format!("GitHub refused the app: {message}. Check its id, key and installation{rest}")
+        StopReason::TokenRefused(message) => {
+            match config.settings.credentials.as_ref().map(Credentials::source) {
+                Some(APP) => {
+                    format!("GitHub refused the app: {message}. Check its id, key and installation{rest}")
+                }
+                from => {
+                    let from = from.unwrap_or_else(|| config.tokens.variable());
+                    let way_out = after_refusal(config);
+                    format!("GitHub refused the token from {from}: {message}. {way_out}{rest}")
+                }
             }
-            from => {
-                let from = from.unwrap_or_else(|| config.tokens.variable());
-                let way_out = after_refusal(config);
-                format!("GitHub refused the token from {from}: {message}. {way_out}{rest}")
-            }
-        },
-        Stop::WhichInstallation(reason) => format!("{reason}{rest}"),
-        Stop::TokenNeeded(message) => {
+        }
+        StopReason::AmbiguousInstallation(reason) => format!("{reason}{rest}"),
+        StopReason::AuthenticationRequired(message) => {
             format!("{api} requires a token: {message}; {}{rest}", config.tokens.way_out())
         }
-        Stop::OutOfReach(reason) => {
+        StopReason::OutOfReach(reason) => {
             format!("cannot reach {api}{}: {reason}{rest}{on}", via(config))
         }
-        Stop::NotConnected(error) => {
-            let via = if matches!(**error, ConnectError::Proxy { .. }) { String::new() } else { via(config) };
-            let way_out = error.way_out(!config.settings.authorities.is_empty());
-            let way_out = way_out.map(|way_out| format!("; {way_out}")).unwrap_or_default();
+        StopReason::NotConnected { error, way_out, is_proxy } => {
+            let via = if *is_proxy { String::new() } else { via(config) };
+            let way_out = way_out.as_ref().map(|way_out| format!("; {way_out}")).unwrap_or_default();
             format!("cannot reach {api}{via}: {error}{way_out}{rest}{on}")
         }
-        Stop::Limited { until, reason } => {
+        StopReason::RateLimitTooLong { until, reason } => {
             // Without -q it was said before.
             let more = if config.settings.credentials.is_some() || !api.is_githubs() || !config.quiet {
                 String::new()
@@ -76,18 +76,18 @@ pub(super) fn explained(stop: &Stop, config: &Config, summary: &Summary, whole: 
             let then = on.replacen("Go on with", "Go on then with", 1);
             format!("{reason} until {until}, {wait} from now, and --max-wait is {most}{rest}{more}{then}")
         }
-        Stop::Deadline { given, until: Some((until, reason)) } => {
+        StopReason::Deadline { given, until: Some((until, reason)) } => {
             let until = time_of_day(*until);
             let then = on.replacen("Go on with", "Go on then with", 1);
             format!("{reason} until {until}, beyond the deadline of {}{rest}{then}", duration(*given))
         }
-        Stop::Interrupted
-        | Stop::Terminated
-        | Stop::Deadline { until: None, .. }
-        | Stop::RefusedAgain(_)
-        | Stop::RecordingFailed(_) => format!("{stop}{rest}{on}"),
-        Stop::Spent(points) => format!("--max-points {points} is spent{rest}{on}"),
-        Stop::ReaderGone => String::new(),
+        StopReason::Interrupted
+        | StopReason::Terminated
+        | StopReason::Deadline { until: None, .. }
+        | StopReason::StillRateLimited(_)
+        | StopReason::RecordingFailed(_) => format!("{stop}{rest}{on}"),
+        StopReason::PointBudgetExhausted(points) => format!("--max-points {points} is spent{rest}{on}"),
+        StopReason::OutputClosed => String::new(),
     }
 }
 

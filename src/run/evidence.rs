@@ -16,7 +16,7 @@ use crate::github::exchange::{MANIFEST, shelf};
 use crate::github::transport::Source;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
-use crate::report::{Row, Status, Summary, Whose};
+use crate::report::{Identity, Row, Status, Summary};
 
 /// What is known of a recorded run.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ struct Manifest {
     generator: String,
     api: Option<String>,
     #[serde(flatten)]
-    whose: Whose,
+    whose: Identity,
     started: Option<Timestamp>,
     #[serde(default)]
     command: Option<String>,

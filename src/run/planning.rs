@@ -10,12 +10,12 @@ use super::ending::explained;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::github::Client;
-use crate::github::stop::Stop;
 use crate::github::transport::Source;
 use crate::journal::Kept;
 use crate::output::Unwritable;
 use crate::plan::Plan;
 use crate::progress::say;
+use crate::rate_limit::StopReason;
 use crate::render::Format;
 use crate::report::Summary;
 use crate::roster::Roster;
@@ -27,7 +27,7 @@ pub(super) async fn plan(roster: Roster, client: &Client, config: &Config) -> Re
         Some((_, path)) => Kept::look(path, &config.wants(), &config.layout.columns)?,
         None => None,
     };
-    let told = |stop: &Stop| {
+    let told = |stop: &StopReason| {
         if !(stop.is_signal() && config.quiet) {
             say(&explained(stop, config, &Summary::default(), true));
         }
@@ -36,17 +36,17 @@ pub(super) async fn plan(roster: Roster, client: &Client, config: &Config) -> Re
     let mut plan = tokio::select! {
         plan = Plan::of(roster, kept, client, config.options) => plan,
         // A list on standard input may have no end.
-        stop = client.governor().stopped() => return told(&stop),
+        stop = client.limiter().stopped() => return told(&stop),
     };
     if let Some(problem) = notes.failure() {
         say(problem);
         return Ok(Exit::Usage);
     }
     if !matches!(config.settings.source, Source::Replay(_)) {
-        match client.limits().await {
+        match client.rate_limits().await {
             Ok(Some(limits)) => plan.limited(&limits, Timestamp::now()),
             Ok(None) => {}
-            Err(error) => match client.governor().stop() {
+            Err(error) => match client.limiter().stop_reason() {
                 Some(stop) => return told(&stop),
                 None => say(&format!("what is left of the budget is not known: {error}")),
             },

@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 
-use crate::report::{Change, Kind, Row, Status};
+use crate::report::{AccountKind, Change, Row, Status};
 use crate::sql::{Access, Address, Connection, SqlError};
 
 /// The rows of the last complete run in a database.
@@ -25,7 +25,7 @@ pub(crate) async fn last_complete(address: &Address) -> Result<Vec<Row>, SqlErro
             let status = next().and_then(|status| Status::parse(&status)).unwrap_or(Status::Failed);
             let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
             rows.push(Row {
-                kind: next().and_then(|kind| Kind::parse_word(&kind)),
+                kind: next().and_then(|kind| AccountKind::parse_word(&kind)),
                 id: number(next()),
                 public_repos: number(next()),
                 change: next().and_then(|change| Change::parse(&change)),

@@ -1,4 +1,4 @@
-//! The house keeps its shape: rooms of a size that one can read, and no arrows that go in a circle.
+//! The layout of the source: no modules that depend on each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,17 +19,6 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-#[test]
-fn no_file_has_more_than_three_hundred_lines() {
-    // Of `fuzz` what is ours: cargo-fuzz builds beside it.
-    for folder in ["src", "tests", "benches", "examples", "fuzz/fuzz_targets"] {
-        for path in sources(&root().join(folder)) {
-            let lines = fs::read_to_string(&path).unwrap().lines().count();
-            assert!(lines <= 300, "{} has {lines} lines", path.display());
-        }
-    }
 }
 
 /// What a module names of the others below `prefix`, tests and comments left out.
@@ -89,10 +78,10 @@ fn circle(mut arrows: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BT
 fn no_arrows_between_modules_go_in_a_circle() {
     let src = root().join("src");
     let all = arrows(&src, "crate::");
-    assert!(all["run"].contains("lookup") && all["lookup"].contains("github"), "{all:?}");
+    assert!(all["run"].contains("lookup") && all["github"].contains("rate_limit"), "{all:?}");
     assert_eq!(circle(all), BTreeMap::new());
     let github = arrows(&src.join("github"), "crate::github::");
-    assert!(github["attempt"].contains("governor") && github["governor"].contains("error"), "{github:?}");
+    assert!(github["batch"].contains("client") && github["client"].contains("retry"), "{github:?}");
     assert_eq!(circle(github), BTreeMap::new());
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ghrepos::github::graphql::{document, most_accounts};
-use ghrepos::report::Measures;
+use ghrepos::report::CountSelection;
 
 /// Where `.ci/run` puts the npm packages `@octokit/graphql-schema` and `graphql`.
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/schema");
@@ -31,7 +31,7 @@ fn every_document_is_valid_by_githubs_own_schema() {
     }
     let mut documents = Vec::new();
     for (breakdown, private) in [(false, false), (true, false), (false, true), (true, true)] {
-        let measures = Measures { breakdown, private };
+        let measures = CountSelection { breakdown, private };
         for size in 1..=most_accounts(measures) {
             documents.push(document(size, measures));
         }

@@ -9,10 +9,10 @@ use futures::{StreamExt, stream};
 use ghrepos::github::api::Api;
 use ghrepos::github::app::Credentials;
 use ghrepos::github::auth::Token;
-use ghrepos::github::{Client, Settings};
+use ghrepos::github::{Client, ClientConfig};
 use ghrepos::login::Login;
 use ghrepos::lookup::Options;
-use ghrepos::report::Via;
+use ghrepos::report::ApiKind;
 
 use crate::fake::{Asked, Behaviour, Fake, Fault};
 use crate::program::Program;
@@ -69,14 +69,14 @@ impl Held {
 
 /// One run of the stage alone, in a runtime that lasts.
 async fn looks_up(url: &str, run: u64) {
-    let settings = Settings {
+    let settings = ClientConfig {
         api: Api::parse(url).unwrap(),
         credentials: Some(Credentials::Token(Token::new("ghp_sample", "GH_TOKEN").unwrap())),
-        via: if run.is_multiple_of(4) { Via::Graphql } else { Via::Rest },
+        api_kind: if run.is_multiple_of(4) { ApiKind::Graphql } else { ApiKind::Rest },
         timeout: Duration::from_millis(40),
         retries: u32::from(run.is_multiple_of(20)),
-        batch: Some(3),
-        ..Settings::default()
+        batch_size: Some(3),
+        ..ClientConfig::default()
     };
     let client = Client::new(settings).unwrap();
     let logins = stream::iter(LOGINS).map(Login::parse);

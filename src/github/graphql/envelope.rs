@@ -5,12 +5,12 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::super::account::{Account, AccountKind, Breakdown, CountSelection};
 use super::super::error::LookupError;
 use super::super::few::Few;
-use super::super::rest::{self, Account, Text};
+use super::super::rest::{self, Text};
 use crate::login::Login;
 use crate::object::Object;
-use crate::report::{Breakdown, Kind, Measures};
 
 /// No query costs more, whatever a server says: half a million nodes are all that it may ask for.
 const DEAREST: u64 = 500_000;
@@ -136,7 +136,7 @@ struct Count {
 }
 
 impl Owner<'_> {
-    pub(super) fn account(self, asked: &Login, measures: Measures) -> Result<Account, LookupError> {
+    pub(super) fn account(self, asked: &Login, measures: CountSelection) -> Result<Account, LookupError> {
         let missing = || LookupError::Malformed("JSON, but no account");
         let count =
             |count: Option<Object<Count>>| count.map(|Object(count)| count.total_count).ok_or_else(missing);
@@ -151,7 +151,7 @@ impl Owner<'_> {
         };
         Ok(Account {
             login,
-            kind: self.typename.as_ref().and_then(|Text(name)| Kind::parse(name)),
+            kind: self.typename.as_ref().and_then(|Text(name)| AccountKind::parse(name)),
             id: self.database_id,
             public_repos,
             breakdown,

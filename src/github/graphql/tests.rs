@@ -1,7 +1,7 @@
 use super::*;
 
-const PLAIN: Measures = Measures { breakdown: false, private: false };
-const ALL: Measures = Measures { breakdown: true, private: true };
+const PLAIN: CountSelection = CountSelection { breakdown: false, private: false };
+const ALL: CountSelection = CountSelection { breakdown: true, private: true };
 
 fn logins(number: usize) -> Vec<Login> {
     (0..number).map(|at| Login::parse(&format!("u{at}")).unwrap()).collect()
@@ -41,8 +41,8 @@ fn the_document_holds_variables_and_no_logins() {
 
 #[test]
 fn a_query_stays_within_a_point() {
-    let breakdown = Measures { breakdown: true, private: false };
-    let private = Measures { breakdown: false, private: true };
+    let breakdown = CountSelection { breakdown: true, private: false };
+    let private = CountSelection { breakdown: false, private: true };
     assert_eq!([PLAIN, private, breakdown, ALL].map(most_accounts), [100, 74, 49, 37]);
     for measures in [PLAIN, private, breakdown, ALL] {
         assert_eq!(points(most_accounts(measures), measures), 1);

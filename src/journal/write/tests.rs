@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::render::sample;
-use crate::report::{Holds, Measures};
+use crate::report::{CountSelection, Holds};
 
 fn lines(path: &Path) -> usize {
     fs::read_to_string(path).unwrap().lines().count()
@@ -13,7 +13,7 @@ fn a_row_that_came_early_takes_the_place_of_the_older_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.ndjson");
     let columns = Columns::of(&Holds {
-        measures: Measures { breakdown: true, private: false },
+        measures: CountSelection { breakdown: true, private: false },
         verified: true,
         ..Holds::default()
     });
@@ -24,7 +24,7 @@ fn a_row_that_came_early_takes_the_place_of_the_older_one() {
     assert_eq!(lines(&path), 5);
 
     // All answers are too old; one is answered anew, before its turn, and the list breaks off.
-    let measures = Measures { breakdown: true, private: false };
+    let measures = CountSelection { breakdown: true, private: false };
     let since = Some("2099-01-01T00:00:00Z".parse().unwrap());
     let (mut journal, _) =
         Journal::resume(&path, &Wants { measures, verify: true, since }, &columns).unwrap();
@@ -49,7 +49,7 @@ fn a_run_that_is_given_up_leaves_it_as_it_was() {
     journal.abandon();
     assert!(!path.exists());
     fs::write(&path, "").unwrap();
-    let wants = Wants { measures: Measures::default(), verify: false, since: None };
+    let wants = Wants { measures: CountSelection::default(), verify: false, since: None };
     let (mut journal, _) = Journal::resume(&path, &wants, &columns).unwrap();
     journal.rows(&failed).unwrap();
     journal.abandon();

@@ -1,6 +1,6 @@
 use super::*;
 use crate::render::{Format, Look, Order, SortKey, sample};
-use crate::report::{Holds, Measures, Status};
+use crate::report::{CountSelection, Holds, Status};
 
 const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
@@ -51,8 +51,10 @@ fn a_table_and_the_failures_folded() {
 
 #[test]
 fn it_is_rendered_into_what_was_meant() {
-    let columns =
-        Columns::of(&Holds { measures: Measures { breakdown: true, private: false }, ..Holds::default() });
+    let columns = Columns::of(&Holds {
+        measures: CountSelection { breakdown: true, private: false },
+        ..Holds::default()
+    });
     let meta = Meta { site: Some("github.com".into()), ..Meta::default() };
     let html = rendered(&report(meta, columns, &sample::rows()));
     assert_eq!(html.matches("<table>").count(), 2);

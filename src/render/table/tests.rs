@@ -2,7 +2,7 @@ use std::io::BufWriter;
 
 use super::Look;
 use crate::render::{Format, Order, Renderer, SortKey, sample};
-use crate::report::{Change, Columns, Holds, Measures, Row, Summary};
+use crate::report::{Change, Columns, CountSelection, Holds, Row, Summary};
 
 const ORDER: Order = Order { by: SortKey::Roster, top: None };
 
@@ -41,7 +41,7 @@ fn without_failures_there_is_no_column_for_reasons() {
 #[test]
 fn every_measure_has_its_column() {
     let columns = Columns::of(&Holds {
-        measures: Measures { breakdown: true, private: false },
+        measures: CountSelection { breakdown: true, private: false },
         verified: true,
         ..Holds::default()
     });
@@ -105,7 +105,7 @@ fn bars_are_as_long_as_counts_and_never_longer_than_their_place() {
 #[test]
 fn where_there_is_no_room_for_a_column_that_is_told() {
     let columns = Columns::of(&Holds {
-        measures: Measures { breakdown: true, private: true },
+        measures: CountSelection { breakdown: true, private: true },
         carried: vec!["team".into()],
         ..Holds::default()
     });

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use csv::ReaderBuilder;
 
 use super::{Finished, MAX_LINE};
-use crate::report::{Breakdown, Change, Column, Holds, Kind, Measures, Row, Status, Via};
+use crate::report::{AccountKind, ApiKind, Breakdown, Change, Column, CountSelection, Holds, Row, Status};
 use crate::text::{self, is_formula, kept, visible};
 
 /// CSV or TSV, of which the columns that are not ours are carried.
@@ -40,7 +40,7 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
         .filter(|at| header.get(*at).is_some_and(|name| !Column::NAMES.contains(&name.as_str())))
         .collect();
     let holds = Holds {
-        measures: Measures {
+        measures: CountSelection {
             breakdown: place("sources").is_some(),
             private: place("private_repos").is_some(),
         },
@@ -64,7 +64,7 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
         let parsed = |ok: bool, name| if ok { Ok(()) } else { Err(wrong(name)) };
         let row = Row {
             status,
-            kind: cell("kind").and_then(Kind::parse_word),
+            kind: cell("kind").and_then(AccountKind::parse_word),
             id: number("id")?,
             public_repos: number("public_repos")?,
             breakdown: match (sources, forks, archived) {
@@ -81,7 +81,7 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
             change: cell("change").and_then(Change::parse),
             verified: cell("verified").and_then(|flag| flag.parse().ok()),
             error: cell("error").map(|error| visible(&plain(error)).into_owned()),
-            via: cell("via").and_then(Via::parse),
+            via: cell("via").and_then(ApiKind::parse),
             at: cell("at").and_then(|at| at.parse().ok()),
             attempts: number("attempts")?.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(0),
             exchange: cell("exchange").map(|path| visible(&plain(path)).into()),

@@ -1,0 +1,360 @@
+//! The client: an octocrab on our own transport, and the requests that it can send.
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use octocrab::service::middleware::base_uri::BaseUriLayer;
+use octocrab::{AuthState, OctocrabBuilder};
+use serde::Deserialize;
+use tower::util::MapRequestLayer;
+
+use super::account::{ApiKind, CountSelection, Identity};
+use super::app::Credentials;
+use super::auth::Redactor;
+use super::batch_size::AdaptiveBatchSize;
+use super::config::ClientConfig;
+use super::connection::{Connection, Request};
+use super::error::LookupError;
+use super::exchange::Exchanges;
+use super::graphql;
+use super::refusal;
+use super::rest::{self, Limits};
+use super::retry::{AttemptLog, RetryDecision};
+use super::token_provider::{TokenProvider, app_name};
+use super::transport::{self, Network, Source, Transport};
+use crate::login::Login;
+use crate::rate_limit::{Outcome, Permit, RateLimiter, Resource, StopReason};
+use crate::text::visible;
+
+/// Path of the quota; requests to it are free.
+const RATE_LIMIT: &str = "/rate_limit";
+/// Path of the token's owner.
+const USER: &str = "/user";
+/// Longest wait for a response that the run does not depend on.
+const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client of GitHub's API. Cheap to clone; all clones share one rate limiter.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<ClientInner>,
+}
+
+struct ClientInner {
+    connection: Connection,
+    tokens: TokenProvider,
+    exchanges: Option<Arc<Exchanges>>,
+    batch_size: Mutex<AdaptiveBatchSize>,
+    /// Text of the last query, and its number of logins: most queries have the same.
+    query_text: Mutex<(usize, CountSelection, Arc<str>)>,
+    points: AtomicU64,
+}
+
+impl Client {
+    /// Creates a client.
+    ///
+    /// Call it inside a tokio runtime: octocrab starts a worker there, which ends with the client.
+    ///
+    /// # Errors
+    /// [`BuildError`] if the system's proxies or certificates cannot be used, if concurrency or batch size is 0, or if a token
+    /// would be sent to another machine over plain HTTP.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(config: ClientConfig) -> Result<Self, BuildError> {
+        if config.max_concurrency == 0 || config.batch_size == Some(0) {
+            return Err(BuildError("concurrency and batch size must be at least 1".into()));
+        }
+        let api = &config.api;
+        let credentials = config.credentials.clone().filter(|_| !config.is_replay());
+        if credentials.is_some() && !api.is_safe_for_tokens() {
+            return Err(BuildError(format!("refusing to send a token over plain HTTP to {api}")));
+        }
+        let network = Network {
+            origin: api.origin().to_owned(),
+            local: api.is_on_this_machine(),
+            proxy: config.proxy.clone(),
+            timeout: config.timeout,
+            authorities: config.ca_certificates.clone(),
+        };
+        let redactor = Redactor::default();
+        if let Some(Credentials::Token(token)) = &credentials {
+            redactor.add(token.clone());
+        }
+        let exchanges = match &config.source {
+            Source::Network => None,
+            Source::Record(folder) | Source::Replay(folder) => Some(Arc::new(Exchanges::new(folder))),
+        };
+        let transport = Transport::new(&config.source, network, &redactor, exchanges.as_ref());
+        let transport = transport.map_err(|error| BuildError::innermost(&*error, &config))?;
+        let origin = api.origin().parse();
+        let origin = origin.map_err(|error: http::uri::InvalidUri| BuildError::innermost(&error, &config))?;
+        let octocrab = OctocrabBuilder::new_empty()
+            .with_service(transport)
+            .with_layer(&BaseUriLayer::new(origin))
+            .with_layer(&MapRequestLayer::new(transport::stamp))
+            .with_auth(AuthState::None)
+            .build()
+            .unwrap_or_else(|never| match never {});
+        let inner = ClientInner {
+            tokens: TokenProvider::new(credentials),
+            exchanges,
+            batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
+            query_text: Mutex::new((0, config.counts, "".into())),
+            points: AtomicU64::new(0),
+            connection: Connection::new(octocrab, config, redactor),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Returns the API for a login. A bot is not a `RepositoryOwner` in the GraphQL API.
+    #[must_use]
+    pub fn api_for(&self, login: &Login) -> ApiKind {
+        if login.is_bot() { ApiKind::Rest } else { self.config().api_kind }
+    }
+
+    /// Whether GraphQL can be queried: with a token, or from a recording.
+    pub(crate) fn can_query_graphql(&self) -> bool {
+        self.config().credentials.is_some() || self.config().is_replay()
+    }
+
+    /// Returns the configuration.
+    #[must_use]
+    pub fn config(&self) -> &ClientConfig {
+        &self.inner.connection.config
+    }
+
+    /// Returns the number of requests sent so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.inner.connection.requests()
+    }
+
+    /// Returns the points of the GraphQL API used so far, as GitHub reported them.
+    #[must_use]
+    pub fn points(&self) -> u64 {
+        self.inner.points.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn limiter(&self) -> &RateLimiter {
+        &self.inner.connection.limiter
+    }
+
+    pub(super) fn add_points(&self, points: u64) {
+        self.inner.points.fetch_add(points, Ordering::Relaxed);
+    }
+
+    pub(crate) fn batch_size(&self) -> MutexGuard<'_, AdaptiveBatchSize> {
+        self.inner.batch_size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the text of the query for `size` logins.
+    pub(super) fn query_text(&self, size: usize, counts: CountSelection) -> Arc<str> {
+        let mut last = self.inner.query_text.lock().unwrap_or_else(PoisonError::into_inner);
+        if (last.0, last.1) != (size, counts) {
+            *last = (size, counts, graphql::document(size, counts).into());
+        }
+        Arc::clone(&last.2)
+    }
+
+    /// Sends one request with a permit, and reads its response. Updates the rate limiter from its headers and its outcome.
+    pub(super) async fn send<T>(
+        &self,
+        request: &Request<'_>,
+        permit: &mut Permit<'_>,
+        read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+    ) -> Result<T, LookupError> {
+        let (connection, limiter) = (&self.inner.connection, self.limiter());
+        let lease = self.inner.tokens.token(connection).await?;
+        let sent = permit.mark_sent();
+        let on_headers = |headers: &HeaderMap, is_success| limiter.on_headers(permit, headers, is_success);
+        let response = tokio::select! {
+            biased;
+            response = connection.send(request, lease.token.as_ref(), on_headers) => response,
+            stop = limiter.canceled() => return Err(LookupError::Stopped(stop)),
+        };
+        let mut length = 0;
+        let mut result = response.and_then(|(headers, body)| {
+            length = body.len();
+            read(&headers, &body).map_err(|error| match error {
+                // A rate limit of the GraphQL API comes with status 200; its wait is in the headers.
+                LookupError::RateLimited { status, .. } => refusal::limited(status, &headers),
+                error => error,
+            })
+        });
+        if self.inner.tokens.on_response(&lease, &result) {
+            result = Err(LookupError::TokenExpired);
+        }
+        let took = crate::text::duration(sent.elapsed());
+        let outcome = match &result {
+            Ok(_) => {
+                tracing::debug!(bytes = length, took, "{request}");
+                Outcome::Success
+            }
+            Err(error) => {
+                tracing::debug!(%error, took, "{request}");
+                error.limiter_outcome(lease.token.is_some(), !connection.config.ca_certificates.is_empty())
+            }
+        };
+        limiter.on_outcome(permit, outcome);
+        result
+    }
+
+    /// Attempts a request until there is a response, or the policy gives up. `label` names it in the log.
+    pub(super) async fn with_retries<T>(
+        &self,
+        log: &mut AttemptLog,
+        label: &dyn Display,
+        mut attempt: impl AsyncFnMut() -> Result<T, AttemptError>,
+    ) -> Result<T, LookupError> {
+        log.start_request();
+        loop {
+            let error = match attempt().await {
+                Ok(response) => {
+                    log.attempts += 1;
+                    return Ok(response);
+                }
+                Err(AttemptError::NotSent(stop)) => return Err(LookupError::Stopped(stop)),
+                Err(AttemptError::Failed(error)) => error,
+            };
+            let decision = log.on_failure(&error, 1, self.config().retries);
+            if decision == RetryDecision::GiveUp {
+                return Err(error);
+            }
+            tracing::info!(%error, ?decision, attempt = log.attempts, "{label}: trying again");
+            if decision == RetryDecision::BackOff {
+                self.back_off(log.retries()).await;
+            }
+        }
+    }
+
+    /// Waits before a retry. While all requests pause, a wait of its own would only come on top.
+    pub(super) async fn back_off(&self, retries: u32) {
+        if self.limiter().current_pause().is_none() {
+            self.limiter().sleep_backoff(retries).await;
+        }
+    }
+
+    /// Requests one route, with retries.
+    pub(super) async fn get<T>(
+        &self,
+        log: &mut AttemptLog,
+        route: &str,
+        read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+    ) -> Result<T, LookupError> {
+        self.with_retries(log, &route, async || self.get_once(route, &read).await).await
+    }
+
+    /// Requests one route, once.
+    pub(super) async fn get_once<T>(
+        &self,
+        route: &str,
+        read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+    ) -> Result<T, AttemptError> {
+        let api = &self.config().api;
+        let cost = u64::from(!api.is(route, RATE_LIMIT));
+        let permit = self.limiter().acquire(Resource::Core, cost).await;
+        let mut permit = permit.map_err(AttemptError::NotSent)?;
+        if self.config().api_kind == ApiKind::Rest && !api.is(route, USER) {
+            self.limiter().reserve_points(cost).map_err(AttemptError::NotSent)?;
+        }
+        self.send(&Request::Get(route), &mut permit, read).await.map_err(AttemptError::Failed)
+    }
+
+    /// Requests a route once, without waiting long: the run does not depend on the response.
+    pub(super) async fn get_best_effort<T>(
+        &self,
+        route: String,
+        read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+    ) -> Option<Result<T, LookupError>> {
+        tokio::select! {
+            response = self.get_once(&route, &read) => Some(response.map_err(AttemptError::into_error)),
+            _ = self.limiter().stopped() => None,
+            () = tokio::time::sleep(BEST_EFFORT_TIMEOUT) => None,
+        }
+    }
+
+    /// Requests the quota that is left. None if the server has no limits.
+    pub async fn rate_limits(&self) -> Result<Option<Limits>, LookupError> {
+        let route = self.config().api.rest(RATE_LIMIT);
+        match self.get(&mut AttemptLog::default(), &route, |_, body| rest::limits(body)).await {
+            // An Enterprise Server says "Rate limiting is not enabled."
+            Err(LookupError::NotFound) => Ok(None),
+            limits => limits.map(Some),
+        }
+    }
+
+    /// Requests the login of the token's owner, or the name of the app, if GitHub says.
+    pub async fn identity(&self) -> Identity {
+        #[derive(Deserialize)]
+        struct User {
+            login: String,
+        }
+        let config = self.config();
+        let route = config.api.rest(USER);
+        let recorded = match &config.source {
+            Source::Replay(folder) => {
+                folder.join(format!("{}.json", route.trim_start_matches('/'))).is_file()
+            }
+            Source::Network | Source::Record(_) => false,
+        };
+        match &config.credentials {
+            Some(Credentials::App(app)) => tokio::select! {
+                app = app_name(app, &self.inner.connection) => Identity { viewer: None, app },
+                _ = self.limiter().stopped() => Identity::default(),
+                () = tokio::time::sleep(BEST_EFFORT_TIMEOUT) => Identity::default(),
+            },
+            None if !recorded => Identity::default(),
+            _ => {
+                let read = |_: &HeaderMap, body: &[u8]| {
+                    serde_json::from_slice(body).map_err(|_| LookupError::Malformed("no user"))
+                };
+                let user: Option<User> = self.get_best_effort(route, read).await.and_then(Result::ok);
+                Identity { viewer: user.map(|user| visible(&user.login).into_owned()), app: None }
+            }
+        }
+    }
+
+    /// Returns the file of the recording that the last response about a login is in.
+    pub(crate) fn exchange_of(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
+        self.inner.exchanges.as_ref()?.file_of(api, login.as_str())
+    }
+}
+
+/// Reason for which an attempt has no response.
+pub(super) enum AttemptError {
+    /// The run ended before the request was sent.
+    NotSent(StopReason),
+    Failed(LookupError),
+}
+
+impl AttemptError {
+    fn into_error(self) -> LookupError {
+        match self {
+            Self::NotSent(stop) => LookupError::Stopped(stop),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
+/// A client could not be created.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the network: {0}")]
+pub struct BuildError(String);
+
+impl BuildError {
+    /// Takes the innermost cause: it says what is wrong.
+    fn innermost(error: &(dyn std::error::Error + 'static), config: &ClientConfig) -> Self {
+        let mut cause = error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        let given = if config.ca_certificates.is_empty() { "" } else { " (with --ca-file)" };
+        Self(format!("{}{given}", crate::text::reason(cause)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Configuration of a client, with the program's defaults.
+
+use std::time::Duration;
+
+use super::account::{ApiKind, CountSelection};
+use super::api::Api;
+use super::app::Credentials;
+use super::graphql;
+use super::proxy::ProxyChoice;
+use super::transport::Source;
+use crate::rate_limit::settings::{LimiterSettings, Tuning};
+
+/// Configuration of a [`Client`](super::Client).
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Address of the API.
+    pub api: Api,
+    /// Token or GitHub App. None: requests without a token.
+    pub credentials: Option<Credentials>,
+    /// Certificate authorities to trust beside the system's.
+    pub ca_certificates: Vec<reqwest::Certificate>,
+    /// Proxy for all connections. An API on this machine over plain HTTP is always connected to directly.
+    pub proxy: ProxyChoice,
+    /// Network, recording or replay.
+    pub source: Source,
+    /// Upper bound on concurrent requests. Range: 1 to 100.
+    pub max_concurrency: usize,
+    /// Time for one attempt, from sending to the last byte of the response.
+    pub timeout: Duration,
+    /// Retries after a transient error.
+    pub retries: u32,
+    /// The API to query. GraphQL needs a token; bots are always looked up over REST.
+    pub api_kind: ApiKind,
+    /// Counts to request beside the public repositories.
+    pub counts: CountSelection,
+    /// Upper bound on logins per query. None: as many as cost one point, and fewer for a short input, so that it fills the jobs.
+    pub batch_size: Option<usize>,
+    /// Longest wait for a limit; a longer one ends the run.
+    pub max_wait: Duration,
+    /// Time after which no request is sent, from the creation of the client.
+    pub deadline: Option<Duration>,
+    /// Points that may be used, or requests if the API is REST.
+    pub max_points: Option<u64>,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            api: Api::default(),
+            credentials: None,
+            ca_certificates: Vec::new(),
+            proxy: ProxyChoice::System,
+            source: Source::Network,
+            max_concurrency: 10,
+            timeout: Duration::from_secs(15),
+            retries: 4,
+            api_kind: ApiKind::Rest,
+            counts: CountSelection::default(),
+            batch_size: None,
+            max_wait: Duration::from_mins(5),
+            deadline: None,
+            max_points: None,
+        }
+    }
+}
+
+impl ClientConfig {
+    /// Returns the number of queries into which a short input is divided: one for each job, as far as the budget of points and
+    /// the initial concurrency go. None if the batch size was given.
+    pub(crate) fn target_batch_count(&self) -> Option<usize> {
+        let affordable =
+            self.max_points.and_then(|points| usize::try_from(points).ok()).unwrap_or(usize::MAX);
+        let initial_concurrency = Tuning::default().initial_concurrency;
+        let count = self.max_concurrency.min(initial_concurrency).min(affordable).max(1);
+        self.batch_size.is_none().then_some(count)
+    }
+
+    /// Returns the upper bound on logins per query.
+    pub(crate) fn max_batch_size(&self) -> usize {
+        self.batch_size.unwrap_or_else(|| graphql::most_accounts(self.counts))
+    }
+
+    pub(super) fn is_replay(&self) -> bool {
+        matches!(self.source, Source::Replay(_))
+    }
+
+    pub(super) fn limiter_settings(&self) -> LimiterSettings {
+        LimiterSettings {
+            enabled: !self.is_replay(),
+            max_concurrency: self.max_concurrency,
+            per_minute: self.api.is_githubs(),
+            max_wait: self.max_wait,
+            deadline: self.deadline,
+            max_points: self.max_points,
+            retries: self.retries,
+            tuning: Tuning::default(),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One request: from its route to the body of its response, redacted, or an error.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use octocrab::Octocrab;
+
+use super::auth::{Redactor, Token};
+use super::config::ClientConfig;
+use super::error::LookupError;
+use super::graphql::Query;
+use super::refusal;
+use super::transport::MAX_BODY;
+use crate::login::Login;
+use crate::rate_limit::{RateLimiter, StopReason};
+
+/// A request that the client can send.
+pub(super) enum Request<'a> {
+    Get(&'a str),
+    /// Creates a token of an app's installation.
+    CreateToken(&'a str),
+    Query(Query<'a, &'a Login>),
+}
+
+/// What every request passes: the rate limiter's state, and octocrab on our transport.
+pub(super) struct Connection {
+    pub(super) octocrab: Octocrab,
+    pub(super) config: ClientConfig,
+    pub(super) limiter: RateLimiter,
+    pub(super) redactor: Redactor,
+    requests: AtomicU64,
+}
+
+impl Connection {
+    pub(super) fn new(octocrab: Octocrab, config: ClientConfig, redactor: Redactor) -> Self {
+        let limiter = RateLimiter::new(config.limiter_settings());
+        Self { octocrab, config, limiter, redactor, requests: AtomicU64::new(0) }
+    }
+
+    /// Returns the number of requests sent so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Sends a request and collects its response, within the time for one attempt. `on_headers` gets the headers of any
+    /// response, and whether it is a success.
+    pub(super) async fn send(
+        &self,
+        request: &Request<'_>,
+        token: Option<&Token>,
+        on_headers: impl FnOnce(&HeaderMap, bool),
+    ) -> Result<(HeaderMap, Bytes), LookupError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let timeout = self.config.timeout;
+        let response = tokio::time::timeout(timeout, self.send_and_collect(request, token, on_headers)).await;
+        response.unwrap_or(Err(LookupError::TimedOut(timeout)))
+    }
+
+    async fn send_and_collect(
+        &self,
+        request: &Request<'_>,
+        token: Option<&Token>,
+        on_headers: impl FnOnce(&HeaderMap, bool),
+    ) -> Result<(HeaderMap, Bytes), LookupError> {
+        let api = &self.config.api;
+        let (method, route) = match request {
+            Request::Get(route) => (Method::GET, (*route).to_owned()),
+            Request::CreateToken(route) => (Method::POST, (*route).to_owned()),
+            Request::Query(_) => (Method::POST, api.graphql()),
+        };
+        let mut builder = http::Request::builder().method(method).uri(route);
+        if let Some(value) = token.map(Token::header) {
+            builder = builder.header(AUTHORIZATION, value);
+        }
+        let body = match request {
+            Request::Query(query) => Some(query),
+            Request::Get(_) | Request::CreateToken(_) => None,
+        };
+        let response = match self.octocrab.build_request(builder, body) {
+            Ok(request) => self.octocrab.execute(request).await,
+            Err(error) => Err(error),
+        };
+        let (mut head, body) = response.map_err(|error| LookupError::transport(&error, false))?.into_parts();
+        // Servers have been seen to echo the request.
+        self.redactor.redact_headers(&mut head.headers);
+        on_headers(&head.headers, head.status.is_success());
+        let body = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
+        match body {
+            Ok(body) => {
+                // Redaction would remove the new token.
+                if matches!(request, Request::CreateToken(_)) && head.status.is_success() {
+                    return Ok((head.headers, body));
+                }
+                let body = self.redactor.redact_body(body);
+                match refusal::check(head.status, &head.headers, &body) {
+                    Ok(()) => Ok((head.headers, body)),
+                    // A 404 to a query is about the route, not about an account.
+                    Err(LookupError::NotFound) if matches!(request, Request::Query(_)) => {
+                        let missing = "there is no GraphQL API at this address; try --api rest";
+                        Err(LookupError::Stopped(StopReason::OutOfReach(missing.into())))
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            Err(error) => {
+                // A 404 counts only with GitHub's body. Any other status is enough, even if its page was cut off.
+                if head.status != StatusCode::NOT_FOUND {
+                    refusal::check(head.status, &head.headers, &[])?;
+                }
+                Err(LookupError::transport(&*error, true))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Get(route) => write!(f, "GET {route}"),
+            Self::CreateToken(route) => write!(f, "POST {route}"),
+            Self::Query(query) => {
+                write!(f, "query for {}", crate::text::counted(query.len(), "login", "logins"))
+            }
+        }
+    }
+}

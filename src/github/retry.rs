@@ -1,0 +1,186 @@
+//! The retry policy: what to do after a failed attempt.
+//!
+//! | error | query for several logins | query for one login, or another request |
+//! |---|---|---|
+//! | rate limit, no connection | retry: all requests pause meanwhile | the same |
+//! | connection closed, 408, a new app token refused | back off | back off |
+//! | timeout, cut off, not an answer, 5xx | split | back off |
+//! | response too long, 413 | split | give up |
+//! | everything else | give up | give up |
+//!
+//! A split uses no retry: one login of the query, or their number, is to blame. Every other retry counts, and `--retries` bounds
+//! them. Rejections because of a rate limit have a bound of their own: they are not the fault of a login.
+
+use super::error::LookupError;
+
+/// Rejections because of a rate limit that a lookup survives, for each retry of `--retries`.
+const RATE_LIMIT_RETRIES_PER_RETRY: u32 = 4;
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RetryDecision {
+    /// Send it again as soon as the rate limiter admits it.
+    Retry,
+    /// Wait with exponential backoff, then send it again.
+    BackOff,
+    /// Query for fewer logins at once.
+    Split,
+    GiveUp,
+}
+
+/// The attempts of one lookup, or of another request, so far.
+#[derive(Debug)]
+pub(super) struct AttemptLog {
+    pub(super) attempts: u32,
+    /// Failures since the last success.
+    pub(super) consecutive_failures: u32,
+    pub(super) same_error_each_time: bool,
+    last_error: Option<LookupError>,
+    retries: u32,
+    rate_limit_retries: u32,
+}
+
+impl Default for AttemptLog {
+    fn default() -> Self {
+        Self {
+            attempts: 0,
+            consecutive_failures: 0,
+            same_error_each_time: true,
+            last_error: None,
+            retries: 0,
+            rate_limit_retries: 0,
+        }
+    }
+}
+
+impl AttemptLog {
+    /// Forgets failures: a lookup of several requests counts those of each by themselves.
+    pub(super) fn start_request(&mut self) {
+        *self = Self { attempts: self.attempts, ..Self::default() };
+    }
+
+    /// Records a failed attempt, and decides what to do. `logins`: how many the request was for.
+    pub(super) fn on_failure(
+        &mut self,
+        error: &LookupError,
+        logins: usize,
+        max_retries: u32,
+    ) -> RetryDecision {
+        self.attempts += 1;
+        self.consecutive_failures += 1;
+        self.same_error_each_time &= self.last_error.as_ref().is_none_or(|last| last == error);
+        self.last_error = Some(error.clone());
+        if logins > 1 && error.suggests_smaller_batch() {
+            return RetryDecision::Split;
+        }
+        if !error.is_transient() {
+            return RetryDecision::GiveUp;
+        }
+        let (count, max) = if matches!(error, LookupError::RateLimited { .. }) {
+            (&mut self.rate_limit_retries, max_retries.max(1).saturating_mul(RATE_LIMIT_RETRIES_PER_RETRY))
+        } else {
+            (&mut self.retries, max_retries)
+        };
+        if *count == max {
+            return RetryDecision::GiveUp;
+        }
+        *count += 1;
+        match error {
+            LookupError::RateLimited { .. } | LookupError::NoConnection(_) => RetryDecision::Retry,
+            _ => RetryDecision::BackOff,
+        }
+    }
+
+    /// Retries that followed a failure other than a rate limit.
+    pub(super) fn retries(&self) -> u32 {
+        self.retries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::time::Duration;
+
+    use super::super::connect::ConnectError;
+    use super::*;
+    use crate::rate_limit::StopReason;
+
+    /// One error of each kind.
+    fn errors() -> Vec<LookupError> {
+        let status = |status| LookupError::Status { status, message: String::new(), wait: None };
+        vec![
+            LookupError::RateLimited { status: 403, wait: None, primary: false },
+            ConnectError::Io("refused".into()).into(),
+            LookupError::Broken("reset".into()),
+            status(408),
+            LookupError::TokenExpired,
+            LookupError::TimedOut(Duration::from_secs(15)),
+            LookupError::Truncated("end of file".into()),
+            LookupError::Malformed("not JSON"),
+            LookupError::Unanswered("timeout".into()),
+            status(502),
+            LookupError::TooLong(1),
+            status(413),
+            status(422),
+            LookupError::NotFound,
+            LookupError::Forbidden { message: "no".into(), sso: None },
+            LookupError::Unauthorized("no".into()),
+            LookupError::Redirected("too often"),
+            LookupError::Stopped(StopReason::Interrupted),
+        ]
+    }
+
+    #[test]
+    fn each_error_has_one_decision() {
+        let mut table = String::new();
+        for error in errors() {
+            let decide = |logins| AttemptLog::default().on_failure(&error, logins, 4);
+            let text = error.to_string();
+            writeln!(table, "{text:<44} {:<8} {:?}", format!("{:?}", decide(100)), decide(1)).unwrap();
+        }
+        insta::assert_snapshot!(table, @"
+        GitHub answered 403 (rate limit)             Retry    Retry
+        could not connect: refused                   Retry    Retry
+        the connection broke: reset                  BackOff  BackOff
+        GitHub answered 408                          BackOff  BackOff
+        the app's token was refused                  BackOff  BackOff
+        timed out after 15s                          Split    BackOff
+        the answer was truncated: end of file        Split    BackOff
+        the answer was not JSON                      Split    BackOff
+        GitHub gave no answer: timeout               Split    BackOff
+        GitHub answered 502                          Split    BackOff
+        the answer was too long: more than 1 bytes   Split    GiveUp
+        GitHub answered 413                          Split    GiveUp
+        GitHub answered 422                          GiveUp   GiveUp
+        no user or organisation has this login       GiveUp   GiveUp
+        GitHub refuses access: no                    GiveUp   GiveUp
+        GitHub refused the token: no                 GiveUp   GiveUp
+        GitHub redirected the request too often      GiveUp   GiveUp
+        interrupted                                  GiveUp   GiveUp
+        ");
+    }
+
+    #[test]
+    fn retries_are_bounded_and_a_split_uses_none() {
+        let broken = LookupError::Broken("reset".into());
+        let rejected = LookupError::RateLimited { status: 429, wait: None, primary: false };
+        let timed_out = LookupError::TimedOut(Duration::from_secs(15));
+        let attempts = |error: &LookupError, max_retries| {
+            let mut log = AttemptLog::default();
+            while log.on_failure(error, 1, max_retries) != RetryDecision::GiveUp {}
+            log.attempts
+        };
+        assert_eq!([0, 1, 4].map(|retries| attempts(&broken, retries)), [1, 2, 5]);
+        assert_eq!([0, 1, 4].map(|retries| attempts(&rejected, retries)), [5, 5, 17]);
+        let mut log = AttemptLog::default();
+        for _ in 0..10 {
+            assert_eq!(log.on_failure(&timed_out, 2, 1), RetryDecision::Split);
+        }
+        assert_eq!(log.on_failure(&timed_out, 1, 1), RetryDecision::BackOff);
+        assert_eq!(log.on_failure(&timed_out, 1, 1), RetryDecision::GiveUp);
+        assert_eq!((log.attempts, log.consecutive_failures, log.same_error_each_time), (12, 12, true));
+        log.start_request();
+        assert_eq!((log.attempts, log.consecutive_failures, log.retries()), (12, 0, 0));
+    }
+}

@@ -1,0 +1,281 @@
+//! The token that requests carry: the one that was given, or that of a GitHub App's installation.
+//!
+//! Installation tokens last an hour. The next request renews one before it expires, and the others wait for that. A token that a
+//! server rejects earlier, because of its clock, is renewed too, and its requests are sent again.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::app::{APP, App, Credentials};
+use super::auth::Token;
+use super::connection::{Connection, Request};
+use super::error::LookupError;
+use super::few::Few;
+use crate::rate_limit::settings::Tuning;
+use crate::rate_limit::{Deadline, StopReason, WaitReason};
+use crate::text::visible;
+
+/// Time before its expiry at which a token is renewed; at most a third of its life.
+const REFRESH_MARGIN: Duration = Duration::from_mins(5);
+/// Time for which a new token may be rejected: not all of GitHub's servers know it at once.
+const PROPAGATION_GRACE: Duration = Duration::from_secs(5);
+/// Difference of the clocks below which a rejected signature has another reason: signatures are valid for minutes.
+const CLOCK_SKEW_TOLERANCE: Duration = Duration::from_secs(30);
+
+/// Provides the token of each request.
+#[derive(Debug)]
+pub(super) struct TokenProvider {
+    credentials: Option<Credentials>,
+    /// The installation token in use.
+    cached: Mutex<Option<CachedToken>>,
+    /// The app's only installation, if none was named.
+    installation: OnceLock<u64>,
+    /// Held by the request that renews the token.
+    refresh_lock: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct CachedToken {
+    token: Token,
+    issued_at: Instant,
+    refresh_at: Deadline,
+    generation: u64,
+    /// Whether a request with it succeeded.
+    accepted: bool,
+}
+
+/// The token of one request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TokenLease {
+    pub(super) token: Option<Token>,
+    /// Generation of an installation token.
+    generation: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Installation {
+    id: u64,
+    account: Option<InstallationAccount>,
+}
+
+#[derive(Deserialize)]
+struct InstallationAccount {
+    login: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AccessTokenResponse {
+    token: String,
+    expires_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct AppResponse {
+    name: String,
+}
+
+impl TokenProvider {
+    pub(super) fn new(credentials: Option<Credentials>) -> Self {
+        Self {
+            credentials,
+            cached: Mutex::default(),
+            installation: OnceLock::new(),
+            refresh_lock: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Returns the token of the next request, after renewing it if necessary.
+    pub(super) async fn token(&self, connection: &Connection) -> Result<TokenLease, LookupError> {
+        let app = match &self.credentials {
+            None => return Ok(TokenLease::default()),
+            Some(Credentials::Token(token)) => {
+                return Ok(TokenLease { token: Some(token.clone()), generation: None });
+            }
+            Some(Credentials::App(app)) => app,
+        };
+        if let Some(lease) = self.valid_token() {
+            return Ok(lease);
+        }
+        // The request has not been sent yet: the end of the run ends the wait.
+        tokio::select! {
+            biased;
+            stop = connection.limiter.stopped() => Err(LookupError::Stopped(stop)),
+            lease = self.renew(app, connection) => lease,
+        }
+    }
+
+    async fn renew(&self, app: &App, connection: &Connection) -> Result<TokenLease, LookupError> {
+        let _refreshing = self.refresh_lock.lock().await;
+        // Another request may have renewed it meanwhile.
+        if let Some(lease) = self.valid_token() {
+            return Ok(lease);
+        }
+        let (token, life) = self.refresh_installation_token(app, connection).await?;
+        let mut cached = self.cached();
+        let generation = cached.as_ref().map_or(0, |cached| cached.generation + 1);
+        let refresh_at = Deadline::after(life.saturating_sub(REFRESH_MARGIN.min(life / 3)));
+        let issued_at = Instant::now();
+        *cached =
+            Some(CachedToken { token: token.clone(), issued_at, refresh_at, generation, accepted: false });
+        Ok(TokenLease { token: Some(token), generation: Some(generation) })
+    }
+
+    /// Records whether a token was accepted. Returns true if it was rejected and the next request will have a new one.
+    pub(super) fn on_response<T>(&self, lease: &TokenLease, result: &Result<T, LookupError>) -> bool {
+        let Some(generation) = lease.generation else { return false };
+        let is_rejected = matches!(result, Err(LookupError::Unauthorized(_)));
+        let mut cached = self.cached();
+        let Some(cached) = cached.as_mut().filter(|cached| cached.generation == generation) else {
+            // It has been renewed already.
+            return is_rejected;
+        };
+        cached.accepted |= result.is_ok();
+        if is_rejected && cached.accepted {
+            tracing::info!("the app's token was rejected; renewing it");
+            cached.refresh_at = Deadline::after(Duration::ZERO);
+            return true;
+        }
+        is_rejected && cached.issued_at.elapsed() < PROPAGATION_GRACE
+    }
+
+    fn valid_token(&self) -> Option<TokenLease> {
+        let cached = self.cached();
+        let cached = cached.as_ref().filter(|cached| !cached.refresh_at.is_past())?;
+        Some(TokenLease { token: Some(cached.token.clone()), generation: Some(cached.generation) })
+    }
+
+    fn cached(&self) -> MutexGuard<'_, Option<CachedToken>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Creates an installation token, with retries. Returns it with its life. A failure ends the run.
+    async fn refresh_installation_token(
+        &self,
+        app: &App,
+        connection: &Connection,
+    ) -> Result<(Token, Duration), LookupError> {
+        let limiter = &connection.limiter;
+        let mut attempts = 0;
+        let mut clock = limiter.server_time();
+        loop {
+            let error = match self.create_installation_token(app, connection).await {
+                Ok(token) => return Ok(token),
+                Err(error) => error,
+            };
+            attempts += 1;
+            // A signature with a wrong time is rejected, and the response has the right time.
+            let skew = limiter.server_time().duration_since(clock).unsigned_abs();
+            if matches!(error, LookupError::Unauthorized(_)) && skew > CLOCK_SKEW_TOLERANCE && attempts == 1 {
+                tracing::info!(skew = crate::text::duration(skew), "signing by the server's clock");
+                clock = limiter.server_time();
+                continue;
+            }
+            let can_retry = attempts <= connection.config.retries;
+            let stop = match error {
+                LookupError::Stopped(stop) => stop,
+                LookupError::RateLimited { wait, .. } => {
+                    let wait = wait.unwrap_or(Tuning::default().default_retry_after);
+                    if can_retry && wait <= connection.config.max_wait {
+                        limiter.pause_all(wait, WaitReason::PrimaryLimit);
+                        tokio::time::sleep(wait).await;
+                        continue;
+                    }
+                    let until = Deadline::after(wait).timestamp();
+                    StopReason::RateLimitTooLong { until, reason: WaitReason::PrimaryLimit }
+                }
+                LookupError::NoConnection(error) if error.is_permanent() || !can_retry => {
+                    StopReason::not_connected(&error, !connection.config.ca_certificates.is_empty())
+                }
+                error if error.is_transient() && can_retry => {
+                    tracing::info!(%error, attempts, "no token for the app; trying again");
+                    limiter.sleep_backoff(attempts).await;
+                    continue;
+                }
+                error if error.is_transient() => {
+                    StopReason::OutOfReach(format!("no token for the app: {error}"))
+                }
+                LookupError::NotFound => StopReason::TokenRefused(match app.installation {
+                    Some(installation) => format!("the app has no installation {installation}"),
+                    None => "no such app".into(),
+                }),
+                LookupError::Unauthorized(message) => StopReason::TokenRefused(message),
+                error => StopReason::TokenRefused(error.to_string()),
+            };
+            limiter.stop(stop.clone());
+            return Err(LookupError::Stopped(stop));
+        }
+    }
+
+    async fn create_installation_token(
+        &self,
+        app: &App,
+        connection: &Connection,
+    ) -> Result<(Token, Duration), LookupError> {
+        let known = app.installation.or(self.installation.get().copied());
+        let installation = if let Some(known) = known {
+            known
+        } else {
+            let sole = sole_installation(app, connection).await?;
+            *self.installation.get_or_init(|| sole)
+        };
+        let route = connection.config.api.rest(&format!("/app/installations/{installation}/access_tokens"));
+        let response: AccessTokenResponse =
+            send_as_app(app, connection, Request::CreateToken(&route)).await?;
+        let token = Token::new(&response.token, APP).map_err(|_| LookupError::Malformed("no token"))?;
+        connection.redactor.add(token.clone());
+        // By the server's clock: ours may be wrong by more than the token lasts.
+        let life = connection.limiter.duration_until(response.expires_at.as_second()).unwrap_or_default();
+        tracing::info!(life = crate::text::duration(life), "new token for the app");
+        Ok((token, life))
+    }
+}
+
+/// Returns the installation of an app that has only one.
+async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, LookupError> {
+    let route = connection.config.api.rest("/app/installations?per_page=100");
+    let Few(installations): Few<Installation> = send_as_app(app, connection, Request::Get(&route)).await?;
+    let ambiguous = |reason: String| Err(LookupError::Stopped(StopReason::AmbiguousInstallation(reason)));
+    match installations.as_slice() {
+        [] => ambiguous("the app is not installed anywhere".into()),
+        [sole] => Ok(sole.id),
+        many => {
+            let names = many.iter().take(10).map(|installation| {
+                let account = installation.account.as_ref().and_then(|account| account.login.as_deref());
+                format!("{} ({})", installation.id, visible(account.unwrap_or("somewhere")))
+            });
+            let names: Vec<_> = names.collect();
+            let more = if many.len() > names.len() { " …" } else { "" };
+            ambiguous(format!(
+                "the app has several installations: choose one of {}{more} with --installation",
+                names.join(", ")
+            ))
+        }
+    }
+}
+
+/// Returns the name of the app, if GitHub says.
+pub(super) async fn app_name(app: &App, connection: &Connection) -> Option<String> {
+    let route = connection.config.api.rest("/app");
+    let response: AppResponse = send_as_app(app, connection, Request::Get(&route)).await.ok()?;
+    Some(visible(&response.name).into_owned())
+}
+
+/// Sends a request as the app itself, not as one of its installations.
+async fn send_as_app<T: for<'a> Deserialize<'a>>(
+    app: &App,
+    connection: &Connection,
+    request: Request<'_>,
+) -> Result<T, LookupError> {
+    let limiter = &connection.limiter;
+    let jwt = app.signed(limiter.server_time()).ok_or(LookupError::Malformed("no signature"))?;
+    connection.redactor.add(jwt.clone());
+    let sent = Instant::now();
+    let on_headers = |headers: &HeaderMap, _| limiter.on_date(headers, sent);
+    let (_, body) = connection.send(&request, Some(&jwt), on_headers).await?;
+    serde_json::from_slice(&body).map_err(|_| LookupError::Malformed("not what an app is told"))
+}

@@ -1,0 +1,62 @@
+//! Failures without a success in between: they end a run against a host that is down.
+
+use tokio::time::Instant;
+
+/// Consecutive failures of one kind. Requests that were in flight together and failed together count once.
+#[derive(Debug, Default)]
+pub(super) struct FailureStreak {
+    length: u32,
+    last: Option<Instant>,
+}
+
+impl FailureStreak {
+    /// Adds the failure of a request that was sent at `sent`, and returns the length of the streak.
+    pub(super) fn record(&mut self, sent: Instant) -> u32 {
+        if self.last.is_none_or(|last| sent > last) {
+            self.length += 1;
+            self.last = Some(Instant::now());
+        }
+        self.length
+    }
+
+    /// Whether a request that was sent at `sent` was sent after the last failure.
+    fn is_followed_by(&self, sent: Instant) -> bool {
+        self.last.is_some_and(|last| sent > last)
+    }
+}
+
+/// The streaks since the last success.
+#[derive(Debug, Default)]
+pub(super) struct HostHealth {
+    pub(super) throttled: FailureStreak,
+    pub(super) connect_failures: FailureStreak,
+    pub(super) no_response: FailureStreak,
+    pub(super) bad_responses: FailureStreak,
+    /// Whether the host has ever responded, to anything.
+    pub(super) has_responded: bool,
+}
+
+impl HostHealth {
+    /// Ends all streaks. A success of a request that was in flight when another was rejected says nothing against that rejection.
+    pub(super) fn on_success(&mut self, sent: Instant) {
+        let throttled = std::mem::take(&mut self.throttled);
+        *self = Self { has_responded: true, ..Self::default() };
+        if !throttled.is_followed_by(sent) {
+            self.throttled = throttled;
+        }
+    }
+
+    /// Ends the streaks of missing responses.
+    pub(super) fn on_response(&mut self) {
+        self.has_responded = true;
+        self.connect_failures = FailureStreak::default();
+        self.no_response = FailureStreak::default();
+    }
+
+    /// Ends the streak of rejections, if the request was sent after the last one.
+    pub(super) fn on_not_throttled(&mut self, sent: Instant) {
+        if self.throttled.is_followed_by(sent) {
+            self.throttled = FailureStreak::default();
+        }
+    }
+}

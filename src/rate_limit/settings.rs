@@ -1,0 +1,117 @@
+//! Settings of the rate limiter.
+
+use std::time::Duration;
+
+/// Limits of one run, and the constants behind them.
+#[derive(Clone, Debug)]
+pub(crate) struct LimiterSettings {
+    /// Whether requests wait at all. Off for recorded responses: waiting would not change them.
+    pub enabled: bool,
+    /// Upper bound on concurrent requests, from `--jobs`. Range: 1 to 100.
+    pub max_concurrency: usize,
+    /// Whether the documented limits per minute apply: on github.com and ghe.com.
+    pub per_minute: bool,
+    /// Longest single wait, from `--max-wait`. A longer one ends the run.
+    pub max_wait: Duration,
+    /// Time after which no request is sent, from `--deadline`.
+    pub deadline: Option<Duration>,
+    /// Points (REST: requests) that the run may use, from `--max-points`.
+    pub max_points: Option<u64>,
+    /// Retries of one request, from `--retries`. A host that never responded is given up after one streak more than this.
+    pub retries: u32,
+    /// Constants.
+    pub tuning: Tuning,
+}
+
+/// Constants of the rate limiter. `cargo bench -- limits` and the model in `rate_limit/tests` measure their effect.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tuning {
+    /// REST points per rolling minute that GitHub documents; a GET costs 1.
+    pub rest_requests_per_minute: usize,
+    /// GraphQL points per rolling minute that GitHub documents; a query costs 1.
+    pub graphql_queries_per_minute: usize,
+
+    /// Concurrency before the first response, in requests. More fills a fast server sooner; a server with a lower limit
+    /// rejects the excess of the first round. At 50 a server that takes 20 rejects 31 of 3,000 requests.
+    pub initial_concurrency: usize,
+    /// After a decrease the limit does not grow for this multiple of the pause that the decrease caused. At 5, probing takes
+    /// longer than the work (18 s instead of 3 s against a server that takes 20); at 20 under 5 % of the time is paused.
+    pub cooldown_factor: u32,
+    /// After a decrease the limit does not grow for this many rounds of responses either, where pauses are short.
+    pub cooldown_rounds: usize,
+    /// A concurrency without rejections counts as known to be good for this long.
+    pub known_good_ttl: Duration,
+    /// Rejections below three quarters of the known good concurrency that leave the limit unchanged: their reason is another.
+    /// Without this, rejections of 0.2 % of the requests at random halve the limit again and again.
+    pub max_ignored_rejections: u32,
+
+    /// Wait after a rejection without `retry-after`; doubles with each further one. GitHub asks for at least a minute.
+    pub default_retry_after: Duration,
+    /// Wait for a quota window that should have started: resets are in whole seconds. Triples with each further rejection.
+    pub reset_grace: Duration,
+    /// Rejections after a reset that wait for `reset_grace`; further ones wait for `default_retry_after`.
+    pub max_short_waits: u32,
+
+    /// Streaks of rejections without a success after which the run ends.
+    pub max_throttled: u32,
+    /// Streaks of failed connections after which the host counts as unreachable.
+    pub max_connect_failures: u32,
+    /// Streaks of timeouts and closed connections after which the host counts as unreachable. More than for connections:
+    /// a single request may well be unlucky five times.
+    pub max_no_response: u32,
+    /// Streaks of unusable responses (5xx, not JSON) after which the server counts as down.
+    pub max_bad_responses: u32,
+
+    /// Backoff before the second attempt; doubles with each further one. Full jitter.
+    pub initial_backoff: Duration,
+    /// Upper bound of the backoff.
+    pub max_backoff: Duration,
+    /// Interval at which admission is checked although no request has completed: a quota window may have started.
+    pub recheck_interval: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            rest_requests_per_minute: 900,
+            graphql_queries_per_minute: 2000,
+            initial_concurrency: 50,
+            cooldown_factor: 20,
+            cooldown_rounds: 16,
+            known_good_ttl: Duration::from_mins(1),
+            max_ignored_rejections: 40,
+            default_retry_after: Duration::from_mins(1),
+            reset_grace: Duration::from_millis(100),
+            max_short_waits: 4,
+            max_throttled: 5,
+            max_connect_failures: 5,
+            max_no_response: 12,
+            max_bad_responses: 100,
+            initial_backoff: Duration::from_millis(500),
+            max_backoff: Duration::from_secs(30),
+            recheck_interval: Duration::from_millis(250),
+        }
+    }
+}
+
+impl Tuning {
+    /// Returns a random wait up to a bound that doubles with each failure (full jitter), so that requests that failed
+    /// together do not come back together.
+    pub(crate) fn backoff(&self, failures: u32) -> Duration {
+        let factor = 2u32.saturating_pow(failures.saturating_sub(1));
+        self.initial_backoff.saturating_mul(factor).min(self.max_backoff).mul_f64(fastrand::f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_up_to_its_bound() {
+        for (failures, bound) in [(1, 500), (2, 1000), (4, 4000), (7, 30_000), (u32::MAX, 30_000)] {
+            let longest = (0..200).map(|_| Tuning::default().backoff(failures).as_millis()).max().unwrap();
+            assert!(longest <= bound && longest > bound / 2, "{failures}: {longest}");
+        }
+    }
+}
