@@ -23,9 +23,10 @@ use self::token::AppFlags;
 use crate::cli::{Cli, Way};
 use crate::drift::Rules;
 use crate::github::ClientConfig;
+use crate::github::exchange;
 use crate::github::members::Group;
 use crate::github::proxy::ProxyChoice;
-use crate::github::{exchange, transport};
+use crate::github::transport::TransportMode;
 use crate::journal::Wants;
 use crate::lookup::Options;
 use crate::output::Report;
@@ -111,13 +112,13 @@ impl Config {
     pub fn new(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let databases = Databases::of(&cli)?;
         let elsewhere = databases.name_logins();
-        let source = network::source(cli.record, cli.replay)?;
+        let transport = network::transport(cli.record, cli.replay)?;
         let named = ServerFlags { api_url: cli.api_url.as_deref(), host: cli.host.as_deref() };
-        let server = Server::choose(named, &source, env)?;
-        let replayed = matches!(source, transport::Source::Replay(_));
+        let server = Server::choose(named, &transport, env)?;
+        let replayed = matches!(transport, TransportMode::Replay(_));
         let app = AppFlags { id: cli.app_id, key: cli.app_key, installation: cli.installation };
-        let credentials = match source {
-            transport::Source::Replay(_) => None,
+        let credentials = match transport {
+            TransportMode::Replay(_) => None,
             // Nothing is asked.
             _ if !cli.from.is_empty() => None,
             _ => token::credentials(&server, app, env)?,
@@ -162,25 +163,25 @@ impl Config {
             carried: carry.clone(),
             change: cli.baseline.is_some(),
             verified: cli.verify > 0,
-            exchange: is_evidence(&source),
+            exchange: is_evidence(&transport),
         };
         Ok(Self {
             sources,
             groups,
             databases,
             reading: Reading {
-                site: server.api.site().to_owned(),
+                site: server.endpoint.web_host().to_owned(),
                 shard: cli.shard,
                 column: cli.login_column,
                 carry: carry.clone(),
             },
             settings: ClientConfig {
-                api_kind: network::via(cli.api, credentials.is_some(), &server, &source)?,
-                api: server.api,
+                api: network::via(cli.api, credentials.is_some(), &server, &transport)?,
+                endpoint: server.endpoint,
                 credentials,
                 ca_certificates: authorities,
                 proxy,
-                source,
+                transport,
                 max_concurrency: cli.jobs.into(),
                 timeout: cli.timeout,
                 retries: cli.retries,
@@ -210,11 +211,11 @@ impl Config {
 }
 
 /// Whether rows name the exchange that they came from. What was written by hand is no evidence.
-fn is_evidence(source: &transport::Source) -> bool {
-    match source {
-        transport::Source::Network => false,
-        transport::Source::Record(_) => true,
-        transport::Source::Replay(folder) => folder.join(exchange::MANIFEST).is_file(),
+fn is_evidence(transport: &TransportMode) -> bool {
+    match transport {
+        TransportMode::Network => false,
+        TransportMode::Record(_) => true,
+        TransportMode::Replay(folder) => folder.join(exchange::MANIFEST).is_file(),
     }
 }
 

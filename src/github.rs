@@ -5,7 +5,6 @@
 //! responses; [`error`] and [`refusal`] classify everything that can go wrong. [`retry`] alone decides about retries.
 
 pub mod account;
-pub mod api;
 pub mod app;
 pub mod auth;
 mod batch;
@@ -15,6 +14,7 @@ mod client;
 pub mod config;
 pub mod connect;
 mod connection;
+pub mod endpoint;
 pub mod error;
 pub mod exchange;
 mod few;

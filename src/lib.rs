@@ -16,11 +16,11 @@
 //!
 //! The stage can be used without the program: [`lookup`](fn@lookup) takes a
 //! [`Client`](github::Client) and a stream of [`Login`](login::Login)s and yields
-//! [`Row`](report::Row)s. Here it is answered from a folder of recorded exchanges; without `source` it asks GitHub.
+//! [`Row`](report::Row)s. Here it is answered from a folder of recorded exchanges; without `transport` it sends requests to GitHub.
 //!
 //! ```
 //! use futures::{StreamExt, stream};
-//! use ghrepos::github::transport::Source;
+//! use ghrepos::github::transport::TransportMode;
 //! use ghrepos::github::{Client, ClientConfig};
 //! use ghrepos::login::Login;
 //! use ghrepos::lookup::Options;
@@ -28,8 +28,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let source = Source::Replay("fixtures/github".into());
-//! let client = Client::new(ClientConfig { source, ..ClientConfig::default() })?;
+//! let transport = TransportMode::Replay("fixtures/github".into());
+//! let client = Client::new(ClientConfig { transport, ..ClientConfig::default() })?;
 //! let logins = stream::iter(["torvalds", "no/login", "antirez"]).map(Login::parse);
 //! let rows: Vec<_> = ghrepos::lookup(&client, logins, Options::default()).collect().await;
 //!

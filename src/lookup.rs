@@ -535,7 +535,7 @@ mod tests {
     /// A client for queries of three logins.
     fn client(max_concurrency: usize) -> Client {
         let config = ClientConfig {
-            api_kind: ApiKind::Graphql,
+            api: ApiKind::Graphql,
             batch_size: Some(3),
             max_concurrency,
             ..ClientConfig::default()

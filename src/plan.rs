@@ -84,8 +84,8 @@ impl Plan {
             }
         }
         plan.duplicates = notes.duplicates();
-        plan.api = settings.api_kind.as_str();
-        let accounts = match settings.api_kind {
+        plan.api = settings.api.as_str();
+        let accounts = match settings.api {
             ApiKind::Graphql => {
                 by_get += sampled;
                 by_query
@@ -95,10 +95,9 @@ impl Plan {
         // Nobody knows beforehand how many pages of repositories there are, nor which logins, one
         // after the other, will go together in a query for a second count.
         plan.at_least =
-            (settings.counts.breakdown && by_get > 0) || (settings.api_kind == ApiKind::Rest && sampled > 0);
+            (settings.counts.breakdown && by_get > 0) || (settings.api == ApiKind::Rest && sampled > 0);
         let largest = settings.max_batch_size() as u64;
-        let short =
-            settings.api_kind == ApiKind::Graphql && accounts < largest * settings.max_concurrency as u64;
+        let short = settings.api == ApiKind::Graphql && accounts < largest * settings.max_concurrency as u64;
         let batch = match settings.target_batch_count() {
             Some(fill) if short => accounts.div_ceil(fill as u64).min(largest).max(1),
             _ => largest,
@@ -108,7 +107,7 @@ impl Plan {
         let queries = accounts.div_ceil(batch);
         let rest = accounts % batch;
         plan.points = (accounts / batch) * price(batch) + if rest > 0 { price(rest) } else { 0 };
-        plan.batch = (settings.api_kind == ApiKind::Graphql).then_some(batch);
+        plan.batch = (settings.api == ApiKind::Graphql).then_some(batch);
         (plan.queries, plan.gets) = (queries, by_get);
         plan.requests = queries + by_get;
         plan

@@ -27,7 +27,7 @@ use self::tally::Tally;
 use crate::config::Config;
 use crate::drift::Baseline;
 use crate::exit::Exit;
-use crate::github::transport::Source;
+use crate::github::transport::TransportMode;
 use crate::github::{BuildError, Client};
 use crate::journal::{Journal, Kept, NotAJournal};
 use crate::output::{Sink, Unwritable};
@@ -151,15 +151,12 @@ async fn work(
     if config.plan {
         return plan(roster, client, config).await;
     }
-    let evidence = Evidence::of(&config.settings.source);
+    let evidence = Evidence::of(&config.settings.transport);
     let mut meta = meta(config, client).await;
     evidence.told(&mut meta);
     let (sinks, kept) = open(config, &meta).await?;
-    let replayed = matches!(config.settings.source, Source::Replay(_));
-    if config.settings.counts.breakdown
-        && config.settings.api_kind == ApiKind::Rest
-        && !replayed
-        && !config.quiet
+    let replayed = matches!(config.settings.transport, TransportMode::Replay(_));
+    if config.settings.counts.breakdown && config.settings.api == ApiKind::Rest && !replayed && !config.quiet
     {
         say(
             "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
@@ -219,11 +216,11 @@ async fn meta(config: &Config, client: &Client) -> Meta {
     } else if let Some(reason) = config.tokens.withheld() {
         tracing::info!("asking without a token: {reason}");
     }
-    let exchanges = match &config.settings.source {
-        Source::Network => None,
-        Source::Replay(folder) | Source::Record(folder) => Some(folder.display().to_string()),
+    let exchanges = match &config.settings.transport {
+        TransportMode::Network => None,
+        TransportMode::Replay(folder) | TransportMode::Record(folder) => Some(folder.display().to_string()),
     };
-    let api = Some(config.settings.api.to_string());
+    let api = Some(config.settings.endpoint.to_string());
     Meta {
         api,
         whose,
@@ -231,7 +228,7 @@ async fn meta(config: &Config, client: &Client) -> Meta {
         baseline: config.compared_with(),
         started,
         command: command(config),
-        site: Some(config.settings.api.site().to_owned()),
+        site: Some(config.settings.endpoint.web_host().to_owned()),
         ..Meta::default()
     }
 }

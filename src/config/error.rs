@@ -2,8 +2,8 @@
 
 use crate::drift::BadRule;
 use crate::exit::Exit;
-use crate::github::api::{Api, NotAnApi};
 use crate::github::auth::InvalidToken;
+use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
 use crate::github::proxy::ParseProxyError;
 use crate::render::Format;
 
@@ -29,13 +29,13 @@ pub enum ConfigError {
     NoRecording(String),
     /// `--api-url` or `GITHUB_API_URL` is no address of an API.
     #[error("cannot use address {url:?} from {from}: {reason}")]
-    NotAnApi {
+    InvalidEndpoint {
         /// As it was given.
         url: String,
         /// The flag or the variable.
         from: &'static str,
         /// What is wrong with it.
-        reason: NotAnApi,
+        reason: InvalidEndpoint,
     },
     /// `--host`, `GH_HOST` or `GITHUB_SERVER_URL` is no host.
     #[error("cannot use host {host:?} from {from}: {reason}")]
@@ -45,7 +45,7 @@ pub enum ConfigError {
         /// The flag or the variable.
         from: &'static str,
         /// What is wrong with it.
-        reason: NotAnApi,
+        reason: InvalidEndpoint,
     },
     /// A host whose name is almost that of GitHub.
     #[error(
@@ -173,10 +173,10 @@ pub enum ConfigError {
     #[error("{0} needs {1} too")]
     HalfAnApp(&'static str, &'static str),
     /// A token would go over the network for everyone to read.
-    #[error("refusing to send the token from {from} over plain HTTP to {api}: use https")]
-    TokenInTheClear {
+    #[error("refusing to send the token from {from} over plain HTTP to {endpoint}: use https")]
+    InsecureEndpoint {
         /// Where it would go.
-        api: Api,
+        endpoint: ApiEndpoint,
         /// Where it was found.
         from: &'static str,
     },

@@ -1,4 +1,4 @@
-//! Which API is queried, and what answers.
+//! The API to query, and the transport to it.
 
 use std::path::PathBuf;
 
@@ -6,19 +6,19 @@ use super::server::{Server, needs_token};
 use super::{ConfigError, certificates, proxy};
 use crate::cli::Way;
 use crate::github::proxy::ProxyChoice;
-use crate::github::transport;
+use crate::github::transport::TransportMode;
 use crate::report::ApiKind;
 
-/// Where answers come from.
-pub(super) fn source(
+/// Returns where responses come from, by `--record` and `--replay`.
+pub(super) fn transport(
     record: Option<PathBuf>,
     replay: Option<PathBuf>,
-) -> Result<transport::Source, ConfigError> {
+) -> Result<TransportMode, ConfigError> {
     match (record, replay) {
         (_, Some(folder)) if !folder.is_dir() => Err(ConfigError::NoRecording(folder.display().to_string())),
-        (_, Some(folder)) => Ok(transport::Source::Replay(folder)),
-        (Some(folder), None) => Ok(transport::Source::Record(folder)),
-        (None, None) => Ok(transport::Source::Network),
+        (_, Some(folder)) => Ok(TransportMode::Replay(folder)),
+        (Some(folder), None) => Ok(TransportMode::Record(folder)),
+        (None, None) => Ok(TransportMode::Network),
     }
 }
 
@@ -27,22 +27,22 @@ pub(super) fn proxy(
     server: &Server,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<ProxyChoice, ConfigError> {
-    if server.api.origin().starts_with("https://") {
+    if server.endpoint.origin().starts_with("https://") {
         certificates::check_environment(env)?;
     }
-    proxy::choose(&server.api, env)
+    proxy::choose(&server.endpoint, env)
 }
 
-/// The API to ask. A recording is asked for what it holds.
+/// Chooses the API. A recording decides by what it contains.
 pub(super) fn via(
     way: Way,
     token: bool,
     server: &Server,
-    source: &transport::Source,
+    transport: &TransportMode,
 ) -> Result<ApiKind, ConfigError> {
-    let recorded = match source {
-        transport::Source::Replay(folder) => {
-            Some(folder.join(server.api.graphql().trim_start_matches('/')).is_dir())
+    let recorded = match transport {
+        TransportMode::Replay(folder) => {
+            Some(folder.join(server.endpoint.graphql().trim_start_matches('/')).is_dir())
         }
         _ => None,
     };

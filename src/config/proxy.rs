@@ -6,7 +6,7 @@ use reqwest::Url;
 
 use self::no_proxy::excludes;
 use super::ConfigError;
-use crate::github::api::Api;
+use crate::github::endpoint::ApiEndpoint;
 use crate::github::proxy::{Proxy, ProxyChoice};
 
 /// Variables for an https API, in the order in which they are read.
@@ -19,9 +19,12 @@ const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
 ///
 /// # Errors
 /// A proxy that cannot be used is never a reason for a direct connection.
-pub(super) fn choose(api: &Api, env: &dyn Fn(&str) -> Option<String>) -> Result<ProxyChoice, ConfigError> {
+pub(super) fn choose(
+    endpoint: &ApiEndpoint,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<ProxyChoice, ConfigError> {
     // A token for this machine may go there in the clear, and to no other one.
-    let url = Url::parse(api.origin()).ok().filter(|_| !api.is_on_this_machine());
+    let url = Url::parse(endpoint.origin()).ok().filter(|_| !endpoint.is_loopback_http());
     let Some(url) = url else { return Ok(ProxyChoice::Direct) };
     let variables = if url.scheme() == "https" { &HTTPS_VARIABLES[..] } else { &HTTP_VARIABLES[..] };
     let Some((variable, text)) = first_set(variables, env) else {
@@ -61,7 +64,7 @@ mod tests {
 
     fn chosen(api: &str, env: &[(&str, &str)]) -> Result<String, String> {
         let read = |name: &str| Some(env.iter().find(|(set, _)| *set == name)?.1.to_owned());
-        match choose(&Api::parse(api).unwrap(), &read) {
+        match choose(&ApiEndpoint::parse(api).unwrap(), &read) {
             Ok(ProxyChoice::Via(proxy)) => Ok(format!("{proxy:?}")),
             Ok(ProxyChoice::Direct | ProxyChoice::System) => Ok("none".into()),
             Err(error) => Err(error.to_string()),

@@ -10,9 +10,9 @@
 //! an Enterprise Server, and for no other server.
 
 use super::ConfigError;
-use crate::github::api::{Api, NotAnApi, bare_host};
 use crate::github::auth::{ENTERPRISE_TOKEN_ENV_VARS, JOB_TOKEN_ENV_VAR, TOKEN_ENV_VARS};
-use crate::github::transport;
+use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint, bare_host};
+use crate::github::transport::TransportMode;
 use crate::text::{visible, without_password};
 
 const GITHUB: &str = "github.com";
@@ -27,7 +27,7 @@ pub(super) struct ServerFlags<'a> {
 /// The server to query, and the tokens that may be sent to it.
 #[derive(Debug)]
 pub(super) struct Server {
-    pub(super) api: Api,
+    pub(super) endpoint: ApiEndpoint,
     pub(super) tokens: TokenSources,
 }
 
@@ -74,45 +74,45 @@ impl Server {
     /// Chooses the server by `--api-url`, `--host`, `GH_HOST` or the Actions job, in this order; else github.com.
     pub(super) fn choose(
         flags: ServerFlags<'_>,
-        source: &transport::Source,
+        transport: &TransportMode,
         env: &Env<'_>,
     ) -> Result<Self, ConfigError> {
         // A recording of github.com is often replayed where the environment names an Enterprise Server.
-        let reads_environment = match source {
-            transport::Source::Replay(folder) => folder.join("api/v3").is_dir(),
-            transport::Source::Network | transport::Source::Record(_) => true,
+        let reads_environment = match transport {
+            TransportMode::Replay(folder) => folder.join("api/v3").is_dir(),
+            TransportMode::Network | TransportMode::Record(_) => true,
         };
-        let (api, by) = if let Some(url) = flags.api_url {
+        let (endpoint, by) = if let Some(url) = flags.api_url {
             (parse_api_url(url, "--api-url")?, DecidedBy::ApiUrl)
         } else if let Some(host) = flags.host {
             (parse_host(host, "--host")?, DecidedBy::Host)
         } else if !reads_environment {
-            (Api::default(), DecidedBy::Default)
+            (ApiEndpoint::default(), DecidedBy::Default)
         } else if let Some(host) = non_empty_env(env, "GH_HOST") {
             (parse_host(&host, "GH_HOST")?, DecidedBy::Host)
-        } else if let Some(api) = job_api(env)? {
-            (api, DecidedBy::JobVariables)
+        } else if let Some(endpoint) = job_endpoint(env)? {
+            (endpoint, DecidedBy::JobVariables)
         } else {
-            (Api::default(), DecidedBy::Default)
+            (ApiEndpoint::default(), DecidedBy::Default)
         };
-        let tokens = TokenSources::of(&api, by, env);
-        Ok(Self { api, tokens })
+        let tokens = TokenSources::of(&endpoint, by, env);
+        Ok(Self { endpoint, tokens })
     }
 }
 
 impl TokenSources {
-    fn of(api: &Api, by: DecidedBy, env: &Env<'_>) -> Self {
-        let (job, reason) = match job_api(env) {
+    fn of(endpoint: &ApiEndpoint, by: DecidedBy, env: &Env<'_>) -> Self {
+        let (job, reason) = match job_endpoint(env) {
             Ok(None) => (Job::None, None),
-            Ok(Some(own)) if own == *api => (Job::SameServer, None),
+            Ok(Some(own)) if own == *endpoint => (Job::SameServer, None),
             Ok(Some(own)) => {
                 (Job::OtherServer, Some(format!("{JOB_TOKEN_ENV_VAR} belongs to {}", name(&own))))
             }
             Err(_) => (Job::OtherServer, Some(format!("the server of {JOB_TOKEN_ENV_VAR} is unknown"))),
         };
-        let is_known = api.is_githubs() || api.is_enterprise();
+        let is_known = endpoint.is_github_cloud() || endpoint.is_enterprise();
         let is_job_gateway = by == DecidedBy::JobVariables && !is_known;
-        let variables: &[&str] = match (api.is_enterprise(), job) {
+        let variables: &[&str] = match (endpoint.is_enterprise(), job) {
             _ if is_job_gateway => &[JOB_TOKEN_ENV_VAR],
             (false, Job::None | Job::SameServer) => &TOKEN_ENV_VARS,
             (false, Job::OtherServer) => &["GH_TOKEN"],
@@ -122,7 +122,7 @@ impl TokenSources {
         let asks_gh = by != DecidedBy::ApiUrl && !is_job_gateway;
         Self {
             variables,
-            gh_host: asks_gh.then(|| api.site().to_owned()),
+            gh_host: asks_gh.then(|| endpoint.web_host().to_owned()),
             job,
             withheld: reason.filter(|_| non_empty_env(env, JOB_TOKEN_ENV_VAR).is_some()),
         }
@@ -182,52 +182,60 @@ pub(super) fn needs_token(flag: &'static str, server: &Server) -> ConfigError {
 }
 
 /// The API of the server that runs this program as a job of GitHub Actions. None outside of Actions.
-fn job_api(env: &Env<'_>) -> Result<Option<Api>, ConfigError> {
+fn job_endpoint(env: &Env<'_>) -> Result<Option<ApiEndpoint>, ConfigError> {
     if env("GITHUB_ACTIONS").as_deref() != Some("true") {
         return Ok(None);
     }
     let (api_url, server_url) =
         (non_empty_env(env, "GITHUB_API_URL"), non_empty_env(env, "GITHUB_SERVER_URL"));
-    let api = api_url.as_deref().map(|url| parse_api_url(url, "GITHUB_API_URL")).transpose()?;
+    let endpoint = api_url.as_deref().map(|url| parse_api_url(url, "GITHUB_API_URL")).transpose()?;
     let server = server_url.as_deref().map(parse_server_url).transpose()?;
-    match (api, server) {
-        (Some(api), Some(server)) if api.origin() != server.origin() => {
+    match (endpoint, server) {
+        (Some(endpoint), Some(server)) if endpoint.origin() != server.origin() => {
             Err(ConfigError::ConflictingServers {
                 api_url: without_password(&api_url.unwrap_or_default()),
                 server_url: without_password(&server_url.unwrap_or_default()),
             })
         }
-        (Some(api), _) | (None, Some(api)) => Ok(Some(api)),
-        (None, None) => Ok(Some(Api::default())),
+        (Some(endpoint), _) | (None, Some(endpoint)) => Ok(Some(endpoint)),
+        (None, None) => Ok(Some(ApiEndpoint::default())),
     }
 }
 
-fn parse_api_url(url: &str, from: &'static str) -> Result<Api, ConfigError> {
-    Api::parse(url).map_err(|reason| ConfigError::NotAnApi { url: without_password(url), from, reason })
+fn parse_api_url(url: &str, from: &'static str) -> Result<ApiEndpoint, ConfigError> {
+    ApiEndpoint::parse(url).map_err(|reason| ConfigError::InvalidEndpoint {
+        url: without_password(url),
+        from,
+        reason,
+    })
 }
 
-fn parse_server_url(url: &str) -> Result<Api, ConfigError> {
-    Api::of_server_url(url).map_err(|reason| not_a_host(url, "GITHUB_SERVER_URL", reason))
+fn parse_server_url(url: &str) -> Result<ApiEndpoint, ConfigError> {
+    ApiEndpoint::from_server_url(url).map_err(|reason| not_a_host(url, "GITHUB_SERVER_URL", reason))
 }
 
-fn parse_host(host: &str, from: &'static str) -> Result<Api, ConfigError> {
+fn parse_host(host: &str, from: &'static str) -> Result<ApiEndpoint, ConfigError> {
     let bare = bare_host(host);
     // One letter off is more likely a typo than a server.
     if strsim::damerau_levenshtein(&bare, GITHUB) == 1 {
         return Err(ConfigError::MistypedHost { host: visible(&bare).into_owned(), from, meant: GITHUB });
     }
-    Api::of_host(host).map_err(|reason| not_a_host(host, from, reason))
+    ApiEndpoint::from_host(host).map_err(|reason| not_a_host(host, from, reason))
 }
 
-fn not_a_host(host: &str, from: &'static str, reason: NotAnApi) -> ConfigError {
+fn not_a_host(host: &str, from: &'static str, reason: InvalidEndpoint) -> ConfigError {
     // The part before an @ may be a token.
     let host = visible(host.rsplit('@').next().unwrap_or_default()).into_owned();
     ConfigError::NotAHost { host, from, reason }
 }
 
 /// The name of a server, for people.
-fn name(api: &Api) -> String {
-    if api.is_githubs() || api.is_enterprise() { api.site().to_owned() } else { api.to_string() }
+fn name(endpoint: &ApiEndpoint) -> String {
+    if endpoint.is_github_cloud() || endpoint.is_enterprise() {
+        endpoint.web_host().to_owned()
+    } else {
+        endpoint.to_string()
+    }
 }
 
 #[cfg(test)]

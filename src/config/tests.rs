@@ -78,7 +78,7 @@ fn wrong_flags_are_refused_with_a_way_out() {
 fn with_a_token_it_is_graphql_and_without_one_rest() {
     let token = [("GH_TOKEN", "a_token")];
     let via =
-        |arguments: &str, env: &[(&str, &str)]| config(arguments, env).map(|config| config.settings.api_kind);
+        |arguments: &str, env: &[(&str, &str)]| config(arguments, env).map(|config| config.settings.api);
     assert_eq!(via("a", &token), Ok(ApiKind::Graphql));
     assert_eq!(via("a", &[]), Ok(ApiKind::Rest));
     assert_eq!(via("a --api rest", &token), Ok(ApiKind::Rest));

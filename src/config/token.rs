@@ -37,9 +37,10 @@ pub(super) fn credentials(
         None => token(&server.tokens, &set)?.map(Credentials::Token),
     };
     match credentials {
-        Some(credentials) if !server.api.is_safe_for_tokens() => {
-            Err(ConfigError::TokenInTheClear { api: server.api.clone(), from: credentials.source() })
-        }
+        Some(credentials) if !server.endpoint.is_secure() => Err(ConfigError::InsecureEndpoint {
+            endpoint: server.endpoint.clone(),
+            from: credentials.source(),
+        }),
         credentials => Ok(credentials),
     }
 }

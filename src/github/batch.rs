@@ -128,7 +128,7 @@ impl Client {
         slot: &mut Option<OwnedSemaphorePermit>,
         breakdown: bool,
     ) -> Result<Account, LookupError> {
-        let route = self.config().api.rest(&login.path());
+        let route = self.config().endpoint.rest(&login.path());
         let mut account = self
             .with_retries(log, login, async || {
                 let account = self.get_once(&route, |_, body| rest::account(body, login)).await;
@@ -148,7 +148,7 @@ impl Client {
         log: &mut AttemptLog,
         public_repos: u64,
     ) -> Result<Breakdown, LookupError> {
-        let endpoint = &self.config().api;
+        let endpoint = &self.config().endpoint;
         let first = endpoint.rest(&rest::repositories(login));
         let mut pages = Pages::from(&first, endpoint, REPOSITORIES);
         let mut next = (public_repos > 0).then_some(first);

@@ -24,7 +24,7 @@ use super::refusal;
 use super::rest::{self, Limits};
 use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};
-use super::transport::{self, Network, Source, Transport};
+use super::transport::{self, Network, Transport, TransportMode};
 use crate::login::Login;
 use crate::rate_limit::{Outcome, Permit, RateLimiter, Resource, StopReason};
 use crate::text::visible;
@@ -67,14 +67,14 @@ impl Client {
         if config.max_concurrency == 0 || config.batch_size == Some(0) {
             return Err(BuildError("concurrency and batch size must be at least 1".into()));
         }
-        let api = &config.api;
+        let endpoint = &config.endpoint;
         let credentials = config.credentials.clone().filter(|_| !config.is_replay());
-        if credentials.is_some() && !api.is_safe_for_tokens() {
-            return Err(BuildError(format!("refusing to send a token over plain HTTP to {api}")));
+        if credentials.is_some() && !endpoint.is_secure() {
+            return Err(BuildError(format!("refusing to send a token over plain HTTP to {endpoint}")));
         }
         let network = Network {
-            origin: api.origin().to_owned(),
-            local: api.is_on_this_machine(),
+            origin: endpoint.origin().to_owned(),
+            local: endpoint.is_loopback_http(),
             proxy: config.proxy.clone(),
             timeout: config.timeout,
             authorities: config.ca_certificates.clone(),
@@ -83,13 +83,15 @@ impl Client {
         if let Some(Credentials::Token(token)) = &credentials {
             redactor.add(token.clone());
         }
-        let exchanges = match &config.source {
-            Source::Network => None,
-            Source::Record(folder) | Source::Replay(folder) => Some(Arc::new(Exchanges::new(folder))),
+        let exchanges = match &config.transport {
+            TransportMode::Network => None,
+            TransportMode::Record(folder) | TransportMode::Replay(folder) => {
+                Some(Arc::new(Exchanges::new(folder)))
+            }
         };
-        let transport = Transport::new(&config.source, network, &redactor, exchanges.as_ref());
+        let transport = Transport::new(&config.transport, network, &redactor, exchanges.as_ref());
         let transport = transport.map_err(|error| BuildError::innermost(&*error, &config))?;
-        let origin = api.origin().parse();
+        let origin = endpoint.origin().parse();
         let origin = origin.map_err(|error: http::uri::InvalidUri| BuildError::innermost(&error, &config))?;
         let octocrab = OctocrabBuilder::new_empty()
             .with_service(transport)
@@ -112,7 +114,7 @@ impl Client {
     /// Returns the API for a login. A bot is not a `RepositoryOwner` in the GraphQL API.
     #[must_use]
     pub fn api_for(&self, login: &Login) -> ApiKind {
-        if login.is_bot() { ApiKind::Rest } else { self.config().api_kind }
+        if login.is_bot() { ApiKind::Rest } else { self.config().api }
     }
 
     /// Whether GraphQL can be queried: with a token, or from a recording.
@@ -253,11 +255,11 @@ impl Client {
         route: &str,
         read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, AttemptError> {
-        let api = &self.config().api;
-        let cost = u64::from(!api.is(route, RATE_LIMIT));
+        let endpoint = &self.config().endpoint;
+        let cost = u64::from(!endpoint.is_rest_path(route, RATE_LIMIT));
         let permit = self.limiter().acquire(Resource::Core, cost).await;
         let mut permit = permit.map_err(AttemptError::NotSent)?;
-        if self.config().api_kind == ApiKind::Rest && !api.is(route, USER) {
+        if self.config().api == ApiKind::Rest && !endpoint.is_rest_path(route, USER) {
             self.limiter().reserve_points(cost).map_err(AttemptError::NotSent)?;
         }
         self.send(&Request::Get(route), &mut permit, read).await.map_err(AttemptError::Failed)
@@ -278,7 +280,7 @@ impl Client {
 
     /// Requests the quota that is left. None if the server has no limits.
     pub async fn rate_limits(&self) -> Result<Option<Limits>, LookupError> {
-        let route = self.config().api.rest(RATE_LIMIT);
+        let route = self.config().endpoint.rest(RATE_LIMIT);
         match self.get(&mut AttemptLog::default(), &route, |_, body| rest::limits(body)).await {
             // An Enterprise Server says "Rate limiting is not enabled."
             Err(LookupError::NotFound) => Ok(None),
@@ -293,12 +295,12 @@ impl Client {
             login: String,
         }
         let config = self.config();
-        let route = config.api.rest(USER);
-        let recorded = match &config.source {
-            Source::Replay(folder) => {
+        let route = config.endpoint.rest(USER);
+        let recorded = match &config.transport {
+            TransportMode::Replay(folder) => {
                 folder.join(format!("{}.json", route.trim_start_matches('/'))).is_file()
             }
-            Source::Network | Source::Record(_) => false,
+            TransportMode::Network | TransportMode::Record(_) => false,
         };
         match &config.credentials {
             Some(Credentials::App(app)) => tokio::select! {

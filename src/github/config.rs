@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use super::account::{ApiKind, CountSelection};
-use super::api::Api;
 use super::app::Credentials;
+use super::endpoint::ApiEndpoint;
 use super::graphql;
 use super::proxy::ProxyChoice;
-use super::transport::Source;
+use super::transport::TransportMode;
 use crate::rate_limit::settings::{LimiterSettings, Tuning};
 
 /// Configuration of a [`Client`](super::Client).
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
     /// Address of the API.
-    pub api: Api,
+    pub endpoint: ApiEndpoint,
     /// Token or GitHub App. None: requests without a token.
     pub credentials: Option<Credentials>,
     /// Certificate authorities to trust beside the system's.
@@ -22,7 +22,7 @@ pub struct ClientConfig {
     /// Proxy for all connections. An API on this machine over plain HTTP is always connected to directly.
     pub proxy: ProxyChoice,
     /// Network, recording or replay.
-    pub source: Source,
+    pub transport: TransportMode,
     /// Upper bound on concurrent requests. Range: 1 to 100.
     pub max_concurrency: usize,
     /// Time for one attempt, from sending to the last byte of the response.
@@ -30,7 +30,7 @@ pub struct ClientConfig {
     /// Retries after a transient error.
     pub retries: u32,
     /// The API to query. GraphQL needs a token; bots are always looked up over REST.
-    pub api_kind: ApiKind,
+    pub api: ApiKind,
     /// Counts to request beside the public repositories.
     pub counts: CountSelection,
     /// Upper bound on logins per query. None: as many as cost one point, and fewer for a short input, so that it fills the jobs.
@@ -46,15 +46,15 @@ pub struct ClientConfig {
 impl Default for ClientConfig {
     fn default() -> Self {
         Self {
-            api: Api::default(),
+            endpoint: ApiEndpoint::default(),
             credentials: None,
             ca_certificates: Vec::new(),
             proxy: ProxyChoice::System,
-            source: Source::Network,
+            transport: TransportMode::Network,
             max_concurrency: 10,
             timeout: Duration::from_secs(15),
             retries: 4,
-            api_kind: ApiKind::Rest,
+            api: ApiKind::Rest,
             counts: CountSelection::default(),
             batch_size: None,
             max_wait: Duration::from_mins(5),
@@ -81,14 +81,14 @@ impl ClientConfig {
     }
 
     pub(super) fn is_replay(&self) -> bool {
-        matches!(self.source, Source::Replay(_))
+        matches!(self.transport, TransportMode::Replay(_))
     }
 
     pub(super) fn limiter_settings(&self) -> LimiterSettings {
         LimiterSettings {
             enabled: !self.is_replay(),
             max_concurrency: self.max_concurrency,
-            per_minute: self.api.is_githubs(),
+            per_minute: self.endpoint.is_github_cloud(),
             max_wait: self.max_wait,
             deadline: self.deadline,
             max_points: self.max_points,

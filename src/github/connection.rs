@@ -65,11 +65,11 @@ impl Connection {
         token: Option<&Token>,
         on_headers: impl FnOnce(&HeaderMap, bool),
     ) -> Result<(HeaderMap, Bytes), LookupError> {
-        let api = &self.config.api;
+        let endpoint = &self.config.endpoint;
         let (method, route) = match request {
             Request::Get(route) => (Method::GET, (*route).to_owned()),
             Request::CreateToken(route) => (Method::POST, (*route).to_owned()),
-            Request::Query(_) => (Method::POST, api.graphql()),
+            Request::Query(_) => (Method::POST, endpoint.graphql()),
         };
         let mut builder = http::Request::builder().method(method).uri(route);
         if let Some(value) = token.map(Token::header) {

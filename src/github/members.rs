@@ -67,7 +67,7 @@ impl Client {
     /// # Errors
     /// [`LookupError`] where a page could not be had, however often it was asked for.
     pub async fn members(&self, group: &Group) -> Result<Vec<String>, LookupError> {
-        let api = &self.config().api;
+        let api = &self.config().endpoint;
         let read = |headers: &HeaderMap, body: &[u8]| -> Result<Page, LookupError> {
             let Few(page): Few<Member> =
                 serde_json::from_slice(body).map_err(|_| LookupError::Malformed("no list of members"))?;
@@ -91,7 +91,7 @@ impl Client {
         struct Membership {
             state: String,
         }
-        let route = self.config().api.rest(&format!("/user/memberships/orgs/{organization}"));
+        let route = self.config().endpoint.rest(&format!("/user/memberships/orgs/{organization}"));
         let read = |_: &HeaderMap, body: &[u8]| {
             serde_json::from_slice::<Membership>(body).map_err(|_| LookupError::Malformed("no membership"))
         };

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::api::Api;
+use super::endpoint::ApiEndpoint;
 use super::error::LookupError;
 
 /// Twice as many as GitHub's lists have: 100,000 repositories is the most that an account can own, and an
@@ -22,14 +22,14 @@ pub(super) struct Wrong {
 /// The pages of a list so far.
 #[derive(Debug)]
 pub(super) struct Pages<'a> {
-    api: &'a Api,
+    api: &'a ApiEndpoint,
     wrong: Wrong,
     seen: HashSet<String>,
 }
 
 impl<'a> Pages<'a> {
     /// A list that begins at this route.
-    pub(super) fn from(first: &str, api: &'a Api, wrong: Wrong) -> Self {
+    pub(super) fn from(first: &str, api: &'a ApiEndpoint, wrong: Wrong) -> Self {
         Self { api, wrong, seen: HashSet::from([first.to_owned()]) }
     }
 
@@ -40,7 +40,7 @@ impl<'a> Pages<'a> {
     /// ask it until we are stopped.
     pub(super) fn next(&mut self, items: usize, link: Option<&str>) -> Result<Option<String>, LookupError> {
         let Some(link) = link else { return Ok(None) };
-        let route = self.api.route(link).filter(|route| route.len() <= LONGEST);
+        let route = self.api.path_of(link).filter(|route| route.len() <= LONGEST);
         let route = route.ok_or(LookupError::Malformed(self.wrong.elsewhere))?;
         if items == 0 || self.seen.len() >= MOST {
             return Err(LookupError::Malformed(self.wrong.endless));

@@ -223,7 +223,8 @@ impl TokenProvider {
             let sole = sole_installation(app, connection).await?;
             *self.installation.get_or_init(|| sole)
         };
-        let route = connection.config.api.rest(&format!("/app/installations/{installation}/access_tokens"));
+        let route =
+            connection.config.endpoint.rest(&format!("/app/installations/{installation}/access_tokens"));
         let response: AccessTokenResponse =
             send_as_app(app, connection, Request::CreateToken(&route)).await?;
         let token = Token::new(&response.token, APP).map_err(|_| LookupError::Malformed("no token"))?;
@@ -237,7 +238,7 @@ impl TokenProvider {
 
 /// Returns the installation of an app that has only one.
 async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, LookupError> {
-    let route = connection.config.api.rest("/app/installations?per_page=100");
+    let route = connection.config.endpoint.rest("/app/installations?per_page=100");
     let Few(installations): Few<Installation> = send_as_app(app, connection, Request::Get(&route)).await?;
     let ambiguous = |reason: String| Err(LookupError::Stopped(StopReason::AmbiguousInstallation(reason)));
     match installations.as_slice() {
@@ -260,7 +261,7 @@ async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, Lo
 
 /// Returns the name of the app, if GitHub says.
 pub(super) async fn app_name(app: &App, connection: &Connection) -> Option<String> {
-    let route = connection.config.api.rest("/app");
+    let route = connection.config.endpoint.rest("/app");
     let response: AppResponse = send_as_app(app, connection, Request::Get(&route)).await.ok()?;
     Some(visible(&response.name).into_owned())
 }

@@ -33,7 +33,7 @@ const MAX_REDIRECTS: usize = 5;
 
 /// Where answers come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum TransportMode {
     /// The network.
     Network,
     /// The network, with every exchange written to a folder.
@@ -54,19 +54,19 @@ pub(super) enum Transport {
 
 impl Transport {
     pub(super) fn new(
-        source: &Source,
+        source: &TransportMode,
         network: Network,
         redactor: &Redactor,
         exchanges: Option<&Arc<Exchanges>>,
     ) -> Result<Self, BoxError> {
         Ok(match (source, exchanges) {
-            (Source::Network, _) | (_, None) => Self::Network(network.connector()?),
-            (Source::Record(_), Some(exchanges)) => Self::Record {
+            (TransportMode::Network, _) | (_, None) => Self::Network(network.connector()?),
+            (TransportMode::Record(_), Some(exchanges)) => Self::Record {
                 network: network.connector()?,
                 exchanges: Arc::clone(exchanges),
                 redactor: redactor.clone(),
             },
-            (Source::Replay(_), Some(exchanges)) => Self::Replay(Arc::clone(exchanges)),
+            (TransportMode::Replay(_), Some(exchanges)) => Self::Replay(Arc::clone(exchanges)),
         })
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn for_quota(config: &Config) -> String {
     let tokens = &config.tokens;
     if tokens.can_use_job_token() || tokens.withheld().is_some() {
         format!("{} for more", tokens.way_out())
-    } else if config.settings.api.is_enterprise() {
+    } else if config.settings.endpoint.is_enterprise() {
         format!("set {} for more", tokens.variable())
     } else {
         format!("set {} for 5,000 points an hour (100 logins each)", tokens.variable())

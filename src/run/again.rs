@@ -12,7 +12,7 @@ use super::tally::Tally;
 use super::{Failure, opened};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::github::api::Api;
+use crate::github::endpoint::ApiEndpoint;
 use crate::render::Meta;
 use crate::report::{Columns, Drift, Finished, Groups, Holds, Row};
 
@@ -87,8 +87,8 @@ fn meta(config: &Config, told: Option<&serde_json::Value>, rows: &[Row]) -> Meta
         command: command(config),
         ..Meta::default()
     });
-    let api = meta.api.as_deref().and_then(|api| Api::parse(api).ok());
-    meta.site = api.map(|api| api.site().to_owned());
+    let endpoint = meta.api.as_deref().and_then(|url| ApiEndpoint::parse(url).ok());
+    meta.site = endpoint.map(|endpoint| endpoint.web_host().to_owned());
     meta
 }
 

@@ -9,7 +9,7 @@ use super::advice::{after_refusal, for_quota};
 use crate::config::Config;
 use crate::github::app::APP;
 use crate::github::app::Credentials;
-use crate::github::transport::Source;
+use crate::github::transport::TransportMode;
 use crate::rate_limit::StopReason;
 use crate::report::Summary;
 use crate::text::{counted, duration};
@@ -20,7 +20,7 @@ const MAX_COMMAND: usize = 400;
 /// Why a run ended early, what that means, and the way out, in one line. `whole`: the list was read to
 /// its end.
 pub(super) fn explained(stop: &StopReason, config: &Config, summary: &Summary, whole: bool) -> String {
-    let api = &config.settings.api;
+    let endpoint = &config.settings.endpoint;
     let rest = if summary.skipped == 0 {
         String::new()
     } else {
@@ -32,7 +32,7 @@ pub(super) fn explained(stop: &StopReason, config: &Config, summary: &Summary, w
         (false, false) => "; the rest of standard input was not read",
     };
     let rest = rest + unread;
-    if let Source::Replay(_) = config.settings.source {
+    if let TransportMode::Replay(_) = config.settings.transport {
         return format!("{stop}{rest}");
     }
     let on = match advice(config) {
@@ -54,23 +54,24 @@ pub(super) fn explained(stop: &StopReason, config: &Config, summary: &Summary, w
         }
         StopReason::AmbiguousInstallation(reason) => format!("{reason}{rest}"),
         StopReason::AuthenticationRequired(message) => {
-            format!("{api} requires a token: {message}; {}{rest}", config.tokens.way_out())
+            format!("{endpoint} requires a token: {message}; {}{rest}", config.tokens.way_out())
         }
         StopReason::OutOfReach(reason) => {
-            format!("cannot reach {api}{}: {reason}{rest}{on}", via(config))
+            format!("cannot reach {endpoint}{}: {reason}{rest}{on}", via(config))
         }
         StopReason::NotConnected { error, way_out, is_proxy } => {
             let via = if *is_proxy { String::new() } else { via(config) };
             let way_out = way_out.as_ref().map(|way_out| format!("; {way_out}")).unwrap_or_default();
-            format!("cannot reach {api}{via}: {error}{way_out}{rest}{on}")
+            format!("cannot reach {endpoint}{via}: {error}{way_out}{rest}{on}")
         }
         StopReason::RateLimitTooLong { until, reason } => {
             // Without -q it was said before.
-            let more = if config.settings.credentials.is_some() || !api.is_githubs() || !config.quiet {
-                String::new()
-            } else {
-                format!(". Without a token the limit is 60 requests an hour; {}", for_quota(config))
-            };
+            let more =
+                if config.settings.credentials.is_some() || !endpoint.is_github_cloud() || !config.quiet {
+                    String::new()
+                } else {
+                    format!(". Without a token the limit is 60 requests an hour; {}", for_quota(config))
+                };
             let (until, wait) = (time_of_day(*until), from_now(*until));
             let most = duration(config.settings.max_wait);
             let then = on.replacen("Go on with", "Go on then with", 1);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::github::exchange::{MANIFEST, shelf};
-use crate::github::transport::Source;
+use crate::github::transport::TransportMode;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
 use crate::report::{Identity, Row, Status, Summary};
@@ -54,11 +54,13 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    pub(super) fn of(source: &Source) -> Self {
-        match source {
-            Source::Network => Self::default(),
-            Source::Record(folder) => Self { folder: Some(folder.clone()), records: true, ..Self::default() },
-            Source::Replay(folder) => Self::read(folder).unwrap_or_default(),
+    pub(super) fn of(mode: &TransportMode) -> Self {
+        match mode {
+            TransportMode::Network => Self::default(),
+            TransportMode::Record(folder) => {
+                Self { folder: Some(folder.clone()), records: true, ..Self::default() }
+            }
+            TransportMode::Replay(folder) => Self::read(folder).unwrap_or_default(),
         }
     }
 

@@ -22,7 +22,7 @@ use super::tally::Tally;
 use crate::config::Config;
 use crate::drift::Rules;
 use crate::github::Client;
-use crate::github::transport::Source;
+use crate::github::transport::TransportMode;
 use crate::journal::Kept;
 use crate::lookup::{CompletedRow, Item, Options, stage};
 use crate::output::Sink;
@@ -268,7 +268,8 @@ async fn stop_input(client: &Client, last_read: &AtomicInstant, is_unbounded: bo
 /// Returns the hint for a run without a token, which has few requests.
 fn low_quota_hint(config: &Config) -> Option<String> {
     let settings = &config.settings;
-    let is_anonymous = !matches!(settings.source, Source::Replay(_)) && settings.credentials.is_none();
+    let is_anonymous =
+        !matches!(settings.transport, TransportMode::Replay(_)) && settings.credentials.is_none();
     (is_anonymous && !config.quiet).then(|| for_quota(config))
 }
 

@@ -10,7 +10,7 @@ use super::ending::explained;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::github::Client;
-use crate::github::transport::Source;
+use crate::github::transport::TransportMode;
 use crate::journal::Kept;
 use crate::output::Unwritable;
 use crate::plan::Plan;
@@ -42,7 +42,7 @@ pub(super) async fn plan(roster: Roster, client: &Client, config: &Config) -> Re
         say(problem);
         return Ok(Exit::Usage);
     }
-    if !matches!(config.settings.source, Source::Replay(_)) {
+    if !matches!(config.settings.transport, TransportMode::Replay(_)) {
         match client.rate_limits().await {
             Ok(Some(limits)) => plan.limited(&limits, Timestamp::now()),
             Ok(None) => {}

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures::{StreamExt, stream};
-use ghrepos::github::api::Api;
 use ghrepos::github::app::Credentials;
 use ghrepos::github::auth::Token;
+use ghrepos::github::endpoint::ApiEndpoint;
 use ghrepos::github::{Client, ClientConfig};
 use ghrepos::login::Login;
 use ghrepos::lookup::Options;
@@ -70,9 +70,9 @@ impl Held {
 /// One run of the stage alone, in a runtime that lasts.
 async fn looks_up(url: &str, run: u64) {
     let settings = ClientConfig {
-        api: Api::parse(url).unwrap(),
+        endpoint: ApiEndpoint::parse(url).unwrap(),
         credentials: Some(Credentials::Token(Token::new("ghp_sample", "GH_TOKEN").unwrap())),
-        api_kind: if run.is_multiple_of(4) { ApiKind::Graphql } else { ApiKind::Rest },
+        api: if run.is_multiple_of(4) { ApiKind::Graphql } else { ApiKind::Rest },
         timeout: Duration::from_millis(40),
         retries: u32::from(run.is_multiple_of(20)),
         batch_size: Some(3),

@@ -151,10 +151,10 @@ const CASES: &[Case] = &[
     refused("--api-url git.example.com", "", "cannot use address \"git.example.com\" from --api-url: "),
 ];
 
-fn choose(flags: &str, env: &str, source: &transport::Source) -> Result<Server, ConfigError> {
+fn choose(flags: &str, env: &str, transport: &TransportMode) -> Result<Server, ConfigError> {
     let after = |flag: &str| flags.split(' ').skip_while(|word| *word != flag).nth(1);
     let flags = ServerFlags { api_url: after("--api-url"), host: after("--host") };
-    Server::choose(flags, source, &|name| {
+    Server::choose(flags, transport, &|name| {
         let values = env.split_whitespace().filter_map(|word| word.split_once('='));
         values.filter(|(variable, _)| *variable == name).map(|(_, value)| value.to_owned()).next()
     })
@@ -163,10 +163,10 @@ fn choose(flags: &str, env: &str, source: &transport::Source) -> Result<Server, 
 #[test]
 fn flags_and_variables_decide_the_server_and_its_tokens() {
     for Case { flags, env, expected } in CASES {
-        let chosen = choose(flags, env, &transport::Source::Network);
+        let chosen = choose(flags, env, &TransportMode::Network);
         match (chosen, expected) {
             (Ok(server), Ok((api, variables))) => {
-                assert_eq!(server.api.to_string(), *api, "{flags} {env}");
+                assert_eq!(server.endpoint.to_string(), *api, "{flags} {env}");
                 assert_eq!(server.tokens.variables.join(" "), *variables, "{flags} {env}");
             }
             (Err(error), Err(message)) => {
@@ -181,7 +181,7 @@ fn flags_and_variables_decide_the_server_and_its_tokens() {
 
 #[test]
 fn gh_is_asked_for_hosts_and_not_for_addresses() {
-    let gh_host = |flags, env| choose(flags, env, &transport::Source::Network).unwrap().tokens.gh_host;
+    let gh_host = |flags, env| choose(flags, env, &TransportMode::Network).unwrap().tokens.gh_host;
     assert_eq!(gh_host("", "").as_deref(), Some("github.com"));
     assert_eq!(gh_host("--host acme.ghe.com", ON_GHES).as_deref(), Some("acme.ghe.com"));
     assert_eq!(gh_host("", ON_GHES).as_deref(), Some("git.example.com"));
@@ -192,8 +192,8 @@ fn gh_is_asked_for_hosts_and_not_for_addresses() {
 #[test]
 fn a_recording_of_github_com_is_replayed_whatever_the_environment_names() {
     let folder = tempfile::tempdir().unwrap();
-    let recording = transport::Source::Replay(folder.path().to_owned());
-    let api = |flags, env| choose(flags, env, &recording).map(|server| server.api.to_string());
+    let recording = TransportMode::Replay(folder.path().to_owned());
+    let api = |flags, env| choose(flags, env, &recording).map(|server| server.endpoint.to_string());
     for env in [ON_GHES, CONFLICT, "GH_HOST=git.example.com", "GITHUB_ACTIONS=true GITHUB_API_URL=x"] {
         assert_eq!(api("", env).unwrap(), GITHUB_COM, "{env}");
     }
@@ -234,7 +234,7 @@ fn the_way_out_names_the_variable_of_the_server() {
             "set GH_TOKEN (the server of GITHUB_TOKEN is unknown)",
         ),
     ] {
-        let server = choose(flags, env, &transport::Source::Network).unwrap();
+        let server = choose(flags, env, &TransportMode::Network).unwrap();
         assert_eq!(server.tokens.way_out(), way_out, "{flags} {env}");
     }
 }

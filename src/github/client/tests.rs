@@ -1,5 +1,5 @@
-use super::super::api::Api;
 use super::super::auth::Token;
+use super::super::endpoint::ApiEndpoint;
 use super::*;
 
 fn refusal(config: ClientConfig) -> Option<String> {
@@ -19,8 +19,8 @@ async fn a_configuration_that_would_hang_or_leak_is_refused() {
     for (url, is_accepted) in
         [("http://git.example.com", false), ("https://git.example.com", true), ("http://127.0.0.1:1", true)]
     {
-        let api = Api::parse(url).unwrap();
-        let refusal = refusal(ClientConfig { api, credentials: token(), ..ClientConfig::default() });
+        let endpoint = ApiEndpoint::parse(url).unwrap();
+        let refusal = refusal(ClientConfig { endpoint, credentials: token(), ..ClientConfig::default() });
         assert_eq!(refusal.is_none(), is_accepted, "{refusal:?}");
     }
 }

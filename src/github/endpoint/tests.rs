@@ -1,33 +1,35 @@
 use super::*;
 
 #[test]
-fn routes_are_spelled_out_below_the_origin() {
-    assert_eq!(Api::default().rest("/users/a"), "/users/a");
-    let test = Api::parse("http://127.0.0.1:8099").unwrap();
+fn paths_outside_of_the_api_are_rejected() {
+    assert_eq!(ApiEndpoint::default().rest("/users/a"), "/users/a");
+    let test = ApiEndpoint::parse("http://127.0.0.1:8099").unwrap();
     assert_eq!((test.origin(), test.rest("/users/a")), ("http://127.0.0.1:8099", "/users/a".into()));
-    let enterprise = Api::parse("https://git.example.com/api/v3/").unwrap();
+    let enterprise = ApiEndpoint::parse("https://git.example.com/api/v3/").unwrap();
     assert!(enterprise.is_enterprise() && !test.is_enterprise());
     assert_eq!(enterprise.rest("/users/a"), "/api/v3/users/a");
     assert_eq!(enterprise.graphql(), "/api/graphql");
     assert_eq!(test.graphql(), "/graphql");
-    assert_eq!(Api::parse("http://gateway/github/").unwrap().graphql(), "/github/graphql");
-    assert_eq!(test.route("http://127.0.0.1:8099/users/a/repos?page=2"), Some("/users/a/repos?page=2"));
-    assert_eq!(test.route("http://127.0.0.1:80991/x"), None);
-    assert_eq!(test.route("https://elsewhere/x"), None);
-    let gateway = Api::parse("http://gateway/github").unwrap();
-    assert_eq!(gateway.route("http://gateway/github/users/a?b=../c"), Some("/github/users/a?b=../c"));
-    for neighbour in
+    assert_eq!(ApiEndpoint::parse("http://gateway/github/").unwrap().graphql(), "/github/graphql");
+    assert_eq!(test.path_of("http://127.0.0.1:8099/users/a/repos?page=2"), Some("/users/a/repos?page=2"));
+    assert_eq!(test.path_of("http://127.0.0.1:80991/x"), None);
+    assert_eq!(test.path_of("https://elsewhere/x"), None);
+    let gateway = ApiEndpoint::parse("http://gateway/github").unwrap();
+    assert_eq!(gateway.path_of("http://gateway/github/users/a?b=../c"), Some("/github/users/a?b=../c"));
+    for neighbor in
         ["admin", "githubs/x", "github", "github/../admin", "github/%2E%2e/admin", "github/.\\../admin"]
     {
-        assert_eq!(gateway.route(&format!("http://gateway/{neighbour}")), None, "{neighbour}");
+        assert_eq!(gateway.path_of(&format!("http://gateway/{neighbor}")), None, "{neighbor}");
     }
-    assert!(gateway.is("/github/user", "/user") && !gateway.is("/github/users/user", "/user"));
+    assert!(
+        gateway.is_rest_path("/github/user", "/user") && !gateway.is_rest_path("/github/users/user", "/user")
+    );
     assert_eq!(enterprise.to_string(), "https://git.example.com/api/v3");
 }
 
 #[test]
-fn every_kind_of_host_has_its_routes_and_its_profiles() {
-    for (host, rest, graphql, site, githubs) in [
+fn each_kind_of_host_has_its_paths_and_profiles() {
+    for (host, rest, graphql, web_host, is_cloud) in [
         ("github.com", "https://api.github.com", "/graphql", "github.com", true),
         ("github.com:443", "https://api.github.com", "/graphql", "github.com", true),
         ("GitHub.com", "https://api.github.com", "/graphql", "github.com", true),
@@ -43,9 +45,12 @@ fn every_kind_of_host_has_its_routes_and_its_profiles() {
             false,
         ),
     ] {
-        let api = Api::of_host(host).unwrap();
-        assert_eq!((api.to_string(), api.graphql(), api.site()), (rest.into(), graphql.into(), site));
-        assert_eq!((api.is_githubs(), api.is_enterprise()), (githubs, !githubs), "{host}");
+        let endpoint = ApiEndpoint::from_host(host).unwrap();
+        assert_eq!(
+            (endpoint.to_string(), endpoint.graphql(), endpoint.web_host()),
+            (rest.into(), graphql.into(), web_host)
+        );
+        assert_eq!((endpoint.is_github_cloud(), endpoint.is_enterprise()), (is_cloud, !is_cloud), "{host}");
     }
     for wrong in [
         "",
@@ -65,12 +70,12 @@ fn every_kind_of_host_has_its_routes_and_its_profiles() {
         "a.ghe.com:1",
         "[::1]",
     ] {
-        assert!(Api::of_host(wrong).is_err(), "{wrong}");
+        assert!(ApiEndpoint::from_host(wrong).is_err(), "{wrong}");
     }
 }
 
 #[test]
-fn what_is_no_address_is_refused() {
+fn an_invalid_url_is_rejected() {
     for url in [
         "",
         "api.github.com",
@@ -83,16 +88,16 @@ fn what_is_no_address_is_refused() {
         "http://300.1.1.1",
         "mailto:a@b.c",
     ] {
-        assert!(matches!(Api::parse(url), Err(NotAnApi::NotAnAddress)), "{url}");
+        assert!(matches!(ApiEndpoint::parse(url), Err(InvalidEndpoint::NotAUrl)), "{url}");
     }
-    assert!(matches!(Api::parse("https://me:secret@host"), Err(NotAnApi::UserInfo)));
-    assert!(matches!(Api::parse("https://host/?x=1"), Err(NotAnApi::Query)));
+    assert!(matches!(ApiEndpoint::parse("https://me:secret@host"), Err(InvalidEndpoint::Credentials)));
+    assert!(matches!(ApiEndpoint::parse("https://host/?x=1"), Err(InvalidEndpoint::Query)));
 }
 
 #[test]
-fn a_token_goes_out_in_the_clear_to_this_machine_alone() {
+fn plain_http_is_secure_to_this_machine_only() {
     for url in ["https://api.github.com", "http://127.0.0.1:1", "http://localhost:80", "http://[::1]:8099"] {
-        assert!(Api::parse(url).unwrap().is_safe_for_tokens(), "{url}");
+        assert!(ApiEndpoint::parse(url).unwrap().is_secure(), "{url}");
     }
     for url in [
         "http://api.github.com",
@@ -100,12 +105,12 @@ fn a_token_goes_out_in_the_clear_to_this_machine_alone() {
         "http://localhost.example.com",
         "http://127.0.0.1.nip.io",
     ] {
-        assert!(!Api::parse(url).unwrap().is_safe_for_tokens(), "{url}");
+        assert!(!ApiEndpoint::parse(url).unwrap().is_secure(), "{url}");
     }
 }
 
 #[test]
-fn a_server_url_names_the_api_of_its_server() {
+fn a_server_url_has_the_endpoint_of_its_server() {
     for (url, api) in [
         ("https://github.com", "https://api.github.com"),
         ("https://acme.ghe.com/", "https://api.acme.ghe.com"),
@@ -113,7 +118,7 @@ fn a_server_url_names_the_api_of_its_server() {
         ("HTTP://127.0.0.1:8099/", "http://127.0.0.1:8099/api/v3"),
         ("git.example.com", "https://git.example.com/api/v3"),
     ] {
-        assert_eq!(Api::of_server_url(url).unwrap().to_string(), api, "{url}");
+        assert_eq!(ApiEndpoint::from_server_url(url).unwrap().to_string(), api, "{url}");
     }
     for url in [
         "",
@@ -125,6 +130,6 @@ fn a_server_url_names_the_api_of_its_server() {
         "https://git.example.com/path",
         "http://me:secret@git.example.com",
     ] {
-        assert!(Api::of_server_url(url).is_err(), "{url}");
+        assert!(ApiEndpoint::from_server_url(url).is_err(), "{url}");
     }
 }
