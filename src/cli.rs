@@ -15,7 +15,7 @@ pub use self::generate::Generated;
 pub use self::help::complaint;
 pub use self::values::{Way, When};
 use self::values::{duration, organization, positive_span, span, team, whole, within};
-use crate::github::members::Group;
+use crate::github::members::MemberSource;
 use crate::render::{Format, SortKey};
 use crate::roster::Shard;
 
@@ -64,13 +64,13 @@ pub struct Cli {
     ///
     /// Can be given several times.
     #[arg(long, value_name = "ORG", value_parser = ValueParser::new(organization), help_heading = WHOM)]
-    pub members: Vec<Group>,
+    pub members: Vec<MemberSource>,
 
     /// Every member of a team
     ///
     /// Can be given several times.
     #[arg(long = "team", value_name = "ORG/TEAM", value_parser = ValueParser::new(team), help_heading = WHOM)]
-    pub teams: Vec<Group>,
+    pub teams: Vec<MemberSource>,
 
     /// The first column of --query's rows in a database: sqlite:FILE, postgres://…
     #[cfg(feature = "sql")]

@@ -23,8 +23,8 @@ use self::token::AppFlags;
 use crate::cli::{Cli, Way};
 use crate::drift::Rules;
 use crate::github::ClientConfig;
-use crate::github::exchange;
-use crate::github::members::Group;
+use crate::github::cassette;
+use crate::github::members::MemberSource;
 use crate::github::proxy::ProxyChoice;
 use crate::github::transport::TransportMode;
 use crate::journal::Wants;
@@ -41,7 +41,7 @@ pub struct Config {
     /// Whom to count.
     pub sources: Vec<Source>,
     /// Organisations and teams to count the members of.
-    pub groups: Vec<Group>,
+    pub groups: Vec<MemberSource>,
     /// Databases to read from and to save to.
     pub databases: Databases,
     /// How lists are read.
@@ -215,7 +215,7 @@ fn is_evidence(transport: &TransportMode) -> bool {
     match transport {
         TransportMode::Network => false,
         TransportMode::Record(_) => true,
-        TransportMode::Replay(folder) => folder.join(exchange::MANIFEST).is_file(),
+        TransportMode::Replay(folder) => folder.join(cassette::MANIFEST).is_file(),
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! In the order of a lookup: [`batch`] has the logins of one request and their retries, [`client`] sends it with a permit of the
 //! [rate limiter](crate::rate_limit) over a [`connection`], [`transport`] is the socket, a recording or a replay. [`rest`] and [`graphql`] read
-//! responses; [`error`] and [`refusal`] classify everything that can go wrong. [`retry`] alone decides about retries.
+//! responses; [`error`] and [`response_error`] classify everything that can go wrong. [`retry`] alone decides about retries.
 
 pub mod account;
 pub mod app;
 pub mod auth;
 mod batch;
 mod batch_size;
+mod bounded_vec;
+pub mod cassette;
 mod causes;
 mod client;
 pub mod config;
@@ -16,14 +18,12 @@ pub mod connect;
 mod connection;
 pub mod endpoint;
 pub mod error;
-pub mod exchange;
-mod few;
 pub mod graphql;
 pub mod members;
-mod pages;
+pub mod pagination;
 pub mod proxy;
 mod redact;
-pub mod refusal;
+pub(crate) mod response_error;
 pub mod rest;
 mod retry;
 pub mod tls;

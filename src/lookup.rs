@@ -411,7 +411,7 @@ struct FirstCount<'a> {
 impl OutcomeSink<Carried> for FirstCount<'_> {
     fn on_outcome(&self, job: Job<Carried>, outcome: LookupOutcome) {
         let Job { position, api, login, place, context: carried } = job;
-        let exchange = self.client.exchange_of(outcome.api, &login);
+        let exchange = self.client.cassette_entry_for(outcome.api, &login);
         let row = Row { carried, exchange, ..row(&login, outcome) };
         // Both receivers live as long as the stage.
         if let Some(other) = self.other_api(&login, &row) {
@@ -660,20 +660,17 @@ mod tests {
     #[test]
     fn reasons_are_one_sentence() {
         let timed_out = LookupError::TimedOut(Duration::from_secs(15));
-        let gateway = LookupError::Status { status: 502, message: String::new(), wait: None };
+        let gateway = LookupError::Status { status: 502, message: String::new(), retry_after: None };
         assert_eq!(
             reason(timed_out.clone(), 5, true),
             (Status::Failed, "timed out after 15s, 5 times".into())
         );
         assert_eq!(reason(timed_out, 1, true), (Status::Failed, "timed out after 15s".into()));
-        assert_eq!(reason(gateway.clone(), 5, true), (Status::Failed, "GitHub answered 502, 5 times".into()));
-        assert_eq!(
-            reason(gateway, 5, false),
-            (Status::Failed, "GitHub answered 502, the last of 5 failures".into())
-        );
+        assert_eq!(reason(gateway.clone(), 5, true), (Status::Failed, "HTTP 502, 5 times".into()));
+        assert_eq!(reason(gateway, 5, false), (Status::Failed, "HTTP 502, the last of 5 failures".into()));
         assert_eq!(
             reason(LookupError::NotFound, 2, false),
-            (Status::NotFound, "no user or organisation has this login".into())
+            (Status::NotFound, "no such user or organization".into())
         );
         assert_eq!(
             reason(LookupError::Stopped(StopReason::Interrupted), 0, true),

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::github::rest::{Budget, Limits};
+use crate::github::rest::{Quota, RateLimits};
 use crate::github::{Client, graphql};
 use crate::journal::Kept;
 use crate::lookup::{Options, is_sampled};
@@ -102,8 +102,9 @@ impl Plan {
             Some(fill) if short => accounts.div_ceil(fill as u64).min(largest).max(1),
             _ => largest,
         };
-        let price =
-            |accounts: u64| graphql::points(usize::try_from(accounts).unwrap_or(usize::MAX), settings.counts);
+        let price = |accounts: u64| {
+            graphql::query_cost(usize::try_from(accounts).unwrap_or(usize::MAX), settings.counts)
+        };
         let queries = accounts.div_ceil(batch);
         let rest = accounts % batch;
         plan.points = (accounts / batch) * price(batch) + if rest > 0 { price(rest) } else { 0 };
@@ -114,7 +115,7 @@ impl Plan {
     }
 
     /// Takes into account what is left of the budgets.
-    pub fn limited(&mut self, limits: &Limits, now: Timestamp) {
+    pub fn limited(&mut self, limits: &RateLimits, now: Timestamp) {
         let (resource, budget) = match (self.api, limits.graphql) {
             ("graphql", Some(graphql)) => ("graphql", graphql),
             _ => ("core", limits.core),
@@ -189,7 +190,7 @@ impl Plan {
 }
 
 /// How long the hourly budget makes the last of `needed` wait.
-fn hourly_wait(needed: u64, budget: Budget, now: Timestamp) -> u64 {
+fn hourly_wait(needed: u64, budget: Quota, now: Timestamp) -> u64 {
     let Some(beyond) = needed.checked_sub(budget.remaining.saturating_add(1)) else {
         return 0;
     };
@@ -201,10 +202,10 @@ fn hourly_wait(needed: u64, budget: Budget, now: Timestamp) -> u64 {
 mod tests {
     use super::*;
 
-    fn limits(remaining: u64, reset: i64) -> Limits {
-        Limits {
-            core: Budget { limit: 5000, remaining, reset },
-            graphql: Some(Budget { limit: 5000, remaining, reset }),
+    fn limits(remaining: u64, reset: i64) -> RateLimits {
+        RateLimits {
+            core: Quota { limit: 5000, remaining, reset },
+            graphql: Some(Quota { limit: 5000, remaining, reset }),
         }
     }
 
@@ -224,10 +225,10 @@ mod tests {
         assert_eq!(wait(0, 0, 900, 5000), (0, None));
         assert_eq!(wait(0, 0, 1801, 5000), (120, Some("the secondary limit of 900 requests a minute")));
         assert_eq!(wait(0, 0, 5001, 5000), (600, requests));
-        let hostile = Budget { limit: 0, remaining: u64::MAX, reset: i64::MIN };
+        let hostile = Quota { limit: 0, remaining: u64::MAX, reset: i64::MIN };
         assert_eq!(hourly_wait(1, hostile, Timestamp::MAX), 0);
         assert_eq!(
-            hourly_wait(u64::MAX, Budget { remaining: 0, reset: i64::MAX, ..hostile }, Timestamp::MIN),
+            hourly_wait(u64::MAX, Quota { remaining: 0, reset: i64::MAX, ..hostile }, Timestamp::MIN),
             u64::MAX
         );
         assert_eq!(wait(100, 100, 5_500, 5000), (600, requests), "a second count costs the other budget");

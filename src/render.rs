@@ -245,11 +245,7 @@ pub(crate) mod sample {
             counted("microsoft", AccountKind::Organization, 6_154_722, 7_421),
             Row {
                 attempts: 1,
-                ..Row::without_count(
-                    "nosuchlogin",
-                    Status::NotFound,
-                    "no user or organisation has this login",
-                )
+                ..Row::without_count("nosuchlogin", Status::NotFound, "no such user or organization")
             },
             Row::without_count("=cmd|' /C calc'!A0", Status::Invalid, "not a login: holds '='"),
             Row::without_count("a\u{1b}[31m,\"b\"", Status::Invalid, "not a login: holds '\u{1b}'"),

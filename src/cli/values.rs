@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::github::members::Group;
+use crate::github::members::MemberSource;
 use crate::login::Login;
 
-pub(super) fn organization(text: &str) -> Result<Group, String> {
-    Login::parse(text).map(Group::Organization).map_err(|error| error.to_string())
+pub(super) fn organization(text: &str) -> Result<MemberSource, String> {
+    Login::parse(text).map(MemberSource::Organization).map_err(|error| error.to_string())
 }
 
-pub(super) fn team(text: &str) -> Result<Group, String> {
-    Group::team(text).ok_or_else(|| "it has to look like ORG/TEAM, as in the team's address".into())
+pub(super) fn team(text: &str) -> Result<MemberSource, String> {
+    MemberSource::parse_team(text)
+        .ok_or_else(|| "it has to look like ORG/TEAM, as in the team's address".into())
 }
 
 /// A whole number from `least` to `most`.

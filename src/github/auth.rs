@@ -146,7 +146,7 @@ impl Token {
 
 /// The tokens that nobody shall see: of an app's the last few.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Redactor(Arc<Mutex<VecDeque<Token>>>);
+pub(crate) struct Redactor(Arc<Mutex<VecDeque<Token>>>);
 
 impl Redactor {
     /// Tokens that are remembered: of those before no request is under way.

@@ -19,17 +19,11 @@ use super::client::Client;
 use super::connection::Request;
 use super::error::LookupError;
 use super::graphql::{self, Query};
-use super::pages::{Pages, Wrong};
+use super::pagination::{PaginationError, Paginator};
 use super::rest;
 use super::retry::{AttemptLog, RetryDecision};
 use crate::login::Login;
 use crate::rate_limit::{Permit, Resource, StopReason};
-
-const REPOSITORIES: Wrong = Wrong {
-    elsewhere: "a list of repositories that goes on elsewhere",
-    circle: "a list of repositories that goes in a circle",
-    endless: "a list of repositories without an end",
-};
 
 /// Logins that are looked up together, by one API.
 pub(crate) struct Batch {
@@ -88,7 +82,7 @@ impl Client {
         match futures::StreamExt::next(&mut outcomes).await.and_then(|mut outcomes| outcomes.pop()) {
             Some((_, outcome)) => outcome,
             None => LookupOutcome::new(
-                Err(LookupError::Unanswered("no response".into())),
+                Err(LookupError::PartialResponse("no response".into())),
                 &AttemptLog::default(),
                 api,
             ),
@@ -131,7 +125,7 @@ impl Client {
         let route = self.config().endpoint.rest(&login.path());
         let mut account = self
             .with_retries(log, login, async || {
-                let account = self.get_once(&route, |_, body| rest::account(body, login)).await;
+                let account = self.get_once(&route, |_, body| rest::parse_account(body, login)).await;
                 *slot = None;
                 account
             })
@@ -149,23 +143,23 @@ impl Client {
         public_repos: u64,
     ) -> Result<Breakdown, LookupError> {
         let endpoint = &self.config().endpoint;
-        let first = endpoint.rest(&rest::repositories(login));
-        let mut pages = Pages::from(&first, endpoint, REPOSITORIES);
+        let first = endpoint.rest(&rest::repos_path(login));
+        let mut paginator = Paginator::new(&first, endpoint);
         let mut next = (public_repos > 0).then_some(first);
         let (mut forks, mut archived, mut listed) = (0, 0, 0);
         while let Some(route) = next {
-            let page = self.get(log, &route, rest::page).await?;
-            listed += page.repositories as u64;
+            let page = self.get(log, &route, rest::parse_repo_page).await?;
+            listed += page.repos as u64;
             forks += page.forks;
             archived += page.archived;
             if page.next.is_some() && listed > public_repos.saturating_add(100) {
-                return Err(LookupError::Malformed(REPOSITORIES.endless));
+                return Err(PaginationError::TooManyPages.into());
             }
-            next = pages.next(page.repositories, page.next.as_deref())?;
+            next = paginator.next_page(page.repos, page.next.as_deref())?;
         }
         // A few may have been deleted meanwhile, or be hidden. A list that lacks far more is not complete.
         if listed.saturating_add(10 + public_repos / 10) < public_repos {
-            return Err(LookupError::Malformed("a list of repositories that is far too short"));
+            return Err(LookupError::Malformed("the list of repositories is incomplete"));
         }
         Ok(Breakdown { sources: public_repos.saturating_sub(forks), forks, archived })
     }
@@ -181,21 +175,21 @@ impl Client {
         let names: Vec<_> = logins.iter().map(|login| &login.login).collect();
         let text = self.query_text(size, counts);
         let request = Request::Query(Query::new(&text, &names));
-        let read = |headers: &HeaderMap, body: &[u8]| graphql::answer(headers, body, &names, counts);
+        let read = |headers: &HeaderMap, body: &[u8]| graphql::parse_response(headers, body, &names, counts);
         let response = self.send(&request, &mut permit, read).await;
         drop(permit);
-        let cost = graphql::points(size, counts);
+        let cost = graphql::query_cost(size, counts);
         let actual_cost = match &response {
             // A server without limits names no cost: there is none.
-            Ok(response) => response.cost.unwrap_or(if response.limited { cost } else { 0 }),
-            Err(LookupError::NoConnection(_)) => 0,
+            Ok(response) => response.cost.unwrap_or(if response.has_rate_limit { cost } else { 0 }),
+            Err(LookupError::Connect(_)) => 0,
             // Unknown: GitHub may have charged for a query whose response never arrived.
             Err(_) => cost,
         };
         self.limiter().reconcile_points(cost, actual_cost);
         self.add_points(actual_cost);
-        self.record_batch_size(size, response.as_ref().map(|response| response.outcomes.as_slice()));
-        response.map(|response| response.outcomes)
+        self.record_batch_size(size, response.as_ref().map(|response| response.results.as_slice()));
+        response.map(|response| response.results)
     }
 
     /// Tells the batch size how a query went. A response that leaves out more than a quarter counts as too large.
@@ -313,7 +307,9 @@ impl<'a> QueryLoop<'a> {
     /// Sends the next query with a permit: the batch size is decided now, by all responses so far.
     fn send(&mut self, permit: Permit<'a>) -> Result<(), StopReason> {
         let logins = self.take();
-        if let Err(stop) = self.client.limiter().reserve_points(graphql::points(logins.len(), self.counts)) {
+        if let Err(stop) =
+            self.client.limiter().reserve_points(graphql::query_cost(logins.len(), self.counts))
+        {
             self.unsent.extend(logins);
             return Err(stop);
         }
@@ -355,7 +351,7 @@ async fn admission<'a>(
     client: &'a Client,
     counts: CountSelection,
 ) -> Result<Permit<'a>, StopReason> {
-    let cost = graphql::points(client.batch_size().max(), counts);
+    let cost = graphql::query_cost(client.batch_size().max(), counts);
     admission.get_or_insert_with(|| client.limiter().acquire(Resource::Graphql, cost).boxed()).await
 }
 

@@ -15,16 +15,16 @@ use super::account::{ApiKind, CountSelection, Identity};
 use super::app::Credentials;
 use super::auth::Redactor;
 use super::batch_size::AdaptiveBatchSize;
+use super::cassette::Cassette;
 use super::config::ClientConfig;
 use super::connection::{Connection, Request};
 use super::error::LookupError;
-use super::exchange::Exchanges;
 use super::graphql;
-use super::refusal;
-use super::rest::{self, Limits};
+use super::response_error::rate_limit_error;
+use super::rest::{self, RateLimits};
 use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};
-use super::transport::{self, Network, Transport, TransportMode};
+use super::transport::{HttpConfig, Transport, TransportMode, set_standard_headers};
 use crate::login::Login;
 use crate::rate_limit::{Outcome, Permit, RateLimiter, Resource, StopReason};
 use crate::text::visible;
@@ -45,7 +45,7 @@ pub struct Client {
 struct ClientInner {
     connection: Connection,
     tokens: TokenProvider,
-    exchanges: Option<Arc<Exchanges>>,
+    cassette: Option<Arc<Cassette>>,
     batch_size: Mutex<AdaptiveBatchSize>,
     /// Text of the last query, and its number of logins: most queries have the same.
     query_text: Mutex<(usize, CountSelection, Arc<str>)>,
@@ -72,37 +72,37 @@ impl Client {
         if credentials.is_some() && !endpoint.is_secure() {
             return Err(BuildError(format!("refusing to send a token over plain HTTP to {endpoint}")));
         }
-        let network = Network {
+        let http = HttpConfig {
             origin: endpoint.origin().to_owned(),
-            local: endpoint.is_loopback_http(),
+            is_loopback: endpoint.is_loopback_http(),
             proxy: config.proxy.clone(),
             timeout: config.timeout,
-            authorities: config.ca_certificates.clone(),
+            ca_certificates: config.ca_certificates.clone(),
         };
         let redactor = Redactor::default();
         if let Some(Credentials::Token(token)) = &credentials {
             redactor.add(token.clone());
         }
-        let exchanges = match &config.transport {
+        let cassette = match &config.transport {
             TransportMode::Network => None,
             TransportMode::Record(folder) | TransportMode::Replay(folder) => {
-                Some(Arc::new(Exchanges::new(folder)))
+                Some(Arc::new(Cassette::new(folder)))
             }
         };
-        let transport = Transport::new(&config.transport, network, &redactor, exchanges.as_ref());
+        let transport = Transport::new(&config.transport, http, &redactor, cassette.as_ref());
         let transport = transport.map_err(|error| BuildError::innermost(&*error, &config))?;
         let origin = endpoint.origin().parse();
         let origin = origin.map_err(|error: http::uri::InvalidUri| BuildError::innermost(&error, &config))?;
         let octocrab = OctocrabBuilder::new_empty()
             .with_service(transport)
             .with_layer(&BaseUriLayer::new(origin))
-            .with_layer(&MapRequestLayer::new(transport::stamp))
+            .with_layer(&MapRequestLayer::new(set_standard_headers))
             .with_auth(AuthState::None)
             .build()
             .unwrap_or_else(|never| match never {});
         let inner = ClientInner {
             tokens: TokenProvider::new(credentials),
-            exchanges,
+            cassette,
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
             query_text: Mutex::new((0, config.counts, "".into())),
             points: AtomicU64::new(0),
@@ -156,7 +156,7 @@ impl Client {
     pub(super) fn query_text(&self, size: usize, counts: CountSelection) -> Arc<str> {
         let mut last = self.inner.query_text.lock().unwrap_or_else(PoisonError::into_inner);
         if (last.0, last.1) != (size, counts) {
-            *last = (size, counts, graphql::document(size, counts).into());
+            *last = (size, counts, graphql::build_query(size, counts).into());
         }
         Arc::clone(&last.2)
     }
@@ -182,12 +182,12 @@ impl Client {
             length = body.len();
             read(&headers, &body).map_err(|error| match error {
                 // A rate limit of the GraphQL API comes with status 200; its wait is in the headers.
-                LookupError::RateLimited { status, .. } => refusal::limited(status, &headers),
+                LookupError::RateLimited { status, .. } => rate_limit_error(status, &headers),
                 error => error,
             })
         });
         if self.inner.tokens.on_response(&lease, &result) {
-            result = Err(LookupError::TokenExpired);
+            result = Err(LookupError::InstallationTokenRejected);
         }
         let took = crate::text::duration(sent.elapsed());
         let outcome = match &result {
@@ -279,9 +279,9 @@ impl Client {
     }
 
     /// Requests the quota that is left. None if the server has no limits.
-    pub async fn rate_limits(&self) -> Result<Option<Limits>, LookupError> {
+    pub async fn rate_limits(&self) -> Result<Option<RateLimits>, LookupError> {
         let route = self.config().endpoint.rest(RATE_LIMIT);
-        match self.get(&mut AttemptLog::default(), &route, |_, body| rest::limits(body)).await {
+        match self.get(&mut AttemptLog::default(), &route, |_, body| rest::parse_rate_limit(body)).await {
             // An Enterprise Server says "Rate limiting is not enabled."
             Err(LookupError::NotFound) => Ok(None),
             limits => limits.map(Some),
@@ -320,8 +320,8 @@ impl Client {
     }
 
     /// Returns the file of the recording that the last response about a login is in.
-    pub(crate) fn exchange_of(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
-        self.inner.exchanges.as_ref()?.file_of(api, login.as_str())
+    pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
+        self.inner.cassette.as_ref()?.entry_for(api, login.as_str())
     }
 }
 

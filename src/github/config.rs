@@ -77,7 +77,7 @@ impl ClientConfig {
 
     /// Returns the upper bound on logins per query.
     pub(crate) fn max_batch_size(&self) -> usize {
-        self.batch_size.unwrap_or_else(|| graphql::most_accounts(self.counts))
+        self.batch_size.unwrap_or_else(|| graphql::max_accounts_per_point(self.counts))
     }
 
     pub(super) fn is_replay(&self) -> bool {

@@ -12,7 +12,7 @@ use super::auth::{Redactor, Token};
 use super::config::ClientConfig;
 use super::error::LookupError;
 use super::graphql::Query;
-use super::refusal;
+use super::response_error::error_for_status;
 use super::transport::MAX_BODY;
 use crate::login::Login;
 use crate::rate_limit::{RateLimiter, StopReason};
@@ -83,7 +83,8 @@ impl Connection {
             Ok(request) => self.octocrab.execute(request).await,
             Err(error) => Err(error),
         };
-        let (mut head, body) = response.map_err(|error| LookupError::transport(&error, false))?.into_parts();
+        let (mut head, body) =
+            response.map_err(|error| LookupError::from_transport(&error, false))?.into_parts();
         // Servers have been seen to echo the request.
         self.redactor.redact_headers(&mut head.headers);
         on_headers(&head.headers, head.status.is_success());
@@ -95,7 +96,7 @@ impl Connection {
                     return Ok((head.headers, body));
                 }
                 let body = self.redactor.redact_body(body);
-                match refusal::check(head.status, &head.headers, &body) {
+                match error_for_status(head.status, &head.headers, &body) {
                     Ok(()) => Ok((head.headers, body)),
                     // A 404 to a query is about the route, not about an account.
                     Err(LookupError::NotFound) if matches!(request, Request::Query(_)) => {
@@ -108,9 +109,9 @@ impl Connection {
             Err(error) => {
                 // A 404 counts only with GitHub's body. Any other status is enough, even if its page was cut off.
                 if head.status != StatusCode::NOT_FOUND {
-                    refusal::check(head.status, &head.headers, &[])?;
+                    error_for_status(head.status, &head.headers, &[])?;
                 }
-                Err(LookupError::transport(&*error, true))
+                Err(LookupError::from_transport(&*error, true))
             }
         }
     }
@@ -122,7 +123,7 @@ impl std::fmt::Display for Request<'_> {
             Self::Get(route) => write!(f, "GET {route}"),
             Self::CreateToken(route) => write!(f, "POST {route}"),
             Self::Query(query) => {
-                write!(f, "query for {}", crate::text::counted(query.len(), "login", "logins"))
+                write!(f, "query for {}", crate::text::counted(query.login_count(), "login", "logins"))
             }
         }
     }

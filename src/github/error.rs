@@ -1,142 +1,148 @@
-//! What can go wrong with a request, named for what it means to a person.
+//! Errors of a request, by what they mean for its login.
 //!
-//! Everything that octocrab, the network or GitHub can answer with becomes a [`LookupError`] here and
-//! nowhere else: transport errors by `LookupError::transport`, answers by [`refusal`](super::refusal).
+//! Every failure of octocrab, of the network or of GitHub becomes a [`LookupError`] here and nowhere else: transport errors in
+//! `LookupError::from_transport`, responses in [`response_error`](super::response_error).
 
 use std::error::Error;
 use std::time::Duration;
 
 use http_body_util::LengthLimitError;
 
+use super::cassette::{CassetteMiss, RecordError};
+use super::causes::{causes, innermost};
 use super::connect::ConnectError;
-use super::exchange::{NotKept, NotRecorded};
-use super::transport::{Astray, MAX_BODY};
+use super::pagination::PaginationError;
+use super::transport::{BlockedRedirect, MAX_BODY};
 use crate::rate_limit::{Outcome, StopReason};
 use crate::text;
 
-/// Why a request gave no count.
+/// Reason for which a login has no count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
-    /// 404: no account has this login, or it is one that we may not see.
-    #[error("no user or organisation has this login")]
+    /// 404: no account has this login, or the token cannot see it.
+    #[error("no such user or organization")]
     NotFound,
-    /// 403 that is no limit, in GitHub's words, with the address at which single sign-on lets us in.
-    #[error("GitHub refuses access: {message}{}", sso.as_ref().map(|url| format!(" (authorize the token at {url})")).unwrap_or_default())]
+    /// 403 that is not a rate limit.
+    #[error("access forbidden: {message}{}", sso_hint(sso_url.as_deref()))]
     Forbidden {
-        /// GitHub's own message.
+        /// GitHub's message.
         message: String,
-        /// From the header `X-GitHub-SSO`.
-        sso: Option<String>,
+        /// URL at which to authorize the token for single sign-on.
+        sso_url: Option<String>,
     },
-    /// 401: the token is wrong, or there is none and one is needed. Every further request would meet it.
+    /// 401: the token is invalid, or a token is required. Every other request would fail too.
     #[error("GitHub refused the token: {0}")]
     Unauthorized(String),
-    /// 401, with a token of an app that was good before, or is new: there will be another.
-    #[error("the app's token was refused")]
-    TokenExpired,
-    /// 403 or 429 because of a limit: everything has to wait.
-    #[error("GitHub answered {status} (rate limit)")]
+    /// 401 to an installation token that is new, or was accepted before: it is renewed.
+    #[error("the app's token was rejected")]
+    InstallationTokenRejected,
+    /// 403 or 429 because of a rate limit; 200 from the GraphQL API.
+    #[error("HTTP {status} (rate limit)")]
     RateLimited {
-        /// 403 or 429.
+        /// HTTP status.
         status: u16,
-        /// How long GitHub asks us to wait; none when it does not say.
-        wait: Option<Duration>,
-        /// The budget of the hour is spent: the wait is until its reset.
-        primary: bool,
+        /// Wait from `retry-after`. None if the response has no such header.
+        retry_after: Option<Duration>,
+        /// Whether the hourly quota is used up.
+        quota_exhausted: bool,
     },
-    /// Any other status that is no success.
-    #[error("GitHub answered {status}{}", said(message))]
+    /// Any other status that is not a success.
+    #[error("HTTP {status}{}", message_suffix(message))]
     Status {
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// GitHub's own message, or nothing.
+        /// GitHub's message. May be empty.
         message: String,
-        /// How long the server asks us to wait.
-        wait: Option<Duration>,
+        /// Wait from `retry-after`.
+        retry_after: Option<Duration>,
     },
-    /// No complete answer within the time for one attempt.
+    /// No complete response within the timeout of one attempt.
     #[error("timed out after {}", text::duration(*.0))]
     TimedOut(Duration),
-    /// No connection: no such host, refused, no agreement on TLS, a failure of the proxy.
+    /// No connection to the server.
     #[error("could not connect: {0}")]
-    NoConnection(Box<ConnectError>),
-    /// The connection ended before an answer began.
-    #[error("the connection broke: {0}")]
-    Broken(String),
-    /// The answer ended too early.
-    #[error("the answer was truncated: {0}")]
+    Connect(#[source] Box<ConnectError>),
+    /// The connection failed before the response began.
+    #[error("connection lost: {0}")]
+    ConnectionClosed(String),
+    /// The response ended early.
+    #[error("response truncated: {0}")]
     Truncated(String),
-    /// The answer was longer than any that GitHub gives.
-    #[error("the answer was too long: more than {0} bytes")]
+    /// The response is larger than any that GitHub sends.
+    #[error("response too large: more than {0} bytes")]
     TooLong(usize),
-    /// A success whose body is not what was asked for.
-    #[error("the answer was {0}")]
+    /// A success with a body of another kind.
+    #[error("unexpected response: {0}")]
     Malformed(&'static str),
-    /// An answer in part, and not for this login; or a query that GitHub gave up.
-    #[error("GitHub gave no answer: {0}")]
-    Unanswered(String),
-    /// A folder of recorded exchanges holds none for this request.
+    /// A list whose pages cannot be followed.
+    #[error("pagination error: {0}")]
+    Pagination(#[source] PaginationError),
+    /// A response without a result for this login, or a query that GitHub gave up.
+    #[error("incomplete response: {0}")]
+    PartialResponse(String),
+    /// The recording has no response to this request.
     #[error("{0}")]
-    NotRecorded(NotRecorded),
-    /// Redirected in circles, or to where no request of ours goes.
-    #[error("GitHub redirected the request {0}")]
-    Redirected(&'static str),
-    /// The run ended before there was an answer.
+    NotRecorded(#[source] CassetteMiss),
+    /// A redirect that is not followed.
+    #[error("redirect not followed: {0}")]
+    Redirect(#[source] BlockedRedirect),
+    /// The run ended before a response arrived.
     #[error("{0}")]
     Stopped(StopReason),
 }
 
-fn said(message: &str) -> String {
+fn message_suffix(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
+fn sso_hint(url: Option<&str>) -> String {
+    url.map(|url| format!(" (authorize the token for SSO at {url})")).unwrap_or_default()
+}
+
 impl LookupError {
-    /// Whether the same request may succeed later.
-    ///
-    /// A status of 5xx or 408, a broken connection and a broken body pass; a limit passes with time.
-    /// 404, 401, other 403s, 410 and 451 are answers, and asking again only costs.
+    /// Whether the same request may succeed later: after 5xx and 408, failed connections, incomplete bodies and rate limits.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. }
-            | Self::TokenExpired
+            | Self::InstallationTokenRejected
             | Self::TimedOut(_)
-            | Self::NoConnection(_)
-            | Self::Broken(_)
+            | Self::Connect(_)
+            | Self::ConnectionClosed(_)
             | Self::Truncated(_)
             | Self::Malformed(_)
-            | Self::Unanswered(_) => true,
+            | Self::Pagination(_)
+            | Self::PartialResponse(_) => true,
             Self::Status { status, .. } => *status == 408 || *status >= 500,
             Self::NotFound
             | Self::Forbidden { .. }
             | Self::Unauthorized(_)
             | Self::TooLong(_)
             | Self::NotRecorded(_)
-            | Self::Redirected(_)
+            | Self::Redirect(_)
             | Self::Stopped(_) => false,
         }
     }
 
-    /// Whether a smaller batch may succeed: GitHub ends one that takes more than ten
-    /// seconds with a 502 or 504, often in HTML, or with nothing or half of it.
-    #[must_use]
-    pub fn suggests_smaller_batch(&self) -> bool {
+    /// Whether a query for fewer logins may succeed. GitHub ends queries of more than ten seconds with a 502 or 504, often in HTML,
+    /// or with an empty or incomplete body.
+    pub(crate) fn suggests_smaller_batch(&self) -> bool {
         match self {
             Self::TimedOut(_)
             | Self::Truncated(_)
             | Self::TooLong(_)
             | Self::Malformed(_)
-            | Self::Unanswered(_) => true,
+            | Self::PartialResponse(_) => true,
             Self::Status { status, .. } => *status >= 500 || *status == 413,
             _ => false,
         }
     }
 
-    /// How long the server asks everyone to wait, if it asks.
+    /// Returns the wait that the server asks for.
     #[must_use]
-    pub fn wait(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { wait, .. } | Self::Status { wait, .. } => *wait,
+            Self::RateLimited { retry_after, .. } | Self::Status { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -150,47 +156,56 @@ impl LookupError {
             }
             Self::Unauthorized(message) => Outcome::Stop(StopReason::AuthenticationRequired(message.clone())),
             Self::Stopped(stop) => Outcome::Stop(stop.clone()),
-            Self::RateLimited { wait, primary, .. } => {
-                Outcome::Throttled { retry_after: *wait, quota_exhausted: *primary }
+            Self::RateLimited { retry_after, quota_exhausted, .. } => {
+                Outcome::Throttled { retry_after: *retry_after, quota_exhausted: *quota_exhausted }
             }
-            Self::Status { wait: Some(wait), .. } => Outcome::Busy { retry_after: *wait },
-            Self::NoConnection(error) => Outcome::ConnectFailed {
+            Self::Status { retry_after: Some(retry_after), .. } => {
+                Outcome::Busy { retry_after: *retry_after }
+            }
+            Self::Connect(error) => Outcome::ConnectFailed {
                 is_permanent: error.is_permanent(),
                 stop: StopReason::not_connected(error, has_ca_file),
             },
-            Self::TimedOut(_) | Self::Broken(_) => Outcome::NoResponse(self),
+            Self::TimedOut(_) | Self::ConnectionClosed(_) => Outcome::NoResponse(self),
             error if error.is_transient() => Outcome::BadResponse(self),
             _ => Outcome::Response,
         }
     }
 
-    /// An error of the transport: before an answer's head, or in its body.
-    pub(super) fn transport(error: &(dyn Error + 'static), in_body: bool) -> Self {
-        let chain = || std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
-        if let Some(missing) = chain().find_map(|error| error.downcast_ref::<NotRecorded>()) {
+    /// Classifies an error of the transport. `in_body`: the head of the response had arrived.
+    pub(super) fn from_transport(error: &(dyn Error + 'static), in_body: bool) -> Self {
+        if let Some(missing) = find_cause::<CassetteMiss>(error) {
             return Self::NotRecorded(missing.clone());
         }
-        if let Some(lost) = chain().find_map(|error| error.downcast_ref::<NotKept>()) {
-            return Self::Stopped(StopReason::RecordingFailed(lost.to_string()));
+        if let Some(error) = find_cause::<RecordError>(error) {
+            return Self::Stopped(StopReason::RecordingFailed(error.to_string()));
         }
-        if let Some(Astray(why)) = chain().find_map(|error| error.downcast_ref::<Astray>()) {
-            return Self::Redirected(why);
+        if let Some(blocked) = find_cause::<BlockedRedirect>(error) {
+            return Self::Redirect(*blocked);
         }
-        if let Some(error) = chain().find_map(|error| error.downcast_ref::<ConnectError>()) {
+        if let Some(error) = find_cause::<ConnectError>(error) {
             return error.clone().into();
         }
-        // The innermost cause says what happened; those around it only repeat it. reqwest's own
-        // Display would add the address.
-        let cause = text::reason(chain().last().unwrap_or(error));
-        if chain().any(<dyn Error>::is::<LengthLimitError>) {
+        if find_cause::<LengthLimitError>(error).is_some() {
             return Self::TooLong(MAX_BODY);
         }
-        if in_body { Self::Truncated(cause) } else { Self::Broken(cause) }
+        let cause = innermost(error);
+        if in_body { Self::Truncated(cause) } else { Self::ConnectionClosed(cause) }
     }
 }
 
 impl From<ConnectError> for LookupError {
     fn from(error: ConnectError) -> Self {
-        Self::NoConnection(Box::new(error))
+        Self::Connect(Box::new(error))
     }
+}
+
+impl From<PaginationError> for LookupError {
+    fn from(error: PaginationError) -> Self {
+        Self::Pagination(error)
+    }
+}
+
+fn find_cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    causes(error).find_map(|error| error.downcast_ref())
 }

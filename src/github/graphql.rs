@@ -1,12 +1,11 @@
-//! The GraphQL API: a hundred logins in one query and one point of the hourly five thousand.
+//! The GraphQL API: up to a hundred logins in a query that costs one point.
 //!
-//! Logins go as variables and never into the query's text. GitHub answers in part: `data` beside
-//! `errors`, so one bad alias must not cost the others their answer, and a `null` is "not found" only
-//! where no error speaks of it. octocrab's own `graphql()` throws `data` away as soon as there is one
-//! error, hence our own envelope.
+//! Logins are variables, never part of the query text. A response may be partial: `data` beside `errors`. An error about one alias
+//! does not affect the others, and `null` only means "not found" if no error is about it. octocrab's own `graphql()` discards
+//! `data` if there is an error.
 
-mod envelope;
 mod errors;
+mod response;
 
 use std::borrow::Borrow;
 use std::fmt::Write as _;
@@ -14,14 +13,17 @@ use std::fmt::Write as _;
 use http::HeaderMap;
 use serde::{Serialize, Serializer};
 
-use self::envelope::{Data, Slot};
-use self::errors::{GraphqlError, Place};
+use self::errors::{ErrorTarget, GraphqlError};
+use self::response::{AliasValue, Data};
 use super::account::{Account, CountSelection};
 use super::error::LookupError;
-use super::few::Few;
+use super::rest::json_error;
 use crate::login::Login;
 
-/// What is posted: one document, with the logins as its variables.
+/// Upper bound on the logins of a query.
+const MAX_LOGINS: usize = 100;
+
+/// The body of a query request.
 #[derive(Serialize)]
 #[serde(bound = "L: Borrow<Login>")]
 pub(super) struct Query<'a, L> {
@@ -36,20 +38,19 @@ struct Variables<'a, L>(&'a [L]);
 struct Variable(usize);
 
 impl<'a, L> Query<'a, L> {
-    pub(super) fn new(document: &'a str, logins: &'a [L]) -> Self {
-        Self { query: document, variables: Variables(logins) }
+    pub(super) fn new(text: &'a str, logins: &'a [L]) -> Self {
+        Self { query: text, variables: Variables(logins) }
     }
 
-    /// How many logins it asks for.
-    pub(super) fn len(&self) -> u64 {
+    pub(super) fn login_count(&self) -> u64 {
         self.variables.0.len() as u64
     }
 }
 
 impl<L: Borrow<Login>> Serialize for Variables<'_, L> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let numbered = self.0.iter().enumerate();
-        serializer.collect_map(numbered.map(|(at, login)| (Variable(at), login.borrow().as_str())))
+        let logins = self.0.iter().enumerate();
+        serializer.collect_map(logins.map(|(index, login)| (Variable(index), login.borrow().as_str())))
     }
 }
 
@@ -59,127 +60,117 @@ impl Serialize for Variable {
     }
 }
 
-/// The query that asks for `size` accounts.
+/// Builds the text of a query for `logins` accounts.
 ///
-/// `ownerAffiliations` has to be given: by default GitHub adds the repositories of others on which a
-/// user collaborates.
+/// Without `ownerAffiliations` GitHub adds the repositories of other owners that a user collaborates on.
 #[must_use]
-pub fn document(size: usize, measures: CountSelection) -> String {
-    let mut text = String::with_capacity(400 + 64 * size);
+pub fn build_query(logins: usize, counts: CountSelection) -> String {
+    let mut text = String::with_capacity(400 + 64 * logins);
+    // Writing to a String cannot fail.
     text.push_str("query Accounts(");
-    for at in 0..size {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{}$l{at}: String!", if at == 0 { "" } else { ", " });
+    for index in 0..logins {
+        let _ = write!(text, "{}$l{index}: String!", if index == 0 { "" } else { ", " });
     }
     text.push_str(") {\n  rateLimit { cost remaining resetAt }\n");
-    for at in 0..size {
-        let _ = writeln!(text, "  a{at}: repositoryOwner(login: $l{at}) {{ ...Account }}");
+    for index in 0..logins {
+        let _ = writeln!(text, "  a{index}: repositoryOwner(login: $l{index}) {{ ...Account }}");
     }
     text.push_str(
         "}\nfragment Account on RepositoryOwner {\n  __typename\n  login\n  ... on User { databaseId }\n  \
          ... on Organization { databaseId }\n",
     );
-    for (name, filter) in connections(measures) {
+    for (name, filter) in connection_fields(counts) {
         let _ = writeln!(text, "  {name}: repositories({filter}, ownerAffiliations: OWNER) {{ totalCount }}");
     }
     text.push_str("}\n");
     text
 }
 
-/// The connections that are asked for of an account; GitHub's price is a point for a hundred.
-fn connections(measures: CountSelection) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let breakdown =
+/// Returns the connections of each account: field name and filter.
+fn connection_fields(counts: CountSelection) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let CountSelection { breakdown, private } = counts;
+    let breakdown_fields =
         [("forks", "privacy: PUBLIC, isFork: true"), ("archived", "privacy: PUBLIC, isArchived: true")];
     std::iter::once(("public", "privacy: PUBLIC"))
-        .chain(breakdown.into_iter().filter(move |_| measures.breakdown))
-        .chain(measures.private.then_some(("private", "privacy: PRIVATE")))
+        .chain(breakdown_fields.into_iter().filter(move |_| breakdown))
+        .chain(private.then_some(("private", "privacy: PRIVATE")))
 }
 
-/// Connections that a query for one account asks for.
+fn connections_per_account(counts: CountSelection) -> usize {
+    connection_fields(counts).count()
+}
+
+/// Returns the cost of a query in points: one for each hundred connections, rounded, and at least 1.
 #[must_use]
-pub fn connections_of(measures: CountSelection) -> usize {
-    // Whoever adds a measure is led here: what it asks for has its price.
-    let CountSelection { breakdown: _, private: _ } = measures;
-    connections(measures).count()
+pub fn query_cost(accounts: usize, counts: CountSelection) -> u64 {
+    ((accounts * connections_per_account(counts) + 50) / 100).max(1) as u64
 }
 
-/// What GitHub takes for a query: its connections divided by a hundred, rounded, at least 1.
+/// Returns the most accounts that a query of one point can have.
 #[must_use]
-pub fn points(accounts: usize, measures: CountSelection) -> u64 {
-    ((accounts * connections_of(measures) + 50) / 100).max(1) as u64
+pub fn max_accounts_per_point(counts: CountSelection) -> usize {
+    (149 / connections_per_account(counts)).min(MAX_LOGINS)
 }
 
-/// The most accounts in a query: a hundred, or as many as still cost one point.
-#[must_use]
-pub fn most_accounts(measures: CountSelection) -> usize {
-    (149 / connections_of(measures)).min(100)
-}
-
-/// A query's answer.
+/// The response to a query.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    /// Points that it cost, by GitHub's own account.
+pub(crate) struct BatchResponse {
+    /// Points that GitHub charged.
     pub(super) cost: Option<u64>,
-    /// Whether the server has limits at all.
-    pub(super) limited: bool,
-    /// An outcome for each login, in their order. One that is transient means that GitHub left this
-    /// one out and has to be asked again.
-    pub(crate) outcomes: Vec<Result<Account, LookupError>>,
+    /// Whether the server has rate limits.
+    pub(super) has_rate_limit: bool,
+    /// Result of each login. A transient error means that GitHub has no result for this login yet.
+    pub(crate) results: Vec<Result<Account, LookupError>>,
 }
 
-/// Reads the answer to a query for `logins`.
-///
-/// # Errors
-/// Where there is no answer for any of them.
-pub(crate) fn answer(
+/// Parses the response to a query for `logins`. An error applies to all of them.
+pub(crate) fn parse_response(
     headers: &HeaderMap,
     body: &[u8],
     logins: &[impl Borrow<Login>],
-    measures: CountSelection,
-) -> Result<Answer, LookupError> {
-    let (data, errors) = envelope::read(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => LookupError::Malformed("JSON, but no answer to a query"),
-        _ => LookupError::Malformed("not JSON"),
-    })?;
-    let errors = errors.map(|Few(errors)| errors).unwrap_or_default();
-    let errors: Vec<_> = errors.into_iter().map(GraphqlError::read).collect();
-    if let Some(limit) = errors.iter().find(|error| error.is_limit()) {
-        tracing::info!("GitHub: {}", limit.text());
-        return Err(LookupError::RateLimited { status: 200, wait: None, primary: false });
+    counts: CountSelection,
+) -> Result<BatchResponse, LookupError> {
+    let response = response::parse(body).map_err(|error| json_error(&error, "not a GraphQL response"))?;
+    let errors: Vec<_> = response.errors.into_iter().map(GraphqlError::parse).collect();
+    if let Some(error) = errors.iter().find(|error| error.is_rate_limited()) {
+        tracing::info!("rate limit: {}", error.message());
+        return Err(LookupError::RateLimited { status: 200, retry_after: None, quota_exhausted: false });
     }
-    // An error that names no place puts every null in doubt.
-    let doubt = errors.iter().find(|error| error.place == Place::Untold);
-    let doubt = doubt.map(|error| LookupError::Unanswered(error.text()));
-    let (mut data, doubt) = match (data, errors.first()) {
-        (Some(data), _) => (data, doubt),
-        (None, None) => return Err(LookupError::Malformed("JSON, but no answer to a query")),
+    // An error without a target may be the reason for any null.
+    let unscoped_error = errors.iter().find(|error| error.target == ErrorTarget::Unspecified);
+    let mut unscoped_error = unscoped_error.map(|error| LookupError::PartialResponse(error.message()));
+    let mut data = match (response.data, errors.first()) {
+        (Some(data), _) => data,
+        (None, None) => return Err(LookupError::Malformed("not a GraphQL response")),
         (None, Some(_)) if errors.iter().any(|error| error.alias().is_some()) => {
-            let other = || LookupError::Unanswered("the whole query failed for another login".into());
-            (Data::default(), Some(doubt.unwrap_or_else(other)))
+            unscoped_error.get_or_insert_with(|| {
+                LookupError::PartialResponse("the whole query failed for another login".into())
+            });
+            Data::default()
         }
-        (None, Some(error)) if error.is_final() => return Err(error.forbidden(headers)),
-        (None, Some(error)) => return Err(LookupError::Unanswered(error.text())),
+        (None, Some(error)) if error.is_permanent() => return Err(error.forbidden(headers)),
+        (None, Some(error)) => return Err(LookupError::PartialResponse(error.message())),
     };
-    let mut outcomes: Vec<Option<LookupError>> = vec![None; logins.len()];
+    data.owners.resize_with(logins.len(), AliasValue::default);
+    let mut scoped_errors: Vec<Option<LookupError>> = vec![None; logins.len()];
     for error in errors {
-        if let Some(outcome) = error.alias().and_then(|alias| outcomes.get_mut(alias)) {
-            *outcome = Some(error.meaning(headers));
+        if let Some(slot) = error.alias().and_then(|alias| scoped_errors.get_mut(alias)) {
+            *slot = Some(error.to_lookup_error(headers));
         }
     }
-    data.owners.resize_with(logins.len(), Slot::default);
-    let outcome = |((owner, error), login): ((Slot<'_>, Option<LookupError>), &Login)| match (owner, error) {
-        (_, Some(error)) => Err(error),
-        (Slot::Owner(owner), None) => owner.account(login, measures),
-        (Slot::Broken, None) => Err(LookupError::Malformed("JSON, but no account")),
-        (Slot::Null, None) => Err(doubt.clone().unwrap_or(LookupError::NotFound)),
-        (Slot::Missing, None) => {
-            let missing = || LookupError::Unanswered("the answer left this login out".into());
-            Err(doubt.clone().unwrap_or_else(missing))
-        }
-    };
-    let outcomes =
-        data.owners.into_iter().zip(outcomes).zip(logins.iter().map(Borrow::borrow)).map(outcome).collect();
-    Ok(Answer { cost: data.cost, limited: headers.contains_key("x-ratelimit-limit"), outcomes })
+    let mut results = Vec::with_capacity(logins.len());
+    for ((owner, error), login) in data.owners.into_iter().zip(scoped_errors).zip(logins) {
+        results.push(match (owner, error) {
+            (_, Some(error)) => Err(error),
+            (AliasValue::Owner(owner), None) => owner.into_account(login.borrow(), counts),
+            (AliasValue::Invalid, None) => Err(LookupError::Malformed("missing account fields")),
+            (AliasValue::Null, None) => Err(unscoped_error.clone().unwrap_or(LookupError::NotFound)),
+            (AliasValue::Absent, None) => Err(unscoped_error
+                .clone()
+                .unwrap_or_else(|| LookupError::PartialResponse("this login is missing".into()))),
+        });
+    }
+    Ok(BatchResponse { cost: data.cost, has_rate_limit: headers.contains_key("x-ratelimit-limit"), results })
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ impl AttemptLog {
         }
         *count += 1;
         match error {
-            LookupError::RateLimited { .. } | LookupError::NoConnection(_) => RetryDecision::Retry,
+            LookupError::RateLimited { .. } | LookupError::Connect(_) => RetryDecision::Retry,
             _ => RetryDecision::BackOff,
         }
     }
@@ -104,29 +104,30 @@ mod tests {
 
     use super::super::connect::ConnectError;
     use super::*;
+    use crate::github::transport::BlockedRedirect;
     use crate::rate_limit::StopReason;
 
     /// One error of each kind.
     fn errors() -> Vec<LookupError> {
-        let status = |status| LookupError::Status { status, message: String::new(), wait: None };
+        let status = |status| LookupError::Status { status, message: String::new(), retry_after: None };
         vec![
-            LookupError::RateLimited { status: 403, wait: None, primary: false },
+            LookupError::RateLimited { status: 403, retry_after: None, quota_exhausted: false },
             ConnectError::Io("refused".into()).into(),
-            LookupError::Broken("reset".into()),
+            LookupError::ConnectionClosed("reset".into()),
             status(408),
-            LookupError::TokenExpired,
+            LookupError::InstallationTokenRejected,
             LookupError::TimedOut(Duration::from_secs(15)),
             LookupError::Truncated("end of file".into()),
             LookupError::Malformed("not JSON"),
-            LookupError::Unanswered("timeout".into()),
+            LookupError::PartialResponse("timeout".into()),
             status(502),
             LookupError::TooLong(1),
             status(413),
             status(422),
             LookupError::NotFound,
-            LookupError::Forbidden { message: "no".into(), sso: None },
+            LookupError::Forbidden { message: "no".into(), sso_url: None },
             LookupError::Unauthorized("no".into()),
-            LookupError::Redirected("too often"),
+            LookupError::Redirect(BlockedRedirect::TooMany),
             LookupError::Stopped(StopReason::Interrupted),
         ]
     }
@@ -140,31 +141,31 @@ mod tests {
             writeln!(table, "{text:<44} {:<8} {:?}", format!("{:?}", decide(100)), decide(1)).unwrap();
         }
         insta::assert_snapshot!(table, @"
-        GitHub answered 403 (rate limit)             Retry    Retry
+        HTTP 403 (rate limit)                        Retry    Retry
         could not connect: refused                   Retry    Retry
-        the connection broke: reset                  BackOff  BackOff
-        GitHub answered 408                          BackOff  BackOff
-        the app's token was refused                  BackOff  BackOff
+        connection lost: reset                       BackOff  BackOff
+        HTTP 408                                     BackOff  BackOff
+        the app's token was rejected                 BackOff  BackOff
         timed out after 15s                          Split    BackOff
-        the answer was truncated: end of file        Split    BackOff
-        the answer was not JSON                      Split    BackOff
-        GitHub gave no answer: timeout               Split    BackOff
-        GitHub answered 502                          Split    BackOff
-        the answer was too long: more than 1 bytes   Split    GiveUp
-        GitHub answered 413                          Split    GiveUp
-        GitHub answered 422                          GiveUp   GiveUp
-        no user or organisation has this login       GiveUp   GiveUp
-        GitHub refuses access: no                    GiveUp   GiveUp
+        response truncated: end of file              Split    BackOff
+        unexpected response: not JSON                Split    BackOff
+        incomplete response: timeout                 Split    BackOff
+        HTTP 502                                     Split    BackOff
+        response too large: more than 1 bytes        Split    GiveUp
+        HTTP 413                                     Split    GiveUp
+        HTTP 422                                     GiveUp   GiveUp
+        no such user or organization                 GiveUp   GiveUp
+        access forbidden: no                         GiveUp   GiveUp
         GitHub refused the token: no                 GiveUp   GiveUp
-        GitHub redirected the request too often      GiveUp   GiveUp
+        redirect not followed: too many redirects    GiveUp   GiveUp
         interrupted                                  GiveUp   GiveUp
         ");
     }
 
     #[test]
     fn retries_are_bounded_and_a_split_uses_none() {
-        let broken = LookupError::Broken("reset".into());
-        let rejected = LookupError::RateLimited { status: 429, wait: None, primary: false };
+        let broken = LookupError::ConnectionClosed("reset".into());
+        let rejected = LookupError::RateLimited { status: 429, retry_after: None, quota_exhausted: false };
         let timed_out = LookupError::TimedOut(Duration::from_secs(15));
         let attempts = |error: &LookupError, max_retries| {
             let mut log = AttemptLog::default();

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use super::app::{APP, App, Credentials};
 use super::auth::Token;
+use super::bounded_vec::BoundedVec;
 use super::connection::{Connection, Request};
 use super::error::LookupError;
-use super::few::Few;
 use crate::rate_limit::settings::Tuning;
 use crate::rate_limit::{Deadline, StopReason, WaitReason};
 use crate::text::visible;
@@ -178,8 +178,8 @@ impl TokenProvider {
             let can_retry = attempts <= connection.config.retries;
             let stop = match error {
                 LookupError::Stopped(stop) => stop,
-                LookupError::RateLimited { wait, .. } => {
-                    let wait = wait.unwrap_or(Tuning::default().default_retry_after);
+                LookupError::RateLimited { retry_after, .. } => {
+                    let wait = retry_after.unwrap_or(Tuning::default().default_retry_after);
                     if can_retry && wait <= connection.config.max_wait {
                         limiter.pause_all(wait, WaitReason::PrimaryLimit);
                         tokio::time::sleep(wait).await;
@@ -188,7 +188,7 @@ impl TokenProvider {
                     let until = Deadline::after(wait).timestamp();
                     StopReason::RateLimitTooLong { until, reason: WaitReason::PrimaryLimit }
                 }
-                LookupError::NoConnection(error) if error.is_permanent() || !can_retry => {
+                LookupError::Connect(error) if error.is_permanent() || !can_retry => {
                     StopReason::not_connected(&error, !connection.config.ca_certificates.is_empty())
                 }
                 error if error.is_transient() && can_retry => {
@@ -239,7 +239,8 @@ impl TokenProvider {
 /// Returns the installation of an app that has only one.
 async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, LookupError> {
     let route = connection.config.endpoint.rest("/app/installations?per_page=100");
-    let Few(installations): Few<Installation> = send_as_app(app, connection, Request::Get(&route)).await?;
+    let BoundedVec(installations): BoundedVec<Installation> =
+        send_as_app(app, connection, Request::Get(&route)).await?;
     let ambiguous = |reason: String| Err(LookupError::Stopped(StopReason::AmbiguousInstallation(reason)));
     match installations.as_slice() {
         [] => ambiguous("the app is not installed anywhere".into()),

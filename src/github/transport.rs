@@ -1,5 +1,4 @@
-//! What octocrab runs on: a tower service that answers from the network, from the network with every
-//! exchange recorded, or from a folder of recorded exchanges. All that is above it is the same.
+//! The tower service that octocrab runs on: the network, the network with a recording, or a replay.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,32 +12,32 @@ use http::header::{ACCEPT, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, USER_
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Collected, Full, Limited, StreamBody};
 use octocrab::OctoBody;
 use reqwest::Url;
+use reqwest::redirect::Policy;
 use tower::Service;
 
 use super::auth::Redactor;
+use super::cassette::{Cassette, RecordedRequest};
 use super::connect::Route;
-use super::exchange::{Asked, Exchanges};
 use super::proxy::ProxyChoice;
 
-/// No answer to a question of ours is longer; a hundred accounts in full are a tenth of it.
+/// Upper bound on the body of a response, in bytes; a hundred accounts in full are a tenth of it.
 pub(super) const MAX_BODY: usize = 16 << 20;
-/// Whoever has not taken our call by then will hardly do so later.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Upper bound on the time to learn why a proxy failed.
+/// Upper bound on the time to find out why a proxy failed.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_REDIRECTS: usize = 5;
 
-/// Where answers come from.
+/// Where responses come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportMode {
     /// The network.
     Network,
-    /// The network, with every exchange written to a folder.
+    /// The network; responses are also written to this folder.
     Record(PathBuf),
-    /// A folder of recorded exchanges, without network or token.
+    /// The responses that were recorded in this folder, without network and token.
     Replay(PathBuf),
 }
 
@@ -48,66 +47,63 @@ type Body = BoxBody<Bytes, BoxError>;
 #[derive(Clone, Debug)]
 pub(super) enum Transport {
     Network(Connector),
-    Record { network: Connector, exchanges: Arc<Exchanges>, redactor: Redactor },
-    Replay(Arc<Exchanges>),
+    Record { network: Connector, cassette: Arc<Cassette>, redactor: Redactor },
+    Replay(Arc<Cassette>),
 }
 
 impl Transport {
     pub(super) fn new(
-        source: &TransportMode,
-        network: Network,
+        mode: &TransportMode,
+        http: HttpConfig,
         redactor: &Redactor,
-        exchanges: Option<&Arc<Exchanges>>,
+        cassette: Option<&Arc<Cassette>>,
     ) -> Result<Self, BoxError> {
-        Ok(match (source, exchanges) {
-            (TransportMode::Network, _) | (_, None) => Self::Network(network.connector()?),
-            (TransportMode::Record(_), Some(exchanges)) => Self::Record {
-                network: network.connector()?,
-                exchanges: Arc::clone(exchanges),
+        Ok(match (mode, cassette) {
+            (TransportMode::Network, _) | (_, None) => Self::Network(http.connector()?),
+            (TransportMode::Record(_), Some(cassette)) => Self::Record {
+                network: http.connector()?,
+                cassette: Arc::clone(cassette),
                 redactor: redactor.clone(),
             },
-            (TransportMode::Replay(_), Some(exchanges)) => Self::Replay(Arc::clone(exchanges)),
+            (TransportMode::Replay(_), Some(cassette)) => Self::Replay(Arc::clone(cassette)),
         })
     }
 }
 
-/// How to reach the network.
+/// Configuration of the HTTP client.
 #[derive(Clone, Debug)]
-pub(super) struct Network {
+pub(super) struct HttpConfig {
     /// Scheme, host and port of the API.
     pub(super) origin: String,
-    /// The API is on this machine, by plain http.
-    pub(super) local: bool,
-    /// For one attempt.
+    /// Whether the API is on this machine, over plain http.
+    pub(super) is_loopback: bool,
+    /// Of one attempt.
     pub(super) timeout: Duration,
     /// Trusted beside the system's.
-    pub(super) authorities: Vec<reqwest::Certificate>,
+    pub(super) ca_certificates: Vec<reqwest::Certificate>,
     pub(super) proxy: ProxyChoice,
 }
 
-impl Network {
+impl HttpConfig {
     fn connector(self) -> Result<Connector, BoxError> {
-        // A token that may go to this machine in the clear may not go so to a proxy.
-        let proxy = if self.local { ProxyChoice::Direct } else { self.proxy };
-        // Behind a proxy there has to be time left to learn why it failed.
+        // A token may be sent to this machine over plain http, but not to a proxy.
+        let proxy = if self.is_loopback { ProxyChoice::Direct } else { self.proxy };
+        // The connection has to time out before the attempt, so that the error names it. Behind a proxy, time is left for a probe.
         let connect_share = if proxy.proxy().is_some() { 0.5 } else { 0.75 };
         let mut builder = reqwest::Client::builder()
             .gzip(true)
-            // Sooner than the attempt ends, so that it is the connection that gets the blame.
             .connect_timeout(CONNECT_TIMEOUT.min(self.timeout.mul_f64(connect_share)))
             .tcp_nodelay(true)
-            .redirect(reqwest::redirect::Policy::custom(|attempt| {
-                match astray(attempt.url(), attempt.previous()) {
-                    Some(astray) => attempt.error(astray),
-                    None => attempt.follow(),
-                }
+            .redirect(Policy::custom(|attempt| match redirect_violation(attempt.url(), attempt.previous()) {
+                Some(violation) => attempt.error(violation),
+                None => attempt.follow(),
             }))
             .referer(false);
-        if !self.authorities.is_empty() {
-            builder = builder.tls_certs_merge(self.authorities);
+        if !self.ca_certificates.is_empty() {
+            builder = builder.tls_certs_merge(self.ca_certificates);
         }
-        if self.local {
-            // Reading the system's certificates would take longer than a request.
+        if self.is_loopback {
+            // Reading the system's certificates takes longer than a request.
             builder = builder.tls_certs_only([]);
         }
         builder = match &proxy {
@@ -122,31 +118,42 @@ impl Network {
     }
 }
 
-/// A redirect that is not followed, and why: it leads …
+/// Reason for which a redirect is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Astray(pub(super) &'static str);
-
-/// Why a redirect to `next` is not followed, if it is not.
-///
-/// One to another origin loses the token: reqwest takes `Authorization` off. But it begins with all headers
-/// anew for every hop, and looks at the last one alone: a hop within that other origin would be sent the
-/// token. So there is none.
-fn astray(next: &Url, previous: &[Url]) -> Option<Astray> {
-    let (first, last) = (previous.first()?, previous.last()?);
-    Some(Astray(match next.scheme() {
-        "http" | "https" if previous.len() > MAX_REDIRECTS => "too often",
-        "http" if last.scheme() == "https" => "from https to plain http",
-        "http" | "https" if last.origin() != first.origin() => "to another server, and on from there",
-        "http" | "https" => return None,
-        _ => "to no web address",
-    }))
+pub enum BlockedRedirect {
+    /// More than [`MAX_REDIRECTS`] in a row.
+    #[error("too many redirects")]
+    TooMany,
+    /// From https to plain http.
+    #[error("it leads from https to plain http")]
+    ToPlainHttp,
+    /// A second redirect, after one that led to another server.
+    #[error("it comes from another server")]
+    FromOtherServer,
+    /// Not to an http or https URL.
+    #[error("it does not lead to an http or https URL")]
+    NotHttp,
 }
 
-/// A client of the network, and the origin to which everything goes.
+/// Returns the reason for which a redirect to `next` is not followed.
 ///
-/// As octocrab's own `ReqwestConnector`, but that it does not take the whole address apart for every request:
-/// that was a twentieth of what a request costs, and wrapping each body once more another part.
+/// reqwest removes `Authorization` from a request to another origin, but compares only with the previous hop and starts with all
+/// headers again. A second redirect within another origin would send it the token, so that one is not followed.
+fn redirect_violation(next: &Url, previous: &[Url]) -> Option<BlockedRedirect> {
+    let (first, last) = (previous.first()?, previous.last()?);
+    match next.scheme() {
+        "http" | "https" if previous.len() > MAX_REDIRECTS => Some(BlockedRedirect::TooMany),
+        "http" if last.scheme() == "https" => Some(BlockedRedirect::ToPlainHttp),
+        "http" | "https" if last.origin() != first.origin() => Some(BlockedRedirect::FromOtherServer),
+        "http" | "https" => None,
+        _ => Some(BlockedRedirect::NotHttp),
+    }
+}
+
+/// The HTTP client.
+///
+/// octocrab's own `ReqwestConnector` parses the whole URL for every request, a twentieth of the cost of a request, and wraps each
+/// body once more.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     client: reqwest::Client,
@@ -155,7 +162,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    fn call(
+    fn send(
         &self,
         request: Request<OctoBody>,
     ) -> impl Future<Output = Result<Response<reqwest::Body>, BoxError>> + Send + use<> {
@@ -166,12 +173,12 @@ impl Connector {
         let mut request = reqwest::Request::new(head.method, url);
         *request.headers_mut() = head.headers;
         *request.body_mut() = Some(reqwest::Body::wrap(body));
-        let answer = self.client.execute(request);
+        let response = self.client.execute(request);
         let route = Arc::clone(&self.route);
         async move {
-            match answer.await {
+            match response.await {
                 Ok(response) => match route.refused(response.status()) {
-                    Some(refused) => Err(refused.into()),
+                    Some(error) => Err(error.into()),
                     None => Ok(response.into()),
                 },
                 Err(error) => match route.classify(&error).await {
@@ -195,36 +202,19 @@ impl Service<Request<OctoBody>> for Transport {
     fn call(&mut self, request: Request<OctoBody>) -> Self::Future {
         match self {
             Self::Network(network) => {
-                let answer = network.call(request);
-                async move { Ok(answer.await?.map(|body| body.map_err(Into::into).boxed())) }.boxed()
+                let response = network.send(request);
+                async move { Ok(response.await?.map(|body| body.map_err(Into::into).boxed())) }.boxed()
             }
-            Self::Record { network, exchanges, redactor } => {
-                let (exchanges, redactor) = (Arc::clone(exchanges), redactor.clone());
-                let (asked, answer) = (asked(&request), network.call(request));
-                async move {
-                    let (mut head, body) = answer.await?.into_parts();
-                    let body = match Limited::new(body, MAX_BODY).collect().await {
-                        Ok(body) => body.to_bytes(),
-                        // A broken body is no exchange to keep, and breaks as it would have without.
-                        Err(error) => return Ok(Response::from_parts(head, broken(error))),
-                    };
-                    let asked = asked.await;
-                    // A token is no evidence of anything, and nobody shall find it in a folder.
-                    if !asked.uri.path().ends_with("/access_tokens") {
-                        exchanges.keep(&asked, &head, &body, |bytes| redactor.redact(bytes).into_owned())?;
-                    }
-                    // What was true of the body on its way need not be true of it now.
-                    head.headers.remove(CONTENT_LENGTH);
-                    head.headers.remove(TRANSFER_ENCODING);
-                    Ok(Response::from_parts(head, whole(body)))
-                }
-                .boxed()
+            Self::Record { network, cassette, redactor } => {
+                let captured = capture_request(&request);
+                let response = network.send(request);
+                record(captured, response, Arc::clone(cassette), redactor.clone()).boxed()
             }
-            Self::Replay(exchanges) => {
-                let (exchanges, asked) = (Arc::clone(exchanges), asked(&request));
+            Self::Replay(cassette) => {
+                let (cassette, captured) = (Arc::clone(cassette), capture_request(&request));
                 async move {
-                    let answer = exchanges.answer(&asked.await)?;
-                    Ok(answer.map(|body| body.map_err(|never| match never {}).boxed()))
+                    let response = cassette.replay(&captured.await)?;
+                    Ok(response.map(|body| body.map_err(|never| match never {}).boxed()))
                 }
                 .boxed()
             }
@@ -232,36 +222,59 @@ impl Service<Request<OctoBody>> for Transport {
     }
 }
 
-/// A copy of what is asked.
-fn asked(request: &Request<OctoBody>) -> impl Future<Output = Asked> + Send + use<> {
+/// Records a response, and returns it.
+async fn record(
+    request: impl Future<Output = RecordedRequest>,
+    response: impl Future<Output = Result<Response<reqwest::Body>, BoxError>>,
+    cassette: Arc<Cassette>,
+    redactor: Redactor,
+) -> Result<Response<Body>, BoxError> {
+    let (mut head, body) = response.await?.into_parts();
+    let body = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => body.to_bytes(),
+        // An incomplete body is not recorded.
+        Err(error) => return Ok(Response::from_parts(head, error_body(error))),
+    };
+    let request = request.await;
+    // The response to this request is a token.
+    if !request.uri.path().ends_with("/access_tokens") {
+        cassette.record(&request, &head, &body, &redactor)?;
+    }
+    // They describe the body as it was sent.
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.remove(TRANSFER_ENCODING);
+    Ok(Response::from_parts(head, full_body(body)))
+}
+
+fn capture_request(request: &Request<OctoBody>) -> impl Future<Output = RecordedRequest> + Send + use<> {
     let (method, uri, body) = (request.method().clone(), request.uri().clone(), request.body().try_clone());
     async move {
         let body = match body {
-            Some(body) => body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default(),
+            Some(body) => body.collect().await.map(Collected::to_bytes).unwrap_or_default(),
             None => Bytes::new(),
         };
-        Asked { method, uri, body }
+        RecordedRequest { method, uri, body }
     }
 }
 
-fn broken(error: BoxError) -> Body {
+fn error_body(error: BoxError) -> Body {
     StreamBody::new(stream::once(std::future::ready(Err::<Frame<Bytes>, _>(error)))).boxed()
 }
 
-fn whole(body: Bytes) -> Body {
+fn full_body(body: Bytes) -> Body {
     Full::new(body).map_err(|never| match never {}).boxed()
 }
 
-/// Puts our headers on a request. octocrab *appends* to some of them, and two of a kind are refused
-/// by some gateways, so they are inserted here, below everything of its.
-pub(super) fn stamp(mut request: Request<OctoBody>) -> Request<OctoBody> {
+/// Sets the headers of every request. octocrab appends to some of them, and some gateways reject duplicates.
+pub(super) fn set_standard_headers(mut request: Request<OctoBody>) -> Request<OctoBody> {
+    let is_get = request.method() == http::Method::GET;
     let headers = request.headers_mut();
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("ghrepos/", env!("CARGO_PKG_VERSION"))));
     headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
-    if request.method() == http::Method::GET {
-        // octocrab says that a GET has a body of no bytes; it has none.
-        request.headers_mut().remove(CONTENT_LENGTH);
+    if is_get {
+        // octocrab sets it to 0.
+        headers.remove(CONTENT_LENGTH);
     }
     request
 }
@@ -271,29 +284,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_never_leads_from_https_to_plain_http_nor_on_from_another_server() {
+    fn a_redirect_to_plain_http_or_from_another_server_is_blocked() {
         let url = |url: &&str| Url::parse(url).unwrap();
-        let refused = |previous: &[&str], next: &str| {
-            astray(&url(&next), &previous.iter().map(url).collect::<Vec<_>>()).map(|Astray(why)| why)
+        let violation = |previous: &[&str], next: &str| {
+            redirect_violation(&url(&next), &previous.iter().map(url).collect::<Vec<_>>())
         };
         let api = "https://api.github.com/users/a";
         for next in ["https://api.github.com/user/1", "https://example.com/", "https://api.github.com:8443/"]
         {
-            assert_eq!(refused(&[api], next), None, "{next}");
+            assert_eq!(violation(&[api], next), None, "{next}");
         }
         for next in ["http://api.github.com/users/a", "http://127.0.0.1/", "http://example.com:443/"] {
-            assert_eq!(refused(&[api], next), Some("from https to plain http"), "{next}");
+            assert_eq!(violation(&[api], next), Some(BlockedRedirect::ToPlainHttp), "{next}");
         }
-        // What was plain from the beginning stays so, and may become safe.
+        // Plain http stays plain, or becomes https.
         for next in ["http://127.0.0.1:1/b", "http://127.0.0.1:2/b", "https://127.0.0.1/"] {
-            assert_eq!(refused(&["http://127.0.0.1:1/a"], next), None, "{next}");
+            assert_eq!(violation(&["http://127.0.0.1:1/a"], next), None, "{next}");
         }
         for next in ["https://example.com/b", "https://api.github.com/user/1", "https://example.org/"] {
-            let why = "to another server, and on from there";
-            assert_eq!(refused(&[api, "https://example.com/a"], next), Some(why), "{next}");
+            assert_eq!(
+                violation(&[api, "https://example.com/a"], next),
+                Some(BlockedRedirect::FromOtherServer),
+                "{next}"
+            );
         }
-        assert_eq!(refused(&[api], "ftp://api.github.com/a"), Some("to no web address"));
-        assert_eq!(refused(&[api; MAX_REDIRECTS], api), None);
-        assert_eq!(refused(&[api; MAX_REDIRECTS + 1], api), Some("too often"));
+        assert_eq!(violation(&[api], "ftp://api.github.com/a"), Some(BlockedRedirect::NotHttp));
+        assert_eq!(violation(&[api; MAX_REDIRECTS], api), None);
+        assert_eq!(violation(&[api; MAX_REDIRECTS + 1], api), Some(BlockedRedirect::TooMany));
     }
 }

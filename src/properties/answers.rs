@@ -8,7 +8,8 @@ use super::input::Input;
 use super::{is_a_line, json};
 use crate::github::account::Account;
 use crate::github::error::LookupError;
-use crate::github::{graphql, refusal as refusals, rest};
+use crate::github::response_error::error_for_status;
+use crate::github::{graphql, rest};
 use crate::login::Login;
 use crate::rate_limit::Deadline;
 use crate::report::{Breakdown, CountSelection};
@@ -34,7 +35,7 @@ fn named(login: &str) -> Login {
 fn check(error: &LookupError) {
     let told = error.to_string();
     assert!(is_a_line(&told), "{told:?}");
-    if let Some(wait) = error.wait() {
+    if let Some(wait) = error.retry_after() {
         let moment = Deadline::after(wait);
         assert!(moment.remaining() <= wait.max(Duration::from_secs(1)));
         let _ = (moment.timestamp(), crate::text::duration(wait));
@@ -48,7 +49,7 @@ pub fn account(body: &[u8]) {
     let claimed = json::object(&text).and_then(|body| json::text(&body, "login"));
     let claimed = claimed.and_then(|login| Login::parse(&login).ok());
     for asked in claimed.into_iter().chain([named("torvalds")]) {
-        match rest::account(body, &asked) {
+        match rest::parse_account(body, &asked) {
             Ok(account) => {
                 let body = json::object(&text).expect("an account is an object");
                 same(&account, &asked, json::text(&body, "login").as_deref());
@@ -71,13 +72,13 @@ pub fn query(bytes: &[u8]) {
     let Some((first, body)) = bytes.split_first() else { return };
     let logins: Vec<_> = ASKED.iter().take(usize::from(first % 5)).map(|login| named(login)).collect();
     let measures = CountSelection { breakdown: first & 64 != 0, private: first & 128 != 0 };
-    let answer = match graphql::answer(&HeaderMap::new(), body, &logins, measures) {
+    let answer = match graphql::parse_response(&HeaderMap::new(), body, &logins, measures) {
         Ok(answer) => answer,
         Err(error) => return check(&error),
     };
-    assert_eq!(answer.outcomes.len(), logins.len());
+    assert_eq!(answer.results.len(), logins.len());
     let text = String::from_utf8_lossy(body);
-    for (at, (outcome, asked)) in answer.outcomes.iter().zip(&logins).enumerate() {
+    for (at, (outcome, asked)) in answer.results.iter().zip(&logins).enumerate() {
         let account = match outcome {
             Ok(account) => account,
             Err(error) => {
@@ -113,7 +114,7 @@ pub fn refusal(bytes: &[u8]) {
         }
     }
     let body = input.rest();
-    match refusals::check(status, &headers, body) {
+    match error_for_status(status, &headers, body) {
         Ok(()) => assert!(status.is_success()),
         Err(error) => {
             assert!(!status.is_success());

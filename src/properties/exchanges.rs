@@ -9,13 +9,14 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::is_a_line;
-use crate::github::exchange::{Asked, Exchanges};
+use crate::github::auth::Redactor;
+use crate::github::cassette::{Cassette, RecordedRequest};
 use crate::github::graphql;
 use crate::login::Login;
 use crate::report::CountSelection;
 
-fn asked(method: Method, path: &'static str, body: Vec<u8>) -> Asked {
-    Asked { method, uri: Uri::from_static(path), body: body.into() }
+fn request(method: Method, path: &'static str, body: Vec<u8>) -> RecordedRequest {
+    RecordedRequest { method, uri: Uri::from_static(path), body: body.into() }
 }
 
 /// A file in the place of an exchange is an answer, or an error that names it. The answer to a query has an
@@ -27,24 +28,24 @@ pub fn exchange(file: &[u8]) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, file).unwrap();
     }
-    let exchanges = Exchanges::new(folder.path());
+    let cassette = Cassette::new(folder.path());
     let logins = ["torvalds", "x"].map(|login| Login::parse(login).unwrap());
     let query = br#"{"query":"","variables":{"l0":"torvalds","l1":"x"}}"#;
-    let query = asked(Method::POST, "/graphql", query.to_vec());
-    let (_, _, body) = taken_apart(exchanges.answer(&query).expect("errors stand in the answer"));
-    let answer = graphql::answer(&HeaderMap::new(), &body, &logins, CountSelection::default());
+    let query = request(Method::POST, "/graphql", query.to_vec());
+    let (_, _, body) = taken_apart(cassette.replay(&query).expect("errors stand in the answer"));
+    let answer = graphql::parse_response(&HeaderMap::new(), &body, &logins, CountSelection::default());
     match answer {
         Ok(answer) => {
-            assert_eq!(answer.outcomes.len(), logins.len());
-            for error in answer.outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+            assert_eq!(answer.results.len(), logins.len());
+            for error in answer.results.iter().filter_map(|outcome| outcome.as_ref().err()) {
                 assert!(is_a_line(&error.to_string()), "{error}");
             }
         }
         Err(error) => assert!(is_a_line(&error.to_string()), "{error}"),
     }
 
-    let user = asked(Method::GET, "/users/torvalds", Vec::new());
-    let response = match exchanges.answer(&user) {
+    let user = request(Method::GET, "/users/torvalds", Vec::new());
+    let response = match cassette.replay(&user) {
         Ok(response) => response,
         Err(missing) => {
             let told = missing.to_string();
@@ -53,9 +54,9 @@ pub fn exchange(file: &[u8]) {
         }
     };
     let (status, head, body) = taken_apart(response);
-    let again = Exchanges::new(&folder.path().join("again"));
-    again.keep(&user, &head, &body, <[u8]>::to_vec).unwrap();
-    match again.answer(&user) {
+    let again = Cassette::new(&folder.path().join("again"));
+    again.record(&user, &head, &body, &Redactor::default()).unwrap();
+    match again.replay(&user) {
         Ok(response) => {
             let (status_again, _, body_again) = taken_apart(response);
             assert_eq!(status_again, status);

@@ -86,7 +86,7 @@ mod tests {
             "login,status,kind,id,public_repos,error,via,at,attempts\r\n\
              torvalds,ok,user,1024025,9,,rest,2026-11-22T12:00:00Z,1\r\n\
              microsoft,ok,organization,6154722,7421,,rest,2026-11-22T12:00:00Z,1\r\n\
-             nosuchlogin,not_found,,,,no user or organisation has this login,,,1\r\n\
+             nosuchlogin,not_found,,,,no such user or organization,,,1\r\n\
              '=cmd|' /C calc'!A0,invalid,,,,not a login: holds '=',,,0\r\n\
              \"a\\u{1b}[31m,\"\"b\"\"\",invalid,,,,not a login: holds '\\u{1b}',,,0\r\n"
         );
@@ -119,7 +119,7 @@ mod tests {
             "login,status,kind,id,public_repos,sources,forks,archived,private_repos,verified,error,via,at,attempts"
         );
         assert_eq!(lines[1], "torvalds,ok,user,1024025,9,6,3,1,,true,,rest,2026-11-22T12:00:00Z,1");
-        assert!(lines[3].starts_with("nosuchlogin,not_found,,,,,,,,,no user"));
+        assert!(lines[3].starts_with("nosuchlogin,not_found,,,,,,,,,no such user"));
     }
 
     #[test]

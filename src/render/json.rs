@@ -139,7 +139,7 @@ mod tests {
         );
         assert_eq!(
             lines[2],
-            r#"{"login":"nosuchlogin","status":"not_found","kind":null,"id":null,"public_repos":null,"error":"no user or organisation has this login","via":null,"at":null,"attempts":1}"#
+            r#"{"login":"nosuchlogin","status":"not_found","kind":null,"id":null,"public_repos":null,"error":"no such user or organization","via":null,"at":null,"attempts":1}"#
         );
     }
 

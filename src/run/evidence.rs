@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::github::exchange::{MANIFEST, shelf};
+use crate::github::cassette::{MANIFEST, files};
 use crate::github::transport::TransportMode;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
@@ -65,7 +65,7 @@ impl Evidence {
     }
 
     fn read(folder: &Path) -> Option<Self> {
-        let manifest: Manifest = serde_json::from_slice(&shelf::read(&folder.join(MANIFEST)).ok()?).ok()?;
+        let manifest: Manifest = serde_json::from_slice(&files::read(&folder.join(MANIFEST)).ok()?).ok()?;
         let rows =
             manifest.unanswered.iter().filter_map(|row| Row::parse(row.to_string().as_bytes(), &[]).ok());
         let unanswered = rows.map(|row| (row.key(), row)).collect();
@@ -133,6 +133,6 @@ impl Evidence {
         let mut json = serde_json::to_vec_pretty(&manifest)?;
         json.push(b'\n');
         let is_ours = |json: &[u8]| serde_json::from_slice::<Manifest>(json).is_ok();
-        shelf::put(folder, &folder.join(MANIFEST), &json, is_ours)
+        files::write_atomic(folder, &folder.join(MANIFEST), &json, is_ours)
     }
 }

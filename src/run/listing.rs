@@ -4,7 +4,7 @@ use super::advice::{for_members, uses_job_token};
 use crate::config::Config;
 use crate::github::Client;
 use crate::github::error::LookupError;
-use crate::github::members::Group;
+use crate::github::members::MemberSource;
 use crate::progress::say;
 use crate::text::counted;
 
@@ -34,23 +34,23 @@ pub(super) async fn list(client: &Client, config: &Config) -> Result<Option<Vec<
     Ok(Some(all))
 }
 
-fn explained(group: &Group, error: &LookupError, config: &Config) -> NotListed {
+fn explained(group: &MemberSource, error: &LookupError, config: &Config) -> NotListed {
     let has_token = config.settings.credentials.is_some();
     let reason = match (error, group) {
-        (LookupError::NotFound, Group::Organization(_)) if has_token => {
+        (LookupError::NotFound, MemberSource::Organization(_)) if has_token => {
             "organization not found, or not visible to this token".to_owned()
         }
-        (LookupError::NotFound, Group::Organization(_)) => {
+        (LookupError::NotFound, MemberSource::Organization(_)) => {
             "organization not found, or not visible without a token".to_owned()
         }
-        (LookupError::NotFound, Group::Team(..)) if !has_token => {
+        (LookupError::NotFound, MemberSource::Team(..)) if !has_token => {
             format!("only members of the organization can see its teams: {}", for_members(config))
         }
-        (LookupError::NotFound, Group::Team(..)) => {
+        (LookupError::NotFound, MemberSource::Team(..)) => {
             format!("team not found, or not visible to this token: {}", for_members(config))
         }
         // With the address for single sign-on, the error has its own way out, and no scope would help.
-        (LookupError::Forbidden { message, sso: None }, _) if !names_its_cause(message) => {
+        (LookupError::Forbidden { message, sso_url: None }, _) if !names_its_cause(message) => {
             format!("{}; {}", error.to_string().trim_end_matches('.'), for_members(config))
         }
         _ => error.to_string(),
@@ -64,14 +64,14 @@ fn names_its_cause(message: &str) -> bool {
 }
 
 /// Says how many there are, and where not all of them were shown.
-async fn tell(client: &Client, group: &Group, number: usize, config: &Config) {
+async fn tell(client: &Client, group: &MemberSource, number: usize, config: &Config) {
     let shown = counted(number as u64, "member", "members");
     let public = match group {
-        Group::Team(..) => false,
-        Group::Organization(_) if config.settings.credentials.is_none() => true,
+        MemberSource::Team(..) => false,
+        MemberSource::Organization(_) if config.settings.credentials.is_none() => true,
         // It has no user whose membership could be asked for.
-        Group::Organization(_) if uses_job_token(config) => true,
-        Group::Organization(login) => client.is_member(login).await == Some(false),
+        MemberSource::Organization(_) if uses_job_token(config) => true,
+        MemberSource::Organization(login) => client.is_member(login).await == Some(false),
     };
     let why = match (public, config.settings.credentials.is_some()) {
         (false, _) => "",

@@ -47,7 +47,7 @@ fn scope_advice_fits_the_kind_of_token() {
         (job("ghp_"), "the token needs the scope read:org"),
         (job("github_pat_"), "the token needs the organization permission Members: read"),
     ] {
-        let refused = "GitHub refuses access: Resource not accessible by integration";
+        let refused = "access forbidden: Resource not accessible by integration";
         let line = format!("ghrepos: cannot list the members of acme: {refused}; {advice}\n");
         assert_eq!((run.status, run.stderr.as_str()), (2, line.as_str()));
     }
@@ -58,16 +58,15 @@ fn single_sign_on_is_never_answered_with_a_scope() {
     const URL: &str = "https://github.com/orgs/acme/sso?authorization_request=SAMPLE";
     const MESSAGE: &str = "Resource protected by organization SAML enforcement.";
     for (fake, way_out) in [
-        (refusing(MESSAGE, Some(URL)), format!(" (authorize the token at {URL})")),
+        (refusing(MESSAGE, Some(URL)), format!(" (authorize the token for SSO at {URL})")),
         (refusing(MESSAGE, None), String::new()),
     ] {
         for prefix in ["ghp_", "github_pat_", "gho_", "ghs_", ""] {
             let run = Program::asking(&fake, &["--members", "acme"])
                 .env("GH_TOKEN", &format!("{prefix}{TOKEN}"))
                 .run();
-            let line = format!(
-                "ghrepos: cannot list the members of acme: GitHub refuses access: {MESSAGE}{way_out}\n"
-            );
+            let line =
+                format!("ghrepos: cannot list the members of acme: access forbidden: {MESSAGE}{way_out}\n");
             assert_eq!(run.stderr, line);
         }
     }

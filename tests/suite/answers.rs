@@ -8,12 +8,12 @@ use crate::program::{Program, Run, file, path, users};
 /// Each is met by a tenth of the logins, by number.
 fn faults() -> [(&'static str, Fault, &'static str); 6] {
     [
-        ("1", Fault::Html(502), "GitHub answered 502"),
-        ("2", Fault::Reset, "the connection broke: "),
-        ("3", Fault::Truncated, "the answer was truncated: "),
-        ("4", Fault::BrokenJson, "the answer was not JSON"),
+        ("1", Fault::Html(502), "HTTP 502"),
+        ("2", Fault::Reset, "connection lost: "),
+        ("3", Fault::Truncated, "response truncated: "),
+        ("4", Fault::BrokenJson, "unexpected response: not JSON"),
         ("5", Fault::Silent, "timed out after 0.5s"),
-        ("6", Fault::Hangup, "the connection broke: "),
+        ("6", Fault::Hangup, "connection lost: "),
     ]
 }
 
@@ -112,17 +112,17 @@ fn what_does_not_pass_is_told_with_its_reason_and_how_often_it_was_tried() {
     assert_eq!(
         told,
         [
-            "failed 3 GitHub answered 502, 3 times",
+            "failed 3 HTTP 502, 3 times",
             "failed 3 timed out after 0.2s, 3 times",
             "failed 3 timed out after 0.2s, 3 times",
-            "forbidden 1 GitHub refuses access: Access blocked",
-            "failed 1 GitHub answered 410: Gone",
-            "failed 1 GitHub answered 451: Repository access blocked",
-            "failed 1 GitHub answered 418",
-            "failed 3 GitHub answered 503, the last of 3 failures",
-            "not_found 1 no user or organisation has this login",
-            "failed 1 GitHub answered 404: but not in GitHub's words",
-            "failed 3 the answer was about another account, 3 times",
+            "forbidden 1 access forbidden: Access blocked",
+            "failed 1 HTTP 410: Gone",
+            "failed 1 HTTP 451: Repository access blocked",
+            "failed 1 HTTP 418",
+            "failed 3 HTTP 503, the last of 3 failures",
+            "not_found 1 no such user or organization",
+            "failed 1 HTTP 404: the response is not from GitHub (is --api-url correct?)",
+            "failed 3 unexpected response: a different account, 3 times",
         ]
     );
 }
@@ -177,6 +177,6 @@ fn an_answer_that_asks_us_to_come_back_later_is_obeyed_whatever_its_status() {
 fn a_body_without_end_is_cut_off_and_told() {
     let fake = Fake::with_faults(|_| Some(Fault::Answer(200, vec![], "x".repeat(20 << 20))));
     let run = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).run();
-    assert_eq!(run.rows()[0]["error"], "the answer was too long: more than 16777216 bytes");
+    assert_eq!(run.rows()[0]["error"], "response too large: more than 16777216 bytes");
     assert_eq!(run.rows()[0]["attempts"], 1);
 }

@@ -67,7 +67,7 @@ fn what_cannot_be_listed_is_one_clear_line_before_anybody_is_counted() {
         ),
         (
             &["--members", "saml-9"],
-            "(authorize the token at https://github.com/orgs/saml/sso?authorization_request=SAMPLE)\n",
+            "(authorize the token for SSO at https://github.com/orgs/saml/sso?authorization_request=SAMPLE)\n",
         ),
     ] {
         let run = ask(&fake, &[&["torvalds"], arguments].concat());

@@ -59,7 +59,7 @@ fn a_redirect_from_https_to_plain_http_is_not_followed() {
         let arguments = ["user-1", "--api-url", &url, "--ca-file", &ca, "--api", api, "-F", "ndjson", "-q"];
         let run = Program::new(&arguments).env("GH_TOKEN", token).run();
         assert_eq!(run.status, 1, "{}", run.stderr);
-        assert_eq!(run.rows()[0]["error"], "GitHub redirected the request from https to plain http");
+        assert_eq!(run.rows()[0]["error"], "redirect not followed: it leads from https to plain http");
         assert_eq!(run.rows()[0]["attempts"], 1, "it would be redirected again");
     }
     assert_eq!((fake.requests(), plain.connections()), (3, 0));

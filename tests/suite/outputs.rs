@@ -205,10 +205,10 @@ fn the_table_is_for_people() {
     let run = Program::asking(&fake, &["torvalds", "missing-one"]).run();
     insta::assert_snapshot!(run.stdout, @"
      Login         Kind        Public repos   Reason
-    ─────────────────────────────────────────────────────────────────────────────────
+    ───────────────────────────────────────────────────────────────────────
      torvalds      user                   9
-     missing-one   not found              -   no user or organisation has this login
-    ─────────────────────────────────────────────────────────────────────────────────
+     missing-one   not found              -   no such user or organization
+    ───────────────────────────────────────────────────────────────────────
      2 logins      1 counted              9   1 not found
     ");
     assert!(

@@ -32,10 +32,7 @@ fn the_readmes_command_shows_the_table_with_no_network() {
     ");
     let run = Program::new(&["--replay", &fixtures(), "torvalds", "nosuchlogin"]).run();
     assert_eq!(run.status, 1);
-    assert!(
-        run.stdout
-            .contains("nosuchlogin   not found              -   no user or organisation has this login")
-    );
+    assert!(run.stdout.contains("nosuchlogin   not found              -   no such user or organization"));
 }
 
 #[test]
@@ -143,7 +140,7 @@ fn recorded_queries_play_back_the_same_in_whatever_batches() {
         Program::new(&["unheard-of", "user-1", "-F", "ndjson", "--replay", folder.path().to_str().unwrap()])
             .run();
     let rows = other.rows_of(2);
-    let reason = format!("no exchange recorded for unheard-of in {}", folder.path().display());
+    let reason = format!("no recorded response for unheard-of in {}", folder.path().display());
     assert_eq!((&rows[0]["status"], &rows[0]["error"]), (&"failed".into(), &reason.into()));
     assert_eq!(rows[1]["status"], "ok");
     let exchange = fs::read_to_string(folder.path().join("graphql/user-1+25.json")).unwrap();
@@ -164,7 +161,7 @@ fn what_was_not_recorded_is_a_failed_row_that_says_so() {
     assert_eq!(run.status, 1);
     let row = &run.rows()[1];
     assert_eq!((&row["status"], &row["attempts"]), (&"failed".into(), &1.into()));
-    assert_eq!(row["error"], format!("no exchange recorded for GET /users/unheard-of in {}", fixtures()));
+    assert_eq!(row["error"], format!("no recorded response for GET /users/unheard-of in {}", fixtures()));
 }
 
 #[test]

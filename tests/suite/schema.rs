@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ghrepos::github::graphql::{document, most_accounts};
+use ghrepos::github::graphql::{build_query, max_accounts_per_point};
 use ghrepos::report::CountSelection;
 
 /// Where `.ci/run` puts the npm packages `@octokit/graphql-schema` and `graphql`.
@@ -32,8 +32,8 @@ fn every_document_is_valid_by_githubs_own_schema() {
     let mut documents = Vec::new();
     for (breakdown, private) in [(false, false), (true, false), (false, true), (true, true)] {
         let measures = CountSelection { breakdown, private };
-        for size in 1..=most_accounts(measures) {
-            documents.push(document(size, measures));
+        for size in 1..=max_accounts_per_point(measures) {
+            documents.push(build_query(size, measures));
         }
     }
     let (valid, told) = validate(&documents);

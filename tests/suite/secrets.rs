@@ -79,7 +79,7 @@ fn a_redirect_that_leads_home_again_from_elsewhere_is_not_followed() {
     });
     let arguments = ["user-1", "--api", "rest", "-F", "ndjson"];
     let run = Program::asking(&ours, &arguments).env("GH_TOKEN", TOKEN).run();
-    let reason = "GitHub redirected the request to another server, and on from there";
+    let reason = "redirect not followed: it comes from another server";
     assert_eq!(run.rows_of(1)[0]["error"], reason);
     assert_eq!((theirs.requests(), ours.requests()), (1, 1));
     was_sent_none(&theirs, "there and back");

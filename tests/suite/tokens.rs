@@ -197,7 +197,7 @@ fn redirects_in_a_circle_end() {
         Some(Fault::Answer(302, vec![("location", "/users/torvalds".into())], "{}".into()))
     });
     let run = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).run();
-    assert_eq!(run.rows()[0]["error"], "GitHub redirected the request too often");
+    assert_eq!(run.rows()[0]["error"], "redirect not followed: too many redirects");
     assert!(fake.requests() < 10);
 }
 

@@ -1,43 +1,40 @@
-//! The errors of an answer: which login one is about, and what it means for it.
+//! Errors in a response: the login that each is about, and its meaning.
 
 use http::HeaderMap;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::super::cassette::{CassetteMiss, NOT_RECORDED};
 use super::super::error::LookupError;
-use super::super::exchange::{NOT_RECORDED, NotRecorded};
-use super::super::refusal::sso_address;
-use super::envelope::{alias, read_as};
+use super::super::response_error::sso_url;
+use super::response::{parse_alias, parse_lenient};
 use crate::text::visible;
 
-/// An error, read as far as it makes sense: one that makes none must not spoil the answer.
+/// An error, as far as its parts could be parsed.
 pub(super) struct GraphqlError {
-    kind: Option<String>,
-    pub(super) place: Place,
+    error_type: Option<String>,
+    pub(super) target: ErrorTarget,
     message: Option<String>,
     code: Option<String>,
-    /// The address for single sign-on, where the server gives one with the error.
-    sso: Option<String>,
+    sso_url: Option<String>,
 }
 
-/// What an error is about.
+/// Part of the query that an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The alias of a login.
+pub(super) enum ErrorTarget {
+    /// The login with this number.
     Alias(usize),
     /// Another part of the query.
     Other,
-    /// It does not say.
-    Untold,
+    /// The error does not say.
+    Unspecified,
 }
 
-/// An error as it came, each part by itself and not yet read: a server can make any of them as large and as
-/// odd as it likes.
+/// Parts of an error, each parsed by itself.
 #[derive(Default, Deserialize)]
-struct Parts<'a> {
+struct RawError<'a> {
     #[serde(rename = "type", borrow)]
-    kind: Option<&'a RawValue>,
+    error_type: Option<&'a RawValue>,
     #[serde(borrow)]
     path: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -59,95 +56,82 @@ struct Extensions<'a> {
 }
 
 #[derive(Deserialize)]
-struct SignOn {
+struct SsoObject {
     url: String,
 }
 
-/// The first step of a path; the others lead further in.
-struct First<'a>(Option<&'a RawValue>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = First<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a path")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut steps: A) -> Result<First<'de>, A::Error> {
-                let first = steps.next_element()?;
-                while steps.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(First(first))
-            }
+impl GraphqlError {
+    pub(super) fn parse(json: &RawValue) -> Self {
+        let raw: RawError<'_> = parse_lenient(json).unwrap_or_default();
+        let extensions: Extensions<'_> = raw.extensions.and_then(parse_lenient).unwrap_or_default();
+        let sso_url = extensions.sso.or(extensions.saml_failure).and_then(parse_sso_url);
+        Self {
+            error_type: raw.error_type.and_then(parse_lenient),
+            target: match raw.path.and_then(first_segment) {
+                None => ErrorTarget::Unspecified,
+                Some(segment) => parse_alias(&segment).map_or(ErrorTarget::Other, ErrorTarget::Alias),
+            },
+            message: raw.message.and_then(parse_lenient),
+            code: extensions.code.or(raw.code).and_then(parse_lenient),
+            sso_url,
         }
-        deserializer.deserialize_seq(Reader)
+    }
+
+    /// Returns the number of the login that it is about.
+    pub(super) fn alias(&self) -> Option<usize> {
+        match self.target {
+            ErrorTarget::Alias(alias) => Some(alias),
+            ErrorTarget::Other | ErrorTarget::Unspecified => None,
+        }
+    }
+
+    pub(super) fn message(&self) -> String {
+        let message = self.message.as_deref().or(self.error_type.as_deref());
+        visible(message.unwrap_or("an error without a message")).into_owned()
+    }
+
+    /// GitHub sends the type in two spellings, or only a code.
+    pub(super) fn is_rate_limited(&self) -> bool {
+        matches!(self.error_type.as_deref(), Some("RATE_LIMITED" | "RATE_LIMIT"))
+            || self.code.as_deref() == Some("graphql_rate_limit")
+    }
+
+    fn is_forbidden(&self) -> bool {
+        matches!(self.error_type.as_deref(), Some("FORBIDDEN" | "INSUFFICIENT_SCOPES"))
+    }
+
+    /// Whether the same query would fail again.
+    pub(super) fn is_permanent(&self) -> bool {
+        self.is_forbidden() || self.code.as_deref() == Some("undefinedField")
+    }
+
+    pub(super) fn forbidden(&self, headers: &HeaderMap) -> LookupError {
+        let sso_url = self.sso_url.as_deref().or_else(|| sso_url(headers));
+        LookupError::Forbidden {
+            message: self.message(),
+            sso_url: sso_url.map(|url| visible(url).into_owned()),
+        }
+    }
+
+    /// Returns its meaning for the login that it is about.
+    pub(super) fn to_lookup_error(&self, headers: &HeaderMap) -> LookupError {
+        match self.error_type.as_deref() {
+            Some("NOT_FOUND") => LookupError::NotFound,
+            Some(NOT_RECORDED) => LookupError::NotRecorded(CassetteMiss(self.message())),
+            _ if self.is_forbidden() => self.forbidden(headers),
+            _ => LookupError::PartialResponse(self.message()),
+        }
     }
 }
 
-impl GraphqlError {
-    pub(super) fn read(error: &RawValue) -> Self {
-        let parts: Parts<'_> = read_as(error).unwrap_or_default();
-        let extensions: Extensions<'_> = parts.extensions.and_then(read_as).unwrap_or_default();
-        let step = parts.path.and_then(read_as).and_then(|First(step)| read_as::<String>(step?));
-        let sso = extensions.sso.or(extensions.saml_failure);
-        let sso = sso.and_then(|sso| read_as(sso).or_else(|| read_as(sso).map(|SignOn { url }| url)));
-        Self {
-            kind: parts.kind.and_then(read_as),
-            place: match step {
-                None => Place::Untold,
-                Some(step) => alias(&step).map_or(Place::Other, Place::Alias),
-            },
-            message: parts.message.and_then(read_as),
-            // GitHub has its codes beside the message or in the extensions.
-            code: extensions.code.or(parts.code).and_then(read_as),
-            sso: sso.filter(|url: &String| url.starts_with("https://")),
-        }
-    }
+/// Returns the first segment of a path, if it is a name. The others are fields of the account, and may be millions.
+fn first_segment(path: &RawValue) -> Option<String> {
+    let segments = path.get().strip_prefix('[')?;
+    serde_json::Deserializer::from_str(segments).into_iter().next()?.ok()
+}
 
-    /// The login that it is about.
-    pub(super) fn alias(&self) -> Option<usize> {
-        match self.place {
-            Place::Alias(alias) => Some(alias),
-            Place::Other | Place::Untold => None,
-        }
-    }
-
-    pub(super) fn text(&self) -> String {
-        visible(self.message.as_deref().or(self.kind.as_deref()).unwrap_or("an error without a message"))
-            .into_owned()
-    }
-
-    fn is(&self, kind: &str) -> bool {
-        self.kind.as_deref() == Some(kind)
-    }
-
-    /// Both spellings of the type have been seen, and the code in either place.
-    pub(super) fn is_limit(&self) -> bool {
-        self.is("RATE_LIMITED") || self.is("RATE_LIMIT") || self.code.as_deref() == Some("graphql_rate_limit")
-    }
-
-    /// Whether the whole query would be refused again.
-    pub(super) fn is_final(&self) -> bool {
-        self.is("FORBIDDEN")
-            || self.is("INSUFFICIENT_SCOPES")
-            || self.code.as_deref() == Some("undefinedField")
-    }
-
-    /// A refusal, with the address for single sign-on from the error or from the answer's headers.
-    pub(super) fn forbidden(&self, headers: &HeaderMap) -> LookupError {
-        let sso = self.sso.as_deref().or_else(|| sso_address(headers));
-        LookupError::Forbidden { message: self.text(), sso: sso.map(|url| visible(url).into_owned()) }
-    }
-
-    /// What it means for the login that it is about.
-    pub(super) fn meaning(&self, headers: &HeaderMap) -> LookupError {
-        match self.kind.as_deref() {
-            Some("NOT_FOUND") => LookupError::NotFound,
-            Some(NOT_RECORDED) => LookupError::NotRecorded(NotRecorded(self.text())),
-            Some("FORBIDDEN" | "INSUFFICIENT_SCOPES") => self.forbidden(headers),
-            _ => LookupError::Unanswered(self.text()),
-        }
-    }
+/// Parses a URL, or an object with one.
+fn parse_sso_url(json: &RawValue) -> Option<String> {
+    let url = parse_lenient(json).or_else(|| parse_lenient(json).map(|SsoObject { url }| url));
+    url.filter(|url: &String| url.starts_with("https://"))
 }

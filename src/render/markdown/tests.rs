@@ -39,7 +39,7 @@ fn a_table_and_the_failures_folded() {
 
     | Login | Outcome | Reason |
     | :-- | :-- | :-- |
-    | nosuchlogin | not found | no user or organisation has this login |
+    | nosuchlogin | not found | no such user or organization |
     | =cmd\|' /C calc'!A0 | invalid | not a login: holds '=' |
     | a\\u{1b}\[31m,"b" | invalid | not a login: holds '\\u{1b}' |
 
@@ -111,11 +111,7 @@ fn a_long_report_is_cut_and_says_so() {
     };
     let mut rows: Vec<_> = (0..40_000).map(row).collect();
     rows.extend((0..10_000).map(|number| {
-        Row::without_count(
-            &format!("missing-{number}"),
-            Status::NotFound,
-            "no user or organisation has this login",
-        )
+        Row::without_count(&format!("missing-{number}"), Status::NotFound, "no such user or organization")
     }));
     let markdown = report(Meta::default(), Columns::of(&Holds::default()), &rows);
     assert!(markdown.len() < 1 << 20, "{} bytes", markdown.len());

@@ -14,13 +14,13 @@ fn table(order: Order, look: Look) -> String {
 fn a_failures_reason_stands_in_its_row() {
     insta::assert_snapshot!(table(ORDER, Look { unicode: true, ..Look::default() }), @r#"
      Login                Kind           Public repos   Reason
-    ───────────────────────────────────────────────────────────────────────────────────────────
+    ─────────────────────────────────────────────────────────────────────────────────
      torvalds             user                      9
      microsoft            organization          7,421
-     nosuchlogin          not found                 -   no user or organisation has this login
+     nosuchlogin          not found                 -   no such user or organization
      =cmd|' /C calc'!A0   invalid                   -   not a login: holds '='
      a\u{1b}[31m,"b"      invalid                   -   not a login: holds '\u{1b}'
-    ───────────────────────────────────────────────────────────────────────────────────────────
+    ─────────────────────────────────────────────────────────────────────────────────
      5 logins             2 counted             7,430   1 not found, 2 invalid
     "#);
 }
@@ -48,13 +48,13 @@ fn every_measure_has_its_column() {
     let look = Look { unicode: true, ..Look::default() };
     insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r##"
      Login                Kind           Public repos   Sources   Forks   Archived   Verified   Reason
-    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
      torvalds             user                      9         6       3          1   yes
      microsoft            organization          7,421     4,948   2,473          1   yes
-     nosuchlogin          not found                 -         -       -          -   -          no user or organisation has this login
+     nosuchlogin          not found                 -         -       -          -   -          no such user or organization
      =cmd|' /C calc'!A0   invalid                   -         -       -          -   -          not a login: holds '='
      a\u{1b}[31m,"b"      invalid                   -         -       -          -   -          not a login: holds '\u{1b}'
-    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
      5 logins             2 counted             7,430     4,954   2,476          2              1 not found, 2 invalid
     "##);
 }
@@ -69,7 +69,7 @@ fn it_is_readable_at_sixty_columns() {
      torvalds             user                      9
      microsoft            organization          7,421
      nosuchlogin          not found                 -
-       no user or organisation has this login
+       no such user or organization
      =cmd|' /C calc'!A0   invalid                   -
        not a login: holds '='
      a\u{1b}[31m,"b"      invalid                   -
@@ -117,7 +117,7 @@ fn where_there_is_no_room_for_a_column_that_is_told() {
      torvalds        user                 9         -
      microsoft       organization     7,421         -
      nosuchlogin     not found            -         -
-       no user or organisation has this login
+       no such user or organization
      =cmd|' /C       invalid              -         -
      calc'!A0
        not a login: holds '='

@@ -60,10 +60,7 @@ fn an_alias_that_stays_poisoned_fails_alone_and_says_why() {
     let rows = run.rows_of(100);
     assert_eq!(rows[6]["status"], "failed");
     let error = rows[6]["error"].as_str().unwrap();
-    assert!(
-        error.starts_with("GitHub gave no answer: Resource limits for this query exceeded., "),
-        "{error}"
-    );
+    assert!(error.starts_with("incomplete response: Resource limits for this query exceeded., "), "{error}");
     assert_eq!(rows.iter().filter(|row| row["status"] == "ok").count(), 99);
 }
 

@@ -8,8 +8,8 @@ use flate2::write::GzEncoder;
 use super::{Case, by_both, good, hold, hold_longer};
 use crate::fake::{Fault, Raw};
 
-const NOT_JSON: &str = "the answer was not JSON";
-const TOO_LONG: &str = "the answer was too long: more than 16777216 bytes";
+const NOT_JSON: &str = "unexpected response: not JSON";
+const TOO_LONG: &str = "response too large: more than 16777216 bytes";
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -42,7 +42,7 @@ fn encodings_that_are_broken_or_unknown_are_failures() {
         let mut flipped = whole.clone();
         let at = flipped.len() - 6;
         flipped[at] ^= 0xff;
-        let truncated = "the answer was truncated";
+        let truncated = "response truncated";
         let case = |name: &str, says, raw| Case::raw(name, api, says, raw);
         cases.extend([
             case("gzip that breaks off", truncated, encoded("gzip", half)),
@@ -73,19 +73,19 @@ fn flood(before: &str, piece: &str, times: usize, after: &str) -> Fault {
 #[test]
 fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
     let million = 1_000_000;
-    let not_an_answer = "the answer was JSON, but no answer to a query";
+    let not_an_answer = "unexpected response: not a GraphQL response";
     let nested = |open: &str, close: &str| {
         Fault::Answer(200, vec![], format!("{{\"x\":{}{}}}", open.repeat(million), close.repeat(million)))
     };
     let error = r#"{"message":"x"},"#;
     hold_longer(vec![
-        Case::new("lists nested a million deep", "rest", "the answer was", nested("[", "]")),
-        Case::new("lists nested a million deep", "graphql", "the answer was", nested("[", "]")),
-        Case::new("objects nested a million deep", "rest", "the answer was", nested("{\"x\":", "")),
+        Case::new("lists nested a million deep", "rest", "unexpected response: ", nested("[", "]")),
+        Case::new("lists nested a million deep", "graphql", "unexpected response: ", nested("[", "]")),
+        Case::new("objects nested a million deep", "rest", "unexpected response: ", nested("{\"x\":", "")),
         Case::new(
             "errors nested a million deep",
             "graphql",
-            "the answer was",
+            "unexpected response: ",
             flood("{\"errors\":[", "[", million, ""),
         ),
         Case::new(
@@ -103,13 +103,13 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
         Case::new(
             "an error with a path of two million steps",
             "graphql",
-            "GitHub gave no answer",
+            "incomplete response",
             flood("{\"data\":{\"a0\":null},\"errors\":[{\"path\":[", "1,", million * 2, "1]}]}"),
         ),
         Case::new(
             "an error with a million extensions",
             "graphql",
-            "GitHub gave no answer",
+            "incomplete response",
             flood(
                 "{\"data\":{\"a0\":null},\"errors\":[{\"extensions\":{",
                 "\"\":{},",
@@ -120,25 +120,25 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
         Case::new(
             "a price of two million numbers",
             "graphql",
-            "GitHub gave no answer: the answer left this login out",
+            "incomplete response: this login is missing",
             flood("{\"data\":{\"rateLimit\":[", "1,", million * 2, "1]}}"),
         ),
         Case::new(
             "a million aliases that nobody asked for",
             "graphql",
-            "GitHub gave no answer: the answer left this login out",
+            "incomplete response: this login is missing",
             flood("{\"data\":{", "\"a9999\":{},", million, "\"b\":1}}"),
         ),
         Case::new(
             "the same alias a million times",
             "graphql",
-            "GitHub gave no answer",
+            "incomplete response",
             flood("{\"data\":{", "\"a1\":null,", million, "\"b\":1}}"),
         ),
         Case::new(
             "two million numbers and an escape",
             "rest",
-            "the answer was JSON, but no account",
+            "unexpected response: missing account fields",
             flood("{\"x\":\"\\u0041\",\"y\":[", "1,", million * 2 - 100, "1]}"),
         ),
         Case::new(
@@ -150,7 +150,7 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
         Case::new(
             "a string of a million escapes",
             "rest",
-            "the answer was JSON, but no account",
+            "unexpected response: missing account fields",
             flood("{\"x\":\"", "\\u0041\\n", million, "\"}"),
         ),
     ]);
@@ -163,12 +163,8 @@ fn a_recording_of_it_takes_little_more() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let recording = folder.path().join(api).display().to_string();
-        let case = Case::new(
-            "eight million numbers, recorded",
-            api,
-            "the answer was JSON, but no a",
-            numbers.clone(),
-        );
+        let says = if api == "rest" { "missing account fields" } else { "not a GraphQL response" };
+        let case = Case::new("eight million numbers, recorded", api, says, numbers.clone());
         cases.push(case.arguments(&["user-1", "--retries", "0", "--record", &recording]).memory(160 << 20));
     }
     hold_longer(cases);
@@ -192,7 +188,7 @@ fn a_count_that_is_none_is_a_failure_and_never_a_number() {
         ];
         for (name, count) in counts {
             let answer = Fault::Answer(200, vec![], good(api, "\"user-1\"", &count));
-            cases.push(Case::new(&format!("{name} for a count"), api, "the answer was", answer));
+            cases.push(Case::new(&format!("{name} for a count"), api, "unexpected response: ", answer));
         }
         let logins = [
             ("a login of a megabyte", format!("\"{}\"", "x".repeat(1 << 20))),
@@ -201,7 +197,7 @@ fn a_count_that_is_none_is_a_failure_and_never_a_number() {
         ];
         for (name, login) in logins {
             let answer = Fault::Answer(200, vec![], good(api, &login, "5"));
-            cases.push(Case::new(name, api, "the answer was", answer));
+            cases.push(Case::new(name, api, "unexpected response: ", answer));
         }
     }
     hold(cases);
@@ -217,8 +213,8 @@ fn words_that_would_move_a_cursor_reach_no_terminal_and_are_cut() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         for (status, says, exit) in [
-            (403, "GitHub refuses access: \\u{1b}[2J", 1),
-            (500, "GitHub answered 500: \\u{1b}[2J", 1),
+            (403, "access forbidden: \\u{1b}[2J", 1),
+            (500, "HTTP 500: \\u{1b}[2J", 1),
             (401, "\\u{1b}[2J", 1),
         ] {
             let name = format!("a {status} with a message of 10 MB of escapes");
@@ -231,7 +227,7 @@ fn words_that_would_move_a_cursor_reach_no_terminal_and_are_cut() {
         cases.push(Case::new(
             "a message of bare C1 controls",
             api,
-            "GitHub answered 500: \\u{9b}31m",
+            "HTTP 500: \\u{9b}31m",
             message(500, &raw),
         ));
         let sso = Fault::Answer(
@@ -246,7 +242,7 @@ fn words_that_would_move_a_cursor_reach_no_terminal_and_are_cut() {
     cases.push(Case::new(
         "an error with a message of 10 MB of escapes",
         "graphql",
-        "GitHub gave no answer: ",
+        "incomplete response: ",
         Fault::Answer(200, vec![], error),
     ));
     hold_longer(cases);

@@ -58,7 +58,7 @@ fn cases(
 
 #[test]
 fn a_list_that_is_far_shorter_than_the_count_is_a_failure_and_no_number() {
-    let says = "a list of repositories that is far too short";
+    let says = "unexpected response: the list of repositories is incomplete";
     let short = Case::with("--breakdown: no repositories of many", "rest", says, |asked| {
         claims(asked).or_else(|| number(asked).map(|_| Fault::Answer(200, vec![], "[]".into())))
     });
@@ -72,15 +72,26 @@ fn a_list_without_an_end_ends() {
             page(items, number, &format!("{}?per_page=100&page={}", here(asked), number + 1))
         }
     };
-    let mut all = cases("pages without an end", "without an end", ever_on(100));
-    all.extend(cases("pages of nothing without an end", "without an end", ever_on(0)));
-    all.extend(cases("a page of 300,000 items", "the answer was no list of ", ever_on(300_000)));
-    all.extend(cases("the same page again", "in a circle", |asked, _| {
-        page(100, 0, &format!("{}?page=2", here(asked)))
-    }));
-    all.extend(cases("a link of 20 KB", "goes on elsewhere", |asked, number| {
-        page(1, number, &format!("{}?page={}&x={}", here(asked), number + 1, "x".repeat(20_000)))
-    }));
+    let mut all =
+        cases("pages without an end", "pagination error: the list has too many pages", ever_on(100));
+    all.extend(cases(
+        "pages of nothing without an end",
+        "pagination error: the list has too many pages",
+        ever_on(0),
+    ));
+    all.extend(cases("a page of 300,000 items", "unexpected response: not a list of ", ever_on(300_000)));
+    all.extend(cases(
+        "the same page again",
+        "pagination error: the next page is an earlier one",
+        |asked, _| page(100, 0, &format!("{}?page=2", here(asked))),
+    ));
+    all.extend(cases(
+        "a link of 20 KB",
+        "pagination error: the next page is on another host",
+        |asked, number| {
+            page(1, number, &format!("{}?page={}&x={}", here(asked), number + 1, "x".repeat(20_000)))
+        },
+    ));
     hold_longer(all);
 }
 
@@ -109,10 +120,12 @@ fn a_list_that_goes_on_elsewhere_is_not_followed() {
         for next in elsewhere("http://127.0.0.1:8099", &theirs.url()) {
             let port = theirs.url().rsplit(':').next().unwrap().to_owned();
             let shown = next.replace(&port, "PORT");
-            let case =
-                Case::with(&format!("{list}: on to {shown}"), "rest", "goes on elsewhere", move |asked| {
-                    claims(asked).or_else(|| number(asked).map(|number| page(100, number, &next)))
-                });
+            let case = Case::with(
+                &format!("{list}: on to {shown}"),
+                "rest",
+                "pagination error: the next page is on another host",
+                move |asked| claims(asked).or_else(|| number(asked).map(|number| page(100, number, &next))),
+            );
             let status = if list == "--breakdown" { 1 } else { 2 };
             hold(vec![case.arguments(&[arguments, &["--retries", "0"][..]].concat()).status(status)]);
         }

@@ -60,7 +60,7 @@ fn a_wait_beyond_the_longest_ends_the_run_at_once() {
     cases.push(Case::new(
         "503, retry-after: a date beyond the calendar",
         "rest",
-        "GitHub answered 503",
+        "HTTP 503",
         Fault::Answer(503, beyond, "{}".into()),
     ));
     hold(cases);

@@ -8,7 +8,7 @@ use crate::fake::{Behaviour, Raw};
 
 const TEN_GIGABYTES: u64 = 10 << 30;
 const TIMED_OUT: &str = "timed out after 1.5s";
-const TOO_LONG: &str = "the answer was too long: more than 16777216 bytes";
+const TOO_LONG: &str = "response too large: more than 16777216 bytes";
 const BREAK: Duration = Duration::from_millis(5);
 const CHUNKED: &str = "transfer-encoding: chunked\r\n";
 
@@ -27,11 +27,9 @@ fn a_body_without_an_end_is_given_up_at_sixteen_megabytes() {
     cases.extend(by_both("a body of 10 GB", TOO_LONG, &long));
     cases.extend(by_both("10 GB in chunks, of no told length", TOO_LONG, &chunked));
     cases.extend(by_both("10 GB until the connection ends", TOO_LONG, &unmeasured));
-    for (status, says) in [
-        (500, "GitHub answered 500"),
-        (404, "the answer was too long"),
-        (403, "GitHub refuses access: no reason given"),
-    ] {
+    for (status, says) in
+        [(500, "HTTP 500"), (404, "response too large"), (403, "access forbidden: no reason given")]
+    {
         let head = format!("HTTP/1.1 {status} Status\r\n{CHUNKED}\r\n");
         let raw = Raw::new(head).endlessly(chunk(&BLANK));
         cases.push(Case::raw(&format!("a {status} with a body without an end"), "rest", says, raw));
@@ -67,7 +65,7 @@ fn ten_bodies_without_an_end_at_once_are_given_up_as_well() {
 fn a_head_without_an_end_is_given_up() {
     let header = |value: &str| Raw::new(format!("HTTP/1.1 200 OK\r\nx-long: {value}"));
     let many: String = (0..100_000).map(|at| format!("x-{at}: y\r\n")).collect();
-    let broke = "the connection broke";
+    let broke = "connection lost";
     hold(
         [
             by_both("a header of 1 MB", broke, &header(&"x".repeat(1 << 20)).end("\r\n\r\n{}")),
@@ -111,13 +109,13 @@ fn answers_that_are_none_are_failures_and_never_counts() {
         Raw::new("").endlessly(answers).every(BREAK)
     };
     let bare = |status: &str| Raw::new(format!("HTTP/1.1 {status}\r\n\r\n")).stays();
-    let broke = "the connection broke";
+    let broke = "connection lost";
     let mut cases: Vec<_> = [
         by_both("100 Continue for ever", TIMED_OUT, &again("100 Continue")),
         by_both("103 Early Hints for ever", TIMED_OUT, &again("103 Early Hints")),
-        by_both("101 Switching Protocols", "GitHub answered 101", &bare("101 Switching Protocols")),
-        by_both("204 No Content", "the answer was not JSON", &bare("204 No Content")),
-        by_both("304 Not Modified", "GitHub answered 304", &bare("304 Not Modified")),
+        by_both("101 Switching Protocols", "HTTP 101", &bare("101 Switching Protocols")),
+        by_both("204 No Content", "unexpected response: not JSON", &bare("204 No Content")),
+        by_both("304 Not Modified", "HTTP 304", &bare("304 Not Modified")),
         by_both("HTTP/0.9", broke, &Raw::new("<html>hello</html>")),
         by_both("HTTP/3.0 in words", broke, &Raw::new("HTTP/3.0 200 OK\r\n\r\n{}")),
         by_both("the status 999999", broke, &Raw::new("HTTP/1.1 999999 Huh\r\n\r\n{}")),
@@ -128,11 +126,7 @@ fn answers_that_are_none_are_failures_and_never_counts() {
             &Raw::new("").endlessly((0..=255).cycle().take(1 << 16).collect::<Vec<u8>>()),
         ),
         by_both("an end after the first byte", broke, &Raw::new("H")),
-        by_both(
-            "an end after the head",
-            "the answer was truncated",
-            &Raw::answer("content-length: 9\r\n", ""),
-        ),
+        by_both("an end after the head", "response truncated", &Raw::answer("content-length: 9\r\n", "")),
     ]
     .into_iter()
     .flatten()
@@ -155,12 +149,12 @@ fn lengths_that_lie_are_failures_and_never_counts() {
         let length = body.len();
         let answer = |headers: String| Raw::answer(&headers, &body);
         let sized = |size: &str| Raw::answer(CHUNKED, size);
-        let (broke, truncated) = ("the connection broke", "the answer was truncated");
+        let (broke, truncated) = ("connection lost", "response truncated");
         cases.extend([
             Case::raw(
                 "a length that is too short",
                 api,
-                "the answer was not JSON",
+                "unexpected response: not JSON",
                 answer(format!("content-length: {}\r\n", length - 2)),
             ),
             Case::raw(

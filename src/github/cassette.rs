@@ -1,0 +1,320 @@
+//! Recordings: one readable JSON file for each request and its response.
+//!
+//! The path of a file mirrors the path of its request: the response to `GET /users/torvalds` is in `users/torvalds.json`, later
+//! ones in `users/torvalds.2.json` and so on. A query is named after its first login and the number of others:
+//! `graphql/torvalds+99.json`. Paths are in lower case, because logins have no case. Request headers are not recorded, and so no
+//! token.
+
+pub(crate) mod files;
+mod graphql;
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{Method, Response, Uri};
+use http_body_util::Full;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use self::graphql::{GraphqlBody, ReplayIndex};
+use super::account::ApiKind;
+use super::auth::Redactor;
+use crate::text::{reason, visible};
+
+pub(super) use self::graphql::NOT_RECORDED;
+
+/// Name of the file that describes the recorded run.
+pub(crate) const MANIFEST: &str = "run.json";
+
+const RECORDED_HEADERS: [&str; 13] = [
+    "content-type",
+    "date",
+    "etag",
+    "link",
+    "location",
+    "retry-after",
+    "x-github-request-id",
+    "x-github-sso",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-ratelimit-resource",
+    "x-ratelimit-used",
+];
+
+/// Upper bound on a body that is recorded as JSON and not as text, in bytes. Parsed, it takes up to forty times as much memory.
+const MAX_JSON_BODY: usize = 2 << 20;
+
+/// The recording has no response to a request. The text names the request and the folder.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CassetteMiss(pub(super) String);
+
+/// A response could not be recorded.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot record to {}: {}", path.display(), reason(source))]
+pub(crate) struct RecordError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// A request and its response, as in a file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Interaction {
+    /// `GET /users/torvalds`
+    request: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    query: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    variables: Option<Map<String, Value>>,
+    status: u16,
+    headers: Map<String, Value>,
+    /// The body, if it is JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<Value>,
+    /// Any other body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}
+
+impl Interaction {
+    fn new(
+        request: &RecordedRequest,
+        query: Option<&GraphqlBody>,
+        head: &Parts,
+        body: &[u8],
+        redactor: &Redactor,
+    ) -> Self {
+        let to_text = |bytes: &[u8]| String::from_utf8_lossy(&redactor.redact(bytes)).into_owned();
+        let headers = RECORDED_HEADERS.iter().filter_map(|name| {
+            let value = head.headers.get(*name)?;
+            Some(((*name).to_owned(), to_text(value.as_bytes()).into()))
+        });
+        let text = to_text(body);
+        let json = if text.len() > MAX_JSON_BODY { None } else { serde_json::from_str(&text).ok() };
+        Self {
+            request: request.request_line(),
+            query: query.map(|query| query.query.clone()),
+            variables: query.map(|query| query.variables.clone()),
+            status: head.status.as_u16(),
+            headers: headers.collect(),
+            text: json.is_none().then_some(text),
+            body: json,
+        }
+    }
+
+    fn parse(json: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(json)
+    }
+
+    fn into_response(self) -> http::Result<Response<Full<Bytes>>> {
+        let body = match (self.body, self.text) {
+            (Some(json), _) => json.to_string(),
+            (None, text) => text.unwrap_or_default(),
+        };
+        let mut response = Response::builder().status(self.status);
+        for (name, value) in self.headers {
+            response = response.header(name, value.as_str().unwrap_or_default());
+        }
+        response.body(Full::new(body.into()))
+    }
+}
+
+fn is_recorded_file(json: &[u8]) -> bool {
+    Interaction::parse(json).is_ok()
+}
+
+/// A request to record, or to replay.
+pub(crate) struct RecordedRequest {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) body: Bytes,
+}
+
+impl RecordedRequest {
+    /// Returns the path of its file below the folder, without sequence number and extension.
+    fn relative_path(&self) -> PathBuf {
+        let mut path = PathBuf::new();
+        for component in self.uri.path().split('/').filter(|part| !matches!(*part, "" | "." | "..")) {
+            path.push(sanitize_path_component(&decode_login(component)));
+        }
+        if let Some(query) = self.uri.query() {
+            path.push(sanitize_path_component(&query.to_ascii_lowercase()));
+        }
+        if let Some(query) = self.query() {
+            path.push(sanitize_path_component(&query.file_name()));
+        }
+        path
+    }
+
+    fn query(&self) -> Option<GraphqlBody> {
+        (self.method == Method::POST).then(|| serde_json::from_slice(&self.body).ok()).flatten()
+    }
+
+    /// Returns the login of `GET /users/LOGIN`.
+    fn login(&self) -> Option<String> {
+        let (parent, login) = self.uri.path().rsplit_once('/')?;
+        let is_account = !login.is_empty() && (parent == "users" || parent.ends_with("/users"));
+        is_account.then(|| decode_login(login))
+    }
+
+    fn request_line(&self) -> String {
+        format!("{} {}", self.method, self.uri.path_and_query().map_or("/", |path| path.as_str()))
+    }
+}
+
+/// Returns a part of a path in lower case, with the brackets of `name[bot]`.
+fn decode_login(component: &str) -> String {
+    component.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]")
+}
+
+/// Replaces what is not allowed in a file name on any system.
+fn sanitize_path_component(component: &str) -> String {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._=&+@[]-".contains(c);
+    component.chars().map(|c| if is_allowed(c) { c } else { '-' }).collect()
+}
+
+/// A folder of recorded responses, to write or to read.
+#[derive(Debug)]
+pub(crate) struct Cassette {
+    folder: PathBuf,
+    /// Number of requests with the same path in this run.
+    sequences: Mutex<HashMap<PathBuf, u32>>,
+    /// Index of the recorded queries, for replay.
+    replay_index: OnceLock<ReplayIndex>,
+    /// Whether the queries of an earlier recording were removed.
+    stale_queries_cleared: AtomicBool,
+    /// File of the last response about each login, relative to the folder.
+    entries: Mutex<HashMap<(ApiKind, String), Box<str>>>,
+}
+
+impl Cassette {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            sequences: Mutex::default(),
+            replay_index: OnceLock::new(),
+            stale_queries_cleared: AtomicBool::new(false),
+            entries: Mutex::default(),
+        }
+    }
+
+    /// Writes a response to its file.
+    pub(crate) fn record(
+        &self,
+        request: &RecordedRequest,
+        head: &Parts,
+        body: &[u8],
+        redactor: &Redactor,
+    ) -> Result<(), RecordError> {
+        let query = request.query();
+        let interaction = Interaction::new(request, query.as_ref(), head, body, redactor);
+        let (path, sequence) = self.next_sequence(request);
+        // Files of an earlier recording would be replayed with those of this one.
+        if query.is_some() && !self.stale_queries_cleared.swap(true, Ordering::Relaxed) {
+            graphql::remove_queries(path.parent().unwrap_or(&self.folder));
+        }
+        if sequence == 1 {
+            let mut stale = 2;
+            while files::remove_recorded(&self.file(request, stale), is_recorded_file) {
+                stale += 1;
+            }
+        }
+        self.write(&path, &interaction).map_err(|source| RecordError { path: path.clone(), source })?;
+        match (query, request.login()) {
+            (Some(query), _) => {
+                for result in interaction.body.iter().flat_map(|body| query.results(body)) {
+                    if result.is_conclusive || self.entry_for(ApiKind::Graphql, &result.login).is_none() {
+                        self.index_login(ApiKind::Graphql, result.login, &path);
+                    }
+                }
+            }
+            (None, Some(login)) => self.index_login(ApiKind::Rest, login, &path),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    fn write(&self, path: &Path, interaction: &Interaction) -> io::Result<()> {
+        let mut json = serde_json::to_vec_pretty(interaction)?;
+        json.push(b'\n');
+        files::write_atomic(&self.folder, path, &json, is_recorded_file)
+    }
+
+    /// Returns the recorded response to a request: the first time the first one, and the last one again and again.
+    pub(crate) fn replay(&self, request: &RecordedRequest) -> Result<Response<Full<Bytes>>, CassetteMiss> {
+        if let Some(query) = request.query() {
+            return Ok(Response::new(Full::new(self.replay_query(request, &query).to_string().into())));
+        }
+        let (_, sequence) = self.next_sequence(request);
+        let mut latest = (1..=sequence).rev().map(|sequence| self.file(request, sequence));
+        let (path, json) = latest
+            .find_map(|path| files::read(&path).ok().map(|json| (path, json)))
+            .ok_or_else(|| self.miss(request, ""))?;
+        if let Some(login) = request.login() {
+            self.index_login(ApiKind::Rest, login, &path);
+        }
+        let damaged = |error: &dyn Display| {
+            let error = error.to_string();
+            self.miss(request, &format!(": {} is damaged: {}", path.display(), visible(&error)))
+        };
+        let interaction = Interaction::parse(&json).map_err(|error| damaged(&error))?;
+        interaction.into_response().map_err(|error| damaged(&error))
+    }
+
+    fn replay_query(&self, request: &RecordedRequest, query: &GraphqlBody) -> Value {
+        let index = self
+            .replay_index
+            .get_or_init(|| ReplayIndex::read(&self.folder.join(request.uri.path().trim_start_matches('/'))));
+        for (login, file) in index.files(query) {
+            self.index_login(ApiKind::Graphql, login, file);
+        }
+        index.response(query, &self.folder)
+    }
+
+    fn miss(&self, request: &RecordedRequest, reason: &str) -> CassetteMiss {
+        let (request, folder) = (request.request_line(), self.folder.display());
+        CassetteMiss(format!("no recorded response for {request} in {folder}{reason}"))
+    }
+
+    /// Returns the file of the last response about a login, relative to the folder.
+    pub(super) fn entry_for(&self, api: ApiKind, login: &str) -> Option<Box<str>> {
+        self.entries().get(&(api, login.to_ascii_lowercase())).cloned()
+    }
+
+    fn index_login(&self, api: ApiKind, login: String, path: &Path) {
+        let path = path.strip_prefix(&self.folder).unwrap_or(path);
+        // Reports have slashes on every system.
+        let components: Vec<_> = path.iter().map(|component| component.to_string_lossy()).collect();
+        self.entries().insert((api, login), components.join("/").into());
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<(ApiKind, String), Box<str>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request. Returns the file of its response, and how many requests with its path there were.
+    fn next_sequence(&self, request: &RecordedRequest) -> (PathBuf, u32) {
+        let mut sequences = self.sequences.lock().unwrap_or_else(PoisonError::into_inner);
+        let sequence = sequences.entry(self.file(request, 1)).or_default();
+        *sequence += 1;
+        (self.file(request, *sequence), *sequence)
+    }
+
+    fn file(&self, request: &RecordedRequest, sequence: u32) -> PathBuf {
+        let mut path = self.folder.join(request.relative_path());
+        let suffix = if sequence == 1 { ".json".to_owned() } else { format!(".{sequence}.json") };
+        path.as_mut_os_string().push(suffix);
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! Responses that are not a success: what their status, headers and message mean.
+
+use std::time::Duration;
+
+use http::header::{HeaderName, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde::Deserialize;
+
+use super::connect::ConnectError;
+use super::error::LookupError;
+use super::tls::TlsError;
+use crate::object::Object;
+use crate::rate_limit::clock::parse_date;
+use crate::rate_limit::quota::{QuotaHeaders, REMAINING, header_str};
+use crate::text::visible;
+
+static SSO: HeaderName = HeaderName::from_static("x-github-sso");
+
+/// Beginnings of the messages with which GitHub reports a rate limit, in lower case. The last one is from before 2021; Enterprise
+/// Servers still send it.
+const RATE_LIMIT_MESSAGES: [&str; 3] =
+    ["you have exceeded a secondary rate limit", "api rate limit exceeded", "you have triggered an abuse"];
+
+/// Part of nginx's page for a client without a certificate, which nginx sends after the handshake.
+const CLIENT_CERTIFICATE_PAGE: &[u8] = b"No required SSL certificate was sent";
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    message: Option<String>,
+}
+
+/// Returns the error that a response means. Ok for a success.
+pub(crate) fn error_for_status(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), LookupError> {
+    if status.is_success() {
+        return Ok(());
+    }
+    // Proxies send HTML, so there may be no message.
+    let error_body = serde_json::from_slice::<Object<ErrorBody>>(body).ok().map(|Object(body)| body);
+    let is_from_github = error_body.is_some();
+    let message = visible(&error_body.and_then(|body| body.message).unwrap_or_default()).into_owned();
+    Err(match status.as_u16() {
+        status @ (403 | 429) if is_rate_limit(status, headers, &message) => rate_limit_error(status, headers),
+        400 if memchr::memmem::find(body, CLIENT_CERTIFICATE_PAGE).is_some() => {
+            ConnectError::Tls(TlsError::ClientCertificate).into()
+        }
+        401 => LookupError::Unauthorized(message),
+        403 => LookupError::Forbidden {
+            message: if message.is_empty() { "no reason given".into() } else { message },
+            sso_url: sso_url(headers).map(|url| visible(url).into_owned()),
+        },
+        404 if is_from_github => LookupError::NotFound,
+        // The beginning of GitHub's response.
+        404 if body.trim_ascii_start().starts_with(b"{") => LookupError::Malformed("not JSON"),
+        // A gateway without a route for the path sends a 404 too. It says nothing about the account.
+        404 => LookupError::Status {
+            status: 404,
+            message: "the response is not from GitHub (is --api-url correct?)".into(),
+            retry_after: None,
+        },
+        status => LookupError::Status { status, message, retry_after: retry_after(headers) },
+    })
+}
+
+fn is_rate_limit(status: u16, headers: &HeaderMap, message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    status == 429
+        || headers.contains_key(RETRY_AFTER)
+        || header_str(headers, &REMAINING) == Some("0")
+        || RATE_LIMIT_MESSAGES.iter().any(|beginning| message.starts_with(beginning))
+}
+
+pub(super) fn rate_limit_error(status: u16, headers: &HeaderMap) -> LookupError {
+    let quota_exhausted = QuotaHeaders::parse(headers).is_some_and(|quota| quota.remaining == 0);
+    LookupError::RateLimited { status, retry_after: retry_after(headers), quota_exhausted }
+}
+
+/// Parses `retry-after`: seconds, or a date by the server's clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = header_str(headers, RETRY_AFTER)?;
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let at = DateTimeParser::new().parse_timestamp(value).ok()?;
+    let now = parse_date(headers).unwrap_or_else(Timestamp::now);
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+}
+
+/// Parses `X-GitHub-SSO: required; url=https://github.com/orgs/…`.
+pub(super) fn sso_url(headers: &HeaderMap) -> Option<&str> {
+    let (_, url) = header_str(headers, &SSO)?.split_once("url=")?;
+    Some(url.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: u16, headers: &[(&'static str, &str)], body: &str) -> LookupError {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        error_for_status(StatusCode::from_u16(status).unwrap(), &map, body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn server_errors_are_transient_and_client_errors_are_not() {
+        for status in [408, 500, 502, 503, 504] {
+            assert!(error(status, &[], "<html>").is_transient(), "{status}");
+        }
+        for status in [301, 400, 401, 403, 404, 410, 422, 451] {
+            assert!(!error(status, &[], "{}").is_transient(), "{status}");
+        }
+        assert!(error(429, &[], "").is_transient());
+    }
+
+    #[test]
+    fn a_rate_limit_is_not_a_forbidden_access() {
+        let wait = |seconds| Some(Duration::from_secs(seconds));
+        let secondary = r#"{"message":"You have exceeded a secondary rate limit. Please wait"}"#;
+        assert_eq!(
+            error(403, &[], secondary),
+            LookupError::RateLimited { status: 403, retry_after: None, quota_exhausted: false }
+        );
+        assert_eq!(
+            error(403, &[("retry-after", "60")], "{}"),
+            LookupError::RateLimited { status: 403, retry_after: wait(60), quota_exhausted: false }
+        );
+        assert_eq!(
+            error(
+                403,
+                &[
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1774180830"),
+                    ("date", "Sun, 22 Mar 2026 12:00:00 GMT")
+                ],
+                "{}"
+            ),
+            LookupError::RateLimited { status: 403, retry_after: None, quota_exhausted: true }
+        );
+        assert_eq!(
+            error(
+                429,
+                &[
+                    ("date", "Sun, 22 Nov 2026 12:00:00 GMT"),
+                    ("retry-after", "Sun, 22 Nov 2026 12:01:00 GMT")
+                ],
+                ""
+            ),
+            LookupError::RateLimited { status: 429, retry_after: wait(60), quota_exhausted: false }
+        );
+        let blocked =
+            error(403, &[("x-ratelimit-remaining", "59")], r#"{"message":"Repository access blocked"}"#);
+        assert_eq!(blocked.to_string(), "access forbidden: Repository access blocked");
+    }
+
+    #[test]
+    fn an_invalid_retry_after_is_ignored_and_a_huge_one_is_long() {
+        let wait = |after| error(429, &[("retry-after", after)], "").retry_after();
+        assert_eq!(wait("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
+        for after in ["-1", "1.5", "soon", ""] {
+            assert_eq!(wait(after), None, "{after}");
+        }
+    }
+
+    #[test]
+    fn a_404_that_is_not_from_github_is_not_a_missing_account() {
+        assert_eq!(error(404, &[], r#"{"message":"Not Found"}"#), LookupError::NotFound);
+        assert!(error(404, &[], r#"{"message":"Not F"#).is_transient(), "it was cut off");
+        for body in ["<html>", "", "404 page not found", r#"["Not Found"]"#] {
+            assert_eq!(
+                error(404, &[], body).to_string(),
+                "HTTP 404: the response is not from GitHub (is --api-url correct?)"
+            );
+        }
+    }
+
+    #[test]
+    fn the_message_has_the_url_for_single_sign_on() {
+        let error = error(
+            403,
+            &[("x-github-sso", "required; url=https://github.com/orgs/acme/sso?authorization_request=A")],
+            r#"{"message":"Resource protected by organization SAML enforcement."}"#,
+        );
+        assert_eq!(
+            error.to_string(),
+            "access forbidden: Resource protected by organization SAML enforcement. \
+             (authorize the token for SSO at https://github.com/orgs/acme/sso?authorization_request=A)"
+        );
+    }
+
+    #[test]
+    fn a_message_from_a_server_is_one_printable_line() {
+        let error = error(451, &[], "{\"message\":\"gone\\n\\u001b[31m\"}");
+        assert_eq!(error.to_string(), "HTTP 451: gone\\n\\u{1b}[31m");
+    }
+}
