@@ -22,7 +22,7 @@ pub mod graphql;
 pub mod members;
 pub mod pagination;
 pub mod proxy;
-mod redact;
+pub(crate) mod redact;
 pub(crate) mod response_error;
 pub mod rest;
 mod retry;

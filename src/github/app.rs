@@ -1,4 +1,4 @@
-//! A GitHub App: its key signs for tokens of an installation.
+//! GitHub Apps: a private key signs requests for installation tokens.
 
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -6,9 +6,15 @@ use serde::Serialize;
 
 use super::auth::Token;
 
-/// What an app's tokens are said to come from.
-pub const APP: &str = "the app's installation";
-/// A GitHub App, and where it is installed.
+/// Source of an app's tokens, as messages name it.
+pub(crate) const APP_TOKEN_SOURCE: &str = "the app's installation";
+
+/// Age of a signature when it is sent, in seconds: clocks differ.
+const JWT_AGE: i64 = 60;
+/// Time for which a signature is valid, in seconds; GitHub allows ten minutes, its age included.
+const JWT_VALIDITY: i64 = 9 * 60;
+
+/// A GitHub App and one of its installations.
 #[derive(Clone)]
 pub struct App {
     id: u64,
@@ -25,26 +31,25 @@ impl std::fmt::Debug for App {
     }
 }
 
-/// A text that is no private key of an app.
+/// A text that is not a private key of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no RSA private key in PEM format in it")]
-pub struct NotAKey;
+#[error("expected an RSA private key in PEM format")]
+pub struct InvalidPrivateKey;
 
 impl App {
-    /// The app with this id and its private key, a PEM; of several installations the one with this id.
+    /// Creates an app from its id and its private key. `installation` chooses one of several.
     ///
     /// # Errors
-    /// [`NotAKey`] where the text is none.
-    pub fn new(id: u64, pem: &[u8], installation: Option<u64>) -> Result<Self, NotAKey> {
-        let key = EncodingKey::from_rsa_pem(pem).map_err(|_| NotAKey)?;
-        // A key that is broken inside is found out by signing with it.
+    /// [`InvalidPrivateKey`] if `pem` is not an RSA key in PEM format.
+    pub fn new(id: u64, pem: &[u8], installation: Option<u64>) -> Result<Self, InvalidPrivateKey> {
+        let key = EncodingKey::from_rsa_pem(pem).map_err(|_| InvalidPrivateKey)?;
         let app = Self { id, key, installation };
-        app.signed(Timestamp::now()).map(|_| app).ok_or(NotAKey)
+        // Some damage to a key only shows when it signs.
+        app.sign_jwt(Timestamp::now()).map(|_| app).ok_or(InvalidPrivateKey)
     }
 
-    /// What tells GitHub that it is the app who asks, `now` by the server's clock: signed a minute ago,
-    /// and good for nine more, where ten are allowed.
-    pub(super) fn signed(&self, now: Timestamp) -> Option<Token> {
+    /// Returns the token with which the app authenticates. `now` is a time of the server's clock.
+    pub(super) fn sign_jwt(&self, now: Timestamp) -> Option<Token> {
         #[derive(Serialize)]
         struct Claims {
             iat: i64,
@@ -52,28 +57,27 @@ impl App {
             iss: u64,
         }
         let now = now.as_second();
-        let claims = Claims { iat: now - 60, exp: now + 9 * 60, iss: self.id };
-        let signed = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key).ok()?;
-        Token::new(&signed, APP).ok()
+        let claims = Claims { iat: now - JWT_AGE, exp: now + JWT_VALIDITY, iss: self.id };
+        let jwt = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key).ok()?;
+        Token::new(&jwt, APP_TOKEN_SOURCE).ok()
     }
 }
 
-/// Who asks.
+/// Credentials of a client.
 #[derive(Clone, Debug)]
 pub enum Credentials {
-    /// Whoever has this token.
+    /// A token.
     Token(Token),
-    /// An app, at one of its installations.
+    /// A GitHub App, which authenticates as one of its installations.
     App(App),
 }
 
 impl Credentials {
-    /// Where they were taken from.
-    #[must_use]
-    pub fn source(&self) -> &'static str {
+    /// Returns the variable or other source that they were read from.
+    pub(crate) fn source(&self) -> &'static str {
         match self {
             Self::Token(token) => token.source(),
-            Self::App(_) => APP,
+            Self::App(_) => APP_TOKEN_SOURCE,
         }
     }
 }

@@ -1,33 +1,28 @@
-//! Tokens: where they come from, and how they stay secret.
+//! Tokens: their sources, their kinds, and what cannot be one.
 
-use std::borrow::Cow;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::redact::redacted;
-
 /// Variables with a token for github.com and ghe.com, in the order in which `gh` reads them.
-pub const TOKEN_ENV_VARS: [&str; 2] = ["GH_TOKEN", JOB_TOKEN_ENV_VAR];
+pub(crate) const TOKEN_ENV_VARS: [&str; 2] = ["GH_TOKEN", JOB_TOKEN_ENV_VAR];
 /// Variables with a token for an Enterprise Server, in the order in which `gh` reads them.
-pub const ENTERPRISE_TOKEN_ENV_VARS: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
+pub(crate) const ENTERPRISE_TOKEN_ENV_VARS: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 /// Variable with the token of a GitHub Actions job.
-pub const JOB_TOKEN_ENV_VAR: &str = "GITHUB_TOKEN";
+pub(crate) const JOB_TOKEN_ENV_VAR: &str = "GITHUB_TOKEN";
 
-/// Source of a token that no variable has.
-pub const GH_CLI_SOURCE: &str = "gh auth token";
+/// Source of a token that is not from a variable.
+pub(crate) const GH_CLI_SOURCE: &str = "gh auth token";
 
-/// A token for GitHub's API. Its text is in no `Debug`, no error and no recording.
+/// A token for GitHub's API. `Debug`, errors and recordings never contain its text.
 #[derive(Clone, Debug)]
 pub struct Token(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     secret: SecretString,
-    /// What stands in the header `Authorization`, made once for all requests.
+    /// Value of the header `Authorization`.
     header: HeaderValue,
     source: &'static str,
     kind: TokenKind,
@@ -35,7 +30,7 @@ struct Inner {
 
 /// Kind of a token, which decides the permissions that it can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenKind {
+pub(crate) enum TokenKind {
     /// Personal access token with scopes.
     Classic,
     /// Personal access token with permissions.
@@ -63,7 +58,7 @@ impl TokenKind {
     }
 }
 
-/// A text that cannot be a token. The message never contains the text.
+/// A text that is not a token. The message never contains the text.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{from} is not a valid token: {reason}", if *.from == GH_CLI_SOURCE { "the output of " } else { "" })]
 pub struct InvalidToken {
@@ -71,16 +66,16 @@ pub struct InvalidToken {
     reason: InvalidTokenReason,
 }
 
-/// Why a text cannot be a token.
+/// Reason for which a text is not a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidTokenReason {
-    /// Quotes that a shell would have removed, and an `env` file or a CI variable keeps.
+enum InvalidTokenReason {
+    /// Quotes around it. A shell removes them; `env` files and CI variables keep them.
     #[error("remove the quotes around it")]
     Quoted,
-    /// The scheme of the header `Authorization` in front of the token.
+    /// The scheme of the header `Authorization` before it.
     #[error("remove {0:?} in front of it")]
     Scheme(&'static str),
-    /// A character that cannot be in a header, or a space.
+    /// A space, or a character that headers cannot contain.
     #[error("expected printable ASCII without spaces")]
     InvalidCharacter,
 }
@@ -104,11 +99,11 @@ fn is_quote(c: char) -> bool {
 }
 
 impl Token {
-    /// Takes `text` from the variable `source`, without the white space around it: octocrab panics on
-    /// the newline that `cat token.txt` leaves.
+    /// Creates a token from the text of a variable, without the white space around it: `cat token.txt` leaves a newline, on which
+    /// octocrab panics.
     ///
     /// # Errors
-    /// [`InvalidToken`] where the text could not stand in a header, or has quotes around it.
+    /// [`InvalidToken`] if the text has quotes around it, or cannot be in a header.
     pub fn new(text: &str, source: &'static str) -> Result<Self, InvalidToken> {
         let text = text.trim();
         if let Some(reason) = InvalidTokenReason::of(text) {
@@ -116,79 +111,28 @@ impl Token {
         }
         let mut header = HeaderValue::try_from(format!("Bearer {text}"))
             .map_err(|_| InvalidToken { from: source, reason: InvalidTokenReason::InvalidCharacter })?;
-        // It is shown in no `Debug`, and taken off where a redirect leads elsewhere.
+        // Hides it from `Debug`, and makes reqwest remove it before a redirect to another origin.
         header.set_sensitive(true);
         let kind = TokenKind::of(text);
         Ok(Self(Arc::new(Inner { secret: SecretString::from(text), header, source, kind })))
     }
 
-    /// The variable that it was taken from, or [`GH_CLI_SOURCE`].
-    #[must_use]
-    pub fn source(&self) -> &'static str {
+    /// Returns the variable that it was read from, or [`GH_CLI_SOURCE`].
+    pub(crate) fn source(&self) -> &'static str {
         self.0.source
     }
 
-    /// Its kind, by its documented prefix.
-    #[must_use]
-    pub fn kind(&self) -> TokenKind {
+    /// Returns its kind, by its documented prefix.
+    pub(crate) fn kind(&self) -> TokenKind {
         self.0.kind
     }
 
-    /// What stands in the header `Authorization`.
     pub(super) fn header(&self) -> HeaderValue {
         self.0.header.clone()
     }
 
-    fn secret(&self) -> &str {
+    pub(super) fn secret(&self) -> &str {
         self.0.secret.expose_secret()
-    }
-}
-
-/// The tokens that nobody shall see: of an app's the last few.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Redactor(Arc<Mutex<VecDeque<Token>>>);
-
-impl Redactor {
-    /// Tokens that are remembered: of those before no request is under way.
-    const REMEMBERED: usize = 8;
-
-    pub(super) fn add(&self, token: Token) {
-        let mut tokens = self.tokens();
-        tokens.push_front(token);
-        tokens.truncate(Self::REMEMBERED);
-    }
-
-    /// `bytes` with the tokens, should a server have sent them back, taken out.
-    pub(super) fn redact<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        self.tokens().iter().fold(Cow::Borrowed(bytes), |bytes, token| {
-            match redacted(&bytes, token.secret()) {
-                Cow::Borrowed(_) => bytes,
-                Cow::Owned(clean) => Cow::Owned(clean),
-            }
-        })
-    }
-
-    /// A body with the tokens taken out.
-    pub(super) fn redact_body(&self, body: Bytes) -> Bytes {
-        match self.redact(&body) {
-            Cow::Borrowed(_) => body,
-            Cow::Owned(clean) => clean.into(),
-        }
-    }
-
-    /// Headers with the tokens taken out: some are shown, or asked for.
-    pub(super) fn redact_headers(&self, headers: &mut HeaderMap) {
-        for value in headers.values_mut() {
-            if let Cow::Owned(clean) = self.redact(value.as_bytes())
-                && let Ok(clean) = HeaderValue::try_from(clean)
-            {
-                *value = clean;
-            }
-        }
-    }
-
-    fn tokens(&self) -> MutexGuard<'_, VecDeque<Token>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,20 +144,11 @@ mod tests {
     fn a_token_is_trimmed_and_never_shown() {
         let token = Token::new("ghp_sample \r\n", "GH_TOKEN").unwrap();
         assert_eq!(token.secret(), "ghp_sample");
-        let secrets = Redactor::default();
-        secrets.add(token.clone());
         assert!(!format!("{token:?}").contains("sample"));
-        let escaped = Bytes::from_static(br#"{"a":["ghp_s\u0061mple"]}"#);
-        assert_eq!(secrets.redact_body(escaped), r#"{"a":["[token]"]}"#);
-        assert_eq!(secrets.redact(b"Bad credentials: ghp_sample").as_ref(), b"Bad credentials: [token]");
-        let mut headers = HeaderMap::new();
-        headers.insert("link", HeaderValue::from_static("<https://x/?t=ghp_sample>; rel=\"next\""));
-        secrets.redact_headers(&mut headers);
-        assert_eq!(headers["link"], "<https://x/?t=[token]>; rel=\"next\"");
     }
 
     #[test]
-    fn what_cannot_stand_in_a_header_is_refused_without_being_shown() {
+    fn an_invalid_token_is_rejected_without_being_shown() {
         for (text, reason) in [
             ("", "expected printable ASCII without spaces"),
             ("\n", "expected printable ASCII without spaces"),
@@ -227,12 +162,12 @@ mod tests {
             ("Bearer ghp_sample", "remove \"Bearer\" in front of it"),
             ("TOKEN  ghp_sample", "remove \"token\" in front of it"),
         ] {
-            let refused = Token::new(text, "GH_TOKEN").unwrap_err();
-            assert_eq!(refused.to_string(), format!("GH_TOKEN is not a valid token: {reason}"));
-            assert!(!format!("{refused:?}").contains("sample"));
+            let error = Token::new(text, "GH_TOKEN").unwrap_err();
+            assert_eq!(error.to_string(), format!("GH_TOKEN is not a valid token: {reason}"));
+            assert!(!format!("{error:?}").contains("sample"));
         }
-        let refused = Token::new("not logged in", GH_CLI_SOURCE).unwrap_err();
-        assert!(refused.to_string().starts_with("the output of gh auth token is not a valid token: "));
+        let error = Token::new("not logged in", GH_CLI_SOURCE).unwrap_err();
+        assert!(error.to_string().starts_with("the output of gh auth token is not a valid token: "));
     }
 
     #[test]

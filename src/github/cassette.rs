@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use self::graphql::{GraphqlBody, ReplayIndex};
 use super::account::ApiKind;
-use super::auth::Redactor;
+use super::redact::Redactor;
 use crate::text::{reason, visible};
 
 pub(super) use self::graphql::NOT_RECORDED;

@@ -13,13 +13,13 @@ use tower::util::MapRequestLayer;
 
 use super::account::{ApiKind, CountSelection, Identity};
 use super::app::Credentials;
-use super::auth::Redactor;
 use super::batch_size::AdaptiveBatchSize;
 use super::cassette::Cassette;
 use super::config::ClientConfig;
 use super::connection::{Connection, Request};
 use super::error::LookupError;
 use super::graphql;
+use super::redact::Redactor;
 use super::response_error::rate_limit_error;
 use super::rest::{self, RateLimits};
 use super::retry::{AttemptLog, RetryDecision};

@@ -8,10 +8,11 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use octocrab::Octocrab;
 
-use super::auth::{Redactor, Token};
+use super::auth::Token;
 use super::config::ClientConfig;
 use super::error::LookupError;
 use super::graphql::Query;
+use super::redact::Redactor;
 use super::response_error::error_for_status;
 use super::transport::MAX_BODY;
 use crate::login::Login;

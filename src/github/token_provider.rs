@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::app::{APP, App, Credentials};
+use super::app::{APP_TOKEN_SOURCE, App, Credentials};
 use super::auth::Token;
 use super::bounded_vec::BoundedVec;
 use super::connection::{Connection, Request};
@@ -227,7 +227,8 @@ impl TokenProvider {
             connection.config.endpoint.rest(&format!("/app/installations/{installation}/access_tokens"));
         let response: AccessTokenResponse =
             send_as_app(app, connection, Request::CreateToken(&route)).await?;
-        let token = Token::new(&response.token, APP).map_err(|_| LookupError::Malformed("no token"))?;
+        let token =
+            Token::new(&response.token, APP_TOKEN_SOURCE).map_err(|_| LookupError::Malformed("no token"))?;
         connection.redactor.add(token.clone());
         // By the server's clock: ours may be wrong by more than the token lasts.
         let life = connection.limiter.duration_until(response.expires_at.as_second()).unwrap_or_default();
@@ -274,7 +275,7 @@ async fn send_as_app<T: for<'a> Deserialize<'a>>(
     request: Request<'_>,
 ) -> Result<T, LookupError> {
     let limiter = &connection.limiter;
-    let jwt = app.signed(limiter.server_time()).ok_or(LookupError::Malformed("no signature"))?;
+    let jwt = app.sign_jwt(limiter.server_time()).ok_or(LookupError::Malformed("no signature"))?;
     connection.redactor.add(jwt.clone());
     let sent = Instant::now();
     let on_headers = |headers: &HeaderMap, _| limiter.on_date(headers, sent);

@@ -18,10 +18,10 @@ use reqwest::Url;
 use reqwest::redirect::Policy;
 use tower::Service;
 
-use super::auth::Redactor;
 use super::cassette::{Cassette, RecordedRequest};
 use super::connect::Route;
 use super::proxy::ProxyChoice;
+use super::redact::Redactor;
 
 /// Upper bound on the body of a response, in bytes; a hundred accounts in full are a tenth of it.
 pub(super) const MAX_BODY: usize = 16 << 20;

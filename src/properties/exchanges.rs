@@ -9,9 +9,9 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::is_a_line;
-use crate::github::auth::Redactor;
 use crate::github::cassette::{Cassette, RecordedRequest};
 use crate::github::graphql;
+use crate::github::redact::Redactor;
 use crate::login::Login;
 use crate::report::CountSelection;
 

@@ -7,8 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::advice::{after_refusal, for_quota};
 use crate::config::Config;
-use crate::github::app::APP;
-use crate::github::app::Credentials;
+use crate::github::app::{APP_TOKEN_SOURCE, Credentials};
 use crate::github::transport::TransportMode;
 use crate::rate_limit::StopReason;
 use crate::report::Summary;
@@ -42,7 +41,7 @@ pub(super) fn explained(stop: &StopReason, config: &Config, summary: &Summary, w
     match stop {
         StopReason::TokenRefused(message) => {
             match config.settings.credentials.as_ref().map(Credentials::source) {
-                Some(APP) => {
+                Some(APP_TOKEN_SOURCE) => {
                     format!("GitHub refused the app: {message}. Check its id, key and installation{rest}")
                 }
                 from => {

@@ -190,9 +190,7 @@ fn an_app_that_is_not_known_is_one_clear_line() {
         (&["--installation", "1"], "--installation needs --app-id and --app-key too".into()),
         (
             &["--app-id", "12", "--app-key", no_key],
-            format!(
-                "cannot take the app's key from {no_key}: there is no RSA private key in PEM format in it"
-            ),
+            format!("cannot take the app's key from {no_key}: expected an RSA private key in PEM format"),
         ),
         (
             &["--app-id", "12", "--app-key", "/nowhere.pem"],
