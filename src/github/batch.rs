@@ -174,7 +174,7 @@ impl Client {
         let size = logins.len();
         let names: Vec<_> = logins.iter().map(|login| &login.login).collect();
         let text = self.query_text(size, counts);
-        let request = Request::Query(Query::new(&text, &names));
+        let request = Request::Graphql(Query::new(&text, &names));
         let read = |headers: &HeaderMap, body: &[u8]| graphql::parse_response(headers, body, &names, counts);
         let response = self.send(&request, &mut permit, read).await;
         drop(permit);

@@ -1,11 +1,13 @@
-//! The client: an octocrab on our own transport, and the requests that it can send.
+//! The client: octocrab on our own transport, and the requests that it sends.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::uri::InvalidUri;
+use http::{HeaderMap, Uri};
 use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::{AuthState, OctocrabBuilder};
 use serde::Deserialize;
@@ -15,8 +17,10 @@ use super::account::{ApiKind, CountSelection, Identity};
 use super::app::Credentials;
 use super::batch_size::AdaptiveBatchSize;
 use super::cassette::Cassette;
+use super::causes::innermost;
 use super::config::ClientConfig;
 use super::connection::{Connection, Request};
+use super::endpoint::ApiEndpoint;
 use super::error::LookupError;
 use super::graphql;
 use super::redact::Redactor;
@@ -24,14 +28,12 @@ use super::response_error::rate_limit_error;
 use super::rest::{self, RateLimits};
 use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};
-use super::transport::{HttpConfig, Transport, TransportMode, set_standard_headers};
+use super::transport::{BoxError, HttpConfig, Transport, TransportMode, set_standard_headers};
 use crate::login::Login;
 use crate::rate_limit::{Outcome, Permit, RateLimiter, Resource, StopReason};
 use crate::text::visible;
 
-/// Path of the quota; requests to it are free.
 const RATE_LIMIT: &str = "/rate_limit";
-/// Path of the token's owner.
 const USER: &str = "/user";
 /// Longest wait for a response that the run does not depend on.
 const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,30 +49,36 @@ struct ClientInner {
     tokens: TokenProvider,
     cassette: Option<Arc<Cassette>>,
     batch_size: Mutex<AdaptiveBatchSize>,
-    /// Text of the last query, and its number of logins: most queries have the same.
-    query_text: Mutex<(usize, CountSelection, Arc<str>)>,
+    /// Most queries have the text of the one before.
+    last_query_text: Mutex<QueryText>,
     points: AtomicU64,
+}
+
+struct QueryText {
+    logins: usize,
+    counts: CountSelection,
+    text: Arc<str>,
 }
 
 impl Client {
     /// Creates a client.
     ///
-    /// Call it inside a tokio runtime: octocrab starts a worker there, which ends with the client.
+    /// octocrab starts a worker in the tokio runtime, which ends with the client.
     ///
     /// # Errors
-    /// [`BuildError`] if the system's proxies or certificates cannot be used, if concurrency or batch size is 0, or if a token
-    /// would be sent to another machine over plain HTTP.
+    /// [`BuildError`] if the proxies or certificates of the system cannot be used, if concurrency or batch size is 0, or if a
+    /// token would be sent to another machine over plain HTTP.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// If it is called outside of a tokio runtime.
     pub fn new(config: ClientConfig) -> Result<Self, BuildError> {
         if config.max_concurrency == 0 || config.batch_size == Some(0) {
-            return Err(BuildError("concurrency and batch size must be at least 1".into()));
+            return Err(BuildError::InvalidConfig);
         }
         let endpoint = &config.endpoint;
         let credentials = config.credentials.clone().filter(|_| !config.is_replay());
         if credentials.is_some() && !endpoint.is_secure() {
-            return Err(BuildError(format!("refusing to send a token over plain HTTP to {endpoint}")));
+            return Err(BuildError::InsecureEndpoint(endpoint.clone()));
         }
         let http = HttpConfig {
             origin: endpoint.origin().to_owned(),
@@ -90,9 +98,11 @@ impl Client {
             }
         };
         let transport = Transport::new(&config.transport, http, &redactor, cassette.as_ref());
-        let transport = transport.map_err(|error| BuildError::innermost(&*error, &config))?;
-        let origin = endpoint.origin().parse();
-        let origin = origin.map_err(|error: http::uri::InvalidUri| BuildError::innermost(&error, &config))?;
+        let transport = transport.map_err(|error| BuildError::transport(error, &config))?;
+        let origin: Uri = endpoint
+            .origin()
+            .parse()
+            .map_err(|error: InvalidUri| BuildError::transport(error.into(), &config))?;
         let octocrab = OctocrabBuilder::new_empty()
             .with_service(transport)
             .with_layer(&BaseUriLayer::new(origin))
@@ -104,7 +114,7 @@ impl Client {
             tokens: TokenProvider::new(credentials),
             cassette,
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
-            query_text: Mutex::new((0, config.counts, "".into())),
+            last_query_text: Mutex::new(QueryText { logins: 0, counts: config.counts, text: "".into() }),
             points: AtomicU64::new(0),
             connection: Connection::new(octocrab, config, redactor),
         };
@@ -152,21 +162,21 @@ impl Client {
         self.inner.batch_size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the text of the query for `size` logins.
-    pub(super) fn query_text(&self, size: usize, counts: CountSelection) -> Arc<str> {
-        let mut last = self.inner.query_text.lock().unwrap_or_else(PoisonError::into_inner);
-        if (last.0, last.1) != (size, counts) {
-            *last = (size, counts, graphql::build_query(size, counts).into());
+    /// Returns the text of a query for this number of logins.
+    pub(super) fn query_text(&self, logins: usize, counts: CountSelection) -> Arc<str> {
+        let mut last = self.inner.last_query_text.lock().unwrap_or_else(PoisonError::into_inner);
+        if (last.logins, last.counts) != (logins, counts) {
+            *last = QueryText { logins, counts, text: graphql::build_query(logins, counts).into() };
         }
-        Arc::clone(&last.2)
+        Arc::clone(&last.text)
     }
 
-    /// Sends one request with a permit, and reads its response. Updates the rate limiter from its headers and its outcome.
+    /// Sends one request with a permit and parses its response. Updates the rate limiter from its headers and its outcome.
     pub(super) async fn send<T>(
         &self,
         request: &Request<'_>,
         permit: &mut Permit<'_>,
-        read: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+        parse: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
         let (connection, limiter) = (&self.inner.connection, self.limiter());
         let lease = self.inner.tokens.token(connection).await?;
@@ -180,8 +190,8 @@ impl Client {
         let mut length = 0;
         let mut result = response.and_then(|(headers, body)| {
             length = body.len();
-            read(&headers, &body).map_err(|error| match error {
-                // A rate limit of the GraphQL API comes with status 200; its wait is in the headers.
+            parse(&headers, &body).map_err(|error| match error {
+                // A rate limit of the GraphQL API has status 200, and its wait in the headers.
                 LookupError::RateLimited { status, .. } => rate_limit_error(status, &headers),
                 error => error,
             })
@@ -204,7 +214,7 @@ impl Client {
         result
     }
 
-    /// Attempts a request until there is a response, or the policy gives up. `label` names it in the log.
+    /// Repeats an attempt until it succeeds or the policy gives up. `label` names it in the log.
     pub(super) async fn with_retries<T>(
         &self,
         log: &mut AttemptLog,
@@ -232,28 +242,28 @@ impl Client {
         }
     }
 
-    /// Waits before a retry. While all requests pause, a wait of its own would only come on top.
+    /// Waits before a retry, unless all requests pause anyway.
     pub(super) async fn back_off(&self, retries: u32) {
         if self.limiter().current_pause().is_none() {
             self.limiter().sleep_backoff(retries).await;
         }
     }
 
-    /// Requests one route, with retries.
+    /// Sends a GET request, with retries.
     pub(super) async fn get<T>(
         &self,
         log: &mut AttemptLog,
         route: &str,
-        read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+        parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
-        self.with_retries(log, &route, async || self.get_once(route, &read).await).await
+        self.with_retries(log, &route, async || self.get_once(route, &parse).await).await
     }
 
-    /// Requests one route, once.
+    /// Sends a GET request, once.
     pub(super) async fn get_once<T>(
         &self,
         route: &str,
-        read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+        parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, AttemptError> {
         let endpoint = &self.config().endpoint;
         let cost = u64::from(!endpoint.is_rest_path(route, RATE_LIMIT));
@@ -262,67 +272,69 @@ impl Client {
         if self.config().api == ApiKind::Rest && !endpoint.is_rest_path(route, USER) {
             self.limiter().reserve_points(cost).map_err(AttemptError::NotSent)?;
         }
-        self.send(&Request::Get(route), &mut permit, read).await.map_err(AttemptError::Failed)
+        self.send(&Request::Get(route), &mut permit, parse).await.map_err(AttemptError::Failed)
     }
 
-    /// Requests a route once, without waiting long: the run does not depend on the response.
+    /// Sends a GET request once. None if the response does not arrive soon.
     pub(super) async fn get_best_effort<T>(
         &self,
         route: String,
-        read: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+        parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Option<Result<T, LookupError>> {
         tokio::select! {
-            response = self.get_once(&route, &read) => Some(response.map_err(AttemptError::into_error)),
+            response = self.get_once(&route, &parse) => Some(response.map_err(AttemptError::into_error)),
             _ = self.limiter().stopped() => None,
             () = tokio::time::sleep(BEST_EFFORT_TIMEOUT) => None,
         }
     }
 
-    /// Requests the quota that is left. None if the server has no limits.
-    pub async fn rate_limits(&self) -> Result<Option<RateLimits>, LookupError> {
+    /// Requests the current quotas. None if the server has none.
+    pub(crate) async fn rate_limits(&self) -> Result<Option<RateLimits>, LookupError> {
         let route = self.config().endpoint.rest(RATE_LIMIT);
         match self.get(&mut AttemptLog::default(), &route, |_, body| rest::parse_rate_limit(body)).await {
-            // An Enterprise Server says "Rate limiting is not enabled."
+            // An Enterprise Server: "Rate limiting is not enabled."
             Err(LookupError::NotFound) => Ok(None),
             limits => limits.map(Some),
         }
     }
 
-    /// Requests the login of the token's owner, or the name of the app, if GitHub says.
-    pub async fn identity(&self) -> Identity {
-        #[derive(Deserialize)]
-        struct User {
-            login: String,
-        }
+    /// Requests the login of the token's owner, or the name of the app. Unknown if the response does not arrive soon.
+    pub(crate) async fn identity(&self) -> Identity {
         let config = self.config();
         let route = config.endpoint.rest(USER);
-        let recorded = match &config.transport {
-            TransportMode::Replay(folder) => {
-                folder.join(format!("{}.json", route.trim_start_matches('/'))).is_file()
-            }
-            TransportMode::Network | TransportMode::Record(_) => false,
-        };
-        match &config.credentials {
-            Some(Credentials::App(app)) => tokio::select! {
+        match (&config.credentials, &config.transport) {
+            (Some(Credentials::App(app)), _) => tokio::select! {
                 app = app_name(app, &self.inner.connection) => Identity { viewer: None, app },
                 _ = self.limiter().stopped() => Identity::default(),
                 () = tokio::time::sleep(BEST_EFFORT_TIMEOUT) => Identity::default(),
             },
-            None if !recorded => Identity::default(),
+            (None, TransportMode::Replay(folder)) if !is_recorded(folder, &route) => Identity::default(),
+            (None, TransportMode::Network | TransportMode::Record(_)) => Identity::default(),
             _ => {
-                let read = |_: &HeaderMap, body: &[u8]| {
-                    serde_json::from_slice(body).map_err(|_| LookupError::Malformed("no user"))
-                };
-                let user: Option<User> = self.get_best_effort(route, read).await.and_then(Result::ok);
+                let user = self.get_best_effort(route, parse_user).await.and_then(Result::ok);
                 Identity { viewer: user.map(|user| visible(&user.login).into_owned()), app: None }
             }
         }
     }
 
-    /// Returns the file of the recording that the last response about a login is in.
+    /// Returns the file of the recording with the last response about a login.
     pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
         self.inner.cassette.as_ref()?.entry_for(api, login.as_str())
     }
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
+}
+
+fn parse_user(_: &HeaderMap, body: &[u8]) -> Result<User, LookupError> {
+    serde_json::from_slice(body).map_err(|_| LookupError::Malformed("missing user fields"))
+}
+
+/// Whether a recording has a response to `GET` of this route.
+fn is_recorded(folder: &Path, route: &str) -> bool {
+    folder.join(format!("{}.json", route.trim_start_matches('/'))).is_file()
 }
 
 /// Reason for which an attempt has no response.
@@ -343,18 +355,26 @@ impl AttemptError {
 
 /// A client could not be created.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot set up the network: {0}")]
-pub struct BuildError(String);
+pub enum BuildError {
+    /// Concurrency or batch size is 0.
+    #[error("invalid client configuration: jobs and batch size must be at least 1")]
+    InvalidConfig,
+    /// There is a token, and the endpoint is another machine over plain HTTP.
+    #[error("refusing to send a token over plain HTTP to {0}")]
+    InsecureEndpoint(ApiEndpoint),
+    /// The HTTP client could not be created.
+    #[error("cannot set up the network: {}{}", innermost(&**source), if *has_ca_file { " (with --ca-file)" } else { "" })]
+    Transport {
+        /// Whether certificate authorities were given.
+        has_ca_file: bool,
+        /// The reason.
+        source: BoxError,
+    },
+}
 
 impl BuildError {
-    /// Takes the innermost cause: it says what is wrong.
-    fn innermost(error: &(dyn std::error::Error + 'static), config: &ClientConfig) -> Self {
-        let mut cause = error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
-        let given = if config.ca_certificates.is_empty() { "" } else { " (with --ca-file)" };
-        Self(format!("{}{given}", crate::text::reason(cause)))
+    fn transport(source: BoxError, config: &ClientConfig) -> Self {
+        Self::Transport { has_ca_file: !config.ca_certificates.is_empty(), source }
     }
 }
 

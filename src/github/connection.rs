@@ -1,4 +1,4 @@
-//! One request: from its route to the body of its response, redacted, or an error.
+//! Sending of one request: returns the redacted headers and body of its response, or an error.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,12 +21,11 @@ use crate::rate_limit::{RateLimiter, StopReason};
 /// A request that the client can send.
 pub(super) enum Request<'a> {
     Get(&'a str),
-    /// Creates a token of an app's installation.
-    CreateToken(&'a str),
-    Query(Query<'a, &'a Login>),
+    CreateInstallationToken(&'a str),
+    Graphql(Query<'a, &'a Login>),
 }
 
-/// What every request passes: the rate limiter's state, and octocrab on our transport.
+/// Shared by all requests of a client.
 pub(super) struct Connection {
     pub(super) octocrab: Octocrab,
     pub(super) config: ClientConfig,
@@ -46,7 +45,7 @@ impl Connection {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Sends a request and collects its response, within the time for one attempt. `on_headers` gets the headers of any
+    /// Sends a request and collects its response, within the timeout of one attempt. `on_headers` receives the headers of any
     /// response, and whether it is a success.
     pub(super) async fn send(
         &self,
@@ -69,16 +68,16 @@ impl Connection {
         let endpoint = &self.config.endpoint;
         let (method, route) = match request {
             Request::Get(route) => (Method::GET, (*route).to_owned()),
-            Request::CreateToken(route) => (Method::POST, (*route).to_owned()),
-            Request::Query(_) => (Method::POST, endpoint.graphql()),
+            Request::CreateInstallationToken(route) => (Method::POST, (*route).to_owned()),
+            Request::Graphql(_) => (Method::POST, endpoint.graphql()),
         };
         let mut builder = http::Request::builder().method(method).uri(route);
         if let Some(value) = token.map(Token::header) {
             builder = builder.header(AUTHORIZATION, value);
         }
         let body = match request {
-            Request::Query(query) => Some(query),
-            Request::Get(_) | Request::CreateToken(_) => None,
+            Request::Graphql(query) => Some(query),
+            Request::Get(_) | Request::CreateInstallationToken(_) => None,
         };
         let response = match self.octocrab.build_request(builder, body) {
             Ok(request) => self.octocrab.execute(request).await,
@@ -89,31 +88,29 @@ impl Connection {
         // Servers have been seen to echo the request.
         self.redactor.redact_headers(&mut head.headers);
         on_headers(&head.headers, head.status.is_success());
-        let body = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
-        match body {
-            Ok(body) => {
-                // Redaction would remove the new token.
-                if matches!(request, Request::CreateToken(_)) && head.status.is_success() {
-                    return Ok((head.headers, body));
-                }
-                let body = self.redactor.redact_body(body);
-                match error_for_status(head.status, &head.headers, &body) {
-                    Ok(()) => Ok((head.headers, body)),
-                    // A 404 to a query is about the route, not about an account.
-                    Err(LookupError::NotFound) if matches!(request, Request::Query(_)) => {
-                        let missing = "there is no GraphQL API at this address; try --api rest";
-                        Err(LookupError::Stopped(StopReason::OutOfReach(missing.into())))
-                    }
-                    Err(error) => Err(error),
-                }
-            }
+        let body = match Limited::new(body, MAX_BODY).collect().await {
+            Ok(body) => body.to_bytes(),
             Err(error) => {
-                // A 404 counts only with GitHub's body. Any other status is enough, even if its page was cut off.
+                // A 404 is only about the account if GitHub's body says so. Other statuses are clear without a body.
                 if head.status != StatusCode::NOT_FOUND {
                     error_for_status(head.status, &head.headers, &[])?;
                 }
-                Err(LookupError::from_transport(&*error, true))
+                return Err(LookupError::from_transport(&*error, true));
             }
+        };
+        // Redaction would remove the new token.
+        if matches!(request, Request::CreateInstallationToken(_)) && head.status.is_success() {
+            return Ok((head.headers, body));
+        }
+        let body = self.redactor.redact_body(body);
+        match error_for_status(head.status, &head.headers, &body) {
+            Ok(()) => Ok((head.headers, body)),
+            // A 404 to a query is about the route, not about an account.
+            Err(LookupError::NotFound) if matches!(request, Request::Graphql(_)) => {
+                let reason = "no GraphQL API at this URL; try --api rest";
+                Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())))
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -122,8 +119,8 @@ impl std::fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Get(route) => write!(f, "GET {route}"),
-            Self::CreateToken(route) => write!(f, "POST {route}"),
-            Self::Query(query) => {
+            Self::CreateInstallationToken(route) => write!(f, "POST {route}"),
+            Self::Graphql(query) => {
                 write!(f, "query for {}", crate::text::counted(query.login_count(), "login", "logins"))
             }
         }

@@ -1,8 +1,9 @@
-//! The token that requests carry: the one that was given, or that of a GitHub App's installation.
+//! Tokens for requests: the configured one, or installation tokens of a GitHub App.
 //!
-//! Installation tokens last an hour. The next request renews one before it expires, and the others wait for that. A token that a
-//! server rejects earlier, because of its clock, is renewed too, and its requests are sent again.
+//! Installation tokens expire after an hour. They are renewed before that by the next request, while other requests wait. A token
+//! that a server rejects earlier, because of its clock, is renewed too, and its requests are retried.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -20,22 +21,24 @@ use crate::rate_limit::settings::Tuning;
 use crate::rate_limit::{Deadline, StopReason, WaitReason};
 use crate::text::visible;
 
-/// Time before its expiry at which a token is renewed; at most a third of its life.
+/// Time between renewal and expiry; at most a third of a token's lifetime.
 const REFRESH_MARGIN: Duration = Duration::from_mins(5);
-/// Time for which a new token may be rejected: not all of GitHub's servers know it at once.
+/// Time for which a new token may be rejected, until it has reached all of GitHub's servers.
 const PROPAGATION_GRACE: Duration = Duration::from_secs(5);
-/// Difference of the clocks below which a rejected signature has another reason: signatures are valid for minutes.
+/// Clock difference that is not the reason for a rejected signature: signatures are valid for minutes.
 const CLOCK_SKEW_TOLERANCE: Duration = Duration::from_secs(30);
 
-/// Provides the token of each request.
+/// Installations that an error lists.
+const MAX_LISTED: usize = 10;
+
 #[derive(Debug)]
 pub(super) struct TokenProvider {
     credentials: Option<Credentials>,
-    /// The installation token in use.
+    /// Current installation token.
     cached: Mutex<Option<CachedToken>>,
-    /// The app's only installation, if none was named.
+    /// The app's only installation, if none was configured.
     installation: OnceLock<u64>,
-    /// Held by the request that renews the token.
+    /// Held while a token is renewed.
     refresh_lock: tokio::sync::Mutex<()>,
 }
 
@@ -45,7 +48,7 @@ struct CachedToken {
     issued_at: Instant,
     refresh_at: Deadline,
     generation: u64,
-    /// Whether a request with it succeeded.
+    /// Whether a request succeeded with it.
     accepted: bool,
 }
 
@@ -53,7 +56,7 @@ struct CachedToken {
 #[derive(Clone, Debug, Default)]
 pub(super) struct TokenLease {
     pub(super) token: Option<Token>,
-    /// Generation of an installation token.
+    /// Set for installation tokens.
     generation: Option<u64>,
 }
 
@@ -61,6 +64,13 @@ pub(super) struct TokenLease {
 struct Installation {
     id: u64,
     account: Option<InstallationAccount>,
+}
+
+impl fmt::Display for Installation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let login = self.account.as_ref().and_then(|account| account.login.as_deref());
+        write!(f, "{} ({})", self.id, visible(login.unwrap_or("somewhere")))
+    }
 }
 
 #[derive(Deserialize)]
@@ -101,7 +111,7 @@ impl TokenProvider {
         if let Some(lease) = self.valid_token() {
             return Ok(lease);
         }
-        // The request has not been sent yet: the end of the run ends the wait.
+        // Nothing is in flight for this request, so the end of the run ends the wait.
         tokio::select! {
             biased;
             stop = connection.limiter.stopped() => Err(LookupError::Stopped(stop)),
@@ -115,10 +125,10 @@ impl TokenProvider {
         if let Some(lease) = self.valid_token() {
             return Ok(lease);
         }
-        let (token, life) = self.refresh_installation_token(app, connection).await?;
+        let (token, lifetime) = self.refresh_installation_token(app, connection).await?;
         let mut cached = self.cached();
         let generation = cached.as_ref().map_or(0, |cached| cached.generation + 1);
-        let refresh_at = Deadline::after(life.saturating_sub(REFRESH_MARGIN.min(life / 3)));
+        let refresh_at = Deadline::after(lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 3)));
         let issued_at = Instant::now();
         *cached =
             Some(CachedToken { token: token.clone(), issued_at, refresh_at, generation, accepted: false });
@@ -131,7 +141,7 @@ impl TokenProvider {
         let is_rejected = matches!(result, Err(LookupError::Unauthorized(_)));
         let mut cached = self.cached();
         let Some(cached) = cached.as_mut().filter(|cached| cached.generation == generation) else {
-            // It has been renewed already.
+            // Renewed meanwhile.
             return is_rejected;
         };
         cached.accepted |= result.is_ok();
@@ -153,7 +163,7 @@ impl TokenProvider {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Creates an installation token, with retries. Returns it with its life. A failure ends the run.
+    /// Creates an installation token, with retries. Returns it with its lifetime. A failure ends the run.
     async fn refresh_installation_token(
         &self,
         app: &App,
@@ -168,7 +178,7 @@ impl TokenProvider {
                 Err(error) => error,
             };
             attempts += 1;
-            // A signature with a wrong time is rejected, and the response has the right time.
+            // If the signature was rejected because of our clock, the response has the server's time.
             let skew = limiter.server_time().duration_since(clock).unsigned_abs();
             if matches!(error, LookupError::Unauthorized(_)) && skew > CLOCK_SKEW_TOLERANCE && attempts == 1 {
                 tracing::info!(skew = crate::text::duration(skew), "signing by the server's clock");
@@ -192,12 +202,12 @@ impl TokenProvider {
                     StopReason::not_connected(&error, !connection.config.ca_certificates.is_empty())
                 }
                 error if error.is_transient() && can_retry => {
-                    tracing::info!(%error, attempts, "no token for the app; trying again");
+                    tracing::info!(%error, attempts, "cannot get a token for the app; trying again");
                     limiter.sleep_backoff(attempts).await;
                     continue;
                 }
                 error if error.is_transient() => {
-                    StopReason::OutOfReach(format!("no token for the app: {error}"))
+                    StopReason::OutOfReach(format!("cannot get a token for the app: {error}"))
                 }
                 LookupError::NotFound => StopReason::TokenRefused(match app.installation {
                     Some(installation) => format!("the app has no installation {installation}"),
@@ -226,18 +236,18 @@ impl TokenProvider {
         let route =
             connection.config.endpoint.rest(&format!("/app/installations/{installation}/access_tokens"));
         let response: AccessTokenResponse =
-            send_as_app(app, connection, Request::CreateToken(&route)).await?;
-        let token =
-            Token::new(&response.token, APP_TOKEN_SOURCE).map_err(|_| LookupError::Malformed("no token"))?;
+            send_as_app(app, connection, Request::CreateInstallationToken(&route)).await?;
+        let token = Token::new(&response.token, APP_TOKEN_SOURCE)
+            .map_err(|_| LookupError::Malformed("invalid installation token"))?;
         connection.redactor.add(token.clone());
-        // By the server's clock: ours may be wrong by more than the token lasts.
-        let life = connection.limiter.duration_until(response.expires_at.as_second()).unwrap_or_default();
-        tracing::info!(life = crate::text::duration(life), "new token for the app");
-        Ok((token, life))
+        // By the server's clock: ours may be wrong by more than an hour.
+        let lifetime = connection.limiter.duration_until(response.expires_at.as_second()).unwrap_or_default();
+        tracing::info!(lifetime = crate::text::duration(lifetime), "new token for the app");
+        Ok((token, lifetime))
     }
 }
 
-/// Returns the installation of an app that has only one.
+/// Returns the only installation of an app.
 async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, LookupError> {
     let route = connection.config.endpoint.rest("/app/installations?per_page=100");
     let BoundedVec(installations): BoundedVec<Installation> =
@@ -247,11 +257,7 @@ async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, Lo
         [] => ambiguous("the app is not installed anywhere".into()),
         [sole] => Ok(sole.id),
         many => {
-            let names = many.iter().take(10).map(|installation| {
-                let account = installation.account.as_ref().and_then(|account| account.login.as_deref());
-                format!("{} ({})", installation.id, visible(account.unwrap_or("somewhere")))
-            });
-            let names: Vec<_> = names.collect();
+            let names: Vec<_> = many.iter().take(MAX_LISTED).map(ToString::to_string).collect();
             let more = if many.len() > names.len() { " …" } else { "" };
             ambiguous(format!(
                 "the app has several installations: choose one of {}{more} with --installation",
@@ -261,14 +267,13 @@ async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, Lo
     }
 }
 
-/// Returns the name of the app, if GitHub says.
 pub(super) async fn app_name(app: &App, connection: &Connection) -> Option<String> {
     let route = connection.config.endpoint.rest("/app");
     let response: AppResponse = send_as_app(app, connection, Request::Get(&route)).await.ok()?;
     Some(visible(&response.name).into_owned())
 }
 
-/// Sends a request as the app itself, not as one of its installations.
+/// Sends a request as the app itself, not as an installation.
 async fn send_as_app<T: for<'a> Deserialize<'a>>(
     app: &App,
     connection: &Connection,
@@ -280,5 +285,6 @@ async fn send_as_app<T: for<'a> Deserialize<'a>>(
     let sent = Instant::now();
     let on_headers = |headers: &HeaderMap, _| limiter.on_date(headers, sent);
     let (_, body) = connection.send(&request, Some(&jwt), on_headers).await?;
-    serde_json::from_slice(&body).map_err(|_| LookupError::Malformed("not what an app is told"))
+    serde_json::from_slice(&body)
+        .map_err(|_| LookupError::Malformed("missing fields while authenticating as a GitHub App"))
 }

@@ -108,7 +108,7 @@ fn a_token_is_asked_for_again_when_that_fails() {
     let fake = self::fake(App { refuses: Box::new(|_| Some(Response::html(502))), ..app() });
     let run = ask(&fake, &["user-1", "-F", "ndjson", "--retries", "1"]);
     assert_eq!(run.status, 5);
-    assert!(run.stderr.contains("no token for the app: HTTP 502"), "{}", run.stderr);
+    assert!(run.stderr.contains("cannot get a token for the app: HTTP 502"), "{}", run.stderr);
     assert_eq!(fake.tokens().len(), 2, "asked twice");
 }
 

@@ -125,7 +125,7 @@ fn an_address_without_graphql_says_nothing_of_any_account() {
     let run = ask(&fake, &users(300), &[]);
     assert_eq!(run.status, 5);
     assert!(run.rows_of(300).iter().all(|row| row["status"] == "skipped"));
-    assert!(run.stderr.contains("there is no GraphQL API at this address; try --api rest"), "{}", run.stderr);
+    assert!(run.stderr.contains("no GraphQL API at this URL; try --api rest"), "{}", run.stderr);
 }
 
 #[test]
