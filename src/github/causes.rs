@@ -1,9 +1,9 @@
-//! The causes of an error, with those that an [`io::Error`] holds: they are not its `source`.
+//! Causes of an error. The error inside of an [`io::Error`] is a cause too, although it is not its `source`.
 
 use std::error::Error;
 use std::io;
 
-/// The error and its causes, from the outside to the inside.
+/// Returns the error and its causes, outermost first.
 pub(super) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -12,12 +12,12 @@ pub(super) fn causes<'a>(
 
 fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(held) => Some(held),
+        Some(inner) => Some(inner),
         None => error.source(),
     }
 }
 
-/// The text of the innermost cause: the outer ones repeat it, or add an address.
+/// Returns the text of the innermost cause. The outer errors repeat it, or add a URL.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     crate::text::reason(causes(error).last().unwrap_or(error))
 }

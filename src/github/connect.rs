@@ -1,4 +1,4 @@
-//! Connections that were not made: the reason, and whether the proxy or the server is to blame.
+//! Failed connections: the reason, and whether it is the proxy or the server.
 
 use std::error::Error;
 use std::io;
@@ -13,43 +13,43 @@ use super::proxy::{Probe, Probed, Proxy, ProxyFailure, ProxyName};
 use super::tls::TlsError;
 use crate::rate_limit::StopReason;
 
-/// The reason why there is no connection.
+/// Reason for a failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// DNS has no address for the host.
     #[error("no address for this host ({0})")]
     Unresolved(String),
-    /// The same, where the proxy could resolve the host.
+    /// DNS has no address for the host, but the proxy could resolve it.
     #[error("no address for this host ({cause})")]
     UnresolvedHere {
-        /// The resolver's reason.
+        /// Error of the resolver.
         cause: String,
-        /// The environment variable with the proxy.
+        /// Environment variable with the proxy.
         variable: &'static str,
     },
-    /// No answer in the time for connecting.
+    /// The server did not respond within the connect timeout.
     #[error("connection timed out")]
     TimedOut,
-    /// The operating system reports an error.
+    /// Error of the operating system.
     #[error("{0}")]
     Io(String),
-    /// No agreement on TLS.
+    /// The TLS handshake failed.
     #[error("{0}")]
-    Tls(TlsError),
-    /// The proxy failed, or refused the connection.
+    Tls(#[source] TlsError),
+    /// The proxy failed or refused the connection.
     #[error("{proxy} {failure}")]
     Proxy {
         /// The proxy, without its password.
         proxy: ProxyName,
-        /// What it did.
+        /// Its failure.
+        #[source]
         failure: ProxyFailure,
     },
 }
 
 impl ConnectError {
-    /// Whether the next attempt would fail in the same way.
-    #[must_use]
-    pub fn is_permanent(&self) -> bool {
+    /// Whether a retry would fail in the same way.
+    pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::Unresolved(_) | Self::UnresolvedHere { .. } | Self::TimedOut | Self::Io(_) => false,
             Self::Tls(error) => error.is_permanent(),
@@ -57,9 +57,8 @@ impl ConnectError {
         }
     }
 
-    /// The way out, as an imperative. `ca_file`: whether certificate authorities were given.
-    #[must_use]
-    pub fn way_out(&self, ca_file: bool) -> Option<String> {
+    /// Returns what to do about it, as an imperative. `ca_file`: whether certificate authorities were given.
+    pub(crate) fn way_out(&self, ca_file: bool) -> Option<String> {
         match self {
             Self::Unresolved(_) | Self::TimedOut | Self::Io(_) => None,
             Self::UnresolvedHere { variable, .. } => {
@@ -72,7 +71,7 @@ impl ConnectError {
 }
 
 impl StopReason {
-    /// The end of a run that has no connection. `has_ca_file`: certificate authorities were given.
+    /// Returns the reason for a run that ended without a connection. `has_ca_file`: certificate authorities were given.
     pub(super) fn not_connected(error: &ConnectError, has_ca_file: bool) -> Self {
         Self::NotConnected {
             error: error.to_string(),
@@ -82,7 +81,7 @@ impl StopReason {
     }
 }
 
-/// The way to the API's server, for telling apart the failures on it.
+/// Route to the API's server: it decides which errors are the proxy's.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
     origin: Url,
@@ -93,7 +92,7 @@ pub(super) struct Route {
 struct ProxyRoute {
     proxy: Proxy,
     probe_limit: Duration,
-    /// A proxy is probed once in a run.
+    /// Result of the probe: there is at most one in a run.
     probed: Arc<OnceCell<Probed>>,
 }
 
@@ -104,9 +103,9 @@ impl Route {
         Self { origin, proxy }
     }
 
-    /// Classifies an error of the HTTP client; none where a connection was made.
+    /// Classifies an error of the HTTP client. None if a connection was made.
     pub(super) async fn classify(&self, error: &reqwest::Error) -> Option<ConnectError> {
-        // After a redirect it is not the API's server.
+        // After a redirect it may be another server.
         let url = error.url().unwrap_or(&self.origin);
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
         let tls = TlsError::find(error, host, port);
@@ -119,7 +118,7 @@ impl Route {
         }
     }
 
-    /// The proxy's refusal of a plain http request, which it answers itself.
+    /// Returns the proxy's own response to a plain http request, if it refused the request.
     pub(super) fn refused(&self, status: http::StatusCode) -> Option<ConnectError> {
         let route = self.proxy.as_ref()?;
         (status == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED)
@@ -132,7 +131,7 @@ impl ProxyRoute {
         ConnectError::Proxy { proxy: self.proxy.name.clone(), failure }
     }
 
-    /// Classifies an error before the proxy has let the connection through.
+    /// Classifies an error from before the connection through the proxy was open.
     async fn classify(&self, error: &reqwest::Error, url: &Url) -> ConnectError {
         if let Some(error) = TlsError::find(error, self.proxy.host(), self.proxy.port()) {
             return self.failed(match error {
@@ -141,8 +140,7 @@ impl ProxyRoute {
             });
         }
         let is_socks = self.proxy.scheme.is_socks();
-        // The client hides the cause of a failed connection to a SOCKS proxy: it is the server's name, which
-        // socks4 and socks5 have resolved here.
+        // socks4 and socks5 resolve the server's name here, so it is not the proxy that has no address.
         if error.is_dns() && is_socks {
             return ConnectError::UnresolvedHere {
                 cause: innermost(error),
@@ -171,14 +169,14 @@ impl ProxyRoute {
     }
 }
 
-/// Whether the proxy had let the connection through before the error: reqwest's error holds that of the
-/// client, which holds the socket's own only for the handshake with the server.
+/// Whether the connection through the proxy was open before the error. Only then the cause inside of the client's error is that
+/// of the socket.
 fn is_behind_proxy(error: &reqwest::Error) -> bool {
     let cause = error.source().and_then(Error::source);
     cause.is_some_and(<dyn Error>::is::<io::Error>)
 }
 
-/// An error of a connection without a proxy, or behind one.
+/// Returns the error of a connection without a proxy, or after the proxy.
 fn direct(error: &reqwest::Error) -> ConnectError {
     if error.is_dns() {
         ConnectError::Unresolved(innermost(error))
@@ -191,7 +189,7 @@ fn direct(error: &reqwest::Error) -> ConnectError {
     }
 }
 
-/// The innermost error of the operating system.
+/// Returns the innermost error of the operating system.
 fn socket_error(error: &reqwest::Error) -> Option<&io::Error> {
     causes(error).filter_map(|error| error.downcast_ref()).last()
 }

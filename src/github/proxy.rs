@@ -1,4 +1,4 @@
-//! The proxy that connections go through: its URL, and what went wrong with it.
+//! The proxy: its URL and its failures.
 
 mod failure;
 mod probe;
@@ -17,7 +17,7 @@ pub(super) use self::probe::{Probe, Probed};
 const DEFAULT_PORT: u16 = 1080;
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// How connections leave this machine.
+/// Choice of a proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ProxyChoice {
     /// The HTTP client reads the environment and the system's settings.
@@ -30,9 +30,8 @@ pub enum ProxyChoice {
 }
 
 impl ProxyChoice {
-    /// The proxy that was chosen explicitly.
-    #[must_use]
-    pub fn proxy(&self) -> Option<&Proxy> {
+    /// Returns the proxy that was chosen explicitly.
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
         match self {
             Self::Via(proxy) => Some(proxy),
             Self::System | Self::Direct => None,
@@ -40,7 +39,7 @@ impl ProxyChoice {
     }
 }
 
-/// Protocol spoken with a proxy.
+/// Protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyScheme {
     /// HTTP, over plain TCP.
@@ -83,7 +82,7 @@ impl ProxyScheme {
 /// A proxy and the environment variable that names it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// As messages name it.
+    /// Its name in messages.
     pub name: ProxyName,
     pub(super) scheme: ProxyScheme,
     host: String,
@@ -98,7 +97,7 @@ struct ProxyLogin {
     password: String,
 }
 
-/// A proxy as messages name it: `proxy http://proxy.example:3128 (from HTTPS_PROXY)`.
+/// Name of a proxy in messages: `proxy http://proxy.example:3128 (from HTTPS_PROXY)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyName {
     /// Without user and password.
@@ -115,7 +114,7 @@ impl fmt::Display for ProxyName {
     }
 }
 
-/// The reason why a text is not the URL of a usable proxy.
+/// Reason for which a text is not the URL of a usable proxy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseProxyError {
     /// A protocol that is not implemented.
@@ -124,10 +123,10 @@ pub enum ParseProxyError {
     /// The host or the port is missing or malformed.
     #[error("{0}; expected a URL like http://proxy.example:3128")]
     InvalidUrl(String),
-    /// The password is split by a character that ends the host.
+    /// The password contains a character that ends the host.
     #[error("unescaped /, ? or # before the @; write them as %2F, %3F and %23")]
     UnescapedLogin,
-    /// SOCKS has one byte for the length of a user and of a password.
+    /// The user and password are longer than SOCKS allows.
     #[error("SOCKS allows at most 255 bytes of user and password together")]
     LongLogin,
 }
@@ -171,7 +170,7 @@ impl Proxy {
         Ok(Self { name, scheme, host, port, login })
     }
 
-    /// Name or address; IPv6 addresses have brackets.
+    /// Returns its name or address. IPv6 addresses have brackets.
     pub(super) fn host(&self) -> &str {
         &self.host
     }
@@ -180,7 +179,6 @@ impl Proxy {
         self.port
     }
 
-    /// The proxy as the HTTP client takes it.
     pub(super) fn to_reqwest(&self) -> reqwest::Result<reqwest::Proxy> {
         let proxy = reqwest::Proxy::all(&self.name.url)?;
         Ok(match &self.login {
@@ -189,7 +187,7 @@ impl Proxy {
         })
     }
 
-    /// The value of the header `Proxy-Authorization`.
+    /// Returns the value of the header `Proxy-Authorization`.
     fn authorization(&self) -> Option<String> {
         let ProxyLogin { user, password } = self.login.as_ref()?;
         Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))

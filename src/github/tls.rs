@@ -1,4 +1,4 @@
-//! Errors of TLS, in words that name what to change.
+//! TLS errors, with messages that name what to change.
 
 use std::error::Error;
 
@@ -8,16 +8,16 @@ use rustls::{AlertDescription, CertificateError};
 
 use super::causes::{causes, innermost};
 
-/// The reason why there is no TLS connection to a server.
+/// Reason for a failed TLS connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
-    /// The answer to the handshake is not TLS: mostly plain http.
+    /// The server does not speak TLS on this port.
     #[error("the server at {server} does not speak TLS")]
     NotTls {
         /// `HOST:PORT`.
         server: String,
     },
-    /// The server wants to see a certificate of ours.
+    /// The server requires a client certificate.
     #[error("the server requires a client certificate, which ghrepos cannot send")]
     ClientCertificate,
     /// The server ended the handshake without a clear reason.
@@ -25,32 +25,32 @@ pub enum TlsError {
         "the server rejected the TLS handshake ({0}); it may require a client certificate, which ghrepos cannot send"
     )]
     Rejected(String),
-    /// No trusted authority has signed the certificate.
+    /// The certificate is not signed by a trusted authority.
     #[error("the certificate of {host} is signed by an unknown authority")]
     UnknownIssuer {
-        /// The name that was asked for.
+        /// The requested host.
         host: String,
     },
     /// The certificate is no longer valid.
     #[error("the certificate of {host} has expired{}", on(" on ", *at))]
     Expired {
-        /// The name that was asked for.
+        /// The requested host.
         host: String,
-        /// The last moment of its validity, in Unix seconds.
+        /// End of its validity, in Unix seconds.
         at: Option<i64>,
     },
     /// The certificate is not valid yet.
     #[error("the certificate of {host} is not valid yet{}", on("; it will be on ", *at))]
     NotYetValid {
-        /// The name that was asked for.
+        /// The requested host.
         host: String,
-        /// The first moment of its validity, in Unix seconds.
+        /// Start of its validity, in Unix seconds.
         at: Option<i64>,
     },
-    /// The certificate is for other names.
+    /// The certificate is for other hosts.
     #[error("the certificate is not for {host:?}{}", names(presented))]
     WrongName {
-        /// The name that was asked for.
+        /// The requested host.
         host: String,
         /// The names in the certificate.
         presented: Vec<String>,
@@ -65,13 +65,13 @@ fn on(words: &str, second: Option<i64>) -> String {
     at.map(|at| format!("{words}{}", at.strftime("%Y-%m-%d %H:%M UTC"))).unwrap_or_default()
 }
 
-/// Alerts of a server that was sent no certificate.
+/// Alerts that mean a missing client certificate.
 const CERTIFICATE_ALERTS: [AlertDescription; 3] = [
     AlertDescription::CertificateRequired,
     AlertDescription::BadCertificate,
     AlertDescription::NoCertificate,
 ];
-/// The most names of a certificate that a message lists.
+/// Names of a certificate that a message lists.
 const MAX_NAMES: usize = 3;
 
 fn names(presented: &[String]) -> String {
@@ -81,7 +81,7 @@ fn names(presented: &[String]) -> String {
 }
 
 impl TlsError {
-    /// The TLS error in the causes of another error. `host` and `port` are those that were asked for.
+    /// Finds a TLS error among the causes of an error. `host` and `port` are the requested ones.
     pub(super) fn find(error: &(dyn Error + 'static), host: &str, port: u16) -> Option<Self> {
         let Some(error) = causes(error).find_map(|error| error.downcast_ref::<rustls::Error>()) else {
             return is_certificate_alert(error).then_some(Self::ClientCertificate);
@@ -108,7 +108,7 @@ impl TlsError {
 
     fn certificate(error: &CertificateError, host: String) -> Option<Self> {
         Some(match error {
-            // Of an authority that has the name of a trusted one, but another key.
+            // A bad signature is that of an authority with the name of a trusted one, and another key.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer { host },
             CertificateError::Expired => Self::Expired { host, at: None },
             CertificateError::ExpiredContext { not_after, .. } => {
@@ -126,20 +126,18 @@ impl TlsError {
         })
     }
 
-    /// Whether it is an alert for want of a client certificate. Under TLS 1.3 it arrives after the handshake.
+    /// Whether a client certificate is missing. With TLS 1.3 this error arrives after the handshake.
     pub(super) fn wants_client_certificate(&self) -> bool {
         matches!(self, Self::ClientCertificate)
     }
 
-    /// Whether the next attempt would fail in the same way.
-    #[must_use]
-    pub fn is_permanent(&self) -> bool {
+    /// Whether a retry would fail in the same way.
+    pub(crate) fn is_permanent(&self) -> bool {
         !matches!(self, Self::Other(_))
     }
 
-    /// The way out, as an imperative. `ca_file`: whether certificate authorities were given.
-    #[must_use]
-    pub fn way_out(&self, ca_file: bool) -> Option<String> {
+    /// Returns what to do about it, as an imperative. `ca_file`: whether certificate authorities were given.
+    pub(crate) fn way_out(&self, ca_file: bool) -> Option<String> {
         let way_out = match self {
             Self::NotTls { .. } => "check the port, or use an http:// address if the server has no TLS",
             Self::UnknownIssuer { .. } if ca_file => "--ca-file has another authority",
@@ -153,7 +151,7 @@ impl TlsError {
     }
 }
 
-/// Whether the innermost cause is such an alert: HTTP/2 keeps only the text of what broke its connection.
+/// Whether the text of the innermost cause is that of a certificate alert: HTTP/2 keeps only the text of a connection error.
 fn is_certificate_alert(error: &(dyn Error + 'static)) -> bool {
     let text = innermost(error);
     CERTIFICATE_ALERTS.into_iter().any(|alert| rustls::Error::AlertReceived(alert).to_string() == text)
@@ -163,7 +161,7 @@ fn second(time: UnixTime) -> Option<i64> {
     i64::try_from(time.as_secs()).ok()
 }
 
-/// `DnsName("a.example")` as rustls presents it, without the kind.
+/// Returns `a.example` of rustls's `DnsName("a.example")`.
 fn plain_name(name: &str) -> String {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     crate::text::visible(inner.unwrap_or(name).trim_matches('"')).into_owned()
@@ -177,13 +175,13 @@ mod tests {
     use super::*;
 
     fn found(error: rustls::Error) -> TlsError {
-        // As the HTTP client hands it on: in one error of the system, in another.
+        // As in errors of the HTTP client: an io::Error within another.
         let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
         TlsError::find(&error, "git.example.com", 8443).unwrap()
     }
 
     #[test]
-    fn an_error_of_tls_is_told_in_plain_words() {
+    fn a_tls_error_names_what_to_change() {
         let now = UnixTime::since_unix_epoch(Duration::from_hours(500_000));
         let day = |days: u64| UnixTime::since_unix_epoch(Duration::from_hours(500_000 + 24 * days));
         let name = rustls::pki_types::ServerName::try_from("git.example.com").unwrap();
@@ -227,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_for_want_of_a_certificate_is_recognized() {
+    fn an_alert_about_a_missing_certificate_is_recognized() {
         let alert = |alert| found(rustls::Error::AlertReceived(alert));
         assert!(alert(AlertDescription::CertificateRequired).wants_client_certificate());
         assert!(alert(AlertDescription::BadCertificate).wants_client_certificate());

@@ -1,9 +1,9 @@
-//! What can go wrong with a proxy, and the way out.
+//! Failures of a proxy, and what to do about them.
 
 use super::ProxyName;
 use crate::github::tls::TlsError;
 
-/// A failure of a proxy; it says nothing about the API's host.
+/// Failure of a proxy. It says nothing about the API's host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyFailure {
     /// DNS has no address for it.
@@ -12,13 +12,13 @@ pub enum ProxyFailure {
     /// No TCP connection to it.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
-    /// Connected, but without an answer in time.
+    /// It accepted the connection and did not respond in time.
     #[error("accepted the connection but did not answer")]
     Silent,
-    /// The connection ended before an answer.
+    /// It closed the connection before it responded.
     #[error("closed the connection without an answer")]
     Closed,
-    /// The status of its answer to CONNECT.
+    /// Status of its response to CONNECT.
     #[error("refused the connection: {status}{}", reason_phrase(reason))]
     Refused {
         /// Not 200.
@@ -26,28 +26,28 @@ pub enum ProxyFailure {
         /// The reason phrase, or an empty text.
         reason: String,
     },
-    /// Its answer is of another protocol than that of the scheme: HTTP, SOCKS or TLS.
+    /// It does not speak the protocol of its scheme: HTTP, SOCKS or TLS.
     #[error("does not speak {0}")]
     WrongProtocol(&'static str),
-    /// It has no connection to the server.
+    /// It cannot connect to the server.
     #[error("cannot connect to the server: {0}")]
     Upstream(String),
-    /// It allows no access without a user and password.
+    /// It requires a user and password.
     #[error("requires a user and password")]
     LoginRequired,
-    /// It allows no access with this user and password.
+    /// It rejected the user and password.
     #[error("rejected the user and password")]
     LoginRejected,
-    /// It knows no user and password at all.
+    /// It does not support users and passwords.
     #[error("does not accept a user and password")]
     LoginUnsupported,
     /// Its rules do not allow the connection.
     #[error("refused the connection: not allowed by its rules")]
     NotAllowed,
-    /// No TLS connection to the proxy itself, an https one.
+    /// The TLS handshake with an https proxy failed.
     #[error("cannot be used over TLS: {0}")]
-    Tls(TlsError),
-    /// A refusal without a status: of an https proxy, or one that did not happen again.
+    Tls(#[source] TlsError),
+    /// It refused the connection without a status, as https proxies do.
     #[error("refused the connection")]
     RefusedWithoutStatus,
     /// Any other refusal of a SOCKS proxy.
@@ -60,14 +60,14 @@ fn reason_phrase(reason: &str) -> String {
 }
 
 impl ProxyFailure {
-    /// The failure for a status other than 200 in the answer to CONNECT.
+    /// Returns the failure for a response to CONNECT with a status other than 200.
     pub(in crate::github) fn refused(status: u16, reason: &str) -> Self {
         let known = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
         let reason = if reason.trim().is_empty() { known.unwrap_or_default() } else { reason.trim() };
         Self::Refused { status, reason: crate::text::visible(reason).into_owned() }
     }
 
-    /// The failure behind the text of an error of the HTTP client: hyper-util does not export the types.
+    /// Returns the failure that an error of the HTTP client is about, by its text: hyper-util does not export its error types.
     pub(in crate::github) fn from_text(text: &str, has_login: bool) -> Self {
         let Some(text) = text.strip_prefix("SOCKS error: ") else {
             return match text {
@@ -78,7 +78,7 @@ impl ProxyFailure {
         };
         match text {
             "server does not support user/pass authentication" if has_login => Self::LoginUnsupported,
-            // Also of a proxy that was offered no password.
+            // The same text if no password was offered.
             "server does not support user/pass authentication" => Self::LoginRequired,
             "credentials not accepted" => Self::LoginRejected,
             "connection not allowed" => Self::NotAllowed,
@@ -93,9 +93,8 @@ impl ProxyFailure {
         }
     }
 
-    /// Whether the next attempt would fail in the same way.
-    #[must_use]
-    pub fn is_permanent(&self) -> bool {
+    /// Whether a retry would fail in the same way.
+    pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::Refused { status, .. } => *status < 500 && !matches!(status, 408 | 429),
             Self::WrongProtocol(_)
@@ -114,12 +113,11 @@ impl ProxyFailure {
         }
     }
 
-    /// The way out, as an imperative.
-    #[must_use]
-    pub fn way_out(&self, proxy: &ProxyName) -> String {
+    /// Returns what to do about it, as an imperative.
+    pub(crate) fn way_out(&self, proxy: &ProxyName) -> String {
         let variable = proxy.variable;
         match self {
-            // tinyproxy answers 401 to a wrong password.
+            // tinyproxy sends 401 for a wrong password.
             Self::Refused { status: 401 | 407, .. } if proxy.has_login => {
                 format!("check the user and password in {variable}")
             }

@@ -1,7 +1,6 @@
-//! A connection of our own to a proxy that failed, to learn the reason.
+//! Probe: a second connection to a proxy that failed, to find the reason.
 //!
-//! The HTTP client reports neither the status with which a proxy refused CONNECT nor the cause of a failed
-//! connection to a SOCKS proxy.
+//! The HTTP client reports neither the status of a refused CONNECT nor the cause of a failed connection to a SOCKS proxy.
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,14 +12,14 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Proxy, ProxyFailure, ProxyScheme};
 
-/// Upper bound on the answer to CONNECT, in bytes; only its first line is used.
+/// Upper bound on the response to CONNECT, in bytes; only its first line is used.
 const MAX_HEAD: usize = 8 << 10;
 
-/// One attempt to reach a server through a proxy. It carries no token.
+/// One attempt to reach a server through a proxy, without a token.
 #[derive(Debug)]
 pub(in crate::github) struct Probe<'a> {
     pub(in crate::github) proxy: &'a Proxy,
-    /// `HOST:PORT` of an https server; none for plain http, for which no tunnel is opened.
+    /// `HOST:PORT` of an https server. None for plain http, which needs no tunnel.
     pub(in crate::github) target: Option<&'a str>,
     pub(in crate::github) limit: Duration,
 }
@@ -30,7 +29,7 @@ pub(in crate::github) struct Probe<'a> {
 pub(in crate::github) enum Probed {
     /// The proxy failed.
     Failed(ProxyFailure),
-    /// The proxy accepts connections; its protocol was not tried.
+    /// The proxy accepts connections. Its protocol was not tried.
     Reachable,
     /// The proxy opened a tunnel to the server.
     Tunneled,
@@ -85,7 +84,7 @@ async fn tunnel(stream: &mut TcpStream, proxy: &Proxy, target: &str) -> Result<(
     if stream.write_all(request.as_bytes()).await.is_err() {
         return Err(ProxyFailure::Closed);
     }
-    // A proxy that resets the connection after its answer has still answered.
+    // The response counts even if the proxy resets the connection after it.
     let _ = read_line(stream, &mut head).await;
     match parse_status(&head) {
         _ if head.is_empty() => Err(ProxyFailure::Closed),
@@ -101,7 +100,7 @@ async fn read_line(stream: &mut TcpStream, head: &mut Vec<u8>) -> io::Result<()>
     Ok(())
 }
 
-/// Status and reason phrase of `HTTP/1.1 403 Forbidden`.
+/// Parses status and reason phrase of `HTTP/1.1 403 Forbidden`.
 fn parse_status(head: &[u8]) -> Option<(u16, &str)> {
     let line = head.split(|byte| *byte == b'\n').next()?;
     let line = str::from_utf8(line).ok()?;
@@ -112,7 +111,7 @@ fn parse_status(head: &[u8]) -> Option<(u16, &str)> {
 }
 
 impl ProxyFailure {
-    /// The failure behind an error of a socket.
+    /// Returns the failure for an error of a socket.
     pub(in crate::github) fn unreachable(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionReset
