@@ -1,8 +1,8 @@
 //! GitHub: the client, and everything that knows its APIs.
 //!
-//! In the order of a lookup: [`batch`] has the logins of one request and their retries, [`client`] sends it with a permit of the
-//! [rate limiter](crate::rate_limit) over a [`connection`], [`transport`] is the socket, a recording or a replay. [`rest`] and [`graphql`] read
-//! responses; [`error`] and [`response_error`] classify everything that can go wrong. [`retry`] alone decides about retries.
+//! In the order of a lookup: `batch` has the logins of one request and their retries, and `client` sends it with a permit of the
+//! [rate limiter](crate::rate_limit) over a `connection`. [`transport`] is the network, a recording or a replay. [`rest`] and
+//! [`graphql`] parse responses, [`error`] and `response_error` classify failures, and `retry` alone decides about retries.
 
 pub mod account;
 pub mod app;

@@ -35,8 +35,7 @@ pub enum AccountKind {
 
 impl AccountKind {
     /// Parses GitHub's name: `User`.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         match name {
             "User" => Some(Self::User),
             "Organization" => Some(Self::Organization),
@@ -46,14 +45,12 @@ impl AccountKind {
     }
 
     /// Parses the name in reports: `user`.
-    #[must_use]
-    pub fn parse_word(word: &str) -> Option<Self> {
+    pub(crate) fn parse_word(word: &str) -> Option<Self> {
         [Self::User, Self::Organization, Self::Bot].into_iter().find(|kind| kind.as_str() == word)
     }
 
     /// Returns the name in reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::Organization => "organization",
@@ -74,14 +71,12 @@ pub enum ApiKind {
 
 impl ApiKind {
     /// Parses the name in reports.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         [Self::Graphql, Self::Rest].into_iter().find(|api| api.as_str() == word)
     }
 
     /// Returns the name in reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Graphql => "graphql",
             Self::Rest => "rest",

@@ -122,8 +122,7 @@ impl Client {
     }
 
     /// Returns the API for a login. A bot is not a `RepositoryOwner` in the GraphQL API.
-    #[must_use]
-    pub fn api_for(&self, login: &Login) -> ApiKind {
+    pub(crate) fn api_for(&self, login: &Login) -> ApiKind {
         if login.is_bot() { ApiKind::Rest } else { self.config().api }
     }
 
@@ -139,14 +138,12 @@ impl Client {
     }
 
     /// Returns the number of requests sent so far.
-    #[must_use]
-    pub fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         self.inner.connection.requests()
     }
 
     /// Returns the points of the GraphQL API used so far, as GitHub reported them.
-    #[must_use]
-    pub fn points(&self) -> u64 {
+    pub(crate) fn points(&self) -> u64 {
         self.inner.points.load(Ordering::Relaxed)
     }
 

@@ -1,7 +1,7 @@
 //! Errors of a request, by what they mean for its login.
 //!
 //! Every failure of octocrab, of the network or of GitHub becomes a [`LookupError`] here and nowhere else: transport errors in
-//! `LookupError::from_transport`, responses in [`response_error`](super::response_error).
+//! `LookupError::from_transport`, responses in `response_error`.
 
 use std::error::Error;
 use std::time::Duration;

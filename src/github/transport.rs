@@ -121,7 +121,7 @@ impl HttpConfig {
 /// Reason for which a redirect is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlockedRedirect {
-    /// More than [`MAX_REDIRECTS`] in a row.
+    /// More than five in a row.
     #[error("too many redirects")]
     TooMany,
     /// From https to plain http.
