@@ -7,13 +7,13 @@ fn logins(number: usize) -> Vec<Login> {
     (0..number).map(|at| Login::parse(&format!("u{at}")).unwrap()).collect()
 }
 
-fn outcomes(body: &str, number: usize) -> Vec<String> {
+fn results_of(body: &str, number: usize) -> Vec<String> {
     let response = parse_response(&HeaderMap::new(), body.as_bytes(), &logins(number), PLAIN).unwrap();
-    let told = |outcome: Result<Account, LookupError>| match outcome {
+    let describe = |result: Result<Account, LookupError>| match result {
         Ok(account) => format!("{} {}", account.login, account.public_repos),
         Err(error) => format!("{}{error}", if error.is_transient() { "again: " } else { "" }),
     };
-    response.results.into_iter().map(told).collect()
+    response.results.into_iter().map(describe).collect()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn every_login_has_its_own_result() {
         owner("u6", 9)
     );
     assert_eq!(
-        outcomes(&body, 7),
+        results_of(&body, 7),
         [
             "U0 3",
             "no such user or organization",
@@ -84,17 +84,17 @@ fn every_login_has_its_own_result() {
 fn null_beside_an_unscoped_error_is_not_a_missing_account() {
     let body =
         r#"{"data":{"a0":null},"errors":[{"type":"RESOURCE_LIMITS_EXCEEDED","message":"Resource limits"}]}"#;
-    assert_eq!(outcomes(body, 1), ["again: incomplete response: Resource limits"]);
+    assert_eq!(results_of(body, 1), ["again: incomplete response: Resource limits"]);
 }
 
 #[test]
 fn an_error_without_an_alias_may_explain_every_null() {
     for path in ["[1,1]", "[]", "\"a0\"", "{}", "[null]", "[[\"a0\"]]", "7"] {
         let body = format!(r#"{{"data":{{"a0":null}},"errors":[{{"path":{path},"message":"odd"}}]}}"#);
-        assert_eq!(outcomes(&body, 1), ["again: incomplete response: odd"], "{path}");
+        assert_eq!(results_of(&body, 1), ["again: incomplete response: odd"], "{path}");
     }
     let elsewhere = r#"{"data":{"a0":null},"errors":[{"path":["rateLimit"],"message":"odd"}]}"#;
-    assert_eq!(outcomes(elsewhere, 1), ["no such user or organization"]);
+    assert_eq!(results_of(elsewhere, 1), ["no such user or organization"]);
     let many = format!(r#"{{"data":{{"a0":null}},"errors":[{}{{}}]}}"#, "{},".repeat(1000));
     let error = parse_response(&HeaderMap::new(), many.as_bytes(), &logins(1), PLAIN).unwrap_err();
     assert_eq!(error, LookupError::Malformed("not a GraphQL response"));
@@ -107,7 +107,7 @@ fn an_invalid_part_does_not_affect_the_others() {
     for errors in ["null", "[]", r#"[{"path":["rateLimit"],"message":"no"}]"#, odd] {
         for limit in ["null", "{}", r#"{"cost":null}"#, "7"] {
             let body = format!(r#"{{"data":{{"rateLimit":{limit},{owner}}},"errors":{errors}}}"#);
-            assert_eq!(outcomes(&body, 2), ["u0 3", "no such user or organization"], "{body}");
+            assert_eq!(results_of(&body, 2), ["u0 3", "no such user or organization"], "{body}");
         }
     }
 }
@@ -115,9 +115,9 @@ fn an_invalid_part_does_not_affect_the_others() {
 #[test]
 fn without_data_an_error_is_about_its_own_login_only() {
     let body = r#"{"data":null,"errors":[{"type":"FORBIDDEN","path":["a1"],"message":"SAML"}]}"#;
-    let told = outcomes(body, 3);
-    assert_eq!(told[1], "access forbidden: SAML");
-    assert!(told[0].starts_with("again: ") && told[2].starts_with("again: "), "{told:?}");
+    let results = results_of(body, 3);
+    assert_eq!(results[1], "access forbidden: SAML");
+    assert!(results[0].starts_with("again: ") && results[2].starts_with("again: "), "{results:?}");
     let body = r#"{"errors":[{"message":"no field x","extensions":{"code":"undefinedField"}}]}"#;
     let refused = parse_response(&HeaderMap::new(), body.as_bytes(), &logins(1), PLAIN).unwrap_err();
     assert!(!refused.is_transient());
@@ -171,8 +171,8 @@ fn an_unexpected_response_is_an_error_not_a_count() {
         "[]",
         r#"{"login":"u1","public":{"totalCount":1}}"#,
     ] {
-        let told = outcomes(&format!(r#"{{"data":{{"a0":{owner}}}}}"#), 1);
-        assert!(told[0].starts_with("again: unexpected response: "), "{told:?}");
+        let results = results_of(&format!(r#"{{"data":{{"a0":{owner}}}}}"#), 1);
+        assert!(results[0].starts_with("again: unexpected response: "), "{results:?}");
     }
 }
 
@@ -180,12 +180,12 @@ fn an_unexpected_response_is_an_error_not_a_count() {
 fn other_aliases_and_other_owners_are_not_counted() {
     let body =
         |alias: &str, count: &str| format!(r#"{{"data":{{"{alias}":{{"login":"u0","public":{count}}}}}}}"#);
-    assert_eq!(outcomes(&body("a0", r#"{"totalCount":3}"#), 1), ["u0 3"]);
+    assert_eq!(results_of(&body("a0", r#"{"totalCount":3}"#), 1), ["u0 3"]);
     for alias in ["a00", "a+0", "a"] {
-        let told = outcomes(&body(alias, r#"{"totalCount":3}"#), 1);
-        assert_eq!(told, ["again: incomplete response: this login is missing"], "{alias}");
+        let results = results_of(&body(alias, r#"{"totalCount":3}"#), 1);
+        assert_eq!(results, ["again: incomplete response: this login is missing"], "{alias}");
     }
-    assert_eq!(outcomes(&body("a0", "[3]"), 1), ["again: unexpected response: missing account fields"]);
+    assert_eq!(results_of(&body("a0", "[3]"), 1), ["again: unexpected response: missing account fields"]);
     let list = r#"[{"a0":{"login":"u0","public":{"totalCount":3}}},null]"#;
     let refused = parse_response(&HeaderMap::new(), list.as_bytes(), &logins(1), PLAIN).unwrap_err();
     assert_eq!(refused.to_string(), "unexpected response: not a GraphQL response");
