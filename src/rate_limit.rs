@@ -280,11 +280,11 @@ impl RateLimiter {
         let mut state = self.state();
         match &outcome {
             Outcome::Success => {
-                state.concurrency.on_success(sent, permit.snapshot);
+                state.concurrency.on_success(sent);
                 state.health.on_success(sent);
             }
             Outcome::Response | Outcome::BadResponse(_) | Outcome::Busy { .. } => {
-                state.concurrency.on_success(sent, permit.snapshot);
+                state.concurrency.on_success(sent);
                 state.health.on_response();
                 state.health.on_not_throttled(sent);
             }
@@ -381,7 +381,7 @@ impl RateLimiter {
             Some(wait) => wait.max(least),
             None => tuning.default_retry_after * 2u32.saturating_pow(streak.saturating_sub(1)),
         };
-        state.concurrency.on_rejected(sent, permit.snapshot, wait, retry_after.is_some());
+        state.concurrency.on_rejected(sent, permit.snapshot, wait);
         drop(state);
         self.pause_all(wait, WaitReason::PrimaryLimit);
     }

@@ -19,13 +19,23 @@ struct Case {
 
 const HOUR: u64 = 10;
 
+const NO_LIMITS: World = World {
+    latency: 0,
+    alias: 0,
+    limit: None,
+    crowd: None,
+    max_aliases: None,
+    rejected_permille: 0,
+    fault_percent: 0,
+};
+
 const CASES: [Case; 3] = [
     Case {
         name: "5,000 requests an hour, REST, three hours",
         api: "rest",
         jobs: 10,
         logins: 12_000,
-        world: World { latency: 1, alias: 0, limit: Some((5000, HOUR)), crowd: None },
+        world: World { latency: 1, limit: Some((5000, HOUR)), ..NO_LIMITS },
         windows: 2,
     },
     Case {
@@ -33,7 +43,7 @@ const CASES: [Case; 3] = [
         api: "graphql",
         jobs: 10,
         logins: 510_000,
-        world: World { latency: 1, alias: 0, limit: Some((5000, HOUR)), crowd: None },
+        world: World { latency: 1, limit: Some((5000, HOUR)), ..NO_LIMITS },
         windows: 1,
     },
     Case {
@@ -41,7 +51,7 @@ const CASES: [Case; 3] = [
         api: "rest",
         jobs: 100,
         logins: 3000,
-        world: World { latency: 20, alias: 0, limit: None, crowd: Some(20) },
+        world: World { latency: 20, crowd: Some(20), ..NO_LIMITS },
         windows: 0,
     },
 ];

@@ -15,6 +15,7 @@
     reason = "a benchmark may fall over"
 )]
 
+mod beside;
 #[path = "../../tests/fake/mod.rs"]
 mod fake;
 mod growth;
@@ -28,6 +29,8 @@ mod server;
 mod startup;
 mod table;
 
+use std::path::Path;
+
 use self::table::say;
 
 const USAGE: &str = "\
@@ -38,6 +41,7 @@ cargo bench -- [--runs N] [SECTION]...
   rate                 as many as go, beside wrk
   growth [LOGINS]      from a pipe: rate and memory, up to a million logins [1000000]
   limits               under limits as GitHub has them; an hour in ten seconds
+  beside PROGRAM       this build beside another one, such as that of an earlier commit, in turn
   peers [LOGINS]       beside what people use [200 2000]; benches/peers/install installs that
                        below target/peers
 
@@ -67,6 +71,13 @@ fn main() {
     };
     let mut sections = sections.into_iter().peekable();
     while let Some(section) = sections.next() {
+        if section == "beside" {
+            match sections.next() {
+                Some(program) => beside::measured(runs, Path::new(&program)),
+                None => complain("beside wants the path of another build of the program"),
+            }
+            continue;
+        }
         let mut sizes = Vec::new();
         while let Some(size) = sections.peek().and_then(|word| word.parse().ok()) {
             sizes.push(size);

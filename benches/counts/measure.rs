@@ -1,7 +1,7 @@
 //! One run of a command, as a whole process, and the medians of several.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,12 @@ pub struct Used {
 
 /// The program, without a token of the person who measures.
 pub fn ghrepos() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ghrepos"));
+    program(Path::new(env!("CARGO_BIN_EXE_ghrepos")))
+}
+
+/// Another build of the program, likewise.
+pub fn program(path: &Path) -> Command {
+    let mut command = Command::new(path);
     for variable in ["GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_HOST"] {
         command.env_remove(variable);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wait4::Wait4;
 
-use crate::fake::{Behaviour, Fake, Primary};
+use crate::fake::{Behaviour, Fake, Fault, Primary};
 use crate::table::say;
 
 /// How the fake behaves, beside answering rightly.
@@ -20,6 +20,12 @@ pub struct World {
     pub limit: Option<(u64, u64)>,
     /// Requests that it takes at once.
     pub crowd: Option<i64>,
+    /// Logins in a query above which it answers 502.
+    pub max_aliases: Option<u64>,
+    /// Requests in a thousand that it rejects at random, with a second to wait.
+    pub rejected_permille: u64,
+    /// Requests in a hundred that meet a fault: 5xx, broken connections, cut off or malformed bodies, rejections.
+    pub fault_percent: u64,
 }
 
 /// A fake that runs.
@@ -42,9 +48,11 @@ pub struct Seen {
 
 impl Server {
     pub fn start(world: World) -> Self {
-        let World { latency, alias, limit, crowd } = world;
+        let World { latency, alias, limit, crowd, max_aliases, rejected_permille, fault_percent } = world;
         let (limit, window) = limit.unwrap_or_default();
-        let numbers = [latency, alias, limit, window, u64::try_from(crowd.unwrap_or(0)).expect("a few")];
+        let crowd = u64::try_from(crowd.unwrap_or(0)).expect("a few");
+        let max_aliases = max_aliases.unwrap_or(0);
+        let numbers = [latency, alias, limit, window, crowd, max_aliases, rejected_permille, fault_percent];
         let mut child = Command::new(std::env::current_exe().expect("a path"))
             .arg("serve")
             .args(numbers.map(|number| number.to_string()))
@@ -79,12 +87,16 @@ impl Server {
 /// The other side: serves until the end of its input, and tells what it has seen.
 pub fn serve(numbers: Vec<String>) {
     let mut numbers = numbers.into_iter().map(|number| number.parse::<u64>().expect("a number"));
-    let mut next = || numbers.next().expect("five numbers");
+    let mut next = || numbers.next().expect("eight numbers");
     let (latency, alias_latency) = (Duration::from_millis(next()), Duration::from_millis(next()));
     let (limit, window, crowd) = (next(), next(), next());
     let primary = (limit > 0).then(|| Primary::new(limit, Duration::from_secs(window)));
     let crowd = (crowd > 0).then(|| (i64::try_from(crowd).expect("a few"), Some(1)));
+    let max_aliases = usize::try_from(next()).ok().filter(|max| *max > 0);
+    let (rejected_permille, fault_percent) = (next(), next());
     let fake = Fake::start(Behaviour {
+        most_aliases: max_aliases,
+        fault: Box::new(move |asked| fault(asked.number, rejected_permille, fault_percent)),
         latency,
         alias_latency,
         primary,
@@ -96,4 +108,22 @@ pub fn serve(numbers: Vec<String>) {
     say(&fake.url());
     let _ = std::io::stdin().lock().read_line(&mut String::new());
     say(&format!("{} {} {}", fake.requests(), fake.points(), fake.refusals().len()));
+}
+
+/// The fault that a request meets, the same in every run.
+fn fault(number: u64, rejected_permille: u64, fault_percent: u64) -> Option<Fault> {
+    let mut random = fastrand::Rng::with_seed(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    if random.u64(0..1000) < rejected_permille {
+        return Some(Fault::secondary(429, Some(1)));
+    }
+    let faults = [
+        Fault::Html(500),
+        Fault::Html(502),
+        Fault::Reset,
+        Fault::Hangup,
+        Fault::Truncated,
+        Fault::BrokenJson,
+        Fault::secondary(403, Some(0)),
+    ];
+    (random.u64(0..100) < fault_percent).then(|| random.choice(faults)).flatten()
 }

@@ -1,21 +1,24 @@
 //! AIMD limit on concurrent requests.
 //!
-//! The limit starts at [`Tuning::initial_concurrency`] and grows with successes: by one for each response until the first
-//! rejection, afterwards by one for each round of responses. A rejection lowers it. GitHub does not publish its effective limit
-//! (the documented 100 is an upper bound), so it has to be discovered.
+//! The limit starts at [`Tuning::initial_concurrency`]. It grows by one for each success until the first decrease, afterwards by
+//! one for each round of successes. GitHub does not publish its effective limit (the documented 100 is an upper bound), so it has
+//! to be discovered.
 //!
-//! The decrease differs from textbook AIMD in two ways, each measured with `cargo bench -- limits`:
-//! - The new limit is the number of requests that were *not* rejected together, rather than half: against a server that takes 20,
-//!   halving takes 16 to 21 s for 20,000 logins instead of 14 s.
-//! - Rejections well below a concurrency that worked a moment ago have another reason and change nothing: with 0.2 % of the
-//!   requests rejected at random, a limit that always yields is slower by half.
+//! Rejections lower it to the number of requests that were accepted beside them, or by half where nearly all were rejected. Three
+//! differences from textbook AIMD, each measured by the simulation in `rate_limit/tests/model.rs`:
+//! - Only rejections that look like the server's limit lower it: several together, one soon after the limit grew, or one soon
+//!   after another. A single one has another reason.
+//! - After a decrease the limit does not grow for a while: each probe pauses all requests.
+//! - A limit that held for a whole cooldown is returned to when the probe above it fails.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::settings::Tuning;
+
+/// Rounds of successes after which a rejection is not connected with the one before it.
+const ROUNDS_BETWEEN_REJECTIONS: usize = 2;
 
 /// The limit, and the observations that move it.
 #[derive(Debug)]
@@ -24,55 +27,37 @@ pub(super) struct ConcurrencyLimit {
     max: usize,
     limit: usize,
     in_flight: usize,
+    successes: usize,
     successes_since_increase: usize,
-    rejections: u64,
-    /// Highest concurrency that worked without a rejection, and when that was seen last.
-    last_known_good: Option<(usize, Instant)>,
-    /// Rejections since the last decrease that did not change the limit.
-    ignored_rejections: u32,
-    last_decrease: Option<Decrease>,
-    /// Arrival times of the last `max` responses.
-    recent_completions: VecDeque<Instant>,
+    successes_since_rejection: usize,
+    has_grown: bool,
+    last_epoch: Option<Epoch>,
+    /// The limit does not grow until then.
+    cooldown_until: Option<Instant>,
+    /// A limit that held for a whole cooldown.
+    stable_limit: Option<usize>,
 }
 
-/// The state of the limit when a request was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The state of the limit when a request was admitted.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct InFlightSnapshot {
     /// Requests in flight, this one included.
     in_flight: usize,
-    rejections: u64,
+    /// Successes so far.
+    successes: usize,
 }
 
-/// A decrease. Rejections of requests that were sent before it belong to it (one epoch), and lower the limit together.
+/// Rejections of requests that were in flight together.
 #[derive(Debug)]
-struct Decrease {
+struct Epoch {
+    /// Time of the first rejection. Later rejections of requests that were sent before it belong to it.
     at: Instant,
     in_flight: usize,
     rejected: usize,
-    /// Requests that were answered while a rejected one was in flight: they worked beside it.
+    /// Most successes while a rejected request was in flight.
     concurrent_successes: usize,
-    /// Whether the server said how long to wait.
-    has_retry_after: bool,
-    cooldown_until: Instant,
-    successes_since: usize,
-}
-
-impl Decrease {
-    /// Returns the requests that were not rejected, if that is a fair part: this is the server's limit. If nearly all were
-    /// rejected, their number was not the reason.
-    fn safe_limit(&self) -> Option<usize> {
-        let not_rejected = self.in_flight.saturating_sub(self.rejected);
-        let accepted = not_rejected.max(self.concurrent_successes.min(self.in_flight));
-        (self.has_retry_after && accepted > 0 && accepted >= self.in_flight / 4).then_some(accepted)
-    }
-
-    /// Whether `limit` must not grow yet.
-    fn is_cooling_down(&self, limit: usize, rounds: usize) -> bool {
-        self.safe_limit().is_some_and(|safe_limit| {
-            limit >= safe_limit
-                && (self.successes_since < rounds * safe_limit || Instant::now() < self.cooldown_until)
-        })
-    }
+    /// Whether the rejection was expected: the limit had just grown, or there was another one just before.
+    is_suspicious: bool,
 }
 
 impl ConcurrencyLimit {
@@ -82,12 +67,13 @@ impl ConcurrencyLimit {
             max,
             limit: max.min(tuning.initial_concurrency),
             in_flight: 0,
+            successes: 0,
             successes_since_increase: 0,
-            rejections: 0,
-            last_known_good: None,
-            ignored_rejections: 0,
-            last_decrease: None,
-            recent_completions: VecDeque::new(),
+            successes_since_rejection: 0,
+            has_grown: false,
+            last_epoch: None,
+            cooldown_until: None,
+            stable_limit: None,
         }
     }
 
@@ -98,116 +84,82 @@ impl ConcurrencyLimit {
     /// Registers a request that is about to be sent.
     pub(super) fn acquire(&mut self) -> InFlightSnapshot {
         self.in_flight += 1;
-        InFlightSnapshot { in_flight: self.in_flight, rejections: self.rejections }
+        InFlightSnapshot { in_flight: self.in_flight, successes: self.successes }
     }
 
     pub(super) fn release(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// Additive increase: for a response to a request that was sent at `sent` and not rejected.
-    pub(super) fn on_success(&mut self, sent: Instant, snapshot: InFlightSnapshot) {
-        self.recent_completions.push_back(Instant::now());
-        if self.recent_completions.len() > self.max {
-            self.recent_completions.pop_front();
-        }
-        if snapshot.rejections == self.rejections && !self.is_below_known_good(snapshot.in_flight + 1) {
-            self.last_known_good = Some((snapshot.in_flight, Instant::now()));
-        }
-        if let Some(decrease) = &mut self.last_decrease {
-            if sent <= decrease.at {
-                return;
-            }
-            decrease.successes_since += 1;
-            if decrease.is_cooling_down(self.limit, self.tuning.cooldown_rounds) {
-                return;
-            }
-        }
-        if self.limit >= self.max {
+    /// Additive increase, for a response to a request that was sent at `sent`.
+    pub(super) fn on_success(&mut self, sent: Instant) {
+        self.successes = self.successes.wrapping_add(1);
+        if self.last_epoch.as_ref().is_some_and(|epoch| sent <= epoch.at) {
             return;
         }
         self.successes_since_increase += 1;
-        if self.last_decrease.is_none() || self.successes_since_increase >= self.limit {
+        self.successes_since_rejection += 1;
+        match self.cooldown_until {
+            Some(cooldown_until) if Instant::now() < cooldown_until => return,
+            Some(_) => {
+                self.stable_limit = Some(self.limit);
+                self.cooldown_until = None;
+            }
+            None => {}
+        }
+        let is_ramp = self.last_epoch.is_none();
+        if self.limit < self.max && (is_ramp || self.successes_since_increase >= self.limit) {
             self.limit += 1;
             self.successes_since_increase = 0;
+            self.has_grown = true;
             tracing::debug!(limit = self.limit, in_flight = self.in_flight, "concurrency limit raised");
         }
     }
 
-    /// Decrease: a request that was sent at `sent` was rejected, and all requests pause. `has_retry_after`: the server said for
-    /// how long.
-    ///
-    /// The new limit is the number of requests that were not rejected together with it, and at most half of those in flight if
-    /// the server did not say how long to wait or rejected nearly all.
-    pub(super) fn on_rejected(
-        &mut self,
-        sent: Instant,
-        snapshot: InFlightSnapshot,
-        pause: Duration,
-        has_retry_after: bool,
-    ) {
-        self.rejections += 1;
-        match &mut self.last_decrease {
-            Some(decrease) if sent <= decrease.at => {
-                decrease.rejected += 1;
-                // It may have been sent before the request that was rejected first.
-                let earlier = completions_between(&self.recent_completions, sent, decrease.at);
-                decrease.concurrent_successes = decrease.concurrent_successes.max(earlier);
-            }
-            _ => {
-                if self.limit <= 1 {
-                    return;
-                }
-                let is_unrelated = self.is_below_known_good((snapshot.in_flight * 4).div_ceil(3));
-                if has_retry_after
-                    && is_unrelated
-                    && self.ignored_rejections < self.tuning.max_ignored_rejections
-                {
-                    self.ignored_rejections += 1;
-                    tracing::debug!(
-                        limit = self.limit,
-                        in_flight = snapshot.in_flight,
-                        "rejection ignored by the concurrency limit"
-                    );
-                    return;
-                }
-                (self.ignored_rejections, self.last_known_good) = (0, None);
-                let now = Instant::now();
-                // A pause that ends the run may be longer than the clock can represent.
-                let cooldown = pause.saturating_mul(1 + self.tuning.cooldown_factor);
-                self.last_decrease = Some(Decrease {
-                    at: now,
-                    in_flight: self.in_flight,
-                    rejected: 1,
-                    concurrent_successes: completions_between(&self.recent_completions, sent, now),
-                    has_retry_after,
-                    cooldown_until: now.checked_add(cooldown).unwrap_or(now),
-                    successes_since: 0,
-                });
-            }
+    /// Decrease, for a rejection that pauses all requests.
+    pub(super) fn on_rejected(&mut self, sent: Instant, snapshot: InFlightSnapshot, pause: Duration) {
+        let now = Instant::now();
+        let is_after_growth = self.has_grown && self.successes_since_increase <= self.limit;
+        let is_after_rejection = self.last_epoch.is_some()
+            && self.successes_since_rejection <= ROUNDS_BETWEEN_REJECTIONS * self.limit;
+        let mut epoch = self.last_epoch.take().filter(|epoch| sent <= epoch.at).unwrap_or(Epoch {
+            at: now,
+            in_flight: self.in_flight,
+            rejected: 0,
+            concurrent_successes: 0,
+            is_suspicious: is_after_growth || is_after_rejection,
+        });
+        epoch.rejected += 1;
+        epoch.in_flight = epoch.in_flight.max(snapshot.in_flight);
+        let concurrent_successes = self.successes.wrapping_sub(snapshot.successes);
+        epoch.concurrent_successes = epoch.concurrent_successes.max(concurrent_successes);
+        self.successes_since_rejection = 0;
+        if epoch.rejected > 1 || epoch.is_suspicious {
+            self.lower(&epoch, pause);
         }
-        if let Some(decrease) = &self.last_decrease {
-            self.limit = decrease.safe_limit().unwrap_or((decrease.in_flight / 2).max(1));
-            self.successes_since_increase = 0;
-            tracing::debug!(
-                limit = self.limit,
-                rejected = decrease.rejected,
-                in_flight = decrease.in_flight,
-                "concurrency limit lowered"
-            );
-        }
+        self.last_epoch = Some(epoch);
     }
 
-    /// Whether a higher concurrency than this worked recently.
-    fn is_below_known_good(&self, in_flight: usize) -> bool {
-        self.last_known_good
-            .is_some_and(|(good, at)| in_flight <= good && at.elapsed() <= self.tuning.known_good_ttl)
+    fn lower(&mut self, epoch: &Epoch, pause: Duration) {
+        // Rejections at or below the stable limit mean that the server takes less than before.
+        self.stable_limit = self.stable_limit.filter(|stable| epoch.in_flight > *stable);
+        let not_rejected = epoch.in_flight.saturating_sub(epoch.rejected);
+        let accepted = not_rejected.max(epoch.concurrent_successes.min(epoch.in_flight));
+        let limit = if accepted >= epoch.in_flight / 4 { accepted } else { epoch.in_flight / 2 };
+        let limit = limit.max(self.stable_limit.unwrap_or(1));
+        self.limit = limit.min(self.max.min(epoch.in_flight)).max(1);
+        self.successes_since_increase = 0;
+        self.has_grown = false;
+        // A pause that ends the run may be longer than the clock can represent.
+        let cooldown = pause.saturating_mul(1 + self.tuning.cooldown_factor);
+        self.cooldown_until = epoch.at.checked_add(cooldown);
+        tracing::debug!(
+            limit = self.limit,
+            rejected = epoch.rejected,
+            in_flight = epoch.in_flight,
+            "concurrency limit lowered"
+        );
     }
-}
-
-/// Counts the responses that arrived from `start` to `end`.
-fn completions_between(completions: &VecDeque<Instant>, start: Instant, end: Instant) -> usize {
-    completions.iter().filter(|at| (start..=end).contains(*at)).count()
 }
 
 #[cfg(test)]
@@ -235,11 +187,11 @@ mod tests {
             let rejected = in_flight.split_off(in_flight.len().min(most));
             rejections += rejected.len();
             for (sent, snapshot) in rejected {
-                limit.on_rejected(sent, snapshot, Duration::from_secs(1), true);
+                limit.on_rejected(sent, snapshot, Duration::from_secs(1));
                 limit.release();
             }
-            for (sent, snapshot) in in_flight {
-                limit.on_success(sent, snapshot);
+            for (sent, _) in in_flight {
+                limit.on_success(sent);
                 limit.release();
             }
             tokio::time::advance(Duration::from_millis(1)).await;
@@ -247,42 +199,20 @@ mod tests {
         (sizes, requests, rejections)
     }
 
-    /// Rejects the only request in flight.
-    fn reject_one(limit: &mut ConcurrencyLimit, has_retry_after: bool) {
-        let snapshot = limit.acquire();
-        limit.on_rejected(Instant::now(), snapshot, Duration::from_secs(1), has_retry_after);
-        limit.release();
+    /// Rejects a request that was sent when so many were in flight.
+    fn reject_one(limit: &mut ConcurrencyLimit, in_flight: usize) {
+        let snapshot = InFlightSnapshot { in_flight, successes: limit.successes };
+        limit.on_rejected(Instant::now(), snapshot, Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_limit_settles_at_what_the_server_takes() {
-        for most in [1, 5, 12, 20, 49, 60] {
+        for most in [5, 12, 20, 49, 60] {
             let mut limit = new_limit(100);
             let (sizes, requests, rejections) = rounds(&mut limit, most, 300).await;
             assert_eq!(sizes[0], 50);
-            assert_eq!(*sizes.last().unwrap(), most, "{sizes:?}");
+            assert!(sizes[10..].iter().all(|size| size.abs_diff(most) <= 1), "{most}: {sizes:?}");
             assert!(rejections * 100 < requests * 30 / most.min(10), "{rejections} of {requests}: {sizes:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn responses_before_the_rejections_count_as_accepted() {
-        for relaunched in [0, 3, 20] {
-            let mut limit = new_limit(50);
-            let first: Vec<_> = (0..50).map(|_| (Instant::now(), limit.acquire())).collect();
-            tokio::time::advance(Duration::from_millis(20)).await;
-            for (sent, snapshot) in first.iter().take(20) {
-                limit.on_success(*sent, *snapshot);
-                limit.release();
-            }
-            for _ in 0..relaunched {
-                limit.acquire();
-            }
-            for (sent, snapshot) in first.iter().skip(20) {
-                limit.on_rejected(*sent, *snapshot, Duration::from_secs(1), true);
-                limit.release();
-            }
-            assert_eq!(limit.limit, 20, "{relaunched}");
         }
     }
 
@@ -290,34 +220,72 @@ mod tests {
     async fn the_limit_grows_again_after_the_cooldown() {
         let mut limit = new_limit(30);
         rounds(&mut limit, 10, 20).await;
+        let (sizes, ..) = rounds(&mut limit, 100, 60).await;
+        assert_eq!(sizes.last(), sizes.first(), "{sizes:?}");
         tokio::time::advance(Duration::from_mins(2)).await;
         let (sizes, ..) = rounds(&mut limit, 100, 60).await;
         assert_eq!(sizes.last(), Some(&30), "{sizes:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_round_of_rejections_halves_the_limit() {
-        let mut limit = new_limit(10);
-        rounds(&mut limit, 0, 1).await;
-        assert_eq!(rounds(&mut limit, 100, 7).await.0, [5, 6, 7, 8, 9, 10, 10]);
+    async fn a_failed_probe_returns_to_the_stable_limit() {
+        let mut limit = new_limit(40);
+        rounds(&mut limit, 20, 3).await;
+        tokio::time::advance(Duration::from_mins(2)).await;
+        let (before, ..) = rounds(&mut limit, 20, 1).await;
+        assert_eq!((before, limit.stable_limit), (vec![20], Some(20)));
+        limit.limit = 24;
+        // Four are rejected, and a part of those that replaced them.
+        assert_eq!(rounds(&mut limit, 12, 2).await.0, [24, 20]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rejection_below_the_known_good_limit_is_ignored() {
+    async fn a_rejection_at_the_stable_limit_discards_it() {
+        let mut limit = new_limit(20);
+        rounds(&mut limit, 10, 3).await;
+        tokio::time::advance(Duration::from_mins(2)).await;
+        rounds(&mut limit, 10, 1).await;
+        limit.limit = 10;
+        assert_eq!(rounds(&mut limit, 4, 2).await.0, [10, 4]);
+        assert_eq!(limit.stable_limit, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_single_rejection_does_not_lower_the_limit() {
         let mut limit = new_limit(40);
-        rounds(&mut limit, 100, 2).await;
-        reject_one(&mut limit, true);
-        assert_eq!(rounds(&mut limit, 100, 1).await.0, [40]);
-        // Without `retry-after` the limit is lowered anyway.
-        reject_one(&mut limit, false);
+        rounds(&mut limit, 100, 3).await;
+        reject_one(&mut limit, 40);
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(rounds(&mut limit, 100, 3).await.0, [1, 2, 3]);
+        assert_eq!(rounds(&mut limit, 100, 3).await.0, [40, 40, 40]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rejection_after_growth_or_another_one_lowers_it() {
+        let mut limit = new_limit(40);
+        rounds(&mut limit, 100, 3).await;
+        reject_one(&mut limit, 40);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        reject_one(&mut limit, 40);
+        assert_eq!(limit.limit, 39);
+        tokio::time::advance(Duration::from_mins(1)).await;
+        assert_eq!(rounds(&mut limit, 100, 2).await.0, [39, 40]);
+        rounds(&mut limit, 100, 10).await;
+        limit.limit = 20;
+        assert_eq!(rounds(&mut limit, 100, 2).await.0, [20, 21]);
+        reject_one(&mut limit, 22);
+        assert_eq!(limit.limit, 21);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_epoch_lowers_the_limit_at_most_by_half() {
+        let mut limit = new_limit(10);
+        assert_eq!(rounds(&mut limit, 0, 2).await.0, [10, 5]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_of_one_is_never_lowered() {
         let mut limit = new_limit(1);
-        reject_one(&mut limit, false);
+        reject_one(&mut limit, 1);
         assert_eq!(rounds(&mut limit, 100, 3).await.0, [1, 1, 1]);
     }
 

@@ -34,16 +34,9 @@ pub(crate) struct Tuning {
     /// Concurrency before the first response, in requests. More fills a fast server sooner; a server with a lower limit
     /// rejects the excess of the first round. At 50 a server that takes 20 rejects 31 of 3,000 requests.
     pub initial_concurrency: usize,
-    /// After a decrease the limit does not grow for this multiple of the pause that the decrease caused. At 5, probing takes
-    /// longer than the work (18 s instead of 3 s against a server that takes 20); at 20 under 5 % of the time is paused.
+    /// Once a limit was found, it does not grow for this multiple of the pause that finding it caused. At 5, probing takes longer
+    /// than the work (18 s instead of 3 s against a server that takes 20); at 20 under 5 % of the time is paused.
     pub cooldown_factor: u32,
-    /// After a decrease the limit does not grow for this many rounds of responses either, where pauses are short.
-    pub cooldown_rounds: usize,
-    /// A concurrency without rejections counts as known to be good for this long.
-    pub known_good_ttl: Duration,
-    /// Rejections below three quarters of the known good concurrency that leave the limit unchanged: their reason is another.
-    /// Without this, rejections of 0.2 % of the requests at random halve the limit again and again.
-    pub max_ignored_rejections: u32,
 
     /// Wait after a rejection without `retry-after`; doubles with each further one. GitHub asks for at least a minute.
     pub default_retry_after: Duration,
@@ -77,9 +70,6 @@ impl Default for Tuning {
             graphql_queries_per_minute: 2000,
             initial_concurrency: 50,
             cooldown_factor: 20,
-            cooldown_rounds: 16,
-            known_good_ttl: Duration::from_mins(1),
-            max_ignored_rejections: 40,
             default_retry_after: Duration::from_mins(1),
             reset_grace: Duration::from_millis(100),
             max_short_waits: 4,

@@ -112,3 +112,86 @@ async fn the_limit_per_minute_decides_below_the_hourly_one() {
     let least = 120.0 + 900.0 / 100.0 * 0.2;
     assert!(rejections == 0 && seconds <= least * 1.05, "{seconds} of {least}, {rejections} rejections");
 }
+
+/// A server that takes `max_in_flight` requests at once, and rejects `permille` of them at random.
+struct Server {
+    max_in_flight: u64,
+    permille: u64,
+    latency: Duration,
+    rejection_latency: Duration,
+    retry_after: u64,
+}
+
+const SERVER: Server = Server {
+    max_in_flight: 1000,
+    permille: 0,
+    latency: Duration::from_millis(20),
+    rejection_latency: Duration::from_millis(20),
+    retry_after: 1,
+};
+
+/// Returns the seconds that `requests` take with `jobs`, and the rejections.
+async fn run_against(server: &Server, requests: u64, jobs: usize) -> (f64, u64) {
+    let limiter = RateLimiter::new(LimiterSettings { max_concurrency: jobs, retries: 12, ..settings() });
+    let (in_flight, rejections) = (AtomicU64::new(0), AtomicU64::new(0));
+    let random = Mutex::new(fastrand::Rng::with_seed(7));
+    let start = Instant::now();
+    let request = |_| async {
+        loop {
+            let mut permit = limiter.acquire(Resource::Core, 1).await.unwrap();
+            permit.mark_sent();
+            let at_once = in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+            let (jitter, is_unlucky) = {
+                let mut random = random.lock().unwrap();
+                (random.u64(90..110), random.u64(0..1000) < server.permille)
+            };
+            let is_rejected = at_once > server.max_in_flight || is_unlucky;
+            let latency = if is_rejected { server.rejection_latency } else { server.latency };
+            tokio::time::sleep(latency.mul_f64(f64::from(u32::try_from(jitter).unwrap()) / 100.0)).await;
+            in_flight.fetch_sub(1, Ordering::Relaxed);
+            if !is_rejected {
+                return limiter.on_outcome(&mut permit, Outcome::Success);
+            }
+            rejections.fetch_add(1, Ordering::Relaxed);
+            limiter.on_outcome(&mut permit, throttled(server.retry_after));
+        }
+    };
+    futures::stream::iter(0..requests).for_each_concurrent(2 * jobs, request).await;
+    (start.elapsed().as_secs_f64(), rejections.into_inner())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_servers_concurrency_is_found() {
+    let github = Server {
+        latency: Duration::from_millis(800),
+        rejection_latency: Duration::from_millis(50),
+        retry_after: 60,
+        ..SERVER
+    };
+    for (server, requests, jobs, max_seconds) in [
+        (Server { max_in_flight: 20, ..SERVER }, 3000, 100, 7.0),
+        (Server { max_in_flight: 20, ..SERVER }, 20_000, 100, 30.0),
+        (Server { max_in_flight: 20, ..SERVER }, 100_000, 100, 125.0),
+        (Server { max_in_flight: 60, ..SERVER }, 20_000, 100, 12.0),
+        (Server { max_in_flight: 2, ..SERVER }, 3000, 10, 45.0),
+        // Least: 400 and 889 s.
+        (Server { max_in_flight: 20, ..github }, 10_000, 100, 560.0),
+        (Server { max_in_flight: 9, ..github }, 10_000, 10, 1100.0),
+    ] {
+        let (seconds, rejections) = run_against(&server, requests, jobs).await;
+        let most = server.max_in_flight;
+        assert!(
+            seconds <= max_seconds,
+            "{requests} requests, {most} at once: {seconds} s, {rejections} rejections"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn random_rejections_do_not_lower_the_concurrency() {
+    for (permille, requests, max_seconds) in [(2, 20_000, 55.0), (10, 5000, 70.0)] {
+        let (seconds, rejections) = run_against(&Server { permille, ..SERVER }, requests, 50).await;
+        // Each rejection pauses all requests for a second; without any the requests take 8 and 2 s.
+        assert!(seconds <= max_seconds, "{permille} permille: {seconds} s, {rejections} rejections");
+    }
+}

@@ -1,0 +1,111 @@
+//! Two builds of the program beside each other, run in turn: a change is measured against the commit before.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::measure::{Measured, Run, ghrepos, once_at, program, run};
+use crate::roster::{Roster, Shape};
+use crate::server::{Server, World};
+use crate::table::{head, megabytes, number, ratio, row, time};
+
+struct Case {
+    name: &'static str,
+    logins: u64,
+    arguments: &'static [&'static str],
+    world: World,
+    /// From standard input.
+    is_pipe: bool,
+}
+
+fn cases() -> Vec<Case> {
+    let rest = |name, logins, jobs: &'static [&'static str], world| Case {
+        name,
+        logins,
+        arguments: jobs,
+        world,
+        is_pipe: false,
+    };
+    let world = World { latency: 20, ..World::default() };
+    let graphql = World { alias: 1, ..world };
+    vec![
+        rest("REST, 20 ms, 10 jobs", 200, &["--api", "rest"], world),
+        rest("REST, 20 ms, 10 jobs", 1000, &["--api", "rest"], world),
+        rest("REST, no latency, 100 jobs", 20_000, &["--api", "rest", "-j", "100"], World::default()),
+        rest("GraphQL, 20 ms + 1 ms an alias", 200, &[], graphql),
+        rest("GraphQL, 20 ms + 1 ms an alias", 20_000, &[], graphql),
+        rest("GraphQL, 502 above 30 logins", 3000, &[], World { max_aliases: Some(30), ..graphql }),
+        rest(
+            "20 in flight at most, 100 jobs",
+            3000,
+            &["--api", "rest", "-j", "100"],
+            World { crowd: Some(20), ..world },
+        ),
+        rest(
+            "20 in flight at most, 100 jobs",
+            20_000,
+            &["--api", "rest", "-j", "100"],
+            World { crowd: Some(20), ..world },
+        ),
+        rest(
+            "0.2 % rejected at random, 50 jobs",
+            20_000,
+            &["--api", "rest", "-j", "50", "--retries", "12"],
+            World { rejected_permille: 2, ..world },
+        ),
+        rest(
+            "30 % faults, REST",
+            1000,
+            &["--api", "rest", "--retries", "30"],
+            World { fault_percent: 30, ..world },
+        ),
+        rest("30 % faults, GraphQL", 3000, &["--retries", "30"], World { fault_percent: 30, ..graphql }),
+        Case {
+            name: "a pipe, GraphQL, no latency",
+            is_pipe: true,
+            ..rest("", 1_000_000, &[], World::default())
+        },
+    ]
+}
+
+impl Case {
+    fn once(&self, mut command: Command) -> Run {
+        let roster = Roster::of(self.logins);
+        let server = Server::start(self.world);
+        command.args(["-q", "-F", "ndjson", "--api-url", &server.url]).args(self.arguments);
+        if self.is_pipe {
+            let (used, counted) = run(command.arg("-"), Some(roster));
+            let wrong = roster.wrong(&counted, Shape::Ndjson);
+            return Run { used, seen: server.end(), wrong };
+        }
+        once_at(server, roster, Shape::Ndjson, |_| {
+            command.arg("-f").arg(roster.file());
+            command
+        })
+    }
+}
+
+pub fn measured(runs: usize, other: &Path) {
+    head(
+        &format!("Beside {} (medians of {runs}, in turn)", other.display()),
+        &["", "logins", "wall before", "now", "ratio", "requests before", "now", "memory before", "now"],
+    );
+    for case in cases() {
+        let (mut before, mut now) = (Vec::new(), Vec::new());
+        for _ in 0..runs {
+            before.push(case.once(program(other)));
+            now.push(case.once(ghrepos()));
+        }
+        let (before, now) = (Measured::of(&before).right(), Measured::of(&now).right());
+        row(&[
+            case.name.into(),
+            number(case.logins),
+            time(before.used.wall),
+            time(now.used.wall),
+            ratio(now.used.wall, before.used.wall),
+            number(before.seen.requests),
+            number(now.seen.requests),
+            megabytes(before.used.memory),
+            megabytes(now.used.memory),
+        ]);
+    }
+}
