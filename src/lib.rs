@@ -1,18 +1,37 @@
 //! How many repositories does each of many GitHub accounts have?
 //!
-//! Logins flow through one concurrent stage and come out as rows, in the order in which they went in.
-//! A row is never lost and never an error: whatever happened to a login *is* its row.
+//! Logins flow through one concurrent stage and become rows, one for each, whatever happens to it.
 //!
 //! ```text
-//! roster ──logins──▶ lookup ──rows──▶ render ──▶ output
-//!                     │  ▲
-//!                     ▼  │
-//!                   github         graphql and its batches, rest, error
-//!                     │  ▲
-//!                  governor        one pause for every request
-//!                     │  ▲
-//!                  transport       network · record · replay
+//! input ──logins──▶ lookup ──rows──▶ reorder ──▶ summary, rules ──▶ renderers ──▶ outputs
+//!                     │ ▲
+//!                   batch = one future: acquire, send, yield what was answered, split or retry the rest
+//!                     │ ▲
+//!                 rate_limit      one pause, one quota, one concurrency limit for every request
+//!                     │ ▲
+//!                 transport       network · record · replay
 //! ```
+//!
+//! # From a login to its row
+//!
+//! Each step calls the next one, so "go to definition" leads from the command line to the socket:
+//!
+//! 1. `main` parses the flags and calls [`run::start`], which runs everything on one thread.
+//! 2. `run::pipeline::run_pipeline` reads the input ([`roster`]), starts the stage, and consumes the rows that it completes.
+//! 3. `lookup::stage` gives each login its position and a place in the window; its `Batcher` forms a batch when there is a slot:
+//!    up to a hundred logins for GraphQL, one for REST.
+//! 4. `Client::look_up_batch` (`github/batch.rs`) is one batch with its retries. It waits for a permit in
+//!    `RateLimiter::acquire` (`rate_limit.rs`), and takes as many logins as the batch size allows by then.
+//! 5. `Client::send` (`github/client.rs`) adds the token, sends the request, and reports its headers and outcome to the limiter.
+//! 6. `Connection::send` (`github/connection.rs`) hands it to octocrab, whose bottom is `github/transport.rs`: a socket, a
+//!    recording or a replay. An unsuccessful status becomes a [`LookupError`](github::error::LookupError) here.
+//! 7. `github/graphql.rs` or `github/rest.rs` reads the response: an account or an error for each login.
+//! 8. `github/retry.rs` decides about errors: retry, back off, split, or give up. Only `Client::look_up_batch` acts on it.
+//! 9. `lookup::row` makes the row. The pipeline's consumer puts it into the `reorder` buffer, and passes it on in its turn: to the
+//!    summary and the rules, and to each output's renderer on a thread of its own. A row that waits for a slower one is written to
+//!    the [`journal`] meanwhile.
+//!
+//! # Library
 //!
 //! The stage can be used without the program: [`lookup`](fn@lookup) takes a
 //! [`Client`](github::Client) and a stream of [`Login`](login::Login)s and yields
@@ -49,7 +68,8 @@
 //! | [`login`] | [`Login`](login::Login), the only way to a request path |
 //! | [`roster`] | where logins come from, without duplicates |
 //! | [`lookup`](mod@lookup), [`plan`] | the concurrent stage; what it would cost |
-//! | [`github`] | the client: octocrab, governor, transport, errors |
+//! | [`github`] | the client: batches, retries, octocrab, transport, errors |
+//! | [`rate_limit`] | when a request may be sent |
 //! | [`report`] | rows, columns and the summary |
 //! | [`render`], [`output`] | formats, and the files that they go to |
 //! | [`drift`] | what has changed since an earlier report, and rules on which a run fails |

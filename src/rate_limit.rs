@@ -206,10 +206,20 @@ impl RateLimiter {
                 let mut state = self.state();
                 let admission =
                     if self.settings.enabled { state.check(resource, cost) } else { Admission::Ready };
-                *state.waits.get_mut(resource) = match admission {
+                let wait = match admission {
                     Admission::NotBefore(until, reason) => Some(Pause { until, reason }),
                     _ => None,
                 };
+                let last_wait = std::mem::replace(state.waits.get_mut(resource), wait.clone());
+                if let Some(wait) = wait.filter(|wait| last_wait.as_ref() != Some(wait)) {
+                    let remaining = text::duration(wait.until.remaining());
+                    tracing::debug!(
+                        ?resource,
+                        reason = wait.reason.as_noun(),
+                        wait = remaining,
+                        "requests wait"
+                    );
+                }
                 if admission == Admission::Ready {
                     return Permit::new(self, &mut state, resource, cost);
                 }

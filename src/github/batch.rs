@@ -6,7 +6,6 @@
 //! out, or that makes its query fail, does not hold up the others.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -375,9 +374,7 @@ async fn query(
     // Of a partial response the rest is halved; of a failure the batch size says how much may work.
     let max_batch_size =
         if left_out < size { left_out.div_ceil(2).max(1) } else { client.batch_size().split_size(size) };
-    if left_out > 0 {
-        log_failure(&logins, &results, left_out);
-    }
+    let mut retried = Retried::default();
     for (mut login, result) in logins.into_iter().zip(results) {
         let error = match result {
             Ok(account) => {
@@ -387,7 +384,9 @@ async fn query(
             }
             Err(error) => error,
         };
-        match login.log.on_failure(&error, size, max_retries) {
+        let decision = login.log.on_failure(&error, size, max_retries);
+        retried.add(&login, &error, decision);
+        match decision {
             RetryDecision::GiveUp => attempted.answered.push(login.answer(Err(error))),
             RetryDecision::Split => {
                 attempted.unsent.push(PendingLogin { max_batch_size, ..login });
@@ -396,24 +395,33 @@ async fn query(
             RetryDecision::BackOff => attempted.backing_off.push(login),
         }
     }
+    if client.limiter().stop_reason().is_none() {
+        retried.log(size);
+    }
     attempted
 }
 
-/// Logs which logins are asked again, and why.
-fn log_failure(logins: &[PendingLogin], results: &[Result<Account, LookupError>], left_out: usize) {
-    let mut failed = logins.iter().zip(results).filter(|(_, result)| is_left_out(result));
-    if let Some((first, Err(error))) = failed.next() {
-        let more = More(left_out - 1);
-        tracing::info!(%error, "{}{more}: trying again", first.login);
-    }
+/// The logins of one query that are queried again: the first with its error, and their number.
+#[derive(Default)]
+struct Retried {
+    first: Option<(Login, LookupError, RetryDecision)>,
+    number: usize,
 }
 
-/// ` and 99 more`, or nothing.
-struct More(usize);
+impl Retried {
+    fn add(&mut self, login: &PendingLogin, error: &LookupError, decision: RetryDecision) {
+        if decision != RetryDecision::GiveUp {
+            self.number += 1;
+            self.first.get_or_insert_with(|| (login.login.clone(), error.clone(), decision));
+        }
+    }
 
-impl fmt::Display for More {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 { Ok(()) } else { write!(f, " and {} more", self.0) }
+    /// Logs one line for the query.
+    fn log(&self, size: usize) {
+        if let Some((login, error, decision)) = &self.first {
+            let number = self.number;
+            tracing::info!(%error, ?decision, first = %login, "{number} of {size} logins: trying again");
+        }
     }
 }
 

@@ -104,6 +104,7 @@ impl QuotaWindow {
     pub(super) fn update(&mut self, quota: QuotaHeaders, reset: Deadline, sent: Instant) {
         let now = Instant::now();
         let Some((current, current_reset)) = &mut self.current else {
+            tracing::debug!(limit = quota.limit, remaining = quota.remaining, "first quota headers");
             (self.current, self.updated_at) = (Some((quota, reset)), Some(now));
             return;
         };
@@ -117,6 +118,7 @@ impl QuotaWindow {
                 *current_reset = reset;
             }
         } else if quota.reset > current.reset || newer {
+            tracing::debug!(limit = quota.limit, remaining = quota.remaining, "new quota window");
             (self.current, self.updated_at) = (Some((quota, reset)), Some(now));
         }
     }
