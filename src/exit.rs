@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::rate_limit::StopReason;
+use crate::stop::StopReason;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,7 +69,7 @@
 //! | [`roster`] | where logins come from, without duplicates |
 //! | [`lookup`](mod@lookup), [`plan`] | the concurrent stage; what it would cost |
 //! | [`github`] | the client: batches, retries, octocrab, transport, errors |
-//! | [`rate_limit`] | when a request may be sent |
+//! | [`rate_limit`], [`stop`] | when a request may be sent; the early end of a run |
 //! | [`report`] | rows, columns and the summary |
 //! | [`render`], [`output`] | formats, and the files that they go to |
 //! | [`drift`] | what has changed since an earlier report, and rules on which a run fails |
@@ -101,6 +101,7 @@ pub mod roster;
 pub mod run;
 #[cfg(feature = "sql")]
 pub mod sql;
+pub mod stop;
 #[cfg(feature = "sql")]
 pub mod store;
 pub mod text;

@@ -528,7 +528,7 @@ mod tests {
 
     use super::*;
     use crate::github::ClientConfig;
-    use crate::rate_limit::StopReason;
+    use crate::stop::StopReason;
 
     const LINGER: Duration = Duration::from_millis(50);
 

@@ -13,8 +13,8 @@
 //! | [`concurrency`] | requests in flight: AIMD, up to `--jobs` |
 //! | this one | a pause of all requests, after one of them was rejected |
 //!
-//! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`stop`] the reasons of waits
-//! and stops, [`settings`] every constant with its unit and effect.
+//! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] every constant
+//! with its unit and effect.
 //!
 //! Requests to one resource are admitted in the order of their calls. A caller that holds a permit never waits for another one.
 
@@ -23,17 +23,15 @@ mod concurrency;
 mod failure_streak;
 pub(crate) mod quota;
 pub(crate) mod settings;
-pub mod stop;
 mod window;
 
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::header::DATE;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use jiff::Timestamp;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::clock::Deadline;
@@ -43,8 +41,8 @@ use self::failure_streak::HostHealth;
 pub(crate) use self::quota::Resource;
 use self::quota::{PerResource, QuotaHeaders, QuotaWindow};
 use self::settings::LimiterSettings;
-pub use self::stop::{StopReason, WaitReason};
 use self::window::SlidingWindow;
+use crate::stop::{StopReason, StopSignal, WaitReason};
 use crate::text;
 
 /// A wait that applies to all requests, or to those of one resource.
@@ -109,8 +107,7 @@ pub(crate) struct RateLimiter {
     changed: Notify,
     /// The request that is admitted next holds the lock; the others queue for it.
     head_of_queue: PerResource<tokio::sync::Mutex<()>>,
-    stop: watch::Sender<Option<StopReason>>,
-    deadline: Option<Instant>,
+    pub(crate) stop: StopSignal,
 }
 
 #[derive(Debug)]
@@ -121,8 +118,6 @@ struct LimiterState {
     /// Wait of the head of each queue.
     waits: PerResource<Option<Pause>>,
     clock: ServerClock,
-    /// The last `Date` header and its time: responses within a second share it, and parsing it costs more than comparing it.
-    last_parsed_date: Option<(HeaderValue, Timestamp)>,
     quotas: PerResource<QuotaWindow>,
     windows: Option<PerResource<SlidingWindow>>,
     concurrency: ConcurrencyLimit,
@@ -147,18 +142,6 @@ impl LimiterState {
         let quota = self.quotas.get(resource).check(cost);
         pause.most_restrictive(window).most_restrictive(concurrency).most_restrictive(quota)
     }
-
-    fn date(&mut self, headers: &HeaderMap) -> Option<Timestamp> {
-        let value = headers.get(DATE)?;
-        match &self.last_parsed_date {
-            Some((last, date)) if last == value => Some(*date),
-            _ => {
-                let date = parse_date(headers)?;
-                self.last_parsed_date = Some((value.clone(), date));
-                Some(date)
-            }
-        }
-    }
 }
 
 impl RateLimiter {
@@ -169,7 +152,6 @@ impl RateLimiter {
             pause: None,
             waits: PerResource::default(),
             clock: ServerClock::new(),
-            last_parsed_date: None,
             quotas: PerResource::default(),
             windows: settings.per_minute.then(|| PerResource {
                 core: SlidingWindow::new(tuning.rest_requests_per_minute),
@@ -182,8 +164,7 @@ impl RateLimiter {
             state: Mutex::new(state),
             changed: Notify::new(),
             head_of_queue: PerResource::default(),
-            stop: watch::Sender::new(None),
-            deadline: settings.deadline.map(|deadline| Instant::now() + deadline),
+            stop: StopSignal::new(settings.deadline),
             settings,
         }
     }
@@ -192,7 +173,7 @@ impl RateLimiter {
     pub(crate) async fn acquire(&self, resource: Resource, cost: u64) -> Result<Permit<'_>, StopReason> {
         tokio::select! {
             biased;
-            stop = self.stopped() => Err(stop),
+            stop = self.stop.requested() => Err(stop),
             permit = self.wait_until_admitted(resource, cost) => Ok(permit),
         }
     }
@@ -242,11 +223,9 @@ impl RateLimiter {
     fn enforce_max_wait(&self, until: Deadline, reason: WaitReason) {
         let wait = until.remaining();
         if wait > self.settings.max_wait {
-            self.stop(StopReason::RateLimitTooLong { until: until.timestamp(), reason });
-        } else if let (Some(deadline), Some(given)) = (self.deadline, self.settings.deadline)
-            && Instant::now() + wait > deadline
-        {
-            self.stop(StopReason::Deadline { given, until: Some((until.timestamp(), reason)) });
+            self.stop.request(StopReason::RateLimitTooLong { until: until.timestamp(), reason });
+        } else if let Some(given) = self.stop.deadline_before(wait) {
+            self.stop.request(StopReason::Deadline { given, until: Some((until.timestamp(), reason)) });
         }
     }
 
@@ -257,7 +236,7 @@ impl RateLimiter {
         }
         let sent = permit.sent_at();
         let mut state = self.state();
-        if let Some(date) = state.date(headers) {
+        if let Some(date) = parse_date(headers) {
             state.clock.observe_date(date, sent);
         }
         let Some(quota) = QuotaHeaders::parse(headers) else {
@@ -324,7 +303,7 @@ impl RateLimiter {
                 };
                 drop(state);
                 if streak >= max {
-                    self.stop(stop);
+                    self.stop.request(stop);
                 } else {
                     // Other requests would not get a connection either.
                     self.pause_all(tuning.backoff(streak), WaitReason::Reconnect);
@@ -334,7 +313,7 @@ impl RateLimiter {
                 let streak = state.health.no_response.record(sent);
                 drop(state);
                 if streak >= tuning.max_no_response {
-                    self.stop(StopReason::OutOfReach(error.to_string()));
+                    self.stop.request(StopReason::OutOfReach(error.to_string()));
                 }
             }
             Outcome::BadResponse(error) => {
@@ -342,12 +321,12 @@ impl RateLimiter {
                 drop(state);
                 if streak >= tuning.max_bad_responses {
                     let reason = format!("{error}, and nothing else for {streak} rounds of requests");
-                    self.stop(StopReason::OutOfReach(reason));
+                    self.stop.request(StopReason::OutOfReach(reason));
                 }
             }
             Outcome::Stop(reason) => {
                 drop(state);
-                self.stop(reason);
+                self.stop.request(reason);
             }
         }
     }
@@ -368,7 +347,7 @@ impl RateLimiter {
         let streak = state.health.throttled.record(sent);
         if streak > tuning.max_throttled.max(self.settings.retries.saturating_add(1)) {
             drop(state);
-            return self.stop(StopReason::StillRateLimited(streak - 1));
+            return self.stop.request(StopReason::StillRateLimited(streak - 1));
         }
         if let (true, Some((quota, reset))) = (quota_exhausted, permit.quota) {
             // Repeated rejections after the advertised reset mean that the wait is too short: increase it.
@@ -430,8 +409,8 @@ impl RateLimiter {
         {
             drop(state);
             let reason = StopReason::PointBudgetExhausted(max_points);
-            self.stop(reason.clone());
-            return Err(self.stop_reason().unwrap_or(reason));
+            self.stop.request(reason.clone());
+            return Err(self.stop.reason().unwrap_or(reason));
         }
         state.points_reserved = state.points_reserved.saturating_add(points);
         Ok(())
@@ -452,7 +431,7 @@ impl RateLimiter {
     pub(crate) async fn sleep_backoff(&self, failures: u32) {
         if self.settings.enabled {
             tokio::select! {
-                _ = self.stopped() => {}
+                _ = self.stop.requested() => {}
                 () = tokio::time::sleep(self.settings.tuning.backoff(failures)) => {}
             }
         }
@@ -466,55 +445,6 @@ impl RateLimiter {
     /// Returns the time until a moment of the server's clock, in Unix seconds.
     pub(crate) fn duration_until(&self, second: i64) -> Option<Duration> {
         self.state().clock.duration_until(second)
-    }
-
-    /// Ends the run: no further request is admitted. The first reason stays, except that a signal replaces every other one.
-    pub(crate) fn stop(&self, reason: StopReason) {
-        self.stop.send_if_modified(|current| {
-            let replaces = current.as_ref().is_none_or(|current| reason.is_signal() && !current.is_signal());
-            if replaces {
-                tracing::info!(%reason, "stopping");
-                *current = Some(reason);
-            }
-            replaces
-        });
-    }
-
-    /// Returns the reason for which the run has ended, if it has.
-    pub(crate) fn stop_reason(&self) -> Option<StopReason> {
-        self.stop.borrow().clone()
-    }
-
-    /// Waits for the end of the run. The deadline ends it here.
-    pub(crate) async fn stopped(&self) -> StopReason {
-        let stopped = self.stopped_if(|_| true);
-        let (Some(deadline), Some(given)) = (self.deadline, self.settings.deadline) else {
-            return stopped.await;
-        };
-        tokio::select! {
-            biased;
-            reason = stopped => reason,
-            () = tokio::time::sleep_until(deadline) => {
-                let reason = StopReason::Deadline { given, until: None };
-                self.stop(reason.clone());
-                self.stop_reason().unwrap_or(reason)
-            }
-        }
-    }
-
-    /// Waits until responses to requests in flight are not wanted either.
-    pub(crate) async fn canceled(&self) -> StopReason {
-        self.stopped_if(StopReason::cancels_in_flight).await
-    }
-
-    async fn stopped_if(&self, condition: impl Fn(&StopReason) -> bool) -> StopReason {
-        let mut stop = self.stop.subscribe();
-        let stopped = stop.wait_for(|reason| reason.as_ref().is_some_and(&condition)).await;
-        match stopped.ok().and_then(|reason| reason.clone()) {
-            Some(reason) => reason,
-            // The sender lives as long as this limiter.
-            None => std::future::pending().await,
-        }
     }
 
     fn state(&self) -> MutexGuard<'_, LimiterState> {

@@ -32,10 +32,10 @@ use crate::github::{BuildError, Client};
 use crate::journal::{Journal, Kept, NotAJournal};
 use crate::output::{Sink, Unwritable};
 use crate::progress::{How, Progress, say};
-use crate::rate_limit::StopReason;
 use crate::render::{Format, Meta};
 use crate::report::{ApiKind, Identity, NotAReport, Summary};
 use crate::roster::{self, Roster, Unreadable};
+use crate::stop::StopReason;
 use crate::text::reason;
 
 /// A second signal within this time is the first once more.
@@ -110,7 +110,7 @@ async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
     let client = Client::new(config.settings.clone())?;
     let interrupted = async {
         let stop = interruption().await;
-        client.limiter().stop(stop);
+        client.limiter().stop.request(stop);
         // Whoever signals a process and its group signals it twice.
         tokio::time::sleep(TWICE).await;
         let exit = Exit::of(&interruption().await).unwrap_or(Exit::Interrupted);
@@ -134,10 +134,10 @@ async fn work(
 ) -> Result<Exit, Failure> {
     let baseline = tokio::select! {
         baseline = baseline(config) => Some(baseline?.map(Arc::new)),
-        _ = client.limiter().stopped() => None,
+        _ = client.limiter().stop.requested() => None,
     };
     let listed = if baseline.is_some() { list(client, config).await? } else { None };
-    let stop = client.limiter().stop_reason();
+    let stop = client.limiter().stop.reason();
     let listed = listed.filter(|_| stop.is_none() || config.groups.is_empty());
     let (Some(baseline), Some(listed)) = (baseline, listed) else {
         // Nobody is counted who is not known yet.

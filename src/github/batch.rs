@@ -22,7 +22,8 @@ use super::pagination::{PaginationError, Paginator};
 use super::rest;
 use super::retry::{AttemptLog, RetryDecision};
 use crate::login::Login;
-use crate::rate_limit::{Permit, Resource, StopReason};
+use crate::rate_limit::{Permit, Resource};
+use crate::stop::StopReason;
 
 /// Logins that are looked up together, by one API.
 pub(crate) struct Batch {
@@ -395,7 +396,7 @@ async fn query(
             RetryDecision::BackOff => attempted.backing_off.push(login),
         }
     }
-    if client.limiter().stop_reason().is_none() {
+    if client.limiter().stop.reason().is_none() {
         retried.log(size);
     }
     attempted

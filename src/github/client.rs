@@ -30,7 +30,8 @@ use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};
 use super::transport::{BoxError, HttpConfig, Transport, TransportMode, set_standard_headers};
 use crate::login::Login;
-use crate::rate_limit::{Outcome, Permit, RateLimiter, Resource, StopReason};
+use crate::rate_limit::{Outcome, Permit, RateLimiter, Resource};
+use crate::stop::StopReason;
 use crate::text::visible;
 
 const RATE_LIMIT: &str = "/rate_limit";
@@ -182,7 +183,7 @@ impl Client {
         let response = tokio::select! {
             biased;
             response = connection.send(request, lease.token.as_ref(), on_headers) => response,
-            stop = limiter.canceled() => return Err(LookupError::Stopped(stop)),
+            stop = limiter.stop.canceled() => return Err(LookupError::Stopped(stop)),
         };
         let mut length = 0;
         let mut result = response.and_then(|(headers, body)| {
@@ -280,7 +281,7 @@ impl Client {
     ) -> Option<Result<T, LookupError>> {
         tokio::select! {
             response = self.get_once(&route, &parse) => Some(response.map_err(AttemptError::into_error)),
-            _ = self.limiter().stopped() => None,
+            _ = self.limiter().stop.requested() => None,
             () = tokio::time::sleep(BEST_EFFORT_TIMEOUT) => None,
         }
     }
@@ -302,7 +303,7 @@ impl Client {
         match (&config.credentials, &config.transport) {
             (Some(Credentials::App(app)), _) => tokio::select! {
                 app = app_name(app, &self.inner.connection) => Identity { viewer: None, app },
-                _ = self.limiter().stopped() => Identity::default(),
+                _ = self.limiter().stop.requested() => Identity::default(),
                 () = tokio::time::sleep(BEST_EFFORT_TIMEOUT) => Identity::default(),
             },
             (None, TransportMode::Replay(folder)) if !is_recorded(folder, &route) => Identity::default(),

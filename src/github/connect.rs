@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use super::causes::{causes, innermost};
 use super::proxy::{Probe, Probed, Proxy, ProxyFailure, ProxyName};
 use super::tls::TlsError;
-use crate::rate_limit::StopReason;
+use crate::stop::StopReason;
 
 /// Reason for a failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -16,7 +16,8 @@ use super::redact::Redactor;
 use super::response_error::error_for_status;
 use super::transport::MAX_BODY;
 use crate::login::Login;
-use crate::rate_limit::{RateLimiter, StopReason};
+use crate::rate_limit::RateLimiter;
+use crate::stop::StopReason;
 
 /// A request that the client can send.
 pub(super) enum Request<'a> {

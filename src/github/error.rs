@@ -13,7 +13,8 @@ use super::causes::{causes, innermost};
 use super::connect::ConnectError;
 use super::pagination::PaginationError;
 use super::transport::{BlockedRedirect, MAX_BODY};
-use crate::rate_limit::{Outcome, StopReason};
+use crate::rate_limit::Outcome;
+use crate::stop::StopReason;
 use crate::text;
 
 /// Reason for which a login has no count.

@@ -105,7 +105,7 @@ mod tests {
     use super::super::connect::ConnectError;
     use super::*;
     use crate::github::transport::BlockedRedirect;
-    use crate::rate_limit::StopReason;
+    use crate::stop::StopReason;
 
     /// One error of each kind.
     fn errors() -> Vec<LookupError> {

@@ -17,8 +17,9 @@ use super::auth::Token;
 use super::bounded_vec::BoundedVec;
 use super::connection::{Connection, Request};
 use super::error::LookupError;
+use crate::rate_limit::Deadline;
 use crate::rate_limit::settings::Tuning;
-use crate::rate_limit::{Deadline, StopReason, WaitReason};
+use crate::stop::{StopReason, WaitReason};
 use crate::text::visible;
 
 /// Time between renewal and expiry; at most a third of a token's lifetime.
@@ -114,7 +115,7 @@ impl TokenProvider {
         // Nothing is in flight for this request, so the end of the run ends the wait.
         tokio::select! {
             biased;
-            stop = connection.limiter.stopped() => Err(LookupError::Stopped(stop)),
+            stop = connection.limiter.stop.requested() => Err(LookupError::Stopped(stop)),
             lease = self.renew(app, connection) => lease,
         }
     }
@@ -216,7 +217,7 @@ impl TokenProvider {
                 LookupError::Unauthorized(message) => StopReason::TokenRefused(message),
                 error => StopReason::TokenRefused(error.to_string()),
             };
-            limiter.stop(stop.clone());
+            limiter.stop.request(stop.clone());
             return Err(LookupError::Stopped(stop));
         }
     }

@@ -6,8 +6,9 @@ use http::HeaderMap;
 use http::header::{AsHeaderName, HeaderName};
 use tokio::time::Instant;
 
+use super::Admission;
 use super::clock::Deadline;
-use super::{Admission, WaitReason};
+use crate::stop::WaitReason;
 
 static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 /// Header with the requests or points left in the window.

@@ -77,7 +77,7 @@ async fn endless_rejections_end_the_run() {
     for _ in 0..5 {
         attempt(&limiter, throttled(1)).await;
     }
-    assert_eq!(limiter.stop_reason(), None);
+    assert_eq!(limiter.stop.reason(), None);
     attempt(&limiter, throttled(1)).await;
     assert_eq!(limiter.acquire(Resource::Core, 1).await.unwrap_err(), StopReason::StillRateLimited(5));
 }
@@ -110,7 +110,7 @@ async fn without_retry_after_the_wait_is_a_minute_and_doubles() {
 async fn a_wait_beyond_max_wait_ends_the_run() {
     let limiter = limiter();
     attempt(&limiter, throttled(3000)).await;
-    assert!(matches!(limiter.stop_reason(), Some(StopReason::RateLimitTooLong { .. })));
+    assert!(matches!(limiter.stop.reason(), Some(StopReason::RateLimitTooLong { .. })));
     assert!(limiter.acquire(Resource::Core, 1).await.is_err());
 }
 
@@ -146,12 +146,12 @@ async fn a_distant_reset_ends_the_run_when_the_quota_is_used_up() {
     limiter.on_headers(&mut permit, &quota_headers(1, reset), true);
     drop(permit);
     drop(limiter.acquire(Resource::Core, 1).await.unwrap());
-    assert_eq!(limiter.stop_reason(), None, "one request is left");
+    assert_eq!(limiter.stop.reason(), None, "one request is left");
     let mut permit = send(&limiter).await;
     limiter.on_headers(&mut permit, &quota_headers(0, reset), true);
     drop(permit);
     assert!(limiter.acquire(Resource::Core, 1).await.is_err());
-    let stop = limiter.stop_reason();
+    let stop = limiter.stop.reason();
     assert!(matches!(stop, Some(StopReason::RateLimitTooLong { .. })), "{stop:?}");
 }
 
@@ -162,7 +162,7 @@ async fn a_wait_beyond_the_deadline_is_not_started() {
     attempt(&limiter, throttled(20)).await;
     drop(send(&limiter).await);
     attempt(&limiter, throttled(20)).await;
-    assert!(matches!(limiter.stop_reason(), Some(StopReason::Deadline { until: Some(_), .. })));
+    assert!(matches!(limiter.stop.reason(), Some(StopReason::Deadline { until: Some(_), .. })));
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,7 +180,7 @@ async fn no_request_is_admitted_after_the_deadline() {
 async fn a_dead_host_ends_the_run_after_five_rounds() {
     let limiter = limiter();
     for round in 1..=5 {
-        assert_eq!(limiter.stop_reason(), None, "round {round}");
+        assert_eq!(limiter.stop.reason(), None, "round {round}");
         let mut permits = Vec::new();
         for _ in 0..10 {
             permits.push(send(&limiter).await);
@@ -190,19 +190,19 @@ async fn a_dead_host_ends_the_run_after_five_rounds() {
             limiter.on_outcome(permit, connect_failed(false));
         }
     }
-    assert!(matches!(limiter.stop_reason(), Some(StopReason::NotConnected { .. })));
+    assert!(matches!(limiter.stop.reason(), Some(StopReason::NotConnected { .. })));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_permanent_connect_failure_ends_the_run_at_once() {
     let fresh = limiter();
     attempt(&fresh, connect_failed(true)).await;
-    assert!(matches!(fresh.stop_reason(), Some(StopReason::NotConnected { .. })));
+    assert!(matches!(fresh.stop.reason(), Some(StopReason::NotConnected { .. })));
     // A host that has responded before gets the benefit of the doubt.
     let limiter = limiter();
     attempt(&limiter, Outcome::Success).await;
     attempt(&limiter, connect_failed(true)).await;
-    assert_eq!(limiter.stop_reason(), None);
+    assert_eq!(limiter.stop.reason(), None);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn the_points_of_a_run_are_never_overdrawn() {
     assert!(limiter.reserve_points(2).is_ok());
     let stop = StopReason::PointBudgetExhausted(3);
     assert_eq!(limiter.reserve_points(1), Err(stop.clone()));
-    assert_eq!(limiter.stop_reason(), Some(stop));
+    assert_eq!(limiter.stop.reason(), Some(stop));
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,14 +233,4 @@ async fn requests_are_admitted_in_the_order_of_their_calls() {
         drop(busy);
     });
     assert_eq!(order.into_inner().unwrap(), [1, 2, 3]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_signal_replaces_every_other_stop() {
-    let limiter = limiter();
-    limiter.stop(StopReason::OutOfReach("down".into()));
-    limiter.stop(StopReason::OutputClosed);
-    assert_eq!(limiter.stop_reason(), Some(StopReason::OutOfReach("down".into())));
-    limiter.stop(StopReason::Interrupted);
-    assert_eq!(limiter.canceled().await, StopReason::Interrupted);
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Admission;
 use super::clock::Deadline;
-use super::{Admission, WaitReason};
+use crate::stop::WaitReason;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -5,7 +5,7 @@ use super::pipeline::Outcome;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::progress::say;
-use crate::rate_limit::StopReason;
+use crate::stop::StopReason;
 use crate::text::{counted, thousands};
 
 /// Ends the reports, tells what there is to tell, and decides the exit status.

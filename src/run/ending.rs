@@ -9,8 +9,8 @@ use super::advice::{after_refusal, for_quota};
 use crate::config::Config;
 use crate::github::app::{APP_TOKEN_SOURCE, Credentials};
 use crate::github::transport::TransportMode;
-use crate::rate_limit::StopReason;
 use crate::report::Summary;
+use crate::stop::StopReason;
 use crate::text::{counted, duration};
 
 /// The longest command that is repeated to whoever typed it.

@@ -23,7 +23,7 @@ pub(super) async fn list(client: &Client, config: &Config) -> Result<Option<Vec<
         let members = match client.members(group).await {
             Ok(members) => members,
             Err(LookupError::Stopped(_)) => return Ok(None),
-            Err(_) if client.limiter().stop_reason().is_some() => return Ok(None),
+            Err(_) if client.limiter().stop.reason().is_some() => return Ok(None),
             Err(error) => return Err(explained(group, &error, config)),
         };
         if !config.quiet {

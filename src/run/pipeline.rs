@@ -27,10 +27,11 @@ use crate::journal::Kept;
 use crate::lookup::{CompletedRow, Item, Options, stage};
 use crate::output::Sink;
 use crate::progress::{Progress, say};
-use crate::rate_limit::{RateLimiter, StopReason};
+use crate::rate_limit::RateLimiter;
 use crate::reorder::ReorderBuffer;
 use crate::report::{Row, Status, Summary};
 use crate::roster::Roster;
+use crate::stop::StopReason;
 use crate::text::{counted, thousands};
 
 /// Rows per message to the sinks. The allocator would return larger buffers to the system each time.
@@ -116,7 +117,7 @@ pub(super) async fn run_pipeline(
         summary.no_longer_asked = if whole { kept.left() } else { 0 };
     }
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
-    let stop = client.limiter().stop_reason();
+    let stop = client.limiter().stop.reason();
     let remarks = notes.remarks();
     (Outcome { summary, rules, stop, unverified, sinks, whole, problems, remarks }, evidence)
 }
@@ -159,7 +160,7 @@ impl Consumer<'_> {
             self.warn_low_quota();
             if self.sinks.is_empty() {
                 // Rows that reach no output are not worth a request.
-                self.limiter.stop(StopReason::OutputClosed);
+                self.limiter.stop.request(StopReason::OutputClosed);
             }
             // Waking a writer costs more than a row: rows that complete meanwhile go with the next message.
             tokio::task::yield_now().await;
@@ -255,7 +256,7 @@ impl AtomicInstant {
 /// Waits until the input is not read any further, after the run has stopped. The rest of a file is read: its rows are due. So is
 /// what a pipe holds already; but it may never end. A query's other rows stay in the database.
 async fn stop_input(client: &Client, last_read: &AtomicInstant, is_unbounded: bool, is_query: bool) {
-    if client.limiter().stopped().await == StopReason::OutputClosed || is_query {
+    if client.limiter().stop.requested().await == StopReason::OutputClosed || is_query {
         return;
     }
     let stopped = Instant::now();

@@ -15,10 +15,10 @@ use crate::journal::Kept;
 use crate::output::Unwritable;
 use crate::plan::Plan;
 use crate::progress::say;
-use crate::rate_limit::StopReason;
 use crate::render::Format;
 use crate::report::Summary;
 use crate::roster::Roster;
+use crate::stop::StopReason;
 
 /// Tells what would be asked, and asks nothing but what is left.
 pub(super) async fn plan(roster: Roster, client: &Client, config: &Config) -> Result<Exit, Failure> {
@@ -36,7 +36,7 @@ pub(super) async fn plan(roster: Roster, client: &Client, config: &Config) -> Re
     let mut plan = tokio::select! {
         plan = Plan::of(roster, kept, client, config.options) => plan,
         // A list on standard input may have no end.
-        stop = client.limiter().stopped() => return told(&stop),
+        stop = client.limiter().stop.requested() => return told(&stop),
     };
     if let Some(problem) = notes.failure() {
         say(problem);
@@ -46,7 +46,7 @@ pub(super) async fn plan(roster: Roster, client: &Client, config: &Config) -> Re
         match client.rate_limits().await {
             Ok(Some(limits)) => plan.limited(&limits, Timestamp::now()),
             Ok(None) => {}
-            Err(error) => match client.limiter().stop_reason() {
+            Err(error) => match client.limiter().stop.reason() {
                 Some(stop) => return told(&stop),
                 None => say(&format!("what is left of the budget is not known: {error}")),
             },

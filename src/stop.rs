@@ -1,8 +1,10 @@
-//! Reasons for which requests wait, and for which a run ends early.
+//! The early end of a run, and the reasons for it and for waits.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::text;
 
@@ -115,5 +117,99 @@ impl StopReason {
     #[must_use]
     pub fn is_signal(&self) -> bool {
         matches!(self, Self::Interrupted | Self::Terminated)
+    }
+}
+
+/// Ends a run: no further request is sent. All parts of a run share one.
+#[derive(Debug)]
+pub(crate) struct StopSignal {
+    reason: watch::Sender<Option<StopReason>>,
+    /// `--deadline`, and the time at which it passes.
+    deadline: Option<(Duration, Instant)>,
+}
+
+impl StopSignal {
+    pub(crate) fn new(deadline: Option<Duration>) -> Self {
+        let deadline = deadline.map(|given| (given, Instant::now() + given));
+        Self { reason: watch::Sender::new(None), deadline }
+    }
+
+    /// Ends the run. The first reason stays, except that a signal replaces every other one.
+    pub(crate) fn request(&self, reason: StopReason) {
+        self.reason.send_if_modified(|current| {
+            let replaces = current.as_ref().is_none_or(|current| reason.is_signal() && !current.is_signal());
+            if replaces {
+                tracing::info!(%reason, "stopping");
+                *current = Some(reason);
+            }
+            replaces
+        });
+    }
+
+    /// Returns the reason for which the run has ended, if it has.
+    pub(crate) fn reason(&self) -> Option<StopReason> {
+        self.reason.borrow().clone()
+    }
+
+    /// Whether a wait would last beyond the deadline. Returns the deadline as it was given.
+    pub(crate) fn deadline_before(&self, wait: Duration) -> Option<Duration> {
+        let (given, deadline) = self.deadline?;
+        (Instant::now() + wait > deadline).then_some(given)
+    }
+
+    /// Waits for the end of the run. The deadline ends it here.
+    pub(crate) async fn requested(&self) -> StopReason {
+        let requested = self.requested_if(|_| true);
+        let Some((given, deadline)) = self.deadline else {
+            return requested.await;
+        };
+        tokio::select! {
+            biased;
+            reason = requested => reason,
+            () = tokio::time::sleep_until(deadline) => {
+                let reason = StopReason::Deadline { given, until: None };
+                self.request(reason.clone());
+                self.reason().unwrap_or(reason)
+            }
+        }
+    }
+
+    /// Waits until responses to requests in flight are not wanted either.
+    pub(crate) async fn canceled(&self) -> StopReason {
+        self.requested_if(StopReason::cancels_in_flight).await
+    }
+
+    async fn requested_if(&self, condition: impl Fn(&StopReason) -> bool) -> StopReason {
+        let mut receiver = self.reason.subscribe();
+        let requested = receiver.wait_for(|reason| reason.as_ref().is_some_and(&condition)).await;
+        match requested.ok().and_then(|reason| reason.clone()) {
+            Some(reason) => reason,
+            // The sender lives as long as this signal.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_replaces_every_other_reason() {
+        let stop = StopSignal::new(None);
+        stop.request(StopReason::OutOfReach("down".into()));
+        stop.request(StopReason::OutputClosed);
+        assert_eq!(stop.reason(), Some(StopReason::OutOfReach("down".into())));
+        stop.request(StopReason::Interrupted);
+        assert_eq!(stop.canceled().await, StopReason::Interrupted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_ends_the_run() {
+        let given = Duration::from_secs(30);
+        let stop = StopSignal::new(Some(given));
+        let start = Instant::now();
+        assert_eq!(stop.requested().await, StopReason::Deadline { given, until: None });
+        assert_eq!(start.elapsed(), given);
     }
 }
