@@ -193,29 +193,33 @@ pub(crate) fn stage<S: Stream<Item = Item>>(
 }
 
 /// Looks up all batches, with as many futures at once as the batcher has slots, and those that retry.
-async fn look_up_all<S: Stream<Item = Job<C>>, C>(
+async fn look_up_all<S: Stream<Item = Job<C>>, C: Send>(
     client: &Client,
     counts: CountSelection,
     mut batcher: Batcher<'_, S, C>,
-    sink: impl OutcomeSink<C>,
+    sink: impl OutcomeSink<C> + Sync,
 ) {
-    let sink = &sink;
-    let look_up = |Group { jobs, is_probe, slot }: Group<C>| async move {
-        let Some(api) = jobs.first().map(|job| job.api) else { return };
-        let logins = jobs.iter().map(|job| job.login.clone()).collect();
-        let mut jobs: Vec<_> = jobs.into_iter().map(Some).collect();
-        let mut outcomes =
-            pin!(client.look_up_batch(Batch { api, logins, counts, is_probe, slot: Some(slot) }));
-        while let Some(outcomes) = outcomes.next().await {
-            for (index, outcome) in outcomes {
-                if let Some(job) = jobs.get_mut(index).and_then(Option::take) {
-                    sink.on_outcome(job, outcome);
-                }
+    let queue = stream::poll_fn(|context| batcher.poll_next(context));
+    queue.for_each_concurrent(None, |group| look_up(client, counts, group, &sink)).await;
+}
+
+async fn look_up<C: Send>(
+    client: &Client,
+    counts: CountSelection,
+    Group { jobs, is_probe, slot }: Group<C>,
+    sink: &(impl OutcomeSink<C> + Sync),
+) {
+    let Some(api) = jobs.first().map(|job| job.api) else { return };
+    let logins = jobs.iter().map(|job| job.login.clone()).collect();
+    let mut jobs: Vec<_> = jobs.into_iter().map(Some).collect();
+    let mut outcomes = pin!(client.look_up_batch(Batch { api, logins, counts, is_probe, slot: Some(slot) }));
+    while let Some(outcomes) = outcomes.next().await {
+        for (index, outcome) in outcomes {
+            if let Some(job) = jobs.get_mut(index).and_then(Option::take) {
+                sink.on_outcome(job, outcome);
             }
         }
-    };
-    let queue = stream::poll_fn(|context| batcher.poll_next(context));
-    queue.for_each_concurrent(None, look_up).await;
+    }
 }
 
 /// Turns items into jobs: numbers them, takes a place in the window for each, and completes those without a lookup.
@@ -561,6 +565,13 @@ mod tests {
 
     async fn next_size<S: Stream<Item = Job<()>>>(batcher: &mut Batcher<'_, S, ()>) -> usize {
         next(batcher).await.map_or(0, |group| group.jobs.len())
+    }
+
+    #[tokio::test]
+    async fn the_stream_of_rows_can_be_sent_to_another_thread() {
+        fn assert_send<T: Send>(_: &T) {}
+        let logins = stream::iter(["a"]).map(Login::parse);
+        assert_send(&lookup(&client(1), logins, Options::default()));
     }
 
     #[tokio::test(start_paused = true)]

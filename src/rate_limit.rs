@@ -115,13 +115,26 @@ struct LimiterState {
     /// Points of `--max-points` used so far, including those of requests in flight.
     points_reserved: u64,
     pause: Option<Pause>,
-    /// Wait of the head of each queue.
-    waits: PerResource<Option<Pause>>,
     clock: ServerClock,
-    quotas: PerResource<QuotaWindow>,
-    windows: Option<PerResource<SlidingWindow>>,
+    resources: PerResource<ResourceState>,
     concurrency: ConcurrencyLimit,
     health: HostHealth,
+}
+
+/// Limits of one resource.
+#[derive(Debug)]
+struct ResourceState {
+    quota: QuotaWindow,
+    window: Option<SlidingWindow>,
+    /// Wait of the next request.
+    wait: Option<Pause>,
+}
+
+/// Consequence of an outcome, beside the changed limits.
+enum Action {
+    None,
+    PauseAll(Duration, WaitReason),
+    Stop(StopReason),
 }
 
 impl LimiterState {
@@ -134,29 +147,147 @@ impl LimiterState {
             Some(pause) => Admission::NotBefore(pause.until, pause.reason),
             None => Admission::Ready,
         };
-        let window = match &mut self.windows {
-            Some(windows) => windows.get_mut(resource).check(),
-            None => Admission::Ready,
-        };
         let concurrency = if self.concurrency.has_capacity() { Admission::Ready } else { Admission::Blocked };
-        let quota = self.quotas.get(resource).check(cost);
+        let resource = self.resources.get_mut(resource);
+        let window = resource.window.as_mut().map_or(Admission::Ready, SlidingWindow::check);
+        let quota = resource.quota.check(cost);
         pause.most_restrictive(window).most_restrictive(concurrency).most_restrictive(quota)
+    }
+
+    /// Records the wait of the next request, and logs it once.
+    fn set_wait(&mut self, resource: Resource, admission: Admission) {
+        let last = &mut self.resources.get_mut(resource).wait;
+        let wait = match admission {
+            Admission::NotBefore(until, reason) => Some(Pause { until, reason }),
+            Admission::Ready | Admission::Blocked => None,
+        };
+        if let Some(Pause { until, reason }) = wait.as_ref().filter(|wait| last.as_ref() != Some(*wait)) {
+            let wait = text::duration(until.remaining());
+            tracing::debug!(?resource, reason = reason.as_noun(), wait, "requests wait");
+        }
+        *last = wait;
+    }
+
+    fn on_outcome(
+        &mut self,
+        settings: &LimiterSettings,
+        permit: &mut Permit<'_>,
+        outcome: Outcome<'_>,
+    ) -> Action {
+        let (sent, tuning) = (permit.sent_at(), &settings.tuning);
+        match outcome {
+            Outcome::Success => {
+                self.concurrency.on_success(sent);
+                self.health.on_success(sent);
+                Action::None
+            }
+            Outcome::Response => {
+                self.on_response(sent);
+                Action::None
+            }
+            Outcome::Busy { retry_after } => {
+                self.on_response(sent);
+                Action::PauseAll(retry_after, WaitReason::RetryAfter)
+            }
+            Outcome::BadResponse(error) => {
+                self.on_response(sent);
+                match self.health.bad_responses.record(sent) {
+                    streak if streak < tuning.max_bad_responses => Action::None,
+                    streak => Action::Stop(StopReason::OutOfReach(format!(
+                        "{error}, and nothing else for {streak} rounds of requests"
+                    ))),
+                }
+            }
+            Outcome::NoResponse(error) => match self.health.no_response.record(sent) {
+                streak if streak < tuning.max_no_response => Action::None,
+                _ => Action::Stop(StopReason::OutOfReach(error.to_string())),
+            },
+            Outcome::ConnectFailed { is_permanent, stop } => {
+                // The request never reached GitHub: it costs nothing.
+                permit.quota_observed = true;
+                let max = match (self.health.has_responded, is_permanent) {
+                    // A host that has responded before gets the benefit of the doubt.
+                    (true, _) => tuning.max_connect_failures,
+                    (false, true) => 1,
+                    (false, false) => tuning.max_connect_failures.min(settings.retries.saturating_add(1)),
+                };
+                match self.health.connect_failures.record(sent) {
+                    // Other requests would not get a connection either.
+                    streak if streak < max => Action::PauseAll(tuning.backoff(streak), WaitReason::Reconnect),
+                    _ => Action::Stop(stop),
+                }
+            }
+            Outcome::Throttled { retry_after, quota_exhausted } => {
+                self.health.on_response();
+                // A recording will not answer differently later.
+                if !settings.enabled {
+                    return Action::None;
+                }
+                self.on_throttled(settings, permit, retry_after, quota_exhausted)
+            }
+            Outcome::Stop(reason) => Action::Stop(reason),
+        }
+    }
+
+    fn on_response(&mut self, sent: Instant) {
+        self.concurrency.on_success(sent);
+        self.health.on_response();
+        self.health.on_not_throttled(sent);
+    }
+
+    fn on_throttled(
+        &mut self,
+        settings: &LimiterSettings,
+        permit: &Permit<'_>,
+        retry_after: Option<Duration>,
+        quota_exhausted: bool,
+    ) -> Action {
+        let (sent, tuning) = (permit.sent_at(), &settings.tuning);
+        let streak = self.health.throttled.record(sent);
+        if streak > tuning.max_throttled.max(settings.retries.saturating_add(1)) {
+            return Action::Stop(StopReason::StillRateLimited(streak - 1));
+        }
+        if let (true, Some((quota, reset))) = (quota_exhausted, permit.quota) {
+            // Repeated rejections after the advertised reset mean that the wait is too short: increase it.
+            let grace = if streak <= tuning.max_short_waits {
+                tuning.reset_grace * 3u32.saturating_pow(streak - 1)
+            } else {
+                tuning.default_retry_after
+            };
+            self.resources.get_mut(permit.resource).quota.mark_exhausted(quota, reset, grace);
+            tracing::debug!(resource = ?permit.resource, reset_in = ?reset.remaining(), "quota exhausted");
+            return match retry_after {
+                Some(wait) => Action::PauseAll(wait, WaitReason::PrimaryLimit),
+                None => Action::None,
+            };
+        }
+        // A first `retry-after` of zero is obeyed; a rejection after it is waited for.
+        let least = if streak > 1 { tuning.reset_grace * streak.min(10) } else { Duration::ZERO };
+        let wait = match retry_after {
+            Some(wait) => wait.max(least),
+            None => tuning.default_retry_after * 2u32.saturating_pow(streak.saturating_sub(1)),
+        };
+        self.concurrency.on_rejected(sent, permit.snapshot, wait);
+        Action::PauseAll(wait, WaitReason::PrimaryLimit)
     }
 }
 
 impl RateLimiter {
     pub(crate) fn new(settings: LimiterSettings) -> Self {
         let tuning = settings.tuning;
+        let resource = |per_minute| ResourceState {
+            quota: QuotaWindow::default(),
+            window: settings.per_minute.then(|| SlidingWindow::new(per_minute)),
+            wait: None,
+        };
         let state = LimiterState {
             points_reserved: 0,
             pause: None,
-            waits: PerResource::default(),
             clock: ServerClock::new(),
-            quotas: PerResource::default(),
-            windows: settings.per_minute.then(|| PerResource {
-                core: SlidingWindow::new(tuning.rest_requests_per_minute),
-                graphql: SlidingWindow::new(tuning.graphql_queries_per_minute),
-            }),
+            resources: PerResource {
+                core: resource(tuning.rest_requests_per_minute),
+                graphql: resource(tuning.graphql_queries_per_minute),
+            },
             concurrency: ConcurrencyLimit::new(settings.max_concurrency, tuning),
             health: HostHealth::default(),
         };
@@ -187,20 +318,7 @@ impl RateLimiter {
                 let mut state = self.state();
                 let admission =
                     if self.settings.enabled { state.check(resource, cost) } else { Admission::Ready };
-                let wait = match admission {
-                    Admission::NotBefore(until, reason) => Some(Pause { until, reason }),
-                    _ => None,
-                };
-                let last_wait = std::mem::replace(state.waits.get_mut(resource), wait.clone());
-                if let Some(wait) = wait.filter(|wait| last_wait.as_ref() != Some(wait)) {
-                    let remaining = text::duration(wait.until.remaining());
-                    tracing::debug!(
-                        ?resource,
-                        reason = wait.reason.as_noun(),
-                        wait = remaining,
-                        "requests wait"
-                    );
-                }
+                state.set_wait(resource, admission);
                 if admission == Admission::Ready {
                     return Permit::new(self, &mut state, resource, cost);
                 }
@@ -241,7 +359,7 @@ impl RateLimiter {
         }
         let Some(quota) = QuotaHeaders::parse(headers) else {
             if is_success {
-                state.quotas.get_mut(permit.resource).clear();
+                state.resources.get_mut(permit.resource).quota.clear();
             }
             return;
         };
@@ -250,7 +368,7 @@ impl RateLimiter {
         let reset = Deadline::after(wait);
         permit.quota = Some((quota, reset));
         if quota.resource.is_none_or(|resource| resource == permit.resource) {
-            state.quotas.get_mut(permit.resource).update(quota, reset, sent);
+            state.resources.get_mut(permit.resource).quota.update(quota, reset, sent);
             permit.quota_observed = true;
         }
     }
@@ -264,115 +382,12 @@ impl RateLimiter {
 
     /// Updates the limits from the outcome of a request. Pauses all requests, or ends the run, if the outcome asks for that.
     pub(crate) fn on_outcome(&self, permit: &mut Permit<'_>, outcome: Outcome<'_>) {
-        let sent = permit.sent_at();
-        let tuning = &self.settings.tuning;
-        let mut state = self.state();
-        match &outcome {
-            Outcome::Success => {
-                state.concurrency.on_success(sent);
-                state.health.on_success(sent);
-            }
-            Outcome::Response | Outcome::BadResponse(_) | Outcome::Busy { .. } => {
-                state.concurrency.on_success(sent);
-                state.health.on_response();
-                state.health.on_not_throttled(sent);
-            }
-            Outcome::Throttled { .. } => state.health.on_response(),
-            Outcome::ConnectFailed { .. } | Outcome::NoResponse(_) | Outcome::Stop(_) => {}
+        let action = self.state().on_outcome(&self.settings, permit, outcome);
+        match action {
+            Action::None => {}
+            Action::PauseAll(wait, reason) => self.pause_all(wait, reason),
+            Action::Stop(reason) => self.stop.request(reason),
         }
-        match outcome {
-            Outcome::Success | Outcome::Response => {}
-            Outcome::Busy { retry_after } => {
-                drop(state);
-                self.pause_all(retry_after, WaitReason::RetryAfter);
-            }
-            Outcome::Throttled { retry_after, quota_exhausted } => {
-                drop(state);
-                self.on_throttled(permit, sent, retry_after, quota_exhausted);
-            }
-            Outcome::ConnectFailed { is_permanent, stop } => {
-                permit.refund();
-                let streak = state.health.connect_failures.record(sent);
-                // A host that has responded before gets the benefit of the doubt.
-                let max = match (state.health.has_responded, is_permanent) {
-                    (true, _) => tuning.max_connect_failures,
-                    (false, true) => 1,
-                    (false, false) => {
-                        tuning.max_connect_failures.min(self.settings.retries.saturating_add(1))
-                    }
-                };
-                drop(state);
-                if streak >= max {
-                    self.stop.request(stop);
-                } else {
-                    // Other requests would not get a connection either.
-                    self.pause_all(tuning.backoff(streak), WaitReason::Reconnect);
-                }
-            }
-            Outcome::NoResponse(error) => {
-                let streak = state.health.no_response.record(sent);
-                drop(state);
-                if streak >= tuning.max_no_response {
-                    self.stop.request(StopReason::OutOfReach(error.to_string()));
-                }
-            }
-            Outcome::BadResponse(error) => {
-                let streak = state.health.bad_responses.record(sent);
-                drop(state);
-                if streak >= tuning.max_bad_responses {
-                    let reason = format!("{error}, and nothing else for {streak} rounds of requests");
-                    self.stop.request(StopReason::OutOfReach(reason));
-                }
-            }
-            Outcome::Stop(reason) => {
-                drop(state);
-                self.stop.request(reason);
-            }
-        }
-    }
-
-    fn on_throttled(
-        &self,
-        permit: &Permit<'_>,
-        sent: Instant,
-        retry_after: Option<Duration>,
-        quota_exhausted: bool,
-    ) {
-        if !self.settings.enabled {
-            // A recording will not answer differently later.
-            return;
-        }
-        let tuning = &self.settings.tuning;
-        let mut state = self.state();
-        let streak = state.health.throttled.record(sent);
-        if streak > tuning.max_throttled.max(self.settings.retries.saturating_add(1)) {
-            drop(state);
-            return self.stop.request(StopReason::StillRateLimited(streak - 1));
-        }
-        if let (true, Some((quota, reset))) = (quota_exhausted, permit.quota) {
-            // Repeated rejections after the advertised reset mean that the wait is too short: increase it.
-            let grace = if streak <= tuning.max_short_waits {
-                tuning.reset_grace * 3u32.saturating_pow(streak - 1)
-            } else {
-                tuning.default_retry_after
-            };
-            state.quotas.get_mut(permit.resource).mark_exhausted(quota, reset, grace);
-            drop(state);
-            tracing::debug!(resource = ?permit.resource, reset_in = ?reset.remaining(), "quota exhausted");
-            if let Some(wait) = retry_after {
-                self.pause_all(wait, WaitReason::PrimaryLimit);
-            }
-            return;
-        }
-        // A first `retry-after` of zero is obeyed; a rejection after it is waited for.
-        let least = if streak > 1 { tuning.reset_grace * streak.min(10) } else { Duration::ZERO };
-        let wait = match retry_after {
-            Some(wait) => wait.max(least),
-            None => tuning.default_retry_after * 2u32.saturating_pow(streak.saturating_sub(1)),
-        };
-        state.concurrency.on_rejected(sent, permit.snapshot, wait);
-        drop(state);
-        self.pause_all(wait, WaitReason::PrimaryLimit);
     }
 
     /// Pauses all requests, unless a longer pause is active.
@@ -396,7 +411,7 @@ impl RateLimiter {
     /// Returns the longest active wait: of all requests, or of the next request to a resource.
     pub(crate) fn current_pause(&self) -> Option<Pause> {
         let state = self.state();
-        let waits = [&state.pause, &state.waits.core, &state.waits.graphql];
+        let waits = [&state.pause, &state.resources.core.wait, &state.resources.graphql.wait];
         let active = waits.into_iter().flatten().filter(|pause| !pause.until.is_past());
         active.max_by_key(|pause| pause.until.remaining()).cloned()
     }
@@ -424,7 +439,7 @@ impl RateLimiter {
 
     /// Returns the hourly limit of the REST API and what remained of it at the last response, if a response said so.
     pub(crate) fn remaining_requests(&self) -> Option<(u64, u64)> {
-        self.state().quotas.core.remaining()
+        self.state().resources.core.quota.remaining()
     }
 
     /// Sleeps before the attempt that follows `failures` failed ones: exponential, with full jitter.
@@ -470,9 +485,10 @@ pub(crate) struct Permit<'a> {
 
 impl<'a> Permit<'a> {
     fn new(limiter: &'a RateLimiter, state: &mut LimiterState, resource: Resource, cost: u64) -> Self {
-        let is_probe = state.quotas.get_mut(resource).acquire(cost);
-        if let Some(windows) = &mut state.windows {
-            windows.get_mut(resource).acquire();
+        let limits = state.resources.get_mut(resource);
+        let is_probe = limits.quota.acquire(cost);
+        if let Some(window) = &mut limits.window {
+            window.acquire();
         }
         let snapshot = state.concurrency.acquire();
         Self { limiter, resource, cost, snapshot, is_probe, sent: None, quota: None, quota_observed: false }
@@ -486,11 +502,6 @@ impl<'a> Permit<'a> {
     fn sent_at(&self) -> Instant {
         self.sent.unwrap_or_else(Instant::now)
     }
-
-    /// The request never reached GitHub: it costs nothing.
-    fn refund(&mut self) {
-        self.quota_observed = true;
-    }
 }
 
 impl Drop for Permit<'_> {
@@ -498,9 +509,10 @@ impl Drop for Permit<'_> {
         let mut state = self.limiter.state();
         let was_sent = self.sent.is_some();
         let charged = was_sent && !self.quota_observed;
-        state.quotas.get_mut(self.resource).release(self.cost, charged, self.is_probe);
-        if let Some(windows) = &mut state.windows {
-            windows.get_mut(self.resource).release(was_sent);
+        let limits = state.resources.get_mut(self.resource);
+        limits.quota.release(self.cost, charged, self.is_probe);
+        if let Some(window) = &mut limits.window {
+            window.release(was_sent);
         }
         state.concurrency.release();
         drop(state);

@@ -107,8 +107,8 @@ impl Client {
         let mut outcomes = Vec::with_capacity(1);
         let mut slot = batch.slot;
         for (index, login) in batch.logins.into_iter().enumerate() {
-            let mut log = AttemptLog::default();
-            let result = self.account_by_rest(&login, &mut log, &mut slot, batch.counts.breakdown).await;
+            let mut log = AttemptLog::with_slot(slot.take());
+            let result = self.account_by_rest(&login, &mut log, batch.counts.breakdown).await;
             outcomes.push((index, LookupOutcome::new(result, &log, ApiKind::Rest)));
         }
         outcomes
@@ -119,17 +119,10 @@ impl Client {
         &self,
         login: &Login,
         log: &mut AttemptLog,
-        slot: &mut Option<OwnedSemaphorePermit>,
         breakdown: bool,
     ) -> Result<Account, LookupError> {
         let route = self.config().endpoint.rest(&login.path());
-        let mut account = self
-            .with_retries(log, login, async || {
-                let account = self.get_once(&route, |_, body| rest::parse_account(body, login)).await;
-                *slot = None;
-                account
-            })
-            .await?;
+        let mut account = self.get(log, &route, |_, body| rest::parse_account(body, login)).await?;
         if breakdown {
             account.breakdown = Some(self.breakdown_by_rest(login, log, account.public_repos).await?);
         }

@@ -1,6 +1,5 @@
 //! The client: octocrab on our own transport, and the requests that it sends.
 
-use std::fmt::Display;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -212,34 +211,6 @@ impl Client {
         result
     }
 
-    /// Repeats an attempt until it succeeds or the policy gives up. `label` names it in the log.
-    pub(super) async fn with_retries<T>(
-        &self,
-        log: &mut AttemptLog,
-        label: &dyn Display,
-        mut attempt: impl AsyncFnMut() -> Result<T, AttemptError>,
-    ) -> Result<T, LookupError> {
-        log.start_request();
-        loop {
-            let error = match attempt().await {
-                Ok(response) => {
-                    log.attempts += 1;
-                    return Ok(response);
-                }
-                Err(AttemptError::NotSent(stop)) => return Err(LookupError::Stopped(stop)),
-                Err(AttemptError::Failed(error)) => error,
-            };
-            let decision = log.on_failure(&error, 1, self.config().retries);
-            if decision == RetryDecision::GiveUp {
-                return Err(error);
-            }
-            tracing::info!(%error, ?decision, attempt = log.attempts, "{label}: trying again");
-            if decision == RetryDecision::BackOff {
-                self.back_off(log.retries()).await;
-            }
-        }
-    }
-
     /// Waits before a retry, unless all requests pause anyway.
     pub(super) async fn back_off(&self, retries: u32) {
         if self.limiter().current_pause().is_none() {
@@ -254,7 +225,27 @@ impl Client {
         route: &str,
         parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
-        self.with_retries(log, &route, async || self.get_once(route, &parse).await).await
+        log.start_request();
+        loop {
+            let response = self.get_once(route, &parse).await;
+            log.slot = None;
+            let error = match response {
+                Ok(response) => {
+                    log.attempts += 1;
+                    return Ok(response);
+                }
+                Err(AttemptError::NotSent(stop)) => return Err(LookupError::Stopped(stop)),
+                Err(AttemptError::Failed(error)) => error,
+            };
+            let decision = log.on_failure(&error, 1, self.config().retries);
+            if decision == RetryDecision::GiveUp {
+                return Err(error);
+            }
+            tracing::info!(%error, ?decision, attempt = log.attempts, "GET {route}: trying again");
+            if decision == RetryDecision::BackOff {
+                self.back_off(log.retries()).await;
+            }
+        }
     }
 
     /// Sends a GET request, once.

@@ -11,6 +11,8 @@
 //! A split uses no retry: one login of the query, or their number, is to blame. Every other retry counts, and `--retries` bounds
 //! them. Rejections because of a rate limit have a bound of their own: they are not the fault of a login.
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::error::LookupError;
 
 /// Rejections because of a rate limit that a lookup survives, for each retry of `--retries`.
@@ -38,6 +40,8 @@ pub(super) struct AttemptLog {
     last_error: Option<LookupError>,
     retries: u32,
     rate_limit_retries: u32,
+    /// Held until the first response: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
+    pub(super) slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Default for AttemptLog {
@@ -49,14 +53,19 @@ impl Default for AttemptLog {
             last_error: None,
             retries: 0,
             rate_limit_retries: 0,
+            slot: None,
         }
     }
 }
 
 impl AttemptLog {
+    pub(super) fn with_slot(slot: Option<OwnedSemaphorePermit>) -> Self {
+        Self { slot, ..Self::default() }
+    }
+
     /// Forgets failures: a lookup of several requests counts those of each by themselves.
     pub(super) fn start_request(&mut self) {
-        *self = Self { attempts: self.attempts, ..Self::default() };
+        *self = Self { attempts: self.attempts, slot: self.slot.take(), ..Self::default() };
     }
 
     /// Records a failed attempt, and decides what to do. `logins`: how many the request was for.
