@@ -38,7 +38,7 @@ use crate::roster::Entry;
 
 /// Logins that may be read ahead of the last row that was handed on, beside two batches for each job. It bounds memory, and one
 /// login that times out holds up only this many others.
-const READ_AHEAD: usize = 2048;
+const READ_AHEAD: usize = 4096;
 
 /// Time by which a timer may be late before it is started again: the program did not run, so nothing could be read either.
 const TIMER_TOLERANCE: Duration = Duration::from_millis(10);

@@ -141,6 +141,27 @@ fn answers_behind_a_slow_one_are_on_disk_within_a_second() {
     assert_eq!(logins, users(50).lines().collect::<Vec<_>>());
 }
 
+#[test]
+fn a_hanging_query_keeps_no_other_row_from_the_journal() {
+    let fake = Fake::with_faults(|asked| {
+        let query = crate::fake::Query::parse(asked.request).ok()?;
+        query.asks().logins.contains(&"user-1".to_owned()).then_some(Fault::Silent)
+    });
+    let desk = Desk::new(&users(5000));
+    let arguments = ["-f", "roster.txt", "-o", "journal.ndjson", "--timeout", "60s"];
+    let mut child =
+        Program::asking(&fake, &arguments).env("GH_TOKEN", "ghp_sample").current_dir(desk.0.path()).spawn();
+    let start = std::time::Instant::now();
+    // All but those of its own query. The bound is below the timeout, and above what a busy machine takes.
+    while kept(&desk.at("journal.ndjson")).len() < 4900 {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", kept(&desk.at("journal.ndjson")).len());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    println!("4,900 rows after {:?}", start.elapsed());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn a_list_on_standard_input_has_a_row_for_everyone_and_loses_none_that_was_there() {
