@@ -69,7 +69,7 @@
 //! | [`roster`] | where logins come from, without duplicates |
 //! | [`lookup`](mod@lookup), [`plan`] | the concurrent stage; what it would cost |
 //! | [`github`] | the client: batches, retries, octocrab, transport, errors |
-//! | [`rate_limit`], [`stop`] | when a request may be sent; the early end of a run |
+//! | `rate_limit`, [`stop`] | when a request may be sent; the early end of a run |
 //! | [`report`] | rows, columns and the summary |
 //! | [`render`], [`output`] | formats, and the files that they go to |
 //! | [`drift`] | what has changed since an earlier report, and rules on which a run fails |
@@ -93,7 +93,7 @@ pub mod plan;
 pub mod progress;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
-pub mod rate_limit;
+mod rate_limit;
 pub mod render;
 mod reorder;
 pub mod report;

@@ -34,7 +34,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub use self::clock::Deadline;
+pub(crate) use self::clock::Deadline;
 use self::clock::{ServerClock, parse_date};
 use self::concurrency::{ConcurrencyLimit, InFlightSnapshot};
 use self::failure_streak::HostHealth;
@@ -47,11 +47,11 @@ use crate::text;
 
 /// A wait that applies to all requests, or to those of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
+pub(crate) struct Pause {
     /// End of the wait.
-    pub until: Deadline,
+    pub(crate) until: Deadline,
     /// Reason of the wait.
-    pub reason: WaitReason,
+    pub(crate) reason: WaitReason,
 }
 
 /// Whether a request is admitted.

@@ -19,15 +19,14 @@ const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The monotonic clock stops while a laptop sleeps, and the wall clock can be set. The deadline has passed as soon as either
 /// says so: at worst a request is early, and a wait is never too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     instant: Instant,
     wall: Timestamp,
 }
 
 impl Deadline {
     /// Returns the deadline `wait` from now.
-    #[must_use]
-    pub fn after(wait: Duration) -> Self {
+    pub(crate) fn after(wait: Duration) -> Self {
         // A wait that the clocks cannot represent lasts a year.
         let now = Instant::now();
         let instant = now.checked_add(wait).unwrap_or(now + Duration::from_hours(8760));
@@ -36,21 +35,18 @@ impl Deadline {
     }
 
     /// Returns the time left; zero once it has passed.
-    #[must_use]
-    pub fn remaining(&self) -> Duration {
+    pub(crate) fn remaining(&self) -> Duration {
         let wall = Duration::try_from(self.wall.duration_since(Timestamp::now())).unwrap_or_default();
         self.instant.saturating_duration_since(Instant::now()).min(wall)
     }
 
     /// Whether it has passed.
-    #[must_use]
-    pub fn is_past(&self) -> bool {
+    pub(crate) fn is_past(&self) -> bool {
         self.remaining().is_zero()
     }
 
     /// Returns the wall-clock time in whole seconds, rounded up: a run that resumes then is not early.
-    #[must_use]
-    pub fn timestamp(&self) -> Timestamp {
+    pub(crate) fn timestamp(&self) -> Timestamp {
         let seconds = self.wall.as_second() + i64::from(self.wall.subsec_nanosecond() > 0);
         Timestamp::from_second(seconds).unwrap_or(self.wall)
     }
