@@ -7,8 +7,8 @@
 //!
 //! The stage and its consumer are two futures of one task: a slow output pauses reading ahead, but not the requests in flight.
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -77,16 +77,17 @@ pub(super) async fn run_pipeline(
     let notes = roster.notes();
     let is_unbounded = roster.is_endless();
     let linger = if is_unbounded { config.options.linger } else { Options::FILE_LINGER };
-    let last_read = AtomicInstant::now();
+    let last_read = Cell::new(Instant::now());
     let stop_input = stop_input(client, &last_read, is_unbounded, config.databases.name_logins());
-    let entries = roster.entries().take_until(Box::pin(stop_input)).inspect(|_| last_read.set_now());
-    let pending = AtomicU64::new(0);
+    let entries =
+        roster.entries().take_until(Box::pin(stop_input)).inspect(|_| last_read.set(Instant::now()));
+    let pending = Cell::new(0);
     let kept_rows = &mut kept;
     let items = entries.map(|entry| {
         if let Some(row) = kept_rows.as_mut().and_then(|kept| kept.take(&entry)) {
             return Item::Resolved(row);
         }
-        pending.fetch_add(u64::from(entry.login.is_ok()), Ordering::Relaxed);
+        pending.set(pending.get() + u64::from(entry.login.is_ok()));
         Item::Lookup(entry)
     });
     let (stage, completed) = stage(client.clone(), items, Options { linger, ..config.options });
@@ -129,7 +130,7 @@ struct Consumer<'a> {
     sinks: Vec<Sink>,
     progress: &'a Progress,
     /// Logins that were read and have no row yet.
-    pending: &'a AtomicU64,
+    pending: &'a Cell<u64>,
     /// Hint that is shown once, if the requests that are left do not suffice.
     quota_hint: Option<String>,
     reorder: ReorderBuffer<CompletedRow>,
@@ -170,7 +171,7 @@ impl Consumer<'_> {
     fn receive(&mut self, received: &mut Vec<CompletedRow>) {
         for completed in received.drain(..) {
             if completed.was_looked_up {
-                self.pending.fetch_sub(1, Ordering::Relaxed);
+                self.pending.set(self.pending.get().saturating_sub(1));
             }
             self.unverified += u64::from(completed.verification_failed);
             self.reorder.insert(completed.position, completed);
@@ -212,7 +213,7 @@ impl Consumer<'_> {
 
     /// Shows the hint, once, if the requests that are left are fewer than the logins that wait.
     fn warn_low_quota(&mut self) {
-        let pending = self.pending.load(Ordering::Relaxed);
+        let pending = self.pending.get();
         let Some((limit, left)) = self.limiter.remaining_requests().filter(|(_, left)| pending > *left)
         else {
             return;
@@ -232,30 +233,9 @@ fn interval(period: Duration) -> Interval {
     interval
 }
 
-/// The time at which the input was read last.
-struct AtomicInstant {
-    start: Instant,
-    millis: AtomicU64,
-}
-
-impl AtomicInstant {
-    fn now() -> Self {
-        Self { start: Instant::now(), millis: AtomicU64::new(0) }
-    }
-
-    fn set_now(&self) {
-        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.millis.store(millis, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> Instant {
-        self.start + Duration::from_millis(self.millis.load(Ordering::Relaxed))
-    }
-}
-
 /// Waits until the input is not read any further, after the run has stopped. The rest of a file is read: its rows are due. So is
 /// what a pipe holds already; but it may never end. A query's other rows stay in the database.
-async fn stop_input(client: &Client, last_read: &AtomicInstant, is_unbounded: bool, is_query: bool) {
+async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bool, is_query: bool) {
     if client.limiter().stop.requested().await == StopReason::OutputClosed || is_query {
         return;
     }
