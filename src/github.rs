@@ -31,7 +31,7 @@ mod token_provider;
 pub mod transport;
 
 pub(crate) use self::batch::Batch;
-pub use self::batch::LookupOutcome;
+pub(crate) use self::batch::LookupOutcome;
 pub(crate) use self::batch_size::NextSize;
 pub use self::client::{BuildError, Client};
 pub use self::config::ClientConfig;

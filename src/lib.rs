@@ -26,7 +26,8 @@
 //! 6. `Connection::send` (`github/connection.rs`) hands it to octocrab, whose bottom is `github/transport.rs`: a socket, a
 //!    recording or a replay. An unsuccessful status becomes a [`LookupError`](github::error::LookupError) here.
 //! 7. `github/graphql.rs` or `github/rest.rs` reads the response: an account or an error for each login.
-//! 8. `github/retry.rs` decides about errors: retry, back off, split, or give up. Only `Client::look_up_batch` acts on it.
+//! 8. `github/retry.rs` decides about errors: retry, back off, split, or give up. The loop of step 4 acts on it; for a REST
+//!    request that is `Client::get`.
 //! 9. `lookup::row` makes the row. The pipeline's consumer puts it into the `reorder` buffer, and passes it on in its turn: to the
 //!    summary and the rules, and to each output's renderer on a thread of its own. A row that waits for a slower one is written to
 //!    the [`journal`] meanwhile.

@@ -38,18 +38,16 @@ pub(crate) struct Batch {
 }
 
 /// Outcome of looking up one login.
-#[derive(Clone, Debug)]
-pub struct LookupOutcome {
+#[derive(Debug)]
+pub(crate) struct LookupOutcome {
     /// The account, or the last error.
-    pub result: Result<Account, LookupError>,
+    pub(crate) result: Result<Account, LookupError>,
+    pub(crate) api: ApiKind,
     /// Requests that were sent for it.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// Failed requests since the last successful one.
-    pub consecutive_failures: u32,
-    /// Whether all of those failed with the same error.
-    pub same_error_each_time: bool,
-    /// The API that was queried.
-    pub api: ApiKind,
+    pub(crate) consecutive_failures: u32,
+    pub(crate) same_error_each_time: bool,
 }
 
 impl LookupOutcome {
@@ -68,31 +66,10 @@ impl LookupOutcome {
 pub(crate) type Outcomes = Vec<(usize, LookupOutcome)>;
 
 impl Client {
-    /// Looks up one login, with retries.
-    pub async fn look_up(&self, login: &Login) -> LookupOutcome {
-        let api = self.api_for(login);
-        let batch = Batch {
-            api,
-            logins: vec![login.clone()],
-            counts: self.config().counts,
-            is_probe: false,
-            slot: None,
-        };
-        let mut outcomes = std::pin::pin!(self.look_up_batch(batch));
-        match futures::StreamExt::next(&mut outcomes).await.and_then(|mut outcomes| outcomes.pop()) {
-            Some((_, outcome)) => outcome,
-            None => LookupOutcome::new(
-                Err(LookupError::PartialResponse("no response".into())),
-                &AttemptLog::default(),
-                api,
-            ),
-        }
-    }
-
     /// Looks up a batch. Yields the outcomes of its logins as they become known.
     pub(crate) fn look_up_batch(&self, batch: Batch) -> impl Stream<Item = Outcomes> + use<'_> {
         match batch.api {
-            ApiKind::Rest => stream::once(self.look_up_by_rest(batch)).left_stream(),
+            ApiKind::Rest => self.look_up_by_rest(batch).left_stream(),
             ApiKind::Graphql => {
                 let query_loop = QueryLoop::new(self, batch);
                 stream::unfold(query_loop, |mut query_loop| async move {
@@ -103,15 +80,15 @@ impl Client {
         }
     }
 
-    async fn look_up_by_rest(&self, batch: Batch) -> Outcomes {
-        let mut outcomes = Vec::with_capacity(1);
-        let mut slot = batch.slot;
-        for (index, login) in batch.logins.into_iter().enumerate() {
+    fn look_up_by_rest(&self, batch: Batch) -> impl Stream<Item = Outcomes> + use<'_> {
+        let Batch { logins, counts, mut slot, .. } = batch;
+        stream::iter(logins).enumerate().then(move |(index, login)| {
             let mut log = AttemptLog::with_slot(slot.take());
-            let result = self.account_by_rest(&login, &mut log, batch.counts.breakdown).await;
-            outcomes.push((index, LookupOutcome::new(result, &log, ApiKind::Rest)));
-        }
-        outcomes
+            async move {
+                let result = self.account_by_rest(&login, &mut log, counts.breakdown).await;
+                vec![(index, LookupOutcome::new(result, &log, ApiKind::Rest))]
+            }
+        })
     }
 
     /// Requests an account, and the pages of its repositories if `breakdown` is set.
