@@ -153,18 +153,6 @@ struct Group<C> {
     slot: OwnedSemaphorePermit,
 }
 
-impl<C> Job<C> {
-    fn complete(self, row: Row, verification_failed: bool) -> CompletedRow {
-        CompletedRow {
-            position: self.position,
-            row,
-            was_looked_up: true,
-            verification_failed,
-            place: self.place,
-        }
-    }
-}
-
 /// Returns the stage, which runs while it is polled, and the rows that it completes.
 pub(crate) fn stage<S: Stream<Item = Item>>(
     client: Client,
@@ -414,15 +402,21 @@ struct FirstCount<'a> {
 
 impl OutcomeSink<Carried> for FirstCount<'_> {
     fn on_outcome(&self, job: Job<Carried>, outcome: LookupOutcome) {
-        let Job { position, api, login, place, context: carried } = job;
+        let Job { position, login, place, context: carried, .. } = job;
         let exchange = self.client.cassette_entry_for(outcome.api, &login);
         let row = Row { carried, exchange, ..row(&login, outcome) };
         // Both receivers live as long as the stage.
         if let Some(other) = self.other_api(&login, &row) {
             let _ = self.to_verify.send(Job { position, api: other, login, place, context: row });
         } else {
-            let job = Job { position, api, login, place, context: () };
-            let _ = self.completed.send(job.complete(row, false));
+            let (was_looked_up, verification_failed) = (true, false);
+            let _ = self.completed.send(CompletedRow {
+                position,
+                row,
+                was_looked_up,
+                verification_failed,
+                place,
+            });
         }
     }
 }
@@ -444,9 +438,10 @@ struct SecondCount {
 }
 
 impl OutcomeSink<Row> for SecondCount {
-    fn on_outcome(&self, mut job: Job<Row>, outcome: LookupOutcome) {
-        let row = &mut job.context;
-        let mut failed = false;
+    fn on_outcome(&self, job: Job<Row>, outcome: LookupOutcome) {
+        let Job { position, login, place, context: mut row, .. } = job;
+        row.attempts += outcome.attempts;
+        let mut verification_failed = false;
         row.verified = match outcome.result {
             Ok(account) => {
                 let is_same_account = account.id.is_none() || row.id.is_none() || account.id == row.id;
@@ -454,17 +449,17 @@ impl OutcomeSink<Row> for SecondCount {
             }
             Err(LookupError::NotFound) => Some(false),
             Err(error) => {
-                tracing::info!(login = %job.login, %error, "could not be verified");
-                failed = true;
+                tracing::info!(%login, %error, "could not be verified");
+                verification_failed = true;
                 None
             }
         };
         if row.verified == Some(false) {
-            tracing::info!(login = %job.login, "the two APIs disagree");
+            tracing::info!(%login, "the two APIs disagree");
         }
-        row.attempts += outcome.attempts;
-        let Job { position, api, login, place, context: row } = job;
-        let _ = self.completed.send(Job { position, api, login, place, context: () }.complete(row, failed));
+        let was_looked_up = true;
+        let _ =
+            self.completed.send(CompletedRow { position, row, was_looked_up, verification_failed, place });
     }
 }
 
