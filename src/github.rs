@@ -1,7 +1,7 @@
 //! GitHub: the client, and everything that knows its APIs.
 //!
 //! In the order of a lookup: `batch` has the logins of one request and their retries, and `client` sends it with a permit of the
-//! rate limiter (`rate_limit`) over a `connection`. [`transport`] is the network, a recording or a replay. [`rest`] and
+//! rate limiter (`rate_limit`) over a `connection`. [`transport`] is the network, a recording or a replay. `rest` and
 //! [`graphql`] parse responses, [`error`] and `response_error` classify failures, and `retry` alone decides about retries.
 
 pub mod account;
@@ -9,7 +9,6 @@ pub mod app;
 pub mod auth;
 mod batch;
 mod batch_size;
-mod bounded_vec;
 pub mod cassette;
 mod causes;
 mod client;
@@ -19,12 +18,12 @@ mod connection;
 pub mod endpoint;
 pub mod error;
 pub mod graphql;
-pub mod members;
-pub mod pagination;
+pub(crate) mod members;
+mod pagination;
 pub mod proxy;
 pub(crate) mod redact;
 pub(crate) mod response_error;
-pub mod rest;
+pub(crate) mod rest;
 mod retry;
 pub mod tls;
 mod token_provider;

@@ -8,56 +8,44 @@ mod errors;
 mod response;
 
 use std::borrow::Borrow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use http::HeaderMap;
 use serde::{Serialize, Serializer};
 
-use self::errors::{ErrorTarget, GraphqlError};
-use self::response::{AliasValue, Data};
+use self::errors::GraphqlError;
+use self::response::{Data, Response, parse_lenient, parse_owner};
 use super::account::{Account, CountSelection};
 use super::error::LookupError;
-use super::rest::json_error;
+use super::rest::{BoundedVec, parse_object};
 use crate::login::Login;
 
-/// Upper bound on the logins of a query.
-const MAX_LOGINS: usize = 100;
-
-/// The body of a query request.
+/// The body of a query request: `{"query": "…", "variables": {"l0": "torvalds", "l1": …}}`.
 #[derive(Serialize)]
 #[serde(bound = "L: Borrow<Login>")]
 pub(super) struct Query<'a, L> {
     query: &'a str,
-    variables: Variables<'a, L>,
+    #[serde(rename = "variables", serialize_with = "serialize_variables")]
+    logins: &'a [L],
 }
 
-/// `{"l0": "torvalds", "l1": …}`
-struct Variables<'a, L>(&'a [L]);
-
-/// `l17`
-struct Variable(usize);
-
 impl<'a, L> Query<'a, L> {
-    pub(super) fn new(text: &'a str, logins: &'a [L]) -> Self {
-        Self { query: text, variables: Variables(logins) }
+    pub(super) fn new(query: &'a str, logins: &'a [L]) -> Self {
+        Self { query, logins }
     }
 
     pub(super) fn login_count(&self) -> u64 {
-        self.variables.0.len() as u64
+        self.logins.len() as u64
     }
 }
 
-impl<L: Borrow<Login>> Serialize for Variables<'_, L> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let logins = self.0.iter().enumerate();
-        serializer.collect_map(logins.map(|(index, login)| (Variable(index), login.borrow().as_str())))
-    }
-}
-
-impl Serialize for Variable {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("l{}", self.0))
-    }
+fn serialize_variables<S: Serializer>(
+    logins: &[impl Borrow<Login>],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let logins = logins.iter().enumerate();
+    serializer.collect_map(logins.map(|(index, login)| (format!("l{index}"), login.borrow().as_str())))
 }
 
 /// Builds the text of a query for `logins` accounts.
@@ -87,29 +75,27 @@ pub fn build_query(logins: usize, counts: CountSelection) -> String {
 }
 
 /// Returns the connections of each account: field name and filter.
-fn connection_fields(counts: CountSelection) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let CountSelection { breakdown, private } = counts;
-    let breakdown_fields =
-        [("forks", "privacy: PUBLIC, isFork: true"), ("archived", "privacy: PUBLIC, isArchived: true")];
-    std::iter::once(("public", "privacy: PUBLIC"))
-        .chain(breakdown_fields.into_iter().filter(move |_| breakdown))
-        .chain(private.then_some(("private", "privacy: PRIVATE")))
-}
-
-fn connections_per_account(counts: CountSelection) -> usize {
-    connection_fields(counts).count()
+fn connection_fields(counts: CountSelection) -> Vec<(&'static str, &'static str)> {
+    let mut fields = vec![("public", "privacy: PUBLIC")];
+    if counts.breakdown {
+        fields.push(("forks", "privacy: PUBLIC, isFork: true"));
+        fields.push(("archived", "privacy: PUBLIC, isArchived: true"));
+    }
+    if counts.private {
+        fields.push(("private", "privacy: PRIVATE"));
+    }
+    fields
 }
 
 /// Returns the cost of a query in points: one for each hundred connections, rounded, and at least 1.
-#[must_use]
-pub fn query_cost(accounts: usize, counts: CountSelection) -> u64 {
-    ((accounts * connections_per_account(counts) + 50) / 100).max(1) as u64
+pub(crate) fn query_cost(accounts: usize, counts: CountSelection) -> u64 {
+    ((accounts * connection_fields(counts).len() + 50) / 100).max(1) as u64
 }
 
-/// Returns the most accounts that a query of one point can have.
+/// Returns the most accounts that a query of one point can have: at most 100.
 #[must_use]
 pub fn max_accounts_per_point(counts: CountSelection) -> usize {
-    (149 / connections_per_account(counts)).min(MAX_LOGINS)
+    (149 / connection_fields(counts).len()).min(100)
 }
 
 /// The response to a query.
@@ -130,16 +116,18 @@ pub(crate) fn parse_response(
     logins: &[impl Borrow<Login>],
     counts: CountSelection,
 ) -> Result<BatchResponse, LookupError> {
-    let response = response::parse(body).map_err(|error| json_error(&error, "not a GraphQL response"))?;
-    let errors: Vec<_> = response.errors.into_iter().map(GraphqlError::parse).collect();
+    let response: Response<'_> = parse_object(body, "not a GraphQL response")?;
+    let errors = response.errors.map_or_else(Vec::new, |BoundedVec(errors)| errors);
+    let errors: Vec<GraphqlError> =
+        errors.into_iter().map(|error| parse_lenient(error).unwrap_or_default()).collect();
     if let Some(error) = errors.iter().find(|error| error.is_rate_limited()) {
         tracing::info!("rate limit: {}", error.message());
         return Err(LookupError::RateLimited { status: 200, retry_after: None, quota_exhausted: false });
     }
     // An error without a target may be the reason for any null.
-    let unscoped_error = errors.iter().find(|error| error.target == ErrorTarget::Unspecified);
+    let unscoped_error = errors.iter().find(|error| error.target.is_none());
     let mut unscoped_error = unscoped_error.map(|error| LookupError::PartialResponse(error.message()));
-    let mut data = match (response.data, errors.first()) {
+    let data = match (response.data, errors.first()) {
         (Some(data), _) => data,
         (None, None) => return Err(LookupError::Malformed("not a GraphQL response")),
         (None, Some(_)) if errors.iter().any(|error| error.alias().is_some()) => {
@@ -151,25 +139,16 @@ pub(crate) fn parse_response(
         (None, Some(error)) if error.is_permanent() => return Err(error.forbidden(headers)),
         (None, Some(error)) => return Err(LookupError::PartialResponse(error.message())),
     };
-    data.owners.resize_with(logins.len(), AliasValue::default);
-    let mut scoped_errors: Vec<Option<LookupError>> = vec![None; logins.len()];
-    for error in errors {
-        if let Some(slot) = error.alias().and_then(|alias| scoped_errors.get_mut(alias)) {
-            *slot = Some(error.to_lookup_error(headers));
-        }
-    }
-    let mut results = Vec::with_capacity(logins.len());
-    for ((owner, error), login) in data.owners.into_iter().zip(scoped_errors).zip(logins) {
-        results.push(match (owner, error) {
-            (_, Some(error)) => Err(error),
-            (AliasValue::Owner(owner), None) => owner.into_account(login.borrow(), counts),
-            (AliasValue::Invalid, None) => Err(LookupError::Malformed("missing account fields")),
-            (AliasValue::Null, None) => Err(unscoped_error.clone().unwrap_or(LookupError::NotFound)),
-            (AliasValue::Absent, None) => Err(unscoped_error
-                .clone()
-                .unwrap_or_else(|| LookupError::PartialResponse("this login is missing".into()))),
-        });
-    }
+    let errors: HashMap<_, _> = errors.iter().filter_map(|error| Some((error.alias()?, error))).collect();
+    let result = |(index, login): (usize, &_)| match (errors.get(&index), data.owners.get(&index)) {
+        (Some(error), _) => Err(error.to_lookup_error(headers)),
+        (None, Some(Some(json))) => parse_owner(json, Borrow::borrow(login), counts),
+        (None, Some(None)) => Err(unscoped_error.clone().unwrap_or(LookupError::NotFound)),
+        (None, None) => Err(unscoped_error
+            .clone()
+            .unwrap_or_else(|| LookupError::PartialResponse("this login is missing".into()))),
+    };
+    let results = logins.iter().enumerate().map(result).collect();
     Ok(BatchResponse { cost: data.cost, has_rate_limit: headers.contains_key("x-ratelimit-limit"), results })
 }
 

@@ -5,17 +5,15 @@ use std::fmt;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::bounded_vec::BoundedVec;
 use super::client::Client;
 use super::error::LookupError;
 use super::pagination::{Paginator, next_link};
+use super::rest::BoundedVec;
 use super::retry::AttemptLog;
 use crate::login::Login;
 
-/// An organization or team whose members are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemberSource {
-    /// All members of an organization that the token can see.
     Organization(Login),
     /// A team of an organization, by its slug.
     Team(Login, String),
@@ -53,52 +51,40 @@ struct Member {
     login: String,
 }
 
-struct MembersPage {
-    logins: Vec<String>,
-    /// URL of the next page.
-    next: Option<String>,
-}
-
-fn parse_members(headers: &HeaderMap, body: &[u8]) -> Result<MembersPage, LookupError> {
-    let BoundedVec(members): BoundedVec<Member> =
-        serde_json::from_slice(body).map_err(|_| LookupError::Malformed("not a list of members"))?;
-    let logins = members.into_iter().map(|member| member.login).collect();
-    Ok(MembersPage { logins, next: next_link(headers) })
-}
-
 #[derive(Deserialize)]
 struct Membership {
     state: String,
 }
 
-fn parse_membership(_: &HeaderMap, body: &[u8]) -> Result<Membership, LookupError> {
-    serde_json::from_slice(body).map_err(|_| LookupError::Malformed("missing membership fields"))
-}
-
 impl Client {
     /// Returns the logins of all members, with one request per hundred.
-    ///
-    /// # Errors
-    /// [`LookupError`] if a page could not be read, after all retries.
-    pub async fn members(&self, source: &MemberSource) -> Result<Vec<String>, LookupError> {
+    pub(crate) async fn members(&self, source: &MemberSource) -> Result<Vec<String>, LookupError> {
         let endpoint = &self.config().endpoint;
         let first = endpoint.rest(&source.path());
         let mut paginator = Paginator::new(&first, endpoint);
-        let (mut members, mut next) = (Vec::new(), Some(first));
+        let (mut logins, mut next) = (Vec::new(), Some(first));
         while let Some(route) = next {
-            let page = self.get(&mut AttemptLog::default(), &route, parse_members).await?;
-            next = paginator.next_page(page.logins.len(), page.next.as_deref())?;
-            members.extend(page.logins);
+            let parse = |headers: &HeaderMap, body: &[u8]| {
+                let members: BoundedVec<Member> = serde_json::from_slice(body)
+                    .map_err(|_| LookupError::Malformed("not a list of members"))?;
+                Ok((members.0, next_link(headers)))
+            };
+            let (members, link) = self.get(&mut AttemptLog::default(), &route, parse).await?;
+            next = paginator.next_page(members.len(), link.as_deref())?;
+            logins.extend(members.into_iter().map(|member| member.login));
         }
-        Ok(members)
+        Ok(logins)
     }
 
     /// Whether the token's owner is a member of an organization: others see only its public members. None if unknown, as for an
     /// app.
     pub(crate) async fn is_member(&self, organization: &Login) -> Option<bool> {
         let route = self.config().endpoint.rest(&format!("/user/memberships/orgs/{organization}"));
-        match self.get_best_effort(route, parse_membership).await {
-            Some(Ok(membership)) => Some(membership.state == "active"),
+        let parse = |_: &HeaderMap, body: &[u8]| {
+            serde_json::from_slice(body).map_err(|_| LookupError::Malformed("missing membership fields"))
+        };
+        match self.get_best_effort(route, parse).await {
+            Some(Ok(Membership { state })) => Some(state == "active"),
             Some(Err(LookupError::NotFound)) => Some(false),
             _ => None,
         }

@@ -16,10 +16,8 @@ const MAX_PATH_LEN: usize = 2000;
 /// Reason for which the pages of a list are not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PaginationError {
-    /// A link that leads out of the API.
     #[error("the next page is on another host")]
     ForeignHost,
-    /// A link to a page that was read before.
     #[error("the next page is an earlier one")]
     Cycle,
     /// More pages than a list can have, or an empty page that is not the last.

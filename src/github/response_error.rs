@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{HeaderName, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -15,8 +15,6 @@ use crate::object::Object;
 use crate::rate_limit::clock::parse_date;
 use crate::rate_limit::quota::{QuotaHeaders, REMAINING, header_str};
 use crate::text::visible;
-
-static SSO: HeaderName = HeaderName::from_static("x-github-sso");
 
 /// Beginnings of the messages with which GitHub reports a rate limit, in lower case. The last one is from before 2021; Enterprise
 /// Servers still send it.
@@ -41,9 +39,9 @@ pub(crate) fn error_for_status(
         return Ok(());
     }
     // Proxies send HTML, so there may be no message.
-    let error_body = serde_json::from_slice::<Object<ErrorBody>>(body).ok().map(|Object(body)| body);
-    let is_from_github = error_body.is_some();
-    let message = visible(&error_body.and_then(|body| body.message).unwrap_or_default()).into_owned();
+    let error_body = serde_json::from_slice::<Object<ErrorBody>>(body).ok();
+    let message = error_body.as_ref().and_then(|Object(body)| body.message.as_deref());
+    let message = visible(message.unwrap_or_default()).into_owned();
     Err(match status.as_u16() {
         status @ (403 | 429) if is_rate_limit(status, headers, &message) => rate_limit_error(status, headers),
         400 if memchr::memmem::find(body, CLIENT_CERTIFICATE_PAGE).is_some() => {
@@ -52,9 +50,9 @@ pub(crate) fn error_for_status(
         401 => LookupError::Unauthorized(message),
         403 => LookupError::Forbidden {
             message: if message.is_empty() { "no reason given".into() } else { message },
-            sso_url: sso_url(headers).map(|url| visible(url).into_owned()),
+            sso_url: sso_url(headers),
         },
-        404 if is_from_github => LookupError::NotFound,
+        404 if error_body.is_some() => LookupError::NotFound,
         // The beginning of GitHub's response.
         404 if body.trim_ascii_start().starts_with(b"{") => LookupError::Malformed("not JSON"),
         // A gateway without a route for the path sends a 404 too. It says nothing about the account.
@@ -92,9 +90,9 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Parses `X-GitHub-SSO: required; url=https://github.com/orgs/…`.
-pub(super) fn sso_url(headers: &HeaderMap) -> Option<&str> {
-    let (_, url) = header_str(headers, &SSO)?.split_once("url=")?;
-    Some(url.trim())
+pub(super) fn sso_url(headers: &HeaderMap) -> Option<String> {
+    let (_, url) = header_str(headers, "x-github-sso")?.split_once("url=")?;
+    Some(visible(url.trim()).into_owned())
 }
 
 #[cfg(test)]

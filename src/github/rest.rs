@@ -1,52 +1,74 @@
 //! Responses of the REST API.
 
-use std::borrow::Cow;
+use std::fmt;
 
 use http::HeaderMap;
-use serde::Deserialize;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::account::{Account, AccountKind};
-use super::bounded_vec::BoundedVec;
 use super::error::LookupError;
 use super::pagination::next_link;
 use crate::login::Login;
 use crate::object::Object;
 
+/// Upper bound on the items of a list; GitHub sends at most 100 on a page. Items are larger in memory than in JSON, so a body
+/// within its own limit could otherwise fill the memory.
+pub(super) const MAX_ITEMS: usize = 1000;
+
+/// A list of at most [`MAX_ITEMS`] items. A longer one is an error.
+pub(super) struct BoundedVec<T>(pub(super) Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for BoundedVec<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Self(Vec::new()))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for BoundedVec<T> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {MAX_ITEMS} items")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
+        while let Some(item) = list.next_element()? {
+            if self.0.len() == MAX_ITEMS {
+                return Err(A::Error::invalid_length(MAX_ITEMS + 1, &self));
+            }
+            self.0.push(item);
+        }
+        Ok(self)
+    }
+}
+
 /// `GET /users/{login}`: a user, an organization or a bot.
 #[derive(Deserialize)]
-struct User<'a> {
-    #[serde(borrow)]
-    login: Cow<'a, str>,
+struct User {
+    login: String,
     id: u64,
-    #[serde(rename = "type", borrow)]
-    kind: Option<BorrowedStr<'a>>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
     public_repos: u64,
 }
 
-/// A string that is not copied, unless it has escapes. serde borrows no [`Cow`] inside of an [`Option`] or as a key.
-#[derive(Deserialize)]
-pub(super) struct BorrowedStr<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-/// Parses a JSON object. Checking a whole body as UTF-8 is faster than checking its strings one by one.
-pub(super) fn from_json_object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> serde_json::Result<T> {
-    let parsed = match std::str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(body),
-    };
-    parsed.map(|Object(value)| value)
-}
-
-/// Returns the error for a body that is not JSON, or is JSON of another kind.
-pub(super) fn json_error(error: &serde_json::Error, other_kind: &'static str) -> LookupError {
-    LookupError::Malformed(if error.is_data() { other_kind } else { "not JSON" })
+/// Parses a body that is a JSON object. `other_kind` is the error for JSON of another kind.
+pub(super) fn parse_object<'a, T: Deserialize<'a>>(
+    body: &'a [u8],
+    other_kind: &'static str,
+) -> Result<T, LookupError> {
+    match serde_json::from_slice(body) {
+        Ok(Object(value)) => Ok(value),
+        Err(error) => Err(LookupError::Malformed(if error.is_data() { other_kind } else { "not JSON" })),
+    }
 }
 
 pub(crate) fn parse_account(body: &[u8], requested: &Login) -> Result<Account, LookupError> {
-    let user: User<'_> =
-        from_json_object(body).map_err(|error| json_error(&error, "missing account fields"))?;
+    let user: User = parse_object(body, "missing account fields")?;
     Ok(Account {
         login: verify_login(&user.login, requested)?,
-        kind: user.kind.as_ref().and_then(|BorrowedStr(kind)| AccountKind::parse(kind)),
+        kind: user.kind.as_deref().and_then(AccountKind::parse),
         id: Some(user.id),
         public_repos: user.public_repos,
         breakdown: None,
@@ -63,7 +85,6 @@ pub(super) fn verify_login(returned: &str, requested: &Login) -> Result<Login, L
 }
 
 /// One page of an account's repositories.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) struct RepoPage {
     pub(super) repos: usize,
     pub(super) forks: u64,
@@ -80,7 +101,6 @@ struct Repo {
     archived: bool,
 }
 
-/// Returns the path of the first page of an account's repositories.
 pub(super) fn repos_path(login: &Login) -> String {
     format!("{}/repos?type=owner&per_page=100", login.path())
 }
@@ -96,27 +116,22 @@ pub(super) fn parse_repo_page(headers: &HeaderMap, body: &[u8]) -> Result<RepoPa
     })
 }
 
-/// Hourly quotas.
+/// Hourly quotas: of the REST API in requests, of the GraphQL API in points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct RateLimits {
-    /// Of the REST API, in requests.
     pub core: Quota,
-    /// Of the GraphQL API, in points. None without a token.
+    /// None without a token.
     pub graphql: Option<Quota>,
 }
 
-/// An hourly quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Quota {
-    /// Requests or points per hour.
     pub limit: u64,
-    /// Requests or points left.
     pub remaining: u64,
-    /// Time of the reset, in Unix seconds.
+    /// In Unix seconds.
     pub reset: i64,
 }
 
-/// Parses the response to `GET /rate_limit`.
 pub(super) fn parse_rate_limit(body: &[u8]) -> Result<RateLimits, LookupError> {
     #[derive(Deserialize)]
     struct RateLimitResponse {
@@ -130,6 +145,14 @@ pub(super) fn parse_rate_limit(body: &[u8]) -> Result<RateLimits, LookupError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thousand_items_are_read_and_one_more_is_an_error() {
+        let list = |length: usize| serde_json::to_string(&vec![1; length]).unwrap();
+        let parse = |json: &str| serde_json::from_str::<BoundedVec<u8>>(json);
+        assert_eq!(parse(&list(MAX_ITEMS)).unwrap().0.len(), MAX_ITEMS);
+        assert!(parse(&list(MAX_ITEMS + 1)).is_err_and(|error| error.is_data()));
+    }
 
     #[test]
     fn an_account_without_a_count_is_an_error() {

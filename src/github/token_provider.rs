@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use super::app::{APP_TOKEN_SOURCE, App, Credentials};
 use super::auth::Token;
-use super::bounded_vec::BoundedVec;
 use super::connection::{Connection, Request};
 use super::error::LookupError;
+use super::rest::BoundedVec;
 use crate::rate_limit::Deadline;
 use crate::rate_limit::settings::Tuning;
 use crate::stop::{StopReason, WaitReason};

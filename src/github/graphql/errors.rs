@@ -1,7 +1,7 @@
 //! Errors in a response: the login that each is about, and its meaning.
 
 use http::HeaderMap;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::super::cassette::{CassetteMiss, NOT_RECORDED};
@@ -10,79 +10,38 @@ use super::super::response_error::sso_url;
 use super::response::{parse_alias, parse_lenient};
 use crate::text::visible;
 
-/// An error, as far as its parts could be parsed.
+/// An error. A part that cannot be parsed is None.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct GraphqlError {
+    #[serde(rename = "type", deserialize_with = "lenient")]
     error_type: Option<String>,
-    pub(super) target: ErrorTarget,
+    /// First segment of the path, if it is a name.
+    #[serde(rename = "path", deserialize_with = "first_segment")]
+    pub(super) target: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     message: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     code: Option<String>,
-    sso_url: Option<String>,
-}
-
-/// Part of the query that an error is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ErrorTarget {
-    /// The login with this number.
-    Alias(usize),
-    /// Another part of the query.
-    Other,
-    /// The error does not say.
-    Unspecified,
-}
-
-/// Parts of an error, each parsed by itself.
-#[derive(Default, Deserialize)]
-struct RawError<'a> {
-    #[serde(rename = "type", borrow)]
-    error_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    path: Option<&'a RawValue>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    extensions: Option<&'a RawValue>,
-    #[serde(borrow)]
-    code: Option<&'a RawValue>,
+    #[serde(deserialize_with = "lenient")]
+    extensions: Option<Extensions>,
 }
 
 #[derive(Default, Deserialize)]
-struct Extensions<'a> {
-    #[serde(borrow)]
-    code: Option<&'a RawValue>,
-    #[serde(borrow)]
-    sso: Option<&'a RawValue>,
-    #[serde(borrow)]
-    saml_failure: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct SsoObject {
-    url: String,
+#[serde(default)]
+struct Extensions {
+    #[serde(deserialize_with = "lenient")]
+    code: Option<String>,
+    #[serde(deserialize_with = "https_url")]
+    sso: Option<String>,
+    #[serde(deserialize_with = "https_url")]
+    saml_failure: Option<String>,
 }
 
 impl GraphqlError {
-    pub(super) fn parse(json: &RawValue) -> Self {
-        let raw: RawError<'_> = parse_lenient(json).unwrap_or_default();
-        let extensions: Extensions<'_> = raw.extensions.and_then(parse_lenient).unwrap_or_default();
-        let sso_url = extensions.sso.or(extensions.saml_failure).and_then(parse_sso_url);
-        Self {
-            error_type: raw.error_type.and_then(parse_lenient),
-            target: match raw.path.and_then(first_segment) {
-                None => ErrorTarget::Unspecified,
-                Some(segment) => parse_alias(&segment).map_or(ErrorTarget::Other, ErrorTarget::Alias),
-            },
-            message: raw.message.and_then(parse_lenient),
-            code: extensions.code.or(raw.code).and_then(parse_lenient),
-            sso_url,
-        }
-    }
-
     /// Returns the number of the login that it is about.
     pub(super) fn alias(&self) -> Option<usize> {
-        match self.target {
-            ErrorTarget::Alias(alias) => Some(alias),
-            ErrorTarget::Other | ErrorTarget::Unspecified => None,
-        }
+        self.target.as_deref().and_then(parse_alias)
     }
 
     pub(super) fn message(&self) -> String {
@@ -90,10 +49,15 @@ impl GraphqlError {
         visible(message.unwrap_or("an error without a message")).into_owned()
     }
 
+    fn code(&self) -> Option<&str> {
+        let code = self.extensions.as_ref().and_then(|extensions| extensions.code.as_ref());
+        code.or(self.code.as_ref()).map(String::as_str)
+    }
+
     /// GitHub sends the type in two spellings, or only a code.
     pub(super) fn is_rate_limited(&self) -> bool {
         matches!(self.error_type.as_deref(), Some("RATE_LIMITED" | "RATE_LIMIT"))
-            || self.code.as_deref() == Some("graphql_rate_limit")
+            || self.code() == Some("graphql_rate_limit")
     }
 
     fn is_forbidden(&self) -> bool {
@@ -102,14 +66,16 @@ impl GraphqlError {
 
     /// Whether the same query would fail again.
     pub(super) fn is_permanent(&self) -> bool {
-        self.is_forbidden() || self.code.as_deref() == Some("undefinedField")
+        self.is_forbidden() || self.code() == Some("undefinedField")
     }
 
     pub(super) fn forbidden(&self, headers: &HeaderMap) -> LookupError {
-        let sso_url = self.sso_url.as_deref().or_else(|| sso_url(headers));
+        let extensions = self.extensions.as_ref();
+        let url =
+            extensions.and_then(|extensions| extensions.sso.as_ref().or(extensions.saml_failure.as_ref()));
         LookupError::Forbidden {
             message: self.message(),
-            sso_url: sso_url.map(|url| visible(url).into_owned()),
+            sso_url: url.map(|url| visible(url).into_owned()).or_else(|| sso_url(headers)),
         }
     }
 
@@ -124,14 +90,24 @@ impl GraphqlError {
     }
 }
 
-/// Returns the first segment of a path, if it is a name. The others are fields of the account, and may be millions.
-fn first_segment(path: &RawValue) -> Option<String> {
-    let segments = path.get().strip_prefix('[')?;
-    serde_json::Deserializer::from_str(segments).into_iter().next()?.ok()
+fn lenient<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
+    Deserialize::deserialize(json).map(parse_lenient)
+}
+
+/// The other segments are fields of the account, and may be millions.
+fn first_segment<'de, D: Deserializer<'de>>(json: D) -> Result<Option<String>, D::Error> {
+    let path: &RawValue = Deserialize::deserialize(json)?;
+    let segments = path.get().strip_prefix('[').unwrap_or_default();
+    Ok(serde_json::Deserializer::from_str(segments).into_iter().next().and_then(Result::ok))
 }
 
 /// Parses a URL, or an object with one.
-fn parse_sso_url(json: &RawValue) -> Option<String> {
-    let url = parse_lenient(json).or_else(|| parse_lenient(json).map(|SsoObject { url }| url));
-    url.filter(|url: &String| url.starts_with("https://"))
+fn https_url<'de, D: Deserializer<'de>>(json: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct SsoObject {
+        url: String,
+    }
+    let json: &RawValue = Deserialize::deserialize(json)?;
+    let url: Option<String> = parse_lenient(json).or_else(|| Some(parse_lenient::<SsoObject>(json)?.url));
+    Ok(url.filter(|url| url.starts_with("https://")))
 }
