@@ -1,22 +1,18 @@
 //! Logins: the only way to a request path.
 //!
-//! octocrab sends a path as it is given, so a login that holds `/`, `?`, `#`, `%` or `..` would reach
-//! another route. A [`Login`] cannot hold any of them: it is parsed once, where it enters the
-//! program, and everything behind that point takes the type and not the text.
+//! octocrab sends a path as it is given, so `/`, `?`, `#`, `%` or `..` would reach another route. A [`Login`] contains none of
+//! them: it is parsed once, where it enters the program, and everything after that takes the type and not the text.
 
 use std::fmt;
 
 use crate::text::visible;
 
-/// The longest login GitHub gives out, in characters (without a bot's `[bot]`).
-pub const MAX_LENGTH: usize = 39;
+/// Longest login on GitHub, in characters, without the `[bot]` of an app.
+pub(crate) const MAX_LENGTH: usize = 39;
 
 const BOT: &str = "[bot]";
 
-/// The name of a GitHub account: a user, an organisation or a bot.
-///
-/// Holds the spelling as it was written; compare accounts by [`Login::key`], because GitHub does not
-/// tell upper from lower case.
+/// The name of a GitHub account, a user, an organization or a bot, as it was written. GitHub ignores the case.
 ///
 /// ```
 /// use ghrepos::login::Login;
@@ -30,23 +26,16 @@ const BOT: &str = "[bot]";
 pub struct Login(Box<str>);
 
 impl Login {
-    /// Reads a login, an `@login`, or the address of a profile on github.com.
+    /// Parses a login, an `@login`, or the URL of a profile on github.com.
     ///
-    /// Accepts what GitHub's accounts can be called, old ones included: letters, digits and hyphens,
-    /// at most [`MAX_LENGTH`] characters, not beginning with a hyphen; one underscore before the short
-    /// code of a managed user; `[bot]` behind the name of an app.
-    ///
-    /// # Errors
-    /// [`NotALogin`], with the text and the reason, for anything else.
+    /// Accepts the names that GitHub's accounts have, old ones included: letters, digits and hyphens, at most 39 characters, not
+    /// beginning with a hyphen; one underscore before the short code of a managed user; `[bot]` after the name of an app.
     pub fn parse(text: &str) -> Result<Self, NotALogin> {
         Self::parse_at(text, "github.com")
     }
 
-    /// The same where profiles have their addresses on `site`: `git.example.com`.
-    ///
-    /// # Errors
-    /// [`NotALogin`], as for [`Login::parse`].
-    pub fn parse_at(text: &str, site: &str) -> Result<Self, NotALogin> {
+    /// Like [`Login::parse`], with the URLs of profiles on `site`: `git.example.com`.
+    pub(crate) fn parse_at(text: &str, site: &str) -> Result<Self, NotALogin> {
         let not = |reason| NotALogin { text: text.into(), reason };
         let trimmed = text.trim();
         let name = match address(trimmed, site).map_err(not)? {
@@ -57,57 +46,41 @@ impl Login {
         Ok(Self(name.into()))
     }
 
-    /// The login as it was written.
+    /// Returns the login as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What makes two spellings the same account: the login in lower case.
-    #[must_use]
-    pub fn key(&self) -> String {
+    /// Returns the login in lower case, which is the same for all spellings of an account.
+    pub(crate) fn key(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 
-    /// The same login as somebody else spells it; none if that is another one.
-    #[must_use]
-    pub fn spelled(&self, text: &str) -> Option<Self> {
+    /// Returns this login in another spelling. None if `text` is another login.
+    pub(crate) fn spelled(&self, text: &str) -> Option<Self> {
         text.eq_ignore_ascii_case(&self.0).then(|| Self(text.into()))
     }
 
     /// Whether it is the account of an app, `name[bot]`.
-    #[must_use]
-    pub fn is_bot(&self) -> bool {
+    pub(crate) fn is_bot(&self) -> bool {
         self.0.ends_with(']')
     }
 
-    /// The route of the account in GitHub's REST API, escaped: `/users/torvalds`.
+    /// Returns the path of the account in GitHub's REST API, escaped: `/users/torvalds`.
     #[must_use]
     pub fn path(&self) -> String {
-        if self.is_bot() {
-            // The brackets of `[bot]` are all that a login can hold and a path cannot.
-            return format!("/users/{}", self.0.replace('[', "%5B").replace(']', "%5D"));
-        }
-        format!("/users/{}", self.0)
+        format!("/users/{}", self.0.replace('[', "%5B").replace(']', "%5D"))
     }
 }
 
-/// A hash of a text in lower case that is the same in every run and on every machine: the two halves of
-/// the 64-bit FNV-1a, combined by exclusive or. Either half alone mixes the last characters badly.
-///
-/// ```
-/// use ghrepos::login::stable_hash;
-///
-/// assert_eq!(stable_hash("Torvalds"), stable_hash("torvalds"));
-/// assert_eq!(stable_hash("torvalds"), 953_843_727);
-/// ```
-#[must_use]
-pub fn stable_hash(text: &str) -> u32 {
+/// Returns a hash of a text in lower case that is the same in every run and on every machine: the two halves of the 64-bit FNV-1a,
+/// combined by exclusive or. Either half alone mixes the last characters badly.
+pub(crate) fn stable_hash(text: &str) -> u32 {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
     });
-    let low = u32::try_from(hash & 0xffff_ffff).unwrap_or_default();
-    u32::try_from(hash >> 32).unwrap_or_default() ^ low
+    u32::try_from((hash >> 32) ^ (hash & 0xffff_ffff)).unwrap_or_default()
 }
 
 impl fmt::Display for Login {
@@ -116,78 +89,37 @@ impl fmt::Display for Login {
     }
 }
 
-/// Text that stands where a login should and is none.
+/// A text that is not a login.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a login: {reason}")]
 pub struct NotALogin {
-    /// What was written, untouched.
+    /// The text as it was written.
     pub text: String,
-    /// What is wrong with it.
-    pub reason: Reason,
+    reason: String,
 }
 
-/// Why a text is no login.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// Nothing was written, or white space alone.
-    #[error("empty")]
-    Empty,
-    /// More than [`MAX_LENGTH`] characters.
-    #[error("{0} characters, {MAX_LENGTH} at most")]
-    TooLong(usize),
-    /// A character that no login has. Control characters are shown escaped.
-    #[error("holds {0:?}")]
-    Holds(char),
-    /// A hyphen or underscore at the beginning.
-    #[error("begins with {0:?}")]
-    BeginsWith(char),
-    /// An underscore without a short code behind it.
-    #[error("ends with '_'")]
-    EndsWithUnderscore,
-    /// More than the one underscore of a managed user.
-    #[error("holds more than one '_'")]
-    TwoUnderscores,
-    /// An address on a host that is not the one which is asked.
-    #[error("an address on {found}, not on {site}")]
-    ElsewhereAddress {
-        /// Where it leads.
-        found: String,
-        /// Where the profiles are.
-        site: String,
-    },
-    /// An address on GitHub of something that is no account.
-    #[error("an address of something else than a profile")]
-    NotAProfile,
-}
-
-/// The account named by the address of its profile, if `text` is an address at all.
+/// Returns the account in the URL of its profile. None if `text` is not a URL.
 ///
-/// People copy these from the browser's bar, so a query (`?tab=repositories`) and a fragment are
-/// dropped, and an organisation's or an app's own pages are understood.
-fn address(text: &str, site: &str) -> Result<Option<String>, Reason> {
+/// Such URLs are copied from a browser, so a query (`?tab=repositories`) and a fragment are ignored, and the pages of an
+/// organization or an app are accepted.
+fn address(text: &str, site: &str) -> Result<Option<String>, String> {
     let lower = text.to_ascii_lowercase();
-    let rest = if lower.starts_with("https://") {
-        text.get(8..)
-    } else if lower.starts_with("http://") {
-        text.get(7..)
-    } else if is_site(lower.split('/').next().unwrap_or_default(), site) && lower.contains('/') {
-        Some(text)
-    } else {
+    let scheme = ["https://", "http://"].into_iter().find(|scheme| lower.starts_with(scheme));
+    if scheme.is_none() && !lower.split_once('/').is_some_and(|(host, _)| is_site(host, site)) {
         return Ok(None);
-    };
-    let rest = rest.unwrap_or_default();
+    }
+    let rest = text.get(scheme.map_or(0, str::len)..).unwrap_or_default();
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !is_site(host, site) {
-        let found = visible(&host.chars().take(64).collect::<String>()).into_owned();
-        return Err(Reason::ElsewhereAddress { found, site: site.to_owned() });
+        let host: String = host.chars().take(64).collect();
+        return Err(format!("an address on {}, not on {site}", visible(&host)));
     }
-    let path = path.trim_matches('/');
-    match path.split('/').collect::<Vec<_>>()[..] {
-        ["orgs", organisation, ..] => Ok(Some(organisation.to_owned())),
+    match path.trim_matches('/').split('/').collect::<Vec<_>>()[..] {
+        ["orgs", organization, ..] => Ok(Some(organization.to_owned())),
         ["apps", app] => Ok(Some(format!("{app}{BOT}"))),
         [login] => Ok(Some(login.to_owned())),
-        _ => Err(Reason::NotAProfile),
+        _ => Err("an address of something else than a profile".into()),
     }
 }
 
@@ -196,30 +128,29 @@ fn is_site(host: &str, site: &str) -> bool {
     host.strip_prefix("www.").unwrap_or(&host) == site
 }
 
-fn check(name: &str) -> Result<(), Reason> {
-    let (name, bot) = match name.len().checked_sub(BOT.len()).map(|at| (name.get(..at), name.get(at..))) {
-        Some((Some(base), Some(end))) if end.eq_ignore_ascii_case(BOT) => (base, true),
-        _ => (name, false),
-    };
+fn check(name: &str) -> Result<(), String> {
+    let suffix = name.len().checked_sub(BOT.len()).and_then(|at| name.split_at_checked(at));
+    let bot = suffix.filter(|(_, suffix)| suffix.eq_ignore_ascii_case(BOT));
+    let name = bot.map_or(name, |(name, _)| name);
     let Some(first) = name.chars().next() else {
-        return Err(Reason::Empty);
+        return Err("empty".into());
     };
     if let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')) {
-        return Err(Reason::Holds(wrong));
+        return Err(format!("holds {wrong:?}"));
     }
     if matches!(first, '-' | '_') {
-        return Err(Reason::BeginsWith(first));
+        return Err(format!("begins with {first:?}"));
     }
-    // From here on every character is ASCII: bytes are characters.
+    // All characters are ASCII here: bytes are characters.
     if name.len() > MAX_LENGTH {
-        return Err(Reason::TooLong(name.len()));
+        return Err(format!("{} characters, {MAX_LENGTH} at most", name.len()));
     }
     match name.matches('_').count() {
         0 => Ok(()),
-        _ if bot => Err(Reason::Holds('_')),
-        1 if name.ends_with('_') => Err(Reason::EndsWithUnderscore),
+        _ if bot.is_some() => Err("holds '_'".into()),
+        1 if name.ends_with('_') => Err("ends with '_'".into()),
         1 => Ok(()),
-        _ => Err(Reason::TwoUnderscores),
+        _ => Err("holds more than one '_'".into()),
     }
 }
 

@@ -16,6 +16,12 @@ fn a_login_is_taken_in_another_spelling_and_no_other_login_is() {
 }
 
 #[test]
+fn a_stable_hash_ignores_case_and_never_changes() {
+    assert_eq!(stable_hash("Torvalds"), stable_hash("torvalds"));
+    assert_eq!(stable_hash("torvalds"), 953_843_727);
+}
+
+#[test]
 fn every_kind_of_account_has_a_login() {
     for login in [
         "torvalds",
