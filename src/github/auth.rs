@@ -1,7 +1,5 @@
 //! Tokens: their sources, their kinds, and what cannot be one.
 
-use std::sync::Arc;
-
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -12,20 +10,15 @@ pub(crate) const ENTERPRISE_TOKEN_ENV_VARS: [&str; 2] = ["GH_ENTERPRISE_TOKEN", 
 /// Variable with the token of a GitHub Actions job.
 pub(crate) const JOB_TOKEN_ENV_VAR: &str = "GITHUB_TOKEN";
 
-/// Source of a token that is not from a variable.
 pub(crate) const GH_CLI_SOURCE: &str = "gh auth token";
 
 /// A token for GitHub's API. `Debug`, errors and recordings never contain its text.
 #[derive(Clone, Debug)]
-pub struct Token(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
+pub struct Token {
     secret: SecretString,
     /// Value of the header `Authorization`.
     header: HeaderValue,
     source: &'static str,
-    kind: TokenKind,
 }
 
 /// Kind of a token, which decides the permissions that it can have.
@@ -45,94 +38,71 @@ pub(crate) enum TokenKind {
     Unknown,
 }
 
-impl TokenKind {
-    fn of(text: &str) -> Self {
-        match text.split_inclusive('_').next() {
-            Some("ghp_") => Self::Classic,
-            Some("github_") if text.starts_with("github_pat_") => Self::FineGrained,
-            Some("gho_") => Self::OAuthApp,
-            Some("ghu_") => Self::AppUser,
-            Some("ghs_") => Self::Installation,
-            _ => Self::Unknown,
-        }
-    }
-}
-
 /// A text that is not a token. The message never contains the text.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{from} is not a valid token: {reason}", if *.from == GH_CLI_SOURCE { "the output of " } else { "" })]
 pub struct InvalidToken {
     from: &'static str,
-    reason: InvalidTokenReason,
+    reason: &'static str,
 }
 
-/// Reason for which a text is not a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum InvalidTokenReason {
-    /// Quotes around it. A shell removes them; `env` files and CI variables keep them.
-    #[error("remove the quotes around it")]
-    Quoted,
-    /// The scheme of the header `Authorization` before it.
-    #[error("remove {0:?} in front of it")]
-    Scheme(&'static str),
-    /// A space, or a character that headers cannot contain.
-    #[error("expected printable ASCII without spaces")]
-    InvalidCharacter,
-}
-
-impl InvalidTokenReason {
-    fn of(text: &str) -> Option<Self> {
-        if text.starts_with(is_quote) || text.ends_with(is_quote) {
-            return Some(Self::Quoted);
-        }
-        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return None;
-        }
-        let first = text.split_whitespace().next().unwrap_or_default();
-        let scheme = ["Bearer", "token"].into_iter().find(|scheme| scheme.eq_ignore_ascii_case(first));
-        Some(scheme.map_or(Self::InvalidCharacter, Self::Scheme))
+/// Returns the reason for which a text is not a token.
+fn rejection(text: &str) -> Option<&'static str> {
+    // A shell removes quotes; `env` files and CI variables keep them.
+    let is_quote = |c| matches!(c, '"' | '\'' | '`' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}');
+    if text.starts_with(is_quote) || text.ends_with(is_quote) {
+        return Some("remove the quotes around it");
     }
-}
-
-fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '\'' | '`' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}')
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    match text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase().as_str() {
+        "bearer" => Some("remove \"Bearer\" in front of it"),
+        "token" => Some("remove \"token\" in front of it"),
+        _ => Some("expected printable ASCII without spaces"),
+    }
 }
 
 impl Token {
     /// Creates a token from the text of a variable, without the white space around it: `cat token.txt` leaves a newline, on which
     /// octocrab panics.
-    ///
-    /// # Errors
-    /// [`InvalidToken`] if the text has quotes around it, or cannot be in a header.
     pub fn new(text: &str, source: &'static str) -> Result<Self, InvalidToken> {
         let text = text.trim();
-        if let Some(reason) = InvalidTokenReason::of(text) {
-            return Err(InvalidToken { from: source, reason });
+        let invalid = |reason| InvalidToken { from: source, reason };
+        if let Some(reason) = rejection(text) {
+            return Err(invalid(reason));
         }
         let mut header = HeaderValue::try_from(format!("Bearer {text}"))
-            .map_err(|_| InvalidToken { from: source, reason: InvalidTokenReason::InvalidCharacter })?;
+            .map_err(|_| invalid("expected printable ASCII without spaces"))?;
         // Hides it from `Debug`, and makes reqwest remove it before a redirect to another origin.
         header.set_sensitive(true);
-        let kind = TokenKind::of(text);
-        Ok(Self(Arc::new(Inner { secret: SecretString::from(text), header, source, kind })))
+        Ok(Self { secret: SecretString::from(text), header, source })
     }
 
     /// Returns the variable that it was read from, or [`GH_CLI_SOURCE`].
     pub(crate) fn source(&self) -> &'static str {
-        self.0.source
+        self.source
     }
 
     /// Returns its kind, by its documented prefix.
     pub(crate) fn kind(&self) -> TokenKind {
-        self.0.kind
+        let kinds = [
+            ("ghp_", TokenKind::Classic),
+            ("github_pat_", TokenKind::FineGrained),
+            ("gho_", TokenKind::OAuthApp),
+            ("ghu_", TokenKind::AppUser),
+            ("ghs_", TokenKind::Installation),
+        ];
+        let kind = kinds.into_iter().find(|(prefix, _)| self.secret().starts_with(prefix));
+        kind.map_or(TokenKind::Unknown, |(_, kind)| kind)
     }
 
     pub(super) fn header(&self) -> HeaderValue {
-        self.0.header.clone()
+        self.header.clone()
     }
 
     pub(super) fn secret(&self) -> &str {
-        self.0.secret.expose_secret()
+        self.secret.expose_secret()
     }
 }
 
