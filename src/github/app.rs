@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::Serialize;
+use serde_json::json;
 
 use super::auth::Token;
 
@@ -15,20 +15,11 @@ const JWT_AGE: i64 = 60;
 const JWT_VALIDITY: i64 = 9 * 60;
 
 /// A GitHub App and one of its installations.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct App {
     id: u64,
     key: EncodingKey,
     pub(super) installation: Option<u64>,
-}
-
-impl std::fmt::Debug for App {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App")
-            .field("id", &self.id)
-            .field("installation", &self.installation)
-            .finish_non_exhaustive()
-    }
 }
 
 /// A text that is not a private key of an app.
@@ -38,9 +29,6 @@ pub struct InvalidPrivateKey;
 
 impl App {
     /// Creates an app from its id and its private key. `installation` chooses one of several.
-    ///
-    /// # Errors
-    /// [`InvalidPrivateKey`] if `pem` is not an RSA key in PEM format.
     pub fn new(id: u64, pem: &[u8], installation: Option<u64>) -> Result<Self, InvalidPrivateKey> {
         let key = EncodingKey::from_rsa_pem(pem).map_err(|_| InvalidPrivateKey)?;
         let app = Self { id, key, installation };
@@ -50,14 +38,8 @@ impl App {
 
     /// Returns the token with which the app authenticates. `now` is a time of the server's clock.
     pub(super) fn sign_jwt(&self, now: Timestamp) -> Option<Token> {
-        #[derive(Serialize)]
-        struct Claims {
-            iat: i64,
-            exp: i64,
-            iss: u64,
-        }
         let now = now.as_second();
-        let claims = Claims { iat: now - JWT_AGE, exp: now + JWT_VALIDITY, iss: self.id };
+        let claims = json!({"iat": now - JWT_AGE, "exp": now + JWT_VALIDITY, "iss": self.id});
         let jwt = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key).ok()?;
         Token::new(&jwt, APP_TOKEN_SOURCE).ok()
     }
@@ -73,7 +55,6 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Returns the variable or other source that they were read from.
     pub(crate) fn source(&self) -> &'static str {
         match self {
             Self::Token(token) => token.source(),
