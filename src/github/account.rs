@@ -36,12 +36,7 @@ pub enum AccountKind {
 impl AccountKind {
     /// Parses GitHub's name: `User`.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        match name {
-            "User" => Some(Self::User),
-            "Organization" => Some(Self::Organization),
-            "Bot" => Some(Self::Bot),
-            _ => None,
-        }
+        Self::parse_word(&name.to_ascii_lowercase())
     }
 
     /// Parses the name in reports: `user`.
@@ -49,7 +44,6 @@ impl AccountKind {
         [Self::User, Self::Organization, Self::Bot].into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// Returns the name in reports.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -70,12 +64,10 @@ pub enum ApiKind {
 }
 
 impl ApiKind {
-    /// Parses the name in reports.
     pub(crate) fn parse(word: &str) -> Option<Self> {
         [Self::Graphql, Self::Rest].into_iter().find(|api| api.as_str() == word)
     }
 
-    /// Returns the name in reports.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Graphql => "graphql",
