@@ -42,9 +42,6 @@ impl Default for ApiEndpoint {
 
 impl ApiEndpoint {
     /// Parses the URL of an API. One that ends in `/api/v3` is an Enterprise Server.
-    ///
-    /// # Errors
-    /// [`InvalidEndpoint`] says what is wrong with the URL.
     pub fn parse(url: &str) -> Result<Self, InvalidEndpoint> {
         let url = reqwest::Url::parse(url.trim()).map_err(|_| InvalidEndpoint::NotAUrl)?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
@@ -62,29 +59,22 @@ impl ApiEndpoint {
 
     /// Returns the endpoint of a host: github.com, `SUB.ghe.com`, or an Enterprise Server. Ignores `https://` before the name and
     /// slashes after it.
-    ///
-    /// # Errors
-    /// [`InvalidEndpoint`] if it is not a host name.
-    pub fn from_host(host: &str) -> Result<Self, InvalidEndpoint> {
+    pub(crate) fn from_host(host: &str) -> Result<Self, InvalidEndpoint> {
         let host = bare_host(host);
         let (name, port) = host.split_once(':').unwrap_or((&host, "443"));
-        let is_label = |label: &str| {
-            !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-        };
-        if !name.split('.').all(is_label) || !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let is_name = name.split('.').all(|label| !label.is_empty() && label.chars().all(is_allowed));
+        if !is_name || !port.parse::<u16>().is_ok_and(|port| port > 0) {
             return Err(InvalidEndpoint::NotAHost);
         }
-        let host = if port == "443" { name } else { host.as_str() };
-        match host {
-            "github.com" | "www.github.com" | "api.github.com" => Ok(Self::default()),
-            server if name == "github.com" || name.ends_with(".ghe.com") && server != name => {
-                Err(InvalidEndpoint::NotAHost)
-            }
-            tenant if tenant.ends_with(".ghe.com") => {
+        match name {
+            "github.com" | "www.github.com" | "api.github.com" if port == "443" => Ok(Self::default()),
+            tenant if tenant.ends_with(".ghe.com") && port == "443" => {
                 let name = tenant.strip_prefix("api.").unwrap_or(tenant);
                 Ok(Self { origin: format!("https://api.{name}"), rest_path: String::new() })
             }
-            server => Self::parse(&format!("https://{server}/api/v3")).map_err(|_| InvalidEndpoint::NotAHost),
+            cloud if cloud == "github.com" || cloud.ends_with(".ghe.com") => Err(InvalidEndpoint::NotAHost),
+            _ => Self::parse(&format!("https://{host}/api/v3")).map_err(|_| InvalidEndpoint::NotAHost),
         }
     }
 
@@ -111,12 +101,10 @@ impl ApiEndpoint {
         }
     }
 
-    /// Returns scheme, host and port: `https://api.github.com`.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// Returns the full path of a path of the REST API.
     pub(crate) fn rest(&self, path: &str) -> String {
         format!("{}{path}", self.rest_path)
     }
@@ -135,9 +123,7 @@ impl ApiEndpoint {
         let path_and_query = url.strip_prefix(&self.origin)?;
         let below = path_and_query.strip_prefix(&self.rest_path)?;
         let path = below.split(['?', '#']).next().unwrap_or_default();
-        let is_inside = path.starts_with('/')
-            && !path.contains('\\')
-            && !path.split('/').any(|segment| is_dot_segment(&segment.to_ascii_lowercase()));
+        let is_inside = path.starts_with('/') && !path.contains('\\') && !path.split('/').any(is_dot_segment);
         is_inside.then_some(path_and_query)
     }
 
@@ -172,9 +158,9 @@ impl ApiEndpoint {
     }
 }
 
-/// Whether a server could take a path segment, in lower case, for `.` or `..`.
+/// Whether a server could take a path segment for `.` or `..`.
 fn is_dot_segment(segment: &str) -> bool {
-    !segment.is_empty() && segment.replace("%2e", ".").trim_matches('.').is_empty()
+    !segment.is_empty() && segment.to_ascii_lowercase().replace("%2e", ".").trim_matches('.').is_empty()
 }
 
 /// Returns `host` in lower case, without `https://` and trailing slashes.
