@@ -32,10 +32,6 @@ pub(super) struct GraphqlError {
 struct Extensions {
     #[serde(deserialize_with = "lenient")]
     code: Option<String>,
-    #[serde(deserialize_with = "https_url")]
-    sso: Option<String>,
-    #[serde(deserialize_with = "https_url")]
-    saml_failure: Option<String>,
 }
 
 impl GraphqlError {
@@ -70,13 +66,7 @@ impl GraphqlError {
     }
 
     pub(super) fn forbidden(&self, headers: &HeaderMap) -> LookupError {
-        let extensions = self.extensions.as_ref();
-        let url =
-            extensions.and_then(|extensions| extensions.sso.as_ref().or(extensions.saml_failure.as_ref()));
-        LookupError::Forbidden {
-            message: self.message(),
-            sso_url: url.map(|url| visible(url).into_owned()).or_else(|| sso_url(headers)),
-        }
+        LookupError::Forbidden { message: self.message(), sso_url: sso_url(headers) }
     }
 
     /// Returns its meaning for the login that it is about.
@@ -99,15 +89,4 @@ fn first_segment<'de, D: Deserializer<'de>>(json: D) -> Result<Option<String>, D
     let path: &RawValue = Deserialize::deserialize(json)?;
     let segments = path.get().strip_prefix('[').unwrap_or_default();
     Ok(serde_json::Deserializer::from_str(segments).into_iter().next().and_then(Result::ok))
-}
-
-/// Parses a URL, or an object with one.
-fn https_url<'de, D: Deserializer<'de>>(json: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    struct SsoObject {
-        url: String,
-    }
-    let json: &RawValue = Deserialize::deserialize(json)?;
-    let url: Option<String> = parse_lenient(json).or_else(|| Some(parse_lenient::<SsoObject>(json)?.url));
-    Ok(url.filter(|url| url.starts_with("https://")))
 }
