@@ -48,7 +48,7 @@ pub enum LookupError {
         quota_exhausted: bool,
     },
     /// Any other status that is not a success.
-    #[error("HTTP {status}{}", message_suffix(message))]
+    #[error("HTTP {status}{}{message}", if message.is_empty() { "" } else { ": " })]
     Status {
         /// HTTP status.
         status: u16,
@@ -77,7 +77,7 @@ pub enum LookupError {
     Malformed(&'static str),
     /// A list whose pages cannot be followed.
     #[error("pagination error: {0}")]
-    Pagination(#[source] PaginationError),
+    Pagination(#[from] PaginationError),
     /// A response without a result for this login, or a query that GitHub gave up.
     #[error("incomplete response: {0}")]
     PartialResponse(String),
@@ -92,28 +92,14 @@ pub enum LookupError {
     Stopped(StopReason),
 }
 
-fn message_suffix(message: &str) -> String {
-    if message.is_empty() { String::new() } else { format!(": {message}") }
-}
-
 fn sso_hint(url: Option<&str>) -> String {
     url.map(|url| format!(" (authorize the token for SSO at {url})")).unwrap_or_default()
 }
 
 impl LookupError {
     /// Whether the same request may succeed later: after 5xx and 408, failed connections, incomplete bodies and rate limits.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::RateLimited { .. }
-            | Self::InstallationTokenRejected
-            | Self::TimedOut(_)
-            | Self::Connect(_)
-            | Self::ConnectionClosed(_)
-            | Self::Truncated(_)
-            | Self::Malformed(_)
-            | Self::Pagination(_)
-            | Self::PartialResponse(_) => true,
             Self::Status { status, .. } => *status == 408 || *status >= 500,
             Self::NotFound
             | Self::Forbidden { .. }
@@ -122,6 +108,7 @@ impl LookupError {
             | Self::NotRecorded(_)
             | Self::Redirect(_)
             | Self::Stopped(_) => false,
+            _ => true,
         }
     }
 
@@ -136,15 +123,6 @@ impl LookupError {
             | Self::PartialResponse(_) => true,
             Self::Status { status, .. } => *status >= 500 || *status == 413,
             _ => false,
-        }
-    }
-
-    /// Returns the wait that the server asks for.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::RateLimited { retry_after, .. } | Self::Status { retry_after, .. } => *retry_after,
-            _ => None,
         }
     }
 
@@ -198,12 +176,6 @@ impl LookupError {
 impl From<ConnectError> for LookupError {
     fn from(error: ConnectError) -> Self {
         Self::Connect(Box::new(error))
-    }
-}
-
-impl From<PaginationError> for LookupError {
-    fn from(error: PaginationError) -> Self {
-        Self::Pagination(error)
     }
 }
 

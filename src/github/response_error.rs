@@ -160,7 +160,10 @@ mod tests {
 
     #[test]
     fn an_invalid_retry_after_is_ignored_and_a_huge_one_is_long() {
-        let wait = |after| error(429, &[("retry-after", after)], "").retry_after();
+        let wait = |after| match error(429, &[("retry-after", after)], "") {
+            LookupError::RateLimited { retry_after, .. } => retry_after,
+            other => panic!("{other}"),
+        };
         assert_eq!(wait("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         for after in ["-1", "1.5", "soon", ""] {
             assert_eq!(wait(after), None, "{after}");

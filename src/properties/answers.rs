@@ -35,10 +35,12 @@ fn named(login: &str) -> Login {
 fn check(error: &LookupError) {
     let told = error.to_string();
     assert!(is_a_line(&told), "{told:?}");
-    if let Some(wait) = error.retry_after() {
-        let moment = Deadline::after(wait);
-        assert!(moment.remaining() <= wait.max(Duration::from_secs(1)));
-        let _ = (moment.timestamp(), crate::text::duration(wait));
+    if let LookupError::RateLimited { retry_after: Some(wait), .. }
+    | LookupError::Status { retry_after: Some(wait), .. } = error
+    {
+        let moment = Deadline::after(*wait);
+        assert!(moment.remaining() <= Duration::from_secs(1).max(*wait));
+        let _ = (moment.timestamp(), crate::text::duration(*wait));
     }
 }
 
