@@ -4,7 +4,6 @@
 //! does not affect the others, and `null` only means "not found" if no error is about it. octocrab's own `graphql()` discards
 //! `data` if there is an error.
 
-mod errors;
 mod response;
 
 use std::borrow::Borrow;
@@ -14,8 +13,7 @@ use std::fmt::Write as _;
 use http::HeaderMap;
 use serde::{Serialize, Serializer};
 
-use self::errors::GraphqlError;
-use self::response::{Data, Response, parse_lenient, parse_owner};
+use self::response::{Data, GraphqlError, Response, parse_lenient, parse_owner};
 use super::account::{Account, CountSelection};
 use super::error::LookupError;
 use super::rest::{BoundedVec, parse_object};

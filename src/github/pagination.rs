@@ -26,7 +26,6 @@ pub enum PaginationError {
 }
 
 /// Follows the links of one list. A server cannot make it request pages forever, or from another host.
-#[derive(Debug)]
 pub(super) struct Paginator<'a> {
     endpoint: &'a ApiEndpoint,
     seen: HashSet<String>,

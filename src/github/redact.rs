@@ -16,7 +16,6 @@ const MAX_REMEMBERED_TOKENS: usize = 8;
 const MIN_SECRET_LEN: usize = 6;
 const PLACEHOLDER: &[u8] = b"[token]";
 
-/// Removes tokens from bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Redactor(Arc<Mutex<VecDeque<Token>>>);
 

@@ -42,8 +42,13 @@ pub(crate) fn error_for_status(
     let error_body = serde_json::from_slice::<Object<ErrorBody>>(body).ok();
     let message = error_body.as_ref().and_then(|Object(body)| body.message.as_deref());
     let message = visible(message.unwrap_or_default()).into_owned();
+    let lower = message.to_ascii_lowercase();
+    let is_rate_limit = headers.contains_key(RETRY_AFTER)
+        || header_str(headers, &REMAINING) == Some("0")
+        || RATE_LIMIT_MESSAGES.iter().any(|beginning| lower.starts_with(beginning));
     Err(match status.as_u16() {
-        status @ (403 | 429) if is_rate_limit(status, headers, &message) => rate_limit_error(status, headers),
+        429 => rate_limit_error(429, headers),
+        403 if is_rate_limit => rate_limit_error(403, headers),
         400 if memchr::memmem::find(body, CLIENT_CERTIFICATE_PAGE).is_some() => {
             ConnectError::Tls(TlsError::ClientCertificate).into()
         }
@@ -63,14 +68,6 @@ pub(crate) fn error_for_status(
         },
         status => LookupError::Status { status, message, retry_after: retry_after(headers) },
     })
-}
-
-fn is_rate_limit(status: u16, headers: &HeaderMap, message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    status == 429
-        || headers.contains_key(RETRY_AFTER)
-        || header_str(headers, &REMAINING) == Some("0")
-        || RATE_LIMIT_MESSAGES.iter().any(|beginning| message.starts_with(beginning))
 }
 
 pub(super) fn rate_limit_error(status: u16, headers: &HeaderMap) -> LookupError {
