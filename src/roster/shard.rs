@@ -16,7 +16,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Whether an entry is in this part: that of its [`stable_hash`] modulo the number of parts, plus 1.
+    /// Whether an entry is in this part: that of its `stable_hash` modulo the number of parts, plus 1.
     #[must_use]
     pub fn holds(self, entry: &Entry) -> bool {
         let hash = match &entry.login {
