@@ -108,7 +108,15 @@ impl LookupError {
             | Self::NotRecorded(_)
             | Self::Redirect(_)
             | Self::Stopped(_) => false,
-            _ => true,
+            Self::RateLimited { .. }
+            | Self::InstallationTokenRejected
+            | Self::TimedOut(_)
+            | Self::Connect(_)
+            | Self::ConnectionClosed(_)
+            | Self::Truncated(_)
+            | Self::Malformed(_)
+            | Self::Pagination(_)
+            | Self::PartialResponse(_) => true,
         }
     }
 
