@@ -10,7 +10,6 @@ pub mod auth;
 mod batch;
 mod batch_size;
 pub mod cassette;
-mod causes;
 mod client;
 pub mod config;
 pub mod connect;

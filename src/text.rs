@@ -4,7 +4,9 @@
 //! terminal with control characters that move its cursor or turn its writing direction round.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt::Write as _;
+use std::io;
 
 /// The most characters of a text from elsewhere that a report holds.
 const MAX_LENGTH: usize = 500;
@@ -151,9 +153,27 @@ pub fn without_password(text: &str) -> String {
 
 /// The reason for an error of the system, without its number.
 #[must_use]
-pub fn reason(error: &dyn std::error::Error) -> String {
+pub fn reason(error: &dyn Error) -> String {
     let text = error.to_string();
     visible(text.split(" (os error").next().unwrap_or_default()).into_owned()
+}
+
+/// Returns an error and its causes, outermost first. The error inside of an [`io::Error`] is a cause too, although it is not its
+/// `source`.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        }
+    })
+}
+
+/// Returns the text of the innermost cause. The outer errors repeat it, or add a URL.
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
+    reason(causes(error).last().unwrap_or(error))
 }
 
 /// `1234567` as `1,234,567`.

@@ -12,8 +12,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::response::Parts;
@@ -24,7 +23,6 @@ use serde_json::{Map, Value};
 
 use self::graphql::{GraphqlBody, ReplayIndex};
 use super::account::ApiKind;
-use super::redact::Redactor;
 use crate::text::{reason, visible};
 
 pub(super) use self::graphql::NOT_RECORDED;
@@ -65,55 +63,26 @@ pub(crate) struct RecordError {
 }
 
 /// A request and its response, as in a file.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Interaction {
     /// `GET /users/torvalds`
     request: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     variables: Option<Map<String, Value>>,
     status: u16,
     headers: Map<String, Value>,
     /// The body, if it is JSON.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
     /// Any other body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
 
 impl Interaction {
-    fn new(
-        request: &RecordedRequest,
-        query: Option<&GraphqlBody>,
-        head: &Parts,
-        body: &[u8],
-        redactor: &Redactor,
-    ) -> Self {
-        let to_text = |bytes: &[u8]| String::from_utf8_lossy(&redactor.redact(bytes)).into_owned();
-        let headers = RECORDED_HEADERS.iter().filter_map(|name| {
-            let value = head.headers.get(*name)?;
-            Some(((*name).to_owned(), to_text(value.as_bytes()).into()))
-        });
-        let text = to_text(body);
-        let json = if text.len() > MAX_JSON_BODY { None } else { serde_json::from_str(&text).ok() };
-        Self {
-            request: request.request_line(),
-            query: query.map(|query| query.query.clone()),
-            variables: query.map(|query| query.variables.clone()),
-            status: head.status.as_u16(),
-            headers: headers.collect(),
-            text: json.is_none().then_some(text),
-            body: json,
-        }
-    }
-
-    fn parse(json: &[u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(json)
-    }
-
     fn into_response(self) -> http::Result<Response<Full<Bytes>>> {
         let body = match (self.body, self.text) {
             (Some(json), _) => json.to_string(),
@@ -125,10 +94,6 @@ impl Interaction {
         }
         response.body(Full::new(body.into()))
     }
-}
-
-fn is_recorded_file(json: &[u8]) -> bool {
-    Interaction::parse(json).is_ok()
 }
 
 /// A request to record, or to replay.
@@ -182,15 +147,14 @@ fn sanitize_path_component(component: &str) -> String {
 }
 
 /// A folder of recorded responses, to write or to read.
-#[derive(Debug)]
 pub(crate) struct Cassette {
     folder: PathBuf,
     /// Number of requests with the same path in this run.
     sequences: Mutex<HashMap<PathBuf, u32>>,
     /// Index of the recorded queries, for replay.
     replay_index: OnceLock<ReplayIndex>,
-    /// Whether the queries of an earlier recording were removed.
-    stale_queries_cleared: AtomicBool,
+    /// Removal of the queries of an earlier recording.
+    queries_removed: Once,
     /// File of the last response about each login, relative to the folder.
     entries: Mutex<HashMap<(ApiKind, String), Box<str>>>,
 }
@@ -201,51 +165,59 @@ impl Cassette {
             folder: folder.to_owned(),
             sequences: Mutex::default(),
             replay_index: OnceLock::new(),
-            stale_queries_cleared: AtomicBool::new(false),
+            queries_removed: Once::new(),
             entries: Mutex::default(),
         }
     }
 
-    /// Writes a response to its file.
+    /// Writes a response to its file. The response must be redacted.
     pub(crate) fn record(
         &self,
         request: &RecordedRequest,
         head: &Parts,
         body: &[u8],
-        redactor: &Redactor,
     ) -> Result<(), RecordError> {
         let query = request.query();
-        let interaction = Interaction::new(request, query.as_ref(), head, body, redactor);
-        let (path, sequence) = self.next_sequence(request);
+        let headers = RECORDED_HEADERS.iter().filter_map(|name| {
+            let value = String::from_utf8_lossy(head.headers.get(*name)?.as_bytes());
+            Some(((*name).to_owned(), value.into()))
+        });
+        let text = String::from_utf8_lossy(body);
+        let json = if text.len() > MAX_JSON_BODY { None } else { serde_json::from_str(&text).ok() };
+        let interaction = Interaction {
+            request: request.request_line(),
+            query: query.as_ref().map(|query| query.query.clone()),
+            variables: query.as_ref().map(|query| query.variables.clone()),
+            status: head.status.as_u16(),
+            headers: headers.collect(),
+            text: json.is_none().then(|| text.into_owned()),
+            body: json,
+        };
+        let (stem, sequence) = self.next_sequence(request);
+        let path = numbered_file(&stem, sequence);
         // Files of an earlier recording would be replayed with those of this one.
-        if query.is_some() && !self.stale_queries_cleared.swap(true, Ordering::Relaxed) {
-            graphql::remove_queries(path.parent().unwrap_or(&self.folder));
+        if query.is_some() {
+            let folder = path.parent().unwrap_or(&self.folder);
+            self.queries_removed.call_once(|| graphql::remove_queries(folder));
         }
         if sequence == 1 {
             let mut stale = 2;
-            while files::remove_recorded(&self.file(request, stale), is_recorded_file) {
+            while files::remove_json(&numbered_file(&stem, stale), |_: &Interaction| true) {
                 stale += 1;
             }
         }
-        self.write(&path, &interaction).map_err(|source| RecordError { path: path.clone(), source })?;
-        match (query, request.login()) {
-            (Some(query), _) => {
-                for result in interaction.body.iter().flat_map(|body| query.results(body)) {
-                    if result.is_conclusive || self.entry_for(ApiKind::Graphql, &result.login).is_none() {
-                        self.index_login(ApiKind::Graphql, result.login, &path);
-                    }
+        files::write_json(&self.folder, &path, &interaction)
+            .map_err(|source| RecordError { path: path.clone(), source })?;
+        if let (Some(query), Some(body)) = (&query, &interaction.body) {
+            for (login, answer) in query.answers(body) {
+                if answer.is_conclusive() || self.entry_for(ApiKind::Graphql, &login).is_none() {
+                    self.index_login(ApiKind::Graphql, login, &path);
                 }
             }
-            (None, Some(login)) => self.index_login(ApiKind::Rest, login, &path),
-            (None, None) => {}
+        } else if let (None, Some(login)) = (query, request.login()) {
+            self.index_login(ApiKind::Rest, login, &path);
         }
         Ok(())
-    }
-
-    fn write(&self, path: &Path, interaction: &Interaction) -> io::Result<()> {
-        let mut json = serde_json::to_vec_pretty(interaction)?;
-        json.push(b'\n');
-        files::write_atomic(&self.folder, path, &json, is_recorded_file)
     }
 
     /// Returns the recorded response to a request: the first time the first one, and the last one again and again.
@@ -253,35 +225,22 @@ impl Cassette {
         if let Some(query) = request.query() {
             return Ok(Response::new(Full::new(self.replay_query(request, &query).to_string().into())));
         }
-        let (_, sequence) = self.next_sequence(request);
-        let mut latest = (1..=sequence).rev().map(|sequence| self.file(request, sequence));
-        let (path, json) = latest
-            .find_map(|path| files::read(&path).ok().map(|json| (path, json)))
-            .ok_or_else(|| self.miss(request, ""))?;
+        let miss = |reason: &str| {
+            let (request, folder) = (request.request_line(), self.folder.display());
+            CassetteMiss(format!("no recorded response for {request} in {folder}{reason}"))
+        };
+        let (stem, sequence) = self.next_sequence(request);
+        let mut latest = (1..=sequence).rev().map(|sequence| numbered_file(&stem, sequence));
+        let recorded = latest.find_map(|path| files::read(&path).ok().map(|json| (path, json)));
+        let (path, json) = recorded.ok_or_else(|| miss(""))?;
         if let Some(login) = request.login() {
             self.index_login(ApiKind::Rest, login, &path);
         }
         let damaged = |error: &dyn Display| {
-            let error = error.to_string();
-            self.miss(request, &format!(": {} is damaged: {}", path.display(), visible(&error)))
+            miss(&format!(": {} is damaged: {}", path.display(), visible(&error.to_string())))
         };
-        let interaction = Interaction::parse(&json).map_err(|error| damaged(&error))?;
+        let interaction: Interaction = serde_json::from_slice(&json).map_err(|error| damaged(&error))?;
         interaction.into_response().map_err(|error| damaged(&error))
-    }
-
-    fn replay_query(&self, request: &RecordedRequest, query: &GraphqlBody) -> Value {
-        let index = self
-            .replay_index
-            .get_or_init(|| ReplayIndex::read(&self.folder.join(request.uri.path().trim_start_matches('/'))));
-        for (login, file) in index.files(query) {
-            self.index_login(ApiKind::Graphql, login, file);
-        }
-        index.response(query, &self.folder)
-    }
-
-    fn miss(&self, request: &RecordedRequest, reason: &str) -> CassetteMiss {
-        let (request, folder) = (request.request_line(), self.folder.display());
-        CassetteMiss(format!("no recorded response for {request} in {folder}{reason}"))
     }
 
     /// Returns the file of the last response about a login, relative to the folder.
@@ -300,20 +259,21 @@ impl Cassette {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a request. Returns the file of its response, and how many requests with its path there were.
+    /// Counts a request. Returns its path below the folder, and how many requests with this path there were.
     fn next_sequence(&self, request: &RecordedRequest) -> (PathBuf, u32) {
+        let stem = self.folder.join(request.relative_path());
         let mut sequences = self.sequences.lock().unwrap_or_else(PoisonError::into_inner);
-        let sequence = sequences.entry(self.file(request, 1)).or_default();
+        let sequence = sequences.entry(stem.clone()).or_default();
         *sequence += 1;
-        (self.file(request, *sequence), *sequence)
+        (stem, *sequence)
     }
+}
 
-    fn file(&self, request: &RecordedRequest, sequence: u32) -> PathBuf {
-        let mut path = self.folder.join(request.relative_path());
-        let suffix = if sequence == 1 { ".json".to_owned() } else { format!(".{sequence}.json") };
-        path.as_mut_os_string().push(suffix);
-        path
-    }
+/// Returns `torvalds.json`, `torvalds.2.json` and so on.
+fn numbered_file(stem: &Path, sequence: u32) -> PathBuf {
+    let mut path = stem.to_owned();
+    path.as_mut_os_string().push(if sequence == 1 { ".json".into() } else { format!(".{sequence}.json") });
+    path
 }
 
 #[cfg(test)]

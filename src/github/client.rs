@@ -1,22 +1,17 @@
 //! The client: octocrab on our own transport, and the requests that it sends.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::uri::InvalidUri;
-use http::{HeaderMap, Uri};
-use octocrab::service::middleware::base_uri::BaseUriLayer;
+use http::HeaderMap;
 use octocrab::{AuthState, OctocrabBuilder};
 use serde::Deserialize;
-use tower::util::MapRequestLayer;
 
 use super::account::{ApiKind, CountSelection, Identity};
 use super::app::Credentials;
 use super::batch_size::AdaptiveBatchSize;
 use super::cassette::Cassette;
-use super::causes::innermost;
 use super::config::ClientConfig;
 use super::connection::{Connection, Request};
 use super::endpoint::ApiEndpoint;
@@ -27,11 +22,11 @@ use super::response_error::rate_limit_error;
 use super::rest::{self, RateLimits};
 use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};
-use super::transport::{BoxError, HttpConfig, Transport, TransportMode, set_standard_headers};
+use super::transport::{BoxError, Connector, Transport, TransportMode};
 use crate::login::Login;
 use crate::rate_limit::{Outcome, Permit, RateLimiter, Resource};
 use crate::stop::StopReason;
-use crate::text::visible;
+use crate::text::{innermost, visible};
 
 const RATE_LIMIT: &str = "/rate_limit";
 const USER: &str = "/user";
@@ -40,24 +35,15 @@ const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client of GitHub's API. Cheap to clone; all clones share one rate limiter.
 #[derive(Clone)]
-pub struct Client {
-    inner: Arc<ClientInner>,
-}
+pub struct Client(Arc<ClientInner>);
 
 struct ClientInner {
     connection: Connection,
     tokens: TokenProvider,
-    cassette: Option<Arc<Cassette>>,
     batch_size: Mutex<AdaptiveBatchSize>,
-    /// Most queries have the text of the one before.
-    last_query_text: Mutex<QueryText>,
+    /// Text of the last query, for its number of logins; most queries have the text of the one before.
+    last_query: Mutex<(usize, CountSelection, Arc<str>)>,
     points: AtomicU64,
-}
-
-struct QueryText {
-    logins: usize,
-    counts: CountSelection,
-    text: Arc<str>,
 }
 
 impl Client {
@@ -80,13 +66,6 @@ impl Client {
         if credentials.is_some() && !endpoint.is_secure() {
             return Err(BuildError::InsecureEndpoint(endpoint.clone()));
         }
-        let http = HttpConfig {
-            origin: endpoint.origin().to_owned(),
-            is_loopback: endpoint.is_loopback_http(),
-            proxy: config.proxy.clone(),
-            timeout: config.timeout,
-            ca_certificates: config.ca_certificates.clone(),
-        };
         let redactor = Redactor::default();
         if let Some(Credentials::Token(token)) = &credentials {
             redactor.add(token.clone());
@@ -97,28 +76,35 @@ impl Client {
                 Some(Arc::new(Cassette::new(folder)))
             }
         };
-        let transport = Transport::new(&config.transport, http, &redactor, cassette.as_ref());
-        let transport = transport.map_err(|error| BuildError::transport(error, &config))?;
-        let origin: Uri = endpoint
-            .origin()
-            .parse()
-            .map_err(|error: InvalidUri| BuildError::transport(error.into(), &config))?;
+        let certificates = &config.ca_certificates;
+        let transport = match &cassette {
+            Some(cassette) if config.is_replay() => Transport::Replay(Arc::clone(cassette)),
+            _ => match Connector::new(endpoint, &config.proxy, config.timeout, certificates) {
+                Ok(connector) => Transport::Network(Arc::new(connector)),
+                Err(source) => {
+                    return Err(BuildError::Transport { has_ca_file: !certificates.is_empty(), source });
+                }
+            },
+        };
         let octocrab = OctocrabBuilder::new_empty()
             .with_service(transport)
-            .with_layer(&BaseUriLayer::new(origin))
-            .with_layer(&MapRequestLayer::new(set_standard_headers))
             .with_auth(AuthState::None)
             .build()
             .unwrap_or_else(|never| match never {});
-        let inner = ClientInner {
+        Ok(Self(Arc::new(ClientInner {
             tokens: TokenProvider::new(credentials),
-            cassette,
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
-            last_query_text: Mutex::new(QueryText { logins: 0, counts: config.counts, text: "".into() }),
+            last_query: Mutex::default(),
             points: AtomicU64::new(0),
-            connection: Connection::new(octocrab, config, redactor),
-        };
-        Ok(Self { inner: Arc::new(inner) })
+            connection: Connection {
+                octocrab,
+                limiter: RateLimiter::new(config.limiter_settings()),
+                config,
+                redactor,
+                cassette,
+                requests: AtomicU64::new(0),
+            },
+        })))
     }
 
     /// Returns the API for a login. A bot is not a `RepositoryOwner` in the GraphQL API.
@@ -134,38 +120,38 @@ impl Client {
     /// Returns the configuration.
     #[must_use]
     pub fn config(&self) -> &ClientConfig {
-        &self.inner.connection.config
+        &self.0.connection.config
     }
 
     /// Returns the number of requests sent so far.
     pub(crate) fn requests(&self) -> u64 {
-        self.inner.connection.requests()
+        self.0.connection.requests.load(Ordering::Relaxed)
     }
 
     /// Returns the points of the GraphQL API used so far, as GitHub reported them.
     pub(crate) fn points(&self) -> u64 {
-        self.inner.points.load(Ordering::Relaxed)
+        self.0.points.load(Ordering::Relaxed)
     }
 
     pub(crate) fn limiter(&self) -> &RateLimiter {
-        &self.inner.connection.limiter
+        &self.0.connection.limiter
     }
 
     pub(super) fn add_points(&self, points: u64) {
-        self.inner.points.fetch_add(points, Ordering::Relaxed);
+        self.0.points.fetch_add(points, Ordering::Relaxed);
     }
 
     pub(crate) fn batch_size(&self) -> MutexGuard<'_, AdaptiveBatchSize> {
-        self.inner.batch_size.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.batch_size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the text of a query for this number of logins.
     pub(super) fn query_text(&self, logins: usize, counts: CountSelection) -> Arc<str> {
-        let mut last = self.inner.last_query_text.lock().unwrap_or_else(PoisonError::into_inner);
-        if (last.logins, last.counts) != (logins, counts) {
-            *last = QueryText { logins, counts, text: graphql::build_query(logins, counts).into() };
+        let mut last = self.0.last_query.lock().unwrap_or_else(PoisonError::into_inner);
+        if (last.0, last.1) != (logins, counts) {
+            *last = (logins, counts, graphql::build_query(logins, counts).into());
         }
-        Arc::clone(&last.text)
+        Arc::clone(&last.2)
     }
 
     /// Sends one request with a permit and parses its response. Updates the rate limiter from its headers and its outcome.
@@ -175,8 +161,8 @@ impl Client {
         permit: &mut Permit<'_>,
         parse: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
-        let (connection, limiter) = (&self.inner.connection, self.limiter());
-        let lease = self.inner.tokens.token(connection).await?;
+        let (connection, limiter) = (&self.0.connection, self.limiter());
+        let lease = self.0.tokens.token(connection).await?;
         let sent = permit.mark_sent();
         let on_headers = |headers: &HeaderMap, is_success| limiter.on_headers(permit, headers, is_success);
         let response = tokio::select! {
@@ -193,7 +179,7 @@ impl Client {
                 error => error,
             })
         });
-        if self.inner.tokens.on_response(&lease, &result) {
+        if self.0.tokens.on_response(&lease, &result) {
             result = Err(LookupError::InstallationTokenRejected);
         }
         let took = crate::text::duration(sent.elapsed());
@@ -229,13 +215,12 @@ impl Client {
         loop {
             let response = self.get_once(route, &parse).await;
             log.slot = None;
-            let error = match response {
+            let error = match response.map_err(LookupError::Stopped)? {
                 Ok(response) => {
                     log.attempts += 1;
                     return Ok(response);
                 }
-                Err(AttemptError::NotSent(stop)) => return Err(LookupError::Stopped(stop)),
-                Err(AttemptError::Failed(error)) => error,
+                Err(error) => error,
             };
             let decision = log.on_failure(&error, 1, self.config().retries);
             if decision == RetryDecision::GiveUp {
@@ -253,15 +238,14 @@ impl Client {
         &self,
         route: &str,
         parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
-    ) -> Result<T, AttemptError> {
+    ) -> Attempt<T> {
         let endpoint = &self.config().endpoint;
         let cost = u64::from(!endpoint.is_rest_path(route, RATE_LIMIT));
-        let permit = self.limiter().acquire(Resource::Core, cost).await;
-        let mut permit = permit.map_err(AttemptError::NotSent)?;
+        let mut permit = self.limiter().acquire(Resource::Core, cost).await?;
         if self.config().api == ApiKind::Rest && !endpoint.is_rest_path(route, USER) {
-            self.limiter().reserve_points(cost).map_err(AttemptError::NotSent)?;
+            self.limiter().reserve_points(cost)?;
         }
-        self.send(&Request::Get(route), &mut permit, parse).await.map_err(AttemptError::Failed)
+        Ok(self.send(&Request::Get(route), &mut permit, parse).await)
     }
 
     /// Sends a GET request once. None if the response does not arrive soon.
@@ -270,8 +254,12 @@ impl Client {
         route: String,
         parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Option<Result<T, LookupError>> {
+        self.best_effort(async { self.get_once(&route, parse).await.ok() }).await
+    }
+
+    async fn best_effort<T>(&self, response: impl Future<Output = Option<T>>) -> Option<T> {
         tokio::select! {
-            response = self.get_once(&route, &parse) => Some(response.map_err(AttemptError::into_error)),
+            response = response => response,
             _ = self.limiter().stop.requested() => None,
             () = tokio::time::sleep(BEST_EFFORT_TIMEOUT) => None,
         }
@@ -290,27 +278,28 @@ impl Client {
     /// Requests the login of the token's owner, or the name of the app. Unknown if the response does not arrive soon.
     pub(crate) async fn identity(&self) -> Identity {
         let config = self.config();
-        let route = config.endpoint.rest(USER);
-        match (&config.credentials, &config.transport) {
-            (Some(Credentials::App(app)), _) => tokio::select! {
-                app = app_name(app, &self.inner.connection) => Identity { viewer: None, app },
-                _ = self.limiter().stop.requested() => Identity::default(),
-                () = tokio::time::sleep(BEST_EFFORT_TIMEOUT) => Identity::default(),
-            },
-            (None, TransportMode::Replay(folder)) if !is_recorded(folder, &route) => Identity::default(),
-            (None, TransportMode::Network | TransportMode::Record(_)) => Identity::default(),
-            _ => {
-                let user = self.get_best_effort(route, parse_user).await.and_then(Result::ok);
-                Identity { viewer: user.map(|user| visible(&user.login).into_owned()), app: None }
-            }
+        if let Some(Credentials::App(app)) = &config.credentials {
+            let app = self.best_effort(app_name(app, &self.0.connection)).await;
+            return Identity { viewer: None, app };
         }
+        let route = config.endpoint.rest(USER);
+        let is_recorded = matches!(&config.transport, TransportMode::Replay(folder)
+            if folder.join(format!("{}.json", route.trim_start_matches('/'))).is_file());
+        if config.credentials.is_none() && !is_recorded {
+            return Identity::default();
+        }
+        let user = self.get_best_effort(route, parse_user).await.and_then(Result::ok);
+        Identity { viewer: user.map(|user| visible(&user.login).into_owned()), app: None }
     }
 
     /// Returns the file of the recording with the last response about a login.
     pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
-        self.inner.cassette.as_ref()?.entry_for(api, login.as_str())
+        self.0.connection.cassette.as_ref()?.entry_for(api, login.as_str())
     }
 }
+
+/// Response to a request, or the reason for which it was not sent.
+pub(super) type Attempt<T> = Result<Result<T, LookupError>, StopReason>;
 
 #[derive(Deserialize)]
 struct User {
@@ -319,27 +308,6 @@ struct User {
 
 fn parse_user(_: &HeaderMap, body: &[u8]) -> Result<User, LookupError> {
     serde_json::from_slice(body).map_err(|_| LookupError::Malformed("missing user fields"))
-}
-
-/// Whether a recording has a response to `GET` of this route.
-fn is_recorded(folder: &Path, route: &str) -> bool {
-    folder.join(format!("{}.json", route.trim_start_matches('/'))).is_file()
-}
-
-/// Reason for which an attempt has no response.
-pub(super) enum AttemptError {
-    /// The run ended before the request was sent.
-    NotSent(StopReason),
-    Failed(LookupError),
-}
-
-impl AttemptError {
-    fn into_error(self) -> LookupError {
-        match self {
-            Self::NotSent(stop) => LookupError::Stopped(stop),
-            Self::Failed(error) => error,
-        }
-    }
 }
 
 /// A client could not be created.
@@ -359,12 +327,6 @@ pub enum BuildError {
         /// The reason.
         source: BoxError,
     },
-}
-
-impl BuildError {
-    fn transport(source: BoxError, config: &ClientConfig) -> Self {
-        Self::Transport { has_ca_file: !config.ca_certificates.is_empty(), source }
-    }
 }
 
 #[cfg(test)]

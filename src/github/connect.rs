@@ -8,10 +8,10 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
-use super::causes::{causes, innermost};
 use super::proxy::{Probe, Probed, Proxy, ProxyFailure, ProxyName};
 use super::tls::TlsError;
 use crate::stop::StopReason;
+use crate::text::{causes, innermost};
 
 /// Reason for a failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

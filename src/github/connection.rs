@@ -1,14 +1,16 @@
 //! Sending of one request: returns the redacted headers and body of its response, or an error.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use octocrab::Octocrab;
 
 use super::auth::Token;
+use super::cassette::{Cassette, RecordedRequest};
 use super::config::ClientConfig;
 use super::error::LookupError;
 use super::graphql::Query;
@@ -32,20 +34,13 @@ pub(super) struct Connection {
     pub(super) config: ClientConfig,
     pub(super) limiter: RateLimiter,
     pub(super) redactor: Redactor,
-    requests: AtomicU64,
+    /// The recording that is written or replayed.
+    pub(super) cassette: Option<Arc<Cassette>>,
+    /// Requests sent so far.
+    pub(super) requests: AtomicU64,
 }
 
 impl Connection {
-    pub(super) fn new(octocrab: Octocrab, config: ClientConfig, redactor: Redactor) -> Self {
-        let limiter = RateLimiter::new(config.limiter_settings());
-        Self { octocrab, config, limiter, redactor, requests: AtomicU64::new(0) }
-    }
-
-    /// Returns the number of requests sent so far.
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
     /// Sends a request and collects its response, within the timeout of one attempt. `on_headers` receives the headers of any
     /// response, and whether it is a success.
     pub(super) async fn send(
@@ -66,26 +61,29 @@ impl Connection {
         token: Option<&Token>,
         on_headers: impl FnOnce(&HeaderMap, bool),
     ) -> Result<(HeaderMap, Bytes), LookupError> {
-        let endpoint = &self.config.endpoint;
-        let (method, route) = match request {
-            Request::Get(route) => (Method::GET, (*route).to_owned()),
-            Request::CreateInstallationToken(route) => (Method::POST, (*route).to_owned()),
-            Request::Graphql(_) => (Method::POST, endpoint.graphql()),
+        let (method, route, query) = match request {
+            Request::Get(route) => (Method::GET, (*route).to_owned(), None),
+            Request::CreateInstallationToken(route) => (Method::POST, (*route).to_owned(), None),
+            Request::Graphql(query) => (Method::POST, self.config.endpoint.graphql(), Some(query)),
         };
-        let mut builder = http::Request::builder().method(method).uri(route);
-        if let Some(value) = token.map(Token::header) {
-            builder = builder.header(AUTHORIZATION, value);
+        let builder = http::Request::builder().method(&method).uri(&route);
+        let no_connection = |error| LookupError::from_transport(&error, false);
+        let mut http_request = self.octocrab.build_request(builder, query).map_err(no_connection)?;
+        let uri = http_request.uri().clone();
+        // octocrab appends to some headers, and some gateways reject duplicates.
+        let headers = http_request.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("ghrepos/", env!("CARGO_PKG_VERSION"))));
+        headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, token.header());
         }
-        let body = match request {
-            Request::Graphql(query) => Some(query),
-            Request::Get(_) | Request::CreateInstallationToken(_) => None,
-        };
-        let response = match self.octocrab.build_request(builder, body) {
-            Ok(request) => self.octocrab.execute(request).await,
-            Err(error) => Err(error),
-        };
-        let (mut head, body) =
-            response.map_err(|error| LookupError::from_transport(&error, false))?.into_parts();
+        if method == Method::GET {
+            // octocrab sets it to 0.
+            headers.remove(CONTENT_LENGTH);
+        }
+        let response = self.octocrab.execute(http_request).await;
+        let (mut head, body) = response.map_err(no_connection)?.into_parts();
         // Servers have been seen to echo the request.
         self.redactor.redact_headers(&mut head.headers);
         on_headers(&head.headers, head.status.is_success());
@@ -99,15 +97,24 @@ impl Connection {
                 return Err(LookupError::from_transport(&*error, true));
             }
         };
+        let creates_token = matches!(request, Request::CreateInstallationToken(_));
         // Redaction would remove the new token.
-        if matches!(request, Request::CreateInstallationToken(_)) && head.status.is_success() {
+        if creates_token && head.status.is_success() {
             return Ok((head.headers, body));
         }
         let body = self.redactor.redact_body(body);
+        if let Some(cassette) = self.cassette.as_ref().filter(|_| !creates_token && !self.config.is_replay())
+        {
+            let query = query.and_then(|query| serde_json::to_vec(query).ok()).unwrap_or_default();
+            let recorded = RecordedRequest { method, uri, body: query.into() };
+            cassette
+                .record(&recorded, &head, &body)
+                .map_err(|error| LookupError::from_transport(&error, false))?;
+        }
         match error_for_status(head.status, &head.headers, &body) {
             Ok(()) => Ok((head.headers, body)),
             // A 404 to a query is about the route, not about an account.
-            Err(LookupError::NotFound) if matches!(request, Request::Graphql(_)) => {
+            Err(LookupError::NotFound) if query.is_some() => {
                 let reason = "no GraphQL API at this URL; try --api rest";
                 Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())))
             }

@@ -9,13 +9,12 @@ use std::time::Duration;
 use http_body_util::LengthLimitError;
 
 use super::cassette::{CassetteMiss, RecordError};
-use super::causes::{causes, innermost};
 use super::connect::ConnectError;
 use super::pagination::PaginationError;
 use super::transport::{BlockedRedirect, MAX_BODY};
 use crate::rate_limit::Outcome;
 use crate::stop::StopReason;
-use crate::text;
+use crate::text::{self, causes, innermost};
 
 /// Reason for which a login has no count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
-use super::causes::{causes, innermost};
+use crate::text::{causes, innermost};
 
 /// Reason for a failed TLS connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

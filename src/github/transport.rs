@@ -1,27 +1,24 @@
-//! The tower service that octocrab runs on: the network, the network with a recording, or a replay.
+//! The tower service that octocrab runs on: the network, or a replay.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, stream};
-use http::header::{ACCEPT, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, USER_AGENT};
+use http::request::Parts;
 use http::{Request, Response};
-use http_body::Frame;
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Collected, Full, Limited, StreamBody};
+use http_body_util::BodyExt;
 use octocrab::OctoBody;
-use reqwest::Url;
 use reqwest::redirect::Policy;
+use reqwest::{Body, Url};
 use tower::Service;
 
 use super::cassette::{Cassette, RecordedRequest};
 use super::connect::Route;
+use super::endpoint::ApiEndpoint;
 use super::proxy::ProxyChoice;
-use super::redact::Redactor;
 
 /// Upper bound on the body of a response, in bytes; a hundred accounts in full are a tenth of it.
 pub(super) const MAX_BODY: usize = 16 << 20;
@@ -42,79 +39,103 @@ pub enum TransportMode {
 }
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Body = BoxBody<Bytes, BoxError>;
 
-#[derive(Clone, Debug)]
 pub(super) enum Transport {
-    Network(Connector),
-    Record { network: Connector, cassette: Arc<Cassette>, redactor: Redactor },
+    Network(Arc<Connector>),
     Replay(Arc<Cassette>),
 }
 
-impl Transport {
-    pub(super) fn new(
-        mode: &TransportMode,
-        http: HttpConfig,
-        redactor: &Redactor,
-        cassette: Option<&Arc<Cassette>>,
-    ) -> Result<Self, BoxError> {
-        Ok(match (mode, cassette) {
-            (TransportMode::Network, _) | (_, None) => Self::Network(http.connector()?),
-            (TransportMode::Record(_), Some(cassette)) => Self::Record {
-                network: http.connector()?,
-                cassette: Arc::clone(cassette),
-                redactor: redactor.clone(),
-            },
-            (TransportMode::Replay(_), Some(cassette)) => Self::Replay(Arc::clone(cassette)),
-        })
+impl Service<Request<OctoBody>> for Transport {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<OctoBody>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        match self {
+            Self::Network(network) => Arc::clone(network).send(head, body).boxed(),
+            Self::Replay(cassette) => {
+                let cassette = Arc::clone(cassette);
+                async move {
+                    let body = body.collect().await?.to_bytes();
+                    let request = RecordedRequest { method: head.method, uri: head.uri, body };
+                    Ok(cassette.replay(&request)?.map(Body::wrap))
+                }
+                .boxed()
+            }
+        }
     }
 }
 
-/// Configuration of the HTTP client.
-#[derive(Clone, Debug)]
-pub(super) struct HttpConfig {
-    /// Scheme, host and port of the API.
-    pub(super) origin: String,
-    /// Whether the API is on this machine, over plain http.
-    pub(super) is_loopback: bool,
-    /// Of one attempt.
-    pub(super) timeout: Duration,
-    /// Trusted beside the system's.
-    pub(super) ca_certificates: Vec<reqwest::Certificate>,
-    pub(super) proxy: ProxyChoice,
+/// The HTTP client.
+///
+/// octocrab's own `ReqwestConnector` parses the whole URL for every request, a twentieth of the cost of a request, and wraps each
+/// body once more.
+pub(super) struct Connector {
+    client: reqwest::Client,
+    origin: Url,
+    route: Route,
 }
 
-impl HttpConfig {
-    fn connector(self) -> Result<Connector, BoxError> {
+impl Connector {
+    /// Creates a client that trusts `ca_certificates` beside the system's. `timeout` is that of one attempt.
+    pub(super) fn new(
+        endpoint: &ApiEndpoint,
+        proxy: &ProxyChoice,
+        timeout: Duration,
+        ca_certificates: &[reqwest::Certificate],
+    ) -> Result<Self, BoxError> {
         // A token may be sent to this machine over plain http, but not to a proxy.
-        let proxy = if self.is_loopback { ProxyChoice::Direct } else { self.proxy };
+        let proxy = if endpoint.is_loopback_http() { &ProxyChoice::Direct } else { proxy };
         // The connection has to time out before the attempt, so that the error names it. Behind a proxy, time is left for a probe.
         let connect_share = if proxy.proxy().is_some() { 0.5 } else { 0.75 };
         let mut builder = reqwest::Client::builder()
             .gzip(true)
-            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout.mul_f64(connect_share)))
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout.mul_f64(connect_share)))
             .tcp_nodelay(true)
             .redirect(Policy::custom(|attempt| match redirect_violation(attempt.url(), attempt.previous()) {
                 Some(violation) => attempt.error(violation),
                 None => attempt.follow(),
             }))
             .referer(false);
-        if !self.ca_certificates.is_empty() {
-            builder = builder.tls_certs_merge(self.ca_certificates);
+        if !ca_certificates.is_empty() {
+            builder = builder.tls_certs_merge(ca_certificates.to_vec());
         }
-        if self.is_loopback {
+        if endpoint.is_loopback_http() {
             // Reading the system's certificates takes longer than a request.
             builder = builder.tls_certs_only([]);
         }
-        builder = match &proxy {
+        builder = match proxy {
             ProxyChoice::System => builder,
             ProxyChoice::Direct => builder.no_proxy(),
             ProxyChoice::Via(proxy) => builder.no_proxy().proxy(proxy.to_reqwest()?),
         };
-        let origin: Url = self.origin.parse()?;
-        let probe_limit = PROBE_TIMEOUT.min(self.timeout.mul_f64(0.3));
-        let route = Route::new(origin.clone(), proxy.proxy(), probe_limit);
-        Ok(Connector { client: builder.build()?, origin, route: Arc::new(route) })
+        let origin: Url = endpoint.origin().parse()?;
+        let route = Route::new(origin.clone(), proxy.proxy(), PROBE_TIMEOUT.min(timeout.mul_f64(0.3)));
+        Ok(Self { client: builder.build()?, origin, route })
+    }
+
+    async fn send(self: Arc<Self>, head: Parts, body: OctoBody) -> Result<Response<Body>, BoxError> {
+        let mut url = self.origin.clone();
+        url.set_path(head.uri.path());
+        url.set_query(head.uri.query());
+        let mut request = reqwest::Request::new(head.method, url);
+        *request.headers_mut() = head.headers;
+        *request.body_mut() = Some(Body::wrap(body));
+        match self.client.execute(request).await {
+            Ok(response) => match self.route.refused(response.status()) {
+                Some(error) => Err(error.into()),
+                None => Ok(response.into()),
+            },
+            Err(error) => match self.route.classify(&error).await {
+                Some(classified) => Err(classified.into()),
+                None => Err(error.into()),
+            },
+        }
     }
 }
 
@@ -148,135 +169,6 @@ fn redirect_violation(next: &Url, previous: &[Url]) -> Option<BlockedRedirect> {
         "http" | "https" => None,
         _ => Some(BlockedRedirect::NotHttp),
     }
-}
-
-/// The HTTP client.
-///
-/// octocrab's own `ReqwestConnector` parses the whole URL for every request, a twentieth of the cost of a request, and wraps each
-/// body once more.
-#[derive(Clone, Debug)]
-pub(super) struct Connector {
-    client: reqwest::Client,
-    origin: Url,
-    route: Arc<Route>,
-}
-
-impl Connector {
-    fn send(
-        &self,
-        request: Request<OctoBody>,
-    ) -> impl Future<Output = Result<Response<reqwest::Body>, BoxError>> + Send + use<> {
-        let (head, body) = request.into_parts();
-        let mut url = self.origin.clone();
-        url.set_path(head.uri.path());
-        url.set_query(head.uri.query());
-        let mut request = reqwest::Request::new(head.method, url);
-        *request.headers_mut() = head.headers;
-        *request.body_mut() = Some(reqwest::Body::wrap(body));
-        let response = self.client.execute(request);
-        let route = Arc::clone(&self.route);
-        async move {
-            match response.await {
-                Ok(response) => match route.refused(response.status()) {
-                    Some(error) => Err(error.into()),
-                    None => Ok(response.into()),
-                },
-                Err(error) => match route.classify(&error).await {
-                    Some(classified) => Err(classified.into()),
-                    None => Err(error.into()),
-                },
-            }
-        }
-    }
-}
-
-impl Service<Request<OctoBody>> for Transport {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<OctoBody>) -> Self::Future {
-        match self {
-            Self::Network(network) => {
-                let response = network.send(request);
-                async move { Ok(response.await?.map(|body| body.map_err(Into::into).boxed())) }.boxed()
-            }
-            Self::Record { network, cassette, redactor } => {
-                let captured = capture_request(&request);
-                let response = network.send(request);
-                record(captured, response, Arc::clone(cassette), redactor.clone()).boxed()
-            }
-            Self::Replay(cassette) => {
-                let (cassette, captured) = (Arc::clone(cassette), capture_request(&request));
-                async move {
-                    let response = cassette.replay(&captured.await)?;
-                    Ok(response.map(|body| body.map_err(|never| match never {}).boxed()))
-                }
-                .boxed()
-            }
-        }
-    }
-}
-
-/// Records a response, and returns it.
-async fn record(
-    request: impl Future<Output = RecordedRequest>,
-    response: impl Future<Output = Result<Response<reqwest::Body>, BoxError>>,
-    cassette: Arc<Cassette>,
-    redactor: Redactor,
-) -> Result<Response<Body>, BoxError> {
-    let (mut head, body) = response.await?.into_parts();
-    let body = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => body.to_bytes(),
-        // An incomplete body is not recorded.
-        Err(error) => return Ok(Response::from_parts(head, error_body(error))),
-    };
-    let request = request.await;
-    // The response to this request is a token.
-    if !request.uri.path().ends_with("/access_tokens") {
-        cassette.record(&request, &head, &body, &redactor)?;
-    }
-    // They describe the body as it was sent.
-    head.headers.remove(CONTENT_LENGTH);
-    head.headers.remove(TRANSFER_ENCODING);
-    Ok(Response::from_parts(head, full_body(body)))
-}
-
-fn capture_request(request: &Request<OctoBody>) -> impl Future<Output = RecordedRequest> + Send + use<> {
-    let (method, uri, body) = (request.method().clone(), request.uri().clone(), request.body().try_clone());
-    async move {
-        let body = match body {
-            Some(body) => body.collect().await.map(Collected::to_bytes).unwrap_or_default(),
-            None => Bytes::new(),
-        };
-        RecordedRequest { method, uri, body }
-    }
-}
-
-fn error_body(error: BoxError) -> Body {
-    StreamBody::new(stream::once(std::future::ready(Err::<Frame<Bytes>, _>(error)))).boxed()
-}
-
-fn full_body(body: Bytes) -> Body {
-    Full::new(body).map_err(|never| match never {}).boxed()
-}
-
-/// Sets the headers of every request. octocrab appends to some of them, and some gateways reject duplicates.
-pub(super) fn set_standard_headers(mut request: Request<OctoBody>) -> Request<OctoBody> {
-    let is_get = request.method() == http::Method::GET;
-    let headers = request.headers_mut();
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("ghrepos/", env!("CARGO_PKG_VERSION"))));
-    headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
-    headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
-    if is_get {
-        // octocrab sets it to 0.
-        headers.remove(CONTENT_LENGTH);
-    }
-    request
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::is_a_line;
 use crate::github::cassette::{Cassette, RecordedRequest};
 use crate::github::graphql;
-use crate::github::redact::Redactor;
 use crate::login::Login;
 use crate::report::CountSelection;
 
@@ -55,7 +54,7 @@ pub fn exchange(file: &[u8]) {
     };
     let (status, head, body) = taken_apart(response);
     let again = Cassette::new(&folder.path().join("again"));
-    again.record(&user, &head, &body, &Redactor::default()).unwrap();
+    again.record(&user, &head, &body).unwrap();
     match again.replay(&user) {
         Ok(response) => {
             let (status_again, _, body_again) = taken_apart(response);

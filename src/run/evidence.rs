@@ -130,9 +130,6 @@ impl Evidence {
         manifest.seconds = summary.seconds.unwrap_or(0.0);
         (manifest.logins, manifest.hash) = (self.logins, self.hash);
         fs::create_dir_all(folder)?;
-        let mut json = serde_json::to_vec_pretty(&manifest)?;
-        json.push(b'\n');
-        let is_ours = |json: &[u8]| serde_json::from_slice::<Manifest>(json).is_ok();
-        files::write_atomic(folder, &folder.join(MANIFEST), &json, is_ours)
+        files::write_json(folder, &folder.join(MANIFEST), manifest)
     }
 }

@@ -7,6 +7,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::file::beside;
 
 /// Upper bound on a file, in bytes: a body of 16 MiB in which every character is escaped.
@@ -25,12 +28,11 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file below `folder`, completely or not at all. Replaces an existing file only if `is_recorded` accepts its content.
-pub(crate) fn write_atomic(
+/// Writes JSON to a file below `folder`, completely or not at all. Replaces an existing file only if it contains a `T`.
+pub(crate) fn write_json<T: Serialize + DeserializeOwned>(
     folder: &Path,
     path: &Path,
-    bytes: &[u8],
-    is_recorded: impl Fn(&[u8]) -> bool,
+    value: &T,
 ) -> io::Result<()> {
     let refuse = |reason: &str| Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
     if path.ancestors().skip(1).take_while(|parent| *parent != folder).any(Path::is_symlink) {
@@ -39,22 +41,24 @@ pub(crate) fn write_atomic(
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    if fs::symlink_metadata(path).is_ok() && !is_regular_and_recorded(path, is_recorded) {
+    if fs::symlink_metadata(path).is_ok() && read_json::<T>(path).is_none() {
         return refuse("the existing file was not recorded; record to a new folder");
     }
     let file = beside(path, None)?;
-    fs::write(file.path(), bytes)?;
+    let mut json = serde_json::to_vec_pretty(value)?;
+    json.push(b'\n');
+    fs::write(file.path(), json)?;
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 
-/// Removes a file if `is_recorded` accepts its content. Returns whether it did.
-pub(super) fn remove_recorded(path: &Path, is_recorded: impl Fn(&[u8]) -> bool) -> bool {
-    is_regular_and_recorded(path, is_recorded) && fs::remove_file(path).is_ok()
+/// Removes a file if it contains a `T` that `is_stale` accepts. Returns whether it did.
+pub(super) fn remove_json<T: DeserializeOwned>(path: &Path, is_stale: impl Fn(&T) -> bool) -> bool {
+    read_json(path).is_some_and(|value| is_stale(&value)) && fs::remove_file(path).is_ok()
 }
 
-fn is_regular_and_recorded(path: &Path, is_recorded: impl Fn(&[u8]) -> bool) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
-        && read(path).is_ok_and(|bytes| is_recorded(&bytes))
+/// Reads JSON from a regular file. Does not follow a link.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    if path.is_symlink() { None } else { serde_json::from_slice(&read(path).ok()?).ok() }
 }
 
 #[cfg(test)]
@@ -65,18 +69,18 @@ mod tests {
     fn only_recorded_files_are_replaced_or_removed() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let is_recorded = |bytes: &[u8]| bytes.starts_with(b"recorded");
-        let write = |name: &str| write_atomic(folder.path(), &at(name), b"recorded, new", is_recorded);
+        let write = |name: &str| write_json(folder.path(), &at(name), &"new".to_owned());
+        let remove = |name: &str| remove_json(&at(name), |recorded: &String| recorded == "new");
         fs::write(at("other"), "other").unwrap();
-        fs::write(at("recorded"), "recorded, old").unwrap();
+        fs::write(at("recorded"), "\"old\"").unwrap();
         write("recorded").unwrap();
         write("users/new").unwrap();
         let error = write("other").unwrap_err().to_string();
         assert!(error.contains("not recorded"), "{error}");
-        assert!(!remove_recorded(&at("other"), is_recorded) && !remove_recorded(&at("nothing"), is_recorded));
+        assert!(!remove("other") && !remove("nothing"));
         assert_eq!(fs::read(at("other")).unwrap(), b"other");
-        assert_eq!(fs::read(at("users/new")).unwrap(), b"recorded, new");
-        assert!(remove_recorded(&at("recorded"), is_recorded));
+        assert_eq!(fs::read(at("users/new")).unwrap(), b"\"new\"\n");
+        assert!(remove("recorded"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
     }
 
@@ -86,22 +90,19 @@ mod tests {
         use std::os::unix::fs::symlink;
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let victim = elsewhere.path().join("victim");
-        fs::write(&victim, "recorded, but elsewhere").unwrap();
-        let is_recorded = |_: &[u8]| true;
+        fs::write(&victim, "\"recorded\"").unwrap();
+        let write = |folder: &Path, name: &str| write_json(folder, &folder.join(name), &"new".to_owned());
         symlink(&victim, folder.path().join("link")).unwrap();
         symlink(elsewhere.path(), folder.path().join("users")).unwrap();
         for name in ["link", "users/victim", "users/deep/new"] {
-            assert!(
-                write_atomic(folder.path(), &folder.path().join(name), b"new", is_recorded).is_err(),
-                "{name}"
-            );
+            assert!(write(folder.path(), name).is_err(), "{name}");
         }
-        assert!(!remove_recorded(&folder.path().join("link"), is_recorded));
-        assert_eq!(fs::read(&victim).unwrap(), b"recorded, but elsewhere");
+        assert!(!remove_json(&folder.path().join("link"), |_: &String| true));
+        assert_eq!(fs::read(&victim).unwrap(), b"\"recorded\"");
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
         // The folder itself may be a link.
         let named = elsewhere.path().join("named");
         symlink(folder.path(), &named).unwrap();
-        write_atomic(&named, &named.join("graphql/a"), b"new", is_recorded).unwrap();
+        write(&named, "graphql/a").unwrap();
     }
 }

@@ -10,24 +10,29 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Interaction, files};
+use super::{ApiKind, Cassette, Interaction, RecordedRequest, files};
 
 /// Type of the error for a login that was not recorded.
 pub(in crate::github) const NOT_RECORDED: &str = "NOT_RECORDED";
 
 /// The body of a query request.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct GraphqlBody {
     pub(super) query: String,
     pub(super) variables: Map<String, Value>,
 }
 
 /// What a response says about one login.
-pub(super) struct AliasResult {
-    alias: String,
-    pub(super) login: String,
+pub(super) struct Answer {
+    owner: Value,
+    errors: Vec<Value>,
+}
+
+impl Answer {
     /// Whether it is not the `null` of an error.
-    pub(super) is_conclusive: bool,
+    pub(super) fn is_conclusive(&self) -> bool {
+        !self.owner.is_null() || self.errors.is_empty()
+    }
 }
 
 impl GraphqlBody {
@@ -45,19 +50,15 @@ impl GraphqlBody {
         })
     }
 
-    /// Returns the results of the logins that a response contains.
-    pub(super) fn results(&self, body: &Value) -> impl Iterator<Item = AliasResult> {
+    /// Returns the answers in a response, by login.
+    pub(super) fn answers(&self, body: &Value) -> impl Iterator<Item = (String, Answer)> {
         self.aliases().filter_map(|(alias, login)| {
-            let owner = body.get("data")?.get(&alias)?;
-            let is_conclusive = !owner.is_null() || errors_for_alias(body, &alias).next().is_none();
-            Some(AliasResult { alias, login, is_conclusive })
+            let owner = body.get("data")?.get(&alias)?.clone();
+            let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
+            let is_about = |error: &&Value| error.pointer("/path/0").and_then(Value::as_str) == Some(&alias);
+            Some((login, Answer { owner, errors: errors.filter(is_about).cloned().collect() }))
         })
     }
-}
-
-fn errors_for_alias<'a>(body: &'a Value, alias: &'a str) -> impl Iterator<Item = &'a Value> {
-    let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    errors.iter().filter(move |error| error.pointer("/path/0").and_then(Value::as_str) == Some(alias))
 }
 
 fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
@@ -67,74 +68,53 @@ fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
 /// Removes the recorded queries in a folder.
 pub(super) fn remove_queries(folder: &Path) {
     for file in files_in(folder) {
-        files::remove_recorded(&file, |json| {
-            Interaction::parse(json).is_ok_and(|interaction| interaction.query.is_some())
-        });
+        files::remove_json(&file, |interaction: &Interaction| interaction.query.is_some());
     }
 }
 
-/// The last conclusive answer about each login.
-#[derive(Debug, Default)]
-pub(super) struct ReplayIndex(HashMap<String, RecordedAnswer>);
+/// The last conclusive answer about each login, and its file.
+pub(super) type ReplayIndex = HashMap<String, (Answer, PathBuf)>;
 
-#[derive(Debug)]
-struct RecordedAnswer {
-    owner: Value,
-    errors: Vec<Value>,
-    file: PathBuf,
-}
-
-impl ReplayIndex {
-    /// Reads all queries in a folder. Responses that are not a success are skipped.
-    pub(super) fn read(folder: &Path) -> Self {
-        let mut files: Vec<_> = files_in(folder).collect();
-        files.sort();
-        let mut index = Self::default();
-        for file in files {
-            if let Some(interaction) = files::read(&file).ok().and_then(|json| Interaction::parse(&json).ok())
-            {
-                index.insert(interaction, &file);
-            } else {
-                tracing::info!("{} is not a recorded response", file.display());
-            }
-        }
-        index
-    }
-
-    fn insert(&mut self, interaction: Interaction, file: &Path) {
+/// Reads all queries in a folder. Responses that are not a success are skipped.
+fn read_index(folder: &Path) -> ReplayIndex {
+    let mut files: Vec<_> = files_in(folder).collect();
+    files.sort();
+    let mut index = ReplayIndex::new();
+    for file in files {
+        let Some(interaction) = files::read(&file).ok().and_then(|json| serde_json::from_slice(&json).ok())
+        else {
+            tracing::info!("{} is not a recorded response", file.display());
+            continue;
+        };
         let Interaction {
             query: Some(query), variables: Some(variables), status: 200, body: Some(body), ..
         } = interaction
         else {
-            return;
+            continue;
         };
-        for AliasResult { alias, login, is_conclusive } in (GraphqlBody { query, variables }).results(&body) {
-            if is_conclusive || !self.0.contains_key(&login) {
-                let owner = body.get("data").and_then(|data| data.get(&alias)).cloned().unwrap_or_default();
-                let errors = errors_for_alias(&body, &alias).cloned().collect();
-                self.0.insert(login, RecordedAnswer { owner, errors, file: file.to_owned() });
+        for (login, answer) in (GraphqlBody { query, variables }).answers(&body) {
+            if answer.is_conclusive() || !index.contains_key(&login) {
+                index.insert(login, (answer, file.clone()));
             }
         }
     }
+    index
+}
 
-    /// Returns the file of each login that was recorded.
-    pub(super) fn files(&self, query: &GraphqlBody) -> impl Iterator<Item = (String, &Path)> {
-        query.aliases().filter_map(|(_, login)| {
-            let file = self.0.get(&login)?.file.as_path();
-            Some((login, file))
-        })
-    }
-
+impl Cassette {
     /// Builds the response to a query from the recorded answers.
-    pub(super) fn response(&self, query: &GraphqlBody, folder: &Path) -> Value {
+    pub(super) fn replay_query(&self, request: &RecordedRequest, query: &GraphqlBody) -> Value {
+        let folder = self.folder.join(request.uri.path().trim_start_matches('/'));
+        let index = self.replay_index.get_or_init(|| read_index(&folder));
         let (mut data, mut errors) = (Map::new(), Vec::new());
         for (alias, login) in query.aliases() {
-            let Some(answer) = self.0.get(&login) else {
-                let message = format!("no recorded response for {login} in {}", folder.display());
+            let Some((answer, file)) = index.get(&login) else {
+                let message = format!("no recorded response for {login} in {}", self.folder.display());
                 errors.push(json!({"type": NOT_RECORDED, "path": [alias], "message": message}));
                 data.insert(alias, Value::Null);
                 continue;
             };
+            self.index_login(ApiKind::Graphql, login, file);
             for mut error in answer.errors.iter().cloned() {
                 if let Some(first) = error.pointer_mut("/path/0") {
                     *first = Value::from(alias.as_str());
