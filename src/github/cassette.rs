@@ -5,24 +5,26 @@
 //! `graphql/torvalds+99.json`. Paths are in lower case, because logins have no case. Request headers are not recorded, and so no
 //! token.
 
-pub(crate) mod files;
 mod graphql;
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::response::Parts;
 use http::{Method, Response, Uri};
 use http_body_util::Full;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::graphql::{GraphqlBody, ReplayIndex};
 use super::account::ApiKind;
+use crate::file::beside;
 use crate::text::{reason, visible};
 
 pub(super) use self::graphql::NOT_RECORDED;
@@ -48,6 +50,8 @@ const RECORDED_HEADERS: [&str; 13] = [
 
 /// Upper bound on a body that is recorded as JSON and not as text, in bytes. Parsed, it takes up to forty times as much memory.
 const MAX_JSON_BODY: usize = 2 << 20;
+/// Upper bound on a file, in bytes: a body of 16 MiB in which every character is escaped.
+const MAX_FILE: u64 = 128 << 20;
 
 /// The recording has no response to a request. The text names the request and the folder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,10 +88,7 @@ struct Interaction {
 
 impl Interaction {
     fn into_response(self) -> http::Result<Response<Full<Bytes>>> {
-        let body = match (self.body, self.text) {
-            (Some(json), _) => json.to_string(),
-            (None, text) => text.unwrap_or_default(),
-        };
+        let body = self.body.map(|json| json.to_string()).or(self.text).unwrap_or_default();
         let mut response = Response::builder().status(self.status);
         for (name, value) in self.headers {
             response = response.header(name, value.as_str().unwrap_or_default());
@@ -96,7 +97,6 @@ impl Interaction {
     }
 }
 
-/// A request to record, or to replay.
 pub(crate) struct RecordedRequest {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
@@ -147,6 +147,7 @@ fn sanitize_path_component(component: &str) -> String {
 }
 
 /// A folder of recorded responses, to write or to read.
+#[derive(Default)]
 pub(crate) struct Cassette {
     folder: PathBuf,
     /// Number of requests with the same path in this run.
@@ -154,20 +155,14 @@ pub(crate) struct Cassette {
     /// Index of the recorded queries, for replay.
     replay_index: OnceLock<ReplayIndex>,
     /// Removal of the queries of an earlier recording.
-    queries_removed: Once,
+    queries_removed: OnceLock<()>,
     /// File of the last response about each login, relative to the folder.
     entries: Mutex<HashMap<(ApiKind, String), Box<str>>>,
 }
 
 impl Cassette {
     pub(crate) fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            sequences: Mutex::default(),
-            replay_index: OnceLock::new(),
-            queries_removed: Once::new(),
-            entries: Mutex::default(),
-        }
+        Self { folder: folder.to_owned(), ..Self::default() }
     }
 
     /// Writes a response to its file. The response must be redacted.
@@ -198,15 +193,15 @@ impl Cassette {
         // Files of an earlier recording would be replayed with those of this one.
         if query.is_some() {
             let folder = path.parent().unwrap_or(&self.folder);
-            self.queries_removed.call_once(|| graphql::remove_queries(folder));
+            self.queries_removed.get_or_init(|| graphql::remove_queries(folder));
         }
         if sequence == 1 {
             let mut stale = 2;
-            while files::remove_json(&numbered_file(&stem, stale), |_: &Interaction| true) {
+            while remove_json(&numbered_file(&stem, stale), |_: &Interaction| true) {
                 stale += 1;
             }
         }
-        files::write_json(&self.folder, &path, &interaction)
+        write_json(&self.folder, &path, &interaction)
             .map_err(|source| RecordError { path: path.clone(), source })?;
         if let (Some(query), Some(body)) = (&query, &interaction.body) {
             for (login, answer) in query.answers(body) {
@@ -231,7 +226,7 @@ impl Cassette {
         };
         let (stem, sequence) = self.next_sequence(request);
         let mut latest = (1..=sequence).rev().map(|sequence| numbered_file(&stem, sequence));
-        let recorded = latest.find_map(|path| files::read(&path).ok().map(|json| (path, json)));
+        let recorded = latest.find_map(|path| read(&path).ok().map(|json| (path, json)));
         let (path, json) = recorded.ok_or_else(|| miss(""))?;
         if let Some(login) = request.login() {
             self.index_login(ApiKind::Rest, login, &path);
@@ -245,18 +240,16 @@ impl Cassette {
 
     /// Returns the file of the last response about a login, relative to the folder.
     pub(super) fn entry_for(&self, api: ApiKind, login: &str) -> Option<Box<str>> {
-        self.entries().get(&(api, login.to_ascii_lowercase())).cloned()
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&(api, login.to_ascii_lowercase())).cloned()
     }
 
     fn index_login(&self, api: ApiKind, login: String, path: &Path) {
         let path = path.strip_prefix(&self.folder).unwrap_or(path);
         // Reports have slashes on every system.
         let components: Vec<_> = path.iter().map(|component| component.to_string_lossy()).collect();
-        self.entries().insert((api, login), components.join("/").into());
-    }
-
-    fn entries(&self) -> MutexGuard<'_, HashMap<(ApiKind, String), Box<str>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.insert((api, login), components.join("/").into());
     }
 
     /// Counts a request. Returns its path below the folder, and how many requests with this path there were.
@@ -274,6 +267,49 @@ fn numbered_file(stem: &Path, sequence: u32) -> PathBuf {
     let mut path = stem.to_owned();
     path.as_mut_os_string().push(if sequence == 1 { ".json".into() } else { format!(".{sequence}.json") });
     path
+}
+
+/// Reads a regular file. A pipe might never end.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes JSON to a file below `folder`, completely or not at all. Replaces an existing file only if it contains a `T`.
+pub(crate) fn write_json<T: Serialize + DeserializeOwned>(
+    folder: &Path,
+    path: &Path,
+    value: &T,
+) -> io::Result<()> {
+    let refuse = |reason: &str| Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
+    if path.ancestors().skip(1).take_while(|parent| *parent != folder).any(Path::is_symlink) {
+        return refuse("its folder is a link; record to a new folder");
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    if fs::symlink_metadata(path).is_ok() && read_json::<T>(path).is_none() {
+        return refuse("the existing file was not recorded; record to a new folder");
+    }
+    let file = beside(path, None)?;
+    let mut json = serde_json::to_vec_pretty(value)?;
+    json.push(b'\n');
+    fs::write(file.path(), json)?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Removes a file if it contains a `T` that `is_stale` accepts. Returns whether it did.
+fn remove_json<T: DeserializeOwned>(path: &Path, is_stale: impl Fn(&T) -> bool) -> bool {
+    read_json(path).is_some_and(|value| is_stale(&value)) && fs::remove_file(path).is_ok()
+}
+
+/// Reads JSON from a regular file. Does not follow a link.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    if path.is_symlink() { None } else { serde_json::from_slice(&read(path).ok()?).ok() }
 }
 
 #[cfg(test)]

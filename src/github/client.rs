@@ -123,7 +123,6 @@ impl Client {
         &self.0.connection.config
     }
 
-    /// Returns the number of requests sent so far.
     pub(crate) fn requests(&self) -> u64 {
         self.0.connection.requests.load(Ordering::Relaxed)
     }
@@ -170,9 +169,9 @@ impl Client {
             response = connection.send(request, lease.token.as_ref(), on_headers) => response,
             stop = limiter.stop.canceled() => return Err(LookupError::Stopped(stop)),
         };
-        let mut length = 0;
+        let mut bytes = None;
         let mut result = response.and_then(|(headers, body)| {
-            length = body.len();
+            bytes = Some(body.len());
             parse(&headers, &body).map_err(|error| match error {
                 // A rate limit of the GraphQL API has status 200, and its wait in the headers.
                 LookupError::RateLimited { status, .. } => rate_limit_error(status, &headers),
@@ -183,16 +182,11 @@ impl Client {
             result = Err(LookupError::InstallationTokenRejected);
         }
         let took = crate::text::duration(sent.elapsed());
-        let outcome = match &result {
-            Ok(_) => {
-                tracing::debug!(bytes = length, took, "{request}");
-                Outcome::Success
-            }
-            Err(error) => {
-                tracing::debug!(%error, took, "{request}");
-                error.limiter_outcome(lease.token.is_some(), !connection.config.ca_certificates.is_empty())
-            }
-        };
+        let error = result.as_ref().err();
+        tracing::debug!(error = error.map(tracing::field::display), bytes, took, "{request}");
+        let has_ca_file = !connection.config.ca_certificates.is_empty();
+        let outcome =
+            error.map_or(Outcome::Success, |error| error.limiter_outcome(lease.token.is_some(), has_ca_file));
         limiter.on_outcome(permit, outcome);
         result
     }
@@ -204,7 +198,6 @@ impl Client {
         }
     }
 
-    /// Sends a GET request, with retries.
     pub(super) async fn get<T>(
         &self,
         log: &mut AttemptLog,
@@ -233,7 +226,6 @@ impl Client {
         }
     }
 
-    /// Sends a GET request, once.
     pub(super) async fn get_once<T>(
         &self,
         route: &str,
@@ -288,7 +280,10 @@ impl Client {
         if config.credentials.is_none() && !is_recorded {
             return Identity::default();
         }
-        let user = self.get_best_effort(route, parse_user).await.and_then(Result::ok);
+        let parse = |_: &HeaderMap, body: &[u8]| {
+            serde_json::from_slice(body).map_err(|_| LookupError::Malformed("missing user fields"))
+        };
+        let user: Option<User> = self.get_best_effort(route, parse).await.and_then(Result::ok);
         Identity { viewer: user.map(|user| visible(&user.login).into_owned()), app: None }
     }
 
@@ -304,10 +299,6 @@ pub(super) type Attempt<T> = Result<Result<T, LookupError>, StopReason>;
 #[derive(Deserialize)]
 struct User {
     login: String,
-}
-
-fn parse_user(_: &HeaderMap, body: &[u8]) -> Result<User, LookupError> {
-    serde_json::from_slice(body).map_err(|_| LookupError::Malformed("missing user fields"))
 }
 
 /// A client could not be created.

@@ -3,8 +3,7 @@
 //! Installation tokens expire after an hour. They are renewed before that by the next request, while other requests wait. A token
 //! that a server rejects earlier, because of its clock, is renewed too, and its requests are retried.
 
-use std::fmt;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -37,18 +36,15 @@ pub(super) struct TokenProvider {
     credentials: Option<Credentials>,
     /// Current installation token.
     cached: Mutex<Option<CachedToken>>,
-    /// The app's only installation, if none was configured.
-    installation: OnceLock<u64>,
-    /// Held while a token is renewed.
-    refresh_lock: tokio::sync::Mutex<()>,
+    /// The app's only installation, if none was configured. Locked while a token is renewed.
+    installation: tokio::sync::Mutex<Option<u64>>,
 }
 
 #[derive(Debug)]
 struct CachedToken {
-    token: Token,
+    lease: TokenLease,
     issued_at: Instant,
     refresh_at: Deadline,
-    generation: u64,
     /// Whether a request succeeded with it.
     accepted: bool,
 }
@@ -57,7 +53,7 @@ struct CachedToken {
 #[derive(Clone, Debug, Default)]
 pub(super) struct TokenLease {
     pub(super) token: Option<Token>,
-    /// Set for installation tokens.
+    /// Number of the installation token. None for other tokens.
     generation: Option<u64>,
 }
 
@@ -65,13 +61,6 @@ pub(super) struct TokenLease {
 struct Installation {
     id: u64,
     account: Option<InstallationAccount>,
-}
-
-impl fmt::Display for Installation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let login = self.account.as_ref().and_then(|account| account.login.as_deref());
-        write!(f, "{} ({})", self.id, visible(login.unwrap_or("somewhere")))
-    }
 }
 
 #[derive(Deserialize)]
@@ -92,12 +81,7 @@ struct AppResponse {
 
 impl TokenProvider {
     pub(super) fn new(credentials: Option<Credentials>) -> Self {
-        Self {
-            credentials,
-            cached: Mutex::default(),
-            installation: OnceLock::new(),
-            refresh_lock: tokio::sync::Mutex::default(),
-        }
+        Self { credentials, cached: Mutex::default(), installation: tokio::sync::Mutex::default() }
     }
 
     /// Returns the token of the next request, after renewing it if necessary.
@@ -121,27 +105,33 @@ impl TokenProvider {
     }
 
     async fn renew(&self, app: &App, connection: &Connection) -> Result<TokenLease, LookupError> {
-        let _refreshing = self.refresh_lock.lock().await;
+        let mut installation = self.installation.lock().await;
         // Another request may have renewed it meanwhile.
         if let Some(lease) = self.valid_token() {
             return Ok(lease);
         }
-        let (token, lifetime) = self.refresh_installation_token(app, connection).await?;
+        let (token, lifetime) = create_token_with_retries(app, connection, &mut installation).await?;
         let mut cached = self.cached();
-        let generation = cached.as_ref().map_or(0, |cached| cached.generation + 1);
-        let refresh_at = Deadline::after(lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 3)));
-        let issued_at = Instant::now();
-        *cached =
-            Some(CachedToken { token: token.clone(), issued_at, refresh_at, generation, accepted: false });
-        Ok(TokenLease { token: Some(token), generation: Some(generation) })
+        let generation = cached.as_ref().and_then(|cached| cached.lease.generation).unwrap_or(0) + 1;
+        let lease = TokenLease { token: Some(token), generation: Some(generation) };
+        *cached = Some(CachedToken {
+            lease: lease.clone(),
+            issued_at: Instant::now(),
+            refresh_at: Deadline::after(lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 3))),
+            accepted: false,
+        });
+        Ok(lease)
     }
 
     /// Records whether a token was accepted. Returns true if it was rejected and the next request will have a new one.
     pub(super) fn on_response<T>(&self, lease: &TokenLease, result: &Result<T, LookupError>) -> bool {
-        let Some(generation) = lease.generation else { return false };
+        if lease.generation.is_none() {
+            return false;
+        }
         let is_rejected = matches!(result, Err(LookupError::Unauthorized(_)));
         let mut cached = self.cached();
-        let Some(cached) = cached.as_mut().filter(|cached| cached.generation == generation) else {
+        let Some(cached) = cached.as_mut().filter(|cached| cached.lease.generation == lease.generation)
+        else {
             // Renewed meanwhile.
             return is_rejected;
         };
@@ -156,96 +146,90 @@ impl TokenProvider {
 
     fn valid_token(&self) -> Option<TokenLease> {
         let cached = self.cached();
-        let cached = cached.as_ref().filter(|cached| !cached.refresh_at.is_past())?;
-        Some(TokenLease { token: Some(cached.token.clone()), generation: Some(cached.generation) })
+        cached.as_ref().filter(|cached| !cached.refresh_at.is_past()).map(|cached| cached.lease.clone())
     }
 
     fn cached(&self) -> MutexGuard<'_, Option<CachedToken>> {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Creates an installation token, with retries. Returns it with its lifetime. A failure ends the run.
-    async fn refresh_installation_token(
-        &self,
-        app: &App,
-        connection: &Connection,
-    ) -> Result<(Token, Duration), LookupError> {
-        let limiter = &connection.limiter;
-        let mut attempts = 0;
-        let mut clock = limiter.server_time();
-        loop {
-            let error = match self.create_installation_token(app, connection).await {
-                Ok(token) => return Ok(token),
-                Err(error) => error,
-            };
-            attempts += 1;
-            // If the signature was rejected because of our clock, the response has the server's time.
-            let skew = limiter.server_time().duration_since(clock).unsigned_abs();
-            if matches!(error, LookupError::Unauthorized(_)) && skew > CLOCK_SKEW_TOLERANCE && attempts == 1 {
-                tracing::info!(skew = crate::text::duration(skew), "signing by the server's clock");
-                clock = limiter.server_time();
-                continue;
-            }
-            let can_retry = attempts <= connection.config.retries;
-            let stop = match error {
-                LookupError::Stopped(stop) => stop,
-                LookupError::RateLimited { retry_after, .. } => {
-                    let wait = retry_after.unwrap_or(Tuning::default().default_retry_after);
-                    if can_retry && wait <= connection.config.max_wait {
-                        limiter.pause_all(wait, WaitReason::PrimaryLimit);
-                        tokio::time::sleep(wait).await;
-                        continue;
-                    }
-                    let until = Deadline::after(wait).timestamp();
-                    StopReason::RateLimitTooLong { until, reason: WaitReason::PrimaryLimit }
-                }
-                LookupError::Connect(error) if error.is_permanent() || !can_retry => {
-                    StopReason::not_connected(&error, !connection.config.ca_certificates.is_empty())
-                }
-                error if error.is_transient() && can_retry => {
-                    tracing::info!(%error, attempts, "cannot get a token for the app; trying again");
-                    limiter.sleep_backoff(attempts).await;
+/// Creates an installation token, with retries. Returns it with its lifetime. A failure ends the run.
+async fn create_token_with_retries(
+    app: &App,
+    connection: &Connection,
+    installation: &mut Option<u64>,
+) -> Result<(Token, Duration), LookupError> {
+    let limiter = &connection.limiter;
+    let clock = limiter.server_time();
+    let mut attempts = 0;
+    loop {
+        let error = match create_token(app, connection, installation).await {
+            Ok(token) => return Ok(token),
+            Err(error) => error,
+        };
+        attempts += 1;
+        // If the signature was rejected because of our clock, the response has the server's time.
+        let skew = limiter.server_time().duration_since(clock).unsigned_abs();
+        if matches!(error, LookupError::Unauthorized(_)) && skew > CLOCK_SKEW_TOLERANCE && attempts == 1 {
+            tracing::info!(skew = crate::text::duration(skew), "signing by the server's clock");
+            continue;
+        }
+        let can_retry = attempts <= connection.config.retries;
+        let stop = match error {
+            LookupError::Stopped(stop) => stop,
+            LookupError::RateLimited { retry_after, .. } => {
+                let wait = retry_after.unwrap_or(Tuning::default().default_retry_after);
+                let reason = WaitReason::PrimaryLimit;
+                if can_retry && wait <= connection.config.max_wait {
+                    limiter.pause_all(wait, reason);
+                    tokio::time::sleep(wait).await;
                     continue;
                 }
-                error if error.is_transient() => {
-                    StopReason::OutOfReach(format!("cannot get a token for the app: {error}"))
-                }
-                LookupError::NotFound => StopReason::TokenRefused(match app.installation {
-                    Some(installation) => format!("the app has no installation {installation}"),
-                    None => "no such app".into(),
-                }),
-                LookupError::Unauthorized(message) => StopReason::TokenRefused(message),
-                error => StopReason::TokenRefused(error.to_string()),
-            };
-            limiter.stop.request(stop.clone());
-            return Err(LookupError::Stopped(stop));
-        }
-    }
-
-    async fn create_installation_token(
-        &self,
-        app: &App,
-        connection: &Connection,
-    ) -> Result<(Token, Duration), LookupError> {
-        let known = app.installation.or(self.installation.get().copied());
-        let installation = if let Some(known) = known {
-            known
-        } else {
-            let sole = sole_installation(app, connection).await?;
-            *self.installation.get_or_init(|| sole)
+                StopReason::RateLimitTooLong { until: Deadline::after(wait).timestamp(), reason }
+            }
+            LookupError::Connect(error) if error.is_permanent() || !can_retry => {
+                StopReason::not_connected(&error, !connection.config.ca_certificates.is_empty())
+            }
+            error if error.is_transient() && can_retry => {
+                tracing::info!(%error, attempts, "cannot get a token for the app; trying again");
+                limiter.sleep_backoff(attempts).await;
+                continue;
+            }
+            error if error.is_transient() => {
+                StopReason::OutOfReach(format!("cannot get a token for the app: {error}"))
+            }
+            LookupError::NotFound => StopReason::TokenRefused(match app.installation {
+                Some(installation) => format!("the app has no installation {installation}"),
+                None => "no such app".into(),
+            }),
+            LookupError::Unauthorized(message) => StopReason::TokenRefused(message),
+            error => StopReason::TokenRefused(error.to_string()),
         };
-        let route =
-            connection.config.endpoint.rest(&format!("/app/installations/{installation}/access_tokens"));
-        let response: AccessTokenResponse =
-            send_as_app(app, connection, Request::CreateInstallationToken(&route)).await?;
-        let token = Token::new(&response.token, APP_TOKEN_SOURCE)
-            .map_err(|_| LookupError::Malformed("invalid installation token"))?;
-        connection.redactor.add(token.clone());
-        // By the server's clock: ours may be wrong by more than an hour.
-        let lifetime = connection.limiter.duration_until(response.expires_at.as_second()).unwrap_or_default();
-        tracing::info!(lifetime = crate::text::duration(lifetime), "new token for the app");
-        Ok((token, lifetime))
+        limiter.stop.request(stop.clone());
+        return Err(LookupError::Stopped(stop));
     }
+}
+
+async fn create_token(
+    app: &App,
+    connection: &Connection,
+    sole: &mut Option<u64>,
+) -> Result<(Token, Duration), LookupError> {
+    let installation = match app.installation.or(*sole) {
+        Some(installation) => installation,
+        None => *sole.insert(sole_installation(app, connection).await?),
+    };
+    let route = connection.config.endpoint.rest(&format!("/app/installations/{installation}/access_tokens"));
+    let response: AccessTokenResponse =
+        send_as_app(app, connection, Request::CreateInstallationToken(&route)).await?;
+    let token = Token::new(&response.token, APP_TOKEN_SOURCE)
+        .map_err(|_| LookupError::Malformed("invalid installation token"))?;
+    connection.redactor.add(token.clone());
+    // By the server's clock: ours may be wrong by more than an hour.
+    let lifetime = connection.limiter.duration_until(response.expires_at.as_second()).unwrap_or_default();
+    tracing::info!(lifetime = crate::text::duration(lifetime), "new token for the app");
+    Ok((token, lifetime))
 }
 
 /// Returns the only installation of an app.
@@ -253,19 +237,20 @@ async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, Lo
     let route = connection.config.endpoint.rest("/app/installations?per_page=100");
     let BoundedVec(installations): BoundedVec<Installation> =
         send_as_app(app, connection, Request::Get(&route)).await?;
-    let ambiguous = |reason: String| Err(LookupError::Stopped(StopReason::AmbiguousInstallation(reason)));
-    match installations.as_slice() {
-        [] => ambiguous("the app is not installed anywhere".into()),
-        [sole] => Ok(sole.id),
+    let reason = match installations.as_slice() {
+        [] => "the app is not installed anywhere".into(),
+        [sole] => return Ok(sole.id),
         many => {
-            let names: Vec<_> = many.iter().take(MAX_LISTED).map(ToString::to_string).collect();
-            let more = if many.len() > names.len() { " …" } else { "" };
-            ambiguous(format!(
-                "the app has several installations: choose one of {}{more} with --installation",
-                names.join(", ")
-            ))
+            let names = many.iter().take(MAX_LISTED).map(|Installation { id, account }| {
+                let login = account.as_ref().and_then(|account| account.login.as_deref());
+                format!("{id} ({})", visible(login.unwrap_or("somewhere")))
+            });
+            let names = names.collect::<Vec<_>>().join(", ");
+            let more = if many.len() > MAX_LISTED { " …" } else { "" };
+            format!("the app has several installations: choose one of {names}{more} with --installation")
         }
-    }
+    };
+    Err(LookupError::Stopped(StopReason::AmbiguousInstallation(reason)))
 }
 
 pub(super) async fn app_name(app: &App, connection: &Connection) -> Option<String> {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::github::cassette::{MANIFEST, files};
+use crate::github::cassette::{self, MANIFEST};
 use crate::github::transport::TransportMode;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
@@ -65,7 +65,8 @@ impl Evidence {
     }
 
     fn read(folder: &Path) -> Option<Self> {
-        let manifest: Manifest = serde_json::from_slice(&files::read(&folder.join(MANIFEST)).ok()?).ok()?;
+        let manifest: Manifest =
+            serde_json::from_slice(&cassette::read(&folder.join(MANIFEST)).ok()?).ok()?;
         let rows =
             manifest.unanswered.iter().filter_map(|row| Row::parse(row.to_string().as_bytes(), &[]).ok());
         let unanswered = rows.map(|row| (row.key(), row)).collect();
@@ -130,6 +131,6 @@ impl Evidence {
         manifest.seconds = summary.seconds.unwrap_or(0.0);
         (manifest.logins, manifest.hash) = (self.logins, self.hash);
         fs::create_dir_all(folder)?;
-        files::write_json(folder, &folder.join(MANIFEST), manifest)
+        cassette::write_json(folder, &folder.join(MANIFEST), manifest)
     }
 }

@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{ApiKind, Cassette, Interaction, RecordedRequest, files};
+use super::{ApiKind, Cassette, Interaction, RecordedRequest};
 
 /// Type of the error for a login that was not recorded.
 pub(in crate::github) const NOT_RECORDED: &str = "NOT_RECORDED";
 
-/// The body of a query request.
 #[derive(Deserialize)]
 pub(super) struct GraphqlBody {
     pub(super) query: String,
@@ -65,10 +64,9 @@ fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path())
 }
 
-/// Removes the recorded queries in a folder.
 pub(super) fn remove_queries(folder: &Path) {
     for file in files_in(folder) {
-        files::remove_json(&file, |interaction: &Interaction| interaction.query.is_some());
+        super::remove_json(&file, |interaction: &Interaction| interaction.query.is_some());
     }
 }
 
@@ -81,7 +79,7 @@ fn read_index(folder: &Path) -> ReplayIndex {
     files.sort();
     let mut index = ReplayIndex::new();
     for file in files {
-        let Some(interaction) = files::read(&file).ok().and_then(|json| serde_json::from_slice(&json).ok())
+        let Some(interaction) = super::read(&file).ok().and_then(|json| serde_json::from_slice(&json).ok())
         else {
             tracing::info!("{} is not a recorded response", file.display());
             continue;

@@ -12,3 +12,44 @@ fn a_damaged_file_is_named_in_one_printable_line() {
     let error = Cassette::new(folder.path()).replay(&request).unwrap_err().to_string();
     assert!(error.contains("a.json is damaged: unknown field `\\n\\u{1b}[31m`"), "{error}");
 }
+
+#[test]
+fn only_recorded_files_are_replaced_or_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let write = |name: &str| write_json(folder.path(), &at(name), &"new".to_owned());
+    let remove = |name: &str| remove_json(&at(name), |recorded: &String| recorded == "new");
+    fs::write(at("other"), "other").unwrap();
+    fs::write(at("recorded"), "\"old\"").unwrap();
+    write("recorded").unwrap();
+    write("users/new").unwrap();
+    let error = write("other").unwrap_err().to_string();
+    assert!(error.contains("not recorded"), "{error}");
+    assert!(!remove("other") && !remove("nothing"));
+    assert_eq!(fs::read(at("other")).unwrap(), b"other");
+    assert_eq!(fs::read(at("users/new")).unwrap(), b"\"new\"\n");
+    assert!(remove("recorded"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
+}
+
+#[test]
+#[cfg(unix)]
+fn links_are_not_followed_to_write() {
+    use std::os::unix::fs::symlink;
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let victim = elsewhere.path().join("victim");
+    fs::write(&victim, "\"recorded\"").unwrap();
+    let write = |folder: &Path, name: &str| write_json(folder, &folder.join(name), &"new".to_owned());
+    symlink(&victim, folder.path().join("link")).unwrap();
+    symlink(elsewhere.path(), folder.path().join("users")).unwrap();
+    for name in ["link", "users/victim", "users/deep/new"] {
+        assert!(write(folder.path(), name).is_err(), "{name}");
+    }
+    assert!(!remove_json(&folder.path().join("link"), |_: &String| true));
+    assert_eq!(fs::read(&victim).unwrap(), b"\"recorded\"");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+    // The folder itself may be a link.
+    let named = elsewhere.path().join("named");
+    symlink(folder.path(), &named).unwrap();
+    write(&named, "graphql/a").unwrap();
+}
