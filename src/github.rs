@@ -1,7 +1,7 @@
 //! GitHub: the client, and everything that knows its APIs.
 //!
 //! In the order of a lookup: `batch` has the logins of one request and their retries, and `client` sends it with a permit of the
-//! rate limiter (`rate_limit`) over a `connection`. [`transport`] is the network, a recording or a replay. `rest` and
+//! rate limiter (`rate_limit`) over a `connection`, which also records it. [`transport`] is the network or a replay. `rest` and
 //! [`graphql`] parse responses, [`error`] and `response_error` classify failures, and `retry` alone decides about retries.
 
 pub mod account;

@@ -9,7 +9,7 @@
 //!                     │ ▲
 //!                 rate_limit      one pause, one quota, one concurrency limit for every request
 //!                     │ ▲
-//!                 transport       network · record · replay
+//!                 connection      network or replay, and the recording
 //! ```
 //!
 //! # From a login to its row
@@ -23,8 +23,9 @@
 //! 4. `Client::look_up_batch` (`github/batch.rs`) is one batch with its retries. It waits for a permit in
 //!    `RateLimiter::acquire` (`rate_limit.rs`), and takes as many logins as the batch size allows by then.
 //! 5. `Client::send` (`github/client.rs`) adds the token, sends the request, and reports its headers and outcome to the limiter.
-//! 6. `Connection::send` (`github/connection.rs`) hands it to octocrab, whose bottom is `github/transport.rs`: a socket, a
-//!    recording or a replay. An unsuccessful status becomes a [`LookupError`](github::error::LookupError) here.
+//! 6. `Connection::send` (`github/connection.rs`) hands it to octocrab, whose bottom is `github/transport.rs`: a socket or a
+//!    replay. It redacts the response, and writes it to the recording. An unsuccessful status becomes a
+//!    [`LookupError`](github::error::LookupError) here.
 //! 7. `github/graphql.rs` or `github/rest.rs` reads the response: an account or an error for each login.
 //! 8. `github/retry.rs` decides about errors: retry, back off, split, or give up. The loop of step 4 acts on it; for a REST
 //!    request that is `Client::get`.

@@ -104,21 +104,6 @@ pub(crate) struct RecordedRequest {
 }
 
 impl RecordedRequest {
-    /// Returns the path of its file below the folder, without sequence number and extension.
-    fn relative_path(&self) -> PathBuf {
-        let mut path = PathBuf::new();
-        for component in self.uri.path().split('/').filter(|part| !matches!(*part, "" | "." | "..")) {
-            path.push(sanitize_path_component(&decode_login(component)));
-        }
-        if let Some(query) = self.uri.query() {
-            path.push(sanitize_path_component(&query.to_ascii_lowercase()));
-        }
-        if let Some(query) = self.query() {
-            path.push(sanitize_path_component(&query.file_name()));
-        }
-        path
-    }
-
     fn query(&self) -> Option<GraphqlBody> {
         (self.method == Method::POST).then(|| serde_json::from_slice(&self.body).ok()).flatten()
     }
@@ -188,18 +173,16 @@ impl Cassette {
             text: json.is_none().then(|| text.into_owned()),
             body: json,
         };
-        let (stem, sequence) = self.next_sequence(request);
+        let (stem, sequence) = self.next_sequence(request, query.as_ref());
         let path = numbered_file(&stem, sequence);
         // Files of an earlier recording would be replayed with those of this one.
         if query.is_some() {
             let folder = path.parent().unwrap_or(&self.folder);
             self.queries_removed.get_or_init(|| graphql::remove_queries(folder));
         }
-        if sequence == 1 {
-            let mut stale = 2;
-            while remove_json(&numbered_file(&stem, stale), |_: &Interaction| true) {
-                stale += 1;
-            }
+        let mut stale = 2;
+        while sequence == 1 && remove_json(&numbered_file(&stem, stale), |_: &Interaction| true) {
+            stale += 1;
         }
         write_json(&self.folder, &path, &interaction)
             .map_err(|source| RecordError { path: path.clone(), source })?;
@@ -224,7 +207,7 @@ impl Cassette {
             let (request, folder) = (request.request_line(), self.folder.display());
             CassetteMiss(format!("no recorded response for {request} in {folder}{reason}"))
         };
-        let (stem, sequence) = self.next_sequence(request);
+        let (stem, sequence) = self.next_sequence(request, None);
         let mut latest = (1..=sequence).rev().map(|sequence| numbered_file(&stem, sequence));
         let recorded = latest.find_map(|path| read(&path).ok().map(|json| (path, json)));
         let (path, json) = recorded.ok_or_else(|| miss(""))?;
@@ -252,9 +235,20 @@ impl Cassette {
         entries.insert((api, login), components.join("/").into());
     }
 
-    /// Counts a request. Returns its path below the folder, and how many requests with this path there were.
-    fn next_sequence(&self, request: &RecordedRequest) -> (PathBuf, u32) {
-        let stem = self.folder.join(request.relative_path());
+    /// Counts a request. Returns the path of its file, without sequence number and extension, and how many requests with this path
+    /// there were.
+    fn next_sequence(&self, request: &RecordedRequest, query: Option<&GraphqlBody>) -> (PathBuf, u32) {
+        // The slash keeps a path without components in the folder.
+        let mut stem = self.folder.join("");
+        for component in request.uri.path().split('/').filter(|part| !matches!(*part, "" | "." | "..")) {
+            stem.push(sanitize_path_component(&decode_login(component)));
+        }
+        if let Some(parameters) = request.uri.query() {
+            stem.push(sanitize_path_component(&parameters.to_ascii_lowercase()));
+        }
+        if let Some(query) = query {
+            stem.push(sanitize_path_component(&query.file_name()));
+        }
         let mut sequences = self.sequences.lock().unwrap_or_else(PoisonError::into_inner);
         let sequence = sequences.entry(stem.clone()).or_default();
         *sequence += 1;

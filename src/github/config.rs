@@ -68,8 +68,7 @@ impl ClientConfig {
     /// Returns the number of queries into which a short input is divided: one for each job, as far as the budget of points and
     /// the initial concurrency go. None if the batch size was given.
     pub(crate) fn target_batch_count(&self) -> Option<usize> {
-        let affordable =
-            self.max_points.and_then(|points| usize::try_from(points).ok()).unwrap_or(usize::MAX);
+        let affordable = self.max_points.map_or(usize::MAX, |points| points.try_into().unwrap_or(usize::MAX));
         let initial_concurrency = Tuning::default().initial_concurrency;
         let count = self.max_concurrency.min(initial_concurrency).min(affordable).max(1);
         self.batch_size.is_none().then_some(count)

@@ -51,75 +51,70 @@ impl Connection {
     ) -> Result<(HeaderMap, Bytes), LookupError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let timeout = self.config.timeout;
-        let response = tokio::time::timeout(timeout, self.send_and_collect(request, token, on_headers)).await;
-        response.unwrap_or(Err(LookupError::TimedOut(timeout)))
-    }
-
-    async fn send_and_collect(
-        &self,
-        request: &Request<'_>,
-        token: Option<&Token>,
-        on_headers: impl FnOnce(&HeaderMap, bool),
-    ) -> Result<(HeaderMap, Bytes), LookupError> {
-        let (method, route, query) = match request {
-            Request::Get(route) => (Method::GET, (*route).to_owned(), None),
-            Request::CreateInstallationToken(route) => (Method::POST, (*route).to_owned(), None),
-            Request::Graphql(query) => (Method::POST, self.config.endpoint.graphql(), Some(query)),
-        };
-        let builder = http::Request::builder().method(&method).uri(&route);
-        let no_connection = |error| LookupError::from_transport(&error, false);
-        let mut http_request = self.octocrab.build_request(builder, query).map_err(no_connection)?;
-        let uri = http_request.uri().clone();
-        // octocrab appends to some headers, and some gateways reject duplicates.
-        let headers = http_request.headers_mut();
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("ghrepos/", env!("CARGO_PKG_VERSION"))));
-        headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
-        if let Some(token) = token {
-            headers.insert(AUTHORIZATION, token.header());
-        }
-        if method == Method::GET {
-            // octocrab sets it to 0.
-            headers.remove(CONTENT_LENGTH);
-        }
-        let response = self.octocrab.execute(http_request).await;
-        let (mut head, body) = response.map_err(no_connection)?.into_parts();
-        // Servers have been seen to echo the request.
-        self.redactor.redact_headers(&mut head.headers);
-        on_headers(&head.headers, head.status.is_success());
-        let body = match Limited::new(body, MAX_BODY).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) => {
-                // A 404 is only about the account if GitHub's body says so. Other statuses are clear without a body.
-                if head.status != StatusCode::NOT_FOUND {
-                    error_for_status(head.status, &head.headers, &[])?;
+        let response = async {
+            let (method, route, query) = match request {
+                Request::Get(route) => (Method::GET, (*route).to_owned(), None),
+                Request::CreateInstallationToken(route) => (Method::POST, (*route).to_owned(), None),
+                Request::Graphql(query) => (Method::POST, self.config.endpoint.graphql(), Some(query)),
+            };
+            let builder = http::Request::builder().method(&method).uri(&route);
+            let no_connection = |error| LookupError::from_transport(&error, false);
+            let mut http_request = self.octocrab.build_request(builder, query).map_err(no_connection)?;
+            let uri = http_request.uri().clone();
+            // octocrab appends to some headers, and some gateways reject duplicates.
+            let headers = http_request.headers_mut();
+            headers
+                .insert(USER_AGENT, HeaderValue::from_static(concat!("ghrepos/", env!("CARGO_PKG_VERSION"))));
+            headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
+            headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
+            if let Some(token) = token {
+                headers.insert(AUTHORIZATION, token.header());
+            }
+            if method == Method::GET {
+                // octocrab sets it to 0.
+                headers.remove(CONTENT_LENGTH);
+            }
+            let response = self.octocrab.execute(http_request).await;
+            let (mut head, body) = response.map_err(no_connection)?.into_parts();
+            // Servers have been seen to echo the request.
+            self.redactor.redact_headers(&mut head.headers);
+            on_headers(&head.headers, head.status.is_success());
+            let body = match Limited::new(body, MAX_BODY).collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(error) => {
+                    // A 404 is only about the account if GitHub's body says so. Other statuses are clear without a body.
+                    if head.status != StatusCode::NOT_FOUND {
+                        error_for_status(head.status, &head.headers, &[])?;
+                    }
+                    return Err(LookupError::from_transport(&*error, true));
                 }
-                return Err(LookupError::from_transport(&*error, true));
+            };
+            let creates_token = matches!(request, Request::CreateInstallationToken(_));
+            // Redaction would remove the new token.
+            if creates_token && head.status.is_success() {
+                return Ok((head.headers, body));
+            }
+            let body = self.redactor.redact_body(body);
+            if let Some(cassette) =
+                self.cassette.as_ref().filter(|_| !creates_token && !self.config.is_replay())
+            {
+                let query = query.and_then(|query| serde_json::to_vec(query).ok()).unwrap_or_default();
+                let recorded = RecordedRequest { method, uri, body: query.into() };
+                cassette
+                    .record(&recorded, &head, &body)
+                    .map_err(|error| LookupError::from_transport(&error, false))?;
+            }
+            match error_for_status(head.status, &head.headers, &body) {
+                Ok(()) => Ok((head.headers, body)),
+                // A 404 to a query is about the route, not about an account.
+                Err(LookupError::NotFound) if query.is_some() => {
+                    let reason = "no GraphQL API at this URL; try --api rest";
+                    Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())))
+                }
+                Err(error) => Err(error),
             }
         };
-        let creates_token = matches!(request, Request::CreateInstallationToken(_));
-        // Redaction would remove the new token.
-        if creates_token && head.status.is_success() {
-            return Ok((head.headers, body));
-        }
-        let body = self.redactor.redact_body(body);
-        if let Some(cassette) = self.cassette.as_ref().filter(|_| !creates_token && !self.config.is_replay())
-        {
-            let query = query.and_then(|query| serde_json::to_vec(query).ok()).unwrap_or_default();
-            let recorded = RecordedRequest { method, uri, body: query.into() };
-            cassette
-                .record(&recorded, &head, &body)
-                .map_err(|error| LookupError::from_transport(&error, false))?;
-        }
-        match error_for_status(head.status, &head.headers, &body) {
-            Ok(()) => Ok((head.headers, body)),
-            // A 404 to a query is about the route, not about an account.
-            Err(LookupError::NotFound) if query.is_some() => {
-                let reason = "no GraphQL API at this URL; try --api rest";
-                Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())))
-            }
-            Err(error) => Err(error),
-        }
+        tokio::time::timeout(timeout, response).await.unwrap_or(Err(LookupError::TimedOut(timeout)))
     }
 }
 

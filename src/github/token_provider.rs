@@ -31,7 +31,6 @@ const CLOCK_SKEW_TOLERANCE: Duration = Duration::from_secs(30);
 /// Installations that an error lists.
 const MAX_LISTED: usize = 10;
 
-#[derive(Debug)]
 pub(super) struct TokenProvider {
     credentials: Option<Credentials>,
     /// Current installation token.
@@ -40,7 +39,6 @@ pub(super) struct TokenProvider {
     installation: tokio::sync::Mutex<Option<u64>>,
 }
 
-#[derive(Debug)]
 struct CachedToken {
     lease: TokenLease,
     issued_at: Instant,
@@ -50,7 +48,7 @@ struct CachedToken {
 }
 
 /// The token of one request.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct TokenLease {
     pub(super) token: Option<Token>,
     /// Number of the installation token. None for other tokens.
@@ -125,10 +123,7 @@ impl TokenProvider {
 
     /// Records whether a token was accepted. Returns true if it was rejected and the next request will have a new one.
     pub(super) fn on_response<T>(&self, lease: &TokenLease, result: &Result<T, LookupError>) -> bool {
-        if lease.generation.is_none() {
-            return false;
-        }
-        let is_rejected = matches!(result, Err(LookupError::Unauthorized(_)));
+        let is_rejected = lease.generation.is_some() && matches!(result, Err(LookupError::Unauthorized(_)));
         let mut cached = self.cached();
         let Some(cached) = cached.as_mut().filter(|cached| cached.lease.generation == lease.generation)
         else {

@@ -126,15 +126,14 @@ impl Connector {
         let mut request = reqwest::Request::new(head.method, url);
         *request.headers_mut() = head.headers;
         *request.body_mut() = Some(Body::wrap(body));
-        match self.client.execute(request).await {
-            Ok(response) => match self.route.refused(response.status()) {
-                Some(error) => Err(error.into()),
-                None => Ok(response.into()),
-            },
-            Err(error) => match self.route.classify(&error).await {
-                Some(classified) => Err(classified.into()),
-                None => Err(error.into()),
-            },
+        let response = self.client.execute(request).await;
+        let error = match &response {
+            Ok(response) => self.route.refused(response.status()),
+            Err(error) => self.route.classify(error).await,
+        };
+        match error {
+            Some(error) => Err(error.into()),
+            None => Ok(response?.into()),
         }
     }
 }
