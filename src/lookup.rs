@@ -17,6 +17,7 @@
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -36,14 +37,14 @@ use crate::reorder::ReorderBuffer;
 use crate::report::{Carried, Row, Status};
 use crate::roster::Entry;
 
-/// Logins that may be read ahead of the last row that was handed on, beside two batches for each job. It bounds memory, and one
-/// login that times out holds up only this many others.
+/// Logins that may be read ahead of the last row that was handed on, beside two batches for each job. It bounds memory: this many
+/// may overtake a login that times out.
 const READ_AHEAD: usize = 4096;
 
 /// Time by which a timer may be late before it is started again: the program did not run, so nothing could be read either.
 const TIMER_TOLERANCE: Duration = Duration::from_millis(10);
 
-/// Times that a late timer is started again.
+/// Times that a late timer is started again, for one query.
 const MAX_TIMER_RESTARTS: u32 = 3;
 
 /// Options of a lookup, beside the configuration of the client.
@@ -52,8 +53,8 @@ const MAX_TIMER_RESTARTS: u32 = 3;
 pub struct Options {
     /// Percentage of the counted logins that is counted again through the other API.
     pub verify: u8,
-    /// Maximum time that an incomplete batch waits for more logins. More saves queries where the input is slow; a row is late by
-    /// at most this much.
+    /// Time that an incomplete query waits for more logins while the input is idle. More saves queries where the input is slow, and
+    /// delays their rows.
     pub linger: Duration,
 }
 
@@ -164,7 +165,7 @@ pub(crate) fn stage<S: Stream<Item = Item>>(
     let stage = async move {
         let config = client.config();
         let read_ahead = READ_AHEAD + 2 * config.max_concurrency * config.max_batch_size();
-        let window = Arc::new(Semaphore::new(read_ahead));
+        let window = Arc::new(Window::new(read_ahead));
         let jobs = jobs(&client, items, Arc::clone(&window), completed.clone());
         let batcher = Batcher::new(&client, jobs, options.linger).limited_by(window).filling_the_jobs();
         let (to_verify, verify_jobs) = mpsc::unbounded_channel();
@@ -214,7 +215,7 @@ async fn look_up<C: Send>(
 fn jobs(
     client: &Client,
     items: impl Stream<Item = Item>,
-    window: Arc<Semaphore>,
+    window: Arc<Window>,
     completed: UnboundedSender<CompletedRow>,
 ) -> impl Stream<Item = Job<Carried>> {
     let with_place = within_window(items, window).enumerate();
@@ -241,17 +242,41 @@ fn jobs(
     })
 }
 
+/// The places of logins that were read and whose rows have not been handed on. Places are taken and given back in input order.
+struct Window {
+    places: Arc<Semaphore>,
+    size: usize,
+    taken: AtomicU64,
+}
+
+impl Window {
+    fn new(size: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(size)), size, taken: AtomicU64::new(0) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.places.available_permits() == 0
+    }
+
+    /// Returns the position of the row that is handed on next.
+    fn next_in_turn(&self) -> u64 {
+        let held = self.size.saturating_sub(self.places.available_permits());
+        self.taken.load(Ordering::Relaxed).saturating_sub(held as u64)
+    }
+}
+
 /// Takes a place in the window before each item of the input is read.
 fn within_window<S: Stream>(
     items: S,
-    window: Arc<Semaphore>,
+    window: Arc<Window>,
 ) -> impl Stream<Item = (S::Item, Option<OwnedSemaphorePermit>)> {
     let mut items = Box::pin(items.fuse());
-    let mut window = PollSemaphore::new(window);
+    let mut places = PollSemaphore::new(Arc::clone(&window.places));
     let mut place = None;
     stream::poll_fn(move |context| {
         if place.is_none() {
-            place = ready!(window.poll_acquire(context));
+            place = ready!(places.poll_acquire(context));
+            window.taken.fetch_add(1, Ordering::Relaxed);
         }
         let item = ready!(items.as_mut().poll_next(context));
         Poll::Ready(item.map(|item| (item, place.take())))
@@ -267,7 +292,7 @@ struct Batcher<'a, S, C> {
     client: &'a Client,
     jobs: Pin<Box<S>>,
     /// The window that bounds `jobs`, if one does.
-    window: Option<Arc<Semaphore>>,
+    window: Option<Arc<Window>>,
     slots: PollSemaphore,
     /// Logins that share queries.
     graphql: VecDeque<Job<C>>,
@@ -279,6 +304,8 @@ struct Batcher<'a, S, C> {
     linger: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     timer_restarts: u32,
+    /// Whether the logins for the next query have waited long enough.
+    has_lingered: bool,
 }
 
 impl<'a, S: Stream<Item = Job<C>>, C> Batcher<'a, S, C> {
@@ -296,10 +323,11 @@ impl<'a, S: Stream<Item = Job<C>>, C> Batcher<'a, S, C> {
             linger,
             timer: None,
             timer_restarts: 0,
+            has_lingered: false,
         }
     }
 
-    fn limited_by(self, window: Arc<Semaphore>) -> Self {
+    fn limited_by(self, window: Arc<Window>) -> Self {
         Self { window: Some(window), ..self }
     }
 
@@ -347,11 +375,22 @@ impl<'a, S: Stream<Item = Job<C>>, C> Batcher<'a, S, C> {
                 batch_size.peek(usize::MAX).size
             }
         };
-        self.has_ended || self.graphql.len() >= enough || self.has_lingered(context)
+        let is_full = self.window.as_ref().is_some_and(|window| window.is_full());
+        self.has_ended
+            || self.graphql.len() >= enough
+            || if is_full { self.holds_up_all() } else { self.poll_linger(context) }
+    }
+
+    /// Whether the window is full because of a login that waits here: no row is handed on, and no login read, before it is sent.
+    /// Otherwise a slow output is the reason, and time does not count.
+    fn holds_up_all(&mut self) -> bool {
+        self.timer = None;
+        let Some((window, first)) = self.window.as_ref().zip(self.graphql.front()) else { return false };
+        self.has_lingered || first.position <= window.next_in_turn()
     }
 
     fn take_query(&mut self, slot: OwnedSemaphorePermit) -> Group<C> {
-        self.timer = None;
+        (self.timer, self.has_lingered) = (None, false);
         let mut batch_size = self.client.batch_size();
         if std::mem::take(&mut self.measures_input)
             && self.has_ended
@@ -363,27 +402,24 @@ impl<'a, S: Stream<Item = Job<C>>, C> Batcher<'a, S, C> {
         Group { jobs: self.graphql.drain(..size).collect(), is_probe, slot }
     }
 
-    /// Whether no login has come for `linger`. Time in which the window is full does not count: the output is slow, not the input.
-    fn has_lingered(&mut self, context: &mut Context<'_>) -> bool {
-        if self.window.as_ref().is_some_and(|window| window.available_permits() == 0) {
-            self.timer = None;
-            return false;
-        }
+    /// Whether the first login has waited for `linger` since the input was idle.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> bool {
         let linger = self.linger;
         let restarts = &mut self.timer_restarts;
         let timer = self.timer.get_or_insert_with(|| {
             *restarts = 0;
             Box::pin(tokio::time::sleep(linger))
         });
-        while timer.as_mut().poll(context).is_ready() {
+        while !self.has_lingered && timer.as_mut().poll(context).is_ready() {
             let is_late = Instant::now() > timer.deadline() + TIMER_TOLERANCE;
-            if !is_late || self.timer_restarts == MAX_TIMER_RESTARTS {
-                return true;
+            if is_late && self.timer_restarts < MAX_TIMER_RESTARTS {
+                self.timer_restarts += 1;
+                timer.as_mut().reset(Instant::now() + linger);
+            } else {
+                self.has_lingered = true;
             }
-            self.timer_restarts += 1;
-            timer.as_mut().reset(Instant::now() + linger);
         }
-        false
+        self.has_lingered
     }
 }
 
@@ -527,6 +563,7 @@ mod tests {
 
     use super::*;
     use crate::github::ClientConfig;
+    use crate::github::transport::TransportMode;
     use crate::stop::StopReason;
 
     const LINGER: Duration = Duration::from_millis(50);
@@ -595,19 +632,57 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn while_the_window_is_full_nothing_is_late() {
+    async fn while_a_slow_output_fills_the_window_nothing_is_late() {
         let client = client(10);
         let (sender, jobs) = mpsc::unbounded_channel();
-        let window = Arc::new(Semaphore::new(0));
+        let window = Arc::new(Window::new(3));
         let mut batcher = Batcher::new(&client, receive(jobs), LINGER).limited_by(Arc::clone(&window));
-        send(&sender, 2);
+        // The place of a row that the output has not taken, and those of two logins behind it.
+        let places = Arc::clone(&window.places).try_acquire_many_owned(3).unwrap();
+        window.taken.store(3, Ordering::Relaxed);
+        for position in [1, 2] {
+            let login = Login::parse("a").unwrap();
+            let job = Job { position, api: ApiKind::Graphql, login, place: None, context: () };
+            sender.send(job).unwrap();
+        }
         for _ in 0..20 {
             assert_eq!(next_size(&mut batcher).await, 0);
             tokio::time::advance(LINGER).await;
         }
-        window.add_permits(1);
+        let mut places = places;
+        drop(places.split(1).unwrap());
         assert_eq!(next_size(&mut batcher).await, 0);
         tokio::time::advance(LINGER).await;
+        assert_eq!(next_size(&mut batcher).await, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_that_holds_up_a_full_window_is_sent() {
+        let rows = READ_AHEAD + 10_000;
+        let invalid = stream::iter(0..rows).map(|_| Login::parse("not/a/login").into());
+        let logins = stream::iter([Login::parse("a").into()]).chain(invalid);
+        let config = ClientConfig {
+            transport: TransportMode::Replay("fixtures/github".into()),
+            api: ApiKind::Graphql,
+            ..ClientConfig::default()
+        };
+        let client = Client::new(config).unwrap();
+        let looked_up = lookup(&client, logins.map(|entry: Entry| entry), Options::default()).count();
+        assert_eq!(tokio::time::timeout(Duration::from_mins(1), looked_up).await, Ok(rows + 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_that_has_lingered_waits_only_for_its_slot() {
+        let client = client(1);
+        let (sender, jobs) = mpsc::unbounded_channel();
+        let mut batcher = Batcher::new(&client, receive(jobs), LINGER);
+        send(&sender, 5);
+        let first = next(&mut batcher).await.unwrap();
+        assert!(next(&mut batcher).await.is_none());
+        tokio::time::advance(LINGER).await;
+        assert!(next(&mut batcher).await.is_none());
+        tokio::time::advance(10 * LINGER).await;
+        drop(first);
         assert_eq!(next_size(&mut batcher).await, 2);
     }
 

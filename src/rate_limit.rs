@@ -16,7 +16,8 @@
 //! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] every constant
 //! with its unit and effect.
 //!
-//! Requests to one resource are admitted in the order of their calls. A caller that holds a permit never waits for another one.
+//! Requests to one resource are admitted in the order of their calls. A future that waits here has to be polled, even while it holds
+//! a permit for another request.
 
 pub(crate) mod clock;
 mod concurrency;
@@ -86,7 +87,7 @@ pub(crate) enum Outcome<'a> {
     /// A response that may be better next time: 5xx, not JSON, cut off.
     BadResponse(&'a dyn Display),
     /// Any response that asks all clients to wait, other than a rate limit: 503 with `retry-after`.
-    Busy { retry_after: Duration },
+    Busy { retry_after: Duration, error: &'a dyn Display },
     /// Rejected because of a rate limit. `quota_exhausted`: it is the hourly quota.
     Throttled { retry_after: Option<Duration>, quota_exhausted: bool },
     /// No connection: the request never reached the server. `stop` ends the run if it happens again, or at once if the reason
@@ -185,9 +186,15 @@ impl LimiterState {
                 self.on_response(sent);
                 Action::None
             }
-            Outcome::Busy { retry_after } => {
-                self.on_response(sent);
-                Action::PauseAll(retry_after, WaitReason::RetryAfter)
+            Outcome::Busy { retry_after, error } => {
+                self.health.on_response();
+                let max = tuning.max_throttled.max(settings.retries.saturating_add(1));
+                match self.health.busy.record(sent) {
+                    streak if streak <= max => Action::PauseAll(retry_after, WaitReason::RetryAfter),
+                    streak => {
+                        Action::Stop(StopReason::OutOfReach(format!("{error}, after {} waits", streak - 1)))
+                    }
+                }
             }
             Outcome::BadResponse(error) => {
                 self.on_response(sent);
@@ -257,7 +264,7 @@ impl LimiterState {
             self.resources.get_mut(permit.resource).quota.mark_exhausted(quota, reset, grace);
             tracing::debug!(resource = ?permit.resource, reset_in = ?reset.remaining(), "quota exhausted");
             return match retry_after {
-                Some(wait) => Action::PauseAll(wait, WaitReason::PrimaryLimit),
+                Some(wait) => Action::PauseAll(wait, WaitReason::RateLimit),
                 None => Action::None,
             };
         }
@@ -268,7 +275,7 @@ impl LimiterState {
             None => tuning.default_retry_after * 2u32.saturating_pow(streak.saturating_sub(1)),
         };
         self.concurrency.on_rejected(sent, permit.snapshot, wait);
-        Action::PauseAll(wait, WaitReason::PrimaryLimit)
+        Action::PauseAll(wait, WaitReason::RateLimit)
     }
 }
 
@@ -406,6 +413,11 @@ impl RateLimiter {
         tracing::info!(reason = reason.as_noun(), wait = text::duration(wait), "all requests pause");
         self.enforce_max_wait(until, reason);
         self.changed.notify_waiters();
+    }
+
+    /// Whether all requests pause.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.state().pause.as_ref().is_some_and(|pause| !pause.until.is_past())
     }
 
     /// Returns the longest active wait: of all requests, or of the next request to a resource.

@@ -13,10 +13,10 @@ use crate::text;
 pub enum WaitReason {
     /// The hourly quota is used up, or a rejection named a wait.
     #[error("GitHub's rate limit lasts")]
-    PrimaryLimit,
+    RateLimit,
     /// The documented requests per minute.
     #[error("GitHub's limit of requests a minute lasts")]
-    SecondaryLimit,
+    PerMinuteLimit,
     /// A server error with `retry-after`.
     #[error("GitHub is busy")]
     RetryAfter,
@@ -30,8 +30,8 @@ impl WaitReason {
     #[must_use]
     pub fn as_noun(self) -> &'static str {
         match self {
-            Self::PrimaryLimit => "GitHub's rate limit",
-            Self::SecondaryLimit => "GitHub's limit of requests a minute",
+            Self::RateLimit => "GitHub's rate limit",
+            Self::PerMinuteLimit => "GitHub's limit of requests a minute",
             Self::RetryAfter => "GitHub, which is busy",
             Self::Reconnect => "a connection",
         }
@@ -130,7 +130,8 @@ pub(crate) struct StopSignal {
 
 impl StopSignal {
     pub(crate) fn new(deadline: Option<Duration>) -> Self {
-        let deadline = deadline.map(|given| (given, Instant::now() + given));
+        // A deadline that the clock cannot represent never passes.
+        let deadline = deadline.and_then(|given| Some((given, Instant::now().checked_add(given)?)));
         Self { reason: watch::Sender::new(None), deadline }
     }
 
@@ -154,7 +155,7 @@ impl StopSignal {
     /// Whether a wait would last beyond the deadline. Returns the deadline as it was given.
     pub(crate) fn deadline_before(&self, wait: Duration) -> Option<Duration> {
         let (given, deadline) = self.deadline?;
-        (Instant::now() + wait > deadline).then_some(given)
+        (deadline.saturating_duration_since(Instant::now()) < wait).then_some(given)
     }
 
     /// Waits for the end of the run. The deadline ends it here.

@@ -322,7 +322,7 @@ async fn admission<'a>(
     counts: CountSelection,
 ) -> Result<Permit<'a>, StopReason> {
     let cost = graphql::query_cost(client.batch_size().max(), counts);
-    admission.get_or_insert_with(|| client.limiter().acquire(Resource::Graphql, cost).boxed()).await
+    admission.get_or_insert_with(|| client.acquire(Resource::Graphql, cost).boxed()).await
 }
 
 /// Sends a query, and separates the logins that were answered from those to ask again.

@@ -156,13 +156,13 @@ impl AdaptiveBatchSize {
         self.consecutive_failures = 0;
         // An earlier failure at this size had another reason: a login in it, or the network.
         if self.known_bad.is_some_and(|known_bad| known_bad <= size) {
-            self.known_bad = Some(self.soft_max + 1);
+            self.known_bad = Some(self.hard_max + 1);
         }
         if self.successes >= SUCCESSES_BEFORE_GROWTH {
             self.successes = 0;
             // Grow slowly: the limit is searched a quarter higher, by one batch at a time.
-            self.known_bad =
-                self.known_bad.map(|known_bad| (known_bad + known_bad / 4 + 1).min(self.soft_max + 1));
+            let max = self.hard_max + 1;
+            self.known_bad = self.known_bad.map(|known_bad| (known_bad + known_bad / 4 + 1).min(max));
         }
     }
 
@@ -223,6 +223,20 @@ mod tests {
                 "limit {limit}, {jobs} jobs, {logins} logins: {requests} of {least}"
             );
         }
+    }
+
+    #[test]
+    fn a_short_input_after_a_long_one_keeps_the_sizes_apart() {
+        let mut sizes = AdaptiveBatchSize::new(100);
+        sizes.record(30, false);
+        for _ in 0..SUCCESSES_BEFORE_GROWTH - 1 {
+            sizes.record(25, true);
+        }
+        sizes.set_soft_max(Some(5));
+        sizes.record(5, true);
+        assert_eq!(sizes.next_size(50).size, 5);
+        sizes.set_soft_max(None);
+        assert!(sizes.next_size(50).size >= 25);
     }
 
     #[test]

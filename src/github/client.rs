@@ -1,5 +1,6 @@
 //! The client: octocrab on our own transport, and the requests that it sends.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +31,8 @@ use crate::text::{innermost, visible};
 
 const RATE_LIMIT: &str = "/rate_limit";
 const USER: &str = "/user";
+/// Concurrency and batch sizes that GitHub allows.
+const VALID_SIZES: RangeInclusive<usize> = 1..=100;
 /// Longest wait for a response that the run does not depend on.
 const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -58,7 +61,9 @@ impl Client {
     /// # Panics
     /// If it is called outside of a tokio runtime.
     pub fn new(config: ClientConfig) -> Result<Self, BuildError> {
-        if config.max_concurrency == 0 || config.batch_size == Some(0) {
+        if !VALID_SIZES.contains(&config.max_concurrency)
+            || config.batch_size.is_some_and(|size| !VALID_SIZES.contains(&size))
+        {
             return Err(BuildError::InvalidConfig);
         }
         let endpoint = &config.endpoint;
@@ -153,6 +158,14 @@ impl Client {
         Arc::clone(&last.2)
     }
 
+    /// Waits for the permit of a request. A token is renewed before: that may take seconds, in which all requests may have to pause.
+    pub(super) async fn acquire(&self, resource: Resource, cost: u64) -> Result<Permit<'_>, StopReason> {
+        if let Err(LookupError::Stopped(stop)) = self.0.tokens.token(&self.0.connection).await {
+            return Err(stop);
+        }
+        self.limiter().acquire(resource, cost).await
+    }
+
     /// Sends one request with a permit and parses its response. Updates the rate limiter from its headers and its outcome.
     pub(super) async fn send<T>(
         &self,
@@ -193,7 +206,7 @@ impl Client {
 
     /// Waits before a retry, unless all requests pause anyway.
     pub(super) async fn back_off(&self, retries: u32) {
-        if self.limiter().current_pause().is_none() {
+        if !self.limiter().is_paused() {
             self.limiter().sleep_backoff(retries).await;
         }
     }
@@ -233,7 +246,7 @@ impl Client {
     ) -> Attempt<T> {
         let endpoint = &self.config().endpoint;
         let cost = u64::from(!endpoint.is_rest_path(route, RATE_LIMIT));
-        let mut permit = self.limiter().acquire(Resource::Core, cost).await?;
+        let mut permit = self.acquire(Resource::Core, cost).await?;
         if self.config().api == ApiKind::Rest && !endpoint.is_rest_path(route, USER) {
             self.limiter().reserve_points(cost)?;
         }
@@ -304,8 +317,8 @@ struct User {
 /// A client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// Concurrency or batch size is 0.
-    #[error("invalid client configuration: jobs and batch size must be at least 1")]
+    /// Concurrency or batch size is 0 or more than 100.
+    #[error("invalid client configuration: jobs and batch size must be 1 to 100")]
     InvalidConfig,
     /// There is a token, and the endpoint is another machine over plain HTTP.
     #[error("refusing to send a token over plain HTTP to {0}")]

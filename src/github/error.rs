@@ -146,7 +146,7 @@ impl LookupError {
                 Outcome::Throttled { retry_after: *retry_after, quota_exhausted: *quota_exhausted }
             }
             Self::Status { retry_after: Some(retry_after), .. } => {
-                Outcome::Busy { retry_after: *retry_after }
+                Outcome::Busy { retry_after: *retry_after, error: self }
             }
             Self::Connect(error) => Outcome::ConnectFailed {
                 is_permanent: error.is_permanent(),

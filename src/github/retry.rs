@@ -8,14 +8,15 @@
 //! | response too long, 413 | split | give up |
 //! | everything else | give up | give up |
 //!
-//! A split uses no retry: one login of the query, or their number, is to blame. Every other retry counts, and `--retries` bounds
-//! them. Rejections because of a rate limit have a bound of their own: they are not the fault of a login.
+//! A split uses no retry: one login of the query, or their number, is to blame. `--retries` bounds all others, except those after a
+//! rate limit, which have a bound of their own: they are not the fault of a login.
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::LookupError;
 
-/// Rejections because of a rate limit that a lookup survives, for each retry of `--retries`.
+/// Rejections because of a rate limit that a lookup survives, for each retry of `--retries`, of which two are assumed at least: the
+/// rate limiter ends the run before a single request gives up.
 const RATE_LIMIT_RETRIES_PER_RETRY: u32 = 4;
 
 /// What to do after a failed attempt.
@@ -86,7 +87,7 @@ impl AttemptLog {
             return RetryDecision::GiveUp;
         }
         let (count, max) = if matches!(error, LookupError::RateLimited { .. }) {
-            (&mut self.rate_limit_retries, max_retries.max(1).saturating_mul(RATE_LIMIT_RETRIES_PER_RETRY))
+            (&mut self.rate_limit_retries, max_retries.max(2).saturating_mul(RATE_LIMIT_RETRIES_PER_RETRY))
         } else {
             (&mut self.retries, max_retries)
         };
@@ -182,7 +183,7 @@ mod tests {
             log.attempts
         };
         assert_eq!([0, 1, 4].map(|retries| attempts(&broken, retries)), [1, 2, 5]);
-        assert_eq!([0, 1, 4].map(|retries| attempts(&rejected, retries)), [5, 5, 17]);
+        assert_eq!([0, 1, 4].map(|retries| attempts(&rejected, retries)), [9, 9, 17]);
         let mut log = AttemptLog::default();
         for _ in 0..10 {
             assert_eq!(log.on_failure(&timed_out, 2, 1), RetryDecision::Split);

@@ -175,7 +175,7 @@ async fn create_token_with_retries(
             LookupError::Stopped(stop) => stop,
             LookupError::RateLimited { retry_after, .. } => {
                 let wait = retry_after.unwrap_or(Tuning::default().default_retry_after);
-                let reason = WaitReason::PrimaryLimit;
+                let reason = WaitReason::RateLimit;
                 if can_retry && wait <= connection.config.max_wait {
                     limiter.pause_all(wait, reason);
                     tokio::time::sleep(wait).await;

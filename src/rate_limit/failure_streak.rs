@@ -29,6 +29,8 @@ impl FailureStreak {
 #[derive(Debug, Default)]
 pub(super) struct HostHealth {
     pub(super) throttled: FailureStreak,
+    /// Responses that ask all clients to wait, other than a rate limit.
+    pub(super) busy: FailureStreak,
     pub(super) connect_failures: FailureStreak,
     pub(super) no_response: FailureStreak,
     pub(super) bad_responses: FailureStreak,

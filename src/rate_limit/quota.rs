@@ -156,7 +156,7 @@ impl QuotaWindow {
         } else if self.in_flight > 0 {
             Admission::Blocked
         } else {
-            Admission::NotBefore(*reset, WaitReason::PrimaryLimit)
+            Admission::NotBefore(*reset, WaitReason::RateLimit)
         }
     }
 
@@ -229,7 +229,7 @@ mod tests {
         window.update(headers(99, 9000), Deadline::after(Duration::from_secs(8000)), Instant::now());
         let reset = Deadline::after(Duration::from_secs(3));
         window.mark_exhausted(headers(0, 1000), reset, Duration::from_millis(100));
-        assert_eq!(window.check(1), Admission::NotBefore(reset, WaitReason::PrimaryLimit));
+        assert_eq!(window.check(1), Admission::NotBefore(reset, WaitReason::RateLimit));
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,7 +17,8 @@ pub(crate) struct LimiterSettings {
     pub deadline: Option<Duration>,
     /// Points (REST: requests) that the run may use, from `--max-points`.
     pub max_points: Option<u64>,
-    /// Retries of one request, from `--retries`. A host that never responded is given up after one streak more than this.
+    /// Retries of one request, from `--retries`. A host that never responded is given up after one round of failed connections more
+    /// than this, at most after [`Tuning::max_connect_failures`].
     pub retries: u32,
     /// Constants.
     pub tuning: Tuning,
@@ -45,14 +46,14 @@ pub(crate) struct Tuning {
     /// Rejections after a reset that wait for `reset_grace`; further ones wait for `default_retry_after`.
     pub max_short_waits: u32,
 
-    /// Streaks of rejections without a success after which the run ends.
+    /// Rounds of rejections without a success after which the run ends. Requests that were in flight together are one round.
     pub max_throttled: u32,
-    /// Streaks of failed connections after which the host counts as unreachable.
+    /// Rounds of failed connections after which the host counts as unreachable.
     pub max_connect_failures: u32,
-    /// Streaks of timeouts and closed connections after which the host counts as unreachable. More than for connections:
+    /// Rounds of timeouts and closed connections after which the host counts as unreachable. More than for connections:
     /// a single request may well be unlucky five times.
     pub max_no_response: u32,
-    /// Streaks of unusable responses (5xx, not JSON) after which the server counts as down.
+    /// Rounds of unusable responses (5xx, not JSON) after which the server counts as down.
     pub max_bad_responses: u32,
 
     /// Backoff before the second attempt; doubles with each further one. Full jitter.

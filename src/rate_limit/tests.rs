@@ -194,6 +194,20 @@ async fn a_dead_host_ends_the_run_after_five_rounds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_in_maintenance_ends_the_run_after_five_waits() {
+    let limiter = limiter();
+    let busy = || Outcome::Busy { retry_after: Duration::from_mins(1), error: &"HTTP 503" };
+    let start = Instant::now();
+    for _ in 0..5 {
+        attempt(&limiter, busy()).await;
+        assert_eq!(limiter.stop.reason(), None);
+    }
+    attempt(&limiter, busy()).await;
+    assert_eq!(limiter.stop.reason(), Some(StopReason::OutOfReach("HTTP 503, after 5 waits".into())));
+    assert_eq!(start.elapsed().as_secs(), 300);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_permanent_connect_failure_ends_the_run_at_once() {
     let fresh = limiter();
     attempt(&fresh, connect_failed(true)).await;

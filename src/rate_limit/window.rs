@@ -35,7 +35,7 @@ impl SlidingWindow {
         match self.completed.front() {
             _ if self.completed.len() + self.in_flight < self.limit => Admission::Ready,
             Some(oldest) => {
-                Admission::NotBefore(Deadline::after(*oldest + MINUTE - now), WaitReason::SecondaryLimit)
+                Admission::NotBefore(Deadline::after(*oldest + MINUTE - now), WaitReason::PerMinuteLimit)
             }
             None => Admission::Blocked,
         }

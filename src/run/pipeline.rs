@@ -233,8 +233,8 @@ fn interval(period: Duration) -> Interval {
     interval
 }
 
-/// Waits until the input is not read any further, after the run has stopped. The rest of a file is read: its rows are due. So is
-/// what a pipe holds already; but it may never end. A query's other rows stay in the database.
+/// Waits until the input is not read any further, after the run has stopped. For a file that is never: its other rows are due. What a
+/// pipe holds already is read, but it may never end. A query's other rows stay in the database.
 async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bool, is_query: bool) {
     if client.limiter().stop.requested().await == StopReason::OutputClosed || is_query {
         return;

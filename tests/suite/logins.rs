@@ -142,3 +142,14 @@ fn the_shards_reports_together_are_the_whole() {
         assert!(run.stderr.contains("it has to look like 1/8"), "{}", run.stderr);
     }
 }
+
+#[test]
+fn a_login_before_thousands_of_invalid_lines_is_looked_up() {
+    let lines: String = (0..20_000).map(|number| format!("not/a/login/{number}\n")).collect();
+    let list = file(&format!("torvalds\n{lines}"));
+    let arguments =
+        ["--replay", "fixtures/github", "--api", "graphql", "-f", path(&list), "-F", "ndjson", "-q"];
+    let run = Program::new(&arguments).run();
+    let rows = run.rows_of(20_001);
+    assert_eq!((&rows[0]["login"], &rows[20_000]["status"]), (&"torvalds".into(), &"invalid".into()));
+}

@@ -13,7 +13,7 @@ async fn a_config_that_would_hang_or_leak_a_token_is_rejected() {
     let empty_batches = ClientConfig { batch_size: Some(0), ..ClientConfig::default() };
     for config in [no_jobs, empty_batches] {
         let error = build_error(config).unwrap();
-        assert!(error.ends_with("jobs and batch size must be at least 1"), "{error}");
+        assert!(error.ends_with("jobs and batch size must be 1 to 100"), "{error}");
     }
     let token = || Some(Credentials::Token(Token::new("ghp_sample", "GH_TOKEN").unwrap()));
     for (url, is_accepted) in
