@@ -4,86 +4,86 @@ mod carry;
 mod certificates;
 mod database;
 mod error;
-mod look;
 mod network;
 mod proxy;
 mod reports;
 mod server;
+mod terminal;
 mod token;
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use self::database::Databases;
-pub use self::error::ConfigError;
-pub use self::server::TokenSources;
+pub(crate) use self::database::Databases;
+pub(crate) use self::error::ConfigError;
+pub(crate) use self::server::TokenSources;
 use self::server::{Server, ServerFlags, needs_token};
 use self::token::AppFlags;
-use crate::cli::{Cli, Way};
-use crate::drift::Rules;
+use crate::cli::{ApiChoice, Cli};
+use crate::fail_on::Rules;
 use crate::github::ClientConfig;
 use crate::github::cassette;
 use crate::github::members::MemberSource;
 use crate::github::proxy::ProxyChoice;
 use crate::github::transport::TransportMode;
-use crate::journal::Wants;
-use crate::lookup::Options;
+use crate::input::{InputOptions, InputSource};
+use crate::journal::ResumeFilter;
+use crate::lookup::LookupOptions;
 use crate::output::Report;
-use crate::progress::How;
-use crate::render::{Format, Layout, Order, SortKey};
-use crate::report::{Columns, CountSelection, Groups, Holds};
-use crate::roster::{Reading, Source};
+use crate::progress::ProgressMode;
+use crate::render::{Format, ReportLayout, RowOrder, SortKey};
+use crate::report::{Columns, CountSelection, Groups, ReportSchema};
 
 /// Everything that a run needs to know.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// Whom to count.
-    pub sources: Vec<Source>,
+    pub(crate) sources: Vec<InputSource>,
     /// Organisations and teams to count the members of.
-    pub groups: Vec<MemberSource>,
+    pub(crate) groups: Vec<MemberSource>,
     /// Databases to read from and to save to.
-    pub databases: Databases,
+    pub(crate) databases: Databases,
     /// How lists are read.
-    pub reading: Reading,
+    pub(crate) reading: InputOptions,
     /// How to ask.
-    pub settings: ClientConfig,
+    pub(crate) settings: ClientConfig,
     /// Sources of a token for the queried server.
-    pub tokens: TokenSources,
+    pub(crate) tokens: TokenSources,
     /// What to write.
-    pub reports: Vec<Report>,
+    pub(crate) reports: Vec<Report>,
     /// What the reports show, and how.
-    pub layout: Layout,
+    pub(crate) layout: ReportLayout,
     /// Subtotals, where they are asked for: none of them yet.
-    pub groups_by: Option<Groups>,
+    pub(crate) groups_by: Option<Groups>,
     /// How logins are looked up.
-    pub options: Options,
+    pub(crate) options: LookupOptions,
     /// Go on with the journal.
-    pub resume: bool,
+    pub(crate) resume: bool,
     /// Rows of the journal that were answered before are asked for again.
-    pub since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
     /// The command that was typed, for the advice on how to go on.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// The report to compare with.
-    pub baseline: Option<PathBuf>,
+    pub(crate) baseline: Option<PathBuf>,
     /// What the run fails on.
-    pub rules: Rules,
+    pub(crate) rules: Rules,
     /// Finished reports that are rendered again.
-    pub from: Vec<PathBuf>,
+    pub(crate) from: Vec<PathBuf>,
     /// Only tell what would be asked.
-    pub plan: bool,
+    pub(crate) plan: bool,
     /// Whether to show progress.
-    pub progress: How,
+    pub(crate) progress: ProgressMode,
     /// No summary.
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// How much to log: 0 to 2.
-    pub verbose: u8,
+    pub(crate) verbose: u8,
 }
 
 impl Config {
     /// The report that a later run can go on with, and its file.
     #[must_use]
-    pub fn journal(&self) -> Option<(&Report, &Path)> {
+    pub(crate) fn journal(&self) -> Option<(&Report, &Path)> {
         let is_journal = |report: &&Report| report.format == Format::Ndjson && report.path.is_some();
         let mut journals = self.reports.iter().filter(is_journal);
         let only = journals.next().filter(|_| journals.next().is_none());
@@ -93,23 +93,23 @@ impl Config {
 
     /// The name of the report to compare with, for people.
     #[must_use]
-    pub fn compared_with(&self) -> Option<String> {
+    pub(crate) fn compared_with(&self) -> Option<String> {
         let name = self.baseline.as_ref()?.display().to_string();
-        Some(crate::text::without_password(&name))
+        Some(crate::text::redact_url(&name))
     }
 
     /// Which rows of the journal are kept.
     #[must_use]
-    pub fn wants(&self) -> Wants {
+    pub(crate) fn wants(&self) -> ResumeFilter {
         let ClientConfig { counts: measures, .. } = self.settings;
-        Wants { measures, verify: self.options.verify > 0, since: self.since }
+        ResumeFilter { measures, verify: self.options.verify > 0, since: self.since }
     }
 
     /// Validates the flags. `env` reads a variable of the environment.
     ///
     /// # Errors
     /// [`ConfigError`] names the flag's value or the variable, and the way out.
-    pub fn new(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub(crate) fn new(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let databases = Databases::of(&cli)?;
         let elsewhere = databases.name_logins();
         let transport = network::transport(cli.record, cli.replay)?;
@@ -131,10 +131,10 @@ impl Config {
         let proxy = if is_offline { ProxyChoice::Direct } else { network::proxy(&server, env)? };
         // What is no text is no login either: it becomes a row like every other.
         let roster = cli.logins.iter().map(|text| match text.to_string_lossy() {
-            stdin if stdin == "-" => Source::Stdin,
-            text => Source::Text(text.into_owned()),
+            stdin if stdin == "-" => InputSource::Stdin,
+            text => InputSource::Text(text.into_owned()),
         });
-        let sources: Vec<_> = roster.chain(cli.files.into_iter().map(Source::File)).collect();
+        let sources: Vec<_> = roster.chain(cli.files.into_iter().map(InputSource::File)).collect();
         let groups: Vec<_> = cli.members.into_iter().chain(cli.teams).collect();
         let again = !cli.from.is_empty();
         if sources.is_empty() && groups.is_empty() && !elsewhere && !again {
@@ -158,7 +158,7 @@ impl Config {
         ];
         let for_sheets = flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
         reports::check_lists(&sources, &reports, for_sheets)?;
-        let holds = Holds {
+        let holds = ReportSchema {
             measures,
             carried: carry.clone(),
             change: cli.baseline.is_some(),
@@ -169,7 +169,7 @@ impl Config {
             sources,
             groups,
             databases,
-            reading: Reading {
+            reading: InputOptions {
                 site: server.endpoint.web_host().to_owned(),
                 shard: cli.shard,
                 column: cli.login_column,
@@ -192,7 +192,7 @@ impl Config {
                 max_points: cli.max_points,
             },
             tokens: server.tokens,
-            options: Options { verify: cli.verify, ..Options::default() },
+            options: LookupOptions { verify: cli.verify, ..LookupOptions::default() },
             resume: cli.resume,
             since: cli.max_age.map(|age| Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN)),
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
@@ -201,9 +201,13 @@ impl Config {
             from: cli.from,
             plan: cli.plan,
             reports,
-            layout: Layout { columns: Columns::of(&holds), order, look: look::look(cli.color, env) },
+            layout: ReportLayout {
+                columns: Columns::of(&holds),
+                order,
+                look: terminal::look(cli.color, env),
+            },
             groups_by,
-            progress: look::progress(cli.progress, cli.quiet, env),
+            progress: terminal::progress(cli.progress, cli.quiet, env),
             quiet: cli.quiet,
             verbose: cli.verbose,
         })
@@ -221,11 +225,11 @@ fn is_evidence(transport: &TransportMode) -> bool {
 
 /// Whether there is a token for what needs one.
 fn check_token(
-    (api, private, verify): (Way, bool, bool),
+    (api, private, verify): (ApiChoice, bool, bool),
     token: bool,
     server: &Server,
 ) -> Result<(), ConfigError> {
-    if private && api == Way::Rest {
+    if private && api == ApiChoice::Rest {
         return Err(ConfigError::PrivateByRest);
     }
     if private && !token {
@@ -254,9 +258,9 @@ fn order(
     sort: Option<SortKey>,
     top: Option<usize>,
     measures: Option<CountSelection>,
-) -> Result<Order, ConfigError> {
+) -> Result<RowOrder, ConfigError> {
     // "The ten" are the ten largest.
-    let by = sort.unwrap_or(if top.is_some() { SortKey::PublicRepos } else { SortKey::Roster });
+    let by = sort.unwrap_or(if top.is_some() { SortKey::PublicRepos } else { SortKey::Input });
     match by {
         SortKey::Sources | SortKey::Forks | SortKey::Archived
             if measures.is_some_and(|measures| !measures.breakdown) =>
@@ -266,7 +270,7 @@ fn order(
         SortKey::PrivateRepos if measures.is_some_and(|measures| !measures.private) => {
             Err(ConfigError::NotCounted("private_repos", "--private"))
         }
-        _ => Ok(Order { by, top }),
+        _ => Ok(RowOrder { by, top }),
     }
 }
 

@@ -4,29 +4,29 @@
 //! rate limiter (`rate_limit`) over a `connection`, which also records it. [`transport`] is the network or a replay. `rest` and
 //! [`graphql`] parse responses, [`error`] and `response_error` classify failures, and `retry` alone decides about retries.
 
-pub mod account;
-pub mod app;
-pub mod auth;
+pub(crate) mod account;
+pub(crate) mod app;
+pub(crate) mod auth;
 mod batch;
 mod batch_size;
-pub mod cassette;
+pub(crate) mod cassette;
 mod client;
-pub mod config;
-pub mod connect;
+pub(crate) mod config;
+pub(crate) mod connect;
 mod connection;
-pub mod endpoint;
-pub mod error;
-pub mod graphql;
+pub(crate) mod endpoint;
+pub(crate) mod error;
+pub(crate) mod graphql;
 pub(crate) mod members;
 mod pagination;
-pub mod proxy;
+pub(crate) mod proxy;
 pub(crate) mod redact;
 pub(crate) mod response_error;
 pub(crate) mod rest;
 mod retry;
-pub mod tls;
+pub(crate) mod tls;
 mod token_provider;
-pub mod transport;
+pub(crate) mod transport;
 
 pub(crate) use self::batch::Batch;
 pub(crate) use self::batch::LookupOutcome;

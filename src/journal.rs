@@ -12,23 +12,23 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use self::read::Kept;
+pub(crate) use self::read::Checkpoint;
 pub(crate) use self::write::Journal;
 use crate::report::{CountSelection, Row, Status};
 use crate::text;
 
 /// Which rows of a journal are kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Wants {
+pub(crate) struct ResumeFilter {
     /// What this run counts: a row with less is asked for again.
-    pub measures: CountSelection,
+    pub(crate) measures: CountSelection,
     /// Whether this run counts a sample again.
-    pub verify: bool,
+    pub(crate) verify: bool,
     /// Rows that were answered before are asked for again.
-    pub since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
 }
 
-impl Wants {
+impl ResumeFilter {
     /// Whether a row is good enough to be kept; an error where it holds more than this run would.
     fn keeps(&self, row: &Row) -> Result<bool, &'static str> {
         // Whoever adds a measure is led here.
@@ -56,7 +56,7 @@ impl Wants {
 
 /// A file that a run cannot go on with. It is left as it was.
 #[derive(Debug, thiserror::Error)]
-pub enum NotAJournal {
+pub(crate) enum ResumeError {
     /// It cannot be opened, read or locked.
     #[error("cannot go on with {}: {}", path.display(), text::reason(cause))]
     Unusable {
@@ -85,7 +85,7 @@ pub enum NotAJournal {
     },
 }
 
-impl NotAJournal {
+impl ResumeError {
     fn unusable(path: &Path, cause: std::io::Error) -> Self {
         Self::Unusable { path: path.to_owned(), cause }
     }

@@ -16,8 +16,8 @@
 //!
 //! Each step calls the next one, so "go to definition" leads from the command line to the socket:
 //!
-//! 1. `main` parses the flags and calls [`run::start`], which runs everything on one thread.
-//! 2. `run::pipeline::run_pipeline` reads the input ([`roster`]), starts the stage, and consumes the rows that it completes.
+//! 1. `main` parses the flags and calls `run::start`, which runs everything on one thread.
+//! 2. `run::pipeline::run_pipeline` reads the input (`input`), starts the stage, and consumes the rows that it completes.
 //! 3. `lookup::stage` gives each login its position and a place in the window; its `Batcher` forms a batch when there is a slot:
 //!    up to a hundred logins for GraphQL, one for REST.
 //! 4. `Client::look_up_batch` (`github/batch.rs`) is one batch with its retries. It waits for a permit in
@@ -25,34 +25,30 @@
 //! 5. `Client::send` (`github/client.rs`) adds the token, sends the request, and reports its headers and outcome to the limiter.
 //! 6. `Connection::send` (`github/connection.rs`) hands it to octocrab, whose bottom is `github/transport.rs`: a socket or a
 //!    replay. It redacts the response, and writes it to the recording. An unsuccessful status becomes a
-//!    [`LookupError`](github::error::LookupError) here.
+//!    `LookupError` here.
 //! 7. `github/graphql.rs` or `github/rest.rs` reads the response: an account or an error for each login.
 //! 8. `github/retry.rs` decides about errors: retry, back off, split, or give up. The loop of step 4 acts on it; for a REST
 //!    request that is `Client::get`.
 //! 9. `lookup::row` makes the row. The pipeline's consumer puts it into the `reorder` buffer, and passes it on in its turn: to the
 //!    summary and the rules, and to each output's renderer on a thread of its own. A row that waits for a slower one is written to
-//!    the [`journal`] meanwhile.
+//!    the `journal` meanwhile.
 //!
 //! # Library
 //!
-//! The stage can be used without the program: [`lookup`](fn@lookup) takes a
-//! [`Client`](github::Client) and a stream of [`Login`](login::Login)s and yields
-//! [`Row`](report::Row)s. Here it is answered from a folder of recorded exchanges; without `transport` it sends requests to GitHub.
+//! The stage can be used without the program: [`lookup`] takes a [`Client`] and a stream of [`Login`]s and yields [`Row`]s. Here it is answered from a folder of recorded exchanges; without `transport` it sends requests to GitHub.
 //!
 //! ```
 //! use futures::{StreamExt, stream};
-//! use ghrepos::github::transport::TransportMode;
-//! use ghrepos::github::{Client, ClientConfig};
-//! use ghrepos::login::Login;
-//! use ghrepos::lookup::Options;
-//! use ghrepos::report::Status;
+//! use ghrepos::{Client, ClientConfig, Login, LookupOptions, Status, TransportMode};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let transport = TransportMode::Replay("fixtures/github".into());
-//! let client = Client::new(ClientConfig { transport, ..ClientConfig::default() })?;
+//! let mut config = ClientConfig::default();
+//! config.transport = transport;
+//! let client = Client::new(config)?;
 //! let logins = stream::iter(["torvalds", "no/login", "antirez"]).map(Login::parse);
-//! let rows: Vec<_> = ghrepos::lookup(&client, logins, Options::default()).collect().await;
+//! let rows: Vec<_> = ghrepos::lookup(&client, logins, LookupOptions::default()).collect().await;
 //!
 //! assert_eq!(rows[0].public_repos, Some(9));
 //! assert_eq!((rows[1].status, rows[1].public_repos), (Status::Invalid, None));
@@ -63,49 +59,61 @@
 //!
 //! In reading order:
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
-//! | [`cli`], [`config`] | the flags; flags and environment made one valid [`Config`](config::Config) |
-//! | [`run`] | one run, from the configuration to the exit status |
-//! | [`login`] | [`Login`](login::Login), the only way to a request path |
-//! | [`roster`] | where logins come from, without duplicates |
-//! | [`lookup`](mod@lookup), [`plan`] | the concurrent stage; what it would cost |
-//! | [`github`] | the client: batches, retries, octocrab, transport, errors |
-//! | `rate_limit`, [`stop`] | when a request may be sent; the early end of a run |
-//! | [`report`] | rows, columns and the summary |
-//! | [`render`], [`output`] | formats, and the files that they go to |
-//! | [`drift`] | what has changed since an earlier report, and rules on which a run fails |
-//! | [`journal`] | the `.ndjson` report that a killed run goes on with |
-//! | `store`, `sql` | runs that are saved to a database (with the feature `sql`) |
-//! | `properties` | what holds for whatever comes, for the tests and `cargo fuzz` |
-//! | [`progress`], [`exit`], [`text`] | the bar, the exit statuses, text for people |
+//! | `program`, `cli`, `config` | the flags; flags and environment checked and merged into one `Config` |
+//! | `run` | one run, from the configuration to the exit status |
+//! | `login` | [`Login`], the only way to a request path |
+//! | `input` | lists of logins, without duplicates |
+//! | `lookup`, `plan` | the concurrent stage; an estimate of its cost |
+//! | `github` | the client: batches, retries, octocrab, transport, errors |
+//! | `rate_limit`, `stop` | admission of requests; the early end of a run |
+//! | `report` | rows, columns and the summary |
+//! | `render`, `output` | formats, and the files that they are written to |
+//! | `diff`, `fail_on` | changes since an earlier report, and the rules of `--fail-on` |
+//! | `journal` | the `.ndjson` report that an interrupted run is continued from |
+//! | `database` | runs that are saved to a database (feature `sql`) |
+//! | `progress`, `exit_status`, `text` | the progress bar, exit statuses, text for people |
 
-pub mod cli;
-pub mod config;
-pub mod drift;
-pub mod exit;
+mod cli;
+mod config;
+#[cfg(feature = "sql")]
+mod database;
+mod diff;
+mod exit_status;
+mod fail_on;
 mod file;
-pub mod github;
-pub mod journal;
-pub mod login;
-pub mod lookup;
+mod github;
+mod input;
+mod journal;
+mod login;
+mod lookup;
 mod object;
-pub mod output;
-pub mod plan;
-pub mod progress;
+mod output;
+mod plan;
+mod program;
+mod progress;
 #[cfg(any(test, fuzzing))]
+#[path = "../fuzz/properties/mod.rs"]
 pub mod properties;
 mod rate_limit;
-pub mod render;
+mod render;
 mod reorder;
-pub mod report;
-pub mod roster;
-pub mod run;
-#[cfg(feature = "sql")]
-pub mod sql;
-pub mod stop;
-#[cfg(feature = "sql")]
-pub mod store;
-pub mod text;
+mod report;
+mod run;
+mod shard;
+mod stop;
+mod text;
 
-pub use lookup::lookup;
+pub use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection};
+pub use crate::github::app::{App, Credentials, InvalidPrivateKey};
+pub use crate::github::auth::{InvalidToken, Token};
+pub use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
+pub use crate::github::transport::TransportMode;
+pub use crate::github::{BuildError, Client, ClientConfig};
+pub use crate::login::{Login, ParseLoginError};
+pub use crate::lookup::{LookupOptions, lookup};
+pub use crate::program::main;
+#[doc(hidden)]
+pub use crate::program::main_with;
+pub use crate::report::{Row, Status};

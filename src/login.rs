@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::text::visible;
+use crate::text::sanitize_line;
 
 /// Longest login on GitHub, in characters, without the `[bot]` of an app.
 pub(crate) const MAX_LENGTH: usize = 39;
@@ -15,12 +15,12 @@ const BOT: &str = "[bot]";
 /// The name of a GitHub account, a user, an organization or a bot, as it was written. GitHub ignores the case.
 ///
 /// ```
-/// use ghrepos::login::Login;
+/// use ghrepos::Login;
 ///
 /// assert_eq!(Login::parse("@torvalds")?.as_str(), "torvalds");
 /// assert_eq!(Login::parse("https://github.com/torvalds/")?.path(), "/users/torvalds");
 /// assert!(Login::parse("../orgs/rust-lang").is_err());
-/// # Ok::<(), ghrepos::login::NotALogin>(())
+/// # Ok::<(), ghrepos::ParseLoginError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login(Box<str>);
@@ -30,13 +30,13 @@ impl Login {
     ///
     /// Accepts the names that GitHub's accounts have, old ones included: letters, digits and hyphens, at most 39 characters, not
     /// beginning with a hyphen; one underscore before the short code of a managed user; `[bot]` after the name of an app.
-    pub fn parse(text: &str) -> Result<Self, NotALogin> {
+    pub fn parse(text: &str) -> Result<Self, ParseLoginError> {
         Self::parse_at(text, "github.com")
     }
 
     /// Like [`Login::parse`], with the URLs of profiles on `site`: `git.example.com`.
-    pub(crate) fn parse_at(text: &str, site: &str) -> Result<Self, NotALogin> {
-        let not = |reason| NotALogin { text: text.into(), reason };
+    pub(crate) fn parse_at(text: &str, site: &str) -> Result<Self, ParseLoginError> {
+        let not = |reason| ParseLoginError { text: text.into(), reason };
         let trimmed = text.trim();
         let name = match address(trimmed, site).map_err(not)? {
             Some(name) => name,
@@ -92,7 +92,8 @@ impl fmt::Display for Login {
 /// A text that is not a login.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a login: {reason}")]
-pub struct NotALogin {
+#[non_exhaustive]
+pub struct ParseLoginError {
     /// The text as it was written.
     pub text: String,
     reason: String,
@@ -113,7 +114,7 @@ fn address(text: &str, site: &str) -> Result<Option<String>, String> {
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !is_site(host, site) {
         let host: String = host.chars().take(64).collect();
-        return Err(format!("an address on {}, not on {site}", visible(&host)));
+        return Err(format!("an address on {}, not on {site}", sanitize_line(&host)));
     }
     match path.trim_matches('/').split('/').collect::<Vec<_>>()[..] {
         ["orgs", organization, ..] => Ok(Some(organization.to_owned())),

@@ -32,10 +32,10 @@ use tokio_util::sync::PollSemaphore;
 use crate::github::account::{ApiKind, CountSelection};
 use crate::github::error::LookupError;
 use crate::github::{Batch, Client, LookupOutcome, NextSize};
-use crate::login::{Login, stable_hash};
+use crate::input::InputRecord;
+use crate::login::{Login, ParseLoginError, stable_hash};
 use crate::reorder::ReorderBuffer;
 use crate::report::{Carried, Row, Status};
-use crate::roster::Entry;
 
 /// Logins that may be read ahead of the last row that was handed on, beside two batches for each job. It bounds memory: this many
 /// may overtake a login that times out.
@@ -50,7 +50,7 @@ const MAX_TIMER_RESTARTS: u32 = 3;
 /// Options of a lookup, beside the configuration of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Options {
+pub struct LookupOptions {
     /// Percentage of the counted logins that is counted again through the other API.
     pub verify: u8,
     /// Time that an incomplete query waits for more logins while the input is idle. More saves queries where the input is slow, and
@@ -58,13 +58,13 @@ pub struct Options {
     pub linger: Duration,
 }
 
-impl Default for Options {
+impl Default for LookupOptions {
     fn default() -> Self {
         Self { verify: 0, linger: Duration::from_millis(50) }
     }
 }
 
-impl Options {
+impl LookupOptions {
     /// Linger for an input that is read from a file: it continues at once, unless the machine is busy.
     pub(crate) const FILE_LINGER: Duration = Duration::from_secs(1);
 }
@@ -77,27 +77,24 @@ impl Options {
 ///
 /// ```no_run
 /// use futures::{StreamExt, stream};
-/// use ghrepos::github::{Client, ClientConfig};
-/// use ghrepos::login::Login;
-/// use ghrepos::lookup::Options;
+/// use ghrepos::{Client, ClientConfig, Login, LookupOptions};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = Client::new(ClientConfig::default())?;
 /// let logins = stream::iter(["torvalds", "gvanrossum", "antirez"]).map(Login::parse);
-/// let mut rows = std::pin::pin!(ghrepos::lookup(&client, logins, Options::default()));
+/// let mut rows = std::pin::pin!(ghrepos::lookup(&client, logins, LookupOptions::default()));
 /// while let Some(row) = rows.next().await {
 ///     println!("{}: {:?}", row.login, row.public_repos);
 /// }
 /// # Ok(())
 /// # }
 /// ```
-pub fn lookup<S>(client: &Client, logins: S, options: Options) -> impl Stream<Item = Row> + use<S>
+pub fn lookup<S>(client: &Client, logins: S, options: LookupOptions) -> impl Stream<Item = Row> + use<S>
 where
-    S: Stream,
-    S::Item: Into<Entry>,
+    S: Stream<Item = Result<Login, ParseLoginError>>,
 {
-    let items = logins.map(|entry| Item::Lookup(entry.into()));
+    let items = logins.map(|login| Item::Lookup(login.into()));
     let (stage, completed) = stage(client.clone(), items, options);
     let mut reorder = ReorderBuffer::default();
     let rows = receive(completed).flat_map(move |completed| {
@@ -112,7 +109,7 @@ where
 #[derive(Debug)]
 pub(crate) enum Item {
     /// To be looked up.
-    Lookup(Entry),
+    Lookup(InputRecord),
     /// Known from an earlier run: it only keeps its position.
     Resolved(Row),
 }
@@ -158,7 +155,7 @@ struct Group<C> {
 pub(crate) fn stage<S: Stream<Item = Item>>(
     client: Client,
     items: S,
-    options: Options,
+    options: LookupOptions,
 ) -> (impl Future<Output = ()> + use<S>, UnboundedReceiver<CompletedRow>) {
     // The window bounds what the channels hold.
     let (completed, rows) = mpsc::unbounded_channel();
@@ -222,11 +219,11 @@ fn jobs(
     with_place.filter_map(move |(position, (item, place))| {
         let position = position as u64;
         let row = match item {
-            Item::Lookup(Entry { login: Ok(login), carried }) => {
+            Item::Lookup(InputRecord { login: Ok(login), carried }) => {
                 let api = client.api_for(&login);
                 return std::future::ready(Some(Job { position, api, login, place, context: carried }));
             }
-            Item::Lookup(Entry { login: Err(invalid), carried }) => {
+            Item::Lookup(InputRecord { login: Err(invalid), carried }) => {
                 Row { carried, ..Row::without_count(&invalid.text, Status::Invalid, &invalid.to_string()) }
             }
             Item::Resolved(row) => row,
@@ -431,7 +428,7 @@ trait OutcomeSink<C> {
 /// Makes a row of each outcome, and passes it on to be counted again if it is in the sample.
 struct FirstCount<'a> {
     client: &'a Client,
-    options: Options,
+    options: LookupOptions,
     completed: UnboundedSender<CompletedRow>,
     to_verify: UnboundedSender<Job<Row>>,
 }
@@ -603,7 +600,7 @@ mod tests {
     async fn the_stream_of_rows_can_be_sent_to_another_thread() {
         fn assert_send<T: Send>(_: &T) {}
         let logins = stream::iter(["a"]).map(Login::parse);
-        assert_send(&lookup(&client(1), logins, Options::default()));
+        assert_send(&lookup(&client(1), logins, LookupOptions::default()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -659,15 +656,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_login_that_holds_up_a_full_window_is_sent() {
         let rows = READ_AHEAD + 10_000;
-        let invalid = stream::iter(0..rows).map(|_| Login::parse("not/a/login").into());
-        let logins = stream::iter([Login::parse("a").into()]).chain(invalid);
+        let invalid = stream::iter(0..rows).map(|_| Login::parse("not/a/login"));
+        let logins = stream::iter([Login::parse("a")]).chain(invalid);
         let config = ClientConfig {
             transport: TransportMode::Replay("fixtures/github".into()),
             api: ApiKind::Graphql,
             ..ClientConfig::default()
         };
         let client = Client::new(config).unwrap();
-        let looked_up = lookup(&client, logins.map(|entry: Entry| entry), Options::default()).count();
+        let looked_up = lookup(&client, logins, LookupOptions::default()).count();
         assert_eq!(tokio::time::timeout(Duration::from_mins(1), looked_up).await, Ok(rows + 1));
     }
 

@@ -9,29 +9,29 @@ use std::sync::{Arc, OnceLock};
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 
+#[cfg(feature = "sql")]
+use crate::database::SqlError;
+#[cfg(feature = "sql")]
+use crate::database::{RunWriter, SaveTarget};
 use crate::file;
 use crate::journal::Journal;
-use crate::render::{Format, Layout, Meta, Output, Renderer, renderer};
+use crate::render::{Format, Meta, Output, Renderer, ReportLayout, renderer};
 use crate::report::{Row, Summary};
-#[cfg(feature = "sql")]
-use crate::sql::SqlError;
-#[cfg(feature = "sql")]
-use crate::store::{Saving, Store};
 use crate::text;
 
 /// A report that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub(crate) struct Report {
     /// Its format.
-    pub format: Format,
+    pub(crate) format: Format,
     /// Its file; none for standard output.
-    pub path: Option<PathBuf>,
+    pub(crate) path: Option<PathBuf>,
 }
 
 impl Report {
     /// Its name for people.
     #[must_use]
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.path.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string())
     }
 }
@@ -39,33 +39,33 @@ impl Report {
 /// A report cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {to}: {reason}")]
-pub struct Unwritable {
+pub(crate) struct OutputError {
     to: String,
     kind: io::ErrorKind,
     reason: String,
 }
 
-impl Unwritable {
+impl OutputError {
     fn new(to: String, cause: &io::Error) -> Self {
         Self { to, kind: cause.kind(), reason: text::reason(cause) }
     }
 
     /// Standard output cannot be written.
     #[must_use]
-    pub fn stdout(cause: &io::Error) -> Self {
+    pub(crate) fn stdout(cause: &io::Error) -> Self {
         Self::new("standard output".into(), cause)
     }
 
     /// Whether the reader closed the pipe, which is no error.
     #[must_use]
-    pub fn is_closed_pipe(&self) -> bool {
+    pub(crate) fn is_closed_pipe(&self) -> bool {
         self.kind == io::ErrorKind::BrokenPipe
     }
 }
 
 /// A report that is being written, on a thread of its own: a reader who takes a break holds up the
 /// rows, but neither the requests in flight nor Ctrl-C.
-pub struct Sink {
+pub(crate) struct Sink {
     name: String,
     writer: mpsc::Sender<Message>,
     failure: Arc<OnceLock<io::Error>>,
@@ -87,7 +87,7 @@ enum Writer {
     Renderer(Box<dyn Renderer + Send>),
     Journal(Box<Journal>),
     #[cfg(feature = "sql")]
-    Store(Box<Store>),
+    Database(Box<RunWriter>),
 }
 
 /// Batches of rows that wait for the writer.
@@ -102,9 +102,9 @@ impl Sink {
     /// An `.ndjson` file in the order of the roster is a [`journal`](crate::journal).
     ///
     /// # Errors
-    /// [`Unwritable`] for a folder, a missing folder, or one that is not ours to write to.
-    pub fn open(report: &Report, layout: &Layout, meta: &Meta) -> Result<Self, Unwritable> {
-        let unwritable = |cause| Unwritable::new(report.name(), &cause);
+    /// [`OutputError`] for a folder, a missing folder, or one that is not ours to write to.
+    pub(crate) fn open(report: &Report, layout: &ReportLayout, meta: &Meta) -> Result<Self, OutputError> {
+        let unwritable = |cause| OutputError::new(report.name(), &cause);
         let (out, unfinished): (Output, _) = match &report.path {
             None => (target::buffered(io::stdout()), None),
             Some(path)
@@ -130,15 +130,19 @@ impl Sink {
     /// Saves the run to a database.
     ///
     /// # Errors
-    /// [`Unwritable`] where that cannot be reached, or lets nobody write.
+    /// [`OutputError`] where that cannot be reached, or lets nobody write.
     #[cfg(feature = "sql")]
-    pub async fn saving(saving: &Saving, layout: &Layout, meta: &Meta) -> Result<Self, Unwritable> {
+    pub(crate) async fn saving(
+        saving: &SaveTarget,
+        layout: &ReportLayout,
+        meta: &Meta,
+    ) -> Result<Self, OutputError> {
         let name = saving.address.to_string();
         let (saving, columns, meta) = (saving.clone(), layout.columns.clone(), meta.clone());
-        let opened = tokio::task::spawn_blocking(move || Store::open(&saving, &columns, &meta)).await;
+        let opened = tokio::task::spawn_blocking(move || RunWriter::open(&saving, &columns, &meta)).await;
         let opened = opened.map_err(io::Error::other).and_then(|opened| opened.map_err(io::Error::other));
-        let store = opened.map_err(|cause| Unwritable::new(name.clone(), &cause))?;
-        Ok(Self { is_file: true, ..Self::on_a_thread(name, Writer::Store(Box::new(store))) })
+        let store = opened.map_err(|cause| OutputError::new(name.clone(), &cause))?;
+        Ok(Self { is_file: true, ..Self::on_a_thread(name, Writer::Database(Box::new(store))) })
     }
 
     fn writing(report: &Report, by: Writer, unfinished: Option<(NamedTempFile, PathBuf)>) -> Self {
@@ -157,33 +161,33 @@ impl Sink {
 
     /// Whether it shows nothing before its end, so that a run without any answer may leave it out.
     #[must_use]
-    pub fn is_silent_until_finished(&self) -> bool {
+    pub(crate) fn is_silent_until_finished(&self) -> bool {
         self.is_table || self.is_file
     }
 
     /// Whether answers go there before their turn.
     #[must_use]
-    pub fn is_journal(&self) -> bool {
+    pub(crate) fn is_journal(&self) -> bool {
         self.is_journal
     }
 
     /// Adds rows. Waits while the writer is behind.
     ///
     /// # Errors
-    /// [`Unwritable`]; the report is lost then.
-    pub async fn rows(&mut self, rows: &Arc<Vec<Row>>) -> Result<(), Unwritable> {
+    /// [`OutputError`]; the report is lost then.
+    pub(crate) async fn rows(&mut self, rows: &Arc<Vec<Row>>) -> Result<(), OutputError> {
         self.send(Message::Rows(Arc::clone(rows))).await
     }
 
     /// Adds rows before their turn, by their number, to a journal.
     ///
     /// # Errors
-    /// [`Unwritable`]; nothing more can be added then.
-    pub async fn early(&mut self, rows: &Arc<Vec<(u64, Row)>>) -> Result<(), Unwritable> {
+    /// [`OutputError`]; nothing more can be added then.
+    pub(crate) async fn early(&mut self, rows: &Arc<Vec<(u64, Row)>>) -> Result<(), OutputError> {
         if self.is_journal { self.send(Message::Early(Arc::clone(rows))).await } else { Ok(()) }
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), Unwritable> {
+    async fn send(&mut self, message: Message) -> Result<(), OutputError> {
         match self.writer.send(message).await {
             Ok(()) => Ok(()),
             Err(_) => Err(unwritable(self.name.clone(), &self.failure)),
@@ -193,8 +197,8 @@ impl Sink {
     /// Ends the report and gives its file its name. `whole`: there was a row for every login.
     ///
     /// # Errors
-    /// [`Unwritable`]; the report is lost then, unless it is a journal.
-    pub async fn finish(self, summary: &Summary, whole: bool) -> Result<(), Unwritable> {
+    /// [`OutputError`]; the report is lost then, unless it is a journal.
+    pub(crate) async fn finish(self, summary: &Summary, whole: bool) -> Result<(), OutputError> {
         let (done, finished) = oneshot::channel();
         let sent = self.writer.send(Message::Finish(Box::new(summary.clone()), whole, done)).await;
         // A message that crosses with the writer's end stays in the channel, and `done` with it, until
@@ -210,11 +214,11 @@ impl Sink {
             .as_file()
             .sync_all()
             .and_then(|()| file.persist(path).map(drop).map_err(|error| error.error));
-        named.map_err(|cause| Unwritable::new(self.name.clone(), &cause))
+        named.map_err(|cause| OutputError::new(self.name.clone(), &cause))
     }
 
     /// Leaves the report out: an earlier one stays as it was.
-    pub async fn abandon(self) {
+    pub(crate) async fn abandon(self) {
         let (done, finished) = oneshot::channel();
         let _ = self.writer.send(Message::Abandon(done)).await;
         drop(self.writer);
@@ -223,10 +227,10 @@ impl Sink {
 }
 
 /// Why the writer has ended. It says so before it hangs up.
-fn unwritable(to: String, failure: &OnceLock<io::Error>) -> Unwritable {
+fn unwritable(to: String, failure: &OnceLock<io::Error>) -> OutputError {
     match failure.get() {
-        Some(cause) => Unwritable::new(to, cause),
-        None => Unwritable::new(to, &io::Error::other("it ended early")),
+        Some(cause) => OutputError::new(to, cause),
+        None => OutputError::new(to, &io::Error::other("it ended early")),
     }
 }
 
@@ -243,7 +247,7 @@ fn write(mut writer: Writer, mut messages: mpsc::Receiver<Message>, failure: &On
             (Message::Early(rows), Writer::Journal(journal)) => journal.early(&rows),
             (Message::Early(_), _) => Ok(()),
             #[cfg(feature = "sql")]
-            (Message::Rows(rows), Writer::Store(store)) => {
+            (Message::Rows(rows), Writer::Database(store)) => {
                 store.rows(&rows, !messages.is_empty()).map_err(|error| not_saved(&error, store))
             }
             (Message::Finish(summary, whole, done), _) => {
@@ -252,7 +256,7 @@ fn write(mut writer: Writer, mut messages: mpsc::Receiver<Message>, failure: &On
                     Writer::Journal(journal) => journal.finish(whole),
                     Writer::Renderer(mut renderer) => renderer.finish(&summary),
                     #[cfg(feature = "sql")]
-                    Writer::Store(store) => {
+                    Writer::Database(store) => {
                         let saved = store.saved();
                         store.finish(&summary).map_err(|error| after(&error, saved))
                     }
@@ -272,7 +276,7 @@ fn write(mut writer: Writer, mut messages: mpsc::Receiver<Message>, failure: &On
                     Writer::Journal(journal) => journal.abandon(),
                     Writer::Renderer(_) => {}
                     #[cfg(feature = "sql")]
-                    Writer::Store(store) => store.abandon(),
+                    Writer::Database(store) => store.abandon(),
                 }
                 let _ = done.send(());
                 return;
@@ -287,13 +291,13 @@ fn write(mut writer: Writer, mut messages: mpsc::Receiver<Message>, failure: &On
 
 /// What a person needs to know of a run that is not in the database.
 #[cfg(feature = "sql")]
-fn not_saved(error: &SqlError, store: &Store) -> io::Error {
+fn not_saved(error: &SqlError, store: &RunWriter) -> io::Error {
     after(error, store.saved())
 }
 
 #[cfg(feature = "sql")]
 fn after(error: &SqlError, saved: u64) -> io::Error {
-    let rows = text::counted(saved, "row", "rows");
+    let rows = text::pluralize(saved, "row", "rows");
     io::Error::other(format!(
         "{error}; {rows} of this run are saved and no more, and it is not marked complete; save its report afterwards with --from REPORT --save"
     ))

@@ -9,62 +9,67 @@ use serde::Serialize;
 
 use crate::github::rest::{Quota, RateLimits};
 use crate::github::{Client, graphql};
-use crate::journal::Kept;
-use crate::lookup::{Options, is_sampled};
+use crate::input::Input;
+use crate::journal::Checkpoint;
+use crate::lookup::{LookupOptions, is_sampled};
 use crate::rate_limit::settings::Tuning;
 use crate::report::ApiKind;
-use crate::roster::Roster;
-use crate::text::{counted, duration, thousands};
+use crate::text::{duration, group_digits, pluralize};
 
 /// What a run would ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Distinct logins that would be asked for.
-    pub logins: u64,
+    pub(crate) logins: u64,
     /// Texts that are none.
-    pub invalid: u64,
+    pub(crate) invalid: u64,
     /// Logins that were named again.
-    pub duplicates: u64,
+    pub(crate) duplicates: u64,
     /// Logins whose rows are kept from an earlier run.
-    pub kept: u64,
+    pub(crate) kept: u64,
     /// `graphql` or `rest`.
-    pub api: &'static str,
+    pub(crate) api: &'static str,
     /// Most logins in a query.
-    pub batch: Option<u64>,
+    pub(crate) batch: Option<u64>,
     /// Requests, where nothing has to be asked again.
-    pub requests: u64,
+    pub(crate) requests: u64,
     #[serde(skip)]
     queries: u64,
     #[serde(skip)]
     gets: u64,
     /// Whether there may be more, because how many cannot be known beforehand.
-    pub at_least: bool,
+    pub(crate) at_least: bool,
     /// Points of the GraphQL API's budget.
-    pub points: u64,
+    pub(crate) points: u64,
     /// What is left of the budget that the run would use.
-    pub budget: Option<Left>,
+    pub(crate) budget: Option<Left>,
     /// The least time that GitHub's limits leave it, in seconds.
-    pub wait_seconds: u64,
+    pub(crate) wait_seconds: u64,
     /// The limit that decides this.
-    pub decided_by: Option<&'static str>,
+    pub(crate) decided_by: Option<&'static str>,
 }
 
 /// What is left of a budget.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Left {
+pub(crate) struct Left {
     /// `core` or `graphql`.
-    pub resource: &'static str,
+    pub(crate) resource: &'static str,
     /// In an hour.
-    pub limit: u64,
+    pub(crate) limit: u64,
     /// Left of it.
-    pub remaining: u64,
+    pub(crate) remaining: u64,
     /// When there is a full one again.
-    pub reset: Timestamp,
+    pub(crate) reset: Timestamp,
 }
 
 impl Plan {
     /// Reads the whole roster and works out what it would cost, but for the rows that are `kept`.
-    pub async fn of(roster: Roster, mut kept: Option<Kept>, client: &Client, options: Options) -> Self {
+    pub(crate) async fn of(
+        roster: Input,
+        mut kept: Option<Checkpoint>,
+        client: &Client,
+        options: LookupOptions,
+    ) -> Self {
         let settings = client.config();
         let notes = roster.notes();
         let (mut by_query, mut by_get, mut sampled, mut plan) = (0_u64, 0_u64, 0_u64, Self::default());
@@ -115,7 +120,7 @@ impl Plan {
     }
 
     /// Takes into account what is left of the budgets.
-    pub fn limited(&mut self, limits: &RateLimits, now: Timestamp) {
+    pub(crate) fn limited(&mut self, limits: &RateLimits, now: Timestamp) {
         let (resource, budget) = match (self.api, limits.graphql) {
             ("graphql", Some(graphql)) => ("graphql", graphql),
             _ => ("core", limits.core),
@@ -142,22 +147,22 @@ impl Plan {
     }
 
     /// Writes it for people.
-    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let mut dropped = Vec::new();
         if self.duplicates > 0 {
-            dropped.push(counted(self.duplicates, "duplicate dropped", "duplicates dropped"));
+            dropped.push(pluralize(self.duplicates, "duplicate dropped", "duplicates dropped"));
         }
         if self.invalid > 0 {
-            dropped.push(format!("{} invalid", thousands(self.invalid)));
+            dropped.push(format!("{} invalid", group_digits(self.invalid)));
         }
         if self.kept > 0 {
-            dropped.push(format!("{} kept from before", thousands(self.kept)));
+            dropped.push(format!("{} kept from before", group_digits(self.kept)));
         }
         let dropped = if dropped.is_empty() { String::new() } else { format!(" ({})", dropped.join(", ")) };
-        writeln!(out, "logins    {}{dropped}", thousands(self.logins))?;
+        writeln!(out, "logins    {}{dropped}", group_digits(self.logins))?;
         match self.batch {
             Some(batch) => {
-                writeln!(out, "API       GraphQL, up to {} a query", counted(batch, "login", "logins"))?;
+                writeln!(out, "API       GraphQL, up to {} a query", pluralize(batch, "login", "logins"))?;
             }
             None => writeln!(out, "API       REST, a request a login")?,
         }
@@ -166,15 +171,15 @@ impl Plan {
         } else {
             ""
         };
-        writeln!(out, "requests  {}{more}", thousands(self.requests))?;
-        writeln!(out, "points    {}", thousands(self.points))?;
+        writeln!(out, "requests  {}{more}", group_digits(self.requests))?;
+        writeln!(out, "points    {}", group_digits(self.points))?;
         match &self.budget {
             None => writeln!(out, "budget    the server tells of no limits")?,
             Some(left) => writeln!(
                 out,
                 "budget    {} of {} left ({}), a full one at {}",
-                thousands(left.remaining),
-                thousands(left.limit),
+                group_digits(left.remaining),
+                group_digits(left.limit),
                 left.resource,
                 left.reset
             )?,

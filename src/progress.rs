@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::github::Client;
-use crate::text::{duration, kept, thousands};
+use crate::text::{duration, group_digits, kept};
 
 /// A run that is over by then shows none.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -22,7 +22,7 @@ const LINE: Duration = Duration::from_secs(5);
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum ProgressMode {
     /// Not at all.
     Hidden,
     /// A line for each long wait, where nobody watches.
@@ -35,8 +35,8 @@ pub enum How {
 
 /// Shows how far a run is. Clones show the same.
 #[derive(Clone, Debug)]
-pub struct Progress {
-    how: How,
+pub(crate) struct Progress {
+    how: ProgressMode,
     bar: ProgressBar,
     done: Arc<AtomicU64>,
 }
@@ -44,7 +44,7 @@ pub struct Progress {
 impl Progress {
     /// Progress that is shown as `how` says, from [`Progress::start`] on.
     #[must_use]
-    pub fn new(how: How) -> Self {
+    pub(crate) fn new(how: ProgressMode) -> Self {
         Self {
             how,
             bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()),
@@ -53,19 +53,19 @@ impl Progress {
     }
 
     /// Counts rows that are done.
-    pub fn add(&self, rows: usize) {
+    pub(crate) fn add(&self, rows: usize) {
         self.done.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
     /// Shows progress until what is returned is dropped.
     #[must_use]
-    pub fn start(&self, client: Client, total: Option<u64>) -> Shown {
+    pub(crate) fn start(&self, client: Client, total: Option<u64>) -> Shown {
         let progress = self.clone();
         let begun = Instant::now();
         let task = tokio::spawn(async move {
             match progress.how {
-                How::Hidden => return,
-                How::Bar => {
+                ProgressMode::Hidden => return,
+                ProgressMode::Bar => {
                     sleep(PATIENCE).await;
                     let template = if total.is_some() { "{bar:24} {msg}" } else { "{spinner} {msg}" };
                     let style = ProgressStyle::with_template(template);
@@ -75,8 +75,8 @@ impl Progress {
                         .set_draw_target(ProgressDrawTarget::term_like(Box::new(Narrow(Term::stderr()))));
                     progress.bar.set_length(total.unwrap_or(0));
                 }
-                How::Lines => sleep(LINE).await,
-                How::Waits => return progress.tell_waits(&client, total, begun).await,
+                ProgressMode::Lines => sleep(LINE).await,
+                ProgressMode::Waits => return progress.tell_waits(&client, total, begun).await,
             }
             loop {
                 let done = progress.done.load(Ordering::Relaxed);
@@ -85,13 +85,13 @@ impl Progress {
                     .current_pause()
                     .map(|pause| (pause.reason.as_noun(), pause.until.remaining()));
                 let line = line(done, total, begun.elapsed(), waiting);
-                if progress.how == How::Bar {
+                if progress.how == ProgressMode::Bar {
                     progress.bar.set_position(done);
                     progress.bar.set_message(line);
                     progress.bar.tick();
                     sleep(REDRAW).await;
                 } else {
-                    say(&line);
+                    eprint_status(&line);
                     sleep(LINE).await;
                 }
             }
@@ -107,7 +107,7 @@ impl Progress {
             let Some(pause) = client.limiter().current_pause() else { continue };
             if pause.until.remaining() > LINE && told.as_ref() != Some(&pause) {
                 let done = self.done.load(Ordering::Relaxed);
-                say(&line(
+                eprint_status(&line(
                     done,
                     total,
                     begun.elapsed(),
@@ -121,7 +121,7 @@ impl Progress {
 
 /// Progress that is shown. Dropped, it is taken from the screen.
 #[derive(Debug)]
-pub struct Shown {
+pub(crate) struct Shown {
     task: JoinHandle<()>,
     bar: ProgressBar,
 }
@@ -134,7 +134,7 @@ impl Drop for Shown {
 }
 
 /// Writes a line to standard error, in the program's name. Whether anybody reads it does not matter.
-pub fn say(line: &str) {
+pub(crate) fn eprint_status(line: &str) {
     // A file may have any name, and its name be in any message.
     let _ = writeln!(io::stderr(), "ghrepos: {}", kept(line));
 }
@@ -143,8 +143,8 @@ fn line(done: u64, total: Option<u64>, elapsed: Duration, waiting: Option<(&str,
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
     let mut line = match total {
-        Some(total) => format!("{} of {}", thousands(done), thousands(total)),
-        None => format!("{} done", thousands(done)),
+        Some(total) => format!("{} of {}", group_digits(done), group_digits(total)),
+        None => format!("{} done", group_digits(done)),
     };
     if let Some((reason, wait)) = waiting {
         let until =
@@ -220,7 +220,7 @@ impl<'a> MakeWriter<'a> for Progress {
 
 /// One line of the log, written when it is complete.
 #[derive(Debug)]
-pub struct LogLine {
+pub(crate) struct LogLine {
     bar: ProgressBar,
     text: Vec<u8>,
 }

@@ -18,15 +18,15 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::json::{line, row_as_json};
-pub use self::sorted::{Order, SortKey};
-pub use self::table::Look;
+pub(crate) use self::sorted::{RowOrder, SortKey};
+pub(crate) use self::table::TerminalStyle;
 use crate::login::Login;
 use crate::report::{Columns, Identity, Row, Status, Summary};
-use crate::text::visible;
+use crate::text::sanitize_line;
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For a terminal.
     Table,
     /// Comma-separated values, RFC 4180.
@@ -47,7 +47,7 @@ pub enum Format {
 
 impl Format {
     /// The extensions of files in formats that have one.
-    pub const EXTENSIONS: [(&'static str, Self); 7] = [
+    pub(crate) const EXTENSIONS: [(&'static str, Self); 7] = [
         ("csv", Self::Csv),
         ("tsv", Self::Tsv),
         ("json", Self::Json),
@@ -59,7 +59,7 @@ impl Format {
 
     /// The format that a file's extension names, in any case.
     #[must_use]
-    pub fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         Self::EXTENSIONS.iter().find(|(known, _)| *known == extension).map(|(_, format)| *format)
     }
@@ -67,30 +67,30 @@ impl Format {
 
 /// What a report says about the run that it comes from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Meta {
+pub(crate) struct Meta {
     /// `ghrepos` and its version.
-    pub generator: String,
+    pub(crate) generator: String,
     /// The API's address; none where nothing was asked.
-    pub api: Option<String>,
+    pub(crate) api: Option<String>,
     /// Who asked.
     #[serde(flatten)]
-    pub whose: Identity,
+    pub(crate) whose: Identity,
     /// The folder with the exchanges, where they were recorded, or played back from it.
-    pub exchanges: Option<String>,
+    pub(crate) exchanges: Option<String>,
     /// The report that this one is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline: Option<String>,
+    pub(crate) baseline: Option<String>,
     /// The reports that it was rendered from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub from: Vec<String>,
+    pub(crate) from: Vec<String>,
     /// When the run began.
-    pub started: jiff::Timestamp,
+    pub(crate) started: jiff::Timestamp,
     /// The command, without passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    pub(crate) command: Option<String>,
     /// The host on which accounts have their profiles, where that is known.
     #[serde(skip)]
-    pub site: Option<String>,
+    pub(crate) site: Option<String>,
 }
 
 impl Default for Meta {
@@ -112,7 +112,7 @@ impl Default for Meta {
 impl Meta {
     /// Reads what a JSON report says of its run, which is now compared with `baseline`, if with any.
     #[must_use]
-    pub fn read(meta: &serde_json::Value, baseline: Option<String>) -> Option<Self> {
+    pub(crate) fn read(meta: &serde_json::Value, baseline: Option<String>) -> Option<Self> {
         let mut meta = Self::deserialize(meta).ok()?;
         meta.baseline = baseline.or(meta.baseline);
         meta.make_harmless();
@@ -124,7 +124,7 @@ impl Meta {
         let Self { generator, api, whose, exchanges, baseline, from, command, .. } = self;
         let some = [api, &mut whose.viewer, &mut whose.app, exchanges, baseline, command];
         for text in some.into_iter().flatten().chain(from).chain([generator]) {
-            *text = visible(text).into_owned();
+            *text = sanitize_line(text).into_owned();
         }
     }
 
@@ -141,7 +141,7 @@ impl Meta {
 }
 
 /// Writes a report.
-pub trait Renderer {
+pub(crate) trait Renderer {
     /// Takes the next row.
     ///
     /// # Errors
@@ -164,22 +164,27 @@ pub trait Renderer {
 }
 
 /// Where a renderer writes to.
-pub type Output = BufWriter<Box<dyn Write + Send>>;
+pub(crate) type Output = BufWriter<Box<dyn Write + Send>>;
 
 /// What a report shows, and how.
 #[derive(Clone, Debug)]
-pub struct Layout {
+pub(crate) struct ReportLayout {
     /// The columns, in their order.
-    pub columns: Columns,
+    pub(crate) columns: Columns,
     /// The order of the rows.
-    pub order: Order,
+    pub(crate) order: RowOrder,
     /// What the terminal can show.
-    pub look: Look,
+    pub(crate) look: TerminalStyle,
 }
 
 /// A renderer of `format` that writes to `out`.
 #[must_use]
-pub fn renderer(format: Format, layout: &Layout, meta: &Meta, out: Output) -> Box<dyn Renderer + Send> {
+pub(crate) fn renderer(
+    format: Format,
+    layout: &ReportLayout,
+    meta: &Meta,
+    out: Output,
+) -> Box<dyn Renderer + Send> {
     let columns = layout.columns.clone();
     let renderer: Box<dyn Renderer + Send> = match format {
         Format::Table => Box::new(table::Table::new(out, columns, layout.look)),
@@ -201,7 +206,7 @@ pub(crate) mod sample {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::report::{AccountKind, ApiKind, Breakdown, Carried, Holds, Status};
+    use crate::report::{AccountKind, ApiKind, Breakdown, Carried, ReportSchema, Status};
 
     #[derive(Clone, Default)]
     pub(crate) struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -252,18 +257,23 @@ pub(crate) mod sample {
         ]
     }
 
-    pub(crate) fn report(format: Format, order: Order, look: Look) -> String {
-        report_of(Columns::of(&Holds::default()), format, order, look)
+    pub(crate) fn report(format: Format, order: RowOrder, look: TerminalStyle) -> String {
+        report_of(Columns::of(&ReportSchema::default()), format, order, look)
     }
 
-    pub(crate) fn report_of(columns: Columns, format: Format, order: Order, look: Look) -> String {
+    pub(crate) fn report_of(
+        columns: Columns,
+        format: Format,
+        order: RowOrder,
+        look: TerminalStyle,
+    ) -> String {
         let out = Shared::default();
         let meta = Meta {
             api: Some("https://api.github.com".into()),
             started: "2026-11-22T12:00:00Z".parse().unwrap(),
             ..Meta::default()
         };
-        let layout = Layout { columns, order, look };
+        let layout = ReportLayout { columns, order, look };
         let mut renderer = renderer(format, &layout, &meta, BufWriter::new(Box::new(out.clone())));
         let mut summary =
             Summary { requests: Some(3), seconds: Some(0.25), complete: true, ..Summary::default() };

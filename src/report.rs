@@ -13,17 +13,18 @@ mod summary;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::change::{Change, Drift};
-pub use self::columns::{Cell, Column, Columns, Holds};
-pub use self::finished::{Finished, NotAReport, Totals};
-pub use self::groups::{Groups, Subtotal};
-pub use self::summary::Summary;
-pub use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
-use crate::text::visible;
+pub(crate) use self::change::{Change, DiffSummary};
+pub(crate) use self::columns::{Cell, Column, Columns, ReportSchema};
+pub(crate) use self::finished::{ReadReportError, SavedReport};
+pub(crate) use self::groups::{Groups, Subtotal};
+pub(crate) use self::summary::Summary;
+pub(crate) use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
+use crate::text::sanitize_line;
 
 /// What became of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Status {
     /// It was counted.
     Ok,
@@ -42,7 +43,7 @@ pub enum Status {
 impl Status {
     /// Reads the word in reports.
     #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         [Self::Ok, Self::NotFound, Self::Forbidden, Self::Invalid, Self::Failed, Self::Skipped]
             .into_iter()
             .find(|status| status.as_str() == word)
@@ -64,10 +65,11 @@ impl Status {
 
 /// What a roster says of a login, in the order of the carried columns: none where it says nothing. Text
 /// as it was written, without control characters but tabs and line ends.
-pub type Carried = Box<[Option<Box<str>>]>;
+pub(crate) type Carried = Box<[Option<Box<str>>]>;
 
 /// What is known of one login.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Row {
     /// As GitHub spells it; where GitHub did not answer, as asked, without control characters.
     pub login: String,
@@ -84,11 +86,11 @@ pub struct Row {
     /// Private repositories that the account owns and the token may see, where that was asked for.
     pub private_repos: Option<u64>,
     /// What the roster says of it, in the carried columns.
-    pub carried: Carried,
+    pub(crate) carried: Carried,
     /// The count in the report that this one is compared with.
-    pub was: Option<u64>,
+    pub(crate) was: Option<u64>,
     /// What has changed since.
-    pub change: Option<Change>,
+    pub(crate) change: Option<Change>,
     /// Whether the other API gave the same count, where it was asked.
     pub verified: Option<bool>,
     /// Why there is no count: one line for a person, without control characters.
@@ -100,15 +102,15 @@ pub struct Row {
     /// Requests that this row took part in.
     pub attempts: u32,
     /// The recorded exchange that it came from, in the folder of the recording.
-    pub exchange: Option<Box<str>>,
+    pub(crate) exchange: Option<Box<str>>,
 }
 
 impl Row {
     /// A row without a count: `login` as asked, and why.
     #[must_use]
-    pub fn without_count(login: &str, status: Status, error: &str) -> Self {
+    pub(crate) fn without_count(login: &str, status: Status, error: &str) -> Self {
         Self {
-            login: visible(login).into_owned(),
+            login: sanitize_line(login).into_owned(),
             status,
             kind: None,
             id: None,
@@ -119,7 +121,7 @@ impl Row {
             was: None,
             change: None,
             verified: None,
-            error: Some(visible(error).into_owned()),
+            error: Some(sanitize_line(error).into_owned()),
             via: None,
             at: None,
             attempts: 0,
@@ -131,7 +133,7 @@ impl Row {
 impl Row {
     /// What a row is found by again: a login in any case, or a text that is none.
     #[must_use]
-    pub fn key(&self) -> Box<str> {
+    pub(crate) fn key(&self) -> Box<str> {
         match self.status {
             // A control character cannot be part of a login: no confusion of the two.
             Status::Invalid => format!("\0{}", self.login).into(),
@@ -141,7 +143,7 @@ impl Row {
 
     /// Whether GitHub, or the rules for logins, have said something about it.
     #[must_use]
-    pub fn is_answer(&self) -> bool {
+    pub(crate) fn is_answer(&self) -> bool {
         matches!(self.status, Status::Ok | Status::NotFound | Status::Forbidden | Status::Invalid)
     }
 }

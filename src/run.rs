@@ -1,40 +1,40 @@
 //! One run, from the configuration to the exit status.
 
 mod advice;
-mod again;
-mod concluding;
-mod ending;
+mod aggregate;
 mod evidence;
-mod listing;
+mod finish;
+mod members;
+mod messages;
 mod pipeline;
-mod planning;
-mod tally;
+mod plan;
+mod rerender;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use self::again::render_again;
-use self::concluding::conclude;
-use self::ending::{command, explained};
+use self::aggregate::RowAggregator;
 use self::evidence::Evidence;
-pub use self::listing::NotListed;
-use self::listing::list;
+use self::finish::conclude;
+pub(crate) use self::members::ListMembersError;
+use self::members::list;
+use self::messages::{command, explained};
 use self::pipeline::run_pipeline;
-use self::planning::plan;
-use self::tally::Tally;
+use self::plan::plan;
+use self::rerender::render_again;
 use crate::config::Config;
-use crate::drift::Baseline;
-use crate::exit::Exit;
+use crate::diff::Baseline;
+use crate::exit_status::ExitStatus;
 use crate::github::transport::TransportMode;
 use crate::github::{BuildError, Client};
-use crate::journal::{Journal, Kept, NotAJournal};
-use crate::output::{Sink, Unwritable};
-use crate::progress::{How, Progress, say};
+use crate::input::{self, Input, InputError};
+use crate::journal::{Checkpoint, Journal, ResumeError};
+use crate::output::{OutputError, Sink};
+use crate::progress::{Progress, ProgressMode, eprint_status};
 use crate::render::{Format, Meta};
-use crate::report::{ApiKind, Identity, NotAReport, Summary};
-use crate::roster::{self, Roster, Unreadable};
+use crate::report::{ApiKind, Identity, ReadReportError, Summary};
 use crate::stop::StopReason;
 use crate::text::reason;
 
@@ -43,22 +43,22 @@ const TWICE: Duration = Duration::from_millis(500);
 
 /// A run could not begin.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// A list cannot be read.
     #[error(transparent)]
-    Roster(#[from] Unreadable),
+    Input(#[from] InputError),
     /// A report cannot be written.
     #[error(transparent)]
-    Output(#[from] Unwritable),
+    Output(#[from] OutputError),
     /// A report cannot be gone on with.
     #[error(transparent)]
-    Journal(#[from] NotAJournal),
+    Journal(#[from] ResumeError),
     /// An organisation or a team cannot be listed.
     #[error(transparent)]
-    Listing(#[from] NotListed),
+    Listing(#[from] ListMembersError),
     /// An earlier report cannot be read.
     #[error(transparent)]
-    Report(#[from] NotAReport),
+    Report(#[from] ReadReportError),
     /// A database with an earlier run cannot be read.
     #[cfg(feature = "sql")]
     #[error("cannot read the last run in {0}: {1}")]
@@ -81,7 +81,7 @@ pub enum Failure {
 ///
 /// # Errors
 /// [`Failure`] where nothing was asked yet.
-pub fn start(config: Config, progress: Progress) -> Result<Exit, Failure> {
+pub(crate) fn start(config: Config, progress: Progress) -> Result<ExitStatus, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Runtime(reason(&error)))?;
     let exit = runtime.block_on(run(config, progress));
@@ -96,12 +96,12 @@ pub fn start(config: Config, progress: Progress) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// [`Failure`] where nothing was asked yet.
-async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
+async fn run(config: Config, progress: Progress) -> Result<ExitStatus, Failure> {
     let begun = Instant::now();
     if !config.from.is_empty() {
         return render_again(config).await;
     }
-    let roster = Roster::open(&config.sources, &config.reading)?;
+    let roster = Input::open(&config.sources, &config.reading)?;
     #[cfg(feature = "sql")]
     let roster = match config.databases.queried.clone() {
         Some((address, query)) => roster.querying(address, query, &config.reading).await?,
@@ -113,8 +113,8 @@ async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
         client.limiter().stop.request(stop);
         // Whoever signals a process and its group signals it twice.
         tokio::time::sleep(TWICE).await;
-        let exit = Exit::of(&interruption().await).unwrap_or(Exit::Interrupted);
-        say("ended at once, without the reports that were not written yet");
+        let exit = ExitStatus::of(&interruption().await).unwrap_or(ExitStatus::Interrupted);
+        eprint_status("ended at once, without the reports that were not written yet");
         exit
     };
     tokio::select! {
@@ -128,10 +128,10 @@ async fn run(config: Config, progress: Progress) -> Result<Exit, Failure> {
 async fn work(
     config: &Config,
     client: &Client,
-    roster: Roster,
+    roster: Input,
     progress: &Progress,
     begun: Instant,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, Failure> {
     let baseline = tokio::select! {
         baseline = baseline(config) => Some(baseline?.map(Arc::new)),
         _ = client.limiter().stop.requested() => None,
@@ -143,9 +143,9 @@ async fn work(
         // Nobody is counted who is not known yet.
         let stop = stop.unwrap_or(StopReason::Interrupted);
         if !(stop.is_signal() && config.quiet) {
-            say(&explained(&stop, config, &Summary::default(), true));
+            eprint_status(&explained(&stop, config, &Summary::default(), true));
         }
-        return Ok(Exit::of(&stop).unwrap_or(Exit::Incomplete));
+        return Ok(ExitStatus::of(&stop).unwrap_or(ExitStatus::Incomplete));
     };
     let roster = roster.with(listed);
     if config.plan {
@@ -158,17 +158,17 @@ async fn work(
     let replayed = matches!(config.settings.transport, TransportMode::Replay(_));
     if config.settings.counts.breakdown && config.settings.api == ApiKind::Rest && !replayed && !config.quiet
     {
-        say(
+        eprint_status(
             "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
              and GraphQL it is a query for 49 accounts",
         );
     }
-    if config.sources.contains(&roster::Source::Stdin) && roster::stdin_is_a_terminal() && !config.quiet {
-        say("reading logins from the keyboard, one a line; Ctrl-D ends the list");
+    if config.sources.contains(&input::InputSource::Stdin) && input::stdin_is_a_terminal() && !config.quiet {
+        eprint_status("reading logins from the keyboard, one a line; Ctrl-D ends the list");
     }
-    let total = if config.progress == How::Hidden { None } else { roster.estimate() };
+    let total = if config.progress == ProgressMode::Hidden { None } else { roster.estimate() };
     let shown = progress.start(client.clone(), total);
-    let tally = Tally::new(config, config.groups_by.clone(), baseline, evidence);
+    let tally = RowAggregator::new(config, config.groups_by.clone(), baseline, evidence);
     let (mut outcome, evidence) = run_pipeline(roster, kept, client, sinks, config, tally, progress).await;
     drop(shown);
     let seconds = begun.elapsed().as_secs_f64();
@@ -237,12 +237,12 @@ async fn meta(config: &Config, client: &Client) -> Meta {
 async fn baseline(config: &Config) -> Result<Option<Baseline>, Failure> {
     let Some(path) = &config.baseline else { return Ok(None) };
     #[cfg(feature = "sql")]
-    if let Some(url) = path.to_str().filter(|url| crate::sql::Address::is_meant(url)) {
-        let unreadable = |reason: String| Failure::Database(crate::text::without_password(url), reason);
-        let address: crate::sql::Address =
-            url.parse().map_err(|error: crate::sql::NotADatabase| unreadable(error.to_string()))?;
+    if let Some(url) = path.to_str().filter(|url| crate::database::DatabaseUrl::is_meant(url)) {
+        let unreadable = |reason: String| Failure::Database(crate::text::redact_url(url), reason);
+        let address: crate::database::DatabaseUrl =
+            url.parse().map_err(|error: crate::database::NotADatabase| unreadable(error.to_string()))?;
         let rows =
-            crate::store::last_complete(&address).await.map_err(|error| unreadable(error.to_string()))?;
+            crate::database::last_complete(&address).await.map_err(|error| unreadable(error.to_string()))?;
         return Ok(Some(Baseline::of(address.to_string(), rows)));
     }
     // It may be a pipe into which nobody writes: the thread waits for that, and Ctrl-C does not.
@@ -280,7 +280,7 @@ async fn save(_: &Config, _: &Meta, _: &mut Vec<Sink>) -> Result<(), Failure> {
 }
 
 /// Opens what is written to, and the rows that are kept from an earlier run.
-async fn open(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Kept>), Failure> {
+async fn open(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Checkpoint>), Failure> {
     let (mut sinks, mut kept) = (Vec::new(), None);
     let journal = config.journal().filter(|_| config.resume);
     for report in &config.reports {

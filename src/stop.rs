@@ -10,7 +10,7 @@ use crate::text;
 
 /// Reason of a wait. Its text continues with `until 14:03:02`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WaitReason {
+pub(crate) enum WaitReason {
     /// The hourly quota is used up, or a rejection named a wait.
     #[error("GitHub's rate limit lasts")]
     RateLimit,
@@ -28,7 +28,7 @@ pub enum WaitReason {
 impl WaitReason {
     /// Returns a noun for `waiting for …`.
     #[must_use]
-    pub fn as_noun(self) -> &'static str {
+    pub(crate) fn as_noun(self) -> &'static str {
         match self {
             Self::RateLimit => "GitHub's rate limit",
             Self::PerMinuteLimit => "GitHub's limit of requests a minute",
@@ -40,7 +40,7 @@ impl WaitReason {
 
 /// Reason for which a run ended before every login was looked up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StopReason {
+pub(crate) enum StopReason {
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -92,7 +92,7 @@ pub enum StopReason {
     #[error("GitHub's rate limit still refused after {0} waits")]
     StillRateLimited(u32),
     /// `--max-points` is used up.
-    #[error("the budget of {} is spent", text::counted(*.0, "point", "points"))]
+    #[error("the budget of {} is spent", text::pluralize(*.0, "point", "points"))]
     PointBudgetExhausted(u64),
     /// A response could not be recorded.
     #[error("{0}")]
@@ -102,7 +102,7 @@ pub enum StopReason {
 impl StopReason {
     /// Whether responses to requests in flight are not worth waiting for: their rows would be dropped or be the same error.
     #[must_use]
-    pub fn cancels_in_flight(&self) -> bool {
+    pub(crate) fn cancels_in_flight(&self) -> bool {
         self.is_signal()
             || matches!(
                 self,
@@ -115,7 +115,7 @@ impl StopReason {
 
     /// Whether a person or the system ended the run.
     #[must_use]
-    pub fn is_signal(&self) -> bool {
+    pub(crate) fn is_signal(&self) -> bool {
         matches!(self, Self::Interrupted | Self::Terminated)
     }
 }

@@ -15,12 +15,8 @@ const MAX_CELL: usize = 32_767;
 
 /// `text` with its control and direction characters escaped (`\u{1b}`), but for joiners between letters that
 /// need them, and cut to 500 characters.
-///
-/// ```
-/// assert_eq!(ghrepos::text::visible("a\u{1b}[31mb"), "a\\u{1b}[31mb");
-/// ```
 #[must_use]
-pub fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn sanitize_line(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_LENGTH && !text.chars().any(is_invisible) {
         return Cow::Borrowed(text);
     }
@@ -48,7 +44,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// characters escaped, but for joiners between letters that need them, and between emoji. It is cut to the
 /// 32,767 characters that a cell of a spreadsheet can hold, the last of which is then an ellipsis.
 #[must_use]
-pub fn kept(text: &str) -> String {
+pub(crate) fn kept(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let (mut rest, mut length, mut before_last) = (text.chars().peekable(), 0, 0);
     while let Some(c) = rest.next() {
@@ -80,7 +76,7 @@ pub fn kept(text: &str) -> String {
 
 /// `text` without line ends, and with one space where there was white space.
 #[must_use]
-pub fn on_a_line(text: &str) -> String {
+pub(crate) fn on_a_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -113,12 +109,8 @@ fn is_invisible(c: char) -> bool {
 
 /// An address without the name and password in it, and, where it is a database's, without its parameters;
 /// any other text as it is.
-///
-/// ```
-/// assert_eq!(ghrepos::text::without_password("postgres://me:secret@db/staff"), "postgres://db/staff");
-/// ```
 #[must_use]
-pub fn without_password(text: &str) -> String {
+pub(crate) fn redact_url(text: &str) -> String {
     let is_database = |scheme: &str| {
         let scheme = scheme.to_ascii_lowercase();
         scheme.ends_with("postgres") || scheme.ends_with("postgresql")
@@ -126,7 +118,7 @@ pub fn without_password(text: &str) -> String {
     let (scheme, between, rest) = match (text.split_once("://"), text.split_once(':')) {
         (Some((scheme, rest)), _) => (scheme, "://", rest),
         (None, Some((scheme, rest))) if is_database(scheme) => (scheme, ":", rest),
-        _ => return visible(text).into_owned(),
+        _ => return sanitize_line(text).into_owned(),
     };
     if !is_database(scheme) {
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -139,23 +131,23 @@ pub fn without_password(text: &str) -> String {
             }
             _ => (host, path),
         };
-        return visible(&format!("{scheme}{between}{host}{path}")).into_owned();
+        return sanitize_line(&format!("{scheme}{between}{host}{path}")).into_owned();
     }
     // A password may hold anything: what stands before the last @ is dropped first.
     if rest.split_once('?').is_some_and(|(_, parameters)| parameters.contains('@')) {
         // Nobody knows where it begins.
-        return format!("{}{between}…", visible(scheme));
+        return format!("{}{between}…", sanitize_line(scheme));
     }
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    visible(&format!("{scheme}{between}{rest}")).into_owned()
+    sanitize_line(&format!("{scheme}{between}{rest}")).into_owned()
 }
 
 /// The reason for an error of the system, without its number.
 #[must_use]
-pub fn reason(error: &dyn Error) -> String {
+pub(crate) fn reason(error: &dyn Error) -> String {
     let text = error.to_string();
-    visible(text.split(" (os error").next().unwrap_or_default()).into_owned()
+    sanitize_line(text.split(" (os error").next().unwrap_or_default()).into_owned()
 }
 
 /// Returns an error and its causes, outermost first. The error inside of an [`io::Error`] is a cause too, although it is not its
@@ -178,7 +170,7 @@ pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
 
 /// `1234567` as `1,234,567`.
 #[must_use]
-pub fn thousands(number: u64) -> String {
+pub(crate) fn group_digits(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -192,22 +184,22 @@ pub fn thousands(number: u64) -> String {
 
 /// A difference: `+1,234`, `−5`, `=`.
 #[must_use]
-pub fn signed(by: i64) -> String {
+pub(crate) fn signed(by: i64) -> String {
     match by {
         0 => "=".into(),
-        by => format!("{}{}", if by > 0 { '+' } else { '−' }, thousands(by.unsigned_abs())),
+        by => format!("{}{}", if by > 0 { '+' } else { '−' }, group_digits(by.unsigned_abs())),
     }
 }
 
 /// `1 login`, `2 logins`, `1,234 logins`.
 #[must_use]
-pub fn counted(number: u64, singular: &str, plural: &str) -> String {
-    format!("{} {}", thousands(number), if number == 1 { singular } else { plural })
+pub(crate) fn pluralize(number: u64, singular: &str, plural: &str) -> String {
+    format!("{} {}", group_digits(number), if number == 1 { singular } else { plural })
 }
 
 /// A duration as a person says it: `0.2s`, `15s`, `4m 10s`, `2h 5m`.
 #[must_use]
-pub fn duration(duration: std::time::Duration) -> String {
+pub(crate) fn duration(duration: std::time::Duration) -> String {
     let mut out = String::new();
     let seconds = duration.as_secs();
     // Writing to a String cannot fail.
@@ -232,31 +224,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_url_is_printed_without_its_password() {
+        assert_eq!(redact_url("postgres://me:secret@db/staff"), "postgres://db/staff");
+    }
+
+    #[test]
+    fn an_escape_character_is_spelled_out() {
+        assert_eq!(sanitize_line("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+    }
+
+    #[test]
     fn numbers_are_grouped_by_three() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(1000), "1,000");
-        assert_eq!(thousands(12_345_678), "12,345,678");
-        assert_eq!(thousands(u64::MAX), "18,446,744,073,709,551,615");
+        assert_eq!(group_digits(0), "0");
+        assert_eq!(group_digits(999), "999");
+        assert_eq!(group_digits(1000), "1,000");
+        assert_eq!(group_digits(12_345_678), "12,345,678");
+        assert_eq!(group_digits(u64::MAX), "18,446,744,073,709,551,615");
     }
 
     #[test]
     fn nothing_that_moves_a_cursor_or_turns_the_text_stays() {
-        assert_eq!(visible("日本語 naïve"), "日本語 naïve");
-        assert_eq!(visible("a\r\n\t\u{7f}\u{9b}b"), "a\\r\\n\\t\\u{7f}\\u{9b}b");
-        assert_eq!(visible("\u{202e}evil"), "\\u{202e}evil");
-        assert_eq!(visible("\u{fdd0}\u{ffff}\u{1fffe}"), "\\u{fdd0}\\u{ffff}\\u{1fffe}");
+        assert_eq!(sanitize_line("日本語 naïve"), "日本語 naïve");
+        assert_eq!(sanitize_line("a\r\n\t\u{7f}\u{9b}b"), "a\\r\\n\\t\\u{7f}\\u{9b}b");
+        assert_eq!(sanitize_line("\u{202e}evil"), "\\u{202e}evil");
+        assert_eq!(sanitize_line("\u{fdd0}\u{ffff}\u{1fffe}"), "\\u{fdd0}\\u{ffff}\\u{1fffe}");
         assert_eq!(kept("می\u{200c}خواهم 👩\u{200d}🚀"), "می\u{200c}خواهم 👩\u{200d}🚀");
         assert_eq!(kept("tor\u{200d}valds \u{200d}\u{200c}"), "tor\\u{200d}valds \\u{200d}\\u{200c}");
-        assert_eq!(visible(&"x".repeat(600)).chars().count(), 501);
+        assert_eq!(sanitize_line(&"x".repeat(600)).chars().count(), 501);
     }
 
     #[test]
     fn what_was_cut_is_not_cut_again() {
         // Each of these takes five characters once it is escaped.
-        let line = visible(&"\0".repeat(200)).into_owned();
+        let line = sanitize_line(&"\0".repeat(200)).into_owned();
         assert_eq!(line, format!("{}…", "\\u{0}".repeat(100)));
-        assert_eq!(visible(&line), line);
+        assert_eq!(sanitize_line(&line), line);
         for text in ["\0".repeat(10_000), "x".repeat(MAX_CELL + 1), "\r\n".repeat(MAX_CELL / 2) + "\r\n"] {
             let cell = kept(&text);
             assert!(cell.chars().count() <= MAX_CELL && cell.ends_with('…'));

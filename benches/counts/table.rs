@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
+use indicatif::HumanCount;
+
 /// Prints a line.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
@@ -33,7 +35,7 @@ pub fn time(time: Duration) -> String {
 
 /// A number with a comma at each thousand.
 pub fn number(number: u64) -> String {
-    ghrepos::text::thousands(number)
+    HumanCount(number).to_string()
 }
 
 /// Bytes, in millions.

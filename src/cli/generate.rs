@@ -11,7 +11,7 @@ use super::{Cli, help};
 
 /// What can be printed of the flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Generated {
+pub(crate) enum Generated {
     /// A man page.
     Man,
     /// Completions for bash.
@@ -27,7 +27,7 @@ impl Generated {
     ///
     /// # Errors
     /// Where the output cannot be written.
-    pub fn write(self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write(self, out: &mut dyn Write) -> io::Result<()> {
         let shell = match self {
             Self::Man => return man(out),
             Self::CompleteBash => Shell::Bash,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::error::ErrorKind;
 
-use crate::text::visible;
+use crate::text::sanitize_line;
 
 /// Behind `-h`.
 pub(super) const SHORT: &str = "--help tells of more flags, the token, exit statuses and examples.";
@@ -63,7 +63,7 @@ pub(super) fn long() -> String {
 
 /// What is wrong with the flags, and the way out, in one line. None where help or the version was asked for.
 #[must_use]
-pub fn complaint(error: &clap::Error) -> Option<String> {
+pub(crate) fn one_line_error(error: &clap::Error) -> Option<String> {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return None;
     }
@@ -80,5 +80,5 @@ pub fn complaint(error: &clap::Error) -> Option<String> {
         }
         complaint.push_str(line);
     }
-    Some(format!("{}. See ghrepos --help", visible(&complaint)))
+    Some(format!("{}. See ghrepos --help", sanitize_line(&complaint)))
 }

@@ -24,8 +24,8 @@ fn a_wrong_flag_is_one_line_with_the_right_one() {
     ] {
         let words = std::iter::once("ghrepos").chain(arguments.split(' '));
         let error = <Cli as clap::Parser>::try_parse_from(words).unwrap_err();
-        assert_eq!(super::complaint(&error).unwrap(), format!("{said}. See ghrepos --help"));
+        assert_eq!(super::one_line_error(&error).unwrap(), format!("{said}. See ghrepos --help"));
     }
     let help = <Cli as clap::Parser>::try_parse_from(["ghrepos", "-h"]).unwrap_err();
-    assert_eq!(super::complaint(&help), None);
+    assert_eq!(super::one_line_error(&help), None);
 }

@@ -65,7 +65,7 @@ pub(crate) fn positive_span(text: &str) -> Result<Duration, String> {
 
 /// The API to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Way {
+pub(crate) enum ApiChoice {
     /// GraphQL with a token, REST without.
     Auto,
     /// Up to a hundred logins a query; needs a token.
@@ -76,7 +76,7 @@ pub enum Way {
 
 /// Whether to do something that suits a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum When {
+pub(crate) enum When {
     /// If it is a terminal.
     Auto,
     /// Whatever it is.

@@ -47,6 +47,6 @@ pub(super) fn check_environment(env: &dyn Fn(&str) -> Option<String>) -> Result<
 }
 
 fn unusable(variable: &'static str, path: &str, reason: String) -> ConfigError {
-    let path = crate::text::visible(path).into_owned();
+    let path = crate::text::sanitize_line(path).into_owned();
     ConfigError::UnusableCertificates { variable, path, reason }
 }

@@ -3,26 +3,26 @@
 use super::ConfigError;
 use crate::cli::Cli;
 #[cfg(feature = "sql")]
-use crate::sql::Address;
+use crate::database::DatabaseUrl;
 #[cfg(feature = "sql")]
-use crate::store::Saving;
+use crate::database::SaveTarget;
 
 /// The databases of a run; without the feature `sql` there are none.
 #[derive(Clone, Debug, Default)]
-pub struct Databases {
+pub(crate) struct Databases {
     /// Where logins come from: a database, and what it is asked.
     #[cfg(feature = "sql")]
-    pub queried: Option<(Address, String)>,
+    pub(crate) queried: Option<(DatabaseUrl, String)>,
     /// Where the run is saved.
     #[cfg(feature = "sql")]
-    pub saving: Option<Saving>,
+    pub(crate) saving: Option<SaveTarget>,
 }
 
 #[cfg(feature = "sql")]
 impl Databases {
     pub(super) fn of(cli: &Cli) -> Result<Self, ConfigError> {
         let address = |url: &String| {
-            let shown = || crate::text::without_password(url);
+            let shown = || crate::text::redact_url(url);
             url.parse().map_err(|reason| ConfigError::NotADatabase { url: shown(), reason })
         };
         if cli.query.as_ref().is_some_and(|query| query.trim().is_empty()) {
@@ -34,7 +34,7 @@ impl Databases {
         let asked = cli.sql.as_ref().zip(cli.query.clone());
         let queried = asked.map(|(url, query)| Ok::<_, ConfigError>((address(url)?, query))).transpose()?;
         let saved = |url| {
-            Ok::<_, ConfigError>(Saving {
+            Ok::<_, ConfigError>(SaveTarget {
                 address: address(url)?,
                 name: cli.run_name.clone(),
                 shard: cli.shard,

@@ -1,7 +1,7 @@
 //! What is wrong with the flags or the environment, and the way out.
 
-use crate::drift::BadRule;
-use crate::exit::Exit;
+use crate::exit_status::ExitStatus;
+use crate::fail_on::ParseRuleError;
 use crate::github::auth::InvalidToken;
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
 use crate::github::proxy::ParseProxyError;
@@ -9,7 +9,7 @@ use crate::render::Format;
 
 /// Flags that make no sense together, or not in this environment.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// Nobody to count.
     #[error(
         "nobody to count: name some logins, give a list with --file, an organisation with --members, or - to read standard input"
@@ -106,7 +106,7 @@ pub enum ConfigError {
         /// As it was given, without a password.
         url: String,
         /// What is wrong with it.
-        reason: crate::sql::NotADatabase,
+        reason: crate::database::NotADatabase,
     },
     /// Nothing to ask a database.
     #[error("--query is empty: it has to look like \"SELECT login FROM staff\"")]
@@ -133,7 +133,7 @@ pub enum ConfigError {
     NoSheet(&'static str),
     /// A rule that makes no sense.
     #[error(transparent)]
-    BadRule(#[from] BadRule),
+    ParseRuleError(#[from] ParseRuleError),
     /// A rule about a change, and nothing to compare with.
     #[error("--fail-on {0} needs an earlier report to compare with: add --baseline FILE")]
     NeedsBaseline(String),
@@ -189,10 +189,10 @@ fn extensions() -> String {
 impl ConfigError {
     /// The exit status that it means.
     #[must_use]
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> ExitStatus {
         match self {
-            Self::NeedsToken { .. } => Exit::Token,
-            _ => Exit::Usage,
+            Self::NeedsToken { .. } => ExitStatus::Token,
+            _ => ExitStatus::Usage,
         }
     }
 }

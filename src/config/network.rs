@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::server::{Server, needs_token};
 use super::{ConfigError, certificates, proxy};
-use crate::cli::Way;
+use crate::cli::ApiChoice;
 use crate::github::proxy::ProxyChoice;
 use crate::github::transport::TransportMode;
 use crate::report::ApiKind;
@@ -35,7 +35,7 @@ pub(super) fn proxy(
 
 /// Chooses the API. A recording decides by what it contains.
 pub(super) fn via(
-    way: Way,
+    way: ApiChoice,
     token: bool,
     server: &Server,
     transport: &TransportMode,
@@ -47,9 +47,9 @@ pub(super) fn via(
         _ => None,
     };
     match (way, recorded) {
-        (Way::Rest, _) | (Way::Auto, Some(false)) => Ok(ApiKind::Rest),
-        (Way::Auto, None) if !token => Ok(ApiKind::Rest),
-        (Way::Graphql, None) if !token => Err(needs_token("--api graphql", server)),
-        (Way::Auto | Way::Graphql, _) => Ok(ApiKind::Graphql),
+        (ApiChoice::Rest, _) | (ApiChoice::Auto, Some(false)) => Ok(ApiKind::Rest),
+        (ApiChoice::Auto, None) if !token => Ok(ApiKind::Rest),
+        (ApiChoice::Graphql, None) if !token => Err(needs_token("--api graphql", server)),
+        (ApiChoice::Auto | ApiChoice::Graphql, _) => Ok(ApiKind::Graphql),
     }
 }

@@ -55,7 +55,7 @@ fn without_login(text: &str) -> String {
     let (scheme, rest) = text.trim().split_once("://").unwrap_or(("", text.trim()));
     let host = rest.rsplit('@').next().unwrap_or_default();
     let separator = if scheme.is_empty() { "" } else { "://" };
-    crate::text::visible(&format!("{scheme}{separator}{host}")).into_owned()
+    crate::text::sanitize_line(&format!("{scheme}{separator}{host}")).into_owned()
 }
 
 #[cfg(test)]

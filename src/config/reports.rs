@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
+use crate::input::{self, InputSource};
 use crate::output::Report;
 use crate::render::Format;
-use crate::roster::{self, Source};
 
 /// The reports: standard output, unless there are files and no format was named for it.
 pub(super) fn reports(format: Option<Format>, outputs: &[PathBuf]) -> Result<Vec<Report>, ConfigError> {
@@ -28,11 +28,11 @@ pub(super) fn reports(format: Option<Format>, outputs: &[PathBuf]) -> Result<Vec
 
 /// Whether the lists can be read as they are named, and none of them is written to.
 pub(super) fn check_lists(
-    sources: &[Source],
+    sources: &[InputSource],
     reports: &[Report],
     for_sheets: Option<&'static str>,
 ) -> Result<(), ConfigError> {
-    let is_sheet = |source: &Source| matches!(source, Source::File(path) if roster::is_sheet(path));
+    let is_sheet = |source: &InputSource| matches!(source, InputSource::File(path) if input::is_sheet(path));
     if let (Some(flag), false) = (for_sheets, sources.iter().any(is_sheet)) {
         return Err(ConfigError::NoSheet(flag));
     }

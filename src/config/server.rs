@@ -13,7 +13,7 @@ use super::ConfigError;
 use crate::github::auth::{ENTERPRISE_TOKEN_ENV_VARS, JOB_TOKEN_ENV_VAR, TOKEN_ENV_VARS};
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint, bare_host};
 use crate::github::transport::TransportMode;
-use crate::text::{visible, without_password};
+use crate::text::{redact_url, sanitize_line};
 
 const GITHUB: &str = "github.com";
 
@@ -33,7 +33,7 @@ pub(super) struct Server {
 
 /// Sources of a token for the queried server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenSources {
+pub(crate) struct TokenSources {
     /// Variables in the order in which they are read.
     pub(super) variables: &'static [&'static str],
     /// Host for `gh auth token --hostname`. None where `gh` has no login for the address.
@@ -130,31 +130,31 @@ impl TokenSources {
 
     /// The variable for a person's token.
     #[must_use]
-    pub fn variable(&self) -> &'static str {
+    pub(crate) fn variable(&self) -> &'static str {
         self.variables.first().copied().unwrap_or(JOB_TOKEN_ENV_VAR)
     }
 
     /// Whether a token from `source` is that of the Actions job.
     #[must_use]
-    pub fn is_of_job(&self, source: &str) -> bool {
+    pub(crate) fn is_of_job(&self, source: &str) -> bool {
         self.job == Job::SameServer && source == JOB_TOKEN_ENV_VAR
     }
 
     /// Whether the queried server runs the Actions job, so that the token of the job is the way out.
     #[must_use]
-    pub fn can_use_job_token(&self) -> bool {
+    pub(crate) fn can_use_job_token(&self) -> bool {
         self.job == Job::SameServer
     }
 
     /// Why `GITHUB_TOKEN` is not read although it is set.
     #[must_use]
-    pub fn withheld(&self) -> Option<&str> {
+    pub(crate) fn withheld(&self) -> Option<&str> {
         self.withheld.as_deref()
     }
 
     /// How to provide a token: `set GH_TOKEN or run gh auth login`.
     #[must_use]
-    pub fn way_out(&self) -> String {
+    pub(crate) fn way_out(&self) -> String {
         let variable = self.variable();
         match (self.job, &self.withheld) {
             (Job::SameServer, _) => format!("set {JOB_TOKEN_ENV_VAR} to ${{{{ github.token }}}}"),
@@ -169,7 +169,7 @@ impl TokenSources {
 
     /// `gh auth login` or another command of `gh auth`, for the queried server.
     #[must_use]
-    pub fn gh_command(&self, command: &str) -> Option<String> {
+    pub(crate) fn gh_command(&self, command: &str) -> Option<String> {
         let host = self.gh_host.as_deref()?;
         let hostname = if host == GITHUB { String::new() } else { format!(" --hostname {host}") };
         Some(format!("gh auth {command}{hostname}"))
@@ -193,8 +193,8 @@ fn job_endpoint(env: &Env<'_>) -> Result<Option<ApiEndpoint>, ConfigError> {
     match (endpoint, server) {
         (Some(endpoint), Some(server)) if endpoint.origin() != server.origin() => {
             Err(ConfigError::ConflictingServers {
-                api_url: without_password(&api_url.unwrap_or_default()),
-                server_url: without_password(&server_url.unwrap_or_default()),
+                api_url: redact_url(&api_url.unwrap_or_default()),
+                server_url: redact_url(&server_url.unwrap_or_default()),
             })
         }
         (Some(endpoint), _) | (None, Some(endpoint)) => Ok(Some(endpoint)),
@@ -204,7 +204,7 @@ fn job_endpoint(env: &Env<'_>) -> Result<Option<ApiEndpoint>, ConfigError> {
 
 fn parse_api_url(url: &str, from: &'static str) -> Result<ApiEndpoint, ConfigError> {
     ApiEndpoint::parse(url).map_err(|reason| ConfigError::InvalidEndpoint {
-        url: without_password(url),
+        url: redact_url(url),
         from,
         reason,
     })
@@ -218,14 +218,18 @@ fn parse_host(host: &str, from: &'static str) -> Result<ApiEndpoint, ConfigError
     let bare = bare_host(host);
     // One letter off is more likely a typo than a server.
     if strsim::damerau_levenshtein(&bare, GITHUB) == 1 {
-        return Err(ConfigError::MistypedHost { host: visible(&bare).into_owned(), from, meant: GITHUB });
+        return Err(ConfigError::MistypedHost {
+            host: sanitize_line(&bare).into_owned(),
+            from,
+            meant: GITHUB,
+        });
     }
     ApiEndpoint::from_host(host).map_err(|reason| not_a_host(host, from, reason))
 }
 
 fn not_a_host(host: &str, from: &'static str, reason: InvalidEndpoint) -> ConfigError {
     // The part before an @ may be a token.
-    let host = visible(host.rsplit('@').next().unwrap_or_default()).into_owned();
+    let host = sanitize_line(host.rsplit('@').next().unwrap_or_default()).into_owned();
     ConfigError::NotAHost { host, from, reason }
 }
 

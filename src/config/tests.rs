@@ -108,9 +108,9 @@ fn standard_output_is_left_alone_where_there_are_files_unless_a_format_is_named(
 #[test]
 fn the_top_rows_are_the_largest() {
     let order = |arguments: &str| config(arguments, &[]).unwrap().layout.order;
-    assert_eq!(order("a"), Order { by: SortKey::Roster, top: None });
-    assert_eq!(order("a --top 3"), Order { by: SortKey::PublicRepos, top: Some(3) });
-    assert_eq!(order("a --top 3 --sort login"), Order { by: SortKey::Login, top: Some(3) });
+    assert_eq!(order("a"), RowOrder { by: SortKey::Input, top: None });
+    assert_eq!(order("a --top 3"), RowOrder { by: SortKey::PublicRepos, top: Some(3) });
+    assert_eq!(order("a --top 3 --sort login"), RowOrder { by: SortKey::Login, top: Some(3) });
 }
 
 #[test]

@@ -6,24 +6,25 @@ use crate::login::Login;
 
 /// An account, and what was counted of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     /// The login as GitHub spells it.
-    pub login: Login,
+    pub(crate) login: Login,
     /// Kind of the account. None if it is not one of [`AccountKind`].
-    pub kind: Option<AccountKind>,
+    pub(crate) kind: Option<AccountKind>,
     /// GitHub's numeric id, if the response had one.
-    pub id: Option<u64>,
+    pub(crate) id: Option<u64>,
     /// Public repositories that the account owns, forks included.
-    pub public_repos: u64,
+    pub(crate) public_repos: u64,
     /// Sources, forks and archived repositories among them, if [`CountSelection::breakdown`] is set.
-    pub breakdown: Option<Breakdown>,
+    pub(crate) breakdown: Option<Breakdown>,
     /// Private repositories that the token can see, if [`CountSelection::private`] is set.
-    pub private_repos: Option<u64>,
+    pub(crate) private_repos: Option<u64>,
 }
 
 /// Kind of an account; GitHub's REST API calls it `type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AccountKind {
     /// A person's account.
     User,
@@ -44,7 +45,9 @@ impl AccountKind {
         [Self::User, Self::Organization, Self::Bot].into_iter().find(|kind| kind.as_str() == word)
     }
 
-    pub(crate) fn as_str(self) -> &'static str {
+    /// Returns the name in reports: `user`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::Organization => "organization",
@@ -56,6 +59,7 @@ impl AccountKind {
 /// One of GitHub's APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ApiKind {
     /// One query for up to a hundred accounts.
     Graphql,
@@ -68,7 +72,9 @@ impl ApiKind {
         [Self::Graphql, Self::Rest].into_iter().find(|api| api.as_str() == word)
     }
 
-    pub(crate) fn as_str(self) -> &'static str {
+    /// Returns the name in reports and of `--api`: `graphql`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Graphql => "graphql",
             Self::Rest => "rest",
@@ -78,6 +84,7 @@ impl ApiKind {
 
 /// Counts to request beside the public repositories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CountSelection {
     /// Sources, forks and archived repositories among the public ones.
     pub breakdown: bool,
@@ -87,6 +94,7 @@ pub struct CountSelection {
 
 /// Public repositories by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Breakdown {
     /// Repositories that are not forks.
     pub sources: u64,
@@ -98,9 +106,9 @@ pub struct Breakdown {
 
 /// The user or app that the requests are authenticated as.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Login of the token's owner. None without a token, or if GitHub does not say.
-    pub viewer: Option<String>,
+    pub(crate) viewer: Option<String>,
     /// Name of the GitHub App.
-    pub app: Option<String>,
+    pub(crate) app: Option<String>,
 }

@@ -47,6 +47,7 @@ impl App {
 
 /// Credentials of a client.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Credentials {
     /// A token.
     Token(Token),

@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 use self::graphql::{GraphqlBody, ReplayIndex};
 use super::account::ApiKind;
 use crate::file::beside;
-use crate::text::{reason, visible};
+use crate::text::{reason, sanitize_line};
 
 pub(super) use self::graphql::NOT_RECORDED;
 
@@ -56,7 +56,7 @@ const MAX_FILE: u64 = 128 << 20;
 /// The recording has no response to a request. The text names the request and the folder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct CassetteMiss(pub(super) String);
+pub(crate) struct CassetteMiss(pub(super) String);
 
 /// A response could not be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -215,7 +215,7 @@ impl Cassette {
             self.index_login(ApiKind::Rest, login, &path);
         }
         let damaged = |error: &dyn Display| {
-            miss(&format!(": {} is damaged: {}", path.display(), visible(&error.to_string())))
+            miss(&format!(": {} is damaged: {}", path.display(), sanitize_line(&error.to_string())))
         };
         let interaction: Interaction = serde_json::from_slice(&json).map_err(|error| damaged(&error))?;
         interaction.into_response().map_err(|error| damaged(&error))

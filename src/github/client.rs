@@ -27,7 +27,7 @@ use super::transport::{BoxError, Connector, Transport, TransportMode};
 use crate::login::Login;
 use crate::rate_limit::{Outcome, Permit, RateLimiter, Resource};
 use crate::stop::StopReason;
-use crate::text::{innermost, visible};
+use crate::text::{innermost, sanitize_line};
 
 const RATE_LIMIT: &str = "/rate_limit";
 const USER: &str = "/user";
@@ -297,7 +297,7 @@ impl Client {
             serde_json::from_slice(body).map_err(|_| LookupError::Malformed("missing user fields"))
         };
         let user: Option<User> = self.get_best_effort(route, parse).await.and_then(Result::ok);
-        Identity { viewer: user.map(|user| visible(&user.login).into_owned()), app: None }
+        Identity { viewer: user.map(|user| sanitize_line(&user.login).into_owned()), app: None }
     }
 
     /// Returns the file of the recording with the last response about a login.
@@ -316,6 +316,7 @@ struct User {
 
 /// A client could not be created.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BuildError {
     /// Concurrency or batch size is 0 or more than 100.
     #[error("invalid client configuration: jobs and batch size must be 1 to 100")]

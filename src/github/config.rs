@@ -12,15 +12,16 @@ use crate::rate_limit::settings::{LimiterSettings, Tuning};
 
 /// Configuration of a [`Client`](super::Client).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ClientConfig {
     /// Address of the API.
     pub endpoint: ApiEndpoint,
     /// Token or GitHub App. None: requests without a token.
     pub credentials: Option<Credentials>,
     /// Certificate authorities to trust beside the system's.
-    pub ca_certificates: Vec<reqwest::Certificate>,
+    pub(crate) ca_certificates: Vec<reqwest::Certificate>,
     /// Proxy for all connections. An API on this machine over plain HTTP is always connected to directly.
-    pub proxy: ProxyChoice,
+    pub(crate) proxy: ProxyChoice,
     /// Network, recording or replay.
     pub transport: TransportMode,
     /// Upper bound on concurrent requests. Range: 1 to 100.

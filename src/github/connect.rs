@@ -15,7 +15,7 @@ use crate::text::{causes, innermost};
 
 /// Reason for a failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectError {
+pub(crate) enum ConnectError {
     /// DNS has no address for the host.
     #[error("no address for this host ({0})")]
     Unresolved(String),

@@ -124,7 +124,7 @@ impl std::fmt::Display for Request<'_> {
             Self::Get(route) => write!(f, "GET {route}"),
             Self::CreateInstallationToken(route) => write!(f, "POST {route}"),
             Self::Graphql(query) => {
-                write!(f, "query for {}", crate::text::counted(query.login_count(), "login", "logins"))
+                write!(f, "query for {}", crate::text::pluralize(query.login_count(), "login", "logins"))
             }
         }
     }

@@ -19,6 +19,7 @@ pub struct ApiEndpoint {
 
 /// A text that is not the endpoint of an API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidEndpoint {
     /// Not an absolute http or https URL.
     #[error("expected a URL such as https://api.github.com")]

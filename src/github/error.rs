@@ -18,7 +18,7 @@ use crate::text::{self, causes, innermost};
 
 /// Reason for which a login has no count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LookupError {
+pub(crate) enum LookupError {
     /// 404: no account has this login, or the token cannot see it.
     #[error("no such user or organization")]
     NotFound,

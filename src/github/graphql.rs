@@ -50,7 +50,7 @@ fn serialize_variables<S: Serializer>(
 ///
 /// Without `ownerAffiliations` GitHub adds the repositories of other owners that a user collaborates on.
 #[must_use]
-pub fn build_query(logins: usize, counts: CountSelection) -> String {
+pub(crate) fn build_query(logins: usize, counts: CountSelection) -> String {
     let mut text = String::with_capacity(400 + 64 * logins);
     // Writing to a String cannot fail.
     text.push_str("query Accounts(");
@@ -92,7 +92,7 @@ pub(crate) fn query_cost(accounts: usize, counts: CountSelection) -> u64 {
 
 /// Returns the most accounts that a query of one point can have: at most 100.
 #[must_use]
-pub fn max_accounts_per_point(counts: CountSelection) -> usize {
+pub(crate) fn max_accounts_per_point(counts: CountSelection) -> usize {
     (149 / connection_fields(counts).len()).min(100)
 }
 

@@ -13,7 +13,7 @@ use super::retry::AttemptLog;
 use crate::login::Login;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MemberSource {
+pub(crate) enum MemberSource {
     Organization(Login),
     /// A team of an organization, by its slug.
     Team(Login, String),

@@ -15,7 +15,7 @@ const MAX_PATH_LEN: usize = 2000;
 
 /// Reason for which the pages of a list are not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PaginationError {
+pub(crate) enum PaginationError {
     #[error("the next page is on another host")]
     ForeignHost,
     #[error("the next page is an earlier one")]

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
-pub use self::failure::ProxyFailure;
+pub(crate) use self::failure::ProxyFailure;
 pub(super) use self::probe::{Probe, Probed};
 
 /// Default port of every proxy without a port, except https; curl has the same default.
@@ -19,7 +19,7 @@ const DEFAULT_HTTPS_PORT: u16 = 443;
 
 /// Choice of a proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ProxyChoice {
+pub(crate) enum ProxyChoice {
     /// The HTTP client reads the environment and the system's settings.
     #[default]
     System,
@@ -41,7 +41,7 @@ impl ProxyChoice {
 
 /// Protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyScheme {
+pub(crate) enum ProxyScheme {
     /// HTTP, over plain TCP.
     Http,
     /// HTTP, over TLS.
@@ -81,9 +81,9 @@ impl ProxyScheme {
 
 /// A proxy and the environment variable that names it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// Its name in messages.
-    pub name: ProxyName,
+    pub(crate) name: ProxyName,
     pub(super) scheme: ProxyScheme,
     host: String,
     port: u16,
@@ -99,13 +99,13 @@ struct ProxyLogin {
 
 /// Name of a proxy in messages: `proxy http://proxy.example:3128 (from HTTPS_PROXY)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProxyName {
+pub(crate) struct ProxyName {
     /// Without user and password.
-    pub url: String,
+    pub(crate) url: String,
     /// The environment variable.
-    pub variable: &'static str,
+    pub(crate) variable: &'static str,
     /// Whether the variable has a user or a password.
-    pub has_login: bool,
+    pub(crate) has_login: bool,
 }
 
 impl fmt::Display for ProxyName {
@@ -116,7 +116,7 @@ impl fmt::Display for ProxyName {
 
 /// Reason for which a text is not the URL of a usable proxy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseProxyError {
+pub(crate) enum ParseProxyError {
     /// A protocol that is not implemented.
     #[error("unsupported scheme {0:?}; use http, https, socks5 or socks5h")]
     UnsupportedScheme(String),
@@ -136,10 +136,10 @@ impl Proxy {
     ///
     /// # Errors
     /// [`ParseProxyError`] never repeats the user and password.
-    pub fn parse(text: &str, variable: &'static str) -> Result<Self, ParseProxyError> {
+    pub(crate) fn parse(text: &str, variable: &'static str) -> Result<Self, ParseProxyError> {
         let (scheme, rest) = text.trim().split_once("://").unwrap_or(("http", text.trim()));
         let Some(scheme) = ProxyScheme::parse(scheme) else {
-            return Err(ParseProxyError::UnsupportedScheme(crate::text::visible(scheme).into_owned()));
+            return Err(ParseProxyError::UnsupportedScheme(crate::text::sanitize_line(scheme).into_owned()));
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if rest[authority.len()..].contains('@') {

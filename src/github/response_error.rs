@@ -14,7 +14,7 @@ use super::tls::TlsError;
 use crate::object::Object;
 use crate::rate_limit::clock::parse_date;
 use crate::rate_limit::quota::{QuotaHeaders, REMAINING, header_str};
-use crate::text::visible;
+use crate::text::sanitize_line;
 
 /// Beginnings of the messages with which GitHub reports a rate limit, in lower case. The last one is from before 2021; Enterprise
 /// Servers still send it.
@@ -41,7 +41,7 @@ pub(crate) fn error_for_status(
     // Proxies send HTML, so there may be no message.
     let error_body = serde_json::from_slice::<Object<ErrorBody>>(body).ok();
     let message = error_body.as_ref().and_then(|Object(body)| body.message.as_deref());
-    let message = visible(message.unwrap_or_default()).into_owned();
+    let message = sanitize_line(message.unwrap_or_default()).into_owned();
     let lower = message.to_ascii_lowercase();
     let is_rate_limit = headers.contains_key(RETRY_AFTER)
         || header_str(headers, &REMAINING) == Some("0")
@@ -89,7 +89,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// Parses `X-GitHub-SSO: required; url=https://github.com/orgs/…`.
 pub(super) fn sso_url(headers: &HeaderMap) -> Option<String> {
     let (_, url) = header_str(headers, "x-github-sso")?.split_once("url=")?;
-    Some(visible(url.trim()).into_owned())
+    Some(sanitize_line(url.trim()).into_owned())
 }
 
 #[cfg(test)]

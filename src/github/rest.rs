@@ -118,18 +118,18 @@ pub(super) fn parse_repo_page(headers: &HeaderMap, body: &[u8]) -> Result<RepoPa
 
 /// Hourly quotas: of the REST API in requests, of the GraphQL API in points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct RateLimits {
-    pub core: Quota,
+pub(crate) struct RateLimits {
+    pub(crate) core: Quota,
     /// None without a token.
-    pub graphql: Option<Quota>,
+    pub(crate) graphql: Option<Quota>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Quota {
-    pub limit: u64,
-    pub remaining: u64,
+pub(crate) struct Quota {
+    pub(crate) limit: u64,
+    pub(crate) remaining: u64,
     /// In Unix seconds.
-    pub reset: i64,
+    pub(crate) reset: i64,
 }
 
 pub(super) fn parse_rate_limit(body: &[u8]) -> Result<RateLimits, LookupError> {

@@ -10,7 +10,7 @@ use crate::text::{causes, innermost};
 
 /// Reason for a failed TLS connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TlsError {
+pub(crate) enum TlsError {
     /// The server does not speak TLS on this port.
     #[error("the server at {server} does not speak TLS")]
     NotTls {
@@ -91,7 +91,10 @@ impl TlsError {
             rustls::Error::InvalidMessage(_) => Self::NotTls { server: format!("{host}:{port}") },
             rustls::Error::AlertReceived(alert) => Self::alert(*alert),
             rustls::Error::InvalidCertificate(error) => Self::certificate(error, host).unwrap_or_else(|| {
-                Self::Other(format!("invalid certificate: {}", crate::text::visible(&error.to_string())))
+                Self::Other(format!(
+                    "invalid certificate: {}",
+                    crate::text::sanitize_line(&error.to_string())
+                ))
             }),
             other => Self::Other(crate::text::reason(other)),
         })
@@ -164,7 +167,7 @@ fn second(time: UnixTime) -> Option<i64> {
 /// Returns `a.example` of rustls's `DnsName("a.example")`.
 fn plain_name(name: &str) -> String {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
-    crate::text::visible(inner.unwrap_or(name).trim_matches('"')).into_owned()
+    crate::text::sanitize_line(inner.unwrap_or(name).trim_matches('"')).into_owned()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::rest::BoundedVec;
 use crate::rate_limit::Deadline;
 use crate::rate_limit::settings::Tuning;
 use crate::stop::{StopReason, WaitReason};
-use crate::text::visible;
+use crate::text::sanitize_line;
 
 /// Time between renewal and expiry; at most a third of a token's lifetime.
 const REFRESH_MARGIN: Duration = Duration::from_mins(5);
@@ -238,7 +238,7 @@ async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, Lo
         many => {
             let names = many.iter().take(MAX_LISTED).map(|Installation { id, account }| {
                 let login = account.as_ref().and_then(|account| account.login.as_deref());
-                format!("{id} ({})", visible(login.unwrap_or("somewhere")))
+                format!("{id} ({})", sanitize_line(login.unwrap_or("somewhere")))
             });
             let names = names.collect::<Vec<_>>().join(", ");
             let more = if many.len() > MAX_LISTED { " …" } else { "" };
@@ -251,7 +251,7 @@ async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, Lo
 pub(super) async fn app_name(app: &App, connection: &Connection) -> Option<String> {
     let route = connection.config.endpoint.rest("/app");
     let response: AppResponse = send_as_app(app, connection, Request::Get(&route)).await.ok()?;
-    Some(visible(&response.name).into_owned())
+    Some(sanitize_line(&response.name).into_owned())
 }
 
 /// Sends a request as the app itself, not as an installation.

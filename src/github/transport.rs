@@ -29,6 +29,7 @@ const MAX_REDIRECTS: usize = 5;
 
 /// Where responses come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TransportMode {
     /// The network.
     Network,
@@ -140,7 +141,7 @@ impl Connector {
 
 /// Reason for which a redirect is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BlockedRedirect {
+pub(crate) enum BlockedRedirect {
     /// More than five in a row.
     #[error("too many redirects")]
     TooMany,

@@ -7,10 +7,10 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{NotAJournal, Wants};
+use super::{ResumeError, ResumeFilter};
+use crate::input::InputRecord;
 use crate::report::{Columns, Row, Status};
-use crate::roster::Entry;
-use crate::text::visible;
+use crate::text::sanitize_line;
 
 /// No row of ours is as long, whatever it carries from a spreadsheet.
 const MAX_LINE: u64 = 16 << 20;
@@ -40,8 +40,13 @@ pub(super) struct Found {
 }
 
 /// Reads a journal from its beginning, and changes nothing.
-pub(super) fn scan(file: &File, path: &Path, wants: &Wants, columns: &Columns) -> Result<Found, NotAJournal> {
-    let unusable = |cause| NotAJournal::unusable(path, cause);
+pub(super) fn scan(
+    file: &File,
+    path: &Path,
+    wants: &ResumeFilter,
+    columns: &Columns,
+) -> Result<Found, ResumeError> {
+    let unusable = |cause| ResumeError::unusable(path, cause);
     let mut reader = BufReader::with_capacity(256 << 10, file);
     reader.seek(SeekFrom::Start(0)).map_err(unusable)?;
     let (mut places, mut earlier) = (HashMap::new(), HashMap::new());
@@ -60,7 +65,7 @@ pub(super) fn scan(file: &File, path: &Path, wants: &Wants, columns: &Columns) -
             Ok(row) => {
                 let keeps = wants.keeps(&row);
                 let keeps =
-                    keeps.map_err(|flag| NotAJournal::MadeWithMore { path: path.to_owned(), flag })?;
+                    keeps.map_err(|flag| ResumeError::MadeWithMore { path: path.to_owned(), flag })?;
                 if !whole {
                     bytes.push(b'\n');
                 }
@@ -79,7 +84,7 @@ pub(super) fn scan(file: &File, path: &Path, wants: &Wants, columns: &Columns) -
             // A blank line is nothing, and a torn last one is the end.
             Err(_) if text.is_empty() && whole => {}
             Err(_) if !whole && length < MAX_LINE && is_torn(text, number > 1) => break,
-            Err(reason) => return Err(NotAJournal::NotARow { path: path.to_owned(), line: number, reason }),
+            Err(reason) => return Err(ResumeError::NotARow { path: path.to_owned(), line: number, reason }),
         }
         at += length;
     }
@@ -110,7 +115,7 @@ fn is_torn(text: &[u8], behind_rows: bool) -> bool {
 
 /// The rows that a journal has kept for this run.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct Checkpoint {
     places: Places,
     reader: BufReader<File>,
     position: u64,
@@ -121,7 +126,7 @@ pub struct Kept {
     taken: u64,
 }
 
-impl Kept {
+impl Checkpoint {
     pub(super) fn new(file: File, places: &Places, columns: &Columns) -> Self {
         let left = places.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
         Self {
@@ -137,22 +142,26 @@ impl Kept {
     /// The rows of a journal that a run would keep, without opening it for writing.
     ///
     /// # Errors
-    /// [`NotAJournal`]; a file that is not there is an empty one.
-    pub fn look(path: &Path, wants: &Wants, columns: &Columns) -> Result<Option<Self>, NotAJournal> {
+    /// [`ResumeError`]; a file that is not there is an empty one.
+    pub(crate) fn look(
+        path: &Path,
+        wants: &ResumeFilter,
+        columns: &Columns,
+    ) -> Result<Option<Self>, ResumeError> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(NotAJournal::unusable(path, cause)),
+            Err(cause) => return Err(ResumeError::unusable(path, cause)),
         };
         let found = scan(&file, path, wants, columns)?;
         Ok(Some(Self::new(file, &found.places, columns)))
     }
 
     /// The row of an entry of the roster, if it is kept.
-    pub fn take(&mut self, entry: &Entry) -> Option<Row> {
+    pub(crate) fn take(&mut self, entry: &InputRecord) -> Option<Row> {
         let key: Box<str> = match &entry.login {
             Ok(login) => login.key().into(),
-            Err(not) => format!("\0{}", visible(&not.text)).into(),
+            Err(not) => format!("\0{}", sanitize_line(&not.text)).into(),
         };
         let place = *self.places().get(&key)?;
         self.left = self.left.saturating_sub(1);
@@ -175,13 +184,13 @@ impl Kept {
 
     /// How many rows were taken.
     #[must_use]
-    pub fn taken(&self) -> u64 {
+    pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
     /// How many rows nobody has asked for.
     #[must_use]
-    pub fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.left
     }
 

@@ -11,8 +11,8 @@ use std::sync::PoisonError;
 use tempfile::NamedTempFile;
 
 use super::lock::lock;
-use super::read::{Found, Kept, Place, Places, hash, scan};
-use super::{NotAJournal, Wants};
+use super::read::{Checkpoint, Found, Place, Places, hash, scan};
+use super::{ResumeError, ResumeFilter};
 use crate::file::{beside, resolved};
 use crate::render::line;
 use crate::report::{Columns, Row, Status};
@@ -76,8 +76,12 @@ impl Journal {
 
     /// Goes on with the journal at `path`, if there is one. What cannot be gone on with is left as it
     /// was.
-    pub(crate) fn resume(path: &Path, wants: &Wants, columns: &Columns) -> Result<(Self, Kept), NotAJournal> {
-        let unusable = |cause| NotAJournal::unusable(path, cause);
+    pub(crate) fn resume(
+        path: &Path,
+        wants: &ResumeFilter,
+        columns: &Columns,
+    ) -> Result<(Self, Checkpoint), ResumeError> {
+        let unusable = |cause| ResumeError::unusable(path, cause);
         let real = resolved(path);
         let open = || {
             let new = !real.exists();
@@ -100,7 +104,7 @@ impl Journal {
         };
         repair().map_err(unusable)?;
         let reader = File::open(&real).map_err(unusable)?;
-        let kept = Kept::new(reader, &places, columns);
+        let kept = Checkpoint::new(reader, &places, columns);
         let mut journal = Self::at(real, file, state, columns);
         journal.end = length + u64::from(unended);
         journal.begun = journal.end;

@@ -55,13 +55,13 @@ impl<T> PerResource<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QuotaHeaders {
     /// Quota that the headers are about, if they name it.
-    pub resource: Option<Resource>,
+    pub(crate) resource: Option<Resource>,
     /// Requests or points per window.
-    pub limit: u64,
+    pub(crate) limit: u64,
     /// Requests or points left in the window.
-    pub remaining: u64,
+    pub(crate) remaining: u64,
     /// End of the window, in Unix seconds of the server's clock.
-    pub reset: i64,
+    pub(crate) reset: i64,
 }
 
 impl QuotaHeaders {

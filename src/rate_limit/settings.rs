@@ -6,62 +6,62 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct LimiterSettings {
     /// Whether requests wait at all. Off for recorded responses: waiting would not change them.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
     /// Upper bound on concurrent requests, from `--jobs`. Range: 1 to 100.
-    pub max_concurrency: usize,
+    pub(crate) max_concurrency: usize,
     /// Whether the documented limits per minute apply: on github.com and ghe.com.
-    pub per_minute: bool,
+    pub(crate) per_minute: bool,
     /// Longest single wait, from `--max-wait`. A longer one ends the run.
-    pub max_wait: Duration,
+    pub(crate) max_wait: Duration,
     /// Time after which no request is sent, from `--deadline`.
-    pub deadline: Option<Duration>,
+    pub(crate) deadline: Option<Duration>,
     /// Points (REST: requests) that the run may use, from `--max-points`.
-    pub max_points: Option<u64>,
+    pub(crate) max_points: Option<u64>,
     /// Retries of one request, from `--retries`. A host that never responded is given up after one round of failed connections more
     /// than this, at most after [`Tuning::max_connect_failures`].
-    pub retries: u32,
+    pub(crate) retries: u32,
     /// Constants.
-    pub tuning: Tuning,
+    pub(crate) tuning: Tuning,
 }
 
 /// Constants of the rate limiter. `cargo bench -- limits` and the model in `rate_limit/tests` measure their effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tuning {
     /// REST points per rolling minute that GitHub documents; a GET costs 1.
-    pub rest_requests_per_minute: usize,
+    pub(crate) rest_requests_per_minute: usize,
     /// GraphQL points per rolling minute that GitHub documents; a query costs 1.
-    pub graphql_queries_per_minute: usize,
+    pub(crate) graphql_queries_per_minute: usize,
 
     /// Concurrency before the first response, in requests. More fills a fast server sooner; a server with a lower limit
     /// rejects the excess of the first round. At 50 a server that takes 20 rejects 31 of 3,000 requests.
-    pub initial_concurrency: usize,
+    pub(crate) initial_concurrency: usize,
     /// Once a limit was found, it does not grow for this multiple of the pause that finding it caused. At 5, probing takes longer
     /// than the work (18 s instead of 3 s against a server that takes 20); at 20 under 5 % of the time is paused.
-    pub cooldown_factor: u32,
+    pub(crate) cooldown_factor: u32,
 
     /// Wait after a rejection without `retry-after`; doubles with each further one. GitHub asks for at least a minute.
-    pub default_retry_after: Duration,
+    pub(crate) default_retry_after: Duration,
     /// Wait for a quota window that should have started: resets are in whole seconds. Triples with each further rejection.
-    pub reset_grace: Duration,
+    pub(crate) reset_grace: Duration,
     /// Rejections after a reset that wait for `reset_grace`; further ones wait for `default_retry_after`.
-    pub max_short_waits: u32,
+    pub(crate) max_short_waits: u32,
 
     /// Rounds of rejections without a success after which the run ends. Requests that were in flight together are one round.
-    pub max_throttled: u32,
+    pub(crate) max_throttled: u32,
     /// Rounds of failed connections after which the host counts as unreachable.
-    pub max_connect_failures: u32,
+    pub(crate) max_connect_failures: u32,
     /// Rounds of timeouts and closed connections after which the host counts as unreachable. More than for connections:
     /// a single request may well be unlucky five times.
-    pub max_no_response: u32,
+    pub(crate) max_no_response: u32,
     /// Rounds of unusable responses (5xx, not JSON) after which the server counts as down.
-    pub max_bad_responses: u32,
+    pub(crate) max_bad_responses: u32,
 
     /// Backoff before the second attempt; doubles with each further one. Full jitter.
-    pub initial_backoff: Duration,
+    pub(crate) initial_backoff: Duration,
     /// Upper bound of the backoff.
-    pub max_backoff: Duration,
+    pub(crate) max_backoff: Duration,
     /// Interval at which admission is checked although no request has completed: a quota window may have started.
-    pub recheck_interval: Duration,
+    pub(crate) recheck_interval: Duration,
 }
 
 impl Default for Tuning {

@@ -74,15 +74,15 @@ fn io_error(error: csv::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::render::{Format, Look, Order, SortKey, sample};
-    use crate::report::{Columns, CountSelection, Holds};
+    use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
+    use crate::report::{Columns, CountSelection, ReportSchema};
 
-    const ORDER: Order = Order { by: SortKey::Roster, top: None };
+    const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
     #[test]
     fn csv_has_the_contracts_header_and_no_formulas() {
         assert_eq!(
-            sample::report(Format::Csv, ORDER, Look::default()),
+            sample::report(Format::Csv, ORDER, TerminalStyle::default()),
             "login,status,kind,id,public_repos,error,via,at,attempts\r\n\
              torvalds,ok,user,1024025,9,,rest,2026-11-22T12:00:00Z,1\r\n\
              microsoft,ok,organization,6154722,7421,,rest,2026-11-22T12:00:00Z,1\r\n\
@@ -107,12 +107,17 @@ mod tests {
 
     #[test]
     fn what_was_not_asked_for_has_no_column_and_what_is_not_known_an_empty_one() {
-        let columns = Columns::of(&Holds {
+        let columns = Columns::of(&ReportSchema {
             measures: CountSelection { breakdown: true, private: true },
             verified: true,
-            ..Holds::default()
+            ..ReportSchema::default()
         });
-        let csv = sample::report_of(columns, Format::Csv, Order { top: Some(3), ..ORDER }, Look::default());
+        let csv = sample::report_of(
+            columns,
+            Format::Csv,
+            RowOrder { top: Some(3), ..ORDER },
+            TerminalStyle::default(),
+        );
         let lines: Vec<_> = csv.lines().collect();
         assert_eq!(
             lines[0],
@@ -124,7 +129,7 @@ mod tests {
 
     #[test]
     fn tsv_is_the_same_with_tabs() {
-        let tsv = sample::report(Format::Tsv, Order { top: Some(1), ..ORDER }, Look::default());
+        let tsv = sample::report(Format::Tsv, RowOrder { top: Some(1), ..ORDER }, TerminalStyle::default());
         assert_eq!(
             tsv,
             "login\tstatus\tkind\tid\tpublic_repos\terror\tvia\tat\tattempts\r\n\
@@ -134,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_report_without_rows_still_has_its_header() {
-        let csv = sample::report(Format::Csv, Order { top: Some(0), ..ORDER }, Look::default());
+        let csv = sample::report(Format::Csv, RowOrder { top: Some(0), ..ORDER }, TerminalStyle::default());
         assert_eq!(csv, "login,status,kind,id,public_repos,error,via,at,attempts\r\n");
     }
 }

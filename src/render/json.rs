@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{Meta, Output, Renderer};
-use crate::report::{Column, Columns, CountSelection, Holds, Row, Summary};
+use crate::report::{Column, Columns, CountSelection, ReportSchema, Row, Summary};
 
 /// A row as a JSON object with the contract's keys.
 struct Object<'a>(&'a Columns, &'a Row);
@@ -46,7 +46,7 @@ pub(crate) fn line(out: &mut Vec<u8>, columns: &Columns, row: &Row) {
 pub(crate) fn row_as_json(row: &Row) -> serde_json::Value {
     let measures =
         CountSelection { breakdown: row.breakdown.is_some(), private: row.private_repos.is_some() };
-    let columns = Columns::of(&Holds { measures, ..Holds::default() });
+    let columns = Columns::of(&ReportSchema { measures, ..ReportSchema::default() });
     // A row in memory cannot fail.
     serde_json::to_value(Object(&columns, row)).unwrap_or_default()
 }
@@ -124,13 +124,13 @@ impl Renderer for Json {
 
 #[cfg(test)]
 mod tests {
-    use crate::render::{Format, Look, Order, SortKey, sample};
+    use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
 
-    const ORDER: Order = Order { by: SortKey::Roster, top: None };
+    const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
     #[test]
     fn ndjson_is_rows_alone_with_null_for_what_is_not_known() {
-        let ndjson = sample::report(Format::Ndjson, ORDER, Look::default());
+        let ndjson = sample::report(Format::Ndjson, ORDER, TerminalStyle::default());
         let lines: Vec<_> = ndjson.lines().collect();
         assert_eq!(lines.len(), 5);
         assert_eq!(
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn json_is_one_document_with_meta_rows_and_summary() {
         for (top, rows) in [(None, 5), (Some(1), 1), (Some(0), 0)] {
-            let json = sample::report(Format::Json, Order { top, ..ORDER }, Look::default());
+            let json = sample::report(Format::Json, RowOrder { top, ..ORDER }, TerminalStyle::default());
             let json: serde_json::Value = serde_json::from_str(&json).unwrap();
             assert_eq!(json["rows"].as_array().unwrap().len(), rows);
             assert_eq!(json["meta"]["api"], "https://api.github.com");

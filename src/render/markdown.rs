@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::headings::{heading, is_number, kind, middle, outcome};
 use super::{Meta, Output, Renderer};
 use crate::report::{self, Column, Columns, Groups, Row, Summary};
-use crate::text::{counted, on_a_line, signed, thousands, visible};
+use crate::text::{group_digits, on_a_line, pluralize, sanitize_line, signed};
 
 /// Bytes of the tables. All of it has to stay below the 1 MiB that a job's summary may have.
 const COUNTED: usize = 700_000;
@@ -64,7 +64,7 @@ impl Lines {
             out.write_all(text.as_bytes())?;
         }
         if self.left_out > 0 {
-            let rows = counted(self.left_out, "more row", "more rows");
+            let rows = pluralize(self.left_out, "more row", "more rows");
             writeln!(
                 out,
                 "\n**{rows} not shown**: a job's summary holds 1 MiB. A `.csv`, `.json` or `.ndjson` report has all."
@@ -91,11 +91,11 @@ impl Markdown {
     }
 
     fn heading(summary: &Summary) -> String {
-        let mut accounts = counted(summary.asked, "account", "accounts");
+        let mut accounts = pluralize(summary.asked, "account", "accounts");
         if summary.ok < summary.asked {
-            accounts = format!("{} of {accounts}", thousands(summary.ok));
+            accounts = format!("{} of {accounts}", group_digits(summary.ok));
         }
-        let repos = counted(summary.public_repos, "public repository", "public repositories");
+        let repos = pluralize(summary.public_repos, "public repository", "public repositories");
         let mut text = format!("### {repos} of {accounts}\n\n");
         let mut sentences = Vec::new();
         sentences.push(match summary.asked {
@@ -106,7 +106,7 @@ impl Markdown {
             sentences.push(format!("{}.", escaped(&drift.to_string())));
         }
         if summary.disagreed > 0 {
-            let rows = counted(summary.disagreed, "account", "accounts");
+            let rows = pluralize(summary.disagreed, "account", "accounts");
             sentences.push(format!("**The two APIs disagree on {rows}.**"));
         }
         text += &sentences.join(" ");
@@ -114,7 +114,7 @@ impl Markdown {
         if !summary.complete {
             let why = match summary.skipped {
                 0 => "the run told what went wrong".into(),
-                skipped => format!("{} not asked for", counted(skipped, "login was", "logins were")),
+                skipped => format!("{} not asked for", pluralize(skipped, "login was", "logins were")),
             };
             // Writing to a String cannot fail.
             let _ = write!(text, "> [!WARNING]\n> This report is incomplete: {why}.\n\n");
@@ -128,9 +128,9 @@ impl Markdown {
             let name = name.map_or_else(|| format!("(no {})", groups.by()), on_a_line);
             lines.add(&[
                 escaped(&name),
-                thousands(subtotal.logins),
-                thousands(subtotal.counted),
-                thousands(subtotal.public_repos),
+                group_digits(subtotal.logins),
+                group_digits(subtotal.counted),
+                group_digits(subtotal.public_repos),
             ]);
         }
         let head = [(groups.by(), false), ("Logins", true), ("Counted", true), ("Public repos", true)];
@@ -174,7 +174,7 @@ impl Renderer for Markdown {
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         self.out.write_all(Self::heading(summary).as_bytes())?;
         if self.rows < summary.asked {
-            let (shown, all) = (thousands(self.rows), counted(summary.asked, "account", "accounts"));
+            let (shown, all) = (group_digits(self.rows), pluralize(summary.asked, "account", "accounts"));
             writeln!(self.out, "{shown} of {all} shown.\n")?;
         }
         let name = |column: Column| heading(column, &self.columns).unwrap_or_default();
@@ -184,14 +184,14 @@ impl Renderer for Markdown {
             let mut foot = Vec::new();
             // Of some rows the sum would be taken for the sum of the rows.
             if self.rows == summary.asked {
-                foot = vec![format!("**{} counted**", thousands(summary.ok)), String::new()];
+                foot = vec![format!("**{} counted**", group_digits(summary.ok)), String::new()];
                 foot.extend(self.middle.iter().zip(&self.sums).map(|(column, sum)| match column {
                     Column::PublicRepos
                     | Column::Sources
                     | Column::Forks
                     | Column::Archived
                     | Column::PrivateRepos => {
-                        format!("**{}**", thousands(*sum))
+                        format!("**{}**", group_digits(*sum))
                     }
                     _ => String::new(),
                 }));
@@ -202,7 +202,7 @@ impl Renderer for Markdown {
             self.groups(groups)?;
         }
         if self.uncounted.rows > 0 {
-            let rows = thousands(self.uncounted.rows + self.uncounted.left_out);
+            let rows = group_digits(self.uncounted.rows + self.uncounted.left_out);
             writeln!(self.out, "\n<details>\n<summary>{rows} not counted</summary>\n")?;
             let mut head = vec![("Login", false), ("Outcome", false), ("Reason", false)];
             let name = |column: Column| heading(column, &self.columns).unwrap_or_default();
@@ -231,7 +231,7 @@ fn cell(row: &Row, column: Column) -> String {
         report::Cell::Absent if matches!(column, Column::Carried(_)) => String::new(),
         report::Cell::Absent => "–".into(),
         report::Cell::Text(text) => escaped(&on_a_line(&text)),
-        report::Cell::Number(number) => thousands(number),
+        report::Cell::Number(number) => group_digits(number),
         report::Cell::Signed(by) => signed(by),
         report::Cell::Flag(true) => "yes".into(),
         report::Cell::Flag(false) => "**NO**".into(),
@@ -241,7 +241,7 @@ fn cell(row: &Row, column: Column) -> String {
 /// Text that stays what it is: no markup, no HTML, no link, nobody mentioned, no `#1` linked to.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let shown = visible(text);
+    let shown = sanitize_line(text);
     let mut rest = shown.chars().peekable();
     while let Some(c) = rest.next() {
         match c {

@@ -119,13 +119,13 @@ impl Renderer for OpenMetrics {
 mod tests {
     use super::family::escaped;
     use super::*;
-    use crate::render::{Format, Look, Order, SortKey, sample};
+    use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
     use crate::report::Groups;
 
     #[test]
     fn every_figure_has_its_metric() {
-        let order = Order { by: SortKey::Roster, top: Some(4) };
-        insta::assert_snapshot!(sample::report(Format::Openmetrics, order, Look::default()), @r##"
+        let order = RowOrder { by: SortKey::Input, top: Some(4) };
+        insta::assert_snapshot!(sample::report(Format::Openmetrics, order, TerminalStyle::default()), @r##"
         # HELP ghrepos_account_public_repositories Public repositories that the account owns, forks included.
         # TYPE ghrepos_account_public_repositories gauge
         ghrepos_account_public_repositories{login="torvalds"} 9
@@ -172,9 +172,9 @@ mod tests {
 
     #[test]
     fn no_two_samples_are_the_same_and_no_label_breaks_its_line() {
-        let columns = Columns::of(&crate::report::Holds {
+        let columns = Columns::of(&crate::report::ReportSchema {
             carried: ["Team name", "team-name", "überall"].map(str::to_owned).to_vec(),
-            ..crate::report::Holds::default()
+            ..crate::report::ReportSchema::default()
         });
         assert_eq!(
             labels(columns.carried()),

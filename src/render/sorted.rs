@@ -9,9 +9,9 @@ use crate::report::{Row, Summary};
 /// What a report is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
-pub enum SortKey {
+pub(crate) enum SortKey {
     /// The order in which the logins were named.
-    Roster,
+    Input,
     /// By login, A to Z, in any case.
     Login,
     /// Most public repositories first; rows without a count last.
@@ -28,26 +28,26 @@ pub enum SortKey {
 
 /// The order of a report's rows, and how many of them it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order {
+pub(crate) struct RowOrder {
     /// What it is sorted by.
-    pub by: SortKey,
+    pub(crate) by: SortKey,
     /// Rows at most.
-    pub top: Option<usize>,
+    pub(crate) top: Option<usize>,
 }
 
-impl Order {
+impl RowOrder {
     /// Whether rows leave as they come, all of them.
     #[must_use]
-    pub fn is_the_rosters(self) -> bool {
-        self == Self { by: SortKey::Roster, top: None }
+    pub(crate) fn is_the_rosters(self) -> bool {
+        self == Self { by: SortKey::Input, top: None }
     }
 
     /// A renderer that hands the rows on to `inner` in this order. All rows have to be gathered for
     /// it, unless they stay as they are.
     pub(super) fn applied_to(self, inner: Box<dyn Renderer + Send>) -> Box<dyn Renderer + Send> {
         match self {
-            Self { by: SortKey::Roster, top: None } => inner,
-            Self { by: SortKey::Roster, top: Some(top) } => Box::new(First { inner, left: top }),
+            Self { by: SortKey::Input, top: None } => inner,
+            Self { by: SortKey::Input, top: Some(top) } => Box::new(First { inner, left: top }),
             order => Box::new(Sorted { inner, order, rows: Vec::new() }),
         }
     }
@@ -78,7 +78,7 @@ impl Renderer for First {
 
 struct Sorted {
     inner: Box<dyn Renderer + Send>,
-    order: Order,
+    order: RowOrder,
     rows: Vec<Row>,
 }
 
@@ -90,7 +90,7 @@ impl Renderer for Sorted {
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         match self.order.by {
-            SortKey::Roster => {}
+            SortKey::Input => {}
             SortKey::Login => self.rows.sort_by_cached_key(|row| row.login.to_ascii_lowercase()),
             // `None` is less than every number, so it comes last when the largest comes first.
             SortKey::PublicRepos => self.rows.sort_by_key(|row| Reverse(row.public_repos)),
@@ -111,10 +111,10 @@ impl Renderer for Sorted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::{Format, Look, sample};
+    use crate::render::{Format, TerminalStyle, sample};
 
     fn logins(by: SortKey, top: Option<usize>) -> Vec<String> {
-        let report = sample::report(Format::Ndjson, Order { by, top }, Look::default());
+        let report = sample::report(Format::Ndjson, RowOrder { by, top }, TerminalStyle::default());
         let login =
             |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["login"].to_string();
         report.lines().map(login).map(|login| login.chars().take(10).collect()).collect()
@@ -132,6 +132,6 @@ mod tests {
     #[test]
     fn by_login_and_as_in_the_roster() {
         assert_eq!(logins(SortKey::Login, Some(2)), ["\"=cmd|' /C", "\"a\\\\u{1b}["]);
-        assert_eq!(logins(SortKey::Roster, Some(2)), ["\"torvalds\"", "\"microsoft"]);
+        assert_eq!(logins(SortKey::Input, Some(2)), ["\"torvalds\"", "\"microsoft"]);
     }
 }

@@ -12,13 +12,13 @@ use crate::report::{Column, Columns, Row, Summary};
 
 /// What the terminal can show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub(crate) struct TerminalStyle {
     /// Colours are wanted.
-    pub color: bool,
+    pub(crate) color: bool,
     /// More than ASCII can be shown.
-    pub unicode: bool,
+    pub(crate) unicode: bool,
     /// Columns of the terminal; none where the output is no terminal, and lines may be long.
-    pub width: Option<u16>,
+    pub(crate) width: Option<u16>,
 }
 
 pub(super) struct Table {
@@ -26,12 +26,12 @@ pub(super) struct Table {
     /// What stands between the kind and the reason.
     middle: Vec<Column>,
     columns: Columns,
-    look: Look,
+    look: TerminalStyle,
     rows: Vec<Row>,
 }
 
 impl Table {
-    pub(super) fn new(out: Output, columns: Columns, look: Look) -> Self {
+    pub(super) fn new(out: Output, columns: Columns, look: TerminalStyle) -> Self {
         Self { out, middle: middle(&columns), columns, look, rows: Vec::new() }
     }
 

@@ -6,11 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Row, Status};
-use crate::text::thousands;
+use crate::text::group_digits;
 
 /// What has changed since an earlier report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// It was not in the roster then.
     New,
     /// It is not in the roster any more.
@@ -28,7 +28,7 @@ pub enum Change {
 impl Change {
     /// The difference between two counts.
     #[must_use]
-    pub fn between(was: u64, is: u64) -> Self {
+    pub(crate) fn between(was: u64, is: u64) -> Self {
         let difference = i128::from(is) - i128::from(was);
         // A server can claim any number.
         Self::By(i64::try_from(difference).unwrap_or(if difference > 0 { i64::MAX } else { i64::MIN }))
@@ -36,7 +36,7 @@ impl Change {
 
     /// The word in reports; none for a difference.
     #[must_use]
-    pub fn word(self) -> Option<&'static str> {
+    pub(crate) fn word(self) -> Option<&'static str> {
         match self {
             Self::New => Some("new"),
             Self::Gone => Some("gone"),
@@ -49,7 +49,7 @@ impl Change {
 
     /// Reads the word or the number in a report.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let words = [Self::New, Self::Gone, Self::Renamed, Self::Replaced, Self::Unknown];
         let word = words.into_iter().find(|change| change.word() == Some(text));
         word.or_else(|| text.parse().ok().map(Self::By))
@@ -86,36 +86,36 @@ impl<'de> Deserialize<'de> for Change {
 /// What has changed since an earlier report, in numbers. Who came and who went is told apart from the
 /// repositories that came and went with those who stayed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Drift {
+pub(crate) struct DiffSummary {
     /// The earlier report.
-    pub baseline: String,
+    pub(crate) baseline: String,
     /// Logins that were not in the roster then.
-    pub new: u64,
+    pub(crate) new: u64,
     /// Logins that are not in it any more.
-    pub gone: u64,
+    pub(crate) gone: u64,
     /// Accounts under another login.
-    pub renamed: u64,
+    pub(crate) renamed: u64,
     /// Logins of other accounts.
-    pub replaced: u64,
+    pub(crate) replaced: u64,
     /// Logins that could not be counted, then or now.
-    pub unknown: u64,
+    pub(crate) unknown: u64,
     /// Accounts with more repositories than then.
-    pub grown: u64,
+    pub(crate) grown: u64,
     /// Accounts with fewer.
-    pub shrunk: u64,
+    pub(crate) shrunk: u64,
     /// Accounts with as many.
-    pub unchanged: u64,
+    pub(crate) unchanged: u64,
     /// Repositories that came to the accounts that have grown.
-    pub repositories_come: u64,
+    pub(crate) repositories_come: u64,
     /// Repositories that went from those that have shrunk.
-    pub repositories_gone: u64,
+    pub(crate) repositories_gone: u64,
     /// Repositories of the new.
-    pub repositories_of_new: u64,
+    pub(crate) repositories_of_new: u64,
     /// Repositories that the gone had.
-    pub repositories_of_gone: u64,
+    pub(crate) repositories_of_gone: u64,
 }
 
-impl Drift {
+impl DiffSummary {
     /// Takes one more row into account.
     pub(super) fn add(&mut self, row: &Row) {
         let Some(change) = row.change else { return };
@@ -147,21 +147,21 @@ impl Drift {
 }
 
 /// `2 new, 1 gone, 3 grown (+12), 1 shrunk (-2)`: what there is of it.
-impl fmt::Display for Drift {
+impl fmt::Display for DiffSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers = [
             (self.new, "new", String::new()),
             (self.gone, "gone", String::new()),
             (self.renamed, "renamed", String::new()),
             (self.replaced, "replaced", String::new()),
-            (self.grown, "grown", format!(" (+{})", thousands(self.repositories_come))),
-            (self.shrunk, "shrunk", format!(" (-{})", thousands(self.repositories_gone))),
+            (self.grown, "grown", format!(" (+{})", group_digits(self.repositories_come))),
+            (self.shrunk, "shrunk", format!(" (-{})", group_digits(self.repositories_gone))),
             (self.unchanged, "unchanged", String::new()),
             (self.unknown, "unknown", String::new()),
         ];
         let said = numbers.iter().filter(|(number, ..)| *number > 0);
         let said: Vec<_> =
-            said.map(|(number, word, more)| format!("{} {word}{more}", thousands(*number))).collect();
+            said.map(|(number, word, more)| format!("{} {word}{more}", group_digits(*number))).collect();
         write!(
             f,
             "Since {}: {}",
@@ -174,7 +174,7 @@ impl fmt::Display for Drift {
 impl Row {
     /// What was in the roster of an earlier report, and is not in this one's.
     #[must_use]
-    pub fn gone(earlier: &Self) -> Self {
+    pub(crate) fn gone(earlier: &Self) -> Self {
         Self {
             kind: earlier.kind,
             id: earlier.id,
@@ -186,7 +186,7 @@ impl Row {
 
     /// Whether it stands for somebody who is not in the roster any more.
     #[must_use]
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.change == Some(Change::Gone)
     }
 }

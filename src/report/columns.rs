@@ -10,7 +10,7 @@ use super::{Change, CountSelection, Row};
 
 /// The columns of a report. Their names and order are a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column {
+pub(crate) enum Column {
     /// `login`
     Login,
     /// `status`
@@ -51,7 +51,7 @@ pub enum Column {
 
 impl Column {
     /// The columns that every report of this program can have. Nothing that is carried may be called so.
-    pub const NAMES: [&'static str; 18] = [
+    pub(crate) const NAMES: [&'static str; 18] = [
         "login",
         "status",
         "kind",
@@ -75,22 +75,22 @@ impl Column {
 
 /// What the rows of a report hold, beside what all of them do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Holds {
+pub(crate) struct ReportSchema {
     /// Further counts.
-    pub measures: CountSelection,
+    pub(crate) measures: CountSelection,
     /// The names of what is carried from the roster.
-    pub carried: Vec<String>,
+    pub(crate) carried: Vec<String>,
     /// What has changed.
-    pub change: bool,
+    pub(crate) change: bool,
     /// Whether the other API agrees.
-    pub verified: bool,
+    pub(crate) verified: bool,
     /// Where the exchange was recorded.
-    pub exchange: bool,
+    pub(crate) exchange: bool,
 }
 
 /// The columns of one report, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Columns {
+pub(crate) struct Columns {
     list: Vec<Column>,
     carried: Arc<[String]>,
 }
@@ -98,7 +98,7 @@ pub struct Columns {
 impl Columns {
     /// The columns of a report whose rows hold this.
     #[must_use]
-    pub fn of(holds: &Holds) -> Self {
+    pub(crate) fn of(holds: &ReportSchema) -> Self {
         let mut list = vec![Column::Login, Column::Status, Column::Kind, Column::Id, Column::PublicRepos];
         if holds.measures.breakdown {
             list.extend([Column::Sources, Column::Forks, Column::Archived]);
@@ -121,19 +121,19 @@ impl Columns {
     }
 
     /// The columns.
-    pub fn iter(&self) -> impl Iterator<Item = Column> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Column> {
         self.list.iter().copied()
     }
 
     /// The names of those that are carried.
     #[must_use]
-    pub fn carried(&self) -> &[String] {
+    pub(crate) fn carried(&self) -> &[String] {
         &self.carried
     }
 
     /// The key in JSON, the header in CSV.
     #[must_use]
-    pub fn name(&self, column: Column) -> &str {
+    pub(crate) fn name(&self, column: Column) -> &str {
         match column {
             Column::Login => "login",
             Column::Status => "status",
@@ -160,7 +160,7 @@ impl Columns {
 impl Row {
     /// What stands in `column`.
     #[must_use]
-    pub fn cell(&self, column: Column) -> Cell<'_> {
+    pub(crate) fn cell(&self, column: Column) -> Cell<'_> {
         let number = |number: Option<u64>| number.map_or(Cell::Absent, Cell::Number);
         match column {
             Column::Login => Cell::Text(Cow::Borrowed(&self.login)),
@@ -195,7 +195,7 @@ impl Row {
 /// A value in a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     /// `null`; an empty CSV field.
     Absent,
     /// Text, without control characters; what is carried may hold tabs and line ends.

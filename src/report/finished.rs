@@ -12,8 +12,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use self::table::table;
-use super::{CountSelection, Holds, Row};
-use crate::text::{self, visible};
+use super::{CountSelection, ReportSchema, Row};
+use crate::text::{self, sanitize_line};
 
 /// No row of ours is as long, whatever it carries.
 const MAX_LINE: u64 = 16 << 20;
@@ -23,49 +23,49 @@ const MAX_JSON: u64 = 4 << 30;
 
 /// A file that is no report, or cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {} as a report: {reason}", text::without_password(&path.display().to_string()))]
-pub struct NotAReport {
+#[error("cannot read {} as a report: {reason}", text::redact_url(&path.display().to_string()))]
+pub(crate) struct ReadReportError {
     path: PathBuf,
     reason: String,
 }
 
 /// A finished report.
 #[derive(Clone, Debug, Default)]
-pub struct Finished {
+pub(crate) struct SavedReport {
     /// Its rows, in their order; of several for a login the last answer.
-    pub rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     /// What they hold.
-    pub holds: Holds,
+    pub(crate) holds: ReportSchema,
     /// The totals that the rows do not tell, where the report has them.
-    pub totals: Option<Totals>,
+    pub(crate) totals: Option<Totals>,
     /// What a JSON report says of its run.
-    pub meta: Option<Value>,
+    pub(crate) meta: Option<Value>,
 }
 
 /// What only the run itself knew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Logins that were named again.
-    pub duplicates: Option<u64>,
+    pub(crate) duplicates: Option<u64>,
     /// Rows that were kept from an earlier run.
-    pub kept: Option<u64>,
+    pub(crate) kept: Option<u64>,
     /// Rows of that run whose logins are in the roster no more.
-    pub no_longer_asked: Option<u64>,
+    pub(crate) no_longer_asked: Option<u64>,
     /// Requests sent.
-    pub requests: Option<u64>,
+    pub(crate) requests: Option<u64>,
     /// Points spent.
-    pub points: Option<u64>,
+    pub(crate) points: Option<u64>,
     /// Seconds taken.
-    pub seconds: Option<f64>,
+    pub(crate) seconds: Option<f64>,
 }
 
-impl Finished {
+impl SavedReport {
     /// Reads a report, in the format of its extension; NDJSON where that tells none.
     ///
     /// # Errors
-    /// [`NotAReport`] names the file, and the line or row that makes no sense.
-    pub fn read(path: &Path) -> Result<Self, NotAReport> {
-        let not = |reason| NotAReport { path: path.to_owned(), reason };
+    /// [`ReadReportError`] names the file, and the line or row that makes no sense.
+    pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
+        let not = |reason| ReadReportError { path: path.to_owned(), reason };
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         let file = fs::File::open(path).map_err(|error| not(text::reason(&error)))?;
         match extension.as_deref() {
@@ -88,8 +88,8 @@ impl Finished {
     /// Reads several, and joins them.
     ///
     /// # Errors
-    /// [`NotAReport`] for the first that is none.
-    pub fn read_all(paths: &[PathBuf]) -> Result<Self, NotAReport> {
+    /// [`ReadReportError`] for the first that is none.
+    pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Self, ReadReportError> {
         let mut all = Self::default();
         for (at, path) in paths.iter().enumerate() {
             let next = Self::read(path)?;
@@ -146,9 +146,9 @@ impl Finished {
     }
 }
 
-fn ndjson(file: fs::File) -> Result<Finished, String> {
+fn ndjson(file: fs::File) -> Result<SavedReport, String> {
     let mut reader = BufReader::with_capacity(256 << 10, file);
-    let (mut finished, mut line, mut number) = (Finished::default(), Vec::new(), 0_u64);
+    let (mut finished, mut line, mut number) = (SavedReport::default(), Vec::new(), 0_u64);
     let mut carried = Carrying::default();
     loop {
         line.clear();
@@ -166,7 +166,7 @@ fn ndjson(file: fs::File) -> Result<Finished, String> {
     Ok(finished.aligned(carried))
 }
 
-fn json(file: fs::File) -> Result<Finished, String> {
+fn json(file: fs::File) -> Result<SavedReport, String> {
     #[derive(Deserialize)]
     struct Report {
         meta: Option<Value>,
@@ -182,8 +182,8 @@ fn json(file: fs::File) -> Result<Finished, String> {
         return Err("it is empty".into());
     }
     let report: Report =
-        serde_json::from_str(&text).map_err(|error| visible(&error.to_string()).into_owned())?;
-    let mut finished = Finished { totals: report.summary, meta: report.meta, ..Finished::default() };
+        serde_json::from_str(&text).map_err(|error| sanitize_line(&error.to_string()).into_owned())?;
+    let mut finished = SavedReport { totals: report.summary, meta: report.meta, ..SavedReport::default() };
     let mut carried = Carrying::default();
     for (number, row) in (1..).zip(&report.rows) {
         let row = finished.holds.row(row.get().as_bytes(), &mut carried);
@@ -202,7 +202,7 @@ struct Carrying {
     places: HashMap<String, usize>,
 }
 
-impl Holds {
+impl ReportSchema {
     /// Adds what other rows hold, but for what they carry.
     fn add(&mut self, other: &Self) {
         // Whoever adds a measure is led here.
@@ -232,7 +232,7 @@ impl Holds {
     }
 }
 
-impl Finished {
+impl SavedReport {
     /// Gives each row what it carries, in the order of the columns.
     fn aligned(mut self, carrying: Carrying) -> Self {
         for (row, named) in self.rows.iter_mut().zip(carrying.rows) {

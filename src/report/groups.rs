@@ -9,7 +9,7 @@ use super::{Row, Status};
 
 /// Subtotals by a carried column.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Groups {
+pub(crate) struct Groups {
     /// The column's name.
     by: String,
     /// Its place among the carried ones.
@@ -19,25 +19,25 @@ pub struct Groups {
 
 /// The totals of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Subtotal {
+pub(crate) struct Subtotal {
     /// Distinct logins.
-    pub logins: u64,
+    pub(crate) logins: u64,
     /// Those that were counted.
-    pub counted: u64,
+    pub(crate) counted: u64,
     /// The sum of their public repositories.
-    pub public_repos: u64,
+    pub(crate) public_repos: u64,
 }
 
 impl Groups {
     /// No rows yet, to be grouped by the carried column at `column`, which is called `by`.
     #[must_use]
-    pub fn new(by: String, column: usize) -> Self {
+    pub(crate) fn new(by: String, column: usize) -> Self {
         Self { by, column, subtotals: BTreeMap::new() }
     }
 
     /// The name of the column.
     #[must_use]
-    pub fn by(&self) -> &str {
+    pub(crate) fn by(&self) -> &str {
         &self.by
     }
 
@@ -52,7 +52,7 @@ impl Groups {
 
     /// The groups by their names, whatever their case, and at last those who are in none.
     #[must_use]
-    pub fn in_order(&self) -> Vec<(Option<&str>, Subtotal)> {
+    pub(crate) fn in_order(&self) -> Vec<(Option<&str>, Subtotal)> {
         let mut groups: Vec<_> =
             self.subtotals.iter().map(|(name, subtotal)| (name.as_deref(), *subtotal)).collect();
         groups.sort_by_cached_key(|(name, _)| (name.is_none(), name.map(str::to_lowercase)));

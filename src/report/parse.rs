@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{AccountKind, ApiKind, Breakdown, Carried, Change, CountSelection, Holds, Row, Status};
+use super::{AccountKind, ApiKind, Breakdown, Carried, Change, CountSelection, ReportSchema, Row, Status};
 use crate::object::Object;
-use crate::text::{kept, visible};
+use crate::text::{kept, sanitize_line};
 
 /// The keys that are read. Others are not ours, or of a later version.
 #[derive(Deserialize)]
@@ -47,7 +47,7 @@ struct Line<'a> {
 /// What a line holds beside what every row does, and what it carries.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    pub(super) holds: Holds,
+    pub(super) holds: ReportSchema,
     pub(super) carried: Vec<(String, Option<Box<str>>)>,
 }
 
@@ -56,7 +56,7 @@ impl Row {
     ///
     /// # Errors
     /// What is wrong with the line, in words.
-    pub fn parse(line: &[u8], carried: &[String]) -> Result<Self, String> {
+    pub(crate) fn parse(line: &[u8], carried: &[String]) -> Result<Self, String> {
         let (mut row, mut keys) = Self::parse_whole(line)?;
         let take = |name: &String| {
             keys.carried.iter_mut().find(|(other, _)| other == name).and_then(|(_, text)| text.take())
@@ -70,14 +70,14 @@ impl Row {
         let Object(line): Object<Line<'_>> = serde_json::from_slice(line).map_err(|error| {
             let text = error.to_string();
             // There is but one line, and the column says little to anybody.
-            visible(text.split(" at line ").next().unwrap_or_default()).into_owned()
+            sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
         })?;
         if line.status == Status::Ok && line.public_repos.is_none() {
             return Err("it is ok, but has no public_repos".into());
         }
         let carried = line.carried.0.into_iter();
         let keys = Keys {
-            holds: Holds {
+            holds: ReportSchema {
                 measures: CountSelection {
                     breakdown: line.sources.is_here(),
                     private: line.private_repos.is_here(),
@@ -88,7 +88,7 @@ impl Row {
                 exchange: line.exchange.is_here(),
             },
             carried: carried
-                .map(|(name, text)| (visible(&name).into_owned(), text.map(|text| kept(&text).into())))
+                .map(|(name, text)| (sanitize_line(&name).into_owned(), text.map(|text| kept(&text).into())))
                 .collect(),
         };
         let breakdown = match (line.sources.value(), line.forks.value(), line.archived.value()) {
@@ -96,7 +96,7 @@ impl Row {
             _ => None,
         };
         let row = Self {
-            login: visible(&line.login).into_owned(),
+            login: sanitize_line(&line.login).into_owned(),
             status: line.status,
             kind: line.kind,
             id: line.id,
@@ -107,11 +107,11 @@ impl Row {
             was: line.was,
             change: line.change.value(),
             verified: line.verified.value(),
-            error: line.error.map(|error| visible(&error).into_owned()),
+            error: line.error.map(|error| sanitize_line(&error).into_owned()),
             via: line.via,
             at: line.at,
             attempts: line.attempts,
-            exchange: line.exchange.value().map(|Text(path)| visible(&path).into()),
+            exchange: line.exchange.value().map(|Text(path)| sanitize_line(&path).into()),
         };
         Ok((row, keys))
     }
@@ -174,18 +174,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Key<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::{Format, Look, Order, SortKey, sample};
+    use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
     use crate::report::Columns;
 
     #[test]
     fn what_was_written_is_read_again() {
-        let columns = Columns::of(&Holds {
+        let columns = Columns::of(&ReportSchema {
             measures: CountSelection { breakdown: true, private: true },
             verified: true,
-            ..Holds::default()
+            ..ReportSchema::default()
         });
-        let order = Order { by: SortKey::Roster, top: None };
-        let ndjson = sample::report_of(columns, Format::Ndjson, order, Look::default());
+        let order = RowOrder { by: SortKey::Input, top: None };
+        let ndjson = sample::report_of(columns, Format::Ndjson, order, TerminalStyle::default());
         for (line, row) in ndjson.lines().zip(sample::rows()) {
             assert_eq!(Row::parse(line.as_bytes(), &[]).unwrap(), row, "{line}");
         }

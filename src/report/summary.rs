@@ -5,60 +5,60 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Drift, Groups, Row, Status};
-use crate::text::{self, counted};
+use super::{DiffSummary, Groups, Row, Status};
+use crate::text::{self, pluralize};
 
 /// The totals of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Distinct logins: the rows of the report.
-    pub asked: u64,
+    pub(crate) asked: u64,
     /// Rows that were counted.
-    pub ok: u64,
+    pub(crate) ok: u64,
     /// Rows that GitHub does not know.
-    pub not_found: u64,
+    pub(crate) not_found: u64,
     /// Rows that GitHub refused.
-    pub forbidden: u64,
+    pub(crate) forbidden: u64,
     /// Rows that are no logins.
-    pub invalid: u64,
+    pub(crate) invalid: u64,
     /// Rows without a good answer.
-    pub failed: u64,
+    pub(crate) failed: u64,
     /// Rows that were not asked for.
-    pub skipped: u64,
+    pub(crate) skipped: u64,
     /// Logins that were named again, in any case, and dropped. This, and what was spent, is not known of
     /// a report that was rendered again from its rows alone.
-    pub duplicates: Option<u64>,
+    pub(crate) duplicates: Option<u64>,
     /// Rows that were kept from an earlier run, and not asked for.
-    pub kept: u64,
+    pub(crate) kept: u64,
     /// Rows of that run whose logins are no longer in the roster, and were dropped.
-    pub no_longer_asked: u64,
+    pub(crate) no_longer_asked: u64,
     /// The sum of public repositories over the counted rows.
-    pub public_repos: u64,
+    pub(crate) public_repos: u64,
     /// Requests sent.
-    pub requests: Option<u64>,
+    pub(crate) requests: Option<u64>,
     /// Points of the GraphQL API's budget that they cost, by GitHub's own account where it gives one.
-    pub points: Option<u64>,
+    pub(crate) points: Option<u64>,
     /// Wall time of the run in seconds, to the millisecond.
-    pub seconds: Option<f64>,
+    pub(crate) seconds: Option<f64>,
     /// Whether every login was asked.
-    pub complete: bool,
+    pub(crate) complete: bool,
     /// Subtotals, where they were asked for.
     #[serde(flatten)]
-    pub groups: Option<Groups>,
+    pub(crate) groups: Option<Groups>,
     /// What has changed since an earlier report, where this one is compared with it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub drift: Option<Drift>,
+    pub(crate) drift: Option<DiffSummary>,
     /// Rows that were counted a second time.
     #[serde(skip)]
-    pub verified: u64,
+    pub(crate) verified: u64,
     /// Those of them for which the two APIs disagree.
     #[serde(skip)]
-    pub disagreed: u64,
+    pub(crate) disagreed: u64,
 }
 
 impl Summary {
     /// Takes one more row into account.
-    pub fn add(&mut self, row: &Row) {
+    pub(crate) fn add(&mut self, row: &Row) {
         if let Some(drift) = &mut self.drift {
             drift.add(row);
         }
@@ -85,13 +85,13 @@ impl Summary {
 
     /// Rows that have no count.
     #[must_use]
-    pub fn uncounted(&self) -> u64 {
+    pub(crate) fn uncounted(&self) -> u64 {
         self.asked - self.ok
     }
 
     /// What became of the logins, in words: `3 counted, 1 not found`.
     #[must_use]
-    pub fn outcomes(&self) -> String {
+    pub(crate) fn outcomes(&self) -> String {
         let outcomes = [
             (self.ok, "counted"),
             (self.not_found, "not found"),
@@ -101,7 +101,7 @@ impl Summary {
             (self.skipped, "skipped"),
         ];
         let said = outcomes.iter().filter(|(number, _)| *number > 0);
-        said.map(|(number, word)| format!("{} {word}", text::thousands(*number)))
+        said.map(|(number, word)| format!("{} {word}", text::group_digits(*number)))
             .collect::<Vec<_>>()
             .join(", ")
     }
@@ -111,9 +111,9 @@ impl Summary {
 impl Summary {
     /// `4 requests for 3 points in 2s`, as far as it is known.
     pub(crate) fn spent(&self) -> Option<String> {
-        let requests = counted(self.requests?, "request", "requests");
+        let requests = pluralize(self.requests?, "request", "requests");
         let points = self.points.filter(|points| *points > 0);
-        let points = points.map(|points| format!(" for {}", counted(points, "point", "points")));
+        let points = points.map(|points| format!(" for {}", pluralize(points, "point", "points")));
         // A report that was read may claim anything.
         let took = self.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
         let took = took.map(|took| format!(" in {}", text::duration(took)));
@@ -123,20 +123,20 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&counted(self.asked, "login", "logins"))?;
+        f.write_str(&pluralize(self.asked, "login", "logins"))?;
         if let Some(duplicates) = self.duplicates.filter(|duplicates| *duplicates > 0) {
-            write!(f, " ({} dropped)", counted(duplicates, "duplicate", "duplicates"))?;
+            write!(f, " ({} dropped)", pluralize(duplicates, "duplicate", "duplicates"))?;
         }
         if self.asked > 0 {
             write!(f, ": {}", self.outcomes())?;
         }
         if self.kept > 0 {
-            write!(f, ", {} kept from before", text::thousands(self.kept))?;
+            write!(f, ", {} kept from before", text::group_digits(self.kept))?;
         }
         if self.no_longer_asked > 0 {
-            write!(f, ". {} no longer asked for, dropped", counted(self.no_longer_asked, "row", "rows"))?;
+            write!(f, ". {} no longer asked for, dropped", pluralize(self.no_longer_asked, "row", "rows"))?;
         }
-        write!(f, ". {}.", counted(self.public_repos, "public repository", "public repositories"))?;
+        write!(f, ". {}.", pluralize(self.public_repos, "public repository", "public repositories"))?;
         if let Some(drift) = &self.drift {
             write!(f, " {drift}.")?;
         }

@@ -17,22 +17,22 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::advice::for_quota;
+use super::aggregate::RowAggregator;
 use super::evidence::Evidence;
-use super::tally::Tally;
 use crate::config::Config;
-use crate::drift::Rules;
+use crate::fail_on::Rules;
 use crate::github::Client;
 use crate::github::transport::TransportMode;
-use crate::journal::Kept;
-use crate::lookup::{CompletedRow, Item, Options, stage};
+use crate::input::Input;
+use crate::journal::Checkpoint;
+use crate::lookup::{CompletedRow, Item, LookupOptions, stage};
 use crate::output::Sink;
-use crate::progress::{Progress, say};
+use crate::progress::{Progress, eprint_status};
 use crate::rate_limit::RateLimiter;
 use crate::reorder::ReorderBuffer;
 use crate::report::{Row, Status, Summary};
-use crate::roster::Roster;
 use crate::stop::StopReason;
-use crate::text::{counted, thousands};
+use crate::text::{group_digits, pluralize};
 
 /// Rows per message to the sinks. The allocator would return larger buffers to the system each time.
 const ROWS_PER_MESSAGE: usize = 128;
@@ -66,17 +66,17 @@ pub(super) struct Outcome {
 
 /// Looks up the input, and passes the rows to the sinks.
 pub(super) async fn run_pipeline(
-    roster: Roster,
-    mut kept: Option<Kept>,
+    roster: Input,
+    mut kept: Option<Checkpoint>,
     client: &Client,
     sinks: Vec<Sink>,
     config: &Config,
-    tally: Tally,
+    tally: RowAggregator,
     progress: &Progress,
 ) -> (Outcome, Evidence) {
     let notes = roster.notes();
     let is_unbounded = roster.is_endless();
-    let linger = if is_unbounded { config.options.linger } else { Options::FILE_LINGER };
+    let linger = if is_unbounded { config.options.linger } else { LookupOptions::FILE_LINGER };
     let last_read = Cell::new(Instant::now());
     let stop_input = stop_input(client, &last_read, is_unbounded, config.databases.name_logins());
     let entries =
@@ -90,7 +90,7 @@ pub(super) async fn run_pipeline(
         pending.set(pending.get() + u64::from(entry.login.is_ok()));
         Item::Lookup(entry)
     });
-    let (stage, completed) = stage(client.clone(), items, Options { linger, ..config.options });
+    let (stage, completed) = stage(client.clone(), items, LookupOptions { linger, ..config.options });
     let consumer = Consumer {
         limiter: client.limiter(),
         tally,
@@ -111,7 +111,7 @@ pub(super) async fn run_pipeline(
         let gone = SinkMessage::Ordered(tally.gone(config.reading.shard));
         sinks = broadcast(&gone, sinks, &mut problems).await;
     }
-    let Tally { mut summary, rules, evidence, .. } = tally;
+    let RowAggregator { mut summary, rules, evidence, .. } = tally;
     summary.duplicates = Some(notes.duplicates());
     if let Some(kept) = kept {
         summary.kept = kept.taken();
@@ -126,7 +126,7 @@ pub(super) async fn run_pipeline(
 /// Takes the rows that the stage completes, and passes them on in input order.
 struct Consumer<'a> {
     limiter: &'a RateLimiter,
-    tally: Tally,
+    tally: RowAggregator,
     sinks: Vec<Sink>,
     progress: &'a Progress,
     /// Logins that were read and have no row yet.
@@ -219,8 +219,8 @@ impl Consumer<'_> {
             return;
         };
         if let Some(hint) = self.quota_hint.take() {
-            let (limit, left) = (counted(limit, "request", "requests"), thousands(left));
-            say(&format!(
+            let (limit, left) = (pluralize(limit, "request", "requests"), group_digits(left));
+            eprint_status(&format!(
                 "unauthenticated limit: {left} of {limit} left this hour, not enough for this list; {hint}"
             ));
         }

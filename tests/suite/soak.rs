@@ -4,15 +4,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use clap::Parser;
 use futures::{StreamExt, stream};
-use ghrepos::github::app::Credentials;
-use ghrepos::github::auth::Token;
-use ghrepos::github::endpoint::ApiEndpoint;
-use ghrepos::github::{Client, ClientConfig};
-use ghrepos::login::Login;
-use ghrepos::lookup::Options;
-use ghrepos::report::ApiKind;
+use ghrepos::{ApiEndpoint, ApiKind, Client, ClientConfig, Credentials, Login, LookupOptions, Token};
 
 use crate::fake::{Asked, Behaviour, Fake, Fault};
 use crate::program::Program;
@@ -69,18 +62,16 @@ impl Held {
 
 /// One run of the stage alone, in a runtime that lasts.
 async fn looks_up(url: &str, run: u64) {
-    let settings = ClientConfig {
-        endpoint: ApiEndpoint::parse(url).unwrap(),
-        credentials: Some(Credentials::Token(Token::new("ghp_sample", "GH_TOKEN").unwrap())),
-        api: if run.is_multiple_of(4) { ApiKind::Graphql } else { ApiKind::Rest },
-        timeout: Duration::from_millis(40),
-        retries: u32::from(run.is_multiple_of(20)),
-        batch_size: Some(3),
-        ..ClientConfig::default()
-    };
+    let mut settings = ClientConfig::default();
+    settings.endpoint = ApiEndpoint::parse(url).unwrap();
+    settings.credentials = Some(Credentials::Token(Token::new("ghp_sample", "GH_TOKEN").unwrap()));
+    settings.api = if run.is_multiple_of(4) { ApiKind::Graphql } else { ApiKind::Rest };
+    settings.timeout = Duration::from_millis(40);
+    settings.retries = u32::from(run.is_multiple_of(20));
+    settings.batch_size = Some(3);
     let client = Client::new(settings).unwrap();
     let logins = stream::iter(LOGINS).map(Login::parse);
-    let rows: Vec<_> = ghrepos::lookup(&client, logins, Options::default()).collect().await;
+    let rows: Vec<_> = ghrepos::lookup(&client, logins, LookupOptions::default()).collect().await;
     assert_eq!(rows.len(), LOGINS.len());
 }
 
@@ -102,11 +93,9 @@ fn runs(url: &str, run: u64, report: &str) {
         "--api-url",
         url,
     ];
-    let cli = ghrepos::cli::Cli::try_parse_from(["ghrepos"].iter().chain(&flags).chain(&LOGINS)).unwrap();
+    let arguments = ["ghrepos"].iter().chain(&flags).chain(&LOGINS).map(Into::into);
     let token = |name: &str| (name == "GH_TOKEN").then(|| "ghp_sample".to_owned());
-    let config = ghrepos::config::Config::new(cli, &token).unwrap();
-    let progress = ghrepos::progress::Progress::new(config.progress);
-    ghrepos::run::start(config, progress).unwrap();
+    let _ = ghrepos::main_with(arguments, &token);
     assert_eq!(fs::read_to_string(report).unwrap().lines().count(), LOGINS.len());
 }
 

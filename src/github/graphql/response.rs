@@ -16,7 +16,7 @@ use super::super::response_error::sso_url;
 use super::super::rest::{BoundedVec, MAX_ITEMS, verify_login};
 use crate::login::Login;
 use crate::object::Object;
-use crate::text::visible;
+use crate::text::sanitize_line;
 
 /// Upper bound on the cost of a query, in points: GitHub allows queries of half a million nodes.
 const MAX_PLAUSIBLE_COST: u64 = 500_000;
@@ -160,7 +160,7 @@ impl GraphqlError {
 
     pub(super) fn message(&self) -> String {
         let message = self.message.as_deref().or(self.error_type.as_deref());
-        visible(message.unwrap_or("an error without a message")).into_owned()
+        sanitize_line(message.unwrap_or("an error without a message")).into_owned()
     }
 
     fn code(&self) -> Option<&str> {

@@ -5,7 +5,7 @@ use crate::github::tls::TlsError;
 
 /// Failure of a proxy. It says nothing about the API's host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProxyFailure {
+pub(crate) enum ProxyFailure {
     /// DNS has no address for it.
     #[error("has no address ({0})")]
     Unresolved(String),
@@ -64,7 +64,7 @@ impl ProxyFailure {
     pub(in crate::github) fn refused(status: u16, reason: &str) -> Self {
         let known = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
         let reason = if reason.trim().is_empty() { known.unwrap_or_default() } else { reason.trim() };
-        Self::Refused { status, reason: crate::text::visible(reason).into_owned() }
+        Self::Refused { status, reason: crate::text::sanitize_line(reason).into_owned() }
     }
 
     /// Returns the failure that an error of the HTTP client is about, by its text: hyper-util does not export its error types.

@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::render::sample;
-use crate::report::{CountSelection, Holds};
+use crate::report::{CountSelection, ReportSchema};
 
 fn lines(path: &Path) -> usize {
     fs::read_to_string(path).unwrap().lines().count()
@@ -12,10 +12,10 @@ fn lines(path: &Path) -> usize {
 fn a_row_that_came_early_takes_the_place_of_the_older_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.ndjson");
-    let columns = Columns::of(&Holds {
+    let columns = Columns::of(&ReportSchema {
         measures: CountSelection { breakdown: true, private: false },
         verified: true,
-        ..Holds::default()
+        ..ReportSchema::default()
     });
     let rows = sample::rows();
     let mut journal = Journal::create(&path, &columns).unwrap();
@@ -27,7 +27,7 @@ fn a_row_that_came_early_takes_the_place_of_the_older_one() {
     let measures = CountSelection { breakdown: true, private: false };
     let since = Some("2099-01-01T00:00:00Z".parse().unwrap());
     let (mut journal, _) =
-        Journal::resume(&path, &Wants { measures, verify: true, since }, &columns).unwrap();
+        Journal::resume(&path, &ResumeFilter { measures, verify: true, since }, &columns).unwrap();
     journal.early(&[(0, rows[0].clone())]).unwrap();
     journal.rows(&rows[..1]).unwrap();
     journal.finish(false).unwrap();
@@ -42,14 +42,14 @@ fn a_row_that_came_early_takes_the_place_of_the_older_one() {
 fn a_run_that_is_given_up_leaves_it_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.ndjson");
-    let columns = Columns::of(&Holds::default());
+    let columns = Columns::of(&ReportSchema::default());
     let failed = [Row::without_count("a", Status::Failed, "broken")];
     let mut journal = Journal::create(&path, &columns).unwrap();
     journal.rows(&failed).unwrap();
     journal.abandon();
     assert!(!path.exists());
     fs::write(&path, "").unwrap();
-    let wants = Wants { measures: CountSelection::default(), verify: false, since: None };
+    let wants = ResumeFilter { measures: CountSelection::default(), verify: false, since: None };
     let (mut journal, _) = Journal::resume(&path, &wants, &columns).unwrap();
     journal.rows(&failed).unwrap();
     journal.abandon();

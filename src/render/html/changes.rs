@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use super::charts::{self, Bar, Chart, repositories};
 use super::page::Tile;
-use crate::report::{Change, Drift, Row};
-use crate::text::thousands;
+use crate::report::{Change, DiffSummary, Row};
+use crate::text::group_digits;
 
 /// Names of a kind that are listed.
 const NAMES: usize = 60;
@@ -38,7 +38,7 @@ pub(super) struct Named {
 
 impl Names {
     pub(super) fn more_in_words(&self) -> String {
-        thousands(self.more)
+        group_digits(self.more)
     }
 }
 
@@ -93,13 +93,13 @@ impl Changes {
         self.moved.truncate(BARS);
     }
 
-    pub(super) fn shown(&mut self, drift: &Drift) -> Shown {
+    pub(super) fn shown(&mut self, drift: &DiffSummary) -> Shown {
         self.shorten();
         let largest = self.moved.first().map_or(0, |moved| moved.by.unsigned_abs());
         let bar = |moved: &Moved| -> Bar {
             charts::change(moved.name.clone(), moved.link.clone(), moved.by, moved.was, largest)
         };
-        let tile = |name, number: u64, note: String| Tile { name, value: thousands(number), note };
+        let tile = |name, number: u64, note: String| Tile { name, value: group_digits(number), note };
         let tiles = [
             tile("New", drift.new, format!("with {}", repositories(drift.repositories_of_new))),
             tile("Gone", drift.gone, format!("had {}", repositories(drift.repositories_of_gone))),

@@ -1,7 +1,7 @@
 //! Pictures: bars in tables, so that their figures are text for whoever cannot see them.
 
 use crate::report::{Breakdown, Groups, Subtotal};
-use crate::text::{counted, signed, thousands};
+use crate::text::{group_digits, pluralize, signed};
 
 /// The length of a bar's place; a bar is so many of it.
 const FULL: u64 = 1000;
@@ -64,15 +64,15 @@ pub(super) fn count(
             ];
             let words = format!(
                 "{}, {}, {} archived",
-                counted(sources, "source", "sources"),
-                counted(forks, "fork", "forks"),
-                thousands(archived)
+                pluralize(sources, "source", "sources"),
+                pluralize(forks, "fork", "forks"),
+                group_digits(archived)
             );
             (pieces, words)
         }
     };
     let pieces = pieces.into_iter().filter(|piece| piece.length > 0).collect();
-    Bar { name, link, pieces, value: thousands(repos), words }
+    Bar { name, link, pieces, value: group_digits(repos), words }
 }
 
 /// A bar to the right of the middle for growth, to the left for loss.
@@ -80,7 +80,7 @@ pub(super) fn change(name: String, link: Option<String>, by: i64, was: Option<u6
     let half = share(by.unsigned_abs(), largest) / 2;
     let (class, from) = if by > 0 { ("up", FULL / 2) } else { ("down", FULL / 2 - half) };
     let piece = Piece { class, from, length: half, top: 1, height: 8 };
-    let words = was.map(|was| format!("from {}", thousands(was))).unwrap_or_default();
+    let words = was.map(|was| format!("from {}", group_digits(was))).unwrap_or_default();
     Bar { name, link, pieces: vec![piece], value: signed(by), words }
 }
 
@@ -94,10 +94,10 @@ pub(super) fn groups(groups: &Groups, most: usize) -> Chart {
         let name = name.map_or_else(|| format!("(no {})", groups.by()), str::to_owned);
         let Subtotal { logins, counted, public_repos } = subtotal;
         let bar = count(name, None, public_repos, None, largest);
-        Bar { words: format!("{} of {} counted", thousands(counted), thousands(logins)), ..bar }
+        Bar { words: format!("{} of {} counted", group_digits(counted), group_digits(logins)), ..bar }
     };
     let others = rest.iter().map(|(_, subtotal)| subtotal.public_repos).fold(0, u64::saturating_add);
-    let more = || format!("{} more have {} together.", thousands(rest.len() as u64), repositories(others));
+    let more = || format!("{} more have {} together.", group_digits(rest.len() as u64), repositories(others));
     Chart {
         of: groups.by().to_owned(),
         measure: "Repositories",
@@ -115,7 +115,7 @@ pub(super) fn share(part: u64, largest: u64) -> u64 {
 
 /// `1 repository`, `1,234 repositories`.
 pub(super) fn repositories(number: u64) -> String {
-    counted(number, "repository", "repositories")
+    pluralize(number, "repository", "repositories")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::rows::Table;
 use super::spread::Spread;
 use super::{BARS, Html};
 use crate::report::{Breakdown, Column, Row, Summary};
-use crate::text::{counted, duration, thousands};
+use crate::text::{duration, group_digits, pluralize};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -61,8 +61,8 @@ impl<'a> Page<'a> {
     pub(super) fn of(html: &'a mut Html, summary: &Summary) -> Self {
         let changes = summary.drift.as_ref().map(|drift| html.changes.shown(drift));
         let html = &*html;
-        let accounts = counted(summary.asked, "account", "accounts");
-        let shown = (html.rows < summary.asked).then(|| thousands(html.rows));
+        let accounts = pluralize(summary.asked, "account", "accounts");
+        let shown = (html.rows < summary.asked).then(|| group_digits(html.rows));
         let spread = Spread::of(html.counts.clone());
         let mut spread_in_words = spread.as_ref().map(in_words).unwrap_or_default();
         if let Some(shown) = &shown {
@@ -76,7 +76,7 @@ impl<'a> Page<'a> {
             title: format!("{accounts}, {} · ghrepos", repositories(summary.public_repos)),
             heading: format!(
                 "Public repositories of {}",
-                counted(summary.asked, "GitHub account", "GitHub accounts")
+                pluralize(summary.asked, "GitHub account", "GitHub accounts")
             ),
             lead: lead(html, summary, shown.as_deref()),
             warnings: warnings(summary),
@@ -110,26 +110,26 @@ fn warnings(summary: &Summary) -> Vec<String> {
         warnings.push(match summary.skipped {
             0 => "This report is incomplete: the run told what went wrong.".into(),
             skipped => {
-                let skipped = counted(skipped, "account was", "accounts were");
+                let skipped = pluralize(skipped, "account was", "accounts were");
                 format!("This report is incomplete: {skipped} not asked for before the run ended.")
             }
         });
     }
     if summary.disagreed > 0 {
-        let rows = counted(summary.disagreed, "account", "accounts");
+        let rows = pluralize(summary.disagreed, "account", "accounts");
         warnings.push(format!(
             "GitHub’s two APIs disagree on {rows} of {} that were counted twice.",
-            thousands(summary.verified)
+            group_digits(summary.verified)
         ));
     }
     warnings
 }
 
 fn tiles(html: &Html, summary: &Summary, spread: Option<&Spread>) -> Vec<Tile> {
-    let tile = |name, value: u64, note: String| Tile { name, value: thousands(value), note };
+    let tile = |name, value: u64, note: String| Tile { name, value: group_digits(value), note };
     let mut tiles = vec![
         tile("Public repositories", summary.public_repos, String::new()),
-        tile("Counted", summary.ok, format!("of {}", thousands(summary.asked))),
+        tile("Counted", summary.ok, format!("of {}", group_digits(summary.asked))),
     ];
     if html.rows == summary.asked {
         if let Some(spread) = spread {
@@ -164,7 +164,7 @@ fn largest(html: &Html) -> Chart {
     let have = html.largest.iter().filter_map(|row| row.public_repos).fold(0, u64::saturating_add);
     let all = html.counts.iter().copied().fold(0, u64::saturating_add);
     let rest =
-        || format!("{} more have {} together.", thousands(others), repositories(all.saturating_sub(have)));
+        || format!("{} more have {} together.", group_digits(others), repositories(all.saturating_sub(have)));
     Chart {
         of: "Account".into(),
         measure: "Repositories",
@@ -176,10 +176,10 @@ fn largest(html: &Html) -> Chart {
 
 fn in_words(spread: &Spread) -> String {
     let Spread { median, largest, tenth, .. } = spread;
-    let most = format!("the largest has {}", thousands(*largest));
+    let most = format!("the largest has {}", group_digits(*largest));
     format!(
         "Half of the accounts have {} or fewer, {most}; the largest tenth has {tenth}\u{a0}% of all.",
-        thousands(*median)
+        group_digits(*median)
     )
 }
 
@@ -201,9 +201,9 @@ fn provenance(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
     let meta = &html.meta;
     let asked_by =
         meta.whose.viewer.clone().or_else(|| meta.whose.app.as_ref().map(|app| format!("the app {app}")));
-    let known = |number: Option<u64>| number.map(thousands);
+    let known = |number: Option<u64>| number.map(group_digits);
     let took = summary.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
-    let more = |number: u64| (number > 0).then(|| thousands(number));
+    let more = |number: u64| (number > 0).then(|| group_digits(number));
     let from = (!meta.from.is_empty()).then(|| meta.from.join(", "));
     let lines = [
         ("Begun", Some(meta.started.to_string())),

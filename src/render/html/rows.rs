@@ -7,7 +7,7 @@ use askama::Template;
 use super::MOST;
 use crate::render::headings::{heading, is_number, outcome};
 use crate::report::{Cell, Column, Columns, Row};
-use crate::text::{counted, signed, thousands};
+use crate::text::{group_digits, pluralize, signed};
 
 /// Rows that are shown at once; the rest is a click away.
 const AT_ONCE: usize = 200;
@@ -105,11 +105,11 @@ impl Table {
 
     /// How many rows there are in the page.
     pub(super) fn shown(&self) -> String {
-        thousands(self.rows.len() as u64)
+        group_digits(self.rows.len() as u64)
     }
 
     pub(super) fn left_out_in_words(&self) -> String {
-        let more = counted(self.left_out, "more row is", "more rows are");
+        let more = pluralize(self.left_out, "more row is", "more rows are");
         format!("This table has {} rows; {more}", self.shown())
     }
 }
@@ -122,7 +122,7 @@ fn shown(row: &Row, column: Column) -> Shown<'_> {
         (Column::Carried(_), Cell::Text(text)) => Shown { class: "", text, free: true },
         (Column::Was | Column::PrivateRepos, Cell::Absent) => plain("n", "–"),
         (_, Cell::Absent) => plain("", "–"),
-        (_, Cell::Number(number)) => Shown { class: "n", text: thousands(number).into(), free: false },
+        (_, Cell::Number(number)) => Shown { class: "n", text: group_digits(number).into(), free: false },
         (_, Cell::Signed(by)) => {
             let class = match by.signum() {
                 1 => "n up",

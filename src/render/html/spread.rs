@@ -1,6 +1,6 @@
 //! How counts are distributed: how many accounts have how many repositories.
 
-use crate::text::thousands;
+use crate::text::group_digits;
 
 /// A class of counts, and how many accounts are in it.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,10 +70,10 @@ fn powers() -> impl Iterator<Item = u64> {
 
 fn label(from: u64, below: Option<u64>) -> String {
     match below {
-        Some(below) if below - from == 1 => thousands(from),
-        Some(below) => format!("{}–{}", thousands(from), thousands(below - 1)),
-        None if from <= SINGLE => thousands(from),
-        None => format!("{} and more", thousands(from)),
+        Some(below) if below - from == 1 => group_digits(from),
+        Some(below) => format!("{}–{}", group_digits(from), group_digits(below - 1)),
+        None if from <= SINGLE => group_digits(from),
+        None => format!("{} and more", group_digits(from)),
     }
 }
 

@@ -1,8 +1,8 @@
 use base64::Engine;
 
 use super::page::POLICY;
-use crate::render::{Format, Look, Order, SortKey, sample};
-use crate::report::{Columns, Holds};
+use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
+use crate::report::{Columns, ReportSchema};
 
 fn hash(text: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
@@ -11,7 +11,7 @@ fn hash(text: &str) -> String {
 
 #[test]
 fn the_policy_allows_the_pages_own_style_and_script_and_nothing_else() {
-    let page = sample::report(Format::Html, ORDER, Look::default());
+    let page = sample::report(Format::Html, ORDER, TerminalStyle::default());
     let between = |begin, end| page.split_once(begin).unwrap().1.split_once(end).unwrap().0;
     let (style, script) = (hash(between("<style>", "</style>")), hash(between("<script>", "</script>")));
     assert_eq!(
@@ -24,11 +24,11 @@ fn the_policy_allows_the_pages_own_style_and_script_and_nothing_else() {
     assert_eq!(policy, POLICY);
 }
 
-const ORDER: Order = Order { by: SortKey::Roster, top: None };
+const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
 #[test]
 fn the_page_is_one_file_and_what_stands_in_a_row_is_text() {
-    let page = sample::report(Format::Html, ORDER, Look::default());
+    let page = sample::report(Format::Html, ORDER, TerminalStyle::default());
     assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
     for outside in ["src=", "href=\"http:", "@import", "url(", "<link"] {
         assert!(!page.contains(outside), "{outside}");
@@ -40,7 +40,7 @@ fn the_page_is_one_file_and_what_stands_in_a_row_is_text() {
 
 #[test]
 fn the_rest_of_many_rows_waits_for_a_click_and_too_many_are_told() {
-    let columns = Columns::of(&Holds::default());
+    let columns = Columns::of(&ReportSchema::default());
     let mut table = super::rows::Table::counted(&columns);
     let row = &sample::rows()[0];
     for _ in 0..=super::MOST {

@@ -1,8 +1,8 @@
 use super::*;
-use crate::render::{Format, Look, Order, SortKey, sample};
-use crate::report::{CountSelection, Holds, Status};
+use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
+use crate::report::{CountSelection, ReportSchema, Status};
 
-const ORDER: Order = Order { by: SortKey::Roster, top: None };
+const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
 /// As GitHub renders it, with all that it makes of text.
 fn rendered(markdown: &str) -> String {
@@ -23,7 +23,7 @@ fn report(meta: Meta, columns: Columns, rows: &[Row]) -> String {
 
 #[test]
 fn a_table_and_the_failures_folded() {
-    insta::assert_snapshot!(sample::report(Format::Markdown, ORDER, Look::default()), @r##"
+    insta::assert_snapshot!(sample::report(Format::Markdown, ORDER, TerminalStyle::default()), @r##"
     ### 7,430 public repositories of 2 of 5 accounts
 
     2 counted, 1 not found, 2 invalid.
@@ -51,9 +51,9 @@ fn a_table_and_the_failures_folded() {
 
 #[test]
 fn it_is_rendered_into_what_was_meant() {
-    let columns = Columns::of(&Holds {
+    let columns = Columns::of(&ReportSchema {
         measures: CountSelection { breakdown: true, private: false },
-        ..Holds::default()
+        ..ReportSchema::default()
     });
     let meta = Meta { site: Some("github.com".into()), ..Meta::default() };
     let html = rendered(&report(meta, columns, &sample::rows()));
@@ -88,7 +88,7 @@ fn whatever_a_name_holds_it_stays_a_name() {
             ..Row::without_count("torvalds", Status::Ok, "")
         };
         let failed = Row::without_count(text, Status::Invalid, text);
-        let columns = Columns::of(&Holds { carried: vec![text.into()], ..Holds::default() });
+        let columns = Columns::of(&ReportSchema { carried: vec![text.into()], ..ReportSchema::default() });
         let html = rendered(&report(Meta::default(), columns, &[row, failed]));
         let plain = on_a_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let plain = plain.replace('@', "@<!-- -->").replace('#', "#<!-- -->");
@@ -96,7 +96,7 @@ fn whatever_a_name_holds_it_stays_a_name() {
         for cell in [format!("<td>{plain}</td>"), format!("<th>{plain}</th>")] {
             assert!(html.replace("&quot;", "\"").contains(&cell), "{cell} is not in {html}");
         }
-        let failed = visible(text).matches('<').count() == 0 || html.matches("&lt;").count() >= 4;
+        let failed = sanitize_line(text).matches('<').count() == 0 || html.matches("&lt;").count() >= 4;
         assert!(failed && !html.contains("<a ") && !html.contains("<img"), "{html}");
         assert_eq!((html.matches("<table>").count(), html.matches("<details>").count()), (2, 1), "{html}");
     }
@@ -113,11 +113,11 @@ fn a_long_report_is_cut_and_says_so() {
     rows.extend((0..10_000).map(|number| {
         Row::without_count(&format!("missing-{number}"), Status::NotFound, "no such user or organization")
     }));
-    let markdown = report(Meta::default(), Columns::of(&Holds::default()), &rows);
+    let markdown = report(Meta::default(), Columns::of(&ReportSchema::default()), &rows);
     assert!(markdown.len() < 1 << 20, "{} bytes", markdown.len());
     let shown = |name: &str| markdown.lines().filter(|line| line.starts_with(&format!("| {name}-"))).count();
     for (name, all) in [("user", 40_000), ("missing", 10_000)] {
-        let left_out = thousands((all - shown(name)) as u64);
+        let left_out = group_digits((all - shown(name)) as u64);
         assert!(
             shown(name) < all && markdown.contains(&format!("**{left_out} more rows not shown**")),
             "{name}"

@@ -7,14 +7,14 @@ use super::Table;
 use super::shape::{Reasons, Shape};
 use crate::render::headings::kind;
 use crate::report::{self, Column, Groups, Row, Status, Subtotal, Summary};
-use crate::text::{on_a_line, thousands, visible};
+use crate::text::{group_digits, on_a_line, sanitize_line};
 
 impl Table {
     pub(super) fn text(&self, text: &str) -> String {
         if self.look.unicode {
-            return visible(text).into_owned();
+            return sanitize_line(text).into_owned();
         }
-        visible(text).replace('…', "...").chars().map(escaped_unless_ascii).collect()
+        sanitize_line(text).replace('…', "...").chars().map(escaped_unless_ascii).collect()
     }
 
     pub(super) fn cells(&self, row: &Row, shape: &Shape, largest: u64) -> Vec<Cell> {
@@ -26,7 +26,7 @@ impl Table {
                 report::Cell::Signed(difference) => {
                     let (sign, color) =
                         if difference > 0 { ('+', Color::DarkGreen) } else { ('-', Color::DarkRed) };
-                    let cell = Cell::new(format!("{sign}{}", thousands(difference.unsigned_abs())));
+                    let cell = Cell::new(format!("{sign}{}", group_digits(difference.unsigned_abs())));
                     self.painted(cell, Some(color))
                 }
                 report::Cell::Text(text) if *column == Column::Change => {
@@ -35,7 +35,7 @@ impl Table {
                 // A cell of several lines would tear the table apart.
                 report::Cell::Text(text) => Cell::new(self.text(&on_a_line(&text))),
                 report::Cell::Absent if matches!(column, Column::Carried(_)) => Cell::new(""),
-                report::Cell::Number(number) => Cell::new(thousands(number)),
+                report::Cell::Number(number) => Cell::new(group_digits(number)),
                 report::Cell::Flag(true) => Cell::new("yes"),
                 report::Cell::Flag(false) => self.painted(Cell::new("NO"), Some(Color::DarkRed)),
                 report::Cell::Absent => Cell::new("-"),
@@ -66,13 +66,13 @@ impl Table {
     pub(super) fn footer(&self, summary: &Summary, shape: &Shape) -> (Vec<Cell>, String) {
         let shown = self.rows.iter().filter(|row| !row.is_gone()).count() as u64;
         let logins = if shown < summary.asked {
-            format!("{} of {} logins", thousands(shown), thousands(summary.asked))
+            format!("{} of {} logins", group_digits(shown), group_digits(summary.asked))
         } else {
-            crate::text::counted(shown, "login", "logins")
+            crate::text::pluralize(shown, "login", "logins")
         };
         let outcomes = summary.outcomes();
         let (first, others) = outcomes.split_once(", ").unwrap_or((&outcomes, ""));
-        let mut cells = vec![logins, first.to_owned(), thousands(summary.public_repos)];
+        let mut cells = vec![logins, first.to_owned(), group_digits(summary.public_repos)];
         // The summary has the totals of all; of the other counts, those that are shown are added up.
         cells.extend(shape.middle.iter().skip(1).map(|column| {
             let counts = self.rows.iter().filter_map(|row| match row.cell(*column) {
@@ -84,7 +84,7 @@ impl Table {
             {
                 return String::new();
             }
-            thousands(counts.fold(0, u64::saturating_add))
+            group_digits(counts.fold(0, u64::saturating_add))
         }));
         let beside = shape.reasons == Reasons::Beside;
         cells.push(if beside { others } else { "" }.to_owned());
@@ -99,10 +99,10 @@ impl Table {
                 || format!("(no {})", self.text(groups.by())),
                 |name| self.text(&on_a_line(name)),
             );
-            let counted = format!("{} of {}", thousands(subtotal.counted), thousands(subtotal.logins));
+            let counted = format!("{} of {}", group_digits(subtotal.counted), group_digits(subtotal.logins));
             let is_wide = self.look.width.is_none_or(|width| width >= WIDE);
             let counted = if is_wide { counted + " counted" } else { counted };
-            vec![Cell::new(name), Cell::new(counted), Cell::new(thousands(subtotal.public_repos))]
+            vec![Cell::new(name), Cell::new(counted), Cell::new(group_digits(subtotal.public_repos))]
         };
         groups.in_order().into_iter().map(row).collect()
     }

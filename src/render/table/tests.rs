@@ -1,18 +1,18 @@
 use std::io::BufWriter;
 
-use super::Look;
-use crate::render::{Format, Order, Renderer, SortKey, sample};
-use crate::report::{Change, Columns, CountSelection, Holds, Row, Summary};
+use super::TerminalStyle;
+use crate::render::{Format, Renderer, RowOrder, SortKey, sample};
+use crate::report::{Change, Columns, CountSelection, ReportSchema, Row, Summary};
 
-const ORDER: Order = Order { by: SortKey::Roster, top: None };
+const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
-fn table(order: Order, look: Look) -> String {
+fn table(order: RowOrder, look: TerminalStyle) -> String {
     sample::report(Format::Table, order, look)
 }
 
 #[test]
 fn a_failures_reason_stands_in_its_row() {
-    insta::assert_snapshot!(table(ORDER, Look { unicode: true, ..Look::default() }), @r#"
+    insta::assert_snapshot!(table(ORDER, TerminalStyle { unicode: true, ..TerminalStyle::default() }), @r#"
      Login                Kind           Public repos   Reason
     ─────────────────────────────────────────────────────────────────────────────────
      torvalds             user                      9
@@ -27,8 +27,8 @@ fn a_failures_reason_stands_in_its_row() {
 
 #[test]
 fn without_failures_there_is_no_column_for_reasons() {
-    let look = Look { unicode: true, ..Look::default() };
-    insta::assert_snapshot!(table(Order { top: Some(1), ..ORDER }, look), @r##"
+    let look = TerminalStyle { unicode: true, ..TerminalStyle::default() };
+    insta::assert_snapshot!(table(RowOrder { top: Some(1), ..ORDER }, look), @r##"
      Login           Kind        Public repos
     ──────────────────────────────────────────
      torvalds        user                   9
@@ -40,12 +40,12 @@ fn without_failures_there_is_no_column_for_reasons() {
 
 #[test]
 fn every_measure_has_its_column() {
-    let columns = Columns::of(&Holds {
+    let columns = Columns::of(&ReportSchema {
         measures: CountSelection { breakdown: true, private: false },
         verified: true,
-        ..Holds::default()
+        ..ReportSchema::default()
     });
-    let look = Look { unicode: true, ..Look::default() };
+    let look = TerminalStyle { unicode: true, ..TerminalStyle::default() };
     insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r##"
      Login                Kind           Public repos   Sources   Forks   Archived   Verified   Reason
     ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -61,7 +61,7 @@ fn every_measure_has_its_column() {
 
 #[test]
 fn it_is_readable_at_sixty_columns() {
-    let table = table(ORDER, Look { unicode: true, width: Some(60), color: false });
+    let table = table(ORDER, TerminalStyle { unicode: true, width: Some(60), color: false });
     assert!(table.lines().all(|line| line.chars().count() <= 60));
     insta::assert_snapshot!(table, @r##"
      Login                Kind           Public repos
@@ -82,7 +82,7 @@ fn it_is_readable_at_sixty_columns() {
 
 #[test]
 fn it_is_plain_ascii_where_the_locale_is_not_utf8() {
-    assert!(table(ORDER, Look::default()).is_ascii());
+    assert!(table(ORDER, TerminalStyle::default()).is_ascii());
 }
 
 #[test]
@@ -104,12 +104,12 @@ fn bars_are_as_long_as_counts_and_never_longer_than_their_place() {
 
 #[test]
 fn where_there_is_no_room_for_a_column_that_is_told() {
-    let columns = Columns::of(&Holds {
+    let columns = Columns::of(&ReportSchema {
         measures: CountSelection { breakdown: true, private: true },
         carried: vec!["team".into()],
-        ..Holds::default()
+        ..ReportSchema::default()
     });
-    let look = Look { unicode: true, width: Some(50), color: false };
+    let look = TerminalStyle { unicode: true, width: Some(50), color: false };
     insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r##"
      Login           Kind            Public   Private
                                       repos
@@ -134,14 +134,14 @@ fn where_there_is_no_room_for_a_column_that_is_told() {
 
 #[test]
 fn failures_are_coloured_where_colours_are_wanted() {
-    let colored = table(ORDER, Look { unicode: true, color: true, width: None });
+    let colored = table(ORDER, TerminalStyle { unicode: true, color: true, width: None });
     assert!(colored.contains("\u{1b}[38;5;3m") && colored.contains("\u{1b}[38;5;1m"), "{colored:?}");
-    assert!(!table(ORDER, Look::default()).contains('\u{1b}'));
+    assert!(!table(ORDER, TerminalStyle::default()).contains('\u{1b}'));
 }
 
 #[test]
 fn growth_and_loss_are_signed_and_coloured() {
-    let columns = Columns::of(&Holds { change: true, ..Holds::default() });
+    let columns = Columns::of(&ReportSchema { change: true, ..ReportSchema::default() });
     for (change, text, color) in [
         (Change::By(1_234), "+1,234", Some(2)),
         (Change::By(-5), "-5", Some(1)),
@@ -149,7 +149,7 @@ fn growth_and_loss_are_signed_and_coloured() {
         (Change::New, "new", Some(3)),
     ] {
         let out = sample::Shared::default();
-        let look = Look { unicode: true, color: true, width: None };
+        let look = TerminalStyle { unicode: true, color: true, width: None };
         let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), columns.clone(), look);
         table.row(&Row { change: Some(change), ..sample::rows().remove(0) }).unwrap();
         table.finish(&Summary::default()).unwrap();

@@ -7,12 +7,14 @@ use std::rc::Rc;
 
 use csv::ReaderBuilder;
 
-use super::{Finished, MAX_LINE};
-use crate::report::{AccountKind, ApiKind, Breakdown, Change, Column, CountSelection, Holds, Row, Status};
-use crate::text::{self, is_formula, kept, visible};
+use super::{MAX_LINE, SavedReport};
+use crate::report::{
+    AccountKind, ApiKind, Breakdown, Change, Column, CountSelection, ReportSchema, Row, Status,
+};
+use crate::text::{self, is_formula, kept, sanitize_line};
 
 /// CSV or TSV, of which the columns that are not ours are carried.
-pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, String> {
+pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     // A file that was cut off in a number would be believed; what is no file has no end to look at.
     let mut last = [b'\n'];
     if file.seek(SeekFrom::End(-1)).is_ok() {
@@ -22,9 +24,9 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
     let left = Rc::new(Cell::new(MAX_LINE));
     let file = Bounded { file, left: Rc::clone(&left) };
     let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(file);
-    let said = |error: csv::Error| visible(&error.to_string()).into_owned();
+    let said = |error: csv::Error| sanitize_line(&error.to_string()).into_owned();
     let header: Vec<_> =
-        reader.headers().map_err(said)?.iter().map(|name| visible(&plain(name)).into_owned()).collect();
+        reader.headers().map_err(said)?.iter().map(|name| sanitize_line(&plain(name)).into_owned()).collect();
     // A row that is cut short has too few fields, unless it is cut in its last one.
     if last != *b"\n" && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange")) {
         return Err("its last line has no end: it was cut off".into());
@@ -39,7 +41,7 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
     let carried: Vec<_> = (0..header.len())
         .filter(|at| header.get(*at).is_some_and(|name| !Column::NAMES.contains(&name.as_str())))
         .collect();
-    let holds = Holds {
+    let holds = ReportSchema {
         measures: CountSelection {
             breakdown: place("sources").is_some(),
             private: place("private_repos").is_some(),
@@ -55,8 +57,9 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
         left.set(MAX_LINE);
         let line = record.position().map_or(0, csv::Position::line);
         let cell = |name: &str| record.get(place(name)?).filter(|cell| !cell.is_empty());
-        let wrong =
-            |name: &str| format!("line {line} has {:?} as {name}", visible(cell(name).unwrap_or_default()));
+        let wrong = |name: &str| {
+            format!("line {line} has {:?} as {name}", sanitize_line(cell(name).unwrap_or_default()))
+        };
         let number = |name: &str| cell(name).map(str::parse::<u64>).transpose().map_err(|_| wrong(name));
         let text = record.get(status).unwrap_or_default();
         let status = Status::parse(text).ok_or_else(|| wrong("status"))?;
@@ -80,11 +83,11 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
             was: number("was")?,
             change: cell("change").and_then(Change::parse),
             verified: cell("verified").and_then(|flag| flag.parse().ok()),
-            error: cell("error").map(|error| visible(&plain(error)).into_owned()),
+            error: cell("error").map(|error| sanitize_line(&plain(error)).into_owned()),
             via: cell("via").and_then(ApiKind::parse),
             at: cell("at").and_then(|at| at.parse().ok()),
             attempts: number("attempts")?.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(0),
-            exchange: cell("exchange").map(|path| visible(&plain(path)).into()),
+            exchange: cell("exchange").map(|path| sanitize_line(&plain(path)).into()),
             ..Row::without_count(&plain(record.get(login).unwrap_or_default()), status, "")
         };
         parsed(row.status != Status::Ok || row.public_repos.is_some(), "public_repos")?;
@@ -92,7 +95,7 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<Finished, Strin
         parsed(row.at.is_some() || cell("at").is_none(), "at")?;
         rows.push(row);
     }
-    Ok(Finished { rows, holds, ..Finished::default() })
+    Ok(SavedReport { rows, holds, ..SavedReport::default() })
 }
 
 /// A cell without the apostrophe that keeps spreadsheets from taking it for a formula.

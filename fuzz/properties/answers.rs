@@ -1,0 +1,131 @@
+//! GitHub's answers, and those of whatever stands before it.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::bytes::ByteReader;
+use super::{is_a_line, json};
+use crate::github::account::Account;
+use crate::github::error::LookupError;
+use crate::github::response_error::error_for_status;
+use crate::github::{graphql, rest};
+use crate::login::Login;
+use crate::rate_limit::Deadline;
+use crate::report::{Breakdown, CountSelection};
+
+/// Whom queries ask for.
+const ASKED: [&str; 4] = ["torvalds", "Octo-Cat", "mona_acme", "x"];
+
+const HEADERS: [&str; 7] = [
+    "retry-after",
+    "date",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-ratelimit-resource",
+    "x-github-sso",
+];
+
+fn named(login: &str) -> Login {
+    Login::parse(login).unwrap()
+}
+
+/// An error is one line, and whatever wait it asks for can be waited for.
+fn check(error: &LookupError) {
+    let told = error.to_string();
+    assert!(is_a_line(&told), "{told:?}");
+    if let LookupError::RateLimited { retry_after: Some(wait), .. }
+    | LookupError::Status { retry_after: Some(wait), .. } = error
+    {
+        let moment = Deadline::after(*wait);
+        assert!(moment.remaining() <= Duration::from_secs(1).max(*wait));
+        let _ = (moment.timestamp(), crate::text::duration(*wait));
+    }
+}
+
+/// The body of an answer by REST is the account that was asked for, with the count that stands there, or an
+/// error.
+pub fn account(body: &[u8]) {
+    let text = String::from_utf8_lossy(body);
+    let claimed = json::object(&text).and_then(|body| json::text(&body, "login"));
+    let claimed = claimed.and_then(|login| Login::parse(&login).ok());
+    for asked in claimed.into_iter().chain([named("torvalds")]) {
+        match rest::parse_account(body, &asked) {
+            Ok(account) => {
+                let body = json::object(&text).expect("an account is an object");
+                same(&account, &asked, json::text(&body, "login").as_deref());
+                assert_eq!(Some(account.public_repos), json::count(&body, "public_repos"), "{text}");
+                assert_eq!(account.id, json::count(&body, "id"), "{text}");
+            }
+            Err(error) => check(&error),
+        }
+    }
+}
+
+fn same(account: &Account, asked: &Login, answered: Option<&str>) {
+    assert_eq!(Some(account.login.as_str()), answered);
+    assert!(account.login.as_str().eq_ignore_ascii_case(asked.as_str()), "{} is not {asked}", account.login);
+}
+
+/// A query has one outcome for each login, and where that is an account it is the one that was asked for,
+/// with the counts that stand under its alias. The first byte tells how many are asked for, and for what.
+pub fn query(bytes: &[u8]) {
+    let Some((first, body)) = bytes.split_first() else { return };
+    let logins: Vec<_> = ASKED.iter().take(usize::from(first % 5)).map(|login| named(login)).collect();
+    let measures = CountSelection { breakdown: first & 64 != 0, private: first & 128 != 0 };
+    let answer = match graphql::parse_response(&HeaderMap::new(), body, &logins, measures) {
+        Ok(answer) => answer,
+        Err(error) => return check(&error),
+    };
+    assert_eq!(answer.results.len(), logins.len());
+    let text = String::from_utf8_lossy(body);
+    for (at, (outcome, asked)) in answer.results.iter().zip(&logins).enumerate() {
+        let account = match outcome {
+            Ok(account) => account,
+            Err(error) => {
+                check(error);
+                continue;
+            }
+        };
+        let data = json::object(&text).expect("an envelope is an object");
+        let data = json::object(data["data"].get()).expect("so is what is in it");
+        let owner = json::object(data[&format!("a{at}")].get()).expect("and every owner");
+        same(account, asked, json::text(&owner, "login").as_deref());
+        let count = |name: &str| json::count(&json::object(owner.get(name)?.get())?, "totalCount");
+        assert_eq!(Some(account.public_repos), count("public"), "{text}");
+        assert_eq!(account.private_repos, count("private").filter(|_| measures.private), "{text}");
+        let breakdown = || {
+            let (forks, archived) = (count("forks")?, count("archived")?);
+            Some(Breakdown { sources: account.public_repos.saturating_sub(forks), forks, archived })
+        };
+        assert_eq!(account.breakdown, breakdown().filter(|_| measures.breakdown), "{text}");
+    }
+}
+
+/// An answer is a success by its status alone. What is none is an error of one line, is no missing account
+/// unless GitHub says so, and asks for a wait that can be waited for.
+pub fn refusal(bytes: &[u8]) {
+    let mut input = ByteReader::new(bytes);
+    let status = StatusCode::from_u16(100 + u16::try_from(input.below(900)).unwrap()).unwrap();
+    let mut headers = HeaderMap::new();
+    for _ in 0..input.byte() % 6 {
+        let name = HeaderName::from_static(HEADERS[input.below(HEADERS.len())]);
+        if let Ok(value) = HeaderValue::from_bytes(input.bytes(48)) {
+            headers.insert(name, value);
+        }
+    }
+    let body = input.rest();
+    match error_for_status(status, &headers, body) {
+        Ok(()) => assert!(status.is_success()),
+        Err(error) => {
+            assert!(!status.is_success());
+            check(&error);
+            if error == LookupError::NotFound {
+                assert!(
+                    json::object(&String::from_utf8_lossy(body)).is_some() && status == StatusCode::NOT_FOUND
+                );
+            }
+        }
+    }
+}

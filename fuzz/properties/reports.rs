@@ -1,0 +1,219 @@
+//! Reports: whatever stands in a row, every format says of it what the row does.
+
+mod metrics;
+mod pages;
+mod sheets;
+
+#[cfg(test)]
+pub(crate) use self::pages::rendered;
+
+use std::collections::HashSet;
+use std::io::{BufWriter, Write};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Map, Value, json};
+
+use super::bytes::ByteReader;
+use super::is_a_line;
+use crate::render::{Format, Meta, ReportLayout, RowOrder, SortKey, TerminalStyle, renderer};
+use crate::report::{Column, Columns, CountSelection, ReportSchema, Row, SavedReport, Status, Summary};
+
+const STATUSES: [Status; 6] =
+    [Status::Ok, Status::NotFound, Status::Forbidden, Status::Invalid, Status::Failed, Status::Skipped];
+
+/// Rows, and their columns.
+struct Report {
+    columns: Columns,
+    rows: Vec<Row>,
+    summary: Summary,
+}
+
+/// Rows of every status, with any text in them, are in each format the same rows: for whoever parses it, and
+/// for this program where it reads the report again. No cell of a sheet begins as a formula does.
+pub fn report(bytes: &[u8]) {
+    let report = Report::of(&mut ByteReader::new(bytes));
+    let table = report.rendered(Format::Table);
+    assert!(table.lines().all(is_a_line), "{table:?}");
+    for (format, ending, delimiter) in [(Format::Csv, "csv", b','), (Format::Tsv, "tsv", b'\t')] {
+        let sheet = report.rendered(format);
+        sheets::check(&sheet, delimiter, &report);
+        report.is_read_again(&sheet, ending);
+    }
+    let document = report.rendered(Format::Json);
+    let parsed: Value = serde_json::from_str(&document).expect("a JSON report is JSON");
+    report.is_told_by(parsed["rows"].as_array().unwrap());
+    report.is_read_again(&document, "json");
+    let lines = report.rendered(Format::Ndjson);
+    report.is_told_by(&lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>());
+    report.is_read_again(&lines, "ndjson");
+    pages::page(&report.rendered(Format::Html), &report);
+    pages::markdown(&report.rendered(Format::Markdown), &report);
+    metrics::check(&report.rendered(Format::Openmetrics), &report);
+}
+
+/// A file in the place of an earlier report is one, or is named in one line. What was read shows nothing but
+/// lines, and when it is written it is read again as the same. The first byte tells the format.
+pub fn earlier(bytes: &[u8]) {
+    let Some((kind, content)) = bytes.split_first() else { return };
+    let (ending, format) =
+        [("csv", Format::Csv), ("tsv", Format::Tsv), ("json", Format::Json), ("ndjson", Format::Ndjson)]
+            [usize::from(kind % 4)];
+    let mut file = tempfile::Builder::new().suffix(&format!(".{ending}")).tempfile().unwrap();
+    file.write_all(content).unwrap();
+    let SavedReport { holds, mut rows, .. } = match SavedReport::read(file.path()) {
+        Ok(finished) => finished,
+        Err(error) => {
+            let error = error.to_string();
+            assert!(is_a_line(&error) && error.contains(&*file.path().to_string_lossy()), "{error:?}");
+            return;
+        }
+    };
+    let mut summary = Summary::default();
+    for row in &mut rows {
+        if !holds.change {
+            row.was = None;
+        }
+        summary.add(row);
+    }
+    let report = Report { columns: Columns::of(&holds), rows, summary };
+    let table = report.rendered(Format::Table);
+    assert!(table.lines().all(is_a_line), "{table:?}");
+    report.is_read_again(&report.rendered(format), ending);
+}
+
+impl Report {
+    /// A report whose rows were read from lines, as all text from elsewhere is.
+    fn of(input: &mut ByteReader<'_>) -> Self {
+        let mut names = Vec::new();
+        for _ in 0..input.byte() % 3 {
+            let name = crate::text::sanitize_line(input.text().trim()).into_owned();
+            if !name.trim().is_empty() && !names.contains(&name) && !Column::NAMES.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        let mut rows = Vec::new();
+        let mut summary = Summary { complete: true, ..Summary::default() };
+        for at in 0..input.byte() % 8 {
+            let line = line(input, at, &names).to_string();
+            let row = Row::parse(line.as_bytes(), &names).expect("it was made a row");
+            summary.add(&row);
+            rows.push(row);
+        }
+        let columns = Columns::of(&ReportSchema {
+            measures: CountSelection { breakdown: true, private: true },
+            carried: names,
+            change: true,
+            verified: true,
+            exchange: true,
+        });
+        Self { columns, rows, summary }
+    }
+
+    fn rendered(&self, format: Format) -> String {
+        let out = Shared::default();
+        let layout = ReportLayout {
+            columns: self.columns.clone(),
+            order: RowOrder { by: SortKey::Input, top: None },
+            look: TerminalStyle::default(),
+        };
+        let meta = Meta { site: Some("github.com".into()), ..Meta::default() };
+        let mut renderer = renderer(format, &layout, &meta, BufWriter::new(Box::new(out.clone())));
+        for row in &self.rows {
+            renderer.row(row).unwrap();
+        }
+        renderer.finish(&self.summary).unwrap();
+        let bytes = out.0.lock().unwrap().clone();
+        String::from_utf8(bytes).expect("a report is text")
+    }
+
+    /// The objects of a report in JSON say what the rows do.
+    fn is_told_by(&self, objects: &[Value]) {
+        assert_eq!(objects.len(), self.rows.len());
+        for (object, row) in objects.iter().zip(&self.rows) {
+            assert_eq!(object["login"], row.login);
+            assert_eq!(object["status"], row.status.as_str());
+            assert_eq!(object["public_repos"], json!(row.public_repos));
+            assert_eq!(object["private_repos"], json!(row.private_repos));
+            assert_eq!(object["error"], json!(row.error));
+            for (name, text) in self.columns.carried().iter().zip(&row.carried) {
+                assert_eq!(object["carried"][name], json!(text));
+            }
+        }
+    }
+
+    /// Where no login is there twice, the program reads what it wrote.
+    fn is_read_again(&self, report: &str, ending: &str) {
+        let keys: HashSet<_> = self.rows.iter().map(Row::key).collect();
+        if keys.len() < self.rows.len() || self.rows.is_empty() {
+            return;
+        }
+        let mut file = tempfile::Builder::new().suffix(&format!(".{ending}")).tempfile().unwrap();
+        file.write_all(report.as_bytes()).unwrap();
+        let finished = SavedReport::read(file.path()).expect("a report of ours");
+        assert_eq!(finished.holds.carried, self.columns.carried());
+        let mut rows = self.rows.clone();
+        if ending.ends_with("sv") {
+            rows.iter_mut().for_each(sheets::without_empty_text);
+        }
+        assert_eq!(finished.rows, rows);
+    }
+}
+
+/// A row as a line of a report, as somebody may have written it.
+fn line(input: &mut ByteReader<'_>, at: u8, names: &[String]) -> Value {
+    let status = STATUSES[input.below(6)];
+    let login = if status == Status::Invalid || input.byte().is_multiple_of(8) {
+        input.text()
+    } else {
+        format!("user-{at}")
+    };
+    let repos = if status == Status::Ok { Some(input.number()) } else { None };
+    let known = |input: &mut ByteReader<'_>, words: &[&str]| {
+        input.maybe(|input| words[input.below(words.len())].to_owned())
+    };
+    let change = match input.byte() % 4 {
+        0 => Value::Null,
+        1 => json!(i64::from_le_bytes(std::array::from_fn(|_| input.byte()))),
+        2 => json!(i64::from(input.byte()) - 128),
+        _ => json!(["new", "gone", "renamed", "replaced", "unknown"][input.below(5)]),
+    };
+    let has_parts = input.flag();
+    let mut part = || has_parts.then(|| input.number());
+    let (sources, forks, archived) = (part(), part(), part());
+    let carried: Map<_, _> =
+        names.iter().map(|name| (name.clone(), json!(input.maybe(ByteReader::text)))).collect();
+    json!({
+        "login": login,
+        "status": status.as_str(),
+        "kind": known(input, &["user", "organization", "bot"]),
+        "id": input.maybe(ByteReader::number),
+        "public_repos": repos,
+        "sources": sources,
+        "forks": forks,
+        "archived": archived,
+        "private_repos": input.maybe(ByteReader::number),
+        "carried": carried,
+        "was": input.maybe(ByteReader::number),
+        "change": change,
+        "verified": input.maybe(ByteReader::flag),
+        "error": input.maybe(ByteReader::text),
+        "via": known(input, &["graphql", "rest"]),
+        "at": input.maybe(|input| format!("2026-11-22T12:00:{:02}Z", input.byte() % 60)),
+        "attempts": input.byte(),
+        "exchange": input.maybe(ByteReader::text),
+    })
+}
+
+/// A place to write to.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! HTML and Markdown, as a browser reads them.
+
+use std::collections::BTreeMap;
+
+use comrak::{Options, markdown_to_html};
+use html5gum::emitters::default::DefaultEmitter;
+use html5gum::{HtmlString, Spanned, Token, Tokenizer};
+
+use super::Report;
+use crate::report::{Cell, Column, Row};
+use crate::text::{group_digits, on_a_line, sanitize_line};
+
+/// A table of a page: its id, and the text of its cells.
+#[derive(Debug, Default)]
+struct Table {
+    id: String,
+    rows: Vec<Vec<String>>,
+}
+
+/// What a browser makes of it: the tables, and everything else that is no text.
+#[derive(Debug, Default)]
+struct Page {
+    tables: Vec<Table>,
+    links: Vec<String>,
+    elements: BTreeMap<String, usize>,
+}
+
+impl Page {
+    fn read(html: &str) -> Self {
+        let mut emitter = DefaultEmitter::default();
+        emitter.naively_switch_states(true);
+        let (mut page, mut is_cell) = (Self::default(), false);
+        for Ok(token) in Tokenizer::new_with_emitter(html, emitter) {
+            match token {
+                Token::StartTag(tag) => {
+                    let attribute = |name: &str| tag.attributes.get(name.as_bytes()).map(text);
+                    let name = plain(&tag.name);
+                    match (name.as_str(), page.tables.last_mut()) {
+                        ("table", _) => {
+                            let id = attribute("id").unwrap_or_default();
+                            page.tables.push(Table { id, rows: Vec::new() });
+                        }
+                        ("tr", Some(table)) => table.rows.push(Vec::new()),
+                        ("td" | "th", Some(table)) => {
+                            table.rows.last_mut().expect("a cell is in a row").push(String::new());
+                            is_cell = true;
+                        }
+                        _ => {}
+                    }
+                    page.links.extend(["href", "src"].into_iter().filter_map(attribute));
+                    *page.elements.entry(name).or_default() += 1;
+                }
+                Token::EndTag(tag) if matches!(plain(&tag.name).as_str(), "td" | "th") => is_cell = false,
+                Token::String(string) if is_cell => {
+                    let cell = page.tables.last_mut().and_then(|table| table.rows.last_mut()?.last_mut());
+                    cell.unwrap().push_str(&text(&string));
+                }
+                Token::Error(error) => panic!("{:?} in {html}", *error),
+                _ => {}
+            }
+        }
+        page
+    }
+
+    /// The rows of a table, without its head: how many there are is told in any case.
+    fn body(&self, table: impl FnMut(&&Table) -> bool) -> &[Vec<String>] {
+        self.tables.iter().find(table).map_or(&[], |table| &table.rows[1..])
+    }
+
+    fn has_only(&self, known: &[&str]) {
+        for (name, number) in &self.elements {
+            assert!(known.contains(&name.as_str()), "{number} {name}");
+        }
+        for link in &self.links {
+            assert!(link.starts_with("https://github.com/"), "{link}");
+        }
+    }
+}
+
+fn plain(text: &HtmlString) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+fn text(text: &Spanned<HtmlString, ()>) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// A page has a row for each that was counted, with the count, and one for each that was not, with the
+/// reason; nothing in them is an element or leads elsewhere.
+pub(super) fn page(html: &str, report: &Report) {
+    let page = Page::read(html);
+    assert_eq!((page.elements["script"], page.elements["style"]), (1, 1));
+    page.has_only(&[
+        "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "p", "main", "section",
+        "dl", "div", "dt", "dd", "span", "bdi", "ul", "li", "table", "thead", "tbody", "tr", "th", "td",
+        "svg", "rect", "a", "label", "input", "output", "footer", "script",
+    ]);
+    let here = report.rows.iter().filter(|row| !row.is_gone());
+    let (counted, uncounted): (Vec<_>, Vec<_>) = here.partition(|row| row.public_repos.is_some());
+    let body = |id: &str| page.body(|table| table.id == id);
+    assert_eq!((body("counted").len(), body("uncounted").len()), (counted.len(), uncounted.len()));
+    // The head of the table tells which columns are shown; the login is first, and the reason third.
+    let head = page.tables.iter().find(|table| table.id == "counted").map(|table| table.rows[0].clone());
+    let place = head.and_then(|head| head.iter().position(|name| name == "Public repos"));
+    for (cells, row) in body("counted").iter().zip(counted) {
+        assert_eq!(cells[0], row.login);
+        assert_eq!(cells[place.unwrap()], group_digits(row.public_repos.unwrap()));
+        carried(cells, row);
+    }
+    for (cells, row) in body("uncounted").iter().zip(uncounted) {
+        assert_eq!(cells[0], row.login);
+        assert_eq!(cells[2], row.error.as_deref().unwrap_or("–"));
+        carried(cells, row);
+    }
+}
+
+fn carried(cells: &[String], row: &Row) {
+    for text in row.carried.iter().flatten() {
+        // A browser has one kind of line end.
+        let text = text.replace("\r\n", "\n");
+        assert!(cells.contains(&text), "{text:?} is not in {cells:?}");
+    }
+}
+
+/// Markdown as GitHub renders it, with all that it makes of text.
+pub(crate) fn rendered(markdown: &str) -> String {
+    let mut options = Options::default();
+    options.extension.table = true;
+    options.extension.autolink = true;
+    options.extension.strikethrough = true;
+    options.extension.alerts = true;
+    options.extension.math_dollars = true;
+    options.render.r#unsafe = true;
+    markdown_to_html(markdown, &options)
+}
+
+/// Markdown, as GitHub renders it, has the same rows in two tables, and no markup but its own.
+pub(super) fn markdown(markdown: &str, report: &Report) {
+    let page = Page::read(&rendered(markdown));
+    page.has_only(&[
+        "h3", "p", "strong", "table", "thead", "tbody", "tr", "th", "td", "a", "details", "summary", "sub",
+        "div",
+    ]);
+    let (counted, uncounted): (Vec<_>, Vec<_>) =
+        report.rows.iter().partition(|row| row.public_repos.is_some() || row.is_gone());
+    let is_uncounted = |table: &&Table| table.rows[0].get(1).is_some_and(|name| name == "Outcome");
+    let body = page.body(|table| !is_uncounted(table));
+    // Its last row is the sum.
+    assert_eq!(body.len(), if counted.is_empty() { 0 } else { counted.len() + 1 });
+    let middle: Vec<_> =
+        report.columns.iter().filter(|column| matches!(column, Column::Carried(_))).collect();
+    for (cells, row) in body.iter().zip(&counted) {
+        same(&cells[0], &row.login);
+        let count = row.public_repos.map_or_else(|| "–".to_owned(), group_digits);
+        assert!(cells.contains(&count), "{count} is not in {cells:?}");
+        for column in &middle {
+            if let Cell::Text(text) = row.cell(*column) {
+                assert!(
+                    cells.iter().any(|cell| squeezed(cell) == squeezed(&shown(&text))),
+                    "{text:?}: {cells:?}"
+                );
+            }
+        }
+    }
+    let body = page.body(is_uncounted);
+    assert_eq!(body.len(), uncounted.len());
+    for (cells, row) in body.iter().zip(&uncounted) {
+        same(&cells[0], &row.login);
+        same(&cells[2], row.error.as_deref().unwrap_or_default());
+    }
+}
+
+fn same(cell: &str, text: &str) {
+    assert_eq!(squeezed(cell), squeezed(&sanitize_line(text)));
+}
+
+fn shown(text: &str) -> String {
+    sanitize_line(&on_a_line(text)).into_owned()
+}
+
+/// White space at the ends of a cell, and more than one space, are nothing to Markdown.
+fn squeezed(text: &str) -> String {
+    on_a_line(text)
+}

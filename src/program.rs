@@ -1,0 +1,83 @@
+//! The program: parses the flags, runs, and returns the exit status.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::cli::{Cli, one_line_error};
+use crate::config::{Config, ConfigError};
+use crate::exit_status::ExitStatus;
+use crate::output::OutputError;
+use crate::progress::{Progress, eprint_status};
+use crate::run;
+
+/// Runs the program `ghrepos` with the arguments and the environment of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+    main_with(std::env::args_os(), &variable)
+}
+
+/// Runs the program with other arguments, the name of the program first, and another environment.
+#[doc(hidden)]
+#[must_use]
+pub fn main_with(
+    arguments: impl IntoIterator<Item = OsString>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => match one_line_error(&error) {
+            None => return printed(error.print()),
+            Some(message) => {
+                eprint_status(&message);
+                return ExitStatus::Usage.into();
+            }
+        },
+    };
+    if let Some(generated) = cli.generate {
+        return printed(generated.write(&mut std::io::stdout()));
+    }
+    match run_with(cli, variable) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            eprint_status(&format!("{error:#}"));
+            error.downcast_ref().map_or(ExitStatus::Usage, ConfigError::exit).into()
+        }
+    }
+}
+
+/// Returns the status after printing to standard output. A reader that closes the pipe early is not an error.
+fn printed(result: std::io::Result<()>) -> ExitCode {
+    match result.map_err(|error| OutputError::stdout(&error)) {
+        Err(error) if !error.is_closed_pipe() => {
+            eprint_status(&error.to_string());
+            ExitStatus::Usage.into()
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn run_with(cli: Cli, variable: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<ExitStatus> {
+    let config = Config::new(cli, variable)?;
+    let progress = Progress::new(config.progress);
+    log_to_stderr(config.verbose, &progress);
+    Ok(run::start(config, progress)?)
+}
+
+/// Logs the events of this crate to standard error, those of its dependencies never: they may contain a token.
+fn log_to_stderr(verbose: u8, progress: &Progress) {
+    let level = match verbose {
+        0 => return,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let line = tracing_subscriber::fmt::layer().with_writer(progress.clone());
+    let line = line.without_time().with_level(false).with_target(false).with_ansi(false);
+    let ours = Targets::new().with_target("ghrepos", level);
+    tracing_subscriber::registry().with(line).with(ours).init();
+}
