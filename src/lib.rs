@@ -67,6 +67,7 @@
 //! | `input` | lists of logins, without duplicates |
 //! | `lookup`, `plan` | the concurrent stage; an estimate of its cost |
 //! | `github` | the client: batches, retries, octocrab, transport, errors |
+//! | `network` | proxies, certificates, and the reasons of failed connections |
 //! | `rate_limit`, `stop` | admission of requests; the early end of a run |
 //! | `report` | rows, columns and the summary |
 //! | `render`, `output` | formats, and the files that they are written to |
@@ -88,6 +89,7 @@ mod input;
 mod journal;
 mod login;
 mod lookup;
+mod network;
 mod object;
 mod output;
 mod plan;

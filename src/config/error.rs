@@ -4,7 +4,7 @@ use crate::exit_status::ExitStatus;
 use crate::fail_on::ParseRuleError;
 use crate::github::auth::InvalidToken;
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
-use crate::github::proxy::ParseProxyError;
+use crate::network::proxy::ParseProxyError;
 use crate::render::Format;
 
 /// Flags that make no sense together, or not in this environment.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::server::{Server, needs_token};
 use super::{ConfigError, certificates, proxy};
 use crate::cli::ApiChoice;
-use crate::github::proxy::ProxyChoice;
 use crate::github::transport::TransportMode;
+use crate::network::proxy::ProxyChoice;
 use crate::report::ApiKind;
 
 /// Returns where responses come from, by `--record` and `--replay`.

@@ -7,7 +7,7 @@ use reqwest::Url;
 use self::no_proxy::excludes;
 use super::ConfigError;
 use crate::github::endpoint::ApiEndpoint;
-use crate::github::proxy::{Proxy, ProxyChoice};
+use crate::network::proxy::{Proxy, ProxyChoice};
 
 /// Variables for an https API, in the order in which they are read.
 const HTTPS_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];

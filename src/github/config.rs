@@ -6,8 +6,8 @@ use super::account::{ApiKind, CountSelection};
 use super::app::Credentials;
 use super::endpoint::ApiEndpoint;
 use super::graphql;
-use super::proxy::ProxyChoice;
 use super::transport::TransportMode;
+use crate::network::proxy::ProxyChoice;
 use crate::rate_limit::settings::{LimiterSettings, Tuning};
 
 /// Configuration of a [`Client`](super::Client).

@@ -9,9 +9,9 @@ use std::time::Duration;
 use http_body_util::LengthLimitError;
 
 use super::cassette::{CassetteMiss, RecordError};
-use super::connect::ConnectError;
 use super::pagination::PaginationError;
 use super::transport::{BlockedRedirect, MAX_BODY};
+use crate::network::ConnectError;
 use crate::rate_limit::Outcome;
 use crate::stop::StopReason;
 use crate::text::{self, causes, innermost};
@@ -177,6 +177,17 @@ impl LookupError {
         }
         let cause = innermost(error);
         if in_body { Self::Truncated(cause) } else { Self::ConnectionClosed(cause) }
+    }
+}
+
+impl StopReason {
+    /// Returns the reason for a run that ended without a connection. `has_ca_file`: certificate authorities were given.
+    pub(super) fn not_connected(error: &ConnectError, has_ca_file: bool) -> Self {
+        Self::NotConnected {
+            error: error.to_string(),
+            way_out: error.way_out(has_ca_file),
+            is_proxy: matches!(error, ConnectError::Proxy { .. }),
+        }
     }
 }
 

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 
-use super::connect::ConnectError;
 use super::error::LookupError;
-use super::tls::TlsError;
+use crate::network::ConnectError;
+use crate::network::tls::TlsError;
 use crate::object::Object;
 use crate::rate_limit::clock::parse_date;
 use crate::rate_limit::quota::{QuotaHeaders, REMAINING, header_str};

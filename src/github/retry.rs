@@ -112,9 +112,9 @@ mod tests {
     use std::fmt::Write as _;
     use std::time::Duration;
 
-    use super::super::connect::ConnectError;
     use super::*;
     use crate::github::transport::BlockedRedirect;
+    use crate::network::ConnectError;
     use crate::stop::StopReason;
 
     /// One error of each kind.

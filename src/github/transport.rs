@@ -16,9 +16,9 @@ use reqwest::{Body, Url};
 use tower::Service;
 
 use super::cassette::{Cassette, RecordedRequest};
-use super::connect::Route;
 use super::endpoint::ApiEndpoint;
-use super::proxy::ProxyChoice;
+use crate::network::Route;
+use crate::network::proxy::ProxyChoice;
 
 /// Upper bound on the body of a response, in bytes; a hundred accounts in full are a tenth of it.
 pub(super) const MAX_BODY: usize = 16 << 20;

@@ -10,23 +10,23 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Proxy, ProxyFailure, ProxyScheme};
+use super::proxy::{Proxy, ProxyFailure, ProxyScheme};
 
 /// Upper bound on the response to CONNECT, in bytes; only its first line is used.
 const MAX_HEAD: usize = 8 << 10;
 
 /// One attempt to reach a server through a proxy, without a token.
 #[derive(Debug)]
-pub(in crate::github) struct Probe<'a> {
-    pub(in crate::github) proxy: &'a Proxy,
+pub(super) struct Probe<'a> {
+    pub(super) proxy: &'a Proxy,
     /// `HOST:PORT` of an https server. None for plain http, which needs no tunnel.
-    pub(in crate::github) target: Option<&'a str>,
-    pub(in crate::github) limit: Duration,
+    pub(super) target: Option<&'a str>,
+    pub(super) limit: Duration,
 }
 
 /// The result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::github) enum Probed {
+pub(super) enum Probed {
     /// The proxy failed.
     Failed(ProxyFailure),
     /// The proxy accepts connections. Its protocol was not tried.
@@ -36,10 +36,10 @@ pub(in crate::github) enum Probed {
 }
 
 impl Probe<'_> {
-    pub(in crate::github) async fn run(&self) -> Probed {
+    pub(super) async fn run(&self) -> Probed {
         let deadline = Instant::now() + self.limit;
         let connected = timeout_at(deadline, connect(self.proxy)).await;
-        let mut stream = match connected.unwrap_or_else(|_| Err(timed_out())) {
+        let mut stream = match connected.unwrap_or_else(|_| Err(ProxyFailure::timed_out())) {
             Ok(stream) => stream,
             Err(failure) => return Probed::Failed(failure),
         };
@@ -52,10 +52,6 @@ impl Probe<'_> {
             Err(_) => Probed::Failed(ProxyFailure::Silent),
         }
     }
-}
-
-fn timed_out() -> ProxyFailure {
-    ProxyFailure::Unreachable("connection timed out".into())
 }
 
 async fn connect(proxy: &Proxy) -> Result<TcpStream, ProxyFailure> {
@@ -108,20 +104,6 @@ fn parse_status(head: &[u8]) -> Option<(u16, &str)> {
     let (status, reason) = rest.split_once(' ').unwrap_or((rest, ""));
     let status = status.trim().parse().ok().filter(|status| (100..600).contains(status))?;
     version.starts_with("HTTP/").then_some((status, reason))
-}
-
-impl ProxyFailure {
-    /// Returns the failure for an error of a socket.
-    pub(in crate::github) fn unreachable(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof => Self::Closed,
-            io::ErrorKind::TimedOut => timed_out(),
-            _ => Self::Unreachable(crate::text::reason(error)),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,11 @@
-//! Failed connections: the reason, and whether it is the proxy or the server.
+//! Connections: proxies, certificates, and the reason for which a connection failed.
+//!
+//! It knows no API. The HTTP client itself is created in `github::transport`.
+
+pub(crate) mod proxy;
+pub(crate) mod tls;
+
+mod probe;
 
 use std::error::Error;
 use std::io;
@@ -8,9 +15,9 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
-use super::proxy::{Probe, Probed, Proxy, ProxyFailure, ProxyName};
-use super::tls::TlsError;
-use crate::stop::StopReason;
+use self::probe::{Probe, Probed};
+use self::proxy::{Proxy, ProxyFailure, ProxyName};
+use self::tls::TlsError;
 use crate::text::{causes, innermost};
 
 /// Reason for a failed connection.
@@ -70,20 +77,9 @@ impl ConnectError {
     }
 }
 
-impl StopReason {
-    /// Returns the reason for a run that ended without a connection. `has_ca_file`: certificate authorities were given.
-    pub(super) fn not_connected(error: &ConnectError, has_ca_file: bool) -> Self {
-        Self::NotConnected {
-            error: error.to_string(),
-            way_out: error.way_out(has_ca_file),
-            is_proxy: matches!(error, ConnectError::Proxy { .. }),
-        }
-    }
-}
-
 /// Route to the API's server: it decides which errors are the proxy's.
 #[derive(Clone, Debug)]
-pub(super) struct Route {
+pub(crate) struct Route {
     origin: Url,
     proxy: Option<ProxyRoute>,
 }
@@ -97,14 +93,14 @@ struct ProxyRoute {
 }
 
 impl Route {
-    pub(super) fn new(origin: Url, proxy: Option<&Proxy>, probe_limit: Duration) -> Self {
+    pub(crate) fn new(origin: Url, proxy: Option<&Proxy>, probe_limit: Duration) -> Self {
         let proxy =
             proxy.map(|proxy| ProxyRoute { proxy: proxy.clone(), probe_limit, probed: Arc::default() });
         Self { origin, proxy }
     }
 
     /// Classifies an error of the HTTP client. None if a connection was made.
-    pub(super) async fn classify(&self, error: &reqwest::Error) -> Option<ConnectError> {
+    pub(crate) async fn classify(&self, error: &reqwest::Error) -> Option<ConnectError> {
         // After a redirect it may be another server.
         let url = error.url().unwrap_or(&self.origin);
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
@@ -119,7 +115,7 @@ impl Route {
     }
 
     /// Returns the proxy's own response to a plain http request, if it refused the request.
-    pub(super) fn refused(&self, status: http::StatusCode) -> Option<ConnectError> {
+    pub(crate) fn refused(&self, status: http::StatusCode) -> Option<ConnectError> {
         let route = self.proxy.as_ref()?;
         (status == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED)
             .then(|| route.failed(ProxyFailure::refused(status.as_u16(), "")))
@@ -133,7 +129,7 @@ impl ProxyRoute {
 
     /// Classifies an error from before the connection through the proxy was open.
     async fn classify(&self, error: &reqwest::Error, url: &Url) -> ConnectError {
-        if let Some(error) = TlsError::find(error, self.proxy.host(), self.proxy.port()) {
+        if let Some(error) = TlsError::find(error, &self.proxy.host, self.proxy.port) {
             return self.failed(match error {
                 TlsError::NotTls { .. } => ProxyFailure::WrongProtocol("TLS"),
                 error => ProxyFailure::Tls(error),
