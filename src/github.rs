@@ -1,25 +1,22 @@
 //! GitHub: the client, and everything that knows its APIs.
 //!
-//! In the order of a lookup: `batch` has the logins of one request and their retries, and `client` sends it with a permit of the
-//! rate limiter (`rate_limit`) over a `connection`, which also records it. [`transport`] is the network or a replay. `rest` and
-//! [`graphql`] parse responses, [`error`] and `response_error` classify failures, and `retry` alone decides about retries.
+//! In the order of a lookup: `batch` has the logins of one request and their retries. `client` sends it with a permit of the rate
+//! limiter over a `connection`, whose [`transport`] is the network or a replay. [`graphql`] and [`rest`] parse the response, [`error`]
+//! classifies failures, and `retry` alone decides about retries.
 
 pub(crate) mod account;
-pub(crate) mod app;
-pub(crate) mod auth;
 mod batch;
 mod batch_size;
 pub(crate) mod cassette;
 mod client;
 pub(crate) mod config;
 mod connection;
+pub(crate) mod credentials;
 pub(crate) mod endpoint;
 pub(crate) mod error;
 pub(crate) mod graphql;
 pub(crate) mod members;
-mod pagination;
 pub(crate) mod redact;
-pub(crate) mod response_error;
 pub(crate) mod rest;
 mod retry;
 mod token_provider;

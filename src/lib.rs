@@ -108,8 +108,7 @@ mod stop;
 mod text;
 
 pub use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection};
-pub use crate::github::app::{App, Credentials, InvalidPrivateKey};
-pub use crate::github::auth::{InvalidToken, Token};
+pub use crate::github::credentials::{App, Credentials, InvalidPrivateKey, InvalidToken, Token};
 pub use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
 pub use crate::github::transport::TransportMode;
 pub use crate::github::{BuildError, Client, ClientConfig};

@@ -8,9 +8,9 @@ pub(crate) mod tls;
 mod probe;
 
 use std::error::Error;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use reqwest::Url;
 use tokio::sync::OnceCell;
@@ -20,29 +20,67 @@ use self::proxy::{Proxy, ProxyFailure, ProxyName};
 use self::tls::TlsError;
 use crate::text::{causes, innermost};
 
+/// Error of the HTTP client, shared: every login of a batch has it. Its text is that of the innermost cause, and errors with the same
+/// text are equal.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl Cause {
+    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(error.into().into())
+    }
+
+    pub(crate) fn find<T: Error + 'static>(&self) -> Option<&T> {
+        causes(&*self.0).find_map(|error| error.downcast_ref())
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&innermost(&*self.0))
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Cause {}
+
 /// Reason for a failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConnectError {
     /// DNS has no address for the host.
     #[error("no address for this host ({0})")]
-    Unresolved(String),
+    Unresolved(#[source] Cause),
     /// DNS has no address for the host, but the proxy could resolve it.
     #[error("no address for this host ({cause})")]
     UnresolvedHere {
         /// Error of the resolver.
-        cause: String,
+        #[source]
+        cause: Cause,
         /// Environment variable with the proxy.
         variable: &'static str,
     },
     /// The server did not respond within the connect timeout.
     #[error("connection timed out")]
     TimedOut,
+    #[error("the server closed the connection during the TLS handshake")]
+    HandshakeClosed,
     /// Error of the operating system.
     #[error("{0}")]
-    Io(String),
+    Io(#[source] Cause),
     /// The TLS handshake failed.
-    #[error("{0}")]
-    Tls(#[source] TlsError),
+    #[error(transparent)]
+    Tls(TlsError),
     /// The proxy failed or refused the connection.
     #[error("{proxy} {failure}")]
     Proxy {
@@ -58,7 +96,11 @@ impl ConnectError {
     /// Whether a retry would fail in the same way.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
-            Self::Unresolved(_) | Self::UnresolvedHere { .. } | Self::TimedOut | Self::Io(_) => false,
+            Self::Unresolved(_)
+            | Self::UnresolvedHere { .. }
+            | Self::TimedOut
+            | Self::HandshakeClosed
+            | Self::Io(_) => false,
             Self::Tls(error) => error.is_permanent(),
             Self::Proxy { failure, .. } => failure.is_permanent(),
         }
@@ -67,7 +109,7 @@ impl ConnectError {
     /// Returns what to do about it, as an imperative. `ca_file`: whether certificate authorities were given.
     pub(crate) fn way_out(&self, ca_file: bool) -> Option<String> {
         match self {
-            Self::Unresolved(_) | Self::TimedOut | Self::Io(_) => None,
+            Self::Unresolved(_) | Self::TimedOut | Self::HandshakeClosed | Self::Io(_) => None,
             Self::UnresolvedHere { variable, .. } => {
                 Some(format!("write socks5h:// in {variable} to let the proxy resolve it"))
             }
@@ -100,11 +142,11 @@ impl Route {
     }
 
     /// Classifies an error of the HTTP client. None if a connection was made.
-    pub(crate) async fn classify(&self, error: &reqwest::Error) -> Option<ConnectError> {
+    pub(crate) async fn classify(&self, error: &Arc<reqwest::Error>) -> Option<ConnectError> {
         // After a redirect it may be another server.
         let url = error.url().unwrap_or(&self.origin);
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
-        let tls = TlsError::find(error, host, port);
+        let tls = TlsError::find(&**error, host, port);
         if !error.is_connect() {
             return tls.filter(TlsError::wants_client_certificate).map(ConnectError::Tls);
         }
@@ -128,8 +170,8 @@ impl ProxyRoute {
     }
 
     /// Classifies an error from before the connection through the proxy was open.
-    async fn classify(&self, error: &reqwest::Error, url: &Url) -> ConnectError {
-        if let Some(error) = TlsError::find(error, &self.proxy.host, self.proxy.port) {
+    async fn classify(&self, error: &Arc<reqwest::Error>, url: &Url) -> ConnectError {
+        if let Some(error) = TlsError::find(&**error, &self.proxy.host, self.proxy.port) {
             return self.failed(match error {
                 TlsError::NotTls { .. } => ProxyFailure::WrongProtocol("TLS"),
                 error => ProxyFailure::Tls(error),
@@ -139,12 +181,12 @@ impl ProxyRoute {
         // socks4 and socks5 resolve the server's name here, so it is not the proxy that has no address.
         if error.is_dns() && is_socks {
             return ConnectError::UnresolvedHere {
-                cause: innermost(error),
+                cause: Cause(error.clone()),
                 variable: self.proxy.name.variable,
             };
         }
         if error.is_dns() {
-            return self.failed(ProxyFailure::Unresolved(innermost(error)));
+            return self.failed(ProxyFailure::Unresolved(innermost(&**error)));
         }
         if let Some(socket) = socket_error(error).filter(|_| !error.is_timeout()) {
             return self.failed(ProxyFailure::unreachable(socket));
@@ -153,7 +195,7 @@ impl ProxyRoute {
             Probed::Failed(failure) => self.failed(failure.clone()),
             Probed::Tunneled if error.is_timeout() => ConnectError::TimedOut,
             Probed::Reachable if error.is_timeout() => self.failed(ProxyFailure::Silent),
-            _ => self.failed(ProxyFailure::from_text(&innermost(error), self.proxy.name.has_login)),
+            _ => self.failed(ProxyFailure::from_text(&innermost(&**error), self.proxy.name.has_login)),
         }
     }
 
@@ -173,15 +215,15 @@ fn is_behind_proxy(error: &reqwest::Error) -> bool {
 }
 
 /// Returns the error of a connection without a proxy, or after the proxy.
-fn direct(error: &reqwest::Error) -> ConnectError {
+fn direct(error: &Arc<reqwest::Error>) -> ConnectError {
     if error.is_dns() {
-        ConnectError::Unresolved(innermost(error))
+        ConnectError::Unresolved(Cause(error.clone()))
     } else if error.is_timeout() {
         ConnectError::TimedOut
     } else if socket_error(error).is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
-        ConnectError::Io("the server closed the connection during the TLS handshake".into())
+        ConnectError::HandshakeClosed
     } else {
-        ConnectError::Io(innermost(error))
+        ConnectError::Io(Cause(error.clone()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::exit_status::ExitStatus;
 use crate::fail_on::ParseRuleError;
-use crate::github::auth::InvalidToken;
+use crate::github::credentials::InvalidToken;
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
 use crate::network::proxy::ParseProxyError;
 use crate::render::Format;

@@ -10,7 +10,7 @@
 //! an Enterprise Server, and for no other server.
 
 use super::ConfigError;
-use crate::github::auth::{ENTERPRISE_TOKEN_ENV_VARS, JOB_TOKEN_ENV_VAR, TOKEN_ENV_VARS};
+use crate::github::credentials::{ENTERPRISE_TOKEN_ENV_VARS, JOB_TOKEN_ENV_VAR, TOKEN_ENV_VARS};
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint, bare_host};
 use crate::github::transport::TransportMode;
 use crate::text::{redact_url, sanitize_line};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::ConfigError;
 use super::server::{Server, TokenSources, non_empty_env};
-use crate::github::app::App;
-use crate::github::app::Credentials;
-use crate::github::auth::{ENTERPRISE_TOKEN_ENV_VARS, GH_CLI_SOURCE, TOKEN_ENV_VARS, Token};
+use crate::github::credentials::{
+    App, Credentials, ENTERPRISE_TOKEN_ENV_VARS, GH_CLI_SOURCE, TOKEN_ENV_VARS, Token,
+};
 
 /// Longest wait for `gh`, whose keyring may ask for a password.
 const GH_CLI_TIMEOUT: Duration = Duration::from_secs(5);

@@ -10,16 +10,15 @@ use octocrab::{AuthState, OctocrabBuilder};
 use serde::Deserialize;
 
 use super::account::{ApiKind, CountSelection, Identity};
-use super::app::Credentials;
 use super::batch_size::AdaptiveBatchSize;
 use super::cassette::Cassette;
 use super::config::ClientConfig;
 use super::connection::{Connection, Request};
+use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
-use super::error::LookupError;
+use super::error::{LookupError, rate_limit_error};
 use super::graphql;
 use super::redact::Redactor;
-use super::response_error::rate_limit_error;
 use super::rest::{self, RateLimits};
 use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};

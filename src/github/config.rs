@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::account::{ApiKind, CountSelection};
-use super::app::Credentials;
+use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
 use super::graphql;
 use super::transport::TransportMode;

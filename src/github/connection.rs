@@ -9,13 +9,12 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use octocrab::Octocrab;
 
-use super::auth::Token;
 use super::cassette::{Cassette, RecordedRequest};
 use super::config::ClientConfig;
-use super::error::LookupError;
+use super::credentials::Token;
+use super::error::{LookupError, error_for_status};
 use super::graphql::Query;
 use super::redact::Redactor;
-use super::response_error::error_for_status;
 use super::transport::MAX_BODY;
 use crate::login::Login;
 use crate::rate_limit::RateLimiter;
@@ -58,7 +57,7 @@ impl Connection {
                 Request::Graphql(query) => (Method::POST, self.config.endpoint.graphql(), Some(query)),
             };
             let builder = http::Request::builder().method(&method).uri(&route);
-            let no_connection = |error| LookupError::from_transport(&error, false);
+            let no_connection = |error| LookupError::from_transport(error, false);
             let mut http_request = self.octocrab.build_request(builder, query).map_err(no_connection)?;
             let uri = http_request.uri().clone();
             // octocrab appends to some headers, and some gateways reject duplicates.
@@ -86,7 +85,7 @@ impl Connection {
                     if head.status != StatusCode::NOT_FOUND {
                         error_for_status(head.status, &head.headers, &[])?;
                     }
-                    return Err(LookupError::from_transport(&*error, true));
+                    return Err(LookupError::from_transport(error, true));
                 }
             };
             let creates_token = matches!(request, Request::CreateInstallationToken(_));
@@ -102,7 +101,7 @@ impl Connection {
                 let recorded = RecordedRequest { method, uri, body: query.into() };
                 cassette
                     .record(&recorded, &head, &body)
-                    .map_err(|error| LookupError::from_transport(&error, false))?;
+                    .map_err(|error| LookupError::from_transport(error, false))?;
             }
             match error_for_status(head.status, &head.headers, &body) {
                 Ok(()) => Ok((head.headers, body)),

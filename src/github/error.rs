@@ -1,20 +1,29 @@
 //! Errors of a request, by what they mean for its login.
 //!
-//! Every failure of octocrab, of the network or of GitHub becomes a [`LookupError`] here and nowhere else: transport errors in
-//! `LookupError::from_transport`, responses in `response_error`.
+//! Every failure of octocrab, of the network or of GitHub becomes a [`LookupError`] here and nowhere else: a failure of the transport
+//! in [`LookupError::from_transport`], a response in [`error_for_status`]. The text of an error is complete, as in the row of its
+//! login: it names the innermost cause, so it is printed without its chain.
 
 use std::error::Error;
 use std::time::Duration;
 
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
 use http_body_util::LengthLimitError;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde::Deserialize;
 
 use super::cassette::{CassetteMiss, RecordError};
-use super::pagination::PaginationError;
 use super::transport::{BlockedRedirect, MAX_BODY};
-use crate::network::ConnectError;
+use crate::network::tls::TlsError;
+use crate::network::{Cause, ConnectError};
+use crate::object::Object;
 use crate::rate_limit::Outcome;
+use crate::rate_limit::clock::parse_date;
+use crate::rate_limit::quota::{QuotaHeaders, REMAINING, header_str};
 use crate::stop::StopReason;
-use crate::text::{self, causes, innermost};
+use crate::text::{self, sanitize_line};
 
 /// Reason for which a login has no count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +34,6 @@ pub(crate) enum LookupError {
     /// 403 that is not a rate limit.
     #[error("access forbidden: {message}{}", sso_hint(sso_url.as_deref()))]
     Forbidden {
-        /// GitHub's message.
         message: String,
         /// URL at which to authorize the token for single sign-on.
         sso_url: Option<String>,
@@ -39,7 +47,6 @@ pub(crate) enum LookupError {
     /// 403 or 429 because of a rate limit; 200 from the GraphQL API.
     #[error("HTTP {status} (rate limit)")]
     RateLimited {
-        /// HTTP status.
         status: u16,
         /// Wait from `retry-after`. None if the response has no such header.
         retry_after: Option<Duration>,
@@ -49,11 +56,9 @@ pub(crate) enum LookupError {
     /// Any other status that is not a success.
     #[error("HTTP {status}{}{message}", if message.is_empty() { "" } else { ": " })]
     Status {
-        /// HTTP status.
         status: u16,
         /// GitHub's message. May be empty.
         message: String,
-        /// Wait from `retry-after`.
         retry_after: Option<Duration>,
     },
     /// No complete response within the timeout of one attempt.
@@ -64,10 +69,10 @@ pub(crate) enum LookupError {
     Connect(#[source] Box<ConnectError>),
     /// The connection failed before the response began.
     #[error("connection lost: {0}")]
-    ConnectionClosed(String),
+    ConnectionClosed(#[source] Cause),
     /// The response ended early.
     #[error("response truncated: {0}")]
-    Truncated(String),
+    Truncated(#[source] Cause),
     /// The response is larger than any that GitHub sends.
     #[error("response too large: more than {0} bytes")]
     TooLong(usize),
@@ -81,8 +86,8 @@ pub(crate) enum LookupError {
     #[error("incomplete response: {0}")]
     PartialResponse(String),
     /// The recording has no response to this request.
-    #[error("{0}")]
-    NotRecorded(#[source] CassetteMiss),
+    #[error(transparent)]
+    NotRecorded(CassetteMiss),
     /// A redirect that is not followed.
     #[error("redirect not followed: {0}")]
     Redirect(#[source] BlockedRedirect),
@@ -159,23 +164,23 @@ impl LookupError {
     }
 
     /// Classifies an error of the transport. `in_body`: the head of the response had arrived.
-    pub(super) fn from_transport(error: &(dyn Error + 'static), in_body: bool) -> Self {
-        if let Some(missing) = find_cause::<CassetteMiss>(error) {
+    pub(super) fn from_transport(error: impl Into<Box<dyn Error + Send + Sync>>, in_body: bool) -> Self {
+        let cause = Cause::new(error);
+        if let Some(missing) = cause.find::<CassetteMiss>() {
             return Self::NotRecorded(missing.clone());
         }
-        if let Some(error) = find_cause::<RecordError>(error) {
+        if let Some(error) = cause.find::<RecordError>() {
             return Self::Stopped(StopReason::RecordingFailed(error.to_string()));
         }
-        if let Some(blocked) = find_cause::<BlockedRedirect>(error) {
+        if let Some(blocked) = cause.find::<BlockedRedirect>() {
             return Self::Redirect(*blocked);
         }
-        if let Some(error) = find_cause::<ConnectError>(error) {
+        if let Some(error) = cause.find::<ConnectError>() {
             return error.clone().into();
         }
-        if find_cause::<LengthLimitError>(error).is_some() {
+        if cause.find::<LengthLimitError>().is_some() {
             return Self::TooLong(MAX_BODY);
         }
-        let cause = innermost(error);
         if in_body { Self::Truncated(cause) } else { Self::ConnectionClosed(cause) }
     }
 }
@@ -197,6 +202,198 @@ impl From<ConnectError> for LookupError {
     }
 }
 
-fn find_cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    causes(error).find_map(|error| error.downcast_ref())
+/// Reason for which the pages of a list are not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PaginationError {
+    #[error("the next page is on another host")]
+    ForeignHost,
+    #[error("the next page is an earlier one")]
+    Cycle,
+    /// More pages than a list can have, or an empty page that is not the last.
+    #[error("the list has too many pages")]
+    TooManyPages,
+}
+
+/// Beginnings of the messages with which GitHub reports a rate limit, in lower case. The last one is from before 2021; Enterprise
+/// Servers still send it.
+const RATE_LIMIT_MESSAGES: [&str; 3] =
+    ["you have exceeded a secondary rate limit", "api rate limit exceeded", "you have triggered an abuse"];
+
+/// Part of nginx's page for a client without a certificate, which nginx sends after the handshake.
+const CLIENT_CERTIFICATE_PAGE: &[u8] = b"No required SSL certificate was sent";
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    message: Option<String>,
+}
+
+/// Returns the error that a response means. Ok for a success.
+pub(crate) fn error_for_status(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), LookupError> {
+    if status.is_success() {
+        return Ok(());
+    }
+    // Proxies send HTML, so there may be no message.
+    let error_body = serde_json::from_slice::<Object<ErrorBody>>(body).ok();
+    let message = error_body.as_ref().and_then(|Object(body)| body.message.as_deref());
+    let message = sanitize_line(message.unwrap_or_default()).into_owned();
+    let lower = message.to_ascii_lowercase();
+    let is_rate_limit = headers.contains_key(RETRY_AFTER)
+        || header_str(headers, &REMAINING) == Some("0")
+        || RATE_LIMIT_MESSAGES.iter().any(|beginning| lower.starts_with(beginning));
+    Err(match status.as_u16() {
+        429 => rate_limit_error(429, headers),
+        403 if is_rate_limit => rate_limit_error(403, headers),
+        400 if memchr::memmem::find(body, CLIENT_CERTIFICATE_PAGE).is_some() => {
+            ConnectError::Tls(TlsError::ClientCertificate).into()
+        }
+        401 => LookupError::Unauthorized(message),
+        403 => LookupError::Forbidden {
+            message: if message.is_empty() { "no reason given".into() } else { message },
+            sso_url: sso_url(headers),
+        },
+        404 if error_body.is_some() => LookupError::NotFound,
+        // The beginning of GitHub's response.
+        404 if body.trim_ascii_start().starts_with(b"{") => LookupError::Malformed("not JSON"),
+        // A gateway without a route for the path sends a 404 too. It says nothing about the account.
+        404 => LookupError::Status {
+            status: 404,
+            message: "the response is not from GitHub (is --api-url correct?)".into(),
+            retry_after: None,
+        },
+        status => LookupError::Status { status, message, retry_after: retry_after(headers) },
+    })
+}
+
+pub(super) fn rate_limit_error(status: u16, headers: &HeaderMap) -> LookupError {
+    let quota_exhausted = QuotaHeaders::parse(headers).is_some_and(|quota| quota.remaining == 0);
+    LookupError::RateLimited { status, retry_after: retry_after(headers), quota_exhausted }
+}
+
+/// Parses `retry-after`: seconds, or a date by the server's clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = header_str(headers, RETRY_AFTER)?;
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let at = DateTimeParser::new().parse_timestamp(value).ok()?;
+    let now = parse_date(headers).unwrap_or_else(Timestamp::now);
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+}
+
+/// Parses `X-GitHub-SSO: required; url=https://github.com/orgs/…`.
+pub(super) fn sso_url(headers: &HeaderMap) -> Option<String> {
+    let (_, url) = header_str(headers, "x-github-sso")?.split_once("url=")?;
+    Some(sanitize_line(url.trim()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: u16, headers: &[(&'static str, &str)], body: &str) -> LookupError {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        error_for_status(StatusCode::from_u16(status).unwrap(), &map, body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn server_errors_are_transient_and_client_errors_are_not() {
+        for status in [408, 500, 502, 503, 504] {
+            assert!(error(status, &[], "<html>").is_transient(), "{status}");
+        }
+        for status in [301, 400, 401, 403, 404, 410, 422, 451] {
+            assert!(!error(status, &[], "{}").is_transient(), "{status}");
+        }
+        assert!(error(429, &[], "").is_transient());
+    }
+
+    #[test]
+    fn a_rate_limit_is_not_a_forbidden_access() {
+        let wait = |seconds| Some(Duration::from_secs(seconds));
+        let secondary = r#"{"message":"You have exceeded a secondary rate limit. Please wait"}"#;
+        assert_eq!(
+            error(403, &[], secondary),
+            LookupError::RateLimited { status: 403, retry_after: None, quota_exhausted: false }
+        );
+        assert_eq!(
+            error(403, &[("retry-after", "60")], "{}"),
+            LookupError::RateLimited { status: 403, retry_after: wait(60), quota_exhausted: false }
+        );
+        assert_eq!(
+            error(
+                403,
+                &[
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1774180830"),
+                    ("date", "Sun, 22 Mar 2026 12:00:00 GMT")
+                ],
+                "{}"
+            ),
+            LookupError::RateLimited { status: 403, retry_after: None, quota_exhausted: true }
+        );
+        assert_eq!(
+            error(
+                429,
+                &[
+                    ("date", "Sun, 22 Nov 2026 12:00:00 GMT"),
+                    ("retry-after", "Sun, 22 Nov 2026 12:01:00 GMT")
+                ],
+                ""
+            ),
+            LookupError::RateLimited { status: 429, retry_after: wait(60), quota_exhausted: false }
+        );
+        let blocked =
+            error(403, &[("x-ratelimit-remaining", "59")], r#"{"message":"Repository access blocked"}"#);
+        assert_eq!(blocked.to_string(), "access forbidden: Repository access blocked");
+    }
+
+    #[test]
+    fn an_invalid_retry_after_is_ignored_and_a_huge_one_is_long() {
+        let wait = |after| match error(429, &[("retry-after", after)], "") {
+            LookupError::RateLimited { retry_after, .. } => retry_after,
+            other => panic!("{other}"),
+        };
+        assert_eq!(wait("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
+        for after in ["-1", "1.5", "soon", ""] {
+            assert_eq!(wait(after), None, "{after}");
+        }
+    }
+
+    #[test]
+    fn a_404_that_is_not_from_github_is_not_a_missing_account() {
+        assert_eq!(error(404, &[], r#"{"message":"Not Found"}"#), LookupError::NotFound);
+        assert!(error(404, &[], r#"{"message":"Not F"#).is_transient(), "it was cut off");
+        for body in ["<html>", "", "404 page not found", r#"["Not Found"]"#] {
+            assert_eq!(
+                error(404, &[], body).to_string(),
+                "HTTP 404: the response is not from GitHub (is --api-url correct?)"
+            );
+        }
+    }
+
+    #[test]
+    fn the_message_has_the_url_for_single_sign_on() {
+        let error = error(
+            403,
+            &[("x-github-sso", "required; url=https://github.com/orgs/acme/sso?authorization_request=A")],
+            r#"{"message":"Resource protected by organization SAML enforcement."}"#,
+        );
+        assert_eq!(
+            error.to_string(),
+            "access forbidden: Resource protected by organization SAML enforcement. \
+             (authorize the token for SSO at https://github.com/orgs/acme/sso?authorization_request=A)"
+        );
+    }
+
+    #[test]
+    fn a_message_from_a_server_is_one_printable_line() {
+        let error = error(451, &[], "{\"message\":\"gone\\n\\u001b[31m\"}");
+        assert_eq!(error.to_string(), "HTTP 451: gone\\n\\u{1b}[31m");
+    }
 }

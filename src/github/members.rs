@@ -7,8 +7,7 @@ use serde::Deserialize;
 
 use super::client::Client;
 use super::error::LookupError;
-use super::pagination::{Paginator, next_link};
-use super::rest::BoundedVec;
+use super::rest::{BoundedVec, Paginator, next_link};
 use super::retry::AttemptLog;
 use crate::login::Login;
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use memchr::{memchr2, memchr3_iter, memmem};
 
-use super::auth::Token;
+use super::credentials::Token;
 
 /// Tokens that are remembered. Installation tokens are renewed; no request is in flight with an older one.
 const MAX_REMEMBERED_TOKENS: usize = 8;

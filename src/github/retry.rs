@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
     use crate::github::transport::BlockedRedirect;
-    use crate::network::ConnectError;
+    use crate::network::{Cause, ConnectError};
     use crate::stop::StopReason;
 
     /// One error of each kind.
@@ -122,12 +122,12 @@ mod tests {
         let status = |status| LookupError::Status { status, message: String::new(), retry_after: None };
         vec![
             LookupError::RateLimited { status: 403, retry_after: None, quota_exhausted: false },
-            ConnectError::Io("refused".into()).into(),
-            LookupError::ConnectionClosed("reset".into()),
+            ConnectError::Io(Cause::new("refused")).into(),
+            LookupError::ConnectionClosed(Cause::new("reset")),
             status(408),
             LookupError::InstallationTokenRejected,
             LookupError::TimedOut(Duration::from_secs(15)),
-            LookupError::Truncated("end of file".into()),
+            LookupError::Truncated(Cause::new("end of file")),
             LookupError::Malformed("not JSON"),
             LookupError::PartialResponse("timeout".into()),
             status(502),
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn retries_are_bounded_and_a_split_uses_none() {
-        let broken = LookupError::ConnectionClosed("reset".into());
+        let broken = LookupError::ConnectionClosed(Cause::new("reset"));
         let rejected = LookupError::RateLimited { status: 429, retry_after: None, quota_exhausted: false };
         let timed_out = LookupError::TimedOut(Duration::from_secs(15));
         let attempts = |error: &LookupError, max_retries| {

@@ -11,9 +11,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::app::{APP_TOKEN_SOURCE, App, Credentials};
-use super::auth::Token;
 use super::connection::{Connection, Request};
+use super::credentials::{APP_TOKEN_SOURCE, App, Credentials, Token};
 use super::error::LookupError;
 use super::rest::BoundedVec;
 use crate::rate_limit::Deadline;

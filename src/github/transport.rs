@@ -127,7 +127,7 @@ impl Connector {
         let mut request = reqwest::Request::new(head.method, url);
         *request.headers_mut() = head.headers;
         *request.body_mut() = Some(Body::wrap(body));
-        let response = self.client.execute(request).await;
+        let response = self.client.execute(request).await.map_err(Arc::new);
         let error = match &response {
             Ok(response) => self.route.refused(response.status()),
             Err(error) => self.route.classify(error).await,

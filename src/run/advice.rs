@@ -1,8 +1,7 @@
 //! Advice about tokens, for the server that was queried and the kind of token that was used.
 
 use crate::config::Config;
-use crate::github::app::Credentials;
-use crate::github::auth::{GH_CLI_SOURCE, Token, TokenKind};
+use crate::github::credentials::{Credentials, GH_CLI_SOURCE, Token, TokenKind};
 
 /// Advice after the server refused the token.
 pub(super) fn after_refusal(config: &Config) -> String {

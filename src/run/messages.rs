@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::advice::{after_refusal, for_quota};
 use crate::config::Config;
-use crate::github::app::{APP_TOKEN_SOURCE, Credentials};
+use crate::github::credentials::{APP_TOKEN_SOURCE, Credentials};
 use crate::github::transport::TransportMode;
 use crate::report::Summary;
 use crate::stop::StopReason;

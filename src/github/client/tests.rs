@@ -1,4 +1,4 @@
-use super::super::auth::Token;
+use super::super::credentials::Token;
 use super::super::endpoint::ApiEndpoint;
 use super::*;
 

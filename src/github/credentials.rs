@@ -1,7 +1,10 @@
-//! Tokens: their sources, their kinds, and what cannot be one.
+//! Credentials: a token, or a GitHub App whose private key signs requests for installation tokens.
 
 use http::HeaderValue;
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
 /// Variables with a token for github.com and ghe.com, in the order in which `gh` reads them.
 pub(crate) const TOKEN_ENV_VARS: [&str; 2] = ["GH_TOKEN", JOB_TOKEN_ENV_VAR];
@@ -11,6 +14,32 @@ pub(crate) const ENTERPRISE_TOKEN_ENV_VARS: [&str; 2] = ["GH_ENTERPRISE_TOKEN", 
 pub(crate) const JOB_TOKEN_ENV_VAR: &str = "GITHUB_TOKEN";
 
 pub(crate) const GH_CLI_SOURCE: &str = "gh auth token";
+/// Source of an app's tokens, as messages name it.
+pub(crate) const APP_TOKEN_SOURCE: &str = "the app's installation";
+
+/// Age of a signature when it is sent, in seconds: clocks differ.
+const JWT_AGE: i64 = 60;
+/// Time for which a signature is valid, in seconds; GitHub allows ten minutes, its age included.
+const JWT_VALIDITY: i64 = 9 * 60;
+
+/// Credentials of a client.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// A token.
+    Token(Token),
+    /// A GitHub App, which authenticates as one of its installations.
+    App(App),
+}
+
+impl Credentials {
+    pub(crate) fn source(&self) -> &'static str {
+        match self {
+            Self::Token(token) => token.source(),
+            Self::App(_) => APP_TOKEN_SOURCE,
+        }
+    }
+}
 
 /// A token for GitHub's API. `Debug`, errors and recordings never contain its text.
 #[derive(Clone, Debug)]
@@ -103,6 +132,37 @@ impl Token {
 
     pub(super) fn secret(&self) -> &str {
         self.secret.expose_secret()
+    }
+}
+
+/// A GitHub App and one of its installations.
+#[derive(Clone, Debug)]
+pub struct App {
+    id: u64,
+    key: EncodingKey,
+    pub(super) installation: Option<u64>,
+}
+
+/// A text that is not a private key of an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an RSA private key in PEM format")]
+pub struct InvalidPrivateKey;
+
+impl App {
+    /// Creates an app from its id and its private key. `installation` chooses one of several.
+    pub fn new(id: u64, pem: &[u8], installation: Option<u64>) -> Result<Self, InvalidPrivateKey> {
+        let key = EncodingKey::from_rsa_pem(pem).map_err(|_| InvalidPrivateKey)?;
+        let app = Self { id, key, installation };
+        // Some damage to a key only shows when it signs.
+        app.sign_jwt(Timestamp::now()).map(|_| app).ok_or(InvalidPrivateKey)
+    }
+
+    /// Returns the token with which the app authenticates. `now` is a time of the server's clock.
+    pub(super) fn sign_jwt(&self, now: Timestamp) -> Option<Token> {
+        let now = now.as_second();
+        let claims = json!({"iat": now - JWT_AGE, "exp": now + JWT_VALIDITY, "iss": self.id});
+        let jwt = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key).ok()?;
+        Token::new(&jwt, APP_TOKEN_SOURCE).ok()
     }
 }
 
