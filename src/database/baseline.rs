@@ -25,7 +25,7 @@ pub(crate) async fn last_complete(address: &DatabaseUrl) -> Result<Vec<Row>, Sql
             let status = next().and_then(|status| Status::parse(&status)).unwrap_or(Status::Failed);
             let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
             rows.push(Row {
-                kind: next().and_then(|kind| AccountKind::parse_word(&kind)),
+                kind: next().and_then(|kind| AccountKind::parse(&kind)),
                 id: number(next()),
                 public_repos: number(next()),
                 change: next().and_then(|change| Change::parse(&change)),

@@ -9,15 +9,15 @@ use crate::login::Login;
 pub(crate) struct Account {
     /// The login as GitHub spells it.
     pub(crate) login: Login,
-    /// Kind of the account. None if it is not one of [`AccountKind`].
+    /// None if it is not one of [`AccountKind`].
     pub(crate) kind: Option<AccountKind>,
-    /// GitHub's numeric id, if the response had one.
+    /// None if the response had no id.
     pub(crate) id: Option<u64>,
     /// Public repositories that the account owns, forks included.
     pub(crate) public_repos: u64,
-    /// Sources, forks and archived repositories among them, if [`CountSelection::breakdown`] is set.
+    /// None unless [`CountSelection::breakdown`] is set.
     pub(crate) breakdown: Option<Breakdown>,
-    /// Private repositories that the token can see, if [`CountSelection::private`] is set.
+    /// None unless [`CountSelection::private`] is set.
     pub(crate) private_repos: Option<u64>,
 }
 
@@ -35,14 +35,10 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
-    /// Parses GitHub's name: `User`.
+    /// Parses the name in reports, `user`, or GitHub's, `User`.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::parse_word(&name.to_ascii_lowercase())
-    }
-
-    /// Parses the name in reports: `user`.
-    pub(crate) fn parse_word(word: &str) -> Option<Self> {
-        [Self::User, Self::Organization, Self::Bot].into_iter().find(|kind| kind.as_str() == word)
+        let kinds = [Self::User, Self::Organization, Self::Bot];
+        kinds.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(name))
     }
 
     /// Returns the name in reports: `user`.

@@ -4,15 +4,16 @@
 //! ones in `users/torvalds.2.json` and so on. A query is named after its first login and the number of others:
 //! `graphql/torvalds+99.json`. Paths are in lower case, because logins have no case. Request headers are not recorded, and so no
 //! token.
-
-mod graphql;
+//!
+//! A query is replayed login by login: its logins depend on timing and on earlier failures, so that a later run may ask for others
+//! together.
 
 use std::collections::HashMap;
-use std::fmt::Display;
+use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::response::Parts;
@@ -20,14 +21,11 @@ use http::{Method, Response, Uri};
 use http_body_util::Full;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use self::graphql::{GraphqlBody, ReplayIndex};
 use super::account::ApiKind;
 use crate::file::beside;
 use crate::text::{reason, sanitize_line};
-
-pub(super) use self::graphql::NOT_RECORDED;
 
 /// Name of the file that describes the recorded run.
 pub(crate) const MANIFEST: &str = "run.json";
@@ -52,6 +50,8 @@ const RECORDED_HEADERS: [&str; 13] = [
 const MAX_JSON_BODY: usize = 2 << 20;
 /// Upper bound on a file, in bytes: a body of 16 MiB in which every character is escaped.
 const MAX_FILE: u64 = 128 << 20;
+/// Type of the GraphQL error for a login that was not recorded.
+pub(super) const NOT_RECORDED: &str = "NOT_RECORDED";
 
 /// The recording has no response to a request. The text names the request and the folder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,17 +86,6 @@ struct Interaction {
     text: Option<String>,
 }
 
-impl Interaction {
-    fn into_response(self) -> http::Result<Response<Full<Bytes>>> {
-        let body = self.body.map(|json| json.to_string()).or(self.text).unwrap_or_default();
-        let mut response = Response::builder().status(self.status);
-        for (name, value) in self.headers {
-            response = response.header(name, value.as_str().unwrap_or_default());
-        }
-        response.body(Full::new(body.into()))
-    }
-}
-
 pub(crate) struct RecordedRequest {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
@@ -104,7 +93,7 @@ pub(crate) struct RecordedRequest {
 }
 
 impl RecordedRequest {
-    fn query(&self) -> Option<GraphqlBody> {
+    fn query(&self) -> Option<QueryBody> {
         (self.method == Method::POST).then(|| serde_json::from_slice(&self.body).ok()).flatten()
     }
 
@@ -117,6 +106,13 @@ impl RecordedRequest {
 
     fn request_line(&self) -> String {
         format!("{} {}", self.method, self.uri.path_and_query().map_or("/", |path| path.as_str()))
+    }
+
+    /// Returns the path of its file below the folder, without sequence number and extension.
+    fn stem(&self, query: Option<&QueryBody>) -> PathBuf {
+        let path = self.uri.path().split('/').filter(|part| !matches!(*part, "" | "." | ".."));
+        let components = path.map(decode_login).chain(self.uri.query().map(str::to_ascii_lowercase));
+        components.chain(query.map(QueryBody::file_name)).map(|part| sanitize_path_component(&part)).collect()
     }
 }
 
@@ -131,14 +127,88 @@ fn sanitize_path_component(component: &str) -> String {
     component.chars().map(|c| if is_allowed(c) { c } else { '-' }).collect()
 }
 
+/// The body of a query.
+#[derive(Deserialize)]
+struct QueryBody {
+    query: String,
+    variables: Map<String, Value>,
+}
+
+/// Part of a response to a query that is about one login.
+struct Answer {
+    owner: Value,
+    errors: Vec<Value>,
+}
+
+impl Answer {
+    /// Whether it is not the `null` of an error.
+    fn is_conclusive(&self) -> bool {
+        !self.owner.is_null() || self.errors.is_empty()
+    }
+}
+
+impl QueryBody {
+    /// Returns the name of its file, without extension.
+    fn file_name(&self) -> String {
+        let first = self.variables.values().next().and_then(Value::as_str).unwrap_or("query");
+        let first = first.to_ascii_lowercase();
+        if self.variables.len() <= 1 { first } else { format!("{first}+{}", self.variables.len() - 1) }
+    }
+
+    /// Returns the alias and the login of each variable: `a7` for `$l7`.
+    fn aliases(&self) -> impl Iterator<Item = (String, String)> {
+        self.variables.iter().filter_map(|(variable, login)| {
+            Some((format!("a{}", variable.strip_prefix('l')?), login.as_str()?.to_ascii_lowercase()))
+        })
+    }
+
+    /// Returns the answers in a response, by login.
+    fn answers(&self, body: &Value) -> impl Iterator<Item = (String, Answer)> {
+        self.aliases().filter_map(|(alias, login)| {
+            let owner = body.get("data")?.get(&alias)?.clone();
+            let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
+            let is_about = |error: &&Value| error.pointer("/path/0").and_then(Value::as_str) == Some(&alias);
+            Some((login, Answer { owner, errors: errors.filter(is_about).cloned().collect() }))
+        })
+    }
+}
+
+/// The last conclusive answer about each login, and its file.
+type QueryIndex = HashMap<String, (Answer, PathBuf)>;
+
+/// Reads all queries in a folder. Responses that are not a success are skipped.
+fn read_queries(folder: &Path) -> QueryIndex {
+    let mut files: Vec<_> = files_in(folder).collect();
+    files.sort();
+    let mut index = QueryIndex::new();
+    for file in files {
+        let Some(interaction) = read(&file).ok().and_then(|json| serde_json::from_slice(&json).ok()) else {
+            tracing::info!(file = %file.display(), "not a recorded response");
+            continue;
+        };
+        let Interaction {
+            query: Some(query), variables: Some(variables), status: 200, body: Some(body), ..
+        } = interaction
+        else {
+            continue;
+        };
+        for (login, answer) in (QueryBody { query, variables }).answers(&body) {
+            if answer.is_conclusive() || !index.contains_key(&login) {
+                index.insert(login, (answer, file.clone()));
+            }
+        }
+    }
+    index
+}
+
 /// A folder of recorded responses, to write or to read.
 #[derive(Default)]
 pub(crate) struct Cassette {
     folder: PathBuf,
-    /// Number of requests with the same path in this run.
+    /// Number of requests with the same stem in this run.
     sequences: Mutex<HashMap<PathBuf, u32>>,
-    /// Index of the recorded queries, for replay.
-    replay_index: OnceLock<ReplayIndex>,
+    /// The recorded queries, for replay.
+    queries: OnceLock<QueryIndex>,
     /// Removal of the queries of an earlier recording.
     queries_removed: OnceLock<()>,
     /// File of the last response about each login, relative to the folder.
@@ -158,44 +228,43 @@ impl Cassette {
         body: &[u8],
     ) -> Result<(), RecordError> {
         let query = request.query();
+        let (stem, sequence) = self.next_sequence(request, query.as_ref());
+        let path = numbered_file(&stem, sequence);
+        // Files of an earlier recording would be replayed with those of this one.
+        if query.is_some() {
+            let folder = path.parent().unwrap_or(&self.folder);
+            self.queries_removed.get_or_init(|| remove_queries(folder));
+        }
+        let mut stale = 2;
+        while sequence == 1 && remove_json(&numbered_file(&stem, stale), |_: &Interaction| true) {
+            stale += 1;
+        }
         let headers = RECORDED_HEADERS.iter().filter_map(|name| {
             let value = String::from_utf8_lossy(head.headers.get(*name)?.as_bytes());
             Some(((*name).to_owned(), value.into()))
         });
         let text = String::from_utf8_lossy(body);
         let json = if text.len() > MAX_JSON_BODY { None } else { serde_json::from_str(&text).ok() };
-        let interaction = Interaction {
-            request: request.request_line(),
-            query: query.as_ref().map(|query| query.query.clone()),
-            variables: query.as_ref().map(|query| query.variables.clone()),
-            status: head.status.as_u16(),
-            headers: headers.collect(),
-            text: json.is_none().then(|| text.into_owned()),
-            body: json,
-        };
-        let (stem, sequence) = self.next_sequence(request, query.as_ref());
-        let path = numbered_file(&stem, sequence);
-        // Files of an earlier recording would be replayed with those of this one.
-        if query.is_some() {
-            let folder = path.parent().unwrap_or(&self.folder);
-            self.queries_removed.get_or_init(|| graphql::remove_queries(folder));
-        }
-        let mut stale = 2;
-        while sequence == 1 && remove_json(&numbered_file(&stem, stale), |_: &Interaction| true) {
-            stale += 1;
-        }
-        write_json(&self.folder, &path, &interaction)
-            .map_err(|source| RecordError { path: path.clone(), source })?;
-        if let (Some(query), Some(body)) = (&query, &interaction.body) {
+        if let (Some(query), Some(body)) = (&query, &json) {
             for (login, answer) in query.answers(body) {
                 if answer.is_conclusive() || self.entry_for(ApiKind::Graphql, &login).is_none() {
                     self.index_login(ApiKind::Graphql, login, &path);
                 }
             }
-        } else if let (None, Some(login)) = (query, request.login()) {
+        } else if let (None, Some(login)) = (&query, request.login()) {
             self.index_login(ApiKind::Rest, login, &path);
         }
-        Ok(())
+        let (query, variables) = query.map(|body| (body.query, body.variables)).unzip();
+        let interaction = Interaction {
+            request: request.request_line(),
+            query,
+            variables,
+            status: head.status.as_u16(),
+            headers: headers.collect(),
+            text: json.is_none().then(|| text.into_owned()),
+            body: json,
+        };
+        write_json(&self.folder, &path, &interaction).map_err(|source| RecordError { path, source })
     }
 
     /// Returns the recorded response to a request: the first time the first one, and the last one again and again.
@@ -203,56 +272,90 @@ impl Cassette {
         if let Some(query) = request.query() {
             return Ok(Response::new(Full::new(self.replay_query(request, &query).to_string().into())));
         }
-        let miss = |reason: &str| {
-            let (request, folder) = (request.request_line(), self.folder.display());
-            CassetteMiss(format!("no recorded response for {request} in {folder}{reason}"))
-        };
         let (stem, sequence) = self.next_sequence(request, None);
         let mut latest = (1..=sequence).rev().map(|sequence| numbered_file(&stem, sequence));
-        let recorded = latest.find_map(|path| read(&path).ok().map(|json| (path, json)));
-        let (path, json) = recorded.ok_or_else(|| miss(""))?;
+        let miss =
+            format!("no recorded response for {} in {}", request.request_line(), self.folder.display());
+        let Some((path, json)) = latest.find_map(|path| read(&path).ok().map(|json| (path, json))) else {
+            return Err(CassetteMiss(miss));
+        };
         if let Some(login) = request.login() {
             self.index_login(ApiKind::Rest, login, &path);
         }
-        let damaged = |error: &dyn Display| {
-            miss(&format!(": {} is damaged: {}", path.display(), sanitize_line(&error.to_string())))
-        };
-        let interaction: Interaction = serde_json::from_slice(&json).map_err(|error| damaged(&error))?;
-        interaction.into_response().map_err(|error| damaged(&error))
+        parse_response(&json).map_err(|error| {
+            let error = error.to_string();
+            CassetteMiss(format!("{miss}: {} is damaged: {}", path.display(), sanitize_line(&error)))
+        })
+    }
+
+    /// Builds the response to a query from the recorded answers.
+    fn replay_query(&self, request: &RecordedRequest, query: &QueryBody) -> Value {
+        let folder = self.folder.join(request.uri.path().trim_start_matches('/'));
+        let index = self.queries.get_or_init(|| read_queries(&folder));
+        let (mut data, mut errors) = (Map::new(), Vec::new());
+        for (alias, login) in query.aliases() {
+            let Some((answer, file)) = index.get(&login) else {
+                let message = format!("no recorded response for {login} in {}", self.folder.display());
+                errors.push(json!({"type": NOT_RECORDED, "path": [alias], "message": message}));
+                data.insert(alias, Value::Null);
+                continue;
+            };
+            self.index_login(ApiKind::Graphql, login, file);
+            for mut error in answer.errors.iter().cloned() {
+                if let Some(first) = error.pointer_mut("/path/0") {
+                    *first = Value::from(alias.as_str());
+                }
+                errors.push(error);
+            }
+            data.insert(alias, answer.owner.clone());
+        }
+        json!({"data": data, "errors": errors})
     }
 
     /// Returns the file of the last response about a login, relative to the folder.
     pub(super) fn entry_for(&self, api: ApiKind, login: &str) -> Option<Box<str>> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.get(&(api, login.to_ascii_lowercase())).cloned()
+        lock(&self.entries).get(&(api, login.to_ascii_lowercase())).cloned()
     }
 
     fn index_login(&self, api: ApiKind, login: String, path: &Path) {
         let path = path.strip_prefix(&self.folder).unwrap_or(path);
         // Reports have slashes on every system.
         let components: Vec<_> = path.iter().map(|component| component.to_string_lossy()).collect();
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.insert((api, login), components.join("/").into());
+        lock(&self.entries).insert((api, login), components.join("/").into());
     }
 
-    /// Counts a request. Returns the path of its file, without sequence number and extension, and how many requests with this path
-    /// there were.
-    fn next_sequence(&self, request: &RecordedRequest, query: Option<&GraphqlBody>) -> (PathBuf, u32) {
-        // The slash keeps a path without components in the folder.
-        let mut stem = self.folder.join("");
-        for component in request.uri.path().split('/').filter(|part| !matches!(*part, "" | "." | "..")) {
-            stem.push(sanitize_path_component(&decode_login(component)));
-        }
-        if let Some(parameters) = request.uri.query() {
-            stem.push(sanitize_path_component(&parameters.to_ascii_lowercase()));
-        }
-        if let Some(query) = query {
-            stem.push(sanitize_path_component(&query.file_name()));
-        }
-        let mut sequences = self.sequences.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Counts a request. Returns its stem, and the number of requests with this stem so far.
+    fn next_sequence(&self, request: &RecordedRequest, query: Option<&QueryBody>) -> (PathBuf, u32) {
+        // A path without components is a file in the folder, not the folder's own name.
+        let stem = self.folder.join("").join(request.stem(query));
+        let mut sequences = lock(&self.sequences);
         let sequence = sequences.entry(stem.clone()).or_default();
         *sequence += 1;
         (stem, *sequence)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn parse_response(json: &[u8]) -> Result<Response<Full<Bytes>>, Box<dyn Error>> {
+    let Interaction { status, headers, body, text, .. } = serde_json::from_slice(json)?;
+    let body = body.map(|json| json.to_string()).or(text).unwrap_or_default();
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(name, value.as_str().unwrap_or_default());
+    }
+    Ok(response.body(Full::new(body.into()))?)
+}
+
+fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path())
+}
+
+fn remove_queries(folder: &Path) {
+    for file in files_in(folder) {
+        remove_json(&file, |interaction: &Interaction| interaction.query.is_some());
     }
 }
 

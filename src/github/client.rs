@@ -173,12 +173,12 @@ impl Client {
         parse: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
         let (connection, limiter) = (&self.0.connection, self.limiter());
-        let lease = self.0.tokens.token(connection).await?;
+        let token = self.0.tokens.token(connection).await?;
         let sent = permit.mark_sent();
         let on_headers = |headers: &HeaderMap, is_success| limiter.on_headers(permit, headers, is_success);
         let response = tokio::select! {
             biased;
-            response = connection.send(request, lease.token.as_ref(), on_headers) => response,
+            response = connection.send(request, token.as_ref(), on_headers) => response,
             stop = limiter.stop.canceled() => return Err(LookupError::Stopped(stop)),
         };
         let mut bytes = None;
@@ -190,7 +190,7 @@ impl Client {
                 error => error,
             })
         });
-        if self.0.tokens.on_response(&lease, &result) {
+        if self.0.tokens.on_response(token.as_ref(), &result) {
             result = Err(LookupError::InstallationTokenRejected);
         }
         let took = crate::text::duration(sent.elapsed());
@@ -198,7 +198,7 @@ impl Client {
         tracing::debug!(error = error.map(tracing::field::display), bytes, took, "{request}");
         let has_ca_file = !connection.config.ca_certificates.is_empty();
         let outcome =
-            error.map_or(Outcome::Success, |error| error.limiter_outcome(lease.token.is_some(), has_ca_file));
+            error.map_or(Outcome::Success, |error| error.limiter_outcome(token.is_some(), has_ca_file));
         limiter.on_outcome(permit, outcome);
         result
     }

@@ -16,7 +16,6 @@ use super::error::{LookupError, error_for_status};
 use super::graphql::Query;
 use super::redact::Redactor;
 use super::transport::MAX_BODY;
-use crate::login::Login;
 use crate::rate_limit::RateLimiter;
 use crate::stop::StopReason;
 
@@ -24,7 +23,7 @@ use crate::stop::StopReason;
 pub(super) enum Request<'a> {
     Get(&'a str),
     CreateInstallationToken(&'a str),
-    Graphql(Query<'a, &'a Login>),
+    Graphql(Query<'a>),
 }
 
 /// Shared by all requests of a client.

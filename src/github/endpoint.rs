@@ -42,7 +42,7 @@ impl Default for ApiEndpoint {
 }
 
 impl ApiEndpoint {
-    /// Parses the URL of an API. One that ends in `/api/v3` is an Enterprise Server.
+    /// Parses the URL of an API. One that ends in `/api/v3` is an Enterprise Server; any other path is that of a gateway.
     pub fn parse(url: &str) -> Result<Self, InvalidEndpoint> {
         let url = reqwest::Url::parse(url.trim()).map_err(|_| InvalidEndpoint::NotAUrl)?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {

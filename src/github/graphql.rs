@@ -10,8 +10,9 @@ use std::fmt::{self, Write as _};
 
 use http::HeaderMap;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::account::{Account, AccountKind, Breakdown, CountSelection};
 use super::cassette::{CassetteMiss, NOT_RECORDED};
@@ -23,32 +24,24 @@ use crate::text::sanitize_line;
 
 /// Upper bound on the cost of a query, in points: GitHub allows queries of half a million nodes.
 const MAX_PLAUSIBLE_COST: u64 = 500_000;
+const MISSING_FIELDS: LookupError = LookupError::Malformed("missing account fields");
 
 /// The body of a query request: `{"query": "…", "variables": {"l0": "torvalds", "l1": …}}`.
 #[derive(Serialize)]
-#[serde(bound = "L: Borrow<Login>")]
-pub(super) struct Query<'a, L> {
+pub(super) struct Query<'a> {
     query: &'a str,
-    #[serde(rename = "variables", serialize_with = "serialize_variables")]
-    logins: &'a [L],
+    variables: Map<String, Value>,
 }
 
-impl<'a, L> Query<'a, L> {
-    pub(super) fn new(query: &'a str, logins: &'a [L]) -> Self {
-        Self { query, logins }
+impl<'a> Query<'a> {
+    pub(super) fn new(query: &'a str, logins: &[impl Borrow<Login>]) -> Self {
+        let logins = logins.iter().map(|login| Value::from(login.borrow().as_str())).enumerate();
+        Self { query, variables: logins.map(|(index, login)| (format!("l{index}"), login)).collect() }
     }
 
     pub(super) fn login_count(&self) -> u64 {
-        self.logins.len() as u64
+        self.variables.len() as u64
     }
-}
-
-fn serialize_variables<S: Serializer>(
-    logins: &[impl Borrow<Login>],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let logins = logins.iter().enumerate();
-    serializer.collect_map(logins.map(|(index, login)| (format!("l{index}"), login.borrow().as_str())))
 }
 
 /// Builds the text of a query for `logins` accounts.
@@ -56,13 +49,10 @@ fn serialize_variables<S: Serializer>(
 /// Without `ownerAffiliations` GitHub adds the repositories of other owners that a user collaborates on.
 #[must_use]
 pub(crate) fn build_query(logins: usize, counts: CountSelection) -> String {
-    let mut text = String::with_capacity(400 + 64 * logins);
+    let variables: Vec<_> = (0..logins).map(|index| format!("$l{index}: String!")).collect();
+    let mut text =
+        format!("query Accounts({}) {{\n  rateLimit {{ cost remaining resetAt }}\n", variables.join(", "));
     // Writing to a String cannot fail.
-    text.push_str("query Accounts(");
-    for index in 0..logins {
-        let _ = write!(text, "{}$l{index}: String!", if index == 0 { "" } else { ", " });
-    }
-    text.push_str(") {\n  rateLimit { cost remaining resetAt }\n");
     for index in 0..logins {
         let _ = writeln!(text, "  a{index}: repositoryOwner(login: $l{index}) {{ ...Account }}");
     }
@@ -124,7 +114,7 @@ pub(crate) fn parse_response(
     let errors: Vec<GraphqlError> =
         errors.into_iter().map(|error| parse_lenient(error).unwrap_or_default()).collect();
     if let Some(error) = errors.iter().find(|error| error.is_rate_limited()) {
-        tracing::info!("rate limit: {}", error.message());
+        tracing::info!(error = error.message(), "rate limit");
         return Err(LookupError::RateLimited { status: 200, retry_after: None, quota_exhausted: false });
     }
     // An error without a target may be the reason for any null.
@@ -143,18 +133,20 @@ pub(crate) fn parse_response(
         (None, Some(error)) => return Err(LookupError::PartialResponse(error.message())),
     };
     let errors: HashMap<_, _> = errors.iter().filter_map(|error| Some((error.alias()?, error))).collect();
-    let result = |(index, login): (usize, &_)| match (errors.get(&index), data.owners.get(&index)) {
-        (Some(error), _) => Err(error.to_lookup_error(headers)),
-        (None, Some(Some(json))) => parse_owner(json, Borrow::borrow(login), counts),
-        (None, Some(None)) => Err(unscoped_error.clone().unwrap_or(LookupError::NotFound)),
-        (None, None) => Err(unscoped_error
-            .clone()
-            .unwrap_or_else(|| LookupError::PartialResponse("this login is missing".into()))),
-    };
-    let results = logins.iter().enumerate().map(result).collect();
+    let mut results = Vec::with_capacity(logins.len());
+    for (index, login) in logins.iter().enumerate() {
+        results.push(match (errors.get(&index), data.owners.get(&index), &unscoped_error) {
+            (Some(error), ..) => Err(error.to_lookup_error(headers)),
+            (None, Some(Some(json)), _) => parse_owner(json, login.borrow(), counts),
+            (None, _, Some(error)) => Err(error.clone()),
+            (None, Some(None), None) => Err(LookupError::NotFound),
+            (None, None, None) => Err(LookupError::PartialResponse("this login is missing".into())),
+        });
+    }
     Ok(BatchResponse { cost: data.cost, has_rate_limit: headers.contains_key("x-ratelimit-limit"), results })
 }
 
+/// The body of a response: `data` beside `errors`. A part that cannot be parsed does not affect the others.
 #[derive(Deserialize)]
 struct Response<'a> {
     #[serde(borrow)]
@@ -210,9 +202,10 @@ fn parse_lenient<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
 
 /// Returns the number of an alias in a query: 17 for `a17`.
 fn parse_alias(name: &str) -> Option<usize> {
-    let alias: usize = name.strip_prefix('a')?.parse().ok()?;
-    // The bound limits the memory that a server can make us reserve. A query has no alias such as `a017`.
-    (alias < MAX_ITEMS && name == format!("a{alias}")).then_some(alias)
+    let digits = name.strip_prefix('a')?;
+    // A query has no alias such as `a017` or `a+1`. The bound limits the memory that a server can make us reserve.
+    let is_canonical = digits == "0" || digits.starts_with(|c| matches!(c, '1'..='9'));
+    digits.parse().ok().filter(|alias| is_canonical && *alias < MAX_ITEMS)
 }
 
 /// An account, of GitHub's type `RepositoryOwner`.
@@ -236,26 +229,25 @@ struct Count {
 }
 
 fn parse_owner(json: &RawValue, requested: &Login, counts: CountSelection) -> Result<Account, LookupError> {
-    let missing = || LookupError::Malformed("missing account fields");
-    let required =
-        |count: Option<Object<Count>>| count.map(|Object(count)| count.total_count).ok_or_else(missing);
-    let Object(owner): Object<Owner> = parse_lenient(json).ok_or_else(missing)?;
+    let Object(owner): Object<Owner> = parse_lenient(json).ok_or(MISSING_FIELDS)?;
     let public_repos = owner.public.0.total_count;
-    let breakdown = if counts.breakdown {
-        let forks = required(owner.forks)?;
-        let sources = public_repos.saturating_sub(forks);
-        Some(Breakdown { sources, forks, archived: required(owner.archived)? })
-    } else {
-        None
+    let breakdown = match (owner.forks, owner.archived) {
+        _ if !counts.breakdown => None,
+        (Some(Object(forks)), Some(Object(archived))) => Some(Breakdown {
+            sources: public_repos.saturating_sub(forks.total_count),
+            forks: forks.total_count,
+            archived: archived.total_count,
+        }),
+        _ => return Err(MISSING_FIELDS),
     };
-    Ok(Account {
-        login: verify_login(&owner.login, requested)?,
-        kind: owner.typename.as_deref().and_then(AccountKind::parse),
-        id: owner.database_id,
-        public_repos,
-        breakdown,
-        private_repos: if counts.private { Some(required(owner.private)?) } else { None },
-    })
+    let private_repos = match owner.private {
+        _ if !counts.private => None,
+        Some(Object(private)) => Some(private.total_count),
+        None => return Err(MISSING_FIELDS),
+    };
+    let login = verify_login(&owner.login, requested)?;
+    let kind = owner.typename.as_deref().and_then(AccountKind::parse);
+    Ok(Account { login, kind, id: owner.database_id, public_repos, breakdown, private_repos })
 }
 
 /// An error. A part that cannot be parsed is None.

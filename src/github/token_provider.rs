@@ -39,19 +39,11 @@ pub(super) struct TokenProvider {
 }
 
 struct CachedToken {
-    lease: TokenLease,
+    token: Token,
     issued_at: Instant,
     refresh_at: Deadline,
     /// Whether a request succeeded with it.
     accepted: bool,
-}
-
-/// The token of one request.
-#[derive(Clone, Default)]
-pub(super) struct TokenLease {
-    pub(super) token: Option<Token>,
-    /// Number of the installation token. None for other tokens.
-    generation: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -71,61 +63,52 @@ struct AccessTokenResponse {
     expires_at: Timestamp,
 }
 
-#[derive(Deserialize)]
-struct AppResponse {
-    name: String,
-}
-
 impl TokenProvider {
     pub(super) fn new(credentials: Option<Credentials>) -> Self {
         Self { credentials, cached: Mutex::default(), installation: tokio::sync::Mutex::default() }
     }
 
-    /// Returns the token of the next request, after renewing it if necessary.
-    pub(super) async fn token(&self, connection: &Connection) -> Result<TokenLease, LookupError> {
+    /// Returns the token of the next request, after renewing it if necessary. None without credentials.
+    pub(super) async fn token(&self, connection: &Connection) -> Result<Option<Token>, LookupError> {
         let app = match &self.credentials {
-            None => return Ok(TokenLease::default()),
-            Some(Credentials::Token(token)) => {
-                return Ok(TokenLease { token: Some(token.clone()), generation: None });
-            }
+            None => return Ok(None),
+            Some(Credentials::Token(token)) => return Ok(Some(token.clone())),
             Some(Credentials::App(app)) => app,
         };
-        if let Some(lease) = self.valid_token() {
-            return Ok(lease);
+        if let Some(token) = self.valid_token() {
+            return Ok(Some(token));
         }
         // Nothing is in flight for this request, so the end of the run ends the wait.
         tokio::select! {
             biased;
             stop = connection.limiter.stop.requested() => Err(LookupError::Stopped(stop)),
-            lease = self.renew(app, connection) => lease,
+            token = self.renew(app, connection) => token.map(Some),
         }
     }
 
-    async fn renew(&self, app: &App, connection: &Connection) -> Result<TokenLease, LookupError> {
+    async fn renew(&self, app: &App, connection: &Connection) -> Result<Token, LookupError> {
         let mut installation = self.installation.lock().await;
         // Another request may have renewed it meanwhile.
-        if let Some(lease) = self.valid_token() {
-            return Ok(lease);
+        if let Some(token) = self.valid_token() {
+            return Ok(token);
         }
         let (token, lifetime) = create_token_with_retries(app, connection, &mut installation).await?;
-        let mut cached = self.cached();
-        let generation = cached.as_ref().and_then(|cached| cached.lease.generation).unwrap_or(0) + 1;
-        let lease = TokenLease { token: Some(token), generation: Some(generation) };
-        *cached = Some(CachedToken {
-            lease: lease.clone(),
+        *self.cached() = Some(CachedToken {
+            token: token.clone(),
             issued_at: Instant::now(),
             refresh_at: Deadline::after(lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 3))),
             accepted: false,
         });
-        Ok(lease)
+        Ok(token)
     }
 
     /// Records whether a token was accepted. Returns true if it was rejected and the next request will have a new one.
-    pub(super) fn on_response<T>(&self, lease: &TokenLease, result: &Result<T, LookupError>) -> bool {
-        let is_rejected = lease.generation.is_some() && matches!(result, Err(LookupError::Unauthorized(_)));
+    pub(super) fn on_response<T>(&self, token: Option<&Token>, result: &Result<T, LookupError>) -> bool {
+        let is_app = matches!(self.credentials, Some(Credentials::App(_)));
+        let is_rejected = is_app && matches!(result, Err(LookupError::Unauthorized(_)));
+        let secret = token.map(Token::secret);
         let mut cached = self.cached();
-        let Some(cached) = cached.as_mut().filter(|cached| cached.lease.generation == lease.generation)
-        else {
+        let Some(cached) = cached.as_mut().filter(|cached| Some(cached.token.secret()) == secret) else {
             // Renewed meanwhile.
             return is_rejected;
         };
@@ -138,9 +121,9 @@ impl TokenProvider {
         is_rejected && cached.issued_at.elapsed() < PROPAGATION_GRACE
     }
 
-    fn valid_token(&self) -> Option<TokenLease> {
+    fn valid_token(&self) -> Option<Token> {
         let cached = self.cached();
-        cached.as_ref().filter(|cached| !cached.refresh_at.is_past()).map(|cached| cached.lease.clone())
+        cached.as_ref().filter(|cached| !cached.refresh_at.is_past()).map(|cached| cached.token.clone())
     }
 
     fn cached(&self) -> MutexGuard<'_, Option<CachedToken>> {
@@ -248,6 +231,10 @@ async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, Lo
 }
 
 pub(super) async fn app_name(app: &App, connection: &Connection) -> Option<String> {
+    #[derive(Deserialize)]
+    struct AppResponse {
+        name: String,
+    }
     let route = connection.config.endpoint.rest("/app");
     let response: AppResponse = send_as_app(app, connection, Request::Get(&route)).await.ok()?;
     Some(sanitize_line(&response.name).into_owned())

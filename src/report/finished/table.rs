@@ -67,7 +67,7 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<SavedReport, St
         let parsed = |ok: bool, name| if ok { Ok(()) } else { Err(wrong(name)) };
         let row = Row {
             status,
-            kind: cell("kind").and_then(AccountKind::parse_word),
+            kind: cell("kind").and_then(AccountKind::parse),
             id: number("id")?,
             public_repos: number("public_repos")?,
             breakdown: match (sources, forks, archived) {
