@@ -16,9 +16,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::account::{Account, ApiKind, Breakdown, CountSelection};
 use super::client::Client;
 use super::connection::Request;
-use super::error::{LookupError, PaginationError};
+use super::error::LookupError;
 use super::graphql::{self, Query};
-use super::rest::{self, Paginator};
+use super::rest::{self, Paginator, TOO_MANY_PAGES};
 use super::retry::{AttemptLog, RetryDecision};
 use crate::login::Login;
 use crate::rate_limit::{Permit, Resource};
@@ -122,7 +122,7 @@ impl Client {
             forks += page.forks;
             archived += page.archived;
             if page.next.is_some() && listed > public_repos.saturating_add(100) {
-                return Err(PaginationError::TooManyPages.into());
+                return Err(TOO_MANY_PAGES);
             }
             next = paginator.next_page(page.repos, page.next.as_deref())?;
         }

@@ -1,8 +1,8 @@
 //! Errors of a request, by what they mean for its login.
 //!
-//! Every failure of octocrab, of the network or of GitHub becomes a [`LookupError`] here and nowhere else: a failure of the transport
-//! in [`LookupError::from_transport`], a response in [`error_for_status`]. The text of an error is complete, as in the row of its
-//! login: it names the innermost cause, so it is printed without its chain.
+//! Every failure of octocrab, of the network or of GitHub becomes a [`LookupError`] here and nowhere else: a failure of the
+//! transport in [`LookupError::from_transport`], a response in [`error_for_status`]. Its text is complete, as in the row of its
+//! login: it names the innermost cause, and is printed without the chain.
 
 use std::error::Error;
 use std::time::Duration;
@@ -81,7 +81,7 @@ pub(crate) enum LookupError {
     Malformed(&'static str),
     /// A list whose pages cannot be followed.
     #[error("pagination error: {0}")]
-    Pagination(#[from] PaginationError),
+    Pagination(&'static str),
     /// A response without a result for this login, or a query that GitHub gave up.
     #[error("incomplete response: {0}")]
     PartialResponse(String),
@@ -176,7 +176,7 @@ impl LookupError {
             return Self::Redirect(*blocked);
         }
         if let Some(error) = cause.find::<ConnectError>() {
-            return error.clone().into();
+            return Self::Connect(Box::new(error.clone()));
         }
         if cause.find::<LengthLimitError>().is_some() {
             return Self::TooLong(MAX_BODY);
@@ -194,24 +194,6 @@ impl StopReason {
             is_proxy: matches!(error, ConnectError::Proxy { .. }),
         }
     }
-}
-
-impl From<ConnectError> for LookupError {
-    fn from(error: ConnectError) -> Self {
-        Self::Connect(Box::new(error))
-    }
-}
-
-/// Reason for which the pages of a list are not followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PaginationError {
-    #[error("the next page is on another host")]
-    ForeignHost,
-    #[error("the next page is an earlier one")]
-    Cycle,
-    /// More pages than a list can have, or an empty page that is not the last.
-    #[error("the list has too many pages")]
-    TooManyPages,
 }
 
 /// Beginnings of the messages with which GitHub reports a rate limit, in lower case. The last one is from before 2021; Enterprise
@@ -248,7 +230,7 @@ pub(crate) fn error_for_status(
         429 => rate_limit_error(429, headers),
         403 if is_rate_limit => rate_limit_error(403, headers),
         400 if memchr::memmem::find(body, CLIENT_CERTIFICATE_PAGE).is_some() => {
-            ConnectError::Tls(TlsError::ClientCertificate).into()
+            LookupError::Connect(Box::new(ConnectError::Tls(TlsError::ClientCertificate)))
         }
         401 => LookupError::Unauthorized(message),
         403 => LookupError::Forbidden {

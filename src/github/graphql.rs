@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::account::{Account, AccountKind, Breakdown, CountSelection};
 use super::cassette::{CassetteMiss, NOT_RECORDED};
 use super::error::{LookupError, sso_url};
-use super::rest::{BoundedVec, MAX_ITEMS, parse_object, verify_login};
+use super::rest::{BoundedVec, MAX_ITEMS, parse_json, verify_login};
 use crate::login::Login;
 use crate::object::Object;
 use crate::text::sanitize_line;
@@ -109,7 +109,7 @@ pub(crate) fn parse_response(
     logins: &[impl Borrow<Login>],
     counts: CountSelection,
 ) -> Result<BatchResponse, LookupError> {
-    let response: Response<'_> = parse_object(body, "not a GraphQL response")?;
+    let Object(response): Object<Response<'_>> = parse_json(body, "not a GraphQL response")?;
     let errors = response.errors.map_or_else(Vec::new, |BoundedVec(errors)| errors);
     let errors: Vec<GraphqlError> =
         errors.into_iter().map(|error| parse_lenient(error).unwrap_or_default()).collect();

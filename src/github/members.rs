@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::client::Client;
 use super::error::LookupError;
-use super::rest::{BoundedVec, Paginator, next_link};
+use super::rest::{BoundedVec, Paginator, next_link, parse_json};
 use super::retry::AttemptLog;
 use crate::login::Login;
 
@@ -64,8 +64,7 @@ impl Client {
         let (mut logins, mut next) = (Vec::new(), Some(first));
         while let Some(route) = next {
             let parse = |headers: &HeaderMap, body: &[u8]| {
-                let members: BoundedVec<Member> = serde_json::from_slice(body)
-                    .map_err(|_| LookupError::Malformed("not a list of members"))?;
+                let members: BoundedVec<Member> = parse_json(body, "not a list of members")?;
                 Ok((members.0, next_link(headers)))
             };
             let (members, link) = self.get(&mut AttemptLog::default(), &route, parse).await?;
@@ -79,9 +78,7 @@ impl Client {
     /// app.
     pub(crate) async fn is_member(&self, organization: &Login) -> Option<bool> {
         let route = self.config().endpoint.rest(&format!("/user/memberships/orgs/{organization}"));
-        let parse = |_: &HeaderMap, body: &[u8]| {
-            serde_json::from_slice(body).map_err(|_| LookupError::Malformed("missing membership fields"))
-        };
+        let parse = |_: &HeaderMap, body: &[u8]| parse_json(body, "missing membership fields");
         match self.get_best_effort(route, parse).await {
             Some(Ok(Membership { state })) => Some(state == "active"),
             Some(Err(LookupError::NotFound)) => Some(false),

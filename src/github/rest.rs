@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::account::{Account, AccountKind};
 use super::endpoint::ApiEndpoint;
-use super::error::{LookupError, PaginationError};
+use super::error::LookupError;
 use crate::login::Login;
 use crate::object::Object;
 
@@ -22,6 +22,7 @@ pub(super) const MAX_ITEMS: usize = 1000;
 const MAX_PAGES: usize = 2000;
 /// Upper bound on the path and query of a page, in bytes: all of them are remembered.
 const MAX_PATH_LEN: usize = 2000;
+pub(super) const TOO_MANY_PAGES: LookupError = LookupError::Pagination("the list has too many pages");
 
 /// A list of at most [`MAX_ITEMS`] items. A longer one is an error.
 pub(super) struct BoundedVec<T>(pub(super) Vec<T>);
@@ -60,19 +61,19 @@ struct User {
     public_repos: u64,
 }
 
-/// Parses a body that is a JSON object. `other_kind` is the error for JSON of another kind.
-pub(super) fn parse_object<'a, T: Deserialize<'a>>(
+/// Parses a JSON body. `other_kind` is the error for JSON of another kind.
+pub(super) fn parse_json<'a, T: Deserialize<'a>>(
     body: &'a [u8],
     other_kind: &'static str,
 ) -> Result<T, LookupError> {
-    match serde_json::from_slice(body) {
-        Ok(Object(value)) => Ok(value),
-        Err(error) => Err(LookupError::Malformed(if error.is_data() { other_kind } else { "not JSON" })),
-    }
+    serde_json::from_slice(body).map_err(|error| {
+        tracing::debug!(%error, "cannot parse a response");
+        LookupError::Malformed(if error.is_data() { other_kind } else { "not JSON" })
+    })
 }
 
 pub(crate) fn parse_account(body: &[u8], requested: &Login) -> Result<Account, LookupError> {
-    let user: User = parse_object(body, "missing account fields")?;
+    let Object(user): Object<User> = parse_json(body, "missing account fields")?;
     Ok(Account {
         login: verify_login(&user.login, requested)?,
         kind: user.kind.as_deref().and_then(AccountKind::parse),
@@ -113,8 +114,7 @@ pub(super) fn repos_path(login: &Login) -> String {
 }
 
 pub(super) fn parse_repo_page(headers: &HeaderMap, body: &[u8]) -> Result<RepoPage, LookupError> {
-    let BoundedVec(repos): BoundedVec<Repo> =
-        serde_json::from_slice(body).map_err(|_| LookupError::Malformed("not a list of repositories"))?;
+    let BoundedVec(repos): BoundedVec<Repo> = parse_json(body, "not a list of repositories")?;
     Ok(RepoPage {
         repos: repos.len(),
         forks: repos.iter().filter(|repo| repo.fork).count() as u64,
@@ -139,15 +139,16 @@ impl<'a> Paginator<'a> {
         &mut self,
         items: usize,
         link: Option<&str>,
-    ) -> Result<Option<String>, PaginationError> {
+    ) -> Result<Option<String>, LookupError> {
         let Some(link) = link else { return Ok(None) };
-        let path = self.endpoint.path_of(link).filter(|path| path.len() <= MAX_PATH_LEN);
-        let path = path.ok_or(PaginationError::ForeignHost)?;
+        let Some(path) = self.endpoint.path_of(link).filter(|path| path.len() <= MAX_PATH_LEN) else {
+            return Err(LookupError::Pagination("the next page is on another host"));
+        };
         if items == 0 || self.seen.len() >= MAX_PAGES {
-            return Err(PaginationError::TooManyPages);
+            return Err(TOO_MANY_PAGES);
         }
         if !self.seen.insert(path.to_owned()) {
-            return Err(PaginationError::Cycle);
+            return Err(LookupError::Pagination("the next page is an earlier one"));
         }
         Ok(Some(path.to_owned()))
     }
@@ -192,9 +193,7 @@ pub(super) fn parse_rate_limit(body: &[u8]) -> Result<RateLimits, LookupError> {
     struct RateLimitResponse {
         resources: RateLimits,
     }
-    let response: RateLimitResponse =
-        serde_json::from_slice(body).map_err(|_| LookupError::Malformed("missing rate limits"))?;
-    Ok(response.resources)
+    parse_json(body, "missing rate limits").map(|RateLimitResponse { resources }| resources)
 }
 
 #[cfg(test)]

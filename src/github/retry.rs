@@ -122,7 +122,7 @@ mod tests {
         let status = |status| LookupError::Status { status, message: String::new(), retry_after: None };
         vec![
             LookupError::RateLimited { status: 403, retry_after: None, quota_exhausted: false },
-            ConnectError::Io(Cause::new("refused")).into(),
+            LookupError::Connect(Box::new(ConnectError::Io(Cause::new("refused")))),
             LookupError::ConnectionClosed(Cause::new("reset")),
             status(408),
             LookupError::InstallationTokenRejected,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::connection::{Connection, Request};
 use super::credentials::{APP_TOKEN_SOURCE, App, Credentials, Token};
 use super::error::LookupError;
-use super::rest::BoundedVec;
+use super::rest::{BoundedVec, parse_json};
 use crate::rate_limit::Deadline;
 use crate::rate_limit::settings::Tuning;
 use crate::stop::{StopReason, WaitReason};
@@ -252,6 +252,5 @@ async fn send_as_app<T: for<'a> Deserialize<'a>>(
     let sent = Instant::now();
     let on_headers = |headers: &HeaderMap, _| limiter.on_date(headers, sent);
     let (_, body) = connection.send(&request, Some(&jwt), on_headers).await?;
-    serde_json::from_slice(&body)
-        .map_err(|_| LookupError::Malformed("missing fields while authenticating as a GitHub App"))
+    parse_json(&body, "missing fields while authenticating as a GitHub App")
 }
