@@ -1,8 +1,8 @@
 //! GitHub: the client, and everything that knows its APIs.
 //!
-//! In the order of a lookup: `batch` has the logins of one request and their retries. `client` sends it with a permit of the rate
-//! limiter over a `connection`, whose [`transport`] is the network or a replay. [`graphql`] and [`rest`] parse the response, [`error`]
-//! classifies failures, and `retry` alone decides about retries.
+//! In the order of a lookup: `batch` has the logins of one request and their retries. `client` sends it with a permit of the
+//! rate limiter over a `connection`, whose [`transport`] is the network or a replay. [`graphql`] and [`rest`] parse the
+//! response, [`error`] classifies failures, and `retry` alone decides about retries.
 
 pub(crate) mod account;
 mod batch;

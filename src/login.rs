@@ -1,7 +1,7 @@
 //! Logins: the only way to a request path.
 //!
 //! octocrab sends a path as it is given, so `/`, `?`, `#`, `%` or `..` would reach another route. A [`Login`] contains none of
-//! them: it is parsed once, where it enters the program, and everything after that takes the type and not the text.
+//! them. It is parsed once, where it enters the program.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub(crate) const MAX_LENGTH: usize = 39;
 
 const BOT: &str = "[bot]";
 
-/// The name of a GitHub account, a user, an organization or a bot, as it was written. GitHub ignores the case.
+/// The name of a user, an organization or a bot, as it was written. GitHub ignores the case.
 ///
 /// ```
 /// use ghrepos::Login;
@@ -30,20 +30,17 @@ impl Login {
     ///
     /// Accepts the names that GitHub's accounts have, old ones included: letters, digits and hyphens, at most 39 characters, not
     /// beginning with a hyphen; one underscore before the short code of a managed user; `[bot]` after the name of an app.
+    ///
+    /// # Errors
+    /// [`ParseLoginError`] has the reason, in one line.
     pub fn parse(text: &str) -> Result<Self, ParseLoginError> {
         Self::parse_at(text, "github.com")
     }
 
     /// Like [`Login::parse`], with the URLs of profiles on `site`: `git.example.com`.
     pub(crate) fn parse_at(text: &str, site: &str) -> Result<Self, ParseLoginError> {
-        let not = |reason| ParseLoginError { text: text.into(), reason };
-        let trimmed = text.trim();
-        let name = match address(trimmed, site).map_err(not)? {
-            Some(name) => name,
-            None => trimmed.strip_prefix('@').unwrap_or(trimmed).to_owned(),
-        };
-        check(&name).map_err(not)?;
-        Ok(Self(name.into()))
+        let name = parse_name(text.trim(), site);
+        name.map(|name| Self(name.into())).map_err(|reason| ParseLoginError { text: text.into(), reason })
     }
 
     /// Returns the login as it was written.
@@ -52,7 +49,7 @@ impl Login {
         &self.0
     }
 
-    /// Returns the login in lower case, which is the same for all spellings of an account.
+    /// Returns the login in lower case, the same for all spellings of an account.
     pub(crate) fn key(&self) -> String {
         self.0.to_ascii_lowercase()
     }
@@ -74,7 +71,7 @@ impl Login {
     }
 }
 
-/// Returns a hash of a text in lower case that is the same in every run and on every machine: the two halves of the 64-bit FNV-1a,
+/// Returns a hash that is the same in every run, on every machine and for every case: the two halves of the 64-bit FNV-1a,
 /// combined by exclusive or. Either half alone mixes the last characters badly.
 pub(crate) fn stable_hash(text: &str) -> u32 {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -99,11 +96,19 @@ pub struct ParseLoginError {
     reason: String,
 }
 
+fn parse_name(text: &str, site: &str) -> Result<String, String> {
+    let name = match parse_profile_url(text, site)? {
+        Some(name) => name,
+        None => text.strip_prefix('@').unwrap_or(text).to_owned(),
+    };
+    validate(&name).map(|()| name)
+}
+
 /// Returns the account in the URL of its profile. None if `text` is not a URL.
 ///
 /// Such URLs are copied from a browser, so a query (`?tab=repositories`) and a fragment are ignored, and the pages of an
 /// organization or an app are accepted.
-fn address(text: &str, site: &str) -> Result<Option<String>, String> {
+fn parse_profile_url(text: &str, site: &str) -> Result<Option<String>, String> {
     let lower = text.to_ascii_lowercase();
     let scheme = ["https://", "http://"].into_iter().find(|scheme| lower.starts_with(scheme));
     if scheme.is_none() && !lower.split_once('/').is_some_and(|(host, _)| is_site(host, site)) {
@@ -129,13 +134,11 @@ fn is_site(host: &str, site: &str) -> bool {
     host.strip_prefix("www.").unwrap_or(&host) == site
 }
 
-fn check(name: &str) -> Result<(), String> {
-    let suffix = name.len().checked_sub(BOT.len()).and_then(|at| name.split_at_checked(at));
-    let bot = suffix.filter(|(_, suffix)| suffix.eq_ignore_ascii_case(BOT));
-    let name = bot.map_or(name, |(name, _)| name);
-    let Some(first) = name.chars().next() else {
-        return Err("empty".into());
-    };
+fn validate(login: &str) -> Result<(), String> {
+    let suffix = login.len().checked_sub(BOT.len()).and_then(|at| login.split_at_checked(at));
+    let bot_name = suffix.filter(|(_, suffix)| suffix.eq_ignore_ascii_case(BOT)).map(|(name, _)| name);
+    let name = bot_name.unwrap_or(login);
+    let Some(first) = name.chars().next() else { return Err("empty".into()) };
     if let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')) {
         return Err(format!("holds {wrong:?}"));
     }
@@ -148,7 +151,7 @@ fn check(name: &str) -> Result<(), String> {
     }
     match name.matches('_').count() {
         0 => Ok(()),
-        _ if bot.is_some() => Err("holds '_'".into()),
+        _ if bot_name.is_some() => Err("holds '_'".into()),
         1 if name.ends_with('_') => Err("ends with '_'".into()),
         1 => Ok(()),
         _ => Err("holds more than one '_'".into()),

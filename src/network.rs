@@ -20,8 +20,8 @@ use self::proxy::{Proxy, ProxyFailure, ProxyName};
 use self::tls::TlsError;
 use crate::text::{causes, innermost};
 
-/// Error of the HTTP client, shared: every login of a batch has it. Its text is that of the innermost cause, and errors with the same
-/// text are equal.
+/// Cause of a failed request, shared by the logins of a batch. Its text is that of the innermost error. Causes with the same text
+/// are equal.
 #[derive(Clone, Debug)]
 pub(crate) struct Cause(Arc<dyn Error + Send + Sync>);
 
@@ -64,7 +64,6 @@ pub(crate) enum ConnectError {
     /// DNS has no address for the host, but the proxy could resolve it.
     #[error("no address for this host ({cause})")]
     UnresolvedHere {
-        /// Error of the resolver.
         #[source]
         cause: Cause,
         /// Environment variable with the proxy.
@@ -73,6 +72,7 @@ pub(crate) enum ConnectError {
     /// The server did not respond within the connect timeout.
     #[error("connection timed out")]
     TimedOut,
+    /// The connection was closed, and not by an alert.
     #[error("the server closed the connection during the TLS handshake")]
     HandshakeClosed,
     /// Error of the operating system.
@@ -86,7 +86,6 @@ pub(crate) enum ConnectError {
     Proxy {
         /// The proxy, without its password.
         proxy: ProxyName,
-        /// Its failure.
         #[source]
         failure: ProxyFailure,
     },
@@ -186,10 +185,10 @@ impl ProxyRoute {
             };
         }
         if error.is_dns() {
-            return self.failed(ProxyFailure::Unresolved(innermost(&**error)));
+            return self.failed(ProxyFailure::Unresolved(Cause(error.clone())));
         }
         if let Some(socket) = socket_error(error).filter(|_| !error.is_timeout()) {
-            return self.failed(ProxyFailure::unreachable(socket));
+            return self.failed(ProxyFailure::unreachable(socket.kind(), Cause(error.clone())));
         }
         match self.probed.get_or_init(|| self.probe(url)).await {
             Probed::Failed(failure) => self.failed(failure.clone()),

@@ -5,8 +5,7 @@
 //! `graphql/torvalds+99.json`. Paths are in lower case, because logins have no case. Request headers are not recorded, and so no
 //! token.
 //!
-//! A query is replayed login by login: its logins depend on timing and on earlier failures, so that a later run may ask for others
-//! together.
+//! A query is replayed login by login: its logins depend on timing and on earlier failures, so a later run has other queries.
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -14,29 +14,30 @@ use crate::rate_limit::settings::{LimiterSettings, Tuning};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// Address of the API.
+    /// The API to send requests to. github.com by default.
     pub endpoint: ApiEndpoint,
-    /// Token or GitHub App. None: requests without a token.
+    /// Token or GitHub App. None: requests without a token, of which GitHub allows 60 an hour.
     pub credentials: Option<Credentials>,
-    /// Certificate authorities to trust beside the system's.
+    /// Certificate authorities that are trusted beside the system's.
     pub(crate) ca_certificates: Vec<reqwest::Certificate>,
     /// Proxy for all connections. An API on this machine over plain HTTP is always connected to directly.
     pub(crate) proxy: ProxyChoice,
     /// Network, recording or replay.
     pub transport: TransportMode,
-    /// Upper bound on concurrent requests. Range: 1 to 100.
+    /// Upper bound on concurrent requests. Range: 1 to 100. 10 by default.
     pub max_concurrency: usize,
-    /// Time for one attempt, from sending to the last byte of the response.
+    /// Time for one attempt, from sending to the last byte of the response. 15 seconds by default.
     pub timeout: Duration,
-    /// Retries after a transient error.
+    /// Retries of a request after transient errors. A rejection because of a rate limit uses none.
     pub retries: u32,
     /// The API to query. GraphQL needs a token; bots are always looked up over REST.
     pub api: ApiKind,
     /// Counts to request beside the public repositories.
     pub counts: CountSelection,
-    /// Upper bound on logins per query. None: as many as cost one point, and fewer for a short input, so that it fills the jobs.
+    /// Upper bound on logins per query. Range: 1 to 100. None: as many as cost one point, and fewer for a short input, so that it
+    /// fills the jobs.
     pub batch_size: Option<usize>,
-    /// Longest wait for a limit; a longer one ends the run.
+    /// Longest wait for a limit; a longer one ends the run. 5 minutes by default.
     pub max_wait: Duration,
     /// Time after which no request is sent, from the creation of the client.
     pub deadline: Option<Duration>,

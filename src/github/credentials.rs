@@ -47,6 +47,7 @@ pub struct Token {
     secret: SecretString,
     /// Value of the header `Authorization`.
     header: HeaderValue,
+    /// The variable that it was read from, [`GH_CLI_SOURCE`] or [`APP_TOKEN_SOURCE`].
     source: &'static str,
 }
 
@@ -75,26 +76,12 @@ pub struct InvalidToken {
     reason: &'static str,
 }
 
-/// Returns the reason for which a text is not a token.
-fn rejection(text: &str) -> Option<&'static str> {
-    // A shell removes quotes; `env` files and CI variables keep them.
-    let is_quote = |c| matches!(c, '"' | '\'' | '`' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}');
-    if text.starts_with(is_quote) || text.ends_with(is_quote) {
-        return Some("remove the quotes around it");
-    }
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return None;
-    }
-    match text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase().as_str() {
-        "bearer" => Some("remove \"Bearer\" in front of it"),
-        "token" => Some("remove \"token\" in front of it"),
-        _ => Some("expected printable ASCII without spaces"),
-    }
-}
-
 impl Token {
-    /// Creates a token from the text of a variable, without the white space around it: `cat token.txt` leaves a newline, on which
-    /// octocrab panics.
+    /// Creates a token from a text such as `ghp_…`, without the white space around it: `cat token.txt` leaves a newline.
+    /// `source` names its origin in messages: `GH_TOKEN`.
+    ///
+    /// # Errors
+    /// If the text is not printable ASCII without spaces, or has quotes around it.
     pub fn new(text: &str, source: &'static str) -> Result<Self, InvalidToken> {
         let text = text.trim();
         let invalid = |reason| InvalidToken { from: source, reason };
@@ -108,7 +95,6 @@ impl Token {
         Ok(Self { secret: SecretString::from(text), header, source })
     }
 
-    /// Returns the variable that it was read from, or [`GH_CLI_SOURCE`].
     pub(crate) fn source(&self) -> &'static str {
         self.source
     }
@@ -135,6 +121,23 @@ impl Token {
     }
 }
 
+/// Returns the reason for which a text is not a token.
+fn rejection(text: &str) -> Option<&'static str> {
+    // A shell removes quotes; `env` files and CI variables keep them.
+    let is_quote = |c| matches!(c, '"' | '\'' | '`' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}');
+    if text.starts_with(is_quote) || text.ends_with(is_quote) {
+        return Some("remove the quotes around it");
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    match text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase().as_str() {
+        "bearer" => Some("remove \"Bearer\" in front of it"),
+        "token" => Some("remove \"token\" in front of it"),
+        _ => Some("expected printable ASCII without spaces"),
+    }
+}
+
 /// A GitHub App and one of its installations.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -149,7 +152,11 @@ pub struct App {
 pub struct InvalidPrivateKey;
 
 impl App {
-    /// Creates an app from its id and its private key. `installation` chooses one of several.
+    /// Creates an app from its id and its RSA private key in PEM format. `installation` is the id of one of its installations,
+    /// or None if there is only one.
+    ///
+    /// # Errors
+    /// If the key cannot sign.
     pub fn new(id: u64, pem: &[u8], installation: Option<u64>) -> Result<Self, InvalidPrivateKey> {
         let key = EncodingKey::from_rsa_pem(pem).map_err(|_| InvalidPrivateKey)?;
         let app = Self { id, key, installation };
@@ -157,7 +164,8 @@ impl App {
         app.sign_jwt(Timestamp::now()).map(|_| app).ok_or(InvalidPrivateKey)
     }
 
-    /// Returns the token with which the app authenticates. `now` is a time of the server's clock.
+    /// Returns the token with which the app authenticates. `now` is by the server's clock: octocrab signs by ours, which may be
+    /// wrong by more than a signature is valid.
     pub(super) fn sign_jwt(&self, now: Timestamp) -> Option<Token> {
         let now = now.as_second();
         let claims = json!({"iat": now - JWT_AGE, "exp": now + JWT_VALIDITY, "iss": self.id});

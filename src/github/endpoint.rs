@@ -118,8 +118,8 @@ impl ApiEndpoint {
         }
     }
 
-    /// Returns the path and query of an absolute URL. None if the URL is outside of this API, such as that of another service behind
-    /// the same gateway.
+    /// Returns the path and query of an absolute URL. None if the URL is outside of this API, such as that of another service
+    /// behind the same gateway.
     pub(crate) fn path_of<'a>(&self, url: &'a str) -> Option<&'a str> {
         let path_and_query = url.strip_prefix(&self.origin)?;
         let below = path_and_query.strip_prefix(&self.rest_path)?;

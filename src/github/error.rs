@@ -124,8 +124,8 @@ impl LookupError {
         }
     }
 
-    /// Whether a query for fewer logins may succeed. GitHub ends queries of more than ten seconds with a 502 or 504, often in HTML,
-    /// or with an empty or incomplete body.
+    /// Whether a query for fewer logins may succeed. GitHub ends queries of more than ten seconds with a 502 or 504, often in
+    /// HTML, or with an empty or incomplete body.
     pub(crate) fn suggests_smaller_batch(&self) -> bool {
         match self {
             Self::TimedOut(_)

@@ -1,8 +1,8 @@
 //! The GraphQL API: up to a hundred logins in a query that costs one point.
 //!
-//! Logins are variables, never part of the query text. A response may be partial: `data` beside `errors`. An error about one alias
-//! does not affect the others, and `null` only means "not found" if no error is about it. octocrab's own `graphql()` discards
-//! `data` if there is an error.
+//! Logins are variables, never part of the query text. A response may be partial: `data` beside `errors`. An error about one
+//! alias does not affect the others, and `null` only means "not found" if no error is about it. octocrab's own `graphql()`
+//! discards `data` if there is an error.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -47,7 +47,6 @@ impl<'a> Query<'a> {
 /// Builds the text of a query for `logins` accounts.
 ///
 /// Without `ownerAffiliations` GitHub adds the repositories of other owners that a user collaborates on.
-#[must_use]
 pub(crate) fn build_query(logins: usize, counts: CountSelection) -> String {
     let variables: Vec<_> = (0..logins).map(|index| format!("$l{index}: String!")).collect();
     let mut text =
@@ -86,7 +85,6 @@ pub(crate) fn query_cost(accounts: usize, counts: CountSelection) -> u64 {
 }
 
 /// Returns the most accounts that a query of one point can have: at most 100.
-#[must_use]
 pub(crate) fn max_accounts_per_point(counts: CountSelection) -> usize {
     (149 / connection_fields(counts).len()).min(100)
 }
@@ -250,7 +248,7 @@ fn parse_owner(json: &RawValue, requested: &Login, counts: CountSelection) -> Re
     Ok(Account { login, kind, id: owner.database_id, public_repos, breakdown, private_repos })
 }
 
-/// An error. A part that cannot be parsed is None.
+/// A GraphQL error. A part that cannot be parsed is None.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct GraphqlError {

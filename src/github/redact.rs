@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -16,8 +16,8 @@ const MAX_REMEMBERED_TOKENS: usize = 8;
 const MIN_SECRET_LEN: usize = 6;
 const PLACEHOLDER: &[u8] = b"[token]";
 
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Redactor(Arc<Mutex<VecDeque<Token>>>);
+#[derive(Default)]
+pub(super) struct Redactor(Mutex<VecDeque<Token>>);
 
 impl Redactor {
     pub(super) fn add(&self, token: Token) {
@@ -26,7 +26,7 @@ impl Redactor {
         tokens.truncate(MAX_REMEMBERED_TOKENS);
     }
 
-    pub(super) fn redact<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    fn redact<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         self.tokens().iter().fold(Cow::Borrowed(bytes), |bytes, token| match redact(&bytes, token.secret()) {
             Cow::Borrowed(_) => bytes,
             Cow::Owned(redacted) => Cow::Owned(redacted),

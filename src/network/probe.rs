@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::Cause;
 use super::proxy::{Proxy, ProxyFailure, ProxyScheme};
 
 /// Upper bound on the response to CONNECT, in bytes; only its first line is used.
@@ -58,12 +59,12 @@ async fn connect(proxy: &Proxy) -> Result<TcpStream, ProxyFailure> {
     let host = proxy.host.trim_start_matches('[').trim_end_matches(']');
     let addresses = tokio::net::lookup_host((host, proxy.port))
         .await
-        .map_err(|error| ProxyFailure::Unresolved(crate::text::reason(&error)))?;
-    let mut last = ProxyFailure::Unresolved("no addresses".into());
+        .map_err(|error| ProxyFailure::Unresolved(Cause::new(error)))?;
+    let mut last = ProxyFailure::Unresolved(Cause::new("no addresses"));
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => last = ProxyFailure::unreachable(&error),
+            Err(error) => last = ProxyFailure::unreachable(error.kind(), Cause::new(error)),
         }
     }
     Err(last)

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
+use super::Cause;
 use super::tls::TlsError;
 
 /// Default port of every proxy without a port, except https; curl has the same default.
@@ -200,10 +201,10 @@ impl fmt::Debug for Proxy {
 pub(crate) enum ProxyFailure {
     /// DNS has no address for it.
     #[error("has no address ({0})")]
-    Unresolved(String),
+    Unresolved(#[source] Cause),
     /// No TCP connection to it.
     #[error("cannot be reached: {0}")]
-    Unreachable(String),
+    Unreachable(#[source] Cause),
     /// It accepted the connection and did not respond in time.
     #[error("accepted the connection but did not answer")]
     Silent,
@@ -260,19 +261,19 @@ impl ProxyFailure {
     }
 
     /// Returns the failure for an error of a socket.
-    pub(super) fn unreachable(error: &io::Error) -> Self {
-        match error.kind() {
+    pub(super) fn unreachable(kind: io::ErrorKind, cause: Cause) -> Self {
+        match kind {
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::UnexpectedEof => Self::Closed,
             io::ErrorKind::TimedOut => Self::timed_out(),
-            _ => Self::Unreachable(crate::text::reason(error)),
+            _ => Self::Unreachable(cause),
         }
     }
 
     pub(super) fn timed_out() -> Self {
-        Self::Unreachable("connection timed out".into())
+        Self::Unreachable(Cause::new("connection timed out"))
     }
 
     /// Returns the failure that an error of the HTTP client is about, by its text: hyper-util does not export its error types.
