@@ -213,7 +213,7 @@ impl Input {
         let site = self.site;
         let at = Arc::clone(&site);
         let typed = stream::iter(
-            self.typed.into_iter().map(move |text| InputRecord::from(Login::parse_at(&text, &at))),
+            self.typed.into_iter().map(move |text| InputRecord::from(Login::parse_for_host(&text, &at))),
         );
         let ended = Arc::clone(&notes);
         let end = stream::poll_fn(move |_| {
@@ -283,7 +283,7 @@ fn batches(mut receiver: mpsc::Receiver<Vec<InputRecord>>) -> impl Stream<Item =
 /// Hands on logins as they are.
 fn named(logins: &[String], site: &str, sender: &mpsc::Sender<Vec<InputRecord>>) -> Result<(), text::End> {
     for batch in logins.chunks(text::BATCH) {
-        let mut batch = batch.iter().map(|text| Login::parse_at(text, site).into()).collect();
+        let mut batch = batch.iter().map(|text| Login::parse_for_host(text, site).into()).collect();
         text::send(&mut batch, sender)?;
     }
     Ok(())

@@ -34,12 +34,12 @@ impl Login {
     /// # Errors
     /// [`ParseLoginError`] has the reason, in one line.
     pub fn parse(text: &str) -> Result<Self, ParseLoginError> {
-        Self::parse_at(text, "github.com")
+        Self::parse_for_host(text, "github.com")
     }
 
-    /// Like [`Login::parse`], with the URLs of profiles on `site`: `git.example.com`.
-    pub(crate) fn parse_at(text: &str, site: &str) -> Result<Self, ParseLoginError> {
-        let name = parse_name(text.trim(), site);
+    /// Like [`Login::parse`], with the URLs of profiles on `web_host`: `git.example.com`.
+    pub(crate) fn parse_for_host(text: &str, web_host: &str) -> Result<Self, ParseLoginError> {
+        let name = parse_name(text.trim(), web_host);
         name.map(|name| Self(name.into())).map_err(|reason| ParseLoginError { text: text.into(), reason })
     }
 
@@ -50,12 +50,12 @@ impl Login {
     }
 
     /// Returns the login in lower case, the same for all spellings of an account.
-    pub(crate) fn key(&self) -> String {
+    pub(crate) fn case_folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 
     /// Returns this login in another spelling. None if `text` is another login.
-    pub(crate) fn spelled(&self, text: &str) -> Option<Self> {
+    pub(crate) fn with_case_of(&self, text: &str) -> Option<Self> {
         text.eq_ignore_ascii_case(&self.0).then(|| Self(text.into()))
     }
 
@@ -96,8 +96,8 @@ pub struct ParseLoginError {
     reason: String,
 }
 
-fn parse_name(text: &str, site: &str) -> Result<String, String> {
-    let name = match parse_profile_url(text, site)? {
+fn parse_name(text: &str, web_host: &str) -> Result<String, String> {
+    let name = match parse_profile_url(text, web_host)? {
         Some(name) => name,
         None => text.strip_prefix('@').unwrap_or(text).to_owned(),
     };
@@ -108,18 +108,18 @@ fn parse_name(text: &str, site: &str) -> Result<String, String> {
 ///
 /// Such URLs are copied from a browser, so a query (`?tab=repositories`) and a fragment are ignored, and the pages of an
 /// organization or an app are accepted.
-fn parse_profile_url(text: &str, site: &str) -> Result<Option<String>, String> {
+fn parse_profile_url(text: &str, web_host: &str) -> Result<Option<String>, String> {
     let lower = text.to_ascii_lowercase();
     let scheme = ["https://", "http://"].into_iter().find(|scheme| lower.starts_with(scheme));
-    if scheme.is_none() && !lower.split_once('/').is_some_and(|(host, _)| is_site(host, site)) {
+    if scheme.is_none() && !lower.split_once('/').is_some_and(|(host, _)| is_web_host(host, web_host)) {
         return Ok(None);
     }
     let rest = text.get(scheme.map_or(0, str::len)..).unwrap_or_default();
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if !is_site(host, site) {
+    if !is_web_host(host, web_host) {
         let host: String = host.chars().take(64).collect();
-        return Err(format!("an address on {}, not on {site}", sanitize_line(&host)));
+        return Err(format!("an address on {}, not on {web_host}", sanitize_line(&host)));
     }
     match path.trim_matches('/').split('/').collect::<Vec<_>>()[..] {
         ["orgs", organization, ..] => Ok(Some(organization.to_owned())),
@@ -129,9 +129,9 @@ fn parse_profile_url(text: &str, site: &str) -> Result<Option<String>, String> {
     }
 }
 
-fn is_site(host: &str, site: &str) -> bool {
+fn is_web_host(host: &str, web_host: &str) -> bool {
     let host = host.to_ascii_lowercase();
-    host.strip_prefix("www.").unwrap_or(&host) == site
+    host.strip_prefix("www.").unwrap_or(&host) == web_host
 }
 
 fn validate(login: &str) -> Result<(), String> {

@@ -7,7 +7,7 @@ use crate::login::{Login, MAX_LENGTH};
 /// none is told in one line.
 pub fn login(text: &str) {
     for site in ["github.com", "git.example.com"] {
-        let login = match Login::parse_at(text, site) {
+        let login = match Login::parse_for_host(text, site) {
             Ok(login) => login,
             Err(not) => {
                 assert_eq!(not.text, text);
@@ -20,9 +20,9 @@ pub fn login(text: &str) {
         let plain = lower.strip_suffix("[bot]").unwrap_or(&lower);
         assert!((1..=MAX_LENGTH).contains(&plain.len()), "{name}");
         assert!(plain.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{name}");
-        assert_eq!((login.key(), login.is_bot()), (lower.clone(), plain.len() < lower.len()));
-        assert_eq!(Login::parse_at(name, site), Ok(login.clone()));
-        assert_eq!(login.spelled(&lower).map(|login| login.key()), Some(lower.clone()));
+        assert_eq!((login.case_folded(), login.is_bot()), (lower.clone(), plain.len() < lower.len()));
+        assert_eq!(Login::parse_for_host(name, site), Ok(login.clone()));
+        assert_eq!(login.with_case_of(&lower).map(|login| login.case_folded()), Some(lower.clone()));
 
         let segment = path.strip_prefix("/users/").expect("a route of an account");
         let segment = segment.to_ascii_lowercase();

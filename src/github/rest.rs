@@ -86,7 +86,7 @@ pub(crate) fn parse_account(body: &[u8], requested: &Login) -> Result<Account, L
 
 /// Returns the login as GitHub spells it. Caches have been seen to return a different account.
 pub(super) fn verify_login(returned: &str, requested: &Login) -> Result<Login, LookupError> {
-    requested.spelled(returned).ok_or_else(|| {
+    requested.with_case_of(returned).ok_or_else(|| {
         let reason = if Login::parse(returned).is_ok() { "a different account" } else { "invalid login" };
         LookupError::Malformed(reason)
     })

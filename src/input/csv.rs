@@ -135,7 +135,7 @@ impl Sheet {
             match record.get(self.column).map(decoded) {
                 Some(cell) if !cell.trim().is_empty() => {
                     let carried = self.carried.iter().map(|column| carried(record.get(*column)?)).collect();
-                    batch.push(InputRecord { login: Login::parse_at(cell.trim(), site), carried });
+                    batch.push(InputRecord { login: Login::parse_for_host(cell.trim(), site), carried });
                 }
                 _ => empty += 1,
             }

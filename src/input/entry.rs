@@ -33,7 +33,7 @@ impl InputRecord {
     /// What makes two entries the same.
     pub(super) fn key(&self) -> Box<str> {
         match &self.login {
-            Ok(login) => login.key(),
+            Ok(login) => login.case_folded(),
             // What is no login may be long, and there may be many; a hash of it has to do. A control
             // character cannot be part of a login: no confusion of the two.
             Err(not) => {

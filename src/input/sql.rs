@@ -127,5 +127,5 @@ fn entry(mut record: Record, columns: &[usize], site: &str) -> Result<Option<Inp
         .map(|at| record.cells.get(*at)?.text.as_deref().map(str::trim).filter(|text| !text.is_empty()))
         .map(|text| Some(kept(text?).into()))
         .collect();
-    Ok(Some(InputRecord { login: Login::parse_at(login.trim(), site), carried }))
+    Ok(Some(InputRecord { login: Login::parse_for_host(login.trim(), site), carried }))
 }

@@ -45,7 +45,7 @@ pub(super) fn read(list: impl Read, site: &str, sender: &Sender<Vec<InputRecord>
         let text = String::from_utf8_lossy(&line);
         let text = without_comment(&text);
         if !text.is_empty() {
-            batch.push(Login::parse_at(text, site).into());
+            batch.push(Login::parse_for_host(text, site).into());
         }
         if batch.len() >= BATCH || !reader.buffer().contains(&b'\n') {
             send(&mut batch, sender)?;

@@ -160,7 +160,7 @@ impl Checkpoint {
     /// The row of an entry of the roster, if it is kept.
     pub(crate) fn take(&mut self, entry: &InputRecord) -> Option<Row> {
         let key: Box<str> = match &entry.login {
-            Ok(login) => login.key().into(),
+            Ok(login) => login.case_folded().into(),
             Err(not) => format!("\0{}", sanitize_line(&not.text)).into(),
         };
         let place = *self.places().get(&key)?;

@@ -9,9 +9,9 @@ fn reason(text: &str) -> String {
 #[test]
 fn a_login_is_taken_in_another_spelling_and_no_other_login_is() {
     let asked = Login::parse("Octo-Cat").unwrap();
-    assert_eq!(asked.spelled("octo-CAT").unwrap().as_str(), "octo-CAT");
+    assert_eq!(asked.with_case_of("octo-CAT").unwrap().as_str(), "octo-CAT");
     for other in ["octocat", "octo-cat ", "@octo-cat", "", "octo-cat/../x"] {
-        assert_eq!(asked.spelled(other), None, "{other}");
+        assert_eq!(asked.with_case_of(other), None, "{other}");
     }
 }
 
@@ -57,7 +57,7 @@ fn a_login_is_found_in_what_people_paste() {
 }
 
 #[test]
-fn what_is_no_login_says_why() {
+fn an_invalid_login_has_a_reason() {
     assert_eq!(reason(""), "not a login: empty");
     assert_eq!(reason(" \t"), "not a login: empty");
     assert_eq!(reason("@"), "not a login: empty");
@@ -98,12 +98,12 @@ fn a_bots_brackets_are_escaped_in_its_path() {
 
 proptest! {
     #[test]
-    fn no_string_whatever_makes_another_path(text in any::<String>()) {
+    fn no_string_makes_another_path(text in any::<String>()) {
         no_other_path(&text)?;
     }
 
     #[test]
-    fn no_likely_string_makes_another_path(text in r"(@|https?://|github\.com/|orgs/|\.\./)?[-a-zA-Z0-9_./?#%\[\]@:\\ \t\n]{0,44}(\[bot\])?") {
+    fn no_plausible_string_makes_another_path(text in r"(@|https?://|github\.com/|orgs/|\.\./)?[-a-zA-Z0-9_./?#%\[\]@:\\ \t\n]{0,44}(\[bot\])?") {
         no_other_path(&text)?;
     }
 }
