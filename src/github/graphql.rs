@@ -248,7 +248,7 @@ fn parse_owner(json: &RawValue, requested: &Login, counts: CountSelection) -> Re
     Ok(Account { login, kind, id: owner.database_id, public_repos, breakdown, private_repos })
 }
 
-/// A GraphQL error. A part that cannot be parsed is None.
+/// A GraphQL error, without the parts that cannot be parsed.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct GraphqlError {
