@@ -54,7 +54,7 @@ fn scope_advice_fits_the_kind_of_token() {
 }
 
 #[test]
-fn single_sign_on_is_never_answered_with_a_scope() {
+fn a_missing_sso_authorization_gets_no_scope_advice() {
     const URL: &str = "https://github.com/orgs/acme/sso?authorization_request=SAMPLE";
     const MESSAGE: &str = "Resource protected by organization SAML enforcement.";
     for (fake, way_out) in [
@@ -104,7 +104,7 @@ fn a_refused_token_gets_advice_that_its_source_allows() {
 }
 
 #[test]
-fn a_missing_token_is_asked_for_by_the_variable_of_the_server() {
+fn a_missing_token_error_names_the_servers_variable() {
     let fake = Fake::start(Behaviour { private: true, ..Behaviour::default() });
     let (url, server) = (fake.url(), format!("{}/api/v3", fake.url()));
     for (program, api, way_out) in [
@@ -146,7 +146,7 @@ fn a_missing_token_is_asked_for_by_the_variable_of_the_server() {
 }
 
 #[test]
-fn a_job_is_told_that_it_sees_public_members_only() {
+fn a_jobs_token_lists_public_members_with_a_note() {
     let fake = Fake::well_behaved();
     let arguments = ["--members", "strangers-9", "-F", "ndjson"];
     let run = as_job_of(&fake, &arguments).env("GITHUB_TOKEN", "ghs_sample").run();

@@ -29,7 +29,7 @@ fn ask(fake: &Fake, logins: usize, arguments: &[&str]) -> Run {
 }
 
 #[test]
-fn every_passing_fault_is_tried_again_until_every_row_is_right() {
+fn every_transient_fault_is_retried_until_every_row_is_right() {
     for jobs in ["1", "10", "100"] {
         let logins = if jobs == "1" { 40 } else { 200 };
         let fake = Fake::with_faults(|asked| {
@@ -46,7 +46,7 @@ fn every_passing_fault_is_tried_again_until_every_row_is_right() {
 }
 
 #[test]
-fn without_retries_exactly_the_faulted_logins_fail_each_with_its_reason() {
+fn without_retries_exactly_the_faulted_logins_fail() {
     let fake = Fake::with_faults(|asked| fault_of(asked.login).map(|(fault, _)| fault));
     let run = ask(&fake, 100, &["--retries", "0", "-j", "20"]);
     assert_eq!(run.status, 1, "{}", run.stderr);
@@ -66,7 +66,7 @@ fn without_retries_exactly_the_faulted_logins_fail_each_with_its_reason() {
 }
 
 #[test]
-fn what_does_not_pass_is_told_with_its_reason_and_how_often_it_was_tried() {
+fn a_permanent_failure_names_its_reason_and_attempts() {
     let fake = Fake::with_faults(|asked| match asked.login {
         "gateway" => Some(Fault::Html(502)),
         "silent" => Some(Fault::Silent),
@@ -153,7 +153,7 @@ fn one_refusal_pauses_all(refusal: Fault) {
 }
 
 #[test]
-fn a_refusal_met_by_one_pauses_every_request() {
+fn retry_after_pauses_every_request() {
     one_refusal_pauses_all(Fault::secondary(429, Some(1)));
 }
 
@@ -163,7 +163,7 @@ fn a_secondary_limit_as_403_pauses_every_request() {
 }
 
 #[test]
-fn an_answer_that_asks_us_to_come_back_later_is_obeyed_whatever_its_status() {
+fn retry_after_is_obeyed_with_any_status() {
     let busy =
         Fault::Answer(503, vec![("retry-after", "1".into())], r#"{"message":"rate limit? no, busy"}"#.into());
     let fake = Fake::with_faults(move |asked| (asked.time == 1).then(|| busy.clone()));
@@ -174,7 +174,7 @@ fn an_answer_that_asks_us_to_come_back_later_is_obeyed_whatever_its_status() {
 }
 
 #[test]
-fn a_body_without_end_is_cut_off_and_told() {
+fn a_body_without_end_is_cut_off_with_a_reason() {
     let fake = Fake::with_faults(|_| Some(Fault::Answer(200, vec![], "x".repeat(20 << 20))));
     let run = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).run();
     assert_eq!(run.rows()[0]["error"], "response too large: more than 16777216 bytes");

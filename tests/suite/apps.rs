@@ -60,7 +60,7 @@ fn are_right(run: &Run, number: usize) {
 }
 
 #[test]
-fn a_token_that_expires_is_renewed_before_and_nothing_is_lost() {
+fn an_expiring_token_is_refreshed_and_no_row_is_lost() {
     crate::program::in_three_tries(|| {
         let run = |api: &'static str, number: usize, latency: u64, early: Duration| {
             let app = App { life: Duration::from_secs(3), early, ..app() };
@@ -95,7 +95,7 @@ fn a_token_that_expires_is_renewed_before_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_token_is_asked_for_again_when_that_fails() {
+fn a_failed_token_request_is_retried() {
     let refuses = |time| match time {
         0 => Some(Response::html(502)),
         1 => Some(Response::json(403, crate::fake::rest::SECONDARY).with("retry-after", "1")),
@@ -113,7 +113,7 @@ fn a_token_is_asked_for_again_when_that_fails() {
 }
 
 #[test]
-fn a_token_endpoint_that_fails_ends_the_run_once_and_within_the_deadline() {
+fn a_failing_token_endpoint_ends_the_run_within_the_deadline() {
     let silent = Fake::start(Behaviour {
         app: Some(app()),
         fault: Box::new(|asked| asked.request.target.contains("access_tokens").then_some(Fault::Silent)),
@@ -132,7 +132,7 @@ fn a_token_endpoint_that_fails_ends_the_run_once_and_within_the_deadline() {
 }
 
 #[test]
-fn a_new_token_that_is_not_known_everywhere_yet_is_tried_again() {
+fn a_new_token_rejected_by_a_replica_is_retried() {
     let begun = std::time::Instant::now();
     let fault = move |asked: &crate::fake::Asked<'_>| {
         let early = begun.elapsed() < Duration::from_millis(400) && asked.request.target.contains("/users/");
@@ -143,7 +143,7 @@ fn a_new_token_that_is_not_known_everywhere_yet_is_tried_again() {
 }
 
 #[test]
-fn a_clock_that_is_off_does_no_harm_to_an_app() {
+fn a_wrong_clock_does_not_break_an_app() {
     // The server's clock is an hour ahead: it takes no signature of ours, but tells the time.
     let ahead = 3600;
     let known = App::new(move |jwt| {
@@ -159,7 +159,7 @@ fn a_clock_that_is_off_does_no_harm_to_an_app() {
 }
 
 #[test]
-fn the_installation_is_found_where_there_is_one_and_asked_for_where_there_are_several() {
+fn a_sole_installation_is_found_and_several_need_the_flag() {
     let two = || App { installations: vec![(7, "acme"), (8, "other")], ..app() };
     let several = fake(two());
     let run = ask(&several, &["user-1"]);
@@ -175,7 +175,7 @@ fn the_installation_is_found_where_there_is_one_and_asked_for_where_there_are_se
 }
 
 #[test]
-fn an_app_that_is_not_known_is_one_clear_line() {
+fn an_unknown_app_is_reported_in_one_line() {
     let fake = fake(app());
     let key = file(&keys().0);
     let run = Program::asking(&fake, &["a", "--app-id", "13", "--app-key", path(&key)]).run();
@@ -219,7 +219,7 @@ fn an_app_that_is_not_known_is_one_clear_line() {
 }
 
 #[test]
-fn whose_token_it_is_stands_in_the_meta_and_nowhere_is_the_token() {
+fn the_meta_names_the_viewer_and_never_the_token() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("recording");
     let recorded = recording.to_str().unwrap();

@@ -34,7 +34,7 @@ fn month(month: &str, arguments: &[&str]) -> Run {
 }
 
 #[test]
-fn two_months_of_a_team_show_who_came_who_went_and_what_has_changed() {
+fn two_monthly_reports_show_added_removed_and_changed_logins() {
     let folder = Folder::new();
     let (october, csv, json) =
         (folder.at("october.ndjson"), folder.at("october.csv"), folder.at("october.json"));
@@ -91,7 +91,7 @@ fn two_months_of_a_team_show_who_came_who_went_and_what_has_changed() {
 }
 
 #[test]
-fn a_run_fails_on_the_rules_that_hold_and_names_their_rows() {
+fn a_run_fails_on_matching_rules_and_names_their_rows() {
     let folder = Folder::new();
     let october = folder.at("october.ndjson");
     month("2026-10", &["-o", &october]);
@@ -151,7 +151,7 @@ pub(crate) fn action_script() -> String {
 
 #[test]
 #[cfg(unix)]
-fn the_weekly_audit_keeps_a_baseline_and_fails_on_what_needs_attention() {
+fn a_weekly_audit_keeps_its_baseline_and_fails_on_its_rules() {
     let folder = Folder::new();
     let fake = Fake::well_behaved();
     let bin = Path::new(env!("CARGO_BIN_EXE_ghrepos")).parent().unwrap().display().to_string();

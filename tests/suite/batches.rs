@@ -74,7 +74,7 @@ fn each_of_twenty_thousand_logins_has_its_own_row() {
 }
 
 #[test]
-fn private_repositories_are_counted_on_their_own_and_nobody_elses_are() {
+fn private_repositories_are_counted_for_the_viewer_alone() {
     let fake = Fake::well_behaved();
     let run = ask(&fake, &users(300), &["--private"]);
     for (row, login) in run.rows_of(300).iter().zip(users(300).lines()) {
@@ -84,7 +84,7 @@ fn private_repositories_are_counted_on_their_own_and_nobody_elses_are() {
 }
 
 #[test]
-fn by_either_api_the_rows_are_the_same() {
+fn both_apis_give_the_same_rows() {
     let fake = Fake::well_behaved();
     let login = |number: usize| match number % 20 {
         0 => format!("missing-{number}"),
@@ -112,7 +112,7 @@ fn by_either_api_the_rows_are_the_same() {
 }
 
 #[test]
-fn a_bot_is_asked_for_by_rest_whatever_the_api() {
+fn a_bot_is_looked_up_by_rest_with_either_api() {
     let fake = Fake::well_behaved();
     let run = ask(&fake, "torvalds\ndependabot[bot]\n", &["--api", "graphql"]);
     let rows = run.rows_of(2);
@@ -121,7 +121,7 @@ fn a_bot_is_asked_for_by_rest_whatever_the_api() {
 }
 
 #[test]
-fn a_short_roster_is_divided_so_that_it_fills_the_jobs() {
+fn a_short_input_is_divided_to_fill_the_jobs() {
     let fake = Fake::start(Behaviour { latency: Duration::from_millis(30), ..Behaviour::default() });
     let sizes = |roster: &str, arguments: &[&str]| {
         let before = fake.queries().len();
@@ -137,14 +137,14 @@ fn a_short_roster_is_divided_so_that_it_fills_the_jobs() {
 }
 
 #[test]
-fn a_stream_that_is_slow_to_come_is_not_held_back() {
+fn a_slow_input_is_not_held_back() {
     let fake = Fake::well_behaved();
     Program::asking(&fake, &["-", "-F", "ndjson"]).env("GH_TOKEN", TOKEN).answers_one_by_one();
     assert_eq!(fake.queries(), [["torvalds"], ["antirez"]]);
 }
 
 #[test]
-fn logins_are_variables_and_never_part_of_the_text() {
+fn logins_are_variables_and_never_query_text() {
     let fake = Fake::well_behaved();
     ask(&fake, &users(20), &["-j", "1"]);
     let request = &fake.arrivals()[0].request;
@@ -159,7 +159,7 @@ fn logins_are_variables_and_never_part_of_the_text() {
 }
 
 #[test]
-fn an_enterprise_server_has_its_own_route_token_and_no_limits() {
+fn an_enterprise_server_uses_its_route_and_token_without_limits() {
     let fake = Fake::start(Behaviour { bare: true, token: Some(TOKEN.into()), ..Behaviour::default() });
     let url = format!("{}/api/v3", fake.url());
     let arguments = ["torvalds", "--api-url", &url, "--max-points", "1", "-F", "json"];
@@ -172,7 +172,7 @@ fn an_enterprise_server_has_its_own_route_token_and_no_limits() {
 }
 
 #[test]
-fn a_sample_is_counted_again_by_the_other_api() {
+fn a_sample_is_recounted_through_the_other_api() {
     let fake = Fake::with_faults(|asked| {
         let body = r#"{"login":"user-13","id":1,"type":"User","public_repos":99999}"#;
         (asked.login == "user-13").then(|| Fault::Answer(200, vec![], body.into()))
@@ -203,7 +203,7 @@ fn a_sample_is_counted_again_by_the_other_api() {
 }
 
 #[test]
-fn what_needs_a_token_is_refused_before_anything_is_asked() {
+fn options_that_need_a_token_are_refused_before_any_request() {
     let fake = Fake::well_behaved();
     for flags in [&["--api", "graphql"][..], &["--private"], &["--verify", "10"]] {
         let run = Program::asking(&fake, &[&["torvalds"], flags].concat()).run();

@@ -20,7 +20,7 @@ fn assert_unreachable(run: &Run, url: &str, reason: &str) {
 }
 
 #[test]
-fn a_certificate_that_is_not_valid_is_told_in_plain_words() {
+fn an_invalid_certificate_is_explained_in_plain_words() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
@@ -75,7 +75,7 @@ fn https_to_a_plain_port_names_the_port() {
 }
 
 #[test]
-fn a_server_that_wants_a_client_certificate_is_told() {
+fn a_required_client_certificate_is_reported() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
@@ -116,7 +116,7 @@ fn a_server_that_wants_a_client_certificate_is_told() {
 
 #[cfg(not(target_vendor = "apple"))]
 #[test]
-fn authorities_that_cannot_be_read_are_status_2() {
+fn unreadable_certificate_authorities_are_status_2() {
     let none = file("hello\n");
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.pem"), "hello\n").unwrap();

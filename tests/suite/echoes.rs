@@ -93,7 +93,7 @@ fn holds_token(bytes: &[u8], halves: &[&str]) -> bool {
 }
 
 #[test]
-fn the_token_is_in_no_report_no_log_no_recording_and_no_database_however_a_server_spells_it() {
+fn an_echoed_token_is_redacted_in_every_output_and_spelling() {
     for (spelling, api) in (0..4).flat_map(|spelling| [(spelling, "rest"), (spelling, "graphql")]) {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
@@ -147,7 +147,7 @@ fn the_token_is_in_no_report_no_log_no_recording_and_no_database_however_a_serve
 }
 
 #[test]
-fn the_token_of_an_app_is_shown_as_little() {
+fn an_apps_token_is_never_shown() {
     for spelling in 0..4 {
         let folder = tempfile::tempdir().unwrap();
         let recording = folder.path().join("recording").display().to_string();
@@ -187,7 +187,7 @@ fn the_token_of_an_app_is_shown_as_little() {
 }
 
 #[test]
-fn a_body_that_is_no_text_gives_no_token_away() {
+fn a_binary_body_reveals_no_token() {
     for api in ["rest", "graphql"] {
         let fake = Fake::with_faults(move |asked| {
             let said = format!(r#""message":"you sent {}""#, asked.request.all("authorization")[0]);

@@ -15,7 +15,7 @@ fn listings(fake: &Fake) -> usize {
 }
 
 #[test]
-fn everybody_in_an_organisation_is_counted_once_those_named_beside_it_too() {
+fn members_and_named_logins_are_each_counted_once() {
     let fake = Fake::well_behaved();
     let run = ask(&fake, &["torvalds", "MEMBER-7", "--members", "acme-437"]);
     assert_eq!(run.status, 0, "{}", run.stderr);
@@ -31,7 +31,7 @@ fn everybody_in_an_organisation_is_counted_once_those_named_beside_it_too() {
 }
 
 #[test]
-fn organisations_and_teams_are_one_roster() {
+fn organizations_and_teams_are_one_input() {
     let fake = Fake::well_behaved();
     let run = ask(&fake, &["--members", "acme-3", "--team", "acme-3/core-5", "--members", "other-4", "-q"]);
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
@@ -40,7 +40,7 @@ fn organisations_and_teams_are_one_roster() {
 }
 
 #[test]
-fn who_is_not_shown_everybody_is_told_so() {
+fn a_token_that_sees_public_members_only_gets_a_note() {
     let fake = Fake::well_behaved();
     let run = Program::asking(&fake, &["--members", "acme-100", "-F", "ndjson"]).run();
     run.rows_of(50);
@@ -54,7 +54,7 @@ fn who_is_not_shown_everybody_is_told_so() {
 }
 
 #[test]
-fn what_cannot_be_listed_is_one_clear_line_before_anybody_is_counted() {
+fn an_unlistable_organization_ends_the_run_before_counting() {
     let fake = Fake::well_behaved();
     for (arguments, reason) in [
         (
@@ -87,7 +87,7 @@ fn what_cannot_be_listed_is_one_clear_line_before_anybody_is_counted() {
 }
 
 #[test]
-fn a_listing_is_tried_again_as_everything_is() {
+fn listing_members_is_retried_like_every_request() {
     let fake =
         Fake::with_faults(|asked| (asked.number % 2 == 1 && asked.number < 8).then_some(Fault::Html(502)));
     let run = ask(&fake, &["--members", "acme-250", "-q"]);

@@ -14,7 +14,7 @@ use crate::program::{Program, file, installed, path, users};
 use crate::real_servers::nginx;
 
 #[test]
-fn behind_an_authority_of_its_own_it_works_with_ca_file_on_one_connection() {
+fn a_private_ca_works_with_ca_file_on_one_connection() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
@@ -66,7 +66,7 @@ fn a_redirect_from_https_to_plain_http_is_not_followed() {
 }
 
 #[test]
-fn a_file_without_a_certificate_is_one_clear_line() {
+fn a_ca_file_without_a_certificate_is_refused_in_one_line() {
     let none = file("hello\n");
     for (path, reason) in [
         (path(&none), "there is no certificate in PEM format in it"),

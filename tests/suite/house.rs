@@ -75,7 +75,7 @@ fn circle(mut arrows: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BT
 }
 
 #[test]
-fn no_arrows_between_modules_go_in_a_circle() {
+fn no_modules_depend_on_each_other_in_a_cycle() {
     let src = root().join("src");
     let all = arrows(&src, "crate::");
     assert!(all["run"].contains("lookup") && all["github"].contains("rate_limit"), "{all:?}");
@@ -86,7 +86,7 @@ fn no_arrows_between_modules_go_in_a_circle() {
 }
 
 #[test]
-fn every_promise_of_the_security_page_has_its_tests() {
+fn every_security_promise_names_existing_tests() {
     let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let folders = ["src", "tests/suite"];
     let code: Vec<_> = folders
@@ -111,7 +111,7 @@ fn every_promise_of_the_security_page_has_its_tests() {
 }
 
 #[test]
-fn a_circle_is_found() {
+fn a_cycle_is_found() {
     let arrows = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter().map(|(from, to)| ((*from).to_owned(), BTreeSet::from([(*to).to_owned()])));
         pairs.collect::<BTreeMap<_, _>>()

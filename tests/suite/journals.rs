@@ -76,7 +76,7 @@ fn mixed(number: usize) -> String {
 }
 
 #[test]
-fn what_is_good_is_kept_and_the_rest_asked_again_in_the_rosters_order() {
+fn resuming_keeps_counted_rows_and_follows_the_input_order() {
     let fake = Fake::with_faults(|asked| {
         (asked.time == 1 && asked.login.ends_with('5')).then_some(Fault::Html(502))
     });
@@ -103,7 +103,7 @@ fn what_is_good_is_kept_and_the_rest_asked_again_in_the_rosters_order() {
 }
 
 #[test]
-fn a_roster_that_changed_drops_who_left_and_asks_for_who_came() {
+fn resuming_a_changed_input_drops_and_adds_its_logins() {
     let fake = Fake::well_behaved();
     let desk = Desk::new("a\nb\nc\nd\n");
     desk.run(&fake, &[]);
@@ -118,7 +118,7 @@ fn a_roster_that_changed_drops_who_left_and_asks_for_who_came() {
 }
 
 #[test]
-fn rows_that_are_too_old_are_asked_for_again() {
+fn rows_beyond_max_age_are_looked_up_again() {
     let fake = Fake::well_behaved();
     let desk = Desk::new("a\nb\n");
     desk.run(&fake, &[]);
@@ -137,7 +137,7 @@ fn rows_that_are_too_old_are_asked_for_again() {
 }
 
 #[test]
-fn a_plan_counts_what_is_kept_and_touches_nothing() {
+fn a_plan_counts_retained_rows_and_changes_no_file() {
     let fake = Fake::well_behaved();
     let desk = Desk::new(&users(30));
     desk.run(&fake, &[]);
@@ -149,7 +149,7 @@ fn a_plan_counts_what_is_kept_and_touches_nothing() {
 }
 
 #[test]
-fn a_report_without_resume_is_made_anew_once_something_is_learnt() {
+fn without_resume_a_report_is_replaced_once_a_row_is_known() {
     let fake = Fake::well_behaved();
     let refusing = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
     let desk = Desk::new("a\nb\n");
@@ -166,7 +166,7 @@ fn a_report_without_resume_is_made_anew_once_something_is_learnt() {
 }
 
 #[test]
-fn no_answer_takes_the_place_of_an_earlier_one() {
+fn a_failed_lookup_does_not_replace_an_earlier_count() {
     let fake = Fake::well_behaved();
     let desk = Desk::new("a\nb\nc\n");
     desk.run(&fake, &[]);
@@ -194,7 +194,7 @@ fn no_answer_takes_the_place_of_an_earlier_one() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_leads_to_the_journal_be_it_there_or_not() {
+fn a_symlink_to_the_journal_is_kept() {
     let fake = Fake::well_behaved();
     for arguments in [&[][..], &["--resume"]] {
         let desk = Desk::new("a\n");
@@ -206,7 +206,7 @@ fn a_link_leads_to_the_journal_be_it_there_or_not() {
 }
 
 #[test]
-fn what_the_sheet_says_now_stands_in_a_report_that_is_gone_on_with() {
+fn a_resumed_report_takes_its_carried_columns_from_the_input() {
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();

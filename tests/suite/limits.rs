@@ -17,7 +17,7 @@ fn assert_all_ok(run: &Run, number: usize) {
 }
 
 #[test]
-fn a_budget_is_spent_to_its_end_and_hardly_a_request_refused() {
+fn a_quota_is_used_up_with_hardly_a_rejection() {
     let primary = Primary::new(1000, Duration::from_secs(5));
     let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
     assert_all_ok(&ask(&fake, 3000, &[]), 3000);
@@ -27,7 +27,7 @@ fn a_budget_is_spent_to_its_end_and_hardly_a_request_refused() {
 }
 
 #[test]
-fn a_window_that_begins_later_than_told_is_found_by_one_request_at_a_time() {
+fn a_late_rate_limit_reset_is_probed_with_single_requests() {
     let primary = Primary { late: Duration::from_millis(350), ..Primary::new(100, Duration::from_secs(2)) };
     let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
     assert_all_ok(&ask(&fake, 250, &["-j", "50"]), 250);
@@ -35,7 +35,7 @@ fn a_window_that_begins_later_than_told_is_found_by_one_request_at_a_time() {
 }
 
 #[test]
-fn a_server_whose_clock_is_wrong_is_waited_for_by_its_own_clock() {
+fn a_wait_for_a_reset_follows_the_servers_clock() {
     for ahead in [-7200, 7200] {
         let primary = Some(Primary::new(50, Duration::from_secs(2)));
         let fake = Fake::start(Behaviour { primary, ahead, ..Behaviour::default() });
@@ -45,7 +45,7 @@ fn a_server_whose_clock_is_wrong_is_waited_for_by_its_own_clock() {
 }
 
 #[test]
-fn the_requests_in_flight_settle_below_what_the_server_takes() {
+fn concurrency_settles_below_the_servers_limit() {
     crate::program::in_three_tries(|| {
         let latency = Duration::from_millis(20);
         let fake = Fake::start(Behaviour { crowd: Some((20, Some(1))), latency, ..Behaviour::default() });
@@ -63,7 +63,7 @@ fn the_requests_in_flight_settle_below_what_the_server_takes() {
 }
 
 #[test]
-fn a_reset_beyond_the_longest_wait_ends_the_run_at_once() {
+fn a_reset_beyond_max_wait_ends_the_run_at_once() {
     let primary = Some(Primary::new(30, Duration::from_secs(3600)));
     let fake = Fake::start(Behaviour { primary, ..Behaviour::default() });
     let begun = Instant::now();
@@ -84,7 +84,7 @@ fn a_reset_beyond_the_longest_wait_ends_the_run_at_once() {
 }
 
 #[test]
-fn a_deadline_ends_the_run_and_a_wait_beyond_it_is_not_begun() {
+fn a_deadline_ends_the_run_before_a_wait_beyond_it() {
     let fake = Fake::start(Behaviour { latency: Duration::from_millis(40), ..Behaviour::default() });
     let run = ask(&fake, 200, &["-j", "1", "--deadline", "800ms"]);
     assert_eq!(run.status, 5);
@@ -105,7 +105,7 @@ fn a_deadline_ends_the_run_and_a_wait_beyond_it_is_not_begun() {
 }
 
 #[test]
-fn a_long_wait_is_told_where_nobody_watches() {
+fn a_long_wait_is_logged_without_a_terminal() {
     let primary = Some(Primary::new(30, Duration::from_secs(8)));
     let fake = Fake::start(Behaviour { primary, ..Behaviour::default() });
     let roster = file(&users(40));
@@ -117,7 +117,7 @@ fn a_long_wait_is_told_where_nobody_watches() {
 }
 
 #[test]
-fn a_refusal_is_waited_for_whatever_another_answer_has_told() {
+fn a_rejection_is_obeyed_despite_other_responses_headers() {
     // One answer tells of a later window, as GitHub's have been seen to do; the refusals tell the truth.
     let primary = Some(Primary::new(100, Duration::from_secs(3)));
     let later = (jiff::Timestamp::now().as_second() + 3600).to_string();
@@ -138,7 +138,7 @@ fn a_refusal_is_waited_for_whatever_another_answer_has_told() {
 }
 
 #[test]
-fn one_slow_answer_holds_nobody_up_past_the_reset() {
+fn a_slow_response_delays_no_request_past_the_reset() {
     let primary = Some(Primary::new(100, Duration::from_secs(2)));
     let slow = |asked: &crate::fake::Asked<'_>| {
         (asked.login == "user-90" && asked.time == 1).then_some(crate::fake::Fault::Silent)
@@ -152,7 +152,7 @@ fn one_slow_answer_holds_nobody_up_past_the_reset() {
 }
 
 #[test]
-fn limits_are_nobodys_own_failure_even_without_retries() {
+fn rate_limits_fail_no_login_even_without_retries() {
     let primary = Primary { late: Duration::from_millis(250), ..Primary::new(100, Duration::from_secs(2)) };
     let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
     assert_all_ok(&ask(&fake, 250, &["--retries", "0"]), 250);
@@ -160,7 +160,7 @@ fn limits_are_nobodys_own_failure_even_without_retries() {
 }
 
 #[test]
-fn who_asks_without_a_token_for_more_than_is_left_is_told_how_to_get_more() {
+fn a_scarce_quota_without_a_token_is_announced_with_a_hint() {
     let limited = || {
         Fake::start(Behaviour {
             primary: Some(Primary::new(60, Duration::from_hours(1))),

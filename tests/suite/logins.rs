@@ -4,7 +4,7 @@ use crate::fake::Fake;
 use crate::program::{Program, file, path, users};
 
 #[test]
-fn logins_that_are_called_like_our_own_routes_are_paid_for_like_all_others() {
+fn logins_named_like_api_routes_cost_what_others_cost() {
     let fake = Fake::well_behaved();
     let run = Program::asking(
         &fake,
@@ -15,7 +15,7 @@ fn logins_that_are_called_like_our_own_routes_are_paid_for_like_all_others() {
 }
 
 #[test]
-fn what_is_no_login_is_a_row_and_never_a_request() {
+fn an_invalid_login_is_a_row_and_never_a_request() {
     let fake = Fake::well_behaved();
     let forty = "x".repeat(40);
     let wrong = [
@@ -44,7 +44,7 @@ fn what_is_no_login_is_a_row_and_never_a_request() {
 }
 
 #[test]
-fn whatever_they_are_called_by_the_same_account_is_asked_for_once() {
+fn every_spelling_of_a_login_is_looked_up_once() {
     let fake = Fake::well_behaved();
     let run = Program::asking(
         &fake,
@@ -63,7 +63,7 @@ fn whatever_they_are_called_by_the_same_account_is_asked_for_once() {
 }
 
 #[test]
-fn arguments_files_and_standard_input_are_one_roster() {
+fn arguments_files_and_stdin_are_one_input() {
     let fake = Fake::well_behaved();
     let list = crate::program::file("two # the second\n\n# nobody\nThree");
     let program = Program::asking(&fake, &["one", "-", "-f", crate::program::path(&list), "-F", "ndjson"]);
@@ -73,7 +73,7 @@ fn arguments_files_and_standard_input_are_one_roster() {
 }
 
 #[test]
-fn an_empty_list_is_no_failure_but_is_told() {
+fn an_empty_input_is_a_success_with_a_note() {
     let fake = Fake::well_behaved();
     let run = Program::asking(&fake, &["-"]).run_with_input("# nobody\n\n");
     assert_eq!((run.status, fake.requests()), (0, 0));
@@ -82,7 +82,7 @@ fn an_empty_list_is_no_failure_but_is_told() {
 
 #[cfg(unix)]
 #[test]
-fn an_argument_that_is_no_text_is_a_row_like_every_other() {
+fn an_argument_that_is_not_utf8_is_an_invalid_row() {
     use std::os::unix::ffi::OsStrExt;
     let fake = Fake::well_behaved();
     let run = Program::asking(&fake, &["-F", "ndjson", "torvalds"])
@@ -93,7 +93,7 @@ fn an_argument_that_is_no_text_is_a_row_like_every_other() {
 }
 
 #[test]
-fn a_report_never_replaces_the_list_that_it_is_made_from() {
+fn an_output_never_overwrites_its_input() {
     let list = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
     let path = list.path().to_str().unwrap();
     let run = Program::new(&["-f", path, "-o", path]).run();
@@ -105,7 +105,7 @@ fn a_report_never_replaces_the_list_that_it_is_made_from() {
 }
 
 #[test]
-fn a_list_that_cannot_be_read_is_one_clear_line() {
+fn an_unreadable_input_is_reported_in_one_line() {
     for (file, line) in [
         ("/nowhere/list.txt", "ghrepos: cannot read /nowhere/list.txt: No such file or directory\n"),
         ("/", "ghrepos: cannot read /: it is a folder\n"),
@@ -119,7 +119,7 @@ fn a_list_that_cannot_be_read_is_one_clear_line() {
 }
 
 #[test]
-fn the_shards_reports_together_are_the_whole() {
+fn the_reports_of_all_shards_add_up_to_the_whole() {
     let fake = Fake::well_behaved();
     let roster = file(&(users(300) + "USER-7\nmissing-1\nno login\n"));
     let rows = |shard: &[&str]| {

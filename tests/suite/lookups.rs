@@ -40,7 +40,7 @@ fn a_thousand_logins_are_right_and_in_order_a_hundred_at_a_time() {
 }
 
 #[test]
-fn every_kind_of_account_is_counted() {
+fn every_account_type_is_counted() {
     let fake = Fake::well_behaved();
     let run =
         Program::asking(&fake, &["torvalds", "org-acme", "dependabot[bot]", "empty", "-F", "ndjson"]).run();
@@ -56,14 +56,14 @@ fn every_kind_of_account_is_counted() {
 }
 
 #[test]
-fn rows_come_while_the_list_is_still_being_written() {
+fn rows_are_written_while_the_input_is_still_open() {
     let fake = Fake::well_behaved();
     Program::asking(&fake, &["-", "-F", "ndjson"]).answers_one_by_one();
     assert_eq!(fake.requests(), 2);
 }
 
 #[test]
-fn the_routes_of_an_enterprise_server_and_of_a_gateway_are_asked() {
+fn enterprise_and_gateway_requests_use_their_own_routes() {
     let fake = Fake::start(Behaviour { bare: true, ..Behaviour::default() });
     let url = format!("{}/api/v3/", fake.url());
     let run = Program::new(&["torvalds", "missing-one", "-F", "ndjson", "--api-url", &url]).run();
@@ -76,7 +76,7 @@ fn the_routes_of_an_enterprise_server_and_of_a_gateway_are_asked() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_million_lines_from_a_pipe_are_read_as_they_are_needed_in_flat_memory() {
+fn a_million_piped_lines_are_read_on_demand_in_flat_memory() {
     use std::io::{BufRead, BufReader, BufWriter, Write};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};

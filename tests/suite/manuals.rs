@@ -48,7 +48,7 @@ fn the_readmes_tables_are_what_a_terminal_shows() {
 
 #[cfg(unix)]
 #[test]
-fn what_cannot_be_printed_is_told() {
+fn output_that_cannot_be_printed_is_an_error() {
     for flag in ["--help", "--generate=man", "--generate=complete-zsh"] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let run = Program::new(&[flag]).stdout(full).run();
@@ -58,7 +58,7 @@ fn what_cannot_be_printed_is_told() {
 }
 
 #[test]
-fn help_tells_of_every_flag_and_the_short_one_fits_a_screen() {
+fn help_lists_every_flag_and_short_help_fits_a_screen() {
     let (short, long) = (printed(&["-h"]), printed(&["--help"]));
     let flags = |text: &str| text.lines().filter(|line| line.trim_start().starts_with('-')).count();
     assert!(flags(&short) < flags(&long) / 3 * 2 && short.lines().count() < 64, "{short}");
@@ -68,7 +68,7 @@ fn help_tells_of_every_flag_and_the_short_one_fits_a_screen() {
 }
 
 #[test]
-fn the_man_page_is_one_that_man_and_mandoc_read_without_a_complaint() {
+fn man_and_mandoc_read_the_man_page_without_warnings() {
     let page = file(&printed(&["--generate", "man"]));
     if !installed(&["mandoc", "man"]) {
         return;

@@ -12,7 +12,7 @@ fn slow() -> Fake {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error_and_stops_the_asking() {
+fn a_closed_output_stops_the_requests_without_an_error() {
     for format in ["ndjson", "csv", "tsv"] {
         let fake = slow();
         let roster = file(&users(2000));
@@ -28,7 +28,7 @@ fn a_reader_that_has_seen_enough_is_no_error_and_stops_the_asking() {
 }
 
 #[test]
-fn a_table_nobody_reads_is_no_error_either() {
+fn a_closed_pipe_is_not_an_error_for_a_table() {
     let fake = Fake::well_behaved();
     let mut child = Program::asking(&fake, &["torvalds"]).spawn();
     drop(child.stdout.take());
@@ -38,7 +38,7 @@ fn a_table_nobody_reads_is_no_error_either() {
 
 #[cfg(unix)]
 #[test]
-fn what_cannot_be_written_is_status_2_and_one_clear_line() {
+fn an_unwritable_output_is_status_2_and_one_line() {
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -68,7 +68,7 @@ fn what_cannot_be_written_is_status_2_and_one_clear_line() {
 }
 
 #[test]
-fn one_run_writes_several_reports_and_leaves_standard_output_alone() {
+fn one_run_writes_several_reports_and_nothing_to_stdout() {
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
     let run = Program::asking(
@@ -98,7 +98,7 @@ fn one_run_writes_several_reports_and_leaves_standard_output_alone() {
 }
 
 #[test]
-fn a_run_that_learns_nothing_leaves_an_earlier_report_alone() {
+fn a_run_without_results_leaves_an_earlier_report_alone() {
     let fake = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.csv");
@@ -111,7 +111,7 @@ fn a_run_that_learns_nothing_leaves_an_earlier_report_alone() {
 }
 
 #[test]
-fn a_report_appears_only_when_it_is_whole() {
+fn a_report_appears_only_when_it_is_complete() {
     let fake = slow();
     let roster = file(&users(100));
     let folder = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ fn a_report_appears_only_when_it_is_whole() {
 
 #[cfg(unix)]
 #[test]
-fn a_report_keeps_the_mode_of_the_one_it_replaces_and_the_link_to_it() {
+fn a_replaced_report_keeps_its_mode_and_its_symlink() {
     use std::os::unix::fs::PermissionsExt;
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
@@ -159,7 +159,7 @@ fn under_umask(umask: &str, arguments: &[&str]) -> std::process::Output {
 }
 
 #[test]
-fn a_report_is_nobody_elses_where_the_umask_says_so() {
+fn a_new_report_has_the_permissions_of_the_umask() {
     use std::os::unix::fs::PermissionsExt;
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
@@ -180,7 +180,7 @@ fn a_report_is_nobody_elses_where_the_umask_says_so() {
 }
 
 #[test]
-fn two_runs_at_once_on_one_report_leave_a_whole_one() {
+fn two_concurrent_runs_on_one_file_leave_a_complete_report() {
     let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.csv");
@@ -200,7 +200,7 @@ fn two_runs_at_once_on_one_report_leave_a_whole_one() {
 }
 
 #[test]
-fn the_table_is_for_people() {
+fn a_table_shows_counts_reasons_and_a_summary() {
     let fake = Fake::well_behaved();
     let run = Program::asking(&fake, &["torvalds", "missing-one"]).run();
     insta::assert_snapshot!(run.stdout, @"
@@ -222,7 +222,7 @@ fn the_table_is_for_people() {
 }
 
 #[test]
-fn sorted_and_cut_the_totals_are_still_of_all() {
+fn sorting_and_cutting_do_not_change_the_totals() {
     let fake = Fake::with_faults(|asked| {
         (asked.login == "broken").then_some(Fault::Answer(404, vec![], r#"{"message":"Not Found"}"#.into()))
     });

@@ -87,7 +87,7 @@ fn rendered(markdown: &str) -> String {
 }
 
 #[test]
-fn the_page_of_a_sample_team_is_fit_for_people_in_a_browser() {
+fn a_page_works_in_a_browser_and_is_accessible() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("team.html");
     let run = Program::new(&TEAM).argument("-o").argument(page.to_str().unwrap()).run();
@@ -100,7 +100,7 @@ fn the_page_of_a_sample_team_is_fit_for_people_in_a_browser() {
 }
 
 #[test]
-fn the_page_of_ten_thousand_is_below_five_megabytes_and_works_as_well() {
+fn a_page_of_ten_thousand_rows_works_below_five_megabytes() {
     let fake = Fake::well_behaved();
     let roster =
         file(&(users(9_990) + &(1..=300).map(|number| format!("missing-{number}\n")).collect::<String>()));
@@ -116,7 +116,7 @@ fn the_page_of_ten_thousand_is_below_five_megabytes_and_works_as_well() {
 }
 
 #[test]
-fn metrics_and_markdown_tell_what_the_run_told() {
+fn metrics_and_markdown_agree_with_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (prom, md) = (at("team.prom"), at("team.md"));
@@ -141,7 +141,7 @@ fn metrics_and_markdown_tell_what_the_run_told() {
 }
 
 #[test]
-fn a_page_is_no_report_to_be_read_again() {
+fn a_page_cannot_be_read_back_as_a_report() {
     for extension in ["html", "md", "prom"] {
         let folder = tempfile::tempdir().unwrap();
         let report = folder.path().join(format!("a.{extension}"));
@@ -159,7 +159,7 @@ fn a_page_is_no_report_to_be_read_again() {
 }
 
 #[test]
-fn an_incomplete_run_is_not_passed_off_as_a_whole_one() {
+fn an_incomplete_run_is_marked_incomplete() {
     let fake = Fake::well_behaved();
     let (roster, folder) = (file(&users(60)), tempfile::tempdir().unwrap());
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -187,7 +187,7 @@ fn an_incomplete_run_is_not_passed_off_as_a_whole_one() {
 }
 
 #[test]
-fn a_recorded_run_plays_back_as_the_same_page() {
+fn a_recorded_run_replays_as_the_same_page() {
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -209,7 +209,7 @@ fn a_recorded_run_plays_back_as_the_same_page() {
 }
 
 #[test]
-fn a_report_rendered_again_is_the_page_that_the_run_gave() {
+fn a_rerendered_report_is_the_same_page() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let mut program = Program::new(&TEAM);

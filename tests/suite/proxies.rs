@@ -159,7 +159,7 @@ fn a_failing_proxy_is_named_with_its_variable() {
 }
 
 #[test]
-fn a_host_that_socks5_cannot_resolve_here_is_told() {
+fn a_host_that_socks5_cannot_resolve_is_named() {
     let proxy = format!("socks5://127.0.0.1:{}", free_port());
     let run = ask("https://git.invalid", &[("ALL_PROXY", &proxy)]);
     let begin = format!(
@@ -171,7 +171,7 @@ fn a_host_that_socks5_cannot_resolve_here_is_told() {
 }
 
 #[test]
-fn an_unusable_proxy_is_status_2_and_no_detour() {
+fn an_unusable_proxy_is_status_2_and_never_bypassed() {
     for (proxy, reason) in [
         (
             "ftp://me:s3cret@proxy:21",

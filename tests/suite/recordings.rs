@@ -36,7 +36,7 @@ fn the_readmes_command_shows_the_table_with_no_network() {
 }
 
 #[test]
-fn every_fixture_is_an_exchange_that_can_be_played() {
+fn every_fixture_can_be_replayed() {
     let logins: Vec<_> = fs::read_dir(fixtures() + "/users")
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
@@ -59,7 +59,7 @@ fn every_fixture_is_an_exchange_that_can_be_played() {
 }
 
 #[test]
-fn a_recorded_run_plays_back_the_same() {
+fn a_recorded_run_replays_with_the_same_rows() {
     let fake = Fake::with_faults(|asked| match (asked.login, asked.time) {
         ("flaky", 1) => Some(Fault::Html(502)),
         ("flaky", 2) => Some(Fault::BrokenJson),
@@ -112,7 +112,7 @@ fn a_recorded_run_plays_back_the_same() {
 }
 
 #[test]
-fn recorded_queries_play_back_the_same_in_whatever_batches() {
+fn recorded_queries_replay_with_any_batch_size() {
     let alias = |login: &str, _| (login == "user-3").then_some(crate::fake::AliasFault::Forbidden);
     let fake = Fake::start(crate::fake::Behaviour { alias: Box::new(alias), ..Default::default() });
     let folder = tempfile::tempdir().unwrap();
@@ -148,7 +148,7 @@ fn recorded_queries_play_back_the_same_in_whatever_batches() {
 }
 
 #[test]
-fn a_second_count_that_was_not_recorded_is_told() {
+fn an_unrecorded_verification_is_reported() {
     let run = Program::new(&["--replay", &fixtures(), "torvalds", "--verify", "100", "-F", "ndjson"]).run();
     assert_eq!(run.status, 0);
     assert!(run.rows_of(1)[0]["verified"].is_null());
@@ -156,7 +156,7 @@ fn a_second_count_that_was_not_recorded_is_told() {
 }
 
 #[test]
-fn what_was_not_recorded_is_a_failed_row_that_says_so() {
+fn an_unrecorded_login_is_a_failed_row_with_a_reason() {
     let run = Program::new(&["--replay", &fixtures(), "torvalds", "unheard-of", "-F", "ndjson"]).run();
     assert_eq!(run.status, 1);
     let row = &run.rows()[1];
@@ -165,7 +165,7 @@ fn what_was_not_recorded_is_a_failed_row_that_says_so() {
 }
 
 #[test]
-fn a_damaged_recording_is_a_failed_row_and_a_missing_one_is_status_2() {
+fn a_damaged_recording_is_a_failed_row_a_missing_one_status_2() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("users")).unwrap();
     fs::write(folder.path().join("users/a.json"), "{").unwrap();
@@ -183,7 +183,7 @@ fn a_damaged_recording_is_a_failed_row_and_a_missing_one_is_status_2() {
 
 #[cfg(unix)]
 #[test]
-fn a_recording_that_cannot_be_kept_ends_the_run_with_status_2() {
+fn a_recording_that_cannot_be_written_is_status_2() {
     let fake = Fake::well_behaved();
     let run = Program::asking(&fake, &["torvalds"]).run_recording("/dev/null/recording".as_ref());
     assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);

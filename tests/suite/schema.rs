@@ -41,7 +41,7 @@ fn sent_queries() -> Vec<String> {
 }
 
 #[test]
-fn every_document_is_valid_by_githubs_own_schema() {
+fn every_query_is_valid_by_githubs_own_schema() {
     let there = Path::new(PACKAGES).join("node_modules/@octokit/graphql-schema").exists();
     if !crate::program::is_there("the npm package @octokit/graphql-schema", there)
         || !crate::program::installed(&["node"])

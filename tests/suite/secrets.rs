@@ -38,7 +38,7 @@ fn was_sent_none(theirs: &Fake, what: &str) {
 }
 
 #[test]
-fn no_redirect_brings_the_token_to_another_server_however_many_hops_it_takes() {
+fn no_chain_of_redirects_takes_the_token_to_another_server() {
     for api in ["rest", "graphql"] {
         for status in [302, 307] {
             // The other server sends on within itself: the second hop looks like one at home.
@@ -66,7 +66,7 @@ fn no_redirect_brings_the_token_to_another_server_however_many_hops_it_takes() {
 }
 
 #[test]
-fn a_redirect_that_leads_home_again_from_elsewhere_is_not_followed() {
+fn a_redirect_back_from_another_server_is_not_followed() {
     let theirs = Fake::with_faults(|asked| {
         let home = asked.request.parameter("home").unwrap_or_default().to_owned();
         Some(Fault::Answer(302, vec![("location", format!("http://{home}/users/user-2"))], "{}".into()))
@@ -86,7 +86,7 @@ fn a_redirect_that_leads_home_again_from_elsewhere_is_not_followed() {
 }
 
 #[test]
-fn no_link_and_no_address_for_single_sign_on_is_asked_at_another_server() {
+fn links_and_sso_urls_to_another_server_are_not_followed() {
     let theirs = Fake::well_behaved();
     for address in elsewhere("http://127.0.0.1:8099", &theirs.url()) {
         for arguments in [
@@ -123,7 +123,7 @@ fn no_link_and_no_address_for_single_sign_on_is_asked_at_another_server() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_token_is_in_no_list_of_processes() {
+fn a_process_list_never_shows_the_token() {
     let fake = Fake::with_faults(|_| Some(Fault::Silent));
     let program = Program::asking(&fake, &["user-1", "--timeout", "20s", "--retries", "0", "-q"]);
     let child = program.env("GH_TOKEN", TOKEN).spawn();

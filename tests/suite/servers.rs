@@ -228,7 +228,7 @@ fn variables_that_name_two_servers_reach_neither() {
 
 #[test]
 #[cfg(unix)]
-fn gh_answers_with_its_login_and_not_with_a_variable() {
+fn gh_provides_its_own_login_and_not_a_variable() {
     use std::os::unix::fs::PermissionsExt;
     // As gh does, the stand-in prefers a variable to its login.
     let folder = tempfile::tempdir().unwrap();

@@ -46,7 +46,7 @@ fn staff(separator: &str) -> String {
 }
 
 #[test]
-fn a_sheet_is_read_as_spreadsheet_programs_write_it() {
+fn csv_is_read_as_spreadsheet_programs_write_it() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let utf16 = |text: &str, big: bool| {
@@ -74,7 +74,7 @@ fn a_sheet_is_read_as_spreadsheet_programs_write_it() {
 }
 
 #[test]
-fn the_column_is_the_usual_one_or_the_one_that_is_named() {
+fn the_login_column_is_recognized_or_named() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let list = folder.write("a.csv", b"user,GITHUB,Konto\nu1,g1,k1\n");
@@ -109,7 +109,7 @@ fn the_column_is_the_usual_one_or_the_one_that_is_named() {
 }
 
 #[test]
-fn rows_without_a_login_are_counted_and_ragged_ones_named() {
+fn rows_without_a_login_are_counted_ragged_ones_named() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let text =
@@ -130,7 +130,7 @@ fn rows_without_a_login_are_counted_and_ragged_ones_named() {
 }
 
 #[test]
-fn lines_are_counted_as_an_editor_counts_them() {
+fn line_numbers_agree_with_an_editor() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let text = "login,name,team\na1,x,core\na2,y\n\n\na3,\"multi\nline\",web\na4,z,web,extra\n";
@@ -147,7 +147,7 @@ fn lines_are_counted_as_an_editor_counts_them() {
 }
 
 #[test]
-fn a_sheet_that_is_not_in_utf8_is_read_all_the_same() {
+fn csv_that_is_not_utf8_is_read_as_windows_1252() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let list = folder.write("west.csv", b"login,Abteilung,\xd6rt\na1,M\xfcller,x\na2,M\xf6ller,\x80\n");
@@ -158,7 +158,7 @@ fn a_sheet_that_is_not_in_utf8_is_read_all_the_same() {
 }
 
 #[test]
-fn a_quote_that_is_never_closed_is_no_end_of_the_list() {
+fn an_unclosed_quote_is_an_error_that_names_its_line() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let list = folder.write("open.csv", b"login,note\none,x\ntwo,\"he said\nthree,x\nfour,x\n");
@@ -174,7 +174,7 @@ fn a_quote_that_is_never_closed_is_no_end_of_the_list() {
 }
 
 #[test]
-fn what_the_sheet_says_of_a_login_stands_in_the_report_and_subtotals_are_right() {
+fn carried_columns_reach_the_report_and_subtotals_add_up() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let sheet = [b"\xef\xbb\xbf", staff(";").replace("team 0", "").as_bytes()].concat();
@@ -223,7 +223,7 @@ fn what_the_sheet_says_of_a_login_stands_in_the_report_and_subtotals_are_right()
 }
 
 #[test]
-fn a_column_that_cannot_be_carried_is_one_clear_line() {
+fn an_invalid_carry_column_is_refused_in_one_line() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let list = folder.write("a.csv", b"login,Team,note\na,core,=1+1\nb,\"\x1b[31mred\",\n");
@@ -254,7 +254,7 @@ fn a_column_that_cannot_be_carried_is_one_clear_line() {
 }
 
 #[test]
-fn a_sheet_that_has_no_end_of_a_row_is_not_read_into_memory() {
+fn csv_with_an_endless_row_is_not_read_into_memory() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     for (name, begin) in [("header.csv", "login,\""), ("header2.csv", "login"), ("row.csv", "login\none\n\"")]

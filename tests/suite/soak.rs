@@ -123,7 +123,7 @@ fn the_process_that_is_measured() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn two_hundred_runs_in_one_process_hold_on_to_no_memory_no_file_and_no_thread() {
+fn two_hundred_runs_in_one_process_leak_nothing() {
     let fake = bad_day();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["soak::the_process_that_is_measured", "--exact", "--nocapture", "--test-threads=1"])
@@ -152,7 +152,7 @@ fn two_hundred_runs_in_one_process_hold_on_to_no_memory_no_file_and_no_thread() 
 }
 
 #[test]
-fn two_hundred_runs_of_the_program_leave_nothing_but_their_reports() {
+fn two_hundred_runs_leave_only_their_reports() {
     let fake = bad_day();
     let temporary = tempfile::tempdir().unwrap();
     // Most of a run is waiting.

@@ -8,7 +8,7 @@ use crate::fake::{Behaviour, Fake, Fault, Primary};
 use crate::program::{Program, ended, file, path, rows, users};
 
 #[test]
-fn a_host_out_of_reach_ends_the_run_after_a_handful_of_tries() {
+fn an_unreachable_host_ends_the_run_after_a_few_tries() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}");
     let roster = file(&users(1000));
@@ -28,7 +28,7 @@ fn a_host_out_of_reach_ends_the_run_after_a_handful_of_tries() {
 }
 
 #[test]
-fn a_host_that_never_answers_does_not_take_a_thousand_time_outs() {
+fn a_silent_host_ends_the_run_after_a_few_timeouts() {
     let fake = Fake::with_faults(|_| Some(Fault::Silent));
     let roster = file(&users(1000));
     let run = Program::asking(&fake, &["-f", path(&roster), "--timeout", "50ms", "-j", "10"]).run();
@@ -38,7 +38,7 @@ fn a_host_that_never_answers_does_not_take_a_thousand_time_outs() {
 }
 
 #[test]
-fn a_limit_that_lasts_too_long_ends_the_run_and_keeps_what_is_done() {
+fn a_limit_beyond_max_wait_ends_the_run_and_keeps_its_rows() {
     let primary = Primary::new(30, Duration::from_secs(3600));
     let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
     let roster = file(&users(100));
@@ -56,7 +56,7 @@ fn a_limit_that_lasts_too_long_ends_the_run_and_keeps_what_is_done() {
 }
 
 #[test]
-fn a_limit_that_ends_soon_is_waited_for() {
+fn a_limit_within_max_wait_is_waited_for() {
     let primary = Primary::new(20, Duration::from_secs(2));
     let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
     let roster = file(&users(50));
@@ -78,7 +78,7 @@ fn interrupt(child: &std::process::Child) {
 
 #[cfg(unix)]
 #[test]
-fn sigterm_ends_in_order_with_143_and_leaves_no_half_report() {
+fn sigterm_is_status_143_and_leaves_no_partial_report() {
     let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
     let roster = file(&users(3000));
     let folder = tempfile::tempdir().unwrap();
@@ -99,7 +99,7 @@ fn sigterm_ends_in_order_with_143_and_leaves_no_half_report() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_prints_what_there_is_and_marks_the_rest_skipped() {
+fn ctrl_c_prints_known_rows_and_marks_the_rest_skipped() {
     let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
     let roster = file(&users(3000));
     let folder = tempfile::tempdir().unwrap();
@@ -145,7 +145,7 @@ fn ctrl_c_does_not_wait_for_a_pipe_that_never_ends() {
 }
 
 #[test]
-fn a_run_that_is_over_does_not_wait_for_the_rest_of_a_pipe() {
+fn a_run_that_has_ended_does_not_wait_for_a_pipe() {
     use std::io::Write;
     let fake = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
     let program = Program::asking(&fake, &["-", "-F", "ndjson"]).env("GH_TOKEN", "wrong");
@@ -158,7 +158,7 @@ fn a_run_that_is_over_does_not_wait_for_the_rest_of_a_pipe() {
 
 #[cfg(unix)]
 #[test]
-fn a_reader_who_takes_a_break_makes_no_answer_late_and_no_ctrl_c_deaf() {
+fn a_paused_reader_delays_no_response_and_no_ctrl_c() {
     let fake = Fake::well_behaved();
     let roster = file(&users(4000));
     let arguments = ["-f", path(&roster), "-F", "ndjson", "--timeout", "500ms", "--retries", "0"];
@@ -178,7 +178,7 @@ fn a_reader_who_takes_a_break_makes_no_answer_late_and_no_ctrl_c_deaf() {
 }
 
 #[test]
-fn one_refused_connection_is_not_a_host_out_of_reach() {
+fn one_refused_connection_does_not_end_the_run() {
     // One connection is served, and then nobody listens any more.
     let fake = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", fake.local_addr().unwrap());

@@ -37,7 +37,7 @@ fn the_table_fits_the_terminal_and_its_locale() {
 }
 
 #[test]
-fn changes_and_failures_are_coloured_unless_nobody_wants_colours() {
+fn changes_and_failures_are_colored_unless_color_is_off() {
     let arguments = [
         "--replay",
         "fixtures/audit/2026-11/github",
@@ -63,7 +63,7 @@ fn changes_and_failures_are_coloured_unless_nobody_wants_colours() {
 }
 
 #[test]
-fn ctrl_c_leaves_nothing_of_the_progress_on_the_screen() {
+fn ctrl_c_clears_the_progress_bar() {
     let fake = Fake::start(Behaviour { latency: Duration::from_millis(200), ..Behaviour::default() });
     let roster = file(&users(500));
     for width in [40, 80] {

@@ -12,7 +12,7 @@ fn strict() -> Fake {
 }
 
 #[test]
-fn a_token_with_a_trailing_newline_works_and_every_header_is_sent_once() {
+fn a_tokens_newline_is_trimmed_and_headers_are_sent_once() {
     for variable in ["GH_TOKEN", "GITHUB_TOKEN"] {
         let fake = strict();
         let run = Program::asking(&fake, &["torvalds", "--api", "rest"])
@@ -30,7 +30,7 @@ fn a_token_with_a_trailing_newline_works_and_every_header_is_sent_once() {
 }
 
 #[test]
-fn a_wrong_token_ends_the_run_at_once_with_status_4_and_one_line() {
+fn a_wrong_token_ends_the_run_at_once_with_status_4() {
     let fake = strict();
     let roster = crate::program::file(&crate::program::users(1000));
     let arguments = ["-f", crate::program::path(&roster), "--api", "rest"];
@@ -55,7 +55,7 @@ fn a_wrong_token_ends_the_run_at_once_with_status_4_and_one_line() {
 }
 
 #[test]
-fn a_wrong_token_is_refused_by_graphql_in_the_same_words() {
+fn a_wrong_token_has_the_same_message_with_graphql() {
     let fake = strict();
     let run = Program::asking(&fake, &["a", "b"]).env("GH_TOKEN", "ghp_wrong").run();
     assert_eq!((run.status, run.stdout.as_str(), run.stderr.lines().count()), (4, "", 1));
@@ -68,7 +68,7 @@ fn a_wrong_token_is_refused_by_graphql_in_the_same_words() {
 }
 
 #[test]
-fn no_token_is_shown_by_a_graphql_server_that_sends_it_back() {
+fn a_token_that_graphql_echoes_is_never_shown() {
     let fake = Fake::with_faults(|asked| {
         let sent = asked.request.all("authorization")[0].to_owned();
         let (padding, error) = ("x".repeat(480), format!("you sent {sent}"));
@@ -95,7 +95,7 @@ fn no_token_is_shown_by_a_graphql_server_that_sends_it_back() {
 }
 
 #[test]
-fn a_token_that_is_missing_where_one_is_needed_is_status_4() {
+fn a_missing_token_is_status_4() {
     let run = Program::asking(&strict(), &["torvalds"]).run();
     assert_eq!(run.status, 4);
     assert!(
@@ -106,7 +106,7 @@ fn a_token_that_is_missing_where_one_is_needed_is_status_4() {
 }
 
 #[test]
-fn no_token_is_ever_shown_or_kept_not_even_by_a_server_that_sends_it_back() {
+fn a_token_that_a_server_echoes_is_never_shown_or_stored() {
     let echo = |asked: &crate::fake::Asked<'_>| {
         let sent = asked.request.all("authorization")[0].to_owned();
         // As long as the longest message that is shown, so that it is cut within the token.
@@ -210,7 +210,7 @@ fn a_token_for_this_machine_does_not_go_through_a_proxy() {
 }
 
 #[test]
-fn plain_http_to_another_machine_is_refused_where_there_is_a_token() {
+fn plain_http_to_another_machine_is_refused_with_a_token() {
     let run = Program::new(&["a", "--api-url", "http://git.example.com"]).env("GH_TOKEN", TOKEN).run();
     assert_eq!(run.status, 2);
     assert!(

@@ -9,7 +9,7 @@ use crate::fake::{AliasFault, Behaviour, Fake, Fault};
 use crate::program::{Program, file, path, users};
 
 #[test]
-fn a_recording_that_was_stopped_plays_back_as_one_that_was_stopped() {
+fn an_interrupted_recording_replays_as_interrupted() {
     let folder = Folder::new();
     let recording = folder.at("recording");
     let fake = Fake::well_behaved();
@@ -32,7 +32,7 @@ fn without_times(report: &str) -> String {
 }
 
 #[test]
-fn a_recorded_run_is_played_back_byte_for_byte_but_for_at() {
+fn a_recorded_run_replays_byte_for_byte_except_at() {
     let faults = |asked: &crate::fake::Asked<'_>| match (asked.login, asked.time) {
         ("user-3", 1) => Some(Fault::Html(502)),
         ("user-5", 1 | 2) => Some(Fault::Hangup),
@@ -86,7 +86,7 @@ fn a_recorded_run_is_played_back_byte_for_byte_but_for_at() {
 }
 
 #[test]
-fn a_second_count_that_broke_off_plays_back_as_one_that_did() {
+fn an_interrupted_verification_replays_as_interrupted() {
     let fault = |asked: &crate::fake::Asked<'_>| match (asked.login, asked.time) {
         ("user-3", 1) => Some(Fault::secondary(403, Some(1))),
         ("user-3", _) => Some(Fault::Hangup),

@@ -7,7 +7,7 @@ use crate::fake::{Fake, Fault, account};
 use crate::program::{Program, Run, file, path, users};
 
 #[test]
-fn a_finished_report_is_rendered_as_the_run_rendered_it() {
+fn a_finished_report_renders_as_the_run_did() {
     let folder = Folder::new();
     let october = folder.at("october.ndjson");
     month("2026-10", &["-o", &october]);
@@ -86,7 +86,7 @@ fn a_finished_report_is_rendered_as_the_run_rendered_it() {
 }
 
 #[test]
-fn parts_are_joined_and_of_several_answers_the_last_one_counts() {
+fn merged_reports_keep_the_last_row_of_each_login() {
     let folder = Folder::new();
     let fake = Fake::well_behaved();
     let list = file(&users(60));
@@ -123,7 +123,7 @@ fn parts_are_joined_and_of_several_answers_the_last_one_counts() {
 }
 
 #[test]
-fn a_damaged_or_unfinished_report_is_no_wrong_baseline() {
+fn a_damaged_or_unfinished_baseline_is_refused() {
     let folder = Folder::new();
     let fake = Fake::well_behaved();
     let full = folder.at("full.csv");
@@ -185,7 +185,7 @@ fn a_damaged_or_unfinished_report_is_no_wrong_baseline() {
 }
 
 #[test]
-fn what_is_read_from_csv_is_what_was_written_apostrophes_and_all() {
+fn csv_reads_back_as_it_was_written_including_apostrophes() {
     let folder = Folder::new();
     let fake = Fake::well_behaved();
     let (list, csv, ndjson) = (folder.at("list.csv"), folder.at("out.csv"), folder.at("out.ndjson"));
@@ -199,7 +199,7 @@ fn what_is_read_from_csv_is_what_was_written_apostrophes_and_all() {
 }
 
 #[test]
-fn a_report_that_carries_more_than_any_of_ours_is_refused_in_one_line() {
+fn a_report_with_too_many_columns_is_refused_in_one_line() {
     let folder = Folder::new();
     let mut carried = String::new();
     for column in 0..40_000 {

@@ -7,7 +7,7 @@ use crate::fake::{AliasFault, Behaviour, Fake, Fault, Primary};
 use crate::program::users;
 
 #[test]
-fn a_server_that_leaves_most_of_a_query_out_is_asked_for_fewer() {
+fn a_server_that_omits_most_logins_gets_smaller_batches() {
     // Of the first hundred, thirty are answered.
     let beyond =
         |login: &str| login.trim_start_matches("user-").parse::<usize>().is_ok_and(|at| at > 30 && at <= 100);
@@ -21,7 +21,7 @@ fn a_server_that_leaves_most_of_a_query_out_is_asked_for_fewer() {
 }
 
 #[test]
-fn a_server_that_fails_above_thirty_logins_costs_few_requests_too_many() {
+fn a_server_failing_above_thirty_logins_costs_few_requests() {
     let fake = Fake::start(Behaviour { most_aliases: Some(30), ..Behaviour::default() });
     let roster = users(3000);
     let run = ask(&fake, &roster, &[]);
@@ -32,7 +32,7 @@ fn a_server_that_fails_above_thirty_logins_costs_few_requests_too_many() {
 }
 
 #[test]
-fn one_poisoned_alias_in_each_batch_costs_the_others_nothing_and_is_asked_again_alone() {
+fn a_poisoned_alias_is_retried_alone_and_delays_no_other_login() {
     for fault in [AliasFault::ResourceLimits, AliasFault::Wrong] {
         let poison = fault.clone();
         let alias = move |login: &str, time| (login.ends_with("50") && time == 1).then(|| poison.clone());
@@ -52,7 +52,7 @@ fn one_poisoned_alias_in_each_batch_costs_the_others_nothing_and_is_asked_again_
 }
 
 #[test]
-fn an_alias_that_stays_poisoned_fails_alone_and_says_why() {
+fn a_permanently_poisoned_alias_fails_alone_with_its_reason() {
     let alias = |login: &str, _| (login == "user-7").then_some(AliasFault::ResourceLimits);
     let fake = Fake::start(Behaviour { alias: Box::new(alias), ..Behaviour::default() });
     let run = ask(&fake, &users(100), &["--retries", "1"]);
@@ -65,7 +65,7 @@ fn an_alias_that_stays_poisoned_fails_alone_and_says_why() {
 }
 
 #[test]
-fn every_kind_of_failed_batch_is_asked_again_until_every_row_is_right() {
+fn every_kind_of_failed_batch_is_retried_until_rows_are_right() {
     for fault in
         [Fault::Html(502), Fault::Html(504), Fault::Reset, Fault::Truncated, Fault::BrokenJson, Fault::Silent]
     {
@@ -86,7 +86,7 @@ fn asked_for(asked: &crate::fake::Asked<'_>) -> Vec<String> {
 }
 
 #[test]
-fn one_login_that_fails_every_query_costs_the_others_little() {
+fn a_login_that_fails_every_query_delays_no_other() {
     let poison = |asked: &crate::fake::Asked<'_>| {
         asked_for(asked).contains(&"user-1500".to_owned()).then_some(Fault::Html(502))
     };
@@ -102,7 +102,7 @@ fn one_login_that_fails_every_query_costs_the_others_little() {
 }
 
 #[test]
-fn a_dropped_connection_does_not_break_a_batch_into_pieces() {
+fn a_dropped_connection_does_not_split_a_batch() {
     let fake = Fake::with_faults(|asked| (asked.number == 1 || asked.number == 5).then_some(Fault::Hangup));
     let run = ask(&fake, &users(2000), &[]);
     assert_all_right(&run, &users(2000));
@@ -110,7 +110,7 @@ fn a_dropped_connection_does_not_break_a_batch_into_pieces() {
 }
 
 #[test]
-fn a_server_that_is_down_is_not_asked_for_ever() {
+fn a_server_that_is_down_ends_the_run() {
     let fake = Fake::with_faults(|_| Some(Fault::Html(502)));
     let run = ask(&fake, &users(20_000), &["--retries", "1", "-q"]);
     assert_eq!(run.status, 5);
@@ -119,7 +119,7 @@ fn a_server_that_is_down_is_not_asked_for_ever() {
 }
 
 #[test]
-fn an_address_without_graphql_says_nothing_of_any_account() {
+fn an_api_url_without_graphql_makes_no_account_missing() {
     let missing = r#"{"message":"Not Found"}"#;
     let fake = Fake::with_faults(move |_| Some(Fault::Answer(404, vec![], missing.into())));
     let run = ask(&fake, &users(300), &[]);
@@ -129,7 +129,7 @@ fn an_address_without_graphql_says_nothing_of_any_account() {
 }
 
 #[test]
-fn a_limit_inside_a_success_pauses_every_request_in_either_spelling() {
+fn a_limit_error_in_a_200_pauses_every_request() {
     for spelling in ["RATE_LIMITED", "RATE_LIMIT"] {
         let late = Duration::from_millis(250); // than told
         let points = Some(Primary { late, ..Primary::new(12, Duration::from_secs(2)) });
@@ -145,7 +145,7 @@ fn a_limit_inside_a_success_pauses_every_request_in_either_spelling() {
 }
 
 #[test]
-fn a_secondary_refusal_of_a_query_pauses_every_query() {
+fn a_secondary_limit_on_one_query_pauses_every_query() {
     let refusal =
         |asked: &crate::fake::Asked<'_>| (asked.number == 4).then(|| Fault::secondary(403, Some(1)));
     let fake = Fake::start(Behaviour {

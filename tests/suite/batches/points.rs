@@ -21,7 +21,7 @@ fn twenty_thousand_logins_are_two_hundred_queries_and_points() {
 }
 
 #[test]
-fn a_reader_who_is_slow_costs_no_point_more() {
+fn a_slow_reader_costs_no_extra_points() {
     let fake = Fake::well_behaved();
     let roster = file(&users(20_000));
     let program = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]);
@@ -42,7 +42,7 @@ fn a_reader_who_is_slow_costs_no_point_more() {
 }
 
 #[test]
-fn the_breakdown_stays_within_three_points_a_hundred_logins() {
+fn a_breakdown_costs_at_most_three_points_per_hundred_logins() {
     let fake = Fake::well_behaved();
     let run = ask(&fake, &users(2000), &["--breakdown"]);
     assert_eq!(run.status, 0);
@@ -58,7 +58,7 @@ fn the_breakdown_stays_within_three_points_a_hundred_logins() {
 }
 
 #[test]
-fn the_budget_of_points_is_kept_and_the_rest_is_skipped() {
+fn max_points_is_kept_and_the_rest_is_skipped() {
     let fake = Fake::well_behaved();
     let run = ask(&fake, &users(2000), &["--max-points", "7"]);
     assert_eq!(run.status, 5);
@@ -77,7 +77,7 @@ fn the_budget_of_points_is_kept_and_the_rest_is_skipped() {
 }
 
 #[test]
-fn a_plan_tells_what_the_run_then_spends_and_asks_nothing_but_what_is_left() {
+fn a_plan_predicts_the_cost_and_requests_only_the_quota() {
     let fake = Fake::well_behaved();
     let plan = |roster: &str, arguments: &[&str]| -> Value {
         let before = fake.requests();

@@ -10,7 +10,7 @@ use crate::fake::{Behaviour, Fake};
 use crate::program::{Program, ended};
 
 #[test]
-fn a_roster_comes_from_a_query_and_what_it_says_of_a_login_with_it() {
+fn a_query_provides_logins_and_their_carried_columns() {
     with_both("roster", |database| {
         database.execute(
             "CREATE TABLE staff (login VARCHAR(80), team TEXT, nr INTEGER, since DATE);
@@ -83,7 +83,7 @@ fn a_roster_comes_from_a_query_and_what_it_says_of_a_login_with_it() {
 }
 
 #[test]
-fn a_roster_of_many_rows_begins_at_once_and_gives_the_connection_back() {
+fn a_large_query_starts_at_once_and_returns_its_connection() {
     let Some(server) = Server::start() else { return };
     let server: &'static Server = Box::leak(Box::new(server));
     let database = server.database("many");

@@ -23,7 +23,7 @@ fn month(month: &str, arguments: &[&str]) -> Run {
 }
 
 #[test]
-fn a_saved_run_is_the_next_ones_baseline() {
+fn a_saved_run_is_the_baseline_of_the_next() {
     with_both("baseline", |database| {
         let url = database.url();
         let none = month("2026-11", &["--baseline", &url]);
@@ -79,7 +79,7 @@ fn queries_of_the_readme() -> Vec<&'static str> {
 }
 
 #[test]
-fn four_shards_that_save_at_once_are_one_run_with_every_row_once() {
+fn four_concurrent_shards_save_one_run_with_each_row_once() {
     with_both("shards", |database| {
         let fake = Fake::start(Behaviour { latency: Duration::from_millis(2), ..Behaviour::default() });
         let list = file(&users(2000));
@@ -115,7 +115,7 @@ fn four_shards_that_save_at_once_are_one_run_with_every_row_once() {
 }
 
 #[test]
-fn what_is_saved_again_under_a_name_takes_the_place_of_what_was_there() {
+fn saving_under_an_existing_run_name_replaces_that_run() {
     with_both("again", |database| {
         let fake = Fake::well_behaved();
         let url = database.url();
@@ -150,7 +150,7 @@ fn what_is_saved_again_under_a_name_takes_the_place_of_what_was_there() {
 }
 
 #[test]
-fn a_run_that_is_interrupted_or_learns_nothing_is_not_marked_complete() {
+fn an_interrupted_or_empty_run_is_not_marked_complete() {
     let database = Database::sqlite();
     let url = database.url();
     let fake = Fake::well_behaved();
@@ -171,7 +171,7 @@ fn a_run_that_is_interrupted_or_learns_nothing_is_not_marked_complete() {
 }
 
 #[test]
-fn a_database_that_dies_leaves_the_report_whole_which_can_be_saved_afterwards() {
+fn a_failing_database_leaves_a_report_that_can_be_saved_later() {
     let Some(server) = Server::start() else { return };
     let server: &'static Server = Box::leak(Box::new(server));
     let database = server.database("dies");

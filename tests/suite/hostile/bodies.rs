@@ -22,7 +22,7 @@ fn encoded(encoding: &str, body: impl AsRef<[u8]>) -> Raw {
 }
 
 #[test]
-fn a_body_that_expands_a_thousandfold_is_given_up_at_sixteen_megabytes() {
+fn a_gzip_bomb_is_rejected_at_sixteen_megabytes() {
     let bomb = gzip(&vec![b' '; 32 << 20]);
     assert!(bomb.len() < 64 << 10, "{}", bomb.len());
     let endless = Raw::answer("content-encoding: gzip\r\nconnection: close\r\n", "").endlessly(&bomb);
@@ -33,7 +33,7 @@ fn a_body_that_expands_a_thousandfold_is_given_up_at_sixteen_megabytes() {
 }
 
 #[test]
-fn encodings_that_are_broken_or_unknown_are_failures() {
+fn broken_or_unknown_encodings_are_failures() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let body = good(api, "\"user-1\"", "5");
@@ -71,7 +71,7 @@ fn flood(before: &str, piece: &str, times: usize, after: &str) -> Fault {
 }
 
 #[test]
-fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
+fn nested_or_huge_json_uses_no_more_memory_than_its_size() {
     let million = 1_000_000;
     let not_an_answer = "unexpected response: not a GraphQL response";
     let nested = |open: &str, close: &str| {
@@ -157,7 +157,7 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
 }
 
 #[test]
-fn a_recording_of_it_takes_little_more() {
+fn recording_huge_json_uses_little_more_memory() {
     let folder = tempfile::tempdir().unwrap();
     let numbers = flood("{\"x\":\"\\u0041\",\"y\":[", "1,", 8_000_000 - 100, "1]}");
     let mut cases = Vec::new();
@@ -171,7 +171,7 @@ fn a_recording_of_it_takes_little_more() {
 }
 
 #[test]
-fn a_count_that_is_none_is_a_failure_and_never_a_number() {
+fn an_invalid_count_is_a_failure_and_never_a_number() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let counts = [
@@ -204,7 +204,7 @@ fn a_count_that_is_none_is_a_failure_and_never_a_number() {
 }
 
 #[test]
-fn words_that_would_move_a_cursor_reach_no_terminal_and_are_cut() {
+fn terminal_escapes_in_messages_are_removed_and_cut() {
     let words = "\\u001b[2J\\u001b]0;owned\\u0007\\r\\u009b31m\\u202e\\n";
     let long = words.repeat((10 << 20) / words.len());
     let raw: String = "\u{9b}31m\u{202e}\u{7f}".repeat(1_000_000);

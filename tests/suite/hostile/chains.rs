@@ -57,7 +57,7 @@ fn cases(
 }
 
 #[test]
-fn a_list_that_is_far_shorter_than_the_count_is_a_failure_and_no_number() {
+fn a_list_much_shorter_than_the_count_is_a_failure() {
     let says = "unexpected response: the list of repositories is incomplete";
     let short = Case::with("--breakdown: no repositories of many", "rest", says, |asked| {
         claims(asked).or_else(|| number(asked).map(|_| Fault::Answer(200, vec![], "[]".into())))
@@ -66,7 +66,7 @@ fn a_list_that_is_far_shorter_than_the_count_is_a_failure_and_no_number() {
 }
 
 #[test]
-fn a_list_without_an_end_ends() {
+fn an_endless_list_is_a_failure() {
     let ever_on = |items: usize| {
         move |asked: &Asked<'_>, number: u64| {
             page(items, number, &format!("{}?per_page=100&page={}", here(asked), number + 1))
@@ -114,7 +114,7 @@ pub fn elsewhere(ours: &str, theirs: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_list_that_goes_on_elsewhere_is_not_followed() {
+fn a_next_page_on_another_server_is_not_followed() {
     for (list, arguments) in LISTS {
         let theirs = Fake::well_behaved();
         for next in elsewhere("http://127.0.0.1:8099", &theirs.url()) {

@@ -8,7 +8,7 @@ fn to(location: impl Into<String>) -> Fault {
 }
 
 #[test]
-fn redirects_lead_to_a_failure_and_not_astray() {
+fn endless_or_invalid_redirects_are_failures() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let often = "redirect not followed: too many redirects";
@@ -55,7 +55,7 @@ fn redirects_lead_to_a_failure_and_not_astray() {
 }
 
 #[test]
-fn a_redirect_to_another_port_is_no_way_to_the_token() {
+fn a_redirect_to_another_port_does_not_receive_the_token() {
     for api in ["rest", "graphql"] {
         let elsewhere = Fake::well_behaved();
         let url = elsewhere.url();

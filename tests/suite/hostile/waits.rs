@@ -24,7 +24,7 @@ fn counted(asked: &Asked<'_>, headers: Vec<(&'static str, String)>) -> Fault {
 const TWO: [&str; 8] = ["user-1", "user-2", "-j", "1", "--batch", "1", "--max-wait", "2s"];
 
 #[test]
-fn a_wait_beyond_the_longest_ends_the_run_at_once() {
+fn a_wait_beyond_max_wait_ends_the_run_at_once() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         for wait in ABSURD {
@@ -67,7 +67,7 @@ fn a_wait_beyond_the_longest_ends_the_run_at_once() {
 }
 
 #[test]
-fn a_reset_or_a_date_that_makes_no_sense_holds_nobody_up() {
+fn an_invalid_reset_or_date_delays_no_request() {
     let mut cases = Vec::new();
     for reset in ["-1", "0", "-9223372036854775808", "1.5", "soon", ""] {
         for remaining in ["0", "-1", "1"] {

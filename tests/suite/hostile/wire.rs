@@ -17,7 +17,7 @@ fn blank(times: u64) -> u64 {
 }
 
 #[test]
-fn a_body_without_an_end_is_given_up_at_sixteen_megabytes() {
+fn an_endless_body_is_rejected_at_sixteen_megabytes() {
     let pieces = blank(TEN_GIGABYTES);
     let long = Raw::answer(&format!("content-length: {TEN_GIGABYTES}\r\n"), "").times(pieces, BLANK);
     let chunked = Raw::answer(CHUNKED, "").times(pieces, chunk(&BLANK)).end("0\r\n\r\n");
@@ -40,7 +40,7 @@ fn a_body_without_an_end_is_given_up_at_sixteen_megabytes() {
 }
 
 #[test]
-fn ten_bodies_without_an_end_at_once_are_given_up_as_well() {
+fn ten_concurrent_endless_bodies_are_rejected() {
     let fake = crate::fake::Fake::with_faults(|_| {
         let endless = Raw::answer(CHUNKED, "").endlessly(chunk(&BLANK));
         Some(crate::fake::Fault::Raw(endless))
@@ -62,7 +62,7 @@ fn ten_bodies_without_an_end_at_once_are_given_up_as_well() {
 }
 
 #[test]
-fn a_head_without_an_end_is_given_up() {
+fn an_endless_head_is_rejected() {
     let header = |value: &str| Raw::new(format!("HTTP/1.1 200 OK\r\nx-long: {value}"));
     let many: String = (0..100_000).map(|at| format!("x-{at}: y\r\n")).collect();
     let broke = "connection lost";
@@ -102,7 +102,7 @@ fn a_head_without_an_end_is_given_up() {
 }
 
 #[test]
-fn answers_that_are_none_are_failures_and_never_counts() {
+fn invalid_responses_are_failures_and_never_counts() {
     // With breaks: a debug build takes long for what it is sent as fast as it can read.
     let again = |status: &str| {
         let answers = format!("HTTP/1.1 {status}\r\nlink: </x>\r\n\r\n").repeat(100);
@@ -142,7 +142,7 @@ fn answers_that_are_none_are_failures_and_never_counts() {
 }
 
 #[test]
-fn lengths_that_lie_are_failures_and_never_counts() {
+fn wrong_lengths_are_failures_and_never_counts() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let body = good(api, "\"user-1\"", "5");

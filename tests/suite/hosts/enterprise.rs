@@ -8,7 +8,7 @@ use crate::program::{Program, installed};
 use crate::real_servers::nginx;
 
 #[test]
-fn an_enterprise_server_is_asked_at_its_own_routes_with_its_own_token() {
+fn an_enterprise_server_receives_its_own_routes_and_token() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
@@ -68,7 +68,7 @@ fn an_enterprise_server_is_asked_at_its_own_routes_with_its_own_token() {
 }
 
 #[test]
-fn the_token_of_gh_is_taken_where_no_variable_has_one() {
+fn the_token_of_gh_is_used_when_no_variable_has_one() {
     use std::os::unix::fs::PermissionsExt;
     // A stand-in for gh, which tells what it was asked.
     let folder = tempfile::tempdir().unwrap();

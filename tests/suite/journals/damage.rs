@@ -8,7 +8,7 @@ use crate::fake::{Behaviour, Fake};
 use crate::program::{Program, rows, users};
 
 #[test]
-fn a_torn_last_line_is_repaired_and_nothing_else_touched() {
+fn a_truncated_last_line_is_repaired_and_no_other() {
     let fake = Fake::well_behaved();
     let whole = Desk::new(&users(5));
     whole.run(&fake, &[]);
@@ -35,7 +35,7 @@ fn a_torn_last_line_is_repaired_and_nothing_else_touched() {
 }
 
 #[test]
-fn what_is_no_journal_is_refused_and_left_as_it_was() {
+fn a_file_that_is_not_a_journal_is_refused_unchanged() {
     let fake = Fake::well_behaved();
     let row = r#"{"login":"a","status":"ok","kind":"user","id":1,"public_repos":1,"error":null,"via":"rest","at":"2026-11-22T12:00:00Z","attempts":1}"#;
     let more = row.replace("\"error\"", "\"sources\":1,\"forks\":0,\"archived\":0,\"error\"");
@@ -99,7 +99,7 @@ fn a_second_run_on_the_same_journal_is_refused() {
 }
 
 #[test]
-fn whole_json_that_is_no_row_is_not_torn_and_zeros_alone_are_no_journal() {
+fn json_that_is_not_a_row_is_refused_and_so_are_null_bytes() {
     let fake = Fake::well_behaved();
     for text in ["{\"login\":\"bob\",\"name\":\"Bob\"}", "\0\0\0\0", "{\"login\":\"bob\",\"name\":\"Bob\""] {
         let desk = Desk::new("a\n");
@@ -112,7 +112,7 @@ fn whole_json_that_is_no_row_is_not_torn_and_zeros_alone_are_no_journal() {
 }
 
 #[test]
-fn a_journal_that_is_taken_away_while_it_is_written_is_told() {
+fn a_journal_that_disappears_during_a_run_is_an_error() {
     for replacement in [None, Some("{\"precious\":1}\n")] {
         let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
         let desk = Desk::new(&users(200));

@@ -11,7 +11,7 @@ use crate::program::{Program, rows, users};
 
 #[cfg(unix)]
 #[test]
-fn twenty_kills_at_random_moments_lose_no_row_that_was_on_disk() {
+fn twenty_kills_at_random_lose_no_row_that_was_on_disk() {
     for api in ["rest", "graphql"] {
         let fake = Fake::start(Behaviour {
             latency: Duration::from_millis(8),
@@ -61,7 +61,7 @@ fn twenty_kills_at_random_moments_lose_no_row_that_was_on_disk() {
 
 #[cfg(unix)]
 #[test]
-fn a_disk_that_is_full_is_status_2_and_leaves_whole_lines() {
+fn a_full_disk_is_status_2_and_leaves_complete_lines() {
     let fake = Fake::well_behaved();
     let desk = Desk::new(&users(300));
     // No file may become longer than 8 KiB; the signal that goes with it is ignored.
@@ -92,7 +92,7 @@ fn a_disk_that_is_full_is_status_2_and_leaves_whole_lines() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_run_ends_in_order_and_says_how_to_go_on() {
+fn an_interrupted_run_says_how_to_resume() {
     let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
     let desk = Desk::new(&users(2000));
     let child = desk.program(&fake, &["-o", "report.csv"]).spawn();
@@ -122,7 +122,7 @@ fn an_interrupted_run_ends_in_order_and_says_how_to_go_on() {
 }
 
 #[test]
-fn answers_behind_a_slow_one_are_on_disk_within_a_second() {
+fn rows_behind_a_slow_one_reach_the_disk_within_a_second() {
     let fake = Fake::with_faults(|asked| (asked.login == "user-1").then_some(Fault::Silent));
     let desk = Desk::new(&users(50));
     let mut child = desk.program(&fake, &["--timeout", "60s"]).spawn();
@@ -164,7 +164,7 @@ fn a_hanging_query_keeps_no_other_row_from_the_journal() {
 
 #[cfg(unix)]
 #[test]
-fn a_list_on_standard_input_has_a_row_for_everyone_and_loses_none_that_was_there() {
+fn resuming_from_stdin_gives_every_login_a_row_and_loses_none() {
     let primary = Some(crate::fake::Primary::new(100, Duration::from_hours(1)));
     let fake = Fake::start(Behaviour { primary, ..Behaviour::default() });
     let desk = Desk::new("");

@@ -104,7 +104,7 @@ fn a_hostile_name_is_harmless_in_every_format() {
 }
 
 #[test]
-fn what_a_report_says_of_its_run_is_harmless_too() {
+fn run_metadata_is_harmless_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     Program::new(&["--replay", "fixtures/github", "torvalds", "-o", &at("a.json")]).run();

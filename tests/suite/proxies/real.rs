@@ -37,7 +37,7 @@ fn assert_fails(nginx: &Server, proxy: &str, failure: &str) {
 }
 
 #[test]
-fn tinyproxy_works_filters_and_wants_a_login() {
+fn tinyproxy_works_filters_and_requires_a_password() {
     if !installed(&["nginx", "openssl", "tinyproxy"]) {
         return;
     }
@@ -66,7 +66,7 @@ fn tinyproxy_works_filters_and_wants_a_login() {
 }
 
 #[test]
-fn squid_works_denies_and_wants_a_login() {
+fn squid_works_denies_and_requires_a_password() {
     if !installed(&["nginx", "openssl", "squid"]) {
         return;
     }
@@ -153,7 +153,7 @@ fn an_https_proxy_is_checked_as_a_server_is() {
 }
 
 #[test]
-fn a_failure_behind_a_proxy_is_not_its_own() {
+fn a_failure_behind_a_proxy_does_not_blame_the_proxy() {
     if !installed(&["nginx", "openssl", "tinyproxy", "microsocks"]) {
         return;
     }
