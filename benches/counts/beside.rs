@@ -1,4 +1,4 @@
-//! Two builds of the program beside each other, run in turn: a change is measured against the commit before.
+//! Compares this build with another one, such as that of the commit before, in alternating runs.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ struct Case {
     logins: u64,
     arguments: &'static [&'static str],
     world: World,
-    /// From standard input.
+    /// Logins are read from standard input.
     is_pipe: bool,
 }
 
@@ -38,13 +38,13 @@ fn cases() -> Vec<Case> {
             "20 in flight at most, 100 jobs",
             3000,
             &["--api", "rest", "-j", "100"],
-            World { crowd: Some(20), ..world },
+            World { max_in_flight: Some(20), ..world },
         ),
         rest(
             "20 in flight at most, 100 jobs",
             20_000,
             &["--api", "rest", "-j", "100"],
-            World { crowd: Some(20), ..world },
+            World { max_in_flight: Some(20), ..world },
         ),
         rest(
             "0.2 % rejected at random, 50 jobs",

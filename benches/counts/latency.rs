@@ -1,4 +1,4 @@
-//! Beside the bound that latency, jobs and batches set: rounds × the time of one.
+//! Compares the wall time with the lower bound that latency, jobs and batch size set: rounds × time per round.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ struct Case {
     logins: u64,
     jobs: u64,
     latency: u64,
-    /// Milliseconds for an alias of a query; none where the API is REST.
+    /// Milliseconds for each alias of a query. None for REST.
     alias: Option<u64>,
 }
 

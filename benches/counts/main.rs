@@ -1,19 +1,12 @@
-//! What the README and BENCHMARKS.md claim of speed and memory, measured: `cargo bench`.
+//! Measures the speed and memory that the README and BENCHMARKS.md state: `cargo bench`.
 //!
-//! A fake GitHub runs in a process of its own, and the program, or what people use in its place, in another
-//! one; both share the machine. Everybody's counts are compared, after the time was taken. All figures are
-//! medians of whole processes: wall time, CPU time (user and system, of all of its processes), and the most
-//! memory that was resident.
+//! A fake GitHub runs in its own process, and the measured program in another one on the same machine. Counts are verified after
+//! the time has been taken. All figures are medians of whole processes: wall time, CPU time (user and system, including child
+//! processes), and maximum resident memory.
 //!
-//! `cargo bench -- peers 200` measures one section, with what belongs to it; `cargo bench -- --help` lists them.
+//! `cargo bench -- peers 200` runs one section with its arguments; `cargo bench -- --help` lists the sections.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    unreachable_pub,
-    reason = "a benchmark may fall over"
-)]
+#![allow(clippy::expect_used, clippy::panic, missing_docs, unreachable_pub, reason = "a benchmark may panic")]
 
 mod beside;
 #[path = "../../tests/fake/mod.rs"]
@@ -95,7 +88,7 @@ fn main() {
     }
 }
 
-/// Ends with what is wrong with the words.
+/// Prints a usage error and exits with status 2.
 fn complain(wrong: &str) -> ! {
     say(wrong);
     std::process::exit(2)

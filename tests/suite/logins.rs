@@ -1,4 +1,4 @@
-//! What is asked for, and what never is.
+//! Logins from arguments, files and standard input, and invalid ones.
 
 use crate::fake::Fake;
 use crate::program::{Program, file, path, users};
@@ -6,7 +6,7 @@ use crate::program::{Program, file, path, users};
 #[test]
 fn logins_named_like_api_routes_cost_what_others_cost() {
     let fake = Fake::well_behaved();
-    let run = Program::asking(
+    let run = Program::for_fake(
         &fake,
         &["user", "rate_limit", "a", "--api", "rest", "--max-points", "1", "-F", "ndjson"],
     )
@@ -31,7 +31,7 @@ fn an_invalid_login_is_a_row_and_never_a_request() {
         "a b",
         "#a",
     ];
-    let run = Program::asking(&fake, &[&wrong[..], &["-F", "ndjson"]].concat()).run();
+    let run = Program::for_fake(&fake, &[&wrong[..], &["-F", "ndjson"]].concat()).run();
     assert_eq!(run.status, 1);
     assert_eq!(run.rows().len(), wrong.len());
     for row in run.rows() {
@@ -46,7 +46,7 @@ fn an_invalid_login_is_a_row_and_never_a_request() {
 #[test]
 fn every_spelling_of_a_login_is_looked_up_once() {
     let fake = Fake::well_behaved();
-    let run = Program::asking(
+    let run = Program::for_fake(
         &fake,
         &["@torvalds", "https://github.com/torvalds/", "TORVALDS", "torvalds", "antirez", "-F", "ndjson"],
     )
@@ -66,7 +66,7 @@ fn every_spelling_of_a_login_is_looked_up_once() {
 fn arguments_files_and_stdin_are_one_input() {
     let fake = Fake::well_behaved();
     let list = crate::program::file("two # the second\n\n# nobody\nThree");
-    let program = Program::asking(&fake, &["one", "-", "-f", crate::program::path(&list), "-F", "ndjson"]);
+    let program = Program::for_fake(&fake, &["one", "-", "-f", crate::program::path(&list), "-F", "ndjson"]);
     let run = program.run_with_input("four\nONE\n");
     let logins: Vec<_> = run.rows().iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect();
     assert_eq!(logins, ["one", "four", "two", "three"]);
@@ -75,7 +75,7 @@ fn arguments_files_and_stdin_are_one_input() {
 #[test]
 fn an_empty_input_is_a_success_with_a_note() {
     let fake = Fake::well_behaved();
-    let run = Program::asking(&fake, &["-"]).run_with_input("# nobody\n\n");
+    let run = Program::for_fake(&fake, &["-"]).run_with_input("# nobody\n\n");
     assert_eq!((run.status, fake.requests()), (0, 0));
     assert_eq!(run.stderr, "ghrepos: the list held no logins: nothing to count\n");
 }
@@ -85,7 +85,7 @@ fn an_empty_input_is_a_success_with_a_note() {
 fn an_argument_that_is_not_utf8_is_an_invalid_row() {
     use std::os::unix::ffi::OsStrExt;
     let fake = Fake::well_behaved();
-    let run = Program::asking(&fake, &["-F", "ndjson", "torvalds"])
+    let run = Program::for_fake(&fake, &["-F", "ndjson", "torvalds"])
         .raw_argument(std::ffi::OsStr::from_bytes(b"\xff"))
         .run();
     let statuses: Vec<_> = run.rows().iter().map(|row| row["status"].clone()).collect();
@@ -124,7 +124,7 @@ fn the_reports_of_all_shards_add_up_to_the_whole() {
     let roster = file(&(users(300) + "USER-7\nmissing-1\nno login\n"));
     let rows = |shard: &[&str]| {
         let arguments = [&["-f", path(&roster), "-F", "ndjson", "-q"], shard].concat();
-        let mut rows = Program::asking(&fake, &arguments).run().rows();
+        let mut rows = Program::for_fake(&fake, &arguments).run().rows();
         rows.iter_mut().for_each(|row| row["at"] = serde_json::Value::Null);
         rows
     };
@@ -137,7 +137,7 @@ fn the_reports_of_all_shards_add_up_to_the_whole() {
     parts.sort_by_key(order);
     assert_eq!(parts, whole);
     for wrong in ["0/3", "4/3", "3"] {
-        let run = Program::asking(&fake, &["a", "--shard", wrong]).run();
+        let run = Program::for_fake(&fake, &["a", "--shard", wrong]).run();
         assert_eq!(run.status, 2);
         assert!(run.stderr.contains("it has to look like 1/8"), "{}", run.stderr);
     }

@@ -1,4 +1,4 @@
-//! What tells people how to use the program: help, man page, completions, the README.
+//! Documentation: help, man page, completions, README.
 
 use std::fs;
 use std::process::Command;
@@ -40,7 +40,7 @@ fn the_readmes_tables_are_what_a_terminal_shows() {
         let arguments: Vec<_> = std::iter::once("--replay").chain(command.split(' ')).collect();
         let Some(terminal) = Terminal::run(110, &["LANG=C.UTF-8"], &arguments) else { return };
         let screen = terminal.screen("status 1", &[]);
-        // All but how long it took.
+        // Everything except the duration.
         let screen = screen.rsplit_once(" in ").unwrap().0;
         assert_eq!(screen, shown.rsplit_once(" in ").unwrap().0);
     }
@@ -84,7 +84,7 @@ fn man_and_mandoc_read_the_man_page_without_warnings() {
     }
 }
 
-/// What a shell makes of what was typed, and the tabulator.
+/// Types text into a shell, presses the tab key, and returns the completed line.
 fn completed(shell: &str, start: &str, typed: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let rc = folder.path().join(".zshrc");

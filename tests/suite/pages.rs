@@ -1,4 +1,4 @@
-//! Reports for people and their dashboards: the page in a browser, Markdown, and metrics.
+//! HTML pages in a browser, Markdown, and metrics.
 
 mod harmless;
 
@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 use comrak::{Options, markdown_to_html};
 
 use crate::fake::Fake;
-use crate::program::{Program, file, installed, is_there, path, users};
+use crate::program::{Program, file, installed, is_available, path, users};
 
-/// Where `.ci/run` puts the npm packages playwright-core and axe-core.
+/// Folder of the npm packages playwright-core and axe-core, which `.ci/run` installs.
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/page");
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/page.mjs");
 /// The sample team of two hundred.
@@ -30,10 +30,10 @@ const TEAM: [&str; 11] = [
     "fixtures/team/october.csv",
 ];
 
-/// What a browser says of a page, if there is one.
+/// Checks a page in a browser and returns its output. None without a browser.
 fn browser(mode: &str, page: &Path) -> Option<String> {
     let packages = Path::new(PACKAGES).join("node_modules/playwright-core").exists();
-    if !is_there("playwright-core", packages) || !installed(&["chromium", "node"]) {
+    if !is_available("playwright-core", packages) || !installed(&["chromium", "node"]) {
         return None;
     }
     let output = Command::new("node")
@@ -47,7 +47,7 @@ fn browser(mode: &str, page: &Path) -> Option<String> {
     Some(said)
 }
 
-/// What a checker of metrics that reads standard input says of them.
+/// Runs a program that checks metrics on its standard input.
 fn check(program: &str, arguments: &[&str], metrics: &str) {
     let mut checker = Command::new(program)
         .args(arguments)
@@ -63,7 +63,7 @@ fn check(program: &str, arguments: &[&str], metrics: &str) {
     assert!(output.status.success() && said.is_empty(), "{program}: {said}");
 }
 
-/// By the rules of Prometheus' own tool and of the reference parser of OpenMetrics.
+/// Checks metrics with Prometheus' promtool and with the reference parser of OpenMetrics.
 fn check_metrics(metrics: &str) {
     if installed(&["promtool"]) {
         check("promtool", &["check", "metrics"], metrics);
@@ -72,12 +72,12 @@ fn check_metrics(metrics: &str) {
         from prometheus_client.openmetrics.parser import text_string_to_metric_families\n\
         assert list(text_string_to_metric_families(sys.stdin.read()))";
     let import = Command::new("/usr/bin/python3").args(["-c", "import prometheus_client"]).output();
-    if is_there("Python's prometheus-client", import.is_ok_and(|output| output.status.success())) {
+    if is_available("Python's prometheus-client", import.is_ok_and(|output| output.status.success())) {
         check("/usr/bin/python3", &["-c", PARSER], metrics);
     }
 }
 
-/// As GitHub renders it.
+/// Renders Markdown as GitHub does.
 fn rendered(markdown: &str) -> String {
     let mut options = Options::default();
     options.extension.table = true;
@@ -106,7 +106,7 @@ fn a_page_of_ten_thousand_rows_works_below_five_megabytes() {
         file(&(users(9_990) + &(1..=300).map(|number| format!("missing-{number}\n")).collect::<String>()));
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("all.html");
-    let run = Program::asking(&fake, &["-f", path(&roster), "--breakdown", "-o", page.to_str().unwrap()])
+    let run = Program::for_fake(&fake, &["-f", path(&roster), "--breakdown", "-o", page.to_str().unwrap()])
         .env("GH_TOKEN", "right")
         .run();
     assert_eq!(run.status, 1, "{}", run.stderr);
@@ -135,7 +135,7 @@ fn metrics_and_markdown_agree_with_the_run() {
     }
     let html = rendered(&fs::read_to_string(&md).unwrap());
     assert_eq!(html.matches("<table>").count(), 3, "accounts, groups and failures");
-    // 196 that were counted, 4 that are gone, the sum; 7 teams and none; 4 failures; and the headings.
+    // 196 counted logins, 4 removed ones, the sum; 7 teams and one row without a team; 4 failures; and the headings.
     assert_eq!(html.matches("<tr>").count(), (1 + 196 + 4 + 1) + (1 + 8) + (1 + 4), "{html}");
     assert!(html.contains("<summary>4 not counted</summary>"));
 }
@@ -164,7 +164,7 @@ fn an_incomplete_run_is_marked_incomplete() {
     let (roster, folder) = (file(&users(60)), tempfile::tempdir().unwrap());
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let mut program =
-        Program::asking(&fake, &["-f", path(&roster), "--batch", "20", "-j", "1", "--max-points", "1"]);
+        Program::for_fake(&fake, &["-f", path(&roster), "--batch", "20", "-j", "1", "--max-points", "1"]);
     for output in ["a.html", "a.md", "a.prom", "a.csv"] {
         program = program.argument("-o").argument(&at(output));
     }
@@ -173,7 +173,7 @@ fn an_incomplete_run_is_marked_incomplete() {
     assert!(read("a.html").contains("This report is incomplete: 40 accounts were not asked for"));
     assert!(read("a.md").contains("This report is incomplete: 40 logins were not asked for"));
     assert!(read("a.prom").contains("\nghrepos_run_complete 0\n"));
-    // Nor when it is rendered again; and it is as old as its rows.
+    // A rerendered report is marked too, and has the date of its rows.
     let csv = read("a.csv");
     let day = csv.lines().nth(1).unwrap().split(',').nth(7).unwrap().to_owned();
     fs::write(at("b.csv"), csv.replace(&day[..10], "2020-02-03")).unwrap();
@@ -199,7 +199,7 @@ fn a_recorded_run_replays_as_the_same_page() {
         assert_eq!(run.status, 1, "{}", run.stderr);
         outputs.map(|output| fs::read_to_string(output).unwrap())
     };
-    let recorded = Program::asking(&fake, &["--record", &recording]).env("GH_TOKEN", "right");
+    let recorded = Program::for_fake(&fake, &["--record", &recording]).env("GH_TOKEN", "right");
     let recorded = run(recorded, outputs("recorded"));
     let replayed = run(Program::new(&["--replay", &recording]), outputs("replayed"));
     for (recorded, replayed) in recorded.iter().zip(&replayed) {

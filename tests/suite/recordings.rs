@@ -1,4 +1,4 @@
-//! Exchanges recorded and played back, with no network.
+//! Recorded exchanges that are replayed without a network.
 
 use std::fs;
 
@@ -60,7 +60,7 @@ fn every_fixture_can_be_replayed() {
 
 #[test]
 fn a_recorded_run_replays_with_the_same_rows() {
-    let fake = Fake::with_faults(|asked| match (asked.login, asked.time) {
+    let fake = Fake::with_faults(|context| match (context.login, context.attempt) {
         ("flaky", 1) => Some(Fault::Html(502)),
         ("flaky", 2) => Some(Fault::BrokenJson),
         ("blocked", _) => Some(Fault::Answer(403, vec![], r#"{"message":"Access blocked"}"#.into())),
@@ -70,8 +70,8 @@ fn a_recorded_run_replays_with_the_same_rows() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("deep/recording");
     let arguments = [&logins[..], &["-F", "ndjson"]].concat();
-    let recorded = Program::asking(&fake, &arguments).run_recording(&recording);
-    let asked = fake.requests();
+    let recorded = Program::for_fake(&fake, &arguments).run_recording(&recording);
+    let before = fake.requests();
     let played = Program::new(&[&arguments[..], &["--replay", recording.to_str().unwrap()]].concat()).run();
     let but_for_at = |run: &Run| -> Vec<Value> {
         let mut rows = run.rows();
@@ -82,7 +82,7 @@ fn a_recorded_run_replays_with_the_same_rows() {
     };
     assert_eq!(but_for_at(&recorded), but_for_at(&played));
     assert_eq!((recorded.status, played.status), (1, 1));
-    assert_eq!(fake.requests(), asked, "a replay asks nobody");
+    assert_eq!(fake.requests(), before, "a replay asks nobody");
     assert_eq!(but_for_at(&played)[1]["attempts"], 3);
 
     let exchange = fs::read_to_string(recording.join("users/torvalds.json")).unwrap();
@@ -98,15 +98,15 @@ fn a_recorded_run_replays_with_the_same_rows() {
         assert!(recording.join(name).exists(), "{name}");
     }
 
-    // A recording of an Enterprise Server is played with its address.
+    // A recording of an Enterprise Server is replayed with its URL.
     let url = format!("{}/api/v3", fake.url());
     let folder = folder.path().join("enterprise");
     let recorded = Program::new(&["torvalds", "--api-url", &url, "-q"]).run_recording(&folder);
     let played = ["torvalds", "--api-url", &url, "-q", "--replay", folder.to_str().unwrap()];
     assert_eq!((recorded.status, recorded.stdout), (0, Program::new(&played).run().stdout));
 
-    // Recorded once more into the same folder, nothing of the first time is left.
-    let again = Program::asking(&fake, &arguments).run_recording(&recording);
+    // A second recording replaces the first one in the same folder.
+    let again = Program::for_fake(&fake, &arguments).run_recording(&recording);
     assert_eq!(again.rows()[1]["attempts"], 1);
     assert!(!recording.join("users/flaky.2.json").exists());
 }
@@ -114,14 +114,14 @@ fn a_recorded_run_replays_with_the_same_rows() {
 #[test]
 fn recorded_queries_replay_with_any_batch_size() {
     let alias = |login: &str, _| (login == "user-3").then_some(crate::fake::AliasFault::Forbidden);
-    let fake = Fake::start(crate::fake::Behaviour { alias: Box::new(alias), ..Default::default() });
+    let fake = Fake::start(crate::fake::Behavior { alias: Box::new(alias), ..Default::default() });
     let folder = tempfile::tempdir().unwrap();
     let roster =
         crate::program::file(&(crate::program::users(250) + "missing-1\ndependabot[bot]\nTorvalds\n"));
     let arguments = ["-f", crate::program::path(&roster), "-F", "ndjson", "--breakdown", "-q"];
-    let program = Program::asking(&fake, &arguments).env("GH_TOKEN", "ghp_sample");
+    let program = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sample");
     let recorded = program.argument("--verify").argument("10").run_recording(folder.path());
-    let asked = fake.requests();
+    let before = fake.requests();
     let but_for_at = |run: &Run| -> Vec<Value> {
         let mut rows = run.rows_of(253);
         for row in &mut rows {
@@ -135,7 +135,7 @@ fn recorded_queries_replay_with_any_batch_size() {
         assert_eq!(but_for_at(&recorded), but_for_at(&played), "{batch:?}");
         assert_eq!((recorded.status, played.status), (1, 1));
     }
-    assert_eq!(fake.requests(), asked, "a replay asks nobody");
+    assert_eq!(fake.requests(), before, "a replay asks nobody");
     let other =
         Program::new(&["unheard-of", "user-1", "-F", "ndjson", "--replay", folder.path().to_str().unwrap()])
             .run();
@@ -185,7 +185,7 @@ fn a_damaged_recording_is_a_failed_row_a_missing_one_status_2() {
 #[test]
 fn a_recording_that_cannot_be_written_is_status_2() {
     let fake = Fake::well_behaved();
-    let run = Program::asking(&fake, &["torvalds"]).run_recording("/dev/null/recording".as_ref());
+    let run = Program::for_fake(&fake, &["torvalds"]).run_recording("/dev/null/recording".as_ref());
     assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
     assert!(run.stderr.starts_with("ghrepos: cannot record to /dev/null/recording"), "{}", run.stderr);
 }

@@ -1,12 +1,12 @@
-//! What people see of a run on their terminal.
+//! Tables, colors and the progress bar on a terminal.
 
 use std::time::Duration;
 
-use crate::fake::{Behaviour, Fake};
+use crate::fake::{Behavior, Fake};
 use crate::program::{file, path, users};
 use crate::terminal::Terminal;
 
-/// People whose names are wide, narrow, written from right to left, or none.
+/// Names that are wide, narrow, written from right to left, or empty.
 const PEOPLE: &str = "login,name\n\
     torvalds,Linus\n\
     microsoft,微软 公司\n\
@@ -53,7 +53,7 @@ fn changes_and_failures_are_colored_unless_color_is_off() {
         (["TERM=tmux-256color", "LANG=C.UTF-8"], true),
         (["TERM=tmux-256color", "NO_COLOR=1"], false),
         (["TERM=dumb", "LANG=C.UTF-8"], false),
-        // Without it a dumb terminal has none.
+        // CLICOLOR_FORCE colors even a dumb terminal.
         (["TERM=dumb", "CLICOLOR_FORCE=1"], true),
     ] {
         let Some(terminal) = Terminal::run(100, &environment, &arguments) else { return };
@@ -64,7 +64,7 @@ fn changes_and_failures_are_colored_unless_color_is_off() {
 
 #[test]
 fn ctrl_c_clears_the_progress_bar() {
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(200), ..Behaviour::default() });
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(200), ..Behavior::default() });
     let roster = file(&users(500));
     for width in [40, 80] {
         let url = fake.url();
@@ -75,7 +75,7 @@ fn ctrl_c_clears_the_progress_bar() {
         let screen = terminal.screen("status 130", &[]);
         let bar = |line: &&str| line.contains(" of 500,") || line.contains("░") || line.contains("/s");
         assert_eq!(screen.lines().filter(bar).count(), 0, "{screen}");
-        // What the terminal itself shows of the key is all that stands before the table.
+        // The terminal echoes the key before the table, and nothing else.
         let before: Vec<_> = screen.lines().take_while(|line| !line.starts_with(" Login")).collect();
         assert!(before.iter().all(|line| line.is_empty() || *line == "^C"), "{screen}");
     }

@@ -1,11 +1,11 @@
-//! Bodies that expand, that nest, that flood, and words that are none.
+//! Compressed, nested and huge bodies, invalid counts, and hostile messages.
 
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Case, by_both, good, hold, hold_longer};
+use super::{Case, check_cases, check_slow_cases, good, with_both_apis};
 use crate::fake::{Fault, Raw};
 
 const NOT_JSON: &str = "unexpected response: not JSON";
@@ -27,9 +27,9 @@ fn a_gzip_bomb_is_rejected_at_sixteen_megabytes() {
     assert!(bomb.len() < 64 << 10, "{}", bomb.len());
     let endless = Raw::answer("content-encoding: gzip\r\nconnection: close\r\n", "").endlessly(&bomb);
     let mut cases = Vec::new();
-    cases.extend(by_both("32 KB of gzip that are 32 MB", TOO_LONG, &encoded("gzip", &bomb)));
-    cases.extend(by_both("gzip that expands for ever", TOO_LONG, &endless));
-    hold_longer(cases);
+    cases.extend(with_both_apis("32 KB of gzip that are 32 MB", TOO_LONG, &encoded("gzip", &bomb)));
+    cases.extend(with_both_apis("gzip that expands for ever", TOO_LONG, &endless));
+    check_slow_cases(cases);
 }
 
 #[test]
@@ -62,10 +62,10 @@ fn broken_or_unknown_encodings_are_failures() {
             case("an encoding that nobody knows", NOT_JSON, encoded("rot13", &whole)),
         ]);
     }
-    hold(cases);
+    check_cases(cases);
 }
 
-/// `before`, a piece that often, and `after`.
+/// A body of `before`, a repeated piece, and `after`.
 fn flood(before: &str, piece: &str, times: usize, after: &str) -> Fault {
     Fault::Answer(200, vec![], [before, &piece.repeat(times), after].concat())
 }
@@ -78,7 +78,7 @@ fn nested_or_huge_json_uses_no_more_memory_than_its_size() {
         Fault::Answer(200, vec![], format!("{{\"x\":{}{}}}", open.repeat(million), close.repeat(million)))
     };
     let error = r#"{"message":"x"},"#;
-    hold_longer(vec![
+    check_slow_cases(vec![
         Case::new("lists nested a million deep", "rest", "unexpected response: ", nested("[", "]")),
         Case::new("lists nested a million deep", "graphql", "unexpected response: ", nested("[", "]")),
         Case::new("objects nested a million deep", "rest", "unexpected response: ", nested("{\"x\":", "")),
@@ -167,7 +167,7 @@ fn recording_huge_json_uses_little_more_memory() {
         let case = Case::new("eight million numbers, recorded", api, says, numbers.clone());
         cases.push(case.arguments(&["user-1", "--retries", "0", "--record", &recording]).memory(160 << 20));
     }
-    hold_longer(cases);
+    check_slow_cases(cases);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn an_invalid_count_is_a_failure_and_never_a_number() {
             cases.push(Case::new(name, api, "unexpected response: ", answer));
         }
     }
-    hold(cases);
+    check_cases(cases);
 }
 
 #[test]
@@ -245,5 +245,5 @@ fn terminal_escapes_in_messages_are_removed_and_cut() {
         "incomplete response: ",
         Fault::Answer(200, vec![], error),
     ));
-    hold_longer(cases);
+    check_slow_cases(cases);
 }

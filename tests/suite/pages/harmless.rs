@@ -1,13 +1,13 @@
-//! Names and words that would do harm, and in no format do.
+//! Hostile names and messages, which are harmless in every format.
 
 use std::fs;
 use std::path::Path;
 
 use super::{browser, check_metrics, rendered};
-use crate::fake::{Behaviour, Fake, Fault};
+use crate::fake::{Behavior, Fake, Fault};
 use crate::program::Program;
 
-/// Names that somebody may have put into a list, and a server into its messages.
+/// Hostile names in an input and in messages of a server.
 const HOSTILE: [&str; 12] = [
     "<img src=x onerror=\"window.ran=true\">",
     "</script><script>window.ran=true</script>",
@@ -25,18 +25,18 @@ const HOSTILE: [&str; 12] = [
 
 #[test]
 fn a_hostile_name_is_harmless_in_every_format() {
-    // In the answers, in the list, and in what the list carries.
-    let fake = Fake::start(Behaviour {
-        fault: Box::new(|asked| {
-            if asked.request.path() == "/user" {
+    // In responses, in logins, and in carried columns.
+    let fake = Fake::start(Behavior {
+        fault: Box::new(|context| {
+            if context.request.path() == "/user" {
                 let body = serde_json::json!({ "login": HOSTILE[0], "id": 1, "type": "User" });
                 return Some(Fault::Answer(200, Vec::new(), body.to_string()));
             }
-            let at: usize = asked.login.strip_prefix("evil-")?.parse().ok()?;
+            let at: usize = context.login.strip_prefix("evil-")?.parse().ok()?;
             let body = serde_json::json!({ "message": HOSTILE[at], "login": HOSTILE[at], "status": "403" });
             Some(Fault::Answer(403, Vec::new(), body.to_string()))
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -51,7 +51,7 @@ fn a_hostile_name_is_harmless_in_every_format() {
     let formats = ["csv", "tsv", "json", "ndjson", "md", "html", "prom"];
     let outputs: Vec<_> =
         formats.iter().flat_map(|format| ["-o".into(), at(&format!("r.{format}"))]).collect();
-    let mut program = Program::asking(&fake, &["-f", &at("team.csv"), "--api", "rest", "-F", "table"])
+    let mut program = Program::for_fake(&fake, &["-f", &at("team.csv"), "--api", "rest", "-F", "table"])
         .argument("--group-by")
         .argument("=team")
         .argument("--carry")
