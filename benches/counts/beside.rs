@@ -31,8 +31,8 @@ fn cases() -> Vec<Case> {
         rest("REST, 20 ms, 10 jobs", 200, &["--api", "rest"], world),
         rest("REST, 20 ms, 10 jobs", 1000, &["--api", "rest"], world),
         rest("REST, no latency, 100 jobs", 20_000, &["--api", "rest", "-j", "100"], World::default()),
-        rest("GraphQL, 20 ms + 1 ms an alias", 200, &[], graphql),
-        rest("GraphQL, 20 ms + 1 ms an alias", 20_000, &[], graphql),
+        rest("GraphQL, 20 ms + 1 ms per alias", 200, &[], graphql),
+        rest("GraphQL, 20 ms + 1 ms per alias", 20_000, &[], graphql),
         rest("GraphQL, 502 above 30 logins", 3000, &[], World { max_aliases: Some(30), ..graphql }),
         rest(
             "20 in flight at most, 100 jobs",
@@ -86,8 +86,18 @@ impl Case {
 
 pub fn measured(runs: usize, other: &Path) {
     head(
-        &format!("Beside {} (medians of {runs}, in turn)", other.display()),
-        &["", "logins", "wall before", "now", "ratio", "requests before", "now", "memory before", "now"],
+        &format!("Compared with {} (medians of {runs}, alternating)", other.display()),
+        &[
+            "",
+            "logins",
+            "wall before",
+            "after",
+            "ratio",
+            "requests before",
+            "after",
+            "memory before",
+            "after",
+        ],
     );
     for case in cases() {
         let (mut before, mut now) = (Vec::new(), Vec::new());

@@ -14,8 +14,8 @@ pub fn measured(sizes: &[u64]) {
     for saved in [false, true] {
         let to = if saved { "to NDJSON and SQLite" } else { "to NDJSON" };
         head(
-            &format!("Logins from a pipe, by GraphQL at no time a request, {to}"),
-            &["logins", "first row", "all", "rows/s", "CPU", "the fake's CPU", "memory", "names alone"],
+            &format!("Logins from a pipe, by GraphQL without latency, {to}"),
+            &["logins", "first row", "all rows", "rows/s", "CPU", "CPU of the fake", "memory", "input size"],
         );
         for &logins in sizes {
             let roster = Roster { logins, missing: true };

@@ -55,12 +55,12 @@ impl Case {
 
 pub fn measured(runs: usize) {
     head(
-        &format!("Beside the bound (medians of {runs}; 1 % of the logins do not exist)"),
+        &format!("Compared with the lower bound (medians of {runs}; 1 % of the logins do not exist)"),
         &[
             "API",
             "logins",
             "jobs",
-            "a request takes",
+            "time per request",
             "bound",
             "wall",
             "ratio",
@@ -76,7 +76,7 @@ pub fn measured(runs: usize) {
         let Case { logins, jobs, latency, alias } = case;
         let (api, takes) = match alias {
             None => ("rest", format!("{latency} ms")),
-            Some(alias) => ("graphql", format!("{latency} ms + {alias} ms an alias")),
+            Some(alias) => ("graphql", format!("{latency} ms + {alias} ms per alias")),
         };
         let world = World { latency, alias: alias.unwrap_or(0), ..World::default() };
         let command = |server: &Server| {

@@ -31,7 +31,7 @@ const NO_LIMITS: World = World {
 
 const CASES: [Case; 3] = [
     Case {
-        name: "5,000 requests an hour, REST, three hours",
+        name: "5,000 requests per hour, REST, three hours",
         api: "rest",
         jobs: 10,
         logins: 12_000,
@@ -39,7 +39,7 @@ const CASES: [Case; 3] = [
         windows: 2,
     },
     Case {
-        name: "5,000 points an hour, GraphQL, two hours",
+        name: "5,000 points per hour, GraphQL, two hours",
         api: "graphql",
         jobs: 10,
         logins: 510_000,
@@ -47,7 +47,7 @@ const CASES: [Case; 3] = [
         windows: 1,
     },
     Case {
-        name: "a server that takes 20 at once, `-j 100`, REST at 20 ms",
+        name: "at most 20 requests in flight, `-j 100`, REST at 20 ms",
         api: "rest",
         jobs: 100,
         logins: 3000,
@@ -59,7 +59,7 @@ const CASES: [Case; 3] = [
 pub fn measured(runs: usize) {
     head(
         &format!("Under limits: an hour is {HOUR} s"),
-        &["limit", "logins", "least possible", "took", "ratio", "requests", "refused"],
+        &["limit", "logins", "lower bound", "wall", "ratio", "requests", "rejected"],
     );
     for Case { name, api, jobs, logins, world, windows } in CASES {
         let roster = Roster::of(logins);

@@ -29,16 +29,16 @@ use self::table::say;
 const USAGE: &str = "\
 cargo bench -- [--runs N] [SECTION]...
 
-  startup              the program alone
-  latency              beside the bound that latency, jobs and batches set
-  rate                 as many as go, beside wrk
-  growth [LOGINS]      from a pipe: rate and memory, up to a million logins [1000000]
-  limits               under limits as GitHub has them; an hour in ten seconds
-  beside PROGRAM       this build beside another one, such as that of an earlier commit, in turn
-  peers [LOGINS]       beside what people use [200 2000]; benches/peers/install installs that
+  startup              start-up time
+  latency              compared with the lower bound of latency, jobs and batch size
+  rate                 maximum throughput, compared with wrk
+  growth [LOGINS]      throughput and memory, from a pipe, up to a million logins [1000000]
+  limits               with GitHub's rate limits; an hour is ten seconds
+  beside PROGRAM       compared with another build, such as that of an earlier commit
+  peers [LOGINS]       compared with other tools [200 2000]; benches/peers/install installs them
                        below target/peers
 
-Without a section: all of them.
+Without a section, all of them run, except beside.
 ";
 
 fn main() {
@@ -53,7 +53,7 @@ fn main() {
     if let Some(at) = words.iter().position(|word| word == "--runs") {
         match words.get(at + 1).and_then(|number| number.parse().ok()) {
             Some(number) if number > 0 => runs = number,
-            _ => complain("--runs wants a number of runs, as in --runs 5"),
+            _ => complain("--runs requires a number, as in --runs 5"),
         }
         words.drain(at..at + 2);
     }
@@ -67,7 +67,7 @@ fn main() {
         if section == "beside" {
             match sections.next() {
                 Some(program) => beside::measured(runs, Path::new(&program)),
-                None => complain("beside wants the path of another build of the program"),
+                None => complain("beside requires the path of another build of the program"),
             }
             continue;
         }
@@ -83,7 +83,7 @@ fn main() {
             "growth" => growth::measured(&sizes),
             "limits" => limits::measured(runs),
             "peers" => peers::measured(runs, &sizes),
-            other => complain(&format!("there is no section {other}; --help lists them")),
+            other => complain(&format!("unknown section {other}; --help lists them")),
         }
     }
 }

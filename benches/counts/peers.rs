@@ -39,7 +39,7 @@ const PEERS: [Peer; 8] = [
         command: |server, file| ours(server, file, "rest", "10"),
     },
     Peer {
-        name: "`gh api graphql`, a hundred aliases a query",
+        name: "`gh api graphql`, a hundred aliases per query",
         shape: Shape::Plain,
         needs: "gh",
         command: |server, file| {
@@ -100,7 +100,8 @@ pub fn measured(runs: usize, sizes: &[u64]) {
         // Short inputs are typed by hand, and have no missing logins.
         let roster = Roster { logins, missing: logins >= 100 };
         let file = roster.file();
-        let title = format!("{} logins, 20 ms a request, 1 ms an alias, medians of {runs}", number(logins));
+        let title =
+            format!("{} logins, 20 ms per request, 1 ms per alias, medians of {runs}", number(logins));
         head(&title, &["", "wall", "ratio", "CPU", "ratio", "memory", "requests", "points", "counts"]);
         // Alternating runs, because the speed of the machine varies over time.
         let mut all: Vec<_> = PEERS.iter().map(|_| Vec::new()).collect();

@@ -11,8 +11,8 @@ const MANY: u32 = 20_000;
 
 pub fn measured(runs: usize) {
     head(
-        &format!("As many as go (medians of {runs})"),
-        &["", "logins/s", "of wrk's, pair by pair", "wall", "CPU", "memory"],
+        &format!("Maximum throughput (medians of {runs})"),
+        &["", "logins/s", "of wrk's, in pairs", "wall", "CPU", "memory"],
     );
     let (mut rest, mut graphql, mut beside) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
