@@ -105,8 +105,8 @@ async function filters() {
     const right = texts.filter((text) => words.every((word) => text.includes(word))).length;
     const shown = await page.locator('table.rows tbody tr').filter({ visible: true }).count();
     hold(shown === right, `the filter "${wanted}" shows ${shown} rows instead of ${right}`);
-    const told = await page.locator('#matches').textContent();
-    hold(wanted ? told.startsWith(`${right} of`) : told === '', `the filter "${wanted}" tells "${told}"`);
+    const text = await page.locator('#matches').textContent();
+    hold(wanted ? text.startsWith(`${right} of`) : text === '', `the filter "${wanted}" shows "${text}"`);
   }
   await page.keyboard.press('Tab');
   hold(await page.evaluate(() => document.activeElement?.tagName !== 'BODY'), 'the keyboard gets nowhere from the filter');
@@ -182,9 +182,9 @@ async function many() {
     await box.uncheck();
   }
   await page.locator('#filter').fill('1');
-  const told = await page.locator('label[for="all-counted"]').textContent();
+  const text = await page.locator('label[for="all-counted"]').textContent();
   const found = await page.locator('#counted tbody tr').count();
-  hold(told === `Show all ${found.toLocaleString('en')} rows`, `"${told}", and there are ${found}`);
+  hold(text === `Show all ${found.toLocaleString('en')} rows`, `"${text}", but there are ${found}`);
   hold(found < 9990, 'the filter takes nothing away');
   await page.locator('#filter').fill('user-77');
   hold(!(await page.locator('#all-counted').isVisible()), 'there is something to show that is shown');
@@ -228,7 +228,7 @@ switch (mode) {
   case 'harmless': await harmless(); break;
   case 'time': await time(); break;
   case 'picture': await picture(); break;
-  default: wrong.push(`there is no mode ${mode}`);
+  default: wrong.push(`unknown mode ${mode}`);
 }
 await browser.close();
 console.log(wrong.length ? wrong.join('\n') : 'the page is as it should be');

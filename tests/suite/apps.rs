@@ -109,7 +109,7 @@ fn a_failed_token_request_is_retried() {
     let run = look_up(&fake, &["user-1", "-F", "ndjson", "--retries", "1"]);
     assert_eq!(run.status, 5);
     assert!(run.stderr.contains("cannot get a token for the app: HTTP 502"), "{}", run.stderr);
-    assert_eq!(fake.tokens().len(), 2, "asked twice");
+    assert_eq!(fake.tokens().len(), 2, "two token requests");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_failing_token_endpoint_ends_the_run_within_the_deadline() {
     let begun = std::time::Instant::now();
     let run = look_up(&silent, &[&many[..], &["--timeout", "500ms", "--retries", "1"]].concat());
     assert_eq!(run.status, 5, "{}", run.stderr);
-    assert_eq!(silent.requests(), 3, "the installation, and a token asked for twice");
+    assert_eq!(silent.requests(), 3, "the installation, and two token requests");
     let run = look_up(&silent, &[&many[..], &["--deadline", "1s"]].concat());
     assert_eq!(run.status, 5, "{}", run.stderr);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());

@@ -111,7 +111,7 @@ fn a_run_fails_on_matching_rules_and_names_their_rows() {
     ] {
         let run = fail_on(rule);
         assert_eq!((run.status, run.stderr.as_str()), (3, line));
-        assert_eq!(run.stdout.lines().count(), 1 + 52, "the report is there all the same");
+        assert_eq!(run.stdout.lines().count(), 1 + 52, "the report is complete anyway");
     }
     let run = fail_on("new>2,gone>1,change>200%");
     assert_eq!((run.status, run.stderr.as_str()), (1, ""), "no rule holds");

@@ -169,7 +169,7 @@ fn an_enterprise_server_uses_its_route_and_token_without_limits() {
     let targets: Vec<_> = fake.arrivals().iter().map(|arrival| arrival.request.target.clone()).collect();
     assert_eq!(targets, ["/api/v3/user", "/api/graphql"], "whose token it is, and the account");
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!(report["summary"]["points"], 0, "it tells no price: there is none");
+    assert_eq!(report["summary"]["points"], 0, "a server without limits has no cost");
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn an_unlistable_organization_ends_the_run_before_counting() {
     let run = Program::for_fake(&fake, &["--team", "acme-3/core-5"]).run();
     assert_eq!(run.status, 2);
     assert!(run.stderr.contains(": set GH_TOKEN to a token with the scope read:org\n"), "{}", run.stderr);
-    assert!(fake.arrivals().iter().all(|arrival| arrival.request.method == "GET"), "nobody was counted");
+    assert!(fake.arrivals().iter().all(|arrival| arrival.request.method == "GET"), "no login was looked up");
     for wrong in [&["--members", "a/b"][..], &["--team", "acme"], &["--team", "acme/.."]] {
         assert_eq!(look_up(&fake, wrong).status, 2);
     }

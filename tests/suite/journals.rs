@@ -225,7 +225,7 @@ fn a_resumed_report_takes_its_carried_columns_from_the_input() {
         look_up("login,team\nb,web\na,moved\nc,\n"),
         [r#""b" "web""#, r#""a" "moved""#, r#""c" null"#]
     );
-    assert_eq!(fake.requests(), 3, "nobody was asked twice");
+    assert_eq!(fake.requests(), 3, "no login was looked up twice");
     // An older row that stays because its lookup failed has the new carried column too.
     std::fs::write(&list, "login,team\na,new\nb,new\nc,new\n").unwrap();
     std::thread::sleep(Duration::from_millis(1100));

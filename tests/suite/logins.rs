@@ -65,7 +65,7 @@ fn every_spelling_of_a_login_is_looked_up_once() {
 #[test]
 fn arguments_files_and_stdin_are_one_input() {
     let fake = Fake::well_behaved();
-    let list = crate::program::file("two # the second\n\n# nobody\nThree");
+    let list = crate::program::file("two # the second\n\n# comment\nThree");
     let program = Program::for_fake(&fake, &["one", "-", "-f", crate::program::path(&list), "-F", "ndjson"]);
     let run = program.run_with_input("four\nONE\n");
     let logins: Vec<_> = run.rows().iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect();
@@ -75,7 +75,7 @@ fn arguments_files_and_stdin_are_one_input() {
 #[test]
 fn an_empty_input_is_a_success_with_a_note() {
     let fake = Fake::well_behaved();
-    let run = Program::for_fake(&fake, &["-"]).run_with_input("# nobody\n\n");
+    let run = Program::for_fake(&fake, &["-"]).run_with_input("# comment\n\n");
     assert_eq!((run.status, fake.requests()), (0, 0));
     assert_eq!(run.stderr, "ghrepos: the list held no logins: nothing to count\n");
 }
@@ -132,7 +132,7 @@ fn the_reports_of_all_shards_add_up_to_the_whole() {
     assert_eq!(whole.len(), 302);
     let mut parts: Vec<_> =
         ["1/3", "2/3", "3/3"].iter().flat_map(|shard| rows(&["--shard", shard])).collect();
-    assert_eq!(fake.requests(), 2 * 301, "each is asked for in one part");
+    assert_eq!(fake.requests(), 2 * 301, "each login is looked up in one part");
     let order = |row: &serde_json::Value| whole.iter().position(|other| other["login"] == row["login"]);
     parts.sort_by_key(order);
     assert_eq!(parts, whole);

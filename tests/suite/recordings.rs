@@ -82,7 +82,7 @@ fn a_recorded_run_replays_with_the_same_rows() {
     };
     assert_eq!(but_for_at(&recorded), but_for_at(&played));
     assert_eq!((recorded.status, played.status), (1, 1));
-    assert_eq!(fake.requests(), before, "a replay asks nobody");
+    assert_eq!(fake.requests(), before, "a replay sends no request");
     assert_eq!(but_for_at(&played)[1]["attempts"], 3);
 
     let exchange = fs::read_to_string(recording.join("users/torvalds.json")).unwrap();
@@ -135,7 +135,7 @@ fn recorded_queries_replay_with_any_batch_size() {
         assert_eq!(but_for_at(&recorded), but_for_at(&played), "{batch:?}");
         assert_eq!((recorded.status, played.status), (1, 1));
     }
-    assert_eq!(fake.requests(), before, "a replay asks nobody");
+    assert_eq!(fake.requests(), before, "a replay sends no request");
     let other =
         Program::new(&["unheard-of", "user-1", "-F", "ndjson", "--replay", folder.path().to_str().unwrap()])
             .run();

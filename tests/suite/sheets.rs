@@ -105,7 +105,7 @@ fn the_login_column_is_recognized_or_named() {
         run.stderr,
         "ghrepos: --login-column is for lists that end in .csv or .tsv, and there is none\n"
     );
-    assert_eq!(fake.requests(), before, "nothing is asked before the sheet is understood");
+    assert_eq!(fake.requests(), before, "no request before the header is valid");
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn carried_columns_reach_the_report_and_subtotals_add_up() {
         (name, [number("logins"), number("counted"), number("public_repos")])
     };
     assert_eq!(groups.iter().map(subtotal_of).collect::<std::collections::BTreeMap<_, _>>(), wanted);
-    assert_eq!(groups[2]["group"], serde_json::Value::Null, "who is in no group comes last");
+    assert_eq!(groups[2]["group"], serde_json::Value::Null, "the row without a group is last");
     let list = list.to_str().unwrap();
     let table = Program::for_fake(&fake, &["-f", list, "--group-by", "TEAM", "--top", "1"]).run().stdout;
     for subtotal in ["team 1 67 of 67 counted", "(no TEAM) 66 of 66 counted"] {

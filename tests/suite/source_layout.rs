@@ -414,7 +414,7 @@ fn every_security_promise_names_existing_tests() {
         assert!(!tests.is_empty() || line.contains("| **") || line.contains("---"), "no test: {line}");
         for test in &tests {
             let definition = format!("fn {test}(");
-            assert!(code.iter().any(|code| code.contains(&definition)), "there is no test {test}");
+            assert!(code.iter().any(|code| code.contains(&definition)), "missing test {test}");
         }
         promises += usize::from(!tests.is_empty());
         named += tests.len();

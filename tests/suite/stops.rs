@@ -152,7 +152,7 @@ fn a_run_that_has_ended_does_not_wait_for_a_pipe() {
     let mut child = program.stdin(std::process::Stdio::piped()).spawn();
     let mut stdin = child.stdin.take().unwrap();
     writeln!(stdin, "torvalds").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(4), "although nobody has closed the pipe");
+    assert_eq!(child.wait().unwrap().code(), Some(4), "although the pipe is open");
     drop(stdin);
 }
 
@@ -174,7 +174,7 @@ fn a_paused_reader_delays_no_response_and_no_ctrl_c() {
     interrupt(&child);
     std::thread::sleep(Duration::from_millis(900));
     interrupt(&child);
-    assert_eq!(child.wait().unwrap().code(), Some(130), "with nobody reading");
+    assert_eq!(child.wait().unwrap().code(), Some(130), "without a reader");
 }
 
 #[test]

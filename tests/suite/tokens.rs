@@ -164,7 +164,7 @@ fn a_token_that_a_server_echoes_is_never_shown_or_stored() {
     for text in [&run.stdout, &run.stderr, &recorded.stdout, &recorded.stderr] {
         assert!(!text.contains(TOKEN) && !text.contains("SAMPLEsample"), "{text}");
     }
-    assert!(run.stderr.contains("GET /users/torvalds"), "the log tells of every request: {}", run.stderr);
+    assert!(run.stderr.contains("GET /users/torvalds"), "the log has every request: {}", run.stderr);
     let mut kept = 0;
     for entry in fs::read_dir(recording.join("users")).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();

@@ -11,7 +11,7 @@ use crate::program::{Program, wait_for_exit};
 
 #[test]
 fn a_query_provides_logins_and_their_carried_columns() {
-    with_both("roster", |database| {
+    with_both("input", |database| {
         database.execute(
             "CREATE TABLE staff (login VARCHAR(80), team TEXT, nr INTEGER, since DATE);
              INSERT INTO staff VALUES ('torvalds', 'core', 1, '2026-01-31'), (NULL, 'x', 2, NULL), (' ', 'y', 3, NULL),

@@ -138,7 +138,7 @@ fn saving_under_an_existing_run_name_replaces_that_run() {
         assert_eq!(database.rows("SELECT key FROM counts ORDER BY key"), [["user-1"], ["user-2"]]);
         assert_eq!(database.rows(complete), [["1"]]);
         assert_eq!(save(&["user-1", "user-2", "--max-points", "1"]).status, 5);
-        assert_eq!(database.rows(complete), [["0"]], "it was complete, and is no more");
+        assert_eq!(database.rows(complete), [["0"]], "no longer complete");
         for (arguments, reason) in [
             (&["a", "--save", &url, "--shard", "1/2"][..], "--save of a --shard needs a --run-name"),
             (&["--sql", &url, "--query", " "], "--query is empty"),

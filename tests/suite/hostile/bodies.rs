@@ -47,7 +47,7 @@ fn broken_or_unknown_encodings_are_failures() {
         cases.extend([
             case("gzip that breaks off", truncated, encoded("gzip", half)),
             case("gzip with a wrong sum", truncated, encoded("gzip", &flipped)),
-            case("gzip that is none", truncated, encoded("gzip", &body)),
+            case("data that is not gzip", truncated, encoded("gzip", &body)),
             case("gzip in gzip", NOT_JSON, encoded("gzip, gzip", gzip(&whole))),
             case(
                 "gzip in gzip, in two headers",
@@ -55,11 +55,11 @@ fn broken_or_unknown_encodings_are_failures() {
                 encoded("gzip\r\ncontent-encoding: gzip", gzip(&whole)),
             ),
             case(
-                "an encoding that nobody asked for",
+                "an encoding that was not requested",
                 NOT_JSON,
                 encoded("br", [0x8b, 0x02, 0x80, 0x7b, 0x7d, 0x03]),
             ),
-            case("an encoding that nobody knows", NOT_JSON, encoded("rot13", &whole)),
+            case("an unknown encoding", NOT_JSON, encoded("rot13", &whole)),
         ]);
     }
     check_cases(cases);
@@ -95,7 +95,7 @@ fn nested_or_huge_json_uses_no_more_memory_than_its_size() {
             flood("{\"errors\":[", error, million - 1, "{}]}"),
         ),
         Case::new(
-            "a million errors that are none",
+            "a million invalid errors",
             "graphql",
             not_an_answer,
             flood("{\"errors\":[", "1,", million * 2, "1]}"),
@@ -124,7 +124,7 @@ fn nested_or_huge_json_uses_no_more_memory_than_its_size() {
             flood("{\"data\":{\"rateLimit\":[", "1,", million * 2, "1]}}"),
         ),
         Case::new(
-            "a million aliases that nobody asked for",
+            "a million aliases that were not requested",
             "graphql",
             "incomplete response: this login is missing",
             flood("{\"data\":{", "\"a9999\":{},", million, "\"b\":1}}"),

@@ -131,6 +131,6 @@ fn a_next_page_on_another_server_is_not_followed() {
             let status = if list == "--breakdown" { 1 } else { 2 };
             check_cases(vec![case.arguments(&[arguments, &["--retries", "0"][..]].concat()).status(status)]);
         }
-        assert_eq!(theirs.connections(), 0, "{list}: nobody has been context");
+        assert_eq!(theirs.connections(), 0, "{list}: the other server was queried");
     }
 }
