@@ -94,7 +94,7 @@ pub fn measured(runs: usize) {
             time(used.wall),
             ratio(used.wall, least),
             number(seen.requests),
-            number(seen.refused),
+            number(seen.rejected),
         ]);
     }
 }

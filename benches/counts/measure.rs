@@ -96,7 +96,7 @@ impl Measured {
         let seen = Seen {
             requests: median(runs.iter().map(|run| run.seen.requests)),
             points: median(runs.iter().map(|run| run.seen.points)),
-            refused: median(runs.iter().map(|run| run.seen.refused)),
+            rejected: median(runs.iter().map(|run| run.seen.rejected)),
             cpu: median(runs.iter().map(|run| run.seen.cpu)),
         };
         let used = middle(&runs.iter().map(|run| run.used).collect::<Vec<_>>());

@@ -41,7 +41,7 @@ pub struct Server {
 pub struct Seen {
     pub requests: u64,
     pub points: u64,
-    pub refused: u64,
+    pub rejected: u64,
     /// CPU time of the fake.
     pub cpu: Duration,
 }
@@ -82,7 +82,7 @@ impl Server {
         let used = child.wait4().expect("an end").rusage;
         let mut numbers = line.split_whitespace().map(|number| number.parse().expect("a number"));
         let mut next = || numbers.next().expect("three numbers");
-        Seen { requests: next(), points: next(), refused: next(), cpu: used.utime + used.stime }
+        Seen { requests: next(), points: next(), rejected: next(), cpu: used.utime + used.stime }
     }
 }
 
@@ -109,7 +109,7 @@ pub fn serve(numbers: Vec<String>) {
     });
     say(&fake.url());
     let _ = std::io::stdin().lock().read_line(&mut String::new());
-    say(&format!("{} {} {}", fake.requests(), fake.points(), fake.refusals().len()));
+    say(&format!("{} {} {}", fake.requests(), fake.points(), fake.rejections().len()));
 }
 
 /// Decides the fault of a request, in the same way in every run.

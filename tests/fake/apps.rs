@@ -56,7 +56,7 @@ impl App {
     }
 
     /// Responds to a request of the app itself, or rejects a token. None for requests with a valid token.
-    pub(super) fn answer(&self, request: &Request) -> Option<Response> {
+    pub(super) fn respond(&self, request: &Request) -> Option<Response> {
         let path = request.path();
         let path = path.strip_prefix("/api/v3").unwrap_or(path);
         let sent = request.all("authorization");

@@ -10,7 +10,7 @@ pub enum Fault {
     /// A status with an HTML page, as proxies send it.
     Html(u16),
     /// A status with a JSON body and headers.
-    Answer(u16, Vec<(&'static str, String)>, String),
+    Response(u16, Vec<(&'static str, String)>, String),
     /// The connection is reset before the response.
     Reset,
     /// The connection is closed in order, but before the response.
@@ -31,7 +31,7 @@ impl Fault {
     /// A rejection by the secondary limit: 403 or 429 with GitHub's body.
     pub fn secondary(status: u16, retry_after: Option<u64>) -> Self {
         let headers = retry_after.map(|seconds| ("retry-after", seconds.to_string()));
-        Self::Answer(status, headers.into_iter().collect(), rest::SECONDARY.into())
+        Self::Response(status, headers.into_iter().collect(), rest::SECONDARY.into())
     }
 }
 
@@ -81,7 +81,7 @@ pub struct Behavior {
     /// The primary limit of GraphQL points.
     pub points: Option<PrimaryLimit>,
     /// Error type of a rejection by the limit of points.
-    pub spelling: &'static str,
+    pub limit_error_type: &'static str,
     /// Sends no rate limit headers, like most Enterprise Servers.
     pub omits_limit_headers: bool,
     /// Bytes sent on a new connection before anything is read.
@@ -106,7 +106,7 @@ impl Default for Behavior {
             max_aliases: None,
             alias: Box::new(|_, _| None),
             points: None,
-            spelling: "RATE_LIMITED",
+            limit_error_type: "RATE_LIMITED",
             omits_limit_headers: false,
             greeting: None,
             discards_arrivals: false,

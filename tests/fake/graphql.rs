@@ -1,6 +1,6 @@
 //! The GraphQL API: parsed queries, GitHub's prices, and partial responses.
 
-mod refusals;
+mod errors;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -11,8 +11,8 @@ use graphql_parser::query::{
 use graphql_parser::query::{TypeCondition, Value as Argument};
 use serde_json::{Map, Value, json};
 
-use self::refusals::alias_error;
-pub use self::refusals::{AliasFault, NO_TOKEN, limited};
+use self::errors::alias_error;
+pub use self::errors::{AliasFault, NO_TOKEN, limited};
 use super::{Account, Request, Response, account};
 
 /// A parsed query and its variables.
@@ -166,7 +166,7 @@ impl Query {
     }
 
     /// Executes the query. `fault` decides the fault of a login.
-    pub fn answer(&self, limits: &Value, fault: impl Fn(&str) -> Option<AliasFault>) -> Response {
+    pub fn execute(&self, limits: &Value, fault: impl Fn(&str) -> Option<AliasFault>) -> Response {
         let mut fields = Vec::new();
         self.fields(self.operation(), "Query", &mut fields);
         let (mut data, mut errors) = (Map::new(), Vec::new());

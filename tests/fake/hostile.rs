@@ -26,7 +26,7 @@ impl Raw {
     }
 
     /// A success with these headers, each with its line end, and this body.
-    pub fn answer(headers: &str, body: impl AsRef<[u8]>) -> Self {
+    pub fn response(headers: &str, body: impl AsRef<[u8]>) -> Self {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{headers}\r\n");
         Self::new([head.as_bytes(), body.as_ref()].concat())
     }

@@ -30,7 +30,7 @@ const UNLIMITED: PrimaryLimit =
 #[derive(Clone, Copy, Debug)]
 pub struct QuotaState {
     /// The request exceeded the limit.
-    pub refused: bool,
+    pub rejected: bool,
     /// Requests or points per window.
     pub limit: u64,
     /// Requests or points left in this window.
@@ -56,13 +56,13 @@ impl Window {
             Some((begun, used)) if now < begun + window + late => (begun, used),
             _ => (Duration::from_secs(now.as_secs()), 0),
         };
-        let refused = price > 0 && used + price > limit;
-        let used = if refused { used } else { used + price };
+        let rejected = price > 0 && used + price > limit;
+        let used = if rejected { used } else { used + price };
         if price > 0 {
             *state = Some((begun, used));
         }
         QuotaState {
-            refused,
+            rejected,
             limit,
             remaining: limit.saturating_sub(used),
             reset: (begun + window).as_secs(),

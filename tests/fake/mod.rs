@@ -20,13 +20,13 @@
 )]
 
 mod alarm;
-mod answers;
 mod apps;
 mod behavior;
 pub mod graphql;
 pub mod hostile;
 mod http;
 mod limits;
+mod respond;
 pub mod rest;
 mod world;
 
@@ -70,7 +70,7 @@ pub struct State {
     attempts: Mutex<HashMap<String, u32>>,
     arrivals: Mutex<Vec<Arrival>>,
     /// Times at which rate limit rejections were sent.
-    refusals: Mutex<Vec<Instant>>,
+    rejections: Mutex<Vec<Instant>>,
 }
 
 /// A running fake. It stops when it is dropped.
@@ -101,7 +101,7 @@ impl Fake {
             points: AtomicU64::new(0),
             attempts: Mutex::default(),
             arrivals: Mutex::default(),
-            refusals: Mutex::default(),
+            rejections: Mutex::default(),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -173,8 +173,8 @@ impl Fake {
     }
 
     /// Times at which rate limit rejections were sent.
-    pub fn refusals(&self) -> Vec<Instant> {
-        self.state.refusals.lock().expect("no panic").clone()
+    pub fn rejections(&self) -> Vec<Instant> {
+        self.state.rejections.lock().expect("no panic").clone()
     }
 }
 

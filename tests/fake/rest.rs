@@ -22,7 +22,7 @@ pub fn login(request: &Request) -> String {
 }
 
 /// Rejects a wrong token, and a missing one in private mode.
-pub fn refused_token(request: &Request, behavior: &Behavior) -> Option<Response> {
+pub fn check_token(request: &Request, behavior: &Behavior) -> Option<Response> {
     let sent = request.all("authorization");
     match (&behavior.token, sent.first()) {
         (None, _) | (Some(_), None) if !behavior.private => None,

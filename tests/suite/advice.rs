@@ -16,7 +16,7 @@ fn refusing(message: &'static str, sso: Option<&'static str>) -> Fake {
         let headers = sso.map(|url| ("x-github-sso", format!("required; url={url}")));
         let body = serde_json::json!({ "message": message }).to_string();
         let is_list = context.request.path().ends_with("/members");
-        is_list.then(|| Fault::Answer(403, headers.into_iter().collect(), body))
+        is_list.then(|| Fault::Response(403, headers.into_iter().collect(), body))
     })
 }
 

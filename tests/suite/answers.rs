@@ -23,8 +23,8 @@ fn fault_of(login: &str) -> Option<(Fault, &'static str)> {
 }
 
 fn look_up(fake: &Fake, logins: usize, arguments: &[&str]) -> Run {
-    let roster = file(&users(logins));
-    let arguments = [&["-f", path(&roster), "-F", "ndjson", "--timeout", "500ms"], arguments].concat();
+    let input = file(&users(logins));
+    let arguments = [&["-f", path(&input), "-F", "ndjson", "--timeout", "500ms"], arguments].concat();
     Program::for_fake(fake, &arguments).run()
 }
 
@@ -71,12 +71,14 @@ fn a_permanent_failure_names_its_reason_and_attempts() {
         "gateway" => Some(Fault::Html(502)),
         "silent" => Some(Fault::Silent),
         "drip" => Some(Fault::Drip),
-        "blocked" => Some(Fault::Answer(403, vec![], r#"{"message":"Access blocked"}"#.into())),
-        "gone" => Some(Fault::Answer(410, vec![], r#"{"message":"Gone"}"#.into())),
-        "legal" => Some(Fault::Answer(451, vec![], r#"{"message":"Repository access blocked"}"#.into())),
+        "blocked" => Some(Fault::Response(403, vec![], r#"{"message":"Access blocked"}"#.into())),
+        "gone" => Some(Fault::Response(410, vec![], r#"{"message":"Gone"}"#.into())),
+        "legal" => Some(Fault::Response(451, vec![], r#"{"message":"Repository access blocked"}"#.into())),
         "teapot" => Some(Fault::Html(418)),
         "gateway-404" => Some(Fault::Html(404)),
-        "mixup" => Some(Fault::Answer(200, vec![], r#"{"login":"torvalds","id":1,"public_repos":9}"#.into())),
+        "mixup" => {
+            Some(Fault::Response(200, vec![], r#"{"login":"torvalds","id":1,"public_repos":9}"#.into()))
+        }
         "mixed" if context.attempt == 1 => Some(Fault::Html(500)),
         "mixed" => Some(Fault::Html(503)),
         _ => None,
@@ -139,7 +141,7 @@ fn one_refusal_pauses_all(refusal: Fault) {
     let run = look_up(&fake, 120, &["-j", "50", "--timeout", "5s"]);
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert!(run.rows_of(120).iter().all(|row| row["status"] == "ok"));
-    let refusals = fake.refusals();
+    let refusals = fake.rejections();
     assert_eq!(refusals.len(), 1);
     let during: Vec<_> = fake
         .arrivals()
@@ -164,8 +166,11 @@ fn a_secondary_limit_as_403_pauses_every_request() {
 
 #[test]
 fn retry_after_is_obeyed_with_any_status() {
-    let busy =
-        Fault::Answer(503, vec![("retry-after", "1".into())], r#"{"message":"rate limit? no, busy"}"#.into());
+    let busy = Fault::Response(
+        503,
+        vec![("retry-after", "1".into())],
+        r#"{"message":"rate limit? no, busy"}"#.into(),
+    );
     let fake = Fake::with_faults(move |context| (context.attempt == 1).then(|| busy.clone()));
     let begun = Instant::now();
     let run = Program::for_fake(&fake, &["torvalds", "-F", "ndjson"]).run();
@@ -175,7 +180,7 @@ fn retry_after_is_obeyed_with_any_status() {
 
 #[test]
 fn a_body_without_end_is_cut_off_with_a_reason() {
-    let fake = Fake::with_faults(|_| Some(Fault::Answer(200, vec![], "x".repeat(20 << 20))));
+    let fake = Fake::with_faults(|_| Some(Fault::Response(200, vec![], "x".repeat(20 << 20))));
     let run = Program::for_fake(&fake, &["torvalds", "-F", "ndjson"]).run();
     assert_eq!(run.rows()[0]["error"], "response too large: more than 16777216 bytes");
     assert_eq!(run.rows()[0]["attempts"], 1);

@@ -137,7 +137,7 @@ fn a_new_token_rejected_by_a_replica_is_retried() {
     let fault = move |context: &crate::fake::FaultContext<'_>| {
         let early =
             begun.elapsed() < Duration::from_millis(400) && context.request.target.contains("/users/");
-        early.then(|| Fault::Answer(401, vec![], r#"{"message":"Bad credentials"}"#.into()))
+        early.then(|| Fault::Response(401, vec![], r#"{"message":"Bad credentials"}"#.into()))
     };
     let fake = Fake::start(Behavior { app: Some(app()), fault: Box::new(fault), ..Behavior::default() });
     are_right(&look_up(&fake, &["user-1", "user-2", "-F", "ndjson", "--api", "rest", "--retries", "9"]), 2);
@@ -145,7 +145,7 @@ fn a_new_token_rejected_by_a_replica_is_retried() {
 
 #[test]
 fn a_wrong_clock_does_not_break_an_app() {
-    // The server's clock is an hour ahead: it takes no signature of ours, but tells the time.
+    // The server's clock is an hour ahead: it rejects the app's signatures, but sends its time.
     let clock_offset = 3600;
     let known = App::new(move |jwt| {
         let key = jsonwebtoken::DecodingKey::from_rsa_pem(keys().1.as_bytes()).unwrap();

@@ -13,9 +13,9 @@ use crate::program::{Program, Run, file, path, users};
 
 const TOKEN: &str = "ghp_sampletoken";
 
-fn look_up(fake: &Fake, roster: &str, arguments: &[&str]) -> Run {
-    let roster = file(roster);
-    let arguments = [&["-f", path(&roster), "-F", "ndjson"], arguments].concat();
+fn look_up(fake: &Fake, input: &str, arguments: &[&str]) -> Run {
+    let input = file(input);
+    let arguments = [&["-f", path(&input), "-F", "ndjson"], arguments].concat();
     Program::for_fake(fake, &arguments).env("GH_TOKEN", TOKEN).run()
 }
 
@@ -37,8 +37,8 @@ fn assert_right(row: &Value, login: &str) {
     }
 }
 
-fn assert_all_right(run: &Run, roster: &str) {
-    let logins: Vec<_> = roster.lines().collect();
+fn assert_all_right(run: &Run, input: &str) {
+    let logins: Vec<_> = input.lines().collect();
     for (row, login) in run.rows_of(logins.len()).iter().zip(logins) {
         assert_right(row, login);
     }
@@ -92,10 +92,10 @@ fn both_apis_give_the_same_rows() {
         2 => format!("app-{number}[bot]"),
         _ => format!("user-{number}"),
     };
-    let roster: String = (0..2000).map(|number| login(number) + "\n").collect();
+    let input: String = (0..2000).map(|number| login(number) + "\n").collect();
     for measure in [&[][..], &["--breakdown"]] {
         let rows = |api| {
-            let run = look_up(&fake, &roster, &[measure, &["--api", api, "-j", "50", "-q"]].concat());
+            let run = look_up(&fake, &input, &[measure, &["--api", api, "-j", "50", "-q"]].concat());
             assert_eq!((run.status, run.stderr.as_str()), (1, ""));
             let mut rows = run.rows_of(2000);
             for row in &mut rows {
@@ -123,9 +123,9 @@ fn a_bot_is_looked_up_by_rest_with_either_api() {
 #[test]
 fn a_short_input_is_divided_to_fill_the_jobs() {
     let fake = Fake::start(Behavior { latency: Duration::from_millis(30), ..Behavior::default() });
-    let sizes = |roster: &str, arguments: &[&str]| {
+    let sizes = |input: &str, arguments: &[&str]| {
         let before = fake.queries().len();
-        assert_all_right(&look_up(&fake, roster, arguments), roster);
+        assert_all_right(&look_up(&fake, input, arguments), input);
         let mut sizes: Vec<_> = fake.queries()[before..].iter().map(Vec::len).collect();
         sizes.sort_unstable_by(|one, other| other.cmp(one));
         sizes
@@ -176,7 +176,7 @@ fn an_enterprise_server_uses_its_route_and_token_without_limits() {
 fn a_sample_is_recounted_through_the_other_api() {
     let fake = Fake::with_faults(|context| {
         let body = r#"{"login":"user-13","id":1,"type":"User","public_repos":99999}"#;
-        (context.login == "user-13").then(|| Fault::Answer(200, vec![], body.into()))
+        (context.login == "user-13").then(|| Fault::Response(200, vec![], body.into()))
     });
     for api in ["graphql", "rest"] {
         let run = look_up(&fake, &users(50), &["--verify", "100", "--api", api]);

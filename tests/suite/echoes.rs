@@ -50,22 +50,22 @@ fn echo(context: &FaultContext<'_>, spelling: usize) -> Option<Fault> {
             error("a1", "FORBIDDEN"),
             error("a2", &sent)
         );
-        return Some(Fault::Answer(200, headers, body));
+        return Some(Fault::Response(200, headers, body));
     }
     Some(match context.login {
         "fine" if context.request.path().ends_with("/repos") => {
-            Fault::Answer(200, headers, format!(r#"[{{"fork":true,"name":"{sent}"}}]"#))
+            Fault::Response(200, headers, format!(r#"[{{"fork":true,"name":"{sent}"}}]"#))
         }
         "fine" => {
             let body =
                 format!(r#"{{"id":1,"type":"{sent}","public_repos":500,"login":"fine","bio":"{sent}"}}"#);
-            Fault::Answer(200, headers, body)
+            Fault::Response(200, headers, body)
         }
-        "forbidden" => Fault::Answer(403, headers[..2].to_vec(), format!("{{{said}}}")),
-        "failed" => Fault::Answer(500, headers, format!("{{{said}}}")),
-        "broken" => Fault::Answer(200, headers, format!("{{{said}")),
-        "page" => Fault::Answer(502, headers, format!("<p>{sent}")),
-        _ => Fault::Answer(200, headers, format!(r#"{{{said},"id":1,"public_repos":1}}"#)),
+        "forbidden" => Fault::Response(403, headers[..2].to_vec(), format!("{{{said}}}")),
+        "failed" => Fault::Response(500, headers, format!("{{{said}}}")),
+        "broken" => Fault::Response(200, headers, format!("{{{said}")),
+        "page" => Fault::Response(502, headers, format!("<p>{sent}")),
+        _ => Fault::Response(200, headers, format!(r#"{{{said},"id":1,"public_repos":1}}"#)),
     })
 }
 

@@ -33,7 +33,7 @@ fn percent(seed: u64, of: u64) -> u64 {
     fastrand::Rng::with_seed(seed ^ of.wrapping_mul(0x9e37_79b9_7f4a_7c15)).u64(0..100)
 }
 
-fn roster(number: usize) -> String {
+fn input(number: usize) -> String {
     (1..=number)
         .map(|at| if at % 25 == 0 { format!("missing-{at}\n") } else { format!("user-{at}\n") })
         .collect()
@@ -41,7 +41,7 @@ fn roster(number: usize) -> String {
 
 /// Runs the program and checks every promise.
 fn check_run(fake: &Fake, logins: usize, jobs: i64, api: &str, what: &str) {
-    let text = roster(logins);
+    let text = input(logins);
     let list = file(&text);
     let jobs_text = jobs.to_string();
     let batch = if logins > 1000 { "50" } else { "5" };
@@ -68,7 +68,7 @@ fn check_run(fake: &Fake, logins: usize, jobs: i64, api: &str, what: &str) {
     // The fake may not have noticed yet that a request was canceled.
     let given_up = what.starts_with("Silent") || what.starts_with("Drip");
     assert!(given_up || fake.peak() <= jobs, "{what}: {} in flight", fake.peak());
-    let refusals = fake.refusals();
+    let refusals = fake.rejections();
     for arrival in fake.arrivals() {
         // Requests sent before the rejection arrived, or at the very end of the pause, are allowed.
         let during = |refused: &std::time::Instant| {
@@ -155,7 +155,7 @@ fn check_all_faults(api: &'static str, jobs: i64) {
     };
     let fake = Fake::start(Behavior { fault: Box::new(hit), alias: Box::new(alias), ..Behavior::default() });
     let logins = if rest { 1000 } else { 2000 };
-    let text = roster(logins);
+    let text = input(logins);
     let list = file(&text);
     let run = Program::for_fake(&fake, &["-f", path(&list), "-F", "ndjson", "-q", "--api", api])
         .argument(&format!("-j{jobs}"))

@@ -23,9 +23,9 @@ fn a_private_ca_works_with_ca_file_on_one_connection() {
     let url = format!("https://localhost:{}", nginx.port);
     let ca = nginx.at("ca.pem").display().to_string();
 
-    let roster = file(&users(200));
+    let input = file(&users(200));
     let arguments =
-        ["-f", path(&roster), "--api-url", &url, "--ca-file", &ca, "-j", "50", "-F", "ndjson", "-q"];
+        ["-f", path(&input), "--api-url", &url, "--ca-file", &ca, "-j", "50", "-F", "ndjson", "-q"];
     let run = Program::new(&arguments).run();
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     assert!(run.rows_of(200).iter().all(|row| row["status"] == "ok"));
@@ -51,7 +51,11 @@ fn a_redirect_from_https_to_plain_http_is_not_followed() {
     let plain = Fake::well_behaved();
     let url = plain.url();
     let fake = Fake::with_faults(move |context| {
-        Some(Fault::Answer(302, vec![("location", format!("{url}{}", context.request.path()))], "{}".into()))
+        Some(Fault::Response(
+            302,
+            vec![("location", format!("{url}{}", context.request.path()))],
+            "{}".into(),
+        ))
     });
     let nginx = nginx(&fake);
     let (url, ca) = (format!("https://localhost:{}", nginx.port), nginx.at("ca.pem").display().to_string());

@@ -17,9 +17,9 @@ use crate::program::{Program, Run, rows, users};
 struct Workspace(tempfile::TempDir);
 
 impl Workspace {
-    fn new(roster: &str) -> Self {
+    fn new(input: &str) -> Self {
         let workspace = Self(tempfile::tempdir().unwrap());
-        fs::write(workspace.at("roster.txt"), roster).unwrap();
+        fs::write(workspace.at("input.txt"), input).unwrap();
         workspace
     }
 
@@ -28,7 +28,7 @@ impl Workspace {
     }
 
     fn program(&self, fake: &Fake, arguments: &[&str]) -> Program {
-        let all = [&["-f", "roster.txt", "-o", "journal.ndjson"], arguments].concat();
+        let all = [&["-f", "input.txt", "-o", "journal.ndjson"], arguments].concat();
         Program::for_fake(fake, &all).current_dir(self.0.path())
     }
 
@@ -107,7 +107,7 @@ fn resuming_a_changed_input_drops_and_adds_its_logins() {
     let fake = Fake::well_behaved();
     let workspace = Workspace::new("a\nb\nc\nd\n");
     workspace.run(&fake, &[]);
-    fs::write(workspace.at("roster.txt"), "D\nnew\nb\n").unwrap();
+    fs::write(workspace.at("input.txt"), "D\nnew\nb\n").unwrap();
     let run = workspace.run(&fake, &["--resume", "-F", "json"]);
     assert_eq!((run.status, fake.requests()), (0, 5));
     let logins: Vec<_> = rows(&workspace.journal()).iter().map(|row| row["login"].to_string()).collect();
@@ -141,7 +141,7 @@ fn a_plan_counts_retained_rows_and_changes_no_file() {
     let fake = Fake::well_behaved();
     let workspace = Workspace::new(&users(30));
     workspace.run(&fake, &[]);
-    fs::write(workspace.at("roster.txt"), users(40)).unwrap();
+    fs::write(workspace.at("input.txt"), users(40)).unwrap();
     let text = workspace.journal();
     let run = workspace.run(&fake, &["--resume", "--plan"]);
     assert!(run.stdout.starts_with("logins    10 (30 kept from before)\n"), "{}", run.stdout);
@@ -157,7 +157,7 @@ fn without_resume_a_report_is_replaced_once_a_row_is_known() {
     let text = workspace.journal();
     let run = workspace.program(&refusing, &[]).env("GH_TOKEN", "wrong").run();
     assert_eq!((run.status, workspace.journal()), (4, text));
-    fs::write(workspace.at("roster.txt"), "c\n").unwrap();
+    fs::write(workspace.at("input.txt"), "c\n").unwrap();
     workspace.run(&fake, &[]);
     assert_eq!(rows(&workspace.journal()).len(), 1);
     fs::remove_file(workspace.at("journal.ndjson")).unwrap();

@@ -6,8 +6,8 @@ use crate::fake::{Behavior, Fake, PrimaryLimit};
 use crate::program::{Program, Run, file, path, users};
 
 fn look_up(fake: &Fake, number: usize, arguments: &[&str]) -> Run {
-    let roster = file(&users(number));
-    let run = Program::for_fake(fake, &["-f", path(&roster), "-F", "ndjson", "-q"]);
+    let input = file(&users(number));
+    let run = Program::for_fake(fake, &["-f", path(&input), "-F", "ndjson", "-q"]);
     arguments.iter().fold(run, |run, argument| run.argument(argument)).run()
 }
 
@@ -22,8 +22,8 @@ fn a_quota_is_used_up_with_hardly_a_rejection() {
     let fake = Fake::start(Behavior { primary: Some(primary), ..Behavior::default() });
     assert_all_ok(&look_up(&fake, 3000, &[]), 3000);
     // One request at each of the two resets may be slightly early.
-    assert!(fake.refusals().len() <= 2, "{}", fake.refusals().len());
-    assert_eq!(fake.requests(), 3000 + fake.refusals().len() as u64);
+    assert!(fake.rejections().len() <= 2, "{}", fake.rejections().len());
+    assert_eq!(fake.requests(), 3000 + fake.rejections().len() as u64);
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn a_late_rate_limit_reset_is_probed_with_single_requests() {
         PrimaryLimit { late: Duration::from_millis(350), ..PrimaryLimit::new(100, Duration::from_secs(2)) };
     let fake = Fake::start(Behavior { primary: Some(primary), ..Behavior::default() });
     assert_all_ok(&look_up(&fake, 250, &["-j", "50"]), 250);
-    assert!((1..=8).contains(&fake.refusals().len()), "{}", fake.refusals().len());
+    assert!((1..=8).contains(&fake.rejections().len()), "{}", fake.rejections().len());
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_wait_for_a_reset_follows_the_servers_clock() {
         let primary = Some(PrimaryLimit::new(50, Duration::from_secs(2)));
         let fake = Fake::start(Behavior { primary, clock_offset, ..Behavior::default() });
         assert_all_ok(&look_up(&fake, 120, &[]), 120);
-        assert!(fake.refusals().len() <= 2, "{}", fake.refusals().len());
+        assert!(fake.rejections().len() <= 2, "{}", fake.rejections().len());
     }
 }
 
@@ -52,11 +52,11 @@ fn concurrency_settles_below_the_servers_limit() {
         let fake =
             Fake::start(Behavior { max_in_flight: Some((20, Some(1))), latency, ..Behavior::default() });
         assert_all_ok(&look_up(&fake, 5000, &["-j", "100"]), 5000);
-        let (refusals, requests) = (fake.refusals(), fake.requests());
+        let (refusals, requests) = (fake.rejections(), fake.requests());
         assert!(refusals.len() as u64 * 100 < requests * 3, "{} of {requests}", refusals.len());
         let arrivals = fake.arrivals();
         let later = arrivals[arrivals.len() / 2].at;
-        assert!(refusals.iter().all(|at| *at < later), "it has settled before half of them were asked");
+        assert!(refusals.iter().all(|at| *at < later), "it has settled before half of the requests");
         // Concurrency stays close to the limit of the server.
         let half = arrivals[arrivals.len() - 1].at - later;
         let least = latency * u32::try_from(arrivals.len() / 2 / 20).unwrap();
@@ -110,8 +110,8 @@ fn a_deadline_ends_the_run_before_a_wait_beyond_it() {
 fn a_long_wait_is_logged_without_a_terminal() {
     let primary = Some(PrimaryLimit::new(30, Duration::from_secs(8)));
     let fake = Fake::start(Behavior { primary, ..Behavior::default() });
-    let roster = file(&users(40));
-    let run = Program::for_fake(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
+    let input = file(&users(40));
+    let run = Program::for_fake(&fake, &["-f", path(&input), "-F", "ndjson"]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
     let wait = run.stderr.lines().nth(1).unwrap();
     assert!(wait.starts_with("ghrepos: 30 of 40, waiting for GitHub's rate limit until "), "{wait}");
@@ -131,12 +131,12 @@ fn a_rejection_is_obeyed_despite_other_responses_headers() {
                 ("x-ratelimit-reset", later.clone()),
             ];
             let body = r#"{"login":"user-20","id":1,"type":"User","public_repos":1}"#;
-            crate::fake::Fault::Answer(200, headers, body.replace("user-20", context.login))
+            crate::fake::Fault::Response(200, headers, body.replace("user-20", context.login))
         })
     };
     let fake = Fake::start(Behavior { primary, fault: Box::new(strange), ..Behavior::default() });
     assert_all_ok(&look_up(&fake, 250, &[]), 250);
-    assert!(fake.refusals().len() <= 22, "{}", fake.refusals().len());
+    assert!(fake.rejections().len() <= 22, "{}", fake.rejections().len());
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn rate_limits_fail_no_login_even_without_retries() {
         PrimaryLimit { late: Duration::from_millis(250), ..PrimaryLimit::new(100, Duration::from_secs(2)) };
     let fake = Fake::start(Behavior { primary: Some(primary), ..Behavior::default() });
     assert_all_ok(&look_up(&fake, 250, &["--retries", "0"]), 250);
-    assert!(!fake.refusals().is_empty());
+    assert!(!fake.rejections().is_empty());
 }
 
 #[test]

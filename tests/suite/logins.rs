@@ -121,9 +121,9 @@ fn an_unreadable_input_is_reported_in_one_line() {
 #[test]
 fn the_reports_of_all_shards_add_up_to_the_whole() {
     let fake = Fake::well_behaved();
-    let roster = file(&(users(300) + "USER-7\nmissing-1\nno login\n"));
+    let input = file(&(users(300) + "USER-7\nmissing-1\nno login\n"));
     let rows = |shard: &[&str]| {
-        let arguments = [&["-f", path(&roster), "-F", "ndjson", "-q"], shard].concat();
+        let arguments = [&["-f", path(&input), "-F", "ndjson", "-q"], shard].concat();
         let mut rows = Program::for_fake(&fake, &arguments).run().rows();
         rows.iter_mut().for_each(|row| row["at"] = serde_json::Value::Null);
         rows

@@ -9,8 +9,8 @@ fn a_thousand_with(jobs: i64) {
     // More jobs get a longer latency, so that the test does not depend on the speed of the machine.
     let latency = Duration::from_millis(jobs.unsigned_abs());
     let fake = Fake::start(Behavior { latency, ..Behavior::default() });
-    let roster = file(&users(1000));
-    let run = Program::for_fake(&fake, &["-f", path(&roster), "-j", &jobs.to_string(), "-F", "ndjson"]).run();
+    let input = file(&users(1000));
+    let run = Program::for_fake(&fake, &["-f", path(&input), "-j", &jobs.to_string(), "-F", "ndjson"]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
     let rows = run.rows();
     assert_eq!(rows.len(), 1000);

@@ -15,8 +15,8 @@ fn slow() -> Fake {
 fn a_closed_output_stops_the_requests_without_an_error() {
     for format in ["ndjson", "csv", "tsv"] {
         let fake = slow();
-        let roster = file(&users(2000));
-        let mut child = Program::for_fake(&fake, &["-f", path(&roster), "-F", format]).spawn();
+        let input = file(&users(2000));
+        let mut child = Program::for_fake(&fake, &["-f", path(&input), "-F", format]).spawn();
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
@@ -114,12 +114,12 @@ fn a_run_without_results_leaves_an_earlier_report_alone() {
 #[test]
 fn a_report_appears_only_when_it_is_complete() {
     let fake = slow();
-    let roster = file(&users(100));
+    let input = file(&users(100));
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.csv");
     let mut child = Program::for_fake(
         &fake,
-        &["-f", path(&roster), "-F", "ndjson", "-j", "1", "-o", report.to_str().unwrap()],
+        &["-f", path(&input), "-F", "ndjson", "-j", "1", "-o", report.to_str().unwrap()],
     )
     .spawn();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -225,7 +225,11 @@ fn a_table_shows_counts_reasons_and_a_summary() {
 #[test]
 fn sorting_and_cutting_do_not_change_the_totals() {
     let fake = Fake::with_faults(|context| {
-        (context.login == "broken").then_some(Fault::Answer(404, vec![], r#"{"message":"Not Found"}"#.into()))
+        (context.login == "broken").then_some(Fault::Response(
+            404,
+            vec![],
+            r#"{"message":"Not Found"}"#.into(),
+        ))
     });
     let run =
         Program::for_fake(&fake, &["torvalds", "antirez", "broken", "gvanrossum", "--top", "2", "-F", "csv"])

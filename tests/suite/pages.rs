@@ -102,11 +102,11 @@ fn a_page_works_in_a_browser_and_is_accessible() {
 #[test]
 fn a_page_of_ten_thousand_rows_works_below_five_megabytes() {
     let fake = Fake::well_behaved();
-    let roster =
+    let input =
         file(&(users(9_990) + &(1..=300).map(|number| format!("missing-{number}\n")).collect::<String>()));
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("all.html");
-    let run = Program::for_fake(&fake, &["-f", path(&roster), "--breakdown", "-o", page.to_str().unwrap()])
+    let run = Program::for_fake(&fake, &["-f", path(&input), "--breakdown", "-o", page.to_str().unwrap()])
         .env("GH_TOKEN", "right")
         .run();
     assert_eq!(run.status, 1, "{}", run.stderr);
@@ -161,10 +161,10 @@ fn a_page_cannot_be_read_back_as_a_report() {
 #[test]
 fn an_incomplete_run_is_marked_incomplete() {
     let fake = Fake::well_behaved();
-    let (roster, folder) = (file(&users(60)), tempfile::tempdir().unwrap());
+    let (input, folder) = (file(&users(60)), tempfile::tempdir().unwrap());
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let mut program =
-        Program::for_fake(&fake, &["-f", path(&roster), "--batch", "20", "-j", "1", "--max-points", "1"]);
+        Program::for_fake(&fake, &["-f", path(&input), "--batch", "20", "-j", "1", "--max-points", "1"]);
     for output in ["a.html", "a.md", "a.prom", "a.csv"] {
         program = program.argument("-o").argument(&at(output));
     }
@@ -191,11 +191,11 @@ fn a_recorded_run_replays_as_the_same_page() {
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (recording, roster) = (at("recording"), file(&(users(60) + "missing-1\n")));
+    let (recording, input) = (at("recording"), file(&(users(60) + "missing-1\n")));
     let outputs = |name: &str| ["html", "md", "prom"].map(|format| at(&format!("{name}.{format}")));
     let run = |program: Program, outputs: [String; 3]| {
         let program = outputs.iter().fold(program, |program, output| program.argument("-o").argument(output));
-        let run = program.argument("-f").argument(path(&roster)).run();
+        let run = program.argument("-f").argument(path(&input)).run();
         assert_eq!(run.status, 1, "{}", run.stderr);
         outputs.map(|output| fs::read_to_string(output).unwrap())
     };

@@ -63,7 +63,7 @@ fn a_recorded_run_replays_with_the_same_rows() {
     let fake = Fake::with_faults(|context| match (context.login, context.attempt) {
         ("flaky", 1) => Some(Fault::Html(502)),
         ("flaky", 2) => Some(Fault::BrokenJson),
-        ("blocked", _) => Some(Fault::Answer(403, vec![], r#"{"message":"Access blocked"}"#.into())),
+        ("blocked", _) => Some(Fault::Response(403, vec![], r#"{"message":"Access blocked"}"#.into())),
         _ => None,
     });
     let logins = ["torvalds", "Flaky", "missing-one", "blocked", "dependabot[bot]", "a/b"];
@@ -116,9 +116,9 @@ fn recorded_queries_replay_with_any_batch_size() {
     let alias = |login: &str, _| (login == "user-3").then_some(crate::fake::AliasFault::Forbidden);
     let fake = Fake::start(crate::fake::Behavior { alias: Box::new(alias), ..Default::default() });
     let folder = tempfile::tempdir().unwrap();
-    let roster =
+    let input =
         crate::program::file(&(crate::program::users(250) + "missing-1\ndependabot[bot]\nTorvalds\n"));
-    let arguments = ["-f", crate::program::path(&roster), "-F", "ndjson", "--breakdown", "-q"];
+    let arguments = ["-f", crate::program::path(&input), "-F", "ndjson", "--breakdown", "-q"];
     let program = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sample");
     let recorded = program.argument("--verify").argument("10").run_recording(folder.path());
     let before = fake.requests();

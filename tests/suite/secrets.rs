@@ -45,7 +45,7 @@ fn no_chain_of_redirects_takes_the_token_to_another_server() {
             // The second redirect stays on the other server, so it looks like one on the same origin.
             let theirs = Fake::with_faults(move |context| {
                 let on = context.request.path() != "/third";
-                on.then(|| Fault::Answer(status, vec![("location", "/third".into())], "{}".into()))
+                on.then(|| Fault::Response(status, vec![("location", "/third".into())], "{}".into()))
             });
             for location in look_alike_urls("http://127.0.0.1:8099", &theirs.url()) {
                 let what = format!("{api}, {status} to {location}");
@@ -53,7 +53,7 @@ fn no_chain_of_redirects_takes_the_token_to_another_server() {
                     let location = location.clone();
                     faulty(move |context| {
                         let to = vec![("location", location.clone())];
-                        (!is_apps(context)).then(|| Fault::Answer(status, to, "{}".into()))
+                        (!is_apps(context)).then(|| Fault::Response(status, to, "{}".into()))
                     })
                 };
                 let arguments = ["user-1", "--api", api, "--retries", "0", "-F", "ndjson", "--timeout", "2s"];
@@ -70,13 +70,13 @@ fn no_chain_of_redirects_takes_the_token_to_another_server() {
 fn a_redirect_back_from_another_server_is_not_followed() {
     let theirs = Fake::with_faults(|context| {
         let home = context.request.parameter("home").unwrap_or_default().to_owned();
-        Some(Fault::Answer(302, vec![("location", format!("http://{home}/users/user-2"))], "{}".into()))
+        Some(Fault::Response(302, vec![("location", format!("http://{home}/users/user-2"))], "{}".into()))
     });
     let url = theirs.url();
     let ours = Fake::with_faults(move |context| {
         let home = context.request.all("host")[0];
         let to = format!("{url}/?home={home}");
-        (context.login == "user-1").then(|| Fault::Answer(302, vec![("location", to)], "{}".into()))
+        (context.login == "user-1").then(|| Fault::Response(302, vec![("location", to)], "{}".into()))
     });
     let arguments = ["user-1", "--api", "rest", "-F", "ndjson"];
     let run = Program::for_fake(&ours, &arguments).env("GH_TOKEN", TOKEN).run();
@@ -105,13 +105,13 @@ fn links_and_sso_urls_to_another_server_are_not_followed() {
                     match () {
                         () if is_apps(context) => None,
                         () if path.ends_with("/members") => {
-                            Some(Fault::Answer(200, link, r#"[{"login":"a"}]"#.into()))
+                            Some(Fault::Response(200, link, r#"[{"login":"a"}]"#.into()))
                         }
                         () if path.ends_with("/repos") => {
-                            Some(Fault::Answer(200, link, r#"[{"fork":true}]"#.into()))
+                            Some(Fault::Response(200, link, r#"[{"fork":true}]"#.into()))
                         }
                         () if breakdown => None,
-                        () => Some(Fault::Answer(403, sso, "{}".into())),
+                        () => Some(Fault::Response(403, sso, "{}".into())),
                     }
                 })
             };

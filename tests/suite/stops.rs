@@ -11,9 +11,9 @@ use crate::program::{Program, file, path, rows, users, wait_for_exit};
 fn an_unreachable_host_ends_the_run_after_a_few_tries() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}");
-    let roster = file(&users(1000));
+    let input = file(&users(1000));
     let begun = Instant::now();
-    let run = Program::new(&["--api-url", &url, "-f", path(&roster)]).run();
+    let run = Program::new(&["--api-url", &url, "-f", path(&input)]).run();
     assert_eq!((run.status, run.stdout.as_str()), (5, ""));
     assert!(run.stderr.starts_with(&format!("ghrepos: cannot reach {url}: Connection refused; ")));
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
@@ -30,8 +30,8 @@ fn an_unreachable_host_ends_the_run_after_a_few_tries() {
 #[test]
 fn a_silent_host_ends_the_run_after_a_few_timeouts() {
     let fake = Fake::with_faults(|_| Some(Fault::Silent));
-    let roster = file(&users(1000));
-    let run = Program::for_fake(&fake, &["-f", path(&roster), "--timeout", "50ms", "-j", "10"]).run();
+    let input = file(&users(1000));
+    let run = Program::for_fake(&fake, &["-f", path(&input), "--timeout", "50ms", "-j", "10"]).run();
     assert_eq!(run.status, 5);
     assert!(run.stderr.contains(": timed out after 50ms; "), "{}", run.stderr);
     assert!(fake.requests() < 300, "{}", fake.requests());
@@ -41,8 +41,8 @@ fn a_silent_host_ends_the_run_after_a_few_timeouts() {
 fn a_limit_beyond_max_wait_ends_the_run_and_keeps_its_rows() {
     let primary = PrimaryLimit::new(30, Duration::from_secs(3600));
     let fake = Fake::start(Behavior { primary: Some(primary), ..Behavior::default() });
-    let roster = file(&users(100));
-    let run = Program::for_fake(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
+    let input = file(&users(100));
+    let run = Program::for_fake(&fake, &["-f", path(&input), "-F", "ndjson"]).run();
     assert_eq!(run.status, 5);
     let status = |wanted: &str| run.rows().iter().filter(|row| row["status"] == wanted).count();
     assert_eq!((status("ok"), status("skipped") + status("failed")), (30, 70));
@@ -59,8 +59,8 @@ fn a_limit_beyond_max_wait_ends_the_run_and_keeps_its_rows() {
 fn a_limit_within_max_wait_is_waited_for() {
     let primary = PrimaryLimit::new(20, Duration::from_secs(2));
     let fake = Fake::start(Behavior { primary: Some(primary), ..Behavior::default() });
-    let roster = file(&users(50));
-    let run = Program::for_fake(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
+    let input = file(&users(50));
+    let run = Program::for_fake(&fake, &["-f", path(&input), "-F", "ndjson"]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert!(run.rows_of(50).iter().all(|row| row["status"] == "ok"));
 }
@@ -80,10 +80,10 @@ fn interrupt(child: &std::process::Child) {
 #[test]
 fn sigterm_is_status_143_and_leaves_no_partial_report() {
     let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
-    let roster = file(&users(3000));
+    let input = file(&users(3000));
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.csv");
-    let child = Program::for_fake(&fake, &["-f", path(&roster), "-o", report.to_str().unwrap()]).spawn();
+    let child = Program::for_fake(&fake, &["-f", path(&input), "-o", report.to_str().unwrap()]).spawn();
     while fake.requests() < 50 {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -101,10 +101,10 @@ fn sigterm_is_status_143_and_leaves_no_partial_report() {
 #[test]
 fn ctrl_c_prints_known_rows_and_marks_the_rest_skipped() {
     let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
-    let roster = file(&users(3000));
+    let input = file(&users(3000));
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.json");
-    let arguments = ["-f", path(&roster), "-F", "ndjson", "-o", report.to_str().unwrap()];
+    let arguments = ["-f", path(&input), "-F", "ndjson", "-o", report.to_str().unwrap()];
     let mut child = Program::for_fake(&fake, &arguments).spawn();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut text = String::new();
@@ -160,8 +160,8 @@ fn a_run_that_has_ended_does_not_wait_for_a_pipe() {
 #[test]
 fn a_paused_reader_delays_no_response_and_no_ctrl_c() {
     let fake = Fake::well_behaved();
-    let roster = file(&users(4000));
-    let arguments = ["-f", path(&roster), "-F", "ndjson", "--timeout", "500ms", "--retries", "0"];
+    let input = file(&users(4000));
+    let arguments = ["-f", path(&input), "-F", "ndjson", "--timeout", "500ms", "--retries", "0"];
     let mut child = Program::for_fake(&fake, &arguments).spawn();
     std::thread::sleep(Duration::from_millis(1500));
     let mut text = String::new();

@@ -18,12 +18,12 @@ const PEOPLE: &str = "login,name\n\
 
 #[test]
 fn the_table_fits_the_terminal_and_its_locale() {
-    let roster = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
-    std::fs::write(roster.path(), PEOPLE).unwrap();
+    let input = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    std::fs::write(input.path(), PEOPLE).unwrap();
     for width in [40, 80, 200] {
         for (locale, name) in [("C.UTF-8", "utf8"), ("C", "ascii")] {
             let environment = format!("LANG={locale}");
-            let arguments = ["--replay", "fixtures/github", "-q", "-f", path(&roster), "--carry", "name"];
+            let arguments = ["--replay", "fixtures/github", "-q", "-f", path(&input), "--carry", "name"];
             let Some(terminal) = Terminal::run(width, &[&environment], &arguments) else { return };
             let screen = terminal.screen("status 1", &[]);
             let widest = screen.lines().map(console::measure_text_width).max().unwrap();
@@ -65,10 +65,10 @@ fn changes_and_failures_are_colored_unless_color_is_off() {
 #[test]
 fn ctrl_c_clears_the_progress_bar() {
     let fake = Fake::start(Behavior { latency: Duration::from_millis(200), ..Behavior::default() });
-    let roster = file(&users(500));
+    let input = file(&users(500));
     for width in [40, 80] {
         let url = fake.url();
-        let arguments = ["-f", path(&roster), "--api-url", &url, "--top", "3", "-j", "5"];
+        let arguments = ["-f", path(&input), "--api-url", &url, "--top", "3", "-j", "5"];
         let Some(terminal) = Terminal::run(width, &["LANG=C.UTF-8"], &arguments) else { return };
         terminal.screen("of 500", &[]);
         terminal.keys(&["C-c"]);

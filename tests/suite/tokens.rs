@@ -32,8 +32,8 @@ fn a_tokens_newline_is_trimmed_and_headers_are_sent_once() {
 #[test]
 fn a_wrong_token_ends_the_run_at_once_with_status_4() {
     let fake = strict();
-    let roster = crate::program::file(&crate::program::users(1000));
-    let arguments = ["-f", crate::program::path(&roster), "--api", "rest"];
+    let input = crate::program::file(&crate::program::users(1000));
+    let arguments = ["-f", crate::program::path(&input), "--api", "rest"];
     let run = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_wrong").run();
     assert_eq!((run.status, run.stdout.as_str()), (4, ""));
     let line = "ghrepos: GitHub refused the token from GH_TOKEN: Bad credentials. Create a new token, or unset GH_TOKEN \
@@ -81,7 +81,7 @@ fn a_token_that_graphql_echoes_is_never_shown() {
             "errors": [{"path": ["a0"], "message": error, "type": "FORBIDDEN", "extensions": {"sso": format!("https://x/{sent}")}},
                        {"path": ["a2"], "message": padding + &error}],
         });
-        Some(Fault::Answer(200, vec![("x-github-sso", format!("required; url={sent}"))], body.to_string()))
+        Some(Fault::Response(200, vec![("x-github-sso", format!("required; url={sent}"))], body.to_string()))
     });
     let folder = tempfile::tempdir().unwrap();
     let run = Program::for_fake(&fake, &["a", "b", "c", "-vv", "--retries", "0", "--batch", "3"])
@@ -119,12 +119,12 @@ fn a_token_that_a_server_echoes_is_never_shown_or_stored() {
             format!(r#"{{"message":"{padding} you sent {sent}","login":"{sent}","id":1,"public_repos":1}}"#);
         match context.login {
             "torvalds" => None,
-            "unauthorized" => Some(Fault::Answer(401, vec![("etag", sent)], body)),
+            "unauthorized" => Some(Fault::Response(401, vec![("etag", sent)], body)),
             "forbidden" => {
-                Some(Fault::Answer(403, vec![("x-github-sso", format!("required; url={sent}"))], body))
+                Some(Fault::Response(403, vec![("x-github-sso", format!("required; url={sent}"))], body))
             }
-            "failed" => Some(Fault::Answer(500, vec![("link", sent)], body)),
-            _ => Some(Fault::Answer(200, vec![("location", sent)], body)),
+            "failed" => Some(Fault::Response(500, vec![("link", sent)], body)),
+            _ => Some(Fault::Response(200, vec![("location", sent)], body)),
         }
     };
     let fake = Fake::with_faults(echo);
@@ -184,7 +184,7 @@ fn a_redirect_to_another_origin_loses_the_token() {
             "home" if context.attempt == 1 => "/users/home".to_owned(),
             _ => return None,
         };
-        Some(Fault::Answer(302, vec![("location", to)], "{}".into()))
+        Some(Fault::Response(302, vec![("location", to)], "{}".into()))
     });
     let run = Program::for_fake(&fake, &["away", "home", "-F", "ndjson", "-j", "1", "--api", "rest"])
         .env("GH_TOKEN", TOKEN)
@@ -198,7 +198,7 @@ fn a_redirect_to_another_origin_loses_the_token() {
 #[test]
 fn redirects_in_a_circle_end() {
     let fake = Fake::with_faults(|_| {
-        Some(Fault::Answer(302, vec![("location", "/users/torvalds".into())], "{}".into()))
+        Some(Fault::Response(302, vec![("location", "/users/torvalds".into())], "{}".into()))
     });
     let run = Program::for_fake(&fake, &["torvalds", "-F", "ndjson"]).run();
     assert_eq!(run.rows()[0]["error"], "redirect not followed: too many redirects");

@@ -46,13 +46,13 @@ fn a_recorded_run_replays_byte_for_byte_except_at() {
         ("user-6", _) => Some(AliasFault::Forbidden),
         _ => None,
     };
-    let roster = file(&(users(30) + "missing-1\nno login\ndependabot[bot]\n"));
+    let input = file(&(users(30) + "missing-1\nno login\ndependabot[bot]\n"));
     for api in ["rest", "graphql"] {
         let folder = Folder::new();
         let recording = folder.at("recording");
         let fake =
             Fake::start(Behavior { fault: Box::new(faults), alias: Box::new(alias), ..Behavior::default() });
-        let common = ["-f", path(&roster), "-F", "json", "--retries", "2"];
+        let common = ["-f", path(&input), "-F", "json", "--retries", "2"];
         let live = Program::for_fake(&fake, &[&common[..], &["--api", api, "--record", &recording]].concat())
             .env("GH_TOKEN", "ghp_sample")
             .run();

@@ -13,8 +13,8 @@ fn a_server_that_omits_most_logins_gets_smaller_batches() {
         |login: &str| login.trim_start_matches("user-").parse::<usize>().is_ok_and(|at| at > 30 && at <= 100);
     let alias = move |login: &str, time| (beyond(login) && time == 1).then_some(AliasFault::ResourceLimits);
     let fake = Fake::start(Behavior { alias: Box::new(alias), ..Behavior::default() });
-    let roster = users(1000);
-    assert_all_right(&look_up(&fake, &roster, &["-j", "1"]), &roster);
+    let input = users(1000);
+    assert_all_right(&look_up(&fake, &input, &["-j", "1"]), &input);
     let sizes: Vec<_> = fake.queries().iter().map(Vec::len).collect();
     assert_eq!(sizes[0], 100);
     assert!(sizes[1..].iter().all(|size| *size < 100), "{sizes:?}");
@@ -23,10 +23,10 @@ fn a_server_that_omits_most_logins_gets_smaller_batches() {
 #[test]
 fn a_server_failing_above_thirty_logins_costs_few_requests() {
     let fake = Fake::start(Behavior { max_aliases: Some(30), ..Behavior::default() });
-    let roster = users(3000);
-    let run = look_up(&fake, &roster, &[]);
+    let input = users(3000);
+    let run = look_up(&fake, &input, &[]);
     assert_eq!(run.status, 0, "{}", run.stderr);
-    assert_all_right(&run, &roster);
+    assert_all_right(&run, &input);
     // About 125 on an idle machine. On a busy one more queries are in flight when the first one fails.
     assert!(fake.requests() <= 140, "the least possible is 100: {}", fake.requests());
 }
@@ -37,11 +37,11 @@ fn a_poisoned_alias_is_retried_alone_and_delays_no_other_login() {
         let poison = fault.clone();
         let alias = move |login: &str, time| (login.ends_with("50") && time == 1).then(|| poison.clone());
         let fake = Fake::start(Behavior { alias: Box::new(alias), ..Behavior::default() });
-        let roster = users(2000);
-        let run = look_up(&fake, &roster, &[]);
+        let input = users(2000);
+        let run = look_up(&fake, &input, &[]);
         assert_eq!(run.status, 0, "{}", run.stderr);
-        assert_all_right(&run, &roster);
-        for (row, login) in run.rows().iter().zip(roster.lines()) {
+        assert_all_right(&run, &input);
+        for (row, login) in run.rows().iter().zip(input.lines()) {
             assert_eq!(row["attempts"], if login.ends_with("50") { 2 } else { 1 }, "{row}");
         }
         let (full, alone): (Vec<_>, Vec<_>) =
@@ -74,10 +74,10 @@ fn every_kind_of_failed_batch_is_retried_until_rows_are_right() {
         let fake = Fake::with_faults(move |context| {
             (context.number <= 3 || context.number == 20).then(|| met.clone())
         });
-        let roster = users(1500);
-        let run = look_up(&fake, &roster, &["--timeout", "400ms", "-j", "5"]);
+        let input = users(1500);
+        let run = look_up(&fake, &input, &["--timeout", "400ms", "-j", "5"]);
         assert_eq!(run.status, 0, "{description}: {}", run.stderr);
-        assert_all_right(&run, &roster);
+        assert_all_right(&run, &input);
     }
 }
 
@@ -123,7 +123,7 @@ fn a_server_that_is_down_ends_the_run() {
 #[test]
 fn an_api_url_without_graphql_makes_no_account_missing() {
     let missing = r#"{"message":"Not Found"}"#;
-    let fake = Fake::with_faults(move |_| Some(Fault::Answer(404, vec![], missing.into())));
+    let fake = Fake::with_faults(move |_| Some(Fault::Response(404, vec![], missing.into())));
     let run = look_up(&fake, &users(300), &[]);
     assert_eq!(run.status, 5);
     assert!(run.rows_of(300).iter().all(|row| row["status"] == "skipped"));
@@ -132,17 +132,17 @@ fn an_api_url_without_graphql_makes_no_account_missing() {
 
 #[test]
 fn a_limit_error_in_a_200_pauses_every_request() {
-    for spelling in ["RATE_LIMITED", "RATE_LIMIT"] {
-        let late = Duration::from_millis(250); // than told
+    for limit_error_type in ["RATE_LIMITED", "RATE_LIMIT"] {
+        let late = Duration::from_millis(250); // after the announced reset
         let points = Some(PrimaryLimit { late, ..PrimaryLimit::new(12, Duration::from_secs(2)) });
-        let fake = Fake::start(Behavior { points, spelling, ..Behavior::default() });
-        let roster = users(2000);
-        let run = look_up(&fake, &roster, &["-j", "4"]);
+        let fake = Fake::start(Behavior { points, limit_error_type, ..Behavior::default() });
+        let input = users(2000);
+        let run = look_up(&fake, &input, &["-j", "4"]);
         assert_eq!(run.status, 0, "{}", run.stderr);
-        assert_all_right(&run, &roster);
-        assert!(!fake.refusals().is_empty(), "the limit was met");
+        assert_all_right(&run, &input);
+        assert!(!fake.rejections().is_empty(), "the limit was met");
         // A few single requests probe the start of the window.
-        assert!(fake.refusals().len() <= 4, "{}", fake.refusals().len());
+        assert!(fake.rejections().len() <= 4, "{}", fake.rejections().len());
     }
 }
 
@@ -158,7 +158,7 @@ fn a_secondary_limit_on_one_query_pauses_every_query() {
     });
     let run = look_up(&fake, &users(1000), &["-j", "4"]);
     assert_all_right(&run, &users(1000));
-    let refused = fake.refusals()[0];
+    let refused = fake.rejections()[0];
     let after = |at: Instant| at.saturating_duration_since(refused);
     let during = fake
         .arrivals()

@@ -22,8 +22,8 @@ fn twenty_thousand_logins_are_two_hundred_queries_and_points() {
 #[test]
 fn a_slow_reader_costs_no_extra_points() {
     let fake = Fake::well_behaved();
-    let roster = file(&users(20_000));
-    let program = Program::for_fake(&fake, &["-f", path(&roster), "-F", "ndjson"]);
+    let input = file(&users(20_000));
+    let program = Program::for_fake(&fake, &["-f", path(&input), "-F", "ndjson"]);
     let mut run = program.env("GH_TOKEN", TOKEN).spawn();
     let mut output = run.stdout.take().unwrap();
     let (mut part, mut rows) = (vec![0; 64 << 10], 0);
@@ -78,10 +78,10 @@ fn max_points_is_kept_and_the_rest_is_skipped() {
 #[test]
 fn a_plan_predicts_the_cost_and_requests_only_the_quota() {
     let fake = Fake::well_behaved();
-    let plan = |roster: &str, arguments: &[&str]| -> Value {
+    let plan = |input: &str, arguments: &[&str]| -> Value {
         let before = fake.requests();
-        let roster = file(roster);
-        let arguments = [&["-f", path(&roster), "--plan", "-F", "json"], arguments].concat();
+        let input = file(input);
+        let arguments = [&["-f", path(&input), "--plan", "-F", "json"], arguments].concat();
         let run = Program::for_fake(&fake, &arguments).env("GH_TOKEN", TOKEN).run();
         assert_eq!(run.status, 0, "{}", run.stderr);
         assert_eq!(fake.requests(), before + 1);

@@ -18,14 +18,17 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn encoded(encoding: &str, body: impl AsRef<[u8]>) -> Raw {
-    Raw::answer(&format!("content-encoding: {encoding}\r\ncontent-length: {}\r\n", body.as_ref().len()), body)
+    Raw::response(
+        &format!("content-encoding: {encoding}\r\ncontent-length: {}\r\n", body.as_ref().len()),
+        body,
+    )
 }
 
 #[test]
 fn a_gzip_bomb_is_rejected_at_sixteen_megabytes() {
     let bomb = gzip(&vec![b' '; 32 << 20]);
     assert!(bomb.len() < 64 << 10, "{}", bomb.len());
-    let endless = Raw::answer("content-encoding: gzip\r\nconnection: close\r\n", "").endlessly(&bomb);
+    let endless = Raw::response("content-encoding: gzip\r\nconnection: close\r\n", "").endlessly(&bomb);
     let mut cases = Vec::new();
     cases.extend(with_both_apis("32 KB of gzip that are 32 MB", TOO_LONG, &encoded("gzip", &bomb)));
     cases.extend(with_both_apis("gzip that expands for ever", TOO_LONG, &endless));
@@ -67,7 +70,7 @@ fn broken_or_unknown_encodings_are_failures() {
 
 /// A body of `before`, a repeated piece, and `after`.
 fn flood(before: &str, piece: &str, times: usize, after: &str) -> Fault {
-    Fault::Answer(200, vec![], [before, &piece.repeat(times), after].concat())
+    Fault::Response(200, vec![], [before, &piece.repeat(times), after].concat())
 }
 
 #[test]
@@ -75,7 +78,7 @@ fn nested_or_huge_json_uses_no_more_memory_than_its_size() {
     let million = 1_000_000;
     let not_an_answer = "unexpected response: not a GraphQL response";
     let nested = |open: &str, close: &str| {
-        Fault::Answer(200, vec![], format!("{{\"x\":{}{}}}", open.repeat(million), close.repeat(million)))
+        Fault::Response(200, vec![], format!("{{\"x\":{}{}}}", open.repeat(million), close.repeat(million)))
     };
     let error = r#"{"message":"x"},"#;
     check_slow_cases(vec![
@@ -187,7 +190,7 @@ fn an_invalid_count_is_a_failure_and_never_a_number() {
             ("true", "true".into()),
         ];
         for (name, count) in counts {
-            let answer = Fault::Answer(200, vec![], good(api, "\"user-1\"", &count));
+            let answer = Fault::Response(200, vec![], good(api, "\"user-1\"", &count));
             cases.push(Case::new(&format!("{name} for a count"), api, "unexpected response: ", answer));
         }
         let logins = [
@@ -196,7 +199,7 @@ fn an_invalid_count_is_a_failure_and_never_a_number() {
             ("a login that is a number", "1".into()),
         ];
         for (name, login) in logins {
-            let answer = Fault::Answer(200, vec![], good(api, &login, "5"));
+            let answer = Fault::Response(200, vec![], good(api, &login, "5"));
             cases.push(Case::new(name, api, "unexpected response: ", answer));
         }
     }
@@ -209,7 +212,7 @@ fn terminal_escapes_in_messages_are_removed_and_cut() {
     let long = words.repeat((10 << 20) / words.len());
     let raw: String = "\u{9b}31m\u{202e}\u{7f}".repeat(1_000_000);
     let message =
-        |status, message: &str| Fault::Answer(status, vec![], format!("{{\"message\":\"{message}\"}}"));
+        |status, message: &str| Fault::Response(status, vec![], format!("{{\"message\":\"{message}\"}}"));
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         for (status, says, exit) in [
@@ -230,7 +233,7 @@ fn terminal_escapes_in_messages_are_removed_and_cut() {
             "HTTP 500: \\u{9b}31m",
             message(500, &raw),
         ));
-        let sso = Fault::Answer(
+        let sso = Fault::Response(
             403,
             vec![("x-github-sso", format!("required; url={}", "x".repeat(200_000)))],
             "{}".into(),
@@ -243,7 +246,7 @@ fn terminal_escapes_in_messages_are_removed_and_cut() {
         "an error with a message of 10 MB of escapes",
         "graphql",
         "incomplete response: ",
-        Fault::Answer(200, vec![], error),
+        Fault::Response(200, vec![], error),
     ));
     check_slow_cases(cases);
 }

@@ -16,7 +16,7 @@ const LISTS: [(&str, &[&str]); 3] = [
 fn page(items: usize, number: u64, next: &str) -> Fault {
     let items: Vec<_> =
         (0..items).map(|at| format!("{{\"login\":\"m-{number}-{at}\",\"fork\":true}}")).collect();
-    Fault::Answer(200, vec![("link", format!("<{next}>; rel=\"next\""))], format!("[{}]", items.join(",")))
+    Fault::Response(200, vec![("link", format!("<{next}>; rel=\"next\""))], format!("[{}]", items.join(",")))
 }
 
 /// Returns the number of the requested page, if the request is for a page.
@@ -34,7 +34,7 @@ fn here(context: &FaultContext<'_>) -> String {
 /// An account that claims to have 2^64 - 1 repositories.
 fn claims(context: &FaultContext<'_>) -> Option<Fault> {
     (context.request.path() == "/users/user-1")
-        .then(|| Fault::Answer(200, vec![], super::good("rest", "\"user-1\"", &u64::MAX.to_string())))
+        .then(|| Fault::Response(200, vec![], super::good("rest", "\"user-1\"", &u64::MAX.to_string())))
 }
 
 fn cases(
@@ -60,7 +60,7 @@ fn cases(
 fn a_list_much_shorter_than_the_count_is_a_failure() {
     let says = "unexpected response: the list of repositories is incomplete";
     let short = Case::with("--breakdown: no repositories of many", "rest", says, |context| {
-        claims(context).or_else(|| number(context).map(|_| Fault::Answer(200, vec![], "[]".into())))
+        claims(context).or_else(|| number(context).map(|_| Fault::Response(200, vec![], "[]".into())))
     });
     check_cases(vec![short.arguments(&["user-1", "--breakdown", "--retries", "0"])]);
 }

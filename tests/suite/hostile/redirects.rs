@@ -4,7 +4,7 @@ use super::{Case, check_cases};
 use crate::fake::{Fake, Fault};
 
 fn to(location: impl Into<String>) -> Fault {
-    Fault::Answer(302, vec![("location", location.into())], "{}".into())
+    Fault::Response(302, vec![("location", location.into())], "{}".into())
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn endless_or_invalid_redirects_are_failures() {
                 "a redirect without an address",
                 api,
                 "HTTP 302",
-                Fault::Answer(302, vec![], "{}".into()),
+                Fault::Response(302, vec![], "{}".into()),
             ),
             Case::new(
                 "a redirect to an address of 300 KB",

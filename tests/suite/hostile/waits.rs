@@ -17,7 +17,7 @@ fn counted(context: &FaultContext<'_>, headers: Vec<(&'static str, String)>) -> 
     let api = if context.request.method == "POST" { "graphql" } else { "rest" };
     let login = if api == "rest" { context.login } else { "user-1" };
     let count = account(login).unwrap().public_repos;
-    Fault::Answer(200, headers, super::good(api, &format!("\"{login}\""), &count.to_string()))
+    Fault::Response(200, headers, super::good(api, &format!("\"{login}\""), &count.to_string()))
 }
 
 /// Two logins in sequence: headers of the first response delay the second request.
@@ -28,11 +28,11 @@ fn a_wait_beyond_max_wait_ends_the_run_at_once() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         for wait in ABSURD {
-            let refused = Fault::Answer(429, vec![("retry-after", wait.into())], "{}".into());
+            let refused = Fault::Response(429, vec![("retry-after", wait.into())], "{}".into());
             let case =
                 Case::new(&format!("429, retry-after: {wait}"), api, "rate limit lasts until", refused);
             cases.push(case.arguments(&TWO).status(5));
-            let busy = Fault::Answer(503, vec![("retry-after", wait.into())], "{}".into());
+            let busy = Fault::Response(503, vec![("retry-after", wait.into())], "{}".into());
             let case = Case::new(&format!("503, retry-after: {wait}"), api, "", busy);
             cases.push(case.arguments(&TWO).status(5));
         }
@@ -45,7 +45,7 @@ fn a_wait_beyond_max_wait_ends_the_run_at_once() {
         ] {
             let headers =
                 vec![("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", reset.into())];
-            let refused = Fault::Answer(403, headers, "{\"message\":\"API rate limit exceeded\"}".into());
+            let refused = Fault::Response(403, headers, "{\"message\":\"API rate limit exceeded\"}".into());
             let case = Case::new(
                 &format!("403, x-ratelimit-reset: {reset}"),
                 api,
@@ -61,7 +61,7 @@ fn a_wait_beyond_max_wait_ends_the_run_at_once() {
         "503, retry-after: a date beyond the calendar",
         "rest",
         "HTTP 503",
-        Fault::Answer(503, beyond, "{}".into()),
+        Fault::Response(503, beyond, "{}".into()),
     ));
     check_cases(cases);
 }

@@ -19,10 +19,10 @@ fn blank(times: u64) -> u64 {
 #[test]
 fn an_endless_body_is_rejected_at_sixteen_megabytes() {
     let pieces = blank(TEN_GIGABYTES);
-    let long = Raw::answer(&format!("content-length: {TEN_GIGABYTES}\r\n"), "").times(pieces, BLANK);
-    let chunked = Raw::answer(CHUNKED, "").times(pieces, chunk(&BLANK)).end("0\r\n\r\n");
-    let unmeasured = Raw::answer("connection: close\r\n", "").times(pieces, BLANK);
-    let bytewise = Raw::answer(CHUNKED, "").endlessly(chunk(b" ").repeat(4096));
+    let long = Raw::response(&format!("content-length: {TEN_GIGABYTES}\r\n"), "").times(pieces, BLANK);
+    let chunked = Raw::response(CHUNKED, "").times(pieces, chunk(&BLANK)).end("0\r\n\r\n");
+    let unmeasured = Raw::response("connection: close\r\n", "").times(pieces, BLANK);
+    let bytewise = Raw::response(CHUNKED, "").endlessly(chunk(b" ").repeat(4096));
     let mut cases = Vec::new();
     cases.extend(with_both_apis("a body of 10 GB", TOO_LONG, &long));
     cases.extend(with_both_apis("10 GB in chunks", TOO_LONG, &chunked));
@@ -42,13 +42,13 @@ fn an_endless_body_is_rejected_at_sixteen_megabytes() {
 #[test]
 fn ten_concurrent_endless_bodies_are_rejected() {
     let fake = crate::fake::Fake::with_faults(|_| {
-        let endless = Raw::answer(CHUNKED, "").endlessly(chunk(&BLANK));
+        let endless = Raw::response(CHUNKED, "").endlessly(chunk(&BLANK));
         Some(crate::fake::Fault::Raw(endless))
     });
-    let roster = crate::program::file(&crate::program::users(30));
+    let input = crate::program::file(&crate::program::users(30));
     let program = crate::program::Program::for_fake(
         &fake,
-        &["-f", crate::program::path(&roster), "-Fndjson", "--retries=0", "--timeout=30s"],
+        &["-f", crate::program::path(&input), "-Fndjson", "--retries=0", "--timeout=30s"],
     );
     let measured = super::measured(program);
     assert!(measured.run.rows_of(30).iter().all(|row| row["error"] == TOO_LONG), "{}", measured.run.stdout);
@@ -70,7 +70,7 @@ fn an_endless_head_is_rejected() {
         [
             with_both_apis("a header of 1 MB", broke, &header(&"x".repeat(1 << 20)).end("\r\n\r\n{}")),
             with_both_apis("a header without an end", broke, &header("").endlessly("x".repeat(1 << 16))),
-            with_both_apis("a hundred thousand headers", broke, &Raw::answer(&many, "{}")),
+            with_both_apis("a hundred thousand headers", broke, &Raw::response(&many, "{}")),
             with_both_apis(
                 "headers without an end",
                 broke,
@@ -91,12 +91,12 @@ fn an_endless_head_is_rejected() {
             with_both_apis(
                 "a byte a second in the body",
                 TIMED_OUT,
-                &Raw::answer("content-length: 9000\r\n", "").dripping(b' '),
+                &Raw::response("content-length: 9000\r\n", "").dripping(b' '),
             ),
             with_both_apis(
                 "a byte a second in a chunk's size",
                 TIMED_OUT,
-                &Raw::answer(CHUNKED, "").dripping(b'0'),
+                &Raw::response(CHUNKED, "").dripping(b'0'),
             ),
         ]
         .into_iter()
@@ -133,7 +133,7 @@ fn invalid_responses_are_failures_and_never_counts() {
         with_both_apis(
             "an end after the head",
             "response truncated",
-            &Raw::answer("content-length: 9\r\n", ""),
+            &Raw::response("content-length: 9\r\n", ""),
         ),
     ]
     .into_iter()
@@ -141,7 +141,7 @@ fn invalid_responses_are_failures_and_never_counts() {
     .collect();
     for api in ["rest", "graphql"] {
         let body = good(api, "\"user-1\"", "5");
-        let early = Raw::answer(&format!("content-length: {}\r\n", body.len()), &body);
+        let early = Raw::response(&format!("content-length: {}\r\n", body.len()), &body);
         let mut case = Case::with("an answer before the request was read", api, "", |_| None);
         case.behavior = Behavior { greeting: Some(early), ..case.behavior };
         cases.push(case.either(&[0, 1]));
@@ -155,8 +155,8 @@ fn wrong_lengths_are_failures_and_never_counts() {
     for api in ["rest", "graphql"] {
         let body = good(api, "\"user-1\"", "5");
         let length = body.len();
-        let answer = |headers: String| Raw::answer(&headers, &body);
-        let sized = |size: &str| Raw::answer(CHUNKED, size);
+        let answer = |headers: String| Raw::response(&headers, &body);
+        let sized = |size: &str| Raw::response(CHUNKED, size);
         let (broke, truncated) = ("connection lost", "response truncated");
         cases.extend([
             Case::raw(

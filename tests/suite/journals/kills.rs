@@ -21,8 +21,8 @@ fn twenty_kills_at_random_lose_no_row_that_was_on_disk() {
             }),
             ..Behavior::default()
         });
-        let roster = mixed(1500);
-        let undisturbed = Workspace::new(&roster);
+        let input = mixed(1500);
+        let undisturbed = Workspace::new(&input);
         let look_up = |workspace: &Workspace, arguments: &[&str]| {
             let batch: &[&str] = if api == "graphql" { &["--batch", "5"] } else { &[] };
             workspace
@@ -31,7 +31,7 @@ fn twenty_kills_at_random_lose_no_row_that_was_on_disk() {
         };
         assert_eq!(look_up(&undisturbed, &[]).run().status, 1);
 
-        let workspace = Workspace::new(&roster);
+        let workspace = Workspace::new(&input);
         let seed = fastrand::u64(..);
         let mut random = fastrand::Rng::with_seed(seed);
         let mut kills = 0;
@@ -76,7 +76,7 @@ fn a_full_disk_is_status_2_and_leaves_complete_lines() {
     let workspace = Workspace::new(&users(300));
     // Files are limited to 8 KiB, and the signal of that limit is ignored.
     let script = format!(
-        "trap '' XFSZ; ulimit -f 8; exec {} -f roster.txt -o journal.ndjson --api-url {} --resume",
+        "trap '' XFSZ; ulimit -f 8; exec {} -f input.txt -o journal.ndjson --api-url {} --resume",
         env!("CARGO_BIN_EXE_ghrepos"),
         fake.url()
     );
@@ -165,7 +165,7 @@ fn a_hanging_query_keeps_no_other_row_from_the_journal() {
         query.summary().logins.contains(&"user-1".to_owned()).then_some(Fault::Silent)
     });
     let workspace = Workspace::new(&users(5000));
-    let arguments = ["-f", "roster.txt", "-o", "journal.ndjson", "--timeout", "60s"];
+    let arguments = ["-f", "input.txt", "-o", "journal.ndjson", "--timeout", "60s"];
     let mut child = Program::for_fake(&fake, &arguments)
         .env("GH_TOKEN", "ghp_sample")
         .current_dir(workspace.0.path())

@@ -30,24 +30,24 @@ fn a_hostile_name_is_harmless_in_every_format() {
         fault: Box::new(|context| {
             if context.request.path() == "/user" {
                 let body = serde_json::json!({ "login": HOSTILE[0], "id": 1, "type": "User" });
-                return Some(Fault::Answer(200, Vec::new(), body.to_string()));
+                return Some(Fault::Response(200, Vec::new(), body.to_string()));
             }
             let at: usize = context.login.strip_prefix("evil-")?.parse().ok()?;
             let body = serde_json::json!({ "message": HOSTILE[at], "login": HOSTILE[at], "status": "403" });
-            Some(Fault::Answer(403, Vec::new(), body.to_string()))
+            Some(Fault::Response(403, Vec::new(), body.to_string()))
         }),
         ..Behavior::default()
     });
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let mut roster = csv::Writer::from_path(at("team.csv")).unwrap();
-    roster.write_record(["login", HOSTILE[0], "=team"]).unwrap();
+    let mut input = csv::Writer::from_path(at("team.csv")).unwrap();
+    input.write_record(["login", HOSTILE[0], "=team"]).unwrap();
     for (number, name) in HOSTILE.iter().enumerate() {
         for login in [*name, &format!("evil-{number}"), &format!("user-{number}")] {
-            roster.write_record([login, name, name]).unwrap();
+            input.write_record([login, name, name]).unwrap();
         }
     }
-    roster.flush().unwrap();
+    input.flush().unwrap();
     let formats = ["csv", "tsv", "json", "ndjson", "md", "html", "prom"];
     let outputs: Vec<_> =
         formats.iter().flat_map(|format| ["-o".into(), at(&format!("r.{format}"))]).collect();

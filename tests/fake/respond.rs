@@ -29,10 +29,10 @@ impl State {
         let outcome = match fault {
             None => Ok(response),
             Some(Fault::Silent) => std::future::pending().await,
-            Some(Fault::Answer(status, headers, body)) => {
-                let mut answer = Response::json(status, &body);
-                answer.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value)));
-                Ok(answer)
+            Some(Fault::Response(status, headers, body)) => {
+                let mut response = Response::json(status, &body);
+                response.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value)));
+                Ok(response)
             }
             Some(Fault::Html(status)) => Ok(Response::html(status)),
             Some(fault) => Err((fault, response)),
@@ -40,7 +40,7 @@ impl State {
         if let Ok(Response { status: 200 | 403 | 429, body, .. }) = &outcome
             && (body.contains("rate limit") || body.contains("graphql_rate_limit"))
         {
-            self.refusals.lock().expect("no panic").push(Instant::now());
+            self.rejections.lock().expect("no panic").push(Instant::now());
         }
         outcome
     }
@@ -75,24 +75,24 @@ impl State {
         };
         let mut response = if request.all("user-agent").len() != 1 {
             Response::html(403)
-        } else if let Some(refusal) = rest::refused_token(request, behavior) {
-            refusal
-        } else if let Some(answer) = behavior.app.as_ref().and_then(|app| app.answer(request)) {
-            answer
+        } else if let Some(rejection) = rest::check_token(request, behavior) {
+            rejection
+        } else if let Some(response) = behavior.app.as_ref().and_then(|app| app.respond(request)) {
+            response
         } else if self.minute.refuses(behavior.minute) {
             Response::json(403, rest::SECONDARY)
         } else if let Some((_, retry_after)) = behavior.max_in_flight.filter(|(max, _)| in_flight > *max) {
-            let refusal = Response::json(403, rest::SECONDARY);
+            let rejection = Response::json(403, rest::SECONDARY);
             match retry_after {
-                Some(seconds) => refusal.with("retry-after", &seconds.to_string()),
-                None => refusal,
+                Some(seconds) => rejection.with("retry-after", &seconds.to_string()),
+                None => rejection,
             }
         } else {
             match query {
-                None if limits.refused => Response::json(403, rest::PRIMARY),
+                None if limits.rejected => Response::json(403, rest::PRIMARY),
                 None => rest::respond(request),
                 Some(_) if request.all("authorization").is_empty() => Response::json(401, graphql::NO_TOKEN),
-                Some(_) if limits.refused => graphql::limited(behavior.spelling),
+                Some(_) if limits.rejected => graphql::limited(behavior.limit_error_type),
                 Some(Err(error)) => {
                     Response::json(200, &serde_json::json!({"errors": [{"message": error}]}).to_string())
                 }
@@ -108,7 +108,7 @@ impl State {
                             serde_json::json!({"cost": summary.cost(), "remaining": limits.remaining, "resetAt": "2026-11-22T13:00:00Z"})
                         }
                     };
-                    query.answer(&limits_field, |login| (behavior.alias)(login, self.count_attempt(login)))
+                    query.execute(&limits_field, |login| (behavior.alias)(login, self.count_attempt(login)))
                 }
             }
         };

@@ -40,9 +40,9 @@ pub(super) fn alias_error(fault: &AliasFault, alias: &str, login: &str) -> Value
 }
 
 /// A rejection by the primary limit. Its status is 200, and its error type has two spellings.
-pub fn limited(spelling: &str) -> Response {
+pub fn limited(error_type: &str) -> Response {
     let error = json!({
-        "type": spelling, "code": "graphql_rate_limit",
+        "type": error_type, "code": "graphql_rate_limit",
         "message": "API rate limit already exceeded for user ID 1."
     });
     Response::json(200, &json!({"errors": [error]}).to_string())
