@@ -21,7 +21,7 @@ pub struct App {
     /// Time between the real expiry of a token and the later one that the response names.
     pub early: Duration,
     /// Error response to a token request, by the number of earlier ones.
-    pub refuses: Box<dyn Fn(usize) -> Option<Response> + Send + Sync>,
+    pub rejects: Box<dyn Fn(usize) -> Option<Response> + Send + Sync>,
     /// Tokens issued so far.
     pub issued: Issues,
 }
@@ -45,7 +45,7 @@ impl App {
             installations: vec![(7, "acme")],
             life: Duration::from_hours(1),
             early: Duration::ZERO,
-            refuses: Box::new(|_| None),
+            rejects: Box::new(|_| None),
             issued: Issues::default(),
         }
     }
@@ -92,10 +92,10 @@ impl App {
 
     fn issue(&self) -> Response {
         let mut issued = self.issued.0.lock().expect("no panic");
-        if let Some(refusal) = (self.refuses)(issued.len()) {
-            // Counts as an issued token, so that `refuses` sees the next request as another one.
+        if let Some(rejection) = (self.rejects)(issued.len()) {
+            // Counts as an issued token, so that `rejects` sees the next request as another one.
             issued.push(Issued { token: String::new(), until: Instant::now(), used: (0, 0) });
-            return refusal;
+            return rejection;
         }
         let token = format!("ghs_sample_{}", issued.len());
         // GitHub's tokens expire at whole seconds.

@@ -76,7 +76,7 @@ pub struct Minute(Mutex<VecDeque<Instant>>);
 
 impl Minute {
     /// Counts a request, and returns true if it exceeds the limit. Rejected requests count too.
-    pub fn refuses(&self, most: Option<(usize, Duration)>) -> bool {
+    pub fn rejects(&self, most: Option<(usize, Duration)>) -> bool {
         let Some((most, minute)) = most else { return false };
         let mut points = self.0.lock().expect("no panic");
         while points.front().is_some_and(|at| at.elapsed() >= minute) {

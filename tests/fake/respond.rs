@@ -79,7 +79,7 @@ impl State {
             rejection
         } else if let Some(response) = behavior.app.as_ref().and_then(|app| app.respond(request)) {
             response
-        } else if self.minute.refuses(behavior.minute) {
+        } else if self.minute.rejects(behavior.minute) {
             Response::json(403, rest::SECONDARY)
         } else if let Some((_, retry_after)) = behavior.max_in_flight.filter(|(max, _)| in_flight > *max) {
             let rejection = Response::json(403, rest::SECONDARY);

@@ -130,8 +130,8 @@ fn a_permanent_failure_names_its_reason_and_attempts() {
 }
 
 /// A `retry-after` of one second on one of fifty requests in flight: no request is sent before it is over.
-fn one_refusal_pauses_all(refusal: Fault) {
-    let refused = move |context: &FaultContext<'_>| (context.number == 50).then(|| refusal.clone());
+fn assert_one_rejection_pauses_all(rejection: Fault) {
+    let refused = move |context: &FaultContext<'_>| (context.number == 50).then(|| rejection.clone());
     let fake = Fake::start(Behavior {
         latency: Duration::from_millis(200),
         fault: Box::new(refused),
@@ -141,12 +141,12 @@ fn one_refusal_pauses_all(refusal: Fault) {
     let run = look_up(&fake, 120, &["-j", "50", "--timeout", "5s"]);
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert!(run.rows_of(120).iter().all(|row| row["status"] == "ok"));
-    let refusals = fake.rejections();
-    assert_eq!(refusals.len(), 1);
+    let rejections = fake.rejections();
+    assert_eq!(rejections.len(), 1);
     let during: Vec<_> = fake
         .arrivals()
         .iter()
-        .map(|arrival| arrival.at.saturating_duration_since(refusals[0]))
+        .map(|arrival| arrival.at.saturating_duration_since(rejections[0]))
         .filter(|after| *after > Duration::ZERO && *after < Duration::from_secs(1))
         .collect();
     assert!(during.is_empty(), "left while all should wait: {during:?}");
@@ -156,12 +156,12 @@ fn one_refusal_pauses_all(refusal: Fault) {
 
 #[test]
 fn retry_after_pauses_every_request() {
-    one_refusal_pauses_all(Fault::secondary(429, Some(1)));
+    assert_one_rejection_pauses_all(Fault::secondary(429, Some(1)));
 }
 
 #[test]
 fn a_secondary_limit_as_403_pauses_every_request() {
-    one_refusal_pauses_all(Fault::secondary(403, Some(1)));
+    assert_one_rejection_pauses_all(Fault::secondary(403, Some(1)));
 }
 
 #[test]

@@ -36,8 +36,8 @@ fn app() -> App {
         rules.leeway = 0;
         let Ok(token) = jsonwebtoken::decode::<Value>(jwt, &key, &rules) else { return false };
         let number = |name: &str| token.claims[name].as_u64().unwrap();
-        let whose = token.claims["iss"].as_u64().or_else(|| token.claims["iss"].as_str()?.parse().ok());
-        whose == Some(12) && number("exp") - number("iat") <= 600
+        let issuer = token.claims["iss"].as_u64().or_else(|| token.claims["iss"].as_str()?.parse().ok());
+        issuer == Some(12) && number("exp") - number("iat") <= 600
     })
 }
 
@@ -96,16 +96,16 @@ fn an_expiring_token_is_refreshed_and_no_row_is_lost() {
 
 #[test]
 fn a_failed_token_request_is_retried() {
-    let refuses = |time| match time {
+    let rejects = |time| match time {
         0 => Some(Response::html(502)),
         1 => Some(Response::json(403, crate::fake::rest::SECONDARY).with("retry-after", "1")),
         2 => Some(Response::json(201, "{\"token\":")),
         _ => None,
     };
-    let fake = fake(App { refuses: Box::new(refuses), ..app() });
+    let fake = fake(App { rejects: Box::new(rejects), ..app() });
     let run = look_up(&fake, &["user-1", "user-2", "-F", "ndjson"]);
     are_right(&run, 2);
-    let fake = self::fake(App { refuses: Box::new(|_| Some(Response::html(502))), ..app() });
+    let fake = self::fake(App { rejects: Box::new(|_| Some(Response::html(502))), ..app() });
     let run = look_up(&fake, &["user-1", "-F", "ndjson", "--retries", "1"]);
     assert_eq!(run.status, 5);
     assert!(run.stderr.contains("cannot get a token for the app: HTTP 502"), "{}", run.stderr);

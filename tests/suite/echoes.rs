@@ -36,7 +36,7 @@ fn echo(context: &FaultContext<'_>, spelling: usize) -> Option<Fault> {
         ("retry-after", header.clone()),
         ("x-ratelimit-resource", header),
     ];
-    let said = format!(
+    let fields = format!(
         r#""message":"you sent {sent}","login":"{sent}","name":"{sent}","documentation_url":"{sent}""#
     );
     if context.request.method == "POST" {
@@ -46,7 +46,7 @@ fn echo(context: &FaultContext<'_>, spelling: usize) -> Option<Fault> {
             )
         };
         let body = format!(
-            r#"{{"data":{{"a0":{{"login":"{sent}"}},"a1":null,"a2":null}},"errors":[{},{}],{said}}}"#,
+            r#"{{"data":{{"a0":{{"login":"{sent}"}},"a1":null,"a2":null}},"errors":[{},{}],{fields}}}"#,
             error("a1", "FORBIDDEN"),
             error("a2", &sent)
         );
@@ -61,11 +61,11 @@ fn echo(context: &FaultContext<'_>, spelling: usize) -> Option<Fault> {
                 format!(r#"{{"id":1,"type":"{sent}","public_repos":500,"login":"fine","bio":"{sent}"}}"#);
             Fault::Response(200, headers, body)
         }
-        "forbidden" => Fault::Response(403, headers[..2].to_vec(), format!("{{{said}}}")),
-        "failed" => Fault::Response(500, headers, format!("{{{said}}}")),
-        "broken" => Fault::Response(200, headers, format!("{{{said}")),
+        "forbidden" => Fault::Response(403, headers[..2].to_vec(), format!("{{{fields}}}")),
+        "failed" => Fault::Response(500, headers, format!("{{{fields}}}")),
+        "broken" => Fault::Response(200, headers, format!("{{{fields}")),
         "page" => Fault::Response(502, headers, format!("<p>{sent}")),
-        _ => Fault::Response(200, headers, format!(r#"{{{said},"id":1,"public_repos":1}}"#)),
+        _ => Fault::Response(200, headers, format!(r#"{{{fields},"id":1,"public_repos":1}}"#)),
     })
 }
 
@@ -191,10 +191,10 @@ fn an_apps_token_is_never_shown() {
 fn a_binary_body_reveals_no_token() {
     for api in ["rest", "graphql"] {
         let fake = Fake::with_faults(move |context| {
-            let said = format!(r#""message":"you sent {}""#, context.request.all("authorization")[0]);
+            let fields = format!(r#""message":"you sent {}""#, context.request.all("authorization")[0]);
             let body = match api {
-                "rest" => format!("{{\"x\":\"?\",{said}}}"),
-                _ => format!(r#"{{"x":"?","data":{{"a0":null}},"errors":[{{"path":["a0"],{said}}}]}}"#),
+                "rest" => format!("{{\"x\":\"?\",{fields}}}"),
+                _ => format!(r#"{{"x":"?","data":{{"a0":null}},"errors":[{{"path":["a0"],{fields}}}]}}"#),
             };
             // An unused string that is not UTF-8.
             let body: Vec<u8> = body.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();

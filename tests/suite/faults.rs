@@ -68,14 +68,14 @@ fn check_run(fake: &Fake, logins: usize, jobs: i64, api: &str, what: &str) {
     // The fake may not have noticed yet that a request was canceled.
     let given_up = what.starts_with("Silent") || what.starts_with("Drip");
     assert!(given_up || fake.peak() <= jobs, "{what}: {} in flight", fake.peak());
-    let refusals = fake.rejections();
+    let rejections = fake.rejections();
     for arrival in fake.arrivals() {
         // Requests sent before the rejection arrived, or at the very end of the pause, are allowed.
         let during = |refused: &std::time::Instant| {
             let after = arrival.at.saturating_duration_since(*refused);
             after > Duration::from_millis(100) && after < PAUSE - Duration::from_millis(20)
         };
-        assert!(!refusals.iter().any(during), "{what}: a request during a pause");
+        assert!(!rejections.iter().any(during), "{what}: a request during a pause");
     }
 }
 

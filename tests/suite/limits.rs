@@ -52,11 +52,11 @@ fn concurrency_settles_below_the_servers_limit() {
         let fake =
             Fake::start(Behavior { max_in_flight: Some((20, Some(1))), latency, ..Behavior::default() });
         assert_all_ok(&look_up(&fake, 5000, &["-j", "100"]), 5000);
-        let (refusals, requests) = (fake.rejections(), fake.requests());
-        assert!(refusals.len() as u64 * 100 < requests * 3, "{} of {requests}", refusals.len());
+        let (rejections, requests) = (fake.rejections(), fake.requests());
+        assert!(rejections.len() as u64 * 100 < requests * 3, "{} of {requests}", rejections.len());
         let arrivals = fake.arrivals();
         let later = arrivals[arrivals.len() / 2].at;
-        assert!(refusals.iter().all(|at| *at < later), "it has settled before half of the requests");
+        assert!(rejections.iter().all(|at| *at < later), "it has settled before half of the requests");
         // Concurrency stays close to the limit of the server.
         let half = arrivals[arrivals.len() - 1].at - later;
         let least = latency * u32::try_from(arrivals.len() / 2 / 20).unwrap();

@@ -62,8 +62,8 @@ fn help_lists_every_flag_and_short_help_fits_a_screen() {
     let (short, long) = (printed(&["-h"]), printed(&["--help"]));
     let flags = |text: &str| text.lines().filter(|line| line.trim_start().starts_with('-')).count();
     assert!(flags(&short) < flags(&long) / 3 * 2 && short.lines().count() < 64, "{short}");
-    for said in ["--generate", "--max-age", "Exit status:", "Examples:", "GH_TOKEN"] {
-        assert!(long.contains(said), "{said}");
+    for expected in ["--generate", "--max-age", "Exit status:", "Examples:", "GH_TOKEN"] {
+        assert!(long.contains(expected), "{expected}");
     }
 }
 
@@ -79,8 +79,8 @@ fn man_and_mandoc_read_the_man_page_without_warnings() {
     let man = man.args(["-l", path(&page)]).env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8").output().unwrap();
     let text = String::from_utf8(man.stdout).unwrap();
     assert!(man.status.success() && man.stderr.is_empty(), "{}", String::from_utf8_lossy(&man.stderr));
-    for said in ["GHREPOS(1)", "WHOM TO COUNT", "--login-column <NAME>", "EXIT STATUS", "EXAMPLES"] {
-        assert!(text.contains(said), "{said} is not in {text}");
+    for expected in ["GHREPOS(1)", "WHOM TO COUNT", "--login-column <NAME>", "EXIT STATUS", "EXAMPLES"] {
+        assert!(text.contains(expected), "{expected} is not in {text}");
     }
 }
 

@@ -42,9 +42,9 @@ fn browser(mode: &str, page: &Path) -> Option<String> {
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{said}");
-    Some(said)
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    Some(text)
 }
 
 /// Runs a program that checks metrics on its standard input.
@@ -58,9 +58,9 @@ fn check(program: &str, arguments: &[&str], metrics: &str) {
         .unwrap();
     checker.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
     let output = checker.wait_with_output().unwrap();
-    let said =
+    let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{program}: {said}");
+    assert!(output.status.success() && text.is_empty(), "{program}: {text}");
 }
 
 /// Checks metrics with Prometheus' promtool and with the reference parser of OpenMetrics.
@@ -93,8 +93,10 @@ fn a_page_works_in_a_browser_and_is_accessible() {
     let run = Program::new(&TEAM).argument("-o").argument(page.to_str().unwrap()).run();
     assert_eq!(run.status, 1, "{}", run.stderr);
     let html = fs::read_to_string(&page).unwrap();
-    for said in ["Public repositories of 200 GitHub accounts", "sample-lead", "By team", "What has changed"] {
-        assert!(html.contains(said), "{said}");
+    for expected in
+        ["Public repositories of 200 GitHub accounts", "sample-lead", "By team", "What has changed"]
+    {
+        assert!(html.contains(expected), "{expected}");
     }
     browser("check", &page);
 }

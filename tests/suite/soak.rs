@@ -131,10 +131,10 @@ fn two_hundred_runs_in_one_process_leak_nothing() {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let output_text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output_text}{}", String::from_utf8_lossy(&output.stderr));
     assert!(fake.requests() > RUNS, "{} requests", fake.requests());
-    let held: Vec<_> = said
+    let held: Vec<_> = output_text
         .lines()
         .filter_map(|line| line.split_once("HELD ").map(|(_, held)| held))
         .map(|line| {
@@ -143,7 +143,7 @@ fn two_hundred_runs_in_one_process_leak_nothing() {
             ProcessUsage { kilobytes: next(), files: next() as usize, threads: next() as usize }
         })
         .collect();
-    let [warm, .., after] = held[..] else { panic!("{said}") };
+    let [warm, .., after] = held[..] else { panic!("{output_text}") };
     println!("{} requests; after {WARM_UP_RUNS} runs {warm:?}, after {RUNS} {after:?}", fake.requests());
     // Allocators round up. A leak of a kilobyte per request would be ten times this bound.
     assert!(after.kilobytes < warm.kilobytes + 4096, "{warm:?} {after:?}");

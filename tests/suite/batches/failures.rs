@@ -148,12 +148,12 @@ fn a_limit_error_in_a_200_pauses_every_request() {
 
 #[test]
 fn a_secondary_limit_on_one_query_pauses_every_query() {
-    let refusal = |context: &crate::fake::FaultContext<'_>| {
+    let rejection = |context: &crate::fake::FaultContext<'_>| {
         (context.number == 4).then(|| Fault::secondary(403, Some(1)))
     };
     let fake = Fake::start(Behavior {
         latency: Duration::from_millis(100),
-        fault: Box::new(refusal),
+        fault: Box::new(rejection),
         ..Behavior::default()
     });
     let run = look_up(&fake, &users(1000), &["-j", "4"]);

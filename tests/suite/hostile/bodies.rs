@@ -46,7 +46,7 @@ fn broken_or_unknown_encodings_are_failures() {
         let at = flipped.len() - 6;
         flipped[at] ^= 0xff;
         let truncated = "response truncated";
-        let case = |name: &str, says, raw| Case::raw(name, api, says, raw);
+        let case = |name: &str, expected, raw| Case::raw(name, api, expected, raw);
         cases.extend([
             case("gzip that breaks off", truncated, encoded("gzip", half)),
             case("gzip with a wrong sum", truncated, encoded("gzip", &flipped)),
@@ -166,8 +166,8 @@ fn recording_huge_json_uses_little_more_memory() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let recording = folder.path().join(api).display().to_string();
-        let says = if api == "rest" { "missing account fields" } else { "not a GraphQL response" };
-        let case = Case::new("eight million numbers, recorded", api, says, numbers.clone());
+        let expected = if api == "rest" { "missing account fields" } else { "not a GraphQL response" };
+        let case = Case::new("eight million numbers, recorded", api, expected, numbers.clone());
         cases.push(case.arguments(&["user-1", "--retries", "0", "--record", &recording]).memory(160 << 20));
     }
     check_slow_cases(cases);
@@ -215,13 +215,13 @@ fn terminal_escapes_in_messages_are_removed_and_cut() {
         |status, message: &str| Fault::Response(status, vec![], format!("{{\"message\":\"{message}\"}}"));
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
-        for (status, says, exit) in [
+        for (status, expected, exit) in [
             (403, "access forbidden: \\u{1b}[2J", 1),
             (500, "HTTP 500: \\u{1b}[2J", 1),
             (401, "\\u{1b}[2J", 1),
         ] {
             let name = format!("a {status} with a message of 10 MB of escapes");
-            cases.push(Case::new(&name, api, says, message(status, &long)).status(if status == 401 {
+            cases.push(Case::new(&name, api, expected, message(status, &long)).status(if status == 401 {
                 4
             } else {
                 exit

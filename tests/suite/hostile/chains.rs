@@ -39,7 +39,7 @@ fn claims(context: &FaultContext<'_>) -> Option<Fault> {
 
 fn cases(
     name: &str,
-    says: &'static str,
+    expected: &'static str,
     next: impl Fn(&FaultContext<'_>, u64) -> Fault + Send + Sync + 'static,
 ) -> Vec<Case> {
     let next = Arc::new(next);
@@ -47,7 +47,7 @@ fn cases(
         .iter()
         .map(|(list, arguments)| {
             let next = Arc::clone(&next);
-            let case = Case::with(&format!("{list}: {name}"), "rest", says, move |context| {
+            let case = Case::with(&format!("{list}: {name}"), "rest", expected, move |context| {
                 claims(context).or_else(|| number(context).map(|number| next(context, number)))
             });
             let arguments = [arguments, &["--retries", "0"][..]].concat();
@@ -58,8 +58,8 @@ fn cases(
 
 #[test]
 fn a_list_much_shorter_than_the_count_is_a_failure() {
-    let says = "unexpected response: the list of repositories is incomplete";
-    let short = Case::with("--breakdown: no repositories of many", "rest", says, |context| {
+    let expected = "unexpected response: the list of repositories is incomplete";
+    let short = Case::with("--breakdown: no repositories of many", "rest", expected, |context| {
         claims(context).or_else(|| number(context).map(|_| Fault::Response(200, vec![], "[]".into())))
     });
     check_cases(vec![short.arguments(&["user-1", "--breakdown", "--retries", "0"])]);
