@@ -1,6 +1,6 @@
-# A small image without a shell, whose user is not root. It is linted by .ci/run, and not built there.
+# A small image without a shell, with an unprivileged user. .ci/run lints it, but does not build it.
 #   docker build -t ghrepos . && docker run --rm -e GH_TOKEN -v "$PWD:/data" ghrepos -f team.txt
-# Reports go to /data, which has to be writable for user 65532.
+# Reports are written to /data, which has to be writable for user 65532.
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .

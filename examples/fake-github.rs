@@ -1,6 +1,6 @@
-//! A fake GitHub on loopback to try things against: `cargo run --example fake-github -- 8099 20 1`
-//! listens on port 8099 and takes 20 milliseconds for an answer, and one more for each alias of a query.
-//! Two further numbers are a primary limit and its window in seconds: `… 8099 20 1 1000 5`.
+//! A fake GitHub on loopback for experiments: `cargo run --example fake-github -- 8099 20 1` listens on port 8099 and responds
+//! after 20 milliseconds, plus one for each alias of a query. Two more numbers set a primary limit and its window in seconds:
+//! `… 8099 20 1 1000 5`.
 
 #[path = "../tests/fake/mod.rs"]
 mod fake;
@@ -15,10 +15,10 @@ fn main() {
     let (port, latency) = (number(8099), Duration::from_millis(number(0)));
     let alias_latency = Duration::from_millis(number(0));
     let (limit, window) = (number(0), Duration::from_secs(number(3600)));
-    let primary = (limit > 0).then(|| fake::Primary::new(limit, window));
-    let behaviour =
-        fake::Behaviour { latency, alias_latency, primary, points: primary, ..fake::Behaviour::default() };
-    let fake = fake::Fake::start_on(&format!("127.0.0.1:{port}"), behaviour);
+    let primary = (limit > 0).then(|| fake::PrimaryLimit::new(limit, window));
+    let behavior =
+        fake::Behavior { latency, alias_latency, primary, points: primary, ..fake::Behavior::default() };
+    let fake = fake::Fake::start_on(&format!("127.0.0.1:{port}"), behavior);
     let _ = writeln!(std::io::stdout(), "{} (Enter or end of input stops it)", fake.url());
     let _ = std::io::stdin().read_line(&mut String::new());
     let _ = writeln!(

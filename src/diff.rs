@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_gone_is_told_as_what_was_known_and_of_the_own_part_alone() {
+    fn a_removed_row_keeps_known_values_within_its_own_shard() {
         let invalid = Row { status: Status::Invalid, ..row("no/login", 0, None) };
         let gone = Row { kind: Some(AccountKind::Organization), ..row("gone", 5, Some(7)) };
         let baseline = Baseline::of("then".into(), vec![gone, invalid, row("failed", 0, None)]);

@@ -1,4 +1,4 @@
-//! Two builds of the program beside each other, run in turn: a change is measured against the commit before.
+//! Compares this build with another one, such as that of the commit before, in alternating runs.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ struct Case {
     logins: u64,
     arguments: &'static [&'static str],
     world: World,
-    /// From standard input.
+    /// Logins are read from standard input.
     is_pipe: bool,
 }
 
@@ -31,20 +31,20 @@ fn cases() -> Vec<Case> {
         rest("REST, 20 ms, 10 jobs", 200, &["--api", "rest"], world),
         rest("REST, 20 ms, 10 jobs", 1000, &["--api", "rest"], world),
         rest("REST, no latency, 100 jobs", 20_000, &["--api", "rest", "-j", "100"], World::default()),
-        rest("GraphQL, 20 ms + 1 ms an alias", 200, &[], graphql),
-        rest("GraphQL, 20 ms + 1 ms an alias", 20_000, &[], graphql),
+        rest("GraphQL, 20 ms + 1 ms per alias", 200, &[], graphql),
+        rest("GraphQL, 20 ms + 1 ms per alias", 20_000, &[], graphql),
         rest("GraphQL, 502 above 30 logins", 3000, &[], World { max_aliases: Some(30), ..graphql }),
         rest(
             "20 in flight at most, 100 jobs",
             3000,
             &["--api", "rest", "-j", "100"],
-            World { crowd: Some(20), ..world },
+            World { max_in_flight: Some(20), ..world },
         ),
         rest(
             "20 in flight at most, 100 jobs",
             20_000,
             &["--api", "rest", "-j", "100"],
-            World { crowd: Some(20), ..world },
+            World { max_in_flight: Some(20), ..world },
         ),
         rest(
             "0.2 % rejected at random, 50 jobs",
@@ -86,8 +86,18 @@ impl Case {
 
 pub fn measured(runs: usize, other: &Path) {
     head(
-        &format!("Beside {} (medians of {runs}, in turn)", other.display()),
-        &["", "logins", "wall before", "now", "ratio", "requests before", "now", "memory before", "now"],
+        &format!("Compared with {} (medians of {runs}, alternating)", other.display()),
+        &[
+            "",
+            "logins",
+            "wall before",
+            "after",
+            "ratio",
+            "requests before",
+            "after",
+            "memory before",
+            "after",
+        ],
     );
     for case in cases() {
         let (mut before, mut now) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Logins from a pipe, by GraphQL at no time a request: the rate, and how memory grows.
+//! Throughput and memory with growing inputs: logins from a pipe, by GraphQL without latency.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -14,8 +14,8 @@ pub fn measured(sizes: &[u64]) {
     for saved in [false, true] {
         let to = if saved { "to NDJSON and SQLite" } else { "to NDJSON" };
         head(
-            &format!("Logins from a pipe, by GraphQL at no time a request, {to}"),
-            &["logins", "first row", "all", "rows/s", "CPU", "the fake's CPU", "memory", "names alone"],
+            &format!("Logins from a pipe, by GraphQL without latency, {to}"),
+            &["logins", "first row", "all rows", "rows/s", "CPU", "CPU of the fake", "memory", "input size"],
         );
         for &logins in sizes {
             let roster = Roster { logins, missing: true };
@@ -36,7 +36,7 @@ pub fn measured(sizes: &[u64]) {
             let (used, counted) = run(&mut command(&server), Some(roster));
             let seen = server.end();
             assert_eq!(roster.wrong(&counted, Shape::Ndjson), None, "a wrong count");
-            // Each with the byte of its line's end.
+            // Includes the line ends.
             let mut names = Counter(0);
             roster.write(&mut names).expect("nothing is written");
             row(&[
@@ -53,7 +53,7 @@ pub fn measured(sizes: &[u64]) {
     }
 }
 
-/// How long the first row takes.
+/// Time until the first row.
 fn first(command: &mut Command, roster: Roster) -> Duration {
     let begun = Instant::now();
     let mut child = command
@@ -63,7 +63,7 @@ fn first(command: &mut Command, roster: Roster) -> Duration {
         .spawn()
         .expect("the program");
     let stdin = child.stdin.take().expect("a pipe");
-    // It ends when nobody reads any more.
+    // Ends when the pipe is closed.
     let writer = std::thread::spawn(move || roster.write(stdin));
     let mut rows = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     rows.next().expect("a row").expect("text");

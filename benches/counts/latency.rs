@@ -1,4 +1,4 @@
-//! Beside the bound that latency, jobs and batches set: rounds × the time of one.
+//! Compares the wall time with the lower bound that latency, jobs and batch size set: rounds × time per round.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ struct Case {
     logins: u64,
     jobs: u64,
     latency: u64,
-    /// Milliseconds for an alias of a query; none where the API is REST.
+    /// Milliseconds for each alias of a query. None for REST.
     alias: Option<u64>,
 }
 
@@ -55,12 +55,12 @@ impl Case {
 
 pub fn measured(runs: usize) {
     head(
-        &format!("Beside the bound (medians of {runs}; 1 % of the logins do not exist)"),
+        &format!("Compared with the lower bound (medians of {runs}; 1 % of the logins do not exist)"),
         &[
             "API",
             "logins",
             "jobs",
-            "a request takes",
+            "time per request",
             "bound",
             "wall",
             "ratio",
@@ -76,7 +76,7 @@ pub fn measured(runs: usize) {
         let Case { logins, jobs, latency, alias } = case;
         let (api, takes) = match alias {
             None => ("rest", format!("{latency} ms")),
-            Some(alias) => ("graphql", format!("{latency} ms + {alias} ms an alias")),
+            Some(alias) => ("graphql", format!("{latency} ms + {alias} ms per alias")),
         };
         let world = World { latency, alias: alias.unwrap_or(0), ..World::default() };
         let command = |server: &Server| {

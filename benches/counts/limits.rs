@@ -1,4 +1,4 @@
-//! Under limits as GitHub has them, in less than an hour.
+//! Runs under GitHub's rate limits, with an hour shortened to ten seconds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ struct Case {
     jobs: u64,
     logins: u64,
     world: World,
-    /// Whole windows before the last one.
+    /// Full windows before the last one.
     windows: u64,
 }
 
@@ -23,7 +23,7 @@ const NO_LIMITS: World = World {
     latency: 0,
     alias: 0,
     limit: None,
-    crowd: None,
+    max_in_flight: None,
     max_aliases: None,
     rejected_permille: 0,
     fault_percent: 0,
@@ -31,7 +31,7 @@ const NO_LIMITS: World = World {
 
 const CASES: [Case; 3] = [
     Case {
-        name: "5,000 requests an hour, REST, three hours",
+        name: "5,000 requests per hour, REST, three hours",
         api: "rest",
         jobs: 10,
         logins: 12_000,
@@ -39,7 +39,7 @@ const CASES: [Case; 3] = [
         windows: 2,
     },
     Case {
-        name: "5,000 points an hour, GraphQL, two hours",
+        name: "5,000 points per hour, GraphQL, two hours",
         api: "graphql",
         jobs: 10,
         logins: 510_000,
@@ -47,11 +47,11 @@ const CASES: [Case; 3] = [
         windows: 1,
     },
     Case {
-        name: "a server that takes 20 at once, `-j 100`, REST at 20 ms",
+        name: "at most 20 requests in flight, `-j 100`, REST at 20 ms",
         api: "rest",
         jobs: 100,
         logins: 3000,
-        world: World { latency: 20, crowd: Some(20), ..NO_LIMITS },
+        world: World { latency: 20, max_in_flight: Some(20), ..NO_LIMITS },
         windows: 0,
     },
 ];
@@ -59,15 +59,15 @@ const CASES: [Case; 3] = [
 pub fn measured(runs: usize) {
     head(
         &format!("Under limits: an hour is {HOUR} s"),
-        &["limit", "logins", "least possible", "took", "ratio", "requests", "refused"],
+        &["limit", "logins", "lower bound", "wall", "ratio", "requests", "rejected"],
     );
     for Case { name, api, jobs, logins, world, windows } in CASES {
         let roster = Roster::of(logins);
         let file = roster.file();
         let since = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         let begun = since();
-        // Where nothing depends on when a window begins.
-        let runs = if world.crowd.is_some() { runs } else { 1 };
+        // Cases with a window run once: their time depends on the start of the window.
+        let runs = if world.max_in_flight.is_some() { runs } else { 1 };
         let runs: Vec<_> = (0..runs)
             .map(|_| {
                 once(world, roster, Shape::Ndjson, |server| {
@@ -79,12 +79,12 @@ pub fn measured(runs: usize) {
             })
             .collect();
         let Measured { used, seen, .. } = Measured::of(&runs).right();
-        let least = match world.crowd {
-            Some(crowd) => {
-                let rounds = logins.div_ceil(u64::try_from(crowd).expect("a few"));
+        let least = match world.max_in_flight {
+            Some(max) => {
+                let rounds = logins.div_ceil(u64::try_from(max).expect("a few"));
                 Duration::from_millis(world.latency * rounds)
             }
-            // Windows begin at whole seconds, the first with the first request.
+            // Windows begin at whole seconds; the first one begins with the first request.
             None => Duration::from_secs(begun.as_secs() + windows * HOUR).saturating_sub(begun),
         };
         row(&[
@@ -94,7 +94,7 @@ pub fn measured(runs: usize) {
             time(used.wall),
             ratio(used.wall, least),
             number(seen.requests),
-            number(seen.refused),
+            number(seen.rejected),
         ]);
     }
 }

@@ -1,19 +1,12 @@
-//! What the README and BENCHMARKS.md claim of speed and memory, measured: `cargo bench`.
+//! Measures the speed and memory that the README and BENCHMARKS.md state: `cargo bench`.
 //!
-//! A fake GitHub runs in a process of its own, and the program, or what people use in its place, in another
-//! one; both share the machine. Everybody's counts are compared, after the time was taken. All figures are
-//! medians of whole processes: wall time, CPU time (user and system, of all of its processes), and the most
-//! memory that was resident.
+//! A fake GitHub runs in its own process, and the measured program in another one on the same machine. Counts are verified after
+//! the time has been taken. All figures are medians of whole processes: wall time, CPU time (user and system, including child
+//! processes), and maximum resident memory.
 //!
-//! `cargo bench -- peers 200` measures one section, with what belongs to it; `cargo bench -- --help` lists them.
+//! `cargo bench -- peers 200` runs one section with its arguments; `cargo bench -- --help` lists the sections.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    unreachable_pub,
-    reason = "a benchmark may fall over"
-)]
+#![allow(clippy::expect_used, clippy::panic, missing_docs, unreachable_pub, reason = "a benchmark may panic")]
 
 mod beside;
 #[path = "../../tests/fake/mod.rs"]
@@ -36,16 +29,16 @@ use self::table::say;
 const USAGE: &str = "\
 cargo bench -- [--runs N] [SECTION]...
 
-  startup              the program alone
-  latency              beside the bound that latency, jobs and batches set
-  rate                 as many as go, beside wrk
-  growth [LOGINS]      from a pipe: rate and memory, up to a million logins [1000000]
-  limits               under limits as GitHub has them; an hour in ten seconds
-  beside PROGRAM       this build beside another one, such as that of an earlier commit, in turn
-  peers [LOGINS]       beside what people use [200 2000]; benches/peers/install installs that
+  startup              start-up time
+  latency              compared with the lower bound of latency, jobs and batch size
+  rate                 maximum throughput, compared with wrk
+  growth [LOGINS]      throughput and memory, from a pipe, up to a million logins [1000000]
+  limits               with GitHub's rate limits; an hour is ten seconds
+  beside PROGRAM       compared with another build, such as that of an earlier commit
+  peers [LOGINS]       compared with other tools [200 2000]; benches/peers/install installs them
                        below target/peers
 
-Without a section: all of them.
+Without a section, all of them run, except beside.
 ";
 
 fn main() {
@@ -60,7 +53,7 @@ fn main() {
     if let Some(at) = words.iter().position(|word| word == "--runs") {
         match words.get(at + 1).and_then(|number| number.parse().ok()) {
             Some(number) if number > 0 => runs = number,
-            _ => complain("--runs wants a number of runs, as in --runs 5"),
+            _ => complain("--runs requires a number, as in --runs 5"),
         }
         words.drain(at..at + 2);
     }
@@ -74,7 +67,7 @@ fn main() {
         if section == "beside" {
             match sections.next() {
                 Some(program) => beside::measured(runs, Path::new(&program)),
-                None => complain("beside wants the path of another build of the program"),
+                None => complain("beside requires the path of another build of the program"),
             }
             continue;
         }
@@ -90,12 +83,12 @@ fn main() {
             "growth" => growth::measured(&sizes),
             "limits" => limits::measured(runs),
             "peers" => peers::measured(runs, &sizes),
-            other => complain(&format!("there is no section {other}; --help lists them")),
+            other => complain(&format!("unknown section {other}; --help lists them")),
         }
     }
 }
 
-/// Ends with what is wrong with the words.
+/// Prints a usage error and exits with status 2.
 fn complain(wrong: &str) -> ! {
     say(wrong);
     std::process::exit(2)

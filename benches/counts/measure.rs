@@ -1,4 +1,4 @@
-//! One run of a command, as a whole process, and the medians of several.
+//! Resource usage of a command, and medians of several runs.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,26 +10,26 @@ use wait4::Wait4;
 use crate::roster::{Roster, Shape, folder};
 use crate::server::{Seen, Server, World};
 
-/// As long as one of GitHub's, and in no answer of the fake: who sees a token come back takes it out.
+/// A token of realistic length that no response of the fake contains: the program would redact it there.
 pub const TOKEN: &str = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
 
-/// What a run took.
+/// Resources that a run used.
 #[derive(Clone, Copy, Debug)]
 pub struct Used {
     pub wall: Duration,
-    /// User and system time, of its children too.
+    /// User and system time, including child processes.
     pub cpu: Duration,
-    /// The most that was resident, in bytes. (Linux counts what this program had when it began the other in;
-    /// that is less than any of them takes.)
+    /// Maximum resident memory, in bytes. On Linux it starts at the memory of the benchmark itself, which is less than any of the
+    /// measured programs use.
     pub memory: u64,
 }
 
-/// The program, without a token of the person who measures.
+/// This build of the program, without the tokens of the environment.
 pub fn ghrepos() -> Command {
     program(Path::new(env!("CARGO_BIN_EXE_ghrepos")))
 }
 
-/// Another build of the program, likewise.
+/// A build of the program, without the tokens of the environment.
 pub fn program(path: &Path) -> Command {
     let mut command = Command::new(path);
     for variable in ["GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_HOST"] {
@@ -39,7 +39,7 @@ pub fn program(path: &Path) -> Command {
     command
 }
 
-/// Runs a command, its output to a file. `feed` is written to its standard input meanwhile.
+/// Runs a command with its output in a file, and writes `feed` to its standard input.
 pub fn run(command: &mut Command, feed: Option<Roster>) -> (Used, PathBuf) {
     let path = folder().join("counted");
     let output = File::create(&path).expect("a file");
@@ -58,19 +58,19 @@ pub fn run(command: &mut Command, feed: Option<Roster>) -> (Used, PathBuf) {
     (Used { wall, cpu: used.rusage.utime + used.rusage.stime, memory }, path)
 }
 
-/// What one run took, what the fake saw of it, and what was wrong with its counts.
+/// Resources and requests of one run, and the first error in its counts.
 pub struct Run {
     pub used: Used,
     pub seen: Seen,
     pub wrong: Option<String>,
 }
 
-/// Runs a command against a fake of its own, and compares what it counts.
+/// Runs a command against a new fake, and verifies its counts.
 pub fn once(world: World, roster: Roster, shape: Shape, command: impl FnOnce(&Server) -> Command) -> Run {
     once_at(Server::start(world), roster, shape, command)
 }
 
-/// The same against one that runs already.
+/// Runs a command against a running fake, and verifies its counts.
 pub fn once_at(
     server: Server,
     roster: Roster,
@@ -87,7 +87,7 @@ pub fn once_at(
 pub struct Measured {
     pub used: Used,
     pub seen: Seen,
-    /// What was wrong with the first wrong run.
+    /// The error of the first run with wrong counts.
     pub wrong: Option<String>,
 }
 
@@ -96,21 +96,21 @@ impl Measured {
         let seen = Seen {
             requests: median(runs.iter().map(|run| run.seen.requests)),
             points: median(runs.iter().map(|run| run.seen.points)),
-            refused: median(runs.iter().map(|run| run.seen.refused)),
+            rejected: median(runs.iter().map(|run| run.seen.rejected)),
             cpu: median(runs.iter().map(|run| run.seen.cpu)),
         };
         let used = middle(&runs.iter().map(|run| run.used).collect::<Vec<_>>());
         Self { used, seen, wrong: runs.iter().find_map(|run| run.wrong.clone()) }
     }
 
-    /// Ours have to be right.
+    /// Asserts that all counts are right.
     pub fn right(self) -> Self {
         assert_eq!(self.wrong, None, "a wrong count");
         self
     }
 }
 
-/// The median of each figure.
+/// Returns the median of each figure.
 pub fn middle(runs: &[Used]) -> Used {
     Used {
         wall: median(runs.iter().map(|used| used.wall)),

@@ -1,4 +1,4 @@
-//! Beside what people use. `benches/peers/install` installs it below `target/peers`.
+//! Compares the program with other tools, which `benches/peers/install` installs below `target/peers`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,11 +8,11 @@ use crate::roster::{Roster, Shape};
 use crate::server::{Server, World};
 use crate::table::{head, megabytes, number, ratio, row, say, time};
 
-/// What is measured beside what.
+/// A program to compare with.
 struct Peer {
     name: &'static str,
     shape: Shape,
-    /// What it needs: a program on the path, or a file.
+    /// A required program in the path, or a required file.
     needs: &'static str,
     command: fn(&Server, &Path) -> Command,
 }
@@ -39,7 +39,7 @@ const PEERS: [Peer; 8] = [
         command: |server, file| ours(server, file, "rest", "10"),
     },
     Peer {
-        name: "`gh api graphql`, a hundred aliases a query",
+        name: "`gh api graphql`, a hundred aliases per query",
         shape: Shape::Plain,
         needs: "gh",
         command: |server, file| {
@@ -92,17 +92,18 @@ fn python(script: &str, server: &Server, file: &Path, number: &str) -> Command {
 
 pub fn measured(runs: usize, sizes: &[u64]) {
     std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).expect("the project's folder");
-    // As in the tests: what is missing, or wrong, is no matter of taste there.
+    // In CI a missing tool or a wrong count is an error, as in the tests.
     let strict = std::env::var_os("GHREPOS_WITHOUT_SKIPS").is_some();
     let sizes = if sizes.is_empty() { &[200, 2000][..] } else { sizes };
     for &logins in sizes {
         let world = World { latency: 20, alias: 1, ..World::default() };
-        // Who asks for a few has typed them.
+        // Short inputs are typed by hand, and have no missing logins.
         let roster = Roster { logins, missing: logins >= 100 };
         let file = roster.file();
-        let title = format!("{} logins, 20 ms a request, 1 ms an alias, medians of {runs}", number(logins));
+        let title =
+            format!("{} logins, 20 ms per request, 1 ms per alias, medians of {runs}", number(logins));
         head(&title, &["", "wall", "ratio", "CPU", "ratio", "memory", "requests", "points", "counts"]);
-        // In turn, so that all of them meet the machine's good and bad moments.
+        // Alternating runs, because the speed of the machine varies over time.
         let mut all: Vec<_> = PEERS.iter().map(|_| Vec::new()).collect();
         for _ in 0..runs {
             for (peer, runs) in PEERS.iter().zip(&mut all).filter(|(peer, _)| is_there(peer.needs)) {
@@ -139,7 +140,7 @@ pub fn measured(runs: usize, sizes: &[u64]) {
     }
 }
 
-/// Whether a file is there, or a program.
+/// Returns true if a required program or file exists.
 fn is_there(needed: &str) -> bool {
     if needed.is_empty() || needed.contains('/') {
         return needed.is_empty() || PathBuf::from(needed).exists();

@@ -1,4 +1,4 @@
-//! As many as go: no latency, and wrk on the same route for what the fake and the machine can do.
+//! Maximum throughput without latency, compared with wrk on the same route.
 
 use std::process::{Command, Stdio};
 
@@ -11,12 +11,12 @@ const MANY: u32 = 20_000;
 
 pub fn measured(runs: usize) {
     head(
-        &format!("As many as go (medians of {runs})"),
-        &["", "logins/s", "of wrk's, pair by pair", "wall", "CPU", "memory"],
+        &format!("Maximum throughput (medians of {runs})"),
+        &["", "logins/s", "of wrk's, in pairs", "wall", "CPU", "memory"],
     );
     let (mut rest, mut graphql, mut beside) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
-        // The same fake for both, and it is warm when it is our turn.
+        // Both use the same fake, which wrk has warmed up.
         let server = Server::start(World::default());
         let wrk = wrk(&server);
         let run = counted(server, "rest", MANY);
@@ -55,7 +55,7 @@ pub fn measured(runs: usize) {
     }
 }
 
-/// One run of ours.
+/// Runs the program once.
 fn counted(server: Server, api: &str, logins: u32) -> Run {
     let roster = Roster::of(logins.into());
     let file = roster.file();
@@ -67,7 +67,7 @@ fn counted(server: Server, api: &str, logins: u32) -> Run {
     })
 }
 
-/// What wrk makes of the fake, in requests a second; none where it is not installed.
+/// Returns the requests per second of wrk. None if it is not installed.
 fn wrk(server: &Server) -> Option<f64> {
     let output = Command::new("wrk")
         .args([

@@ -1,4 +1,4 @@
-//! The fake GitHub, in a process of its own: this program again, with the word `serve`.
+//! The fake GitHub in its own process: the benchmark started again with the argument `serve`.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -6,29 +6,29 @@ use std::time::Duration;
 
 use wait4::Wait4;
 
-use crate::fake::{Behaviour, Fake, Fault, Primary};
+use crate::fake::{Behavior, Fake, Fault, PrimaryLimit};
 use crate::table::say;
 
-/// How the fake behaves, beside answering rightly.
+/// Settings of the fake.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct World {
-    /// Milliseconds for an answer.
+    /// Latency of a response, in milliseconds.
     pub latency: u64,
-    /// And for each alias of a query.
+    /// Additional latency for each alias of a query, in milliseconds.
     pub alias: u64,
-    /// Requests, and points, in a window of so many seconds.
+    /// Requests and points per window, and the length of the window in seconds.
     pub limit: Option<(u64, u64)>,
-    /// Requests that it takes at once.
-    pub crowd: Option<i64>,
-    /// Logins in a query above which it answers 502.
+    /// Requests in flight above which the fake rejects every request.
+    pub max_in_flight: Option<i64>,
+    /// Logins in a query above which the fake responds with 502.
     pub max_aliases: Option<u64>,
-    /// Requests in a thousand that it rejects at random, with a second to wait.
+    /// Requests per thousand that are rejected at random, with a `retry-after` of one second.
     pub rejected_permille: u64,
-    /// Requests in a hundred that meet a fault: 5xx, broken connections, cut off or malformed bodies, rejections.
+    /// Requests per hundred that meet a fault: 5xx, broken connections, truncated or malformed bodies, rejections.
     pub fault_percent: u64,
 }
 
-/// A fake that runs.
+/// A running fake.
 pub struct Server {
     child: Child,
     stdin: ChildStdin,
@@ -36,23 +36,25 @@ pub struct Server {
     pub url: String,
 }
 
-/// What it has seen.
+/// Requests that the fake has received.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
     pub requests: u64,
     pub points: u64,
-    pub refused: u64,
-    /// Its own CPU time.
+    pub rejected: u64,
+    /// CPU time of the fake.
     pub cpu: Duration,
 }
 
 impl Server {
     pub fn start(world: World) -> Self {
-        let World { latency, alias, limit, crowd, max_aliases, rejected_permille, fault_percent } = world;
+        let World { latency, alias, limit, max_in_flight, max_aliases, rejected_permille, fault_percent } =
+            world;
         let (limit, window) = limit.unwrap_or_default();
-        let crowd = u64::try_from(crowd.unwrap_or(0)).expect("a few");
+        let max_in_flight = u64::try_from(max_in_flight.unwrap_or(0)).expect("a few");
         let max_aliases = max_aliases.unwrap_or(0);
-        let numbers = [latency, alias, limit, window, crowd, max_aliases, rejected_permille, fault_percent];
+        let numbers =
+            [latency, alias, limit, window, max_in_flight, max_aliases, rejected_permille, fault_percent];
         let mut child = Command::new(std::env::current_exe().expect("a path"))
             .arg("serve")
             .args(numbers.map(|number| number.to_string()))
@@ -71,7 +73,7 @@ impl Server {
         self.url.rsplit(':').next().unwrap_or_default()
     }
 
-    /// Ends it.
+    /// Stops the fake and returns its figures.
     pub fn end(self) -> Seen {
         let Self { mut child, stdin, mut stdout, .. } = self;
         drop(stdin);
@@ -80,37 +82,37 @@ impl Server {
         let used = child.wait4().expect("an end").rusage;
         let mut numbers = line.split_whitespace().map(|number| number.parse().expect("a number"));
         let mut next = || numbers.next().expect("three numbers");
-        Seen { requests: next(), points: next(), refused: next(), cpu: used.utime + used.stime }
+        Seen { requests: next(), points: next(), rejected: next(), cpu: used.utime + used.stime }
     }
 }
 
-/// The other side: serves until the end of its input, and tells what it has seen.
+/// Runs the fake until the end of standard input, and prints its figures.
 pub fn serve(numbers: Vec<String>) {
     let mut numbers = numbers.into_iter().map(|number| number.parse::<u64>().expect("a number"));
     let mut next = || numbers.next().expect("eight numbers");
     let (latency, alias_latency) = (Duration::from_millis(next()), Duration::from_millis(next()));
-    let (limit, window, crowd) = (next(), next(), next());
-    let primary = (limit > 0).then(|| Primary::new(limit, Duration::from_secs(window)));
-    let crowd = (crowd > 0).then(|| (i64::try_from(crowd).expect("a few"), Some(1)));
+    let (limit, window, max_in_flight) = (next(), next(), next());
+    let primary = (limit > 0).then(|| PrimaryLimit::new(limit, Duration::from_secs(window)));
+    let max_in_flight = (max_in_flight > 0).then(|| (i64::try_from(max_in_flight).expect("a few"), Some(1)));
     let max_aliases = usize::try_from(next()).ok().filter(|max| *max > 0);
     let (rejected_permille, fault_percent) = (next(), next());
-    let fake = Fake::start(Behaviour {
-        most_aliases: max_aliases,
-        fault: Box::new(move |asked| fault(asked.number, rejected_permille, fault_percent)),
+    let fake = Fake::start(Behavior {
+        max_aliases,
+        fault: Box::new(move |context| fault(context.number, rejected_permille, fault_percent)),
         latency,
         alias_latency,
         primary,
         points: primary,
-        crowd,
-        forgetful: true,
-        ..Behaviour::default()
+        max_in_flight,
+        discards_arrivals: true,
+        ..Behavior::default()
     });
     say(&fake.url());
     let _ = std::io::stdin().lock().read_line(&mut String::new());
-    say(&format!("{} {} {}", fake.requests(), fake.points(), fake.refusals().len()));
+    say(&format!("{} {} {}", fake.requests(), fake.points(), fake.rejections().len()));
 }
 
-/// The fault that a request meets, the same in every run.
+/// Decides the fault of a request, in the same way in every run.
 fn fault(number: u64, rejected_permille: u64, fault_percent: u64) -> Option<Fault> {
     let mut random = fastrand::Rng::with_seed(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     if random.u64(0..1000) < rejected_permille {

@@ -1,4 +1,4 @@
-//! The program alone.
+//! Start-up time.
 
 use crate::measure::{ghrepos, middle, run};
 use crate::table::{head, megabytes, row, time};

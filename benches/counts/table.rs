@@ -1,4 +1,4 @@
-//! Figures for people, as Markdown.
+//! Markdown tables of figures.
 
 use std::io::Write;
 use std::time::Duration;
@@ -10,7 +10,7 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Begins a table. All columns but the first are numbers.
+/// Prints the head of a table. All columns except the first are numbers.
 pub fn head(title: &str, columns: &[&str]) {
     say(&format!("\n### {title}\n"));
     say(&format!("| {} |", columns.join(" | ")));
@@ -18,12 +18,12 @@ pub fn head(title: &str, columns: &[&str]) {
     say(&format!("|{}|", rules.join("|")));
 }
 
-/// Prints a row of it.
+/// Prints a row of a table.
 pub fn row(cells: &[String]) {
     say(&format!("| {} |", cells.join(" | ")));
 }
 
-/// A time with about three digits.
+/// Formats a time with about three digits.
 pub fn time(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
     match ms {
@@ -33,18 +33,18 @@ pub fn time(time: Duration) -> String {
     }
 }
 
-/// A number with a comma at each thousand.
+/// Formats a number with thousands separators.
 pub fn number(number: u64) -> String {
     HumanCount(number).to_string()
 }
 
-/// Bytes, in millions.
+/// Formats bytes as megabytes.
 #[expect(clippy::cast_precision_loss, reason = "for people")]
 pub fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
-/// How many in a second.
+/// Items per second.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -55,7 +55,7 @@ pub fn rate(all: u64, time: Duration) -> u64 {
     (all as f64 / time.as_secs_f64()) as u64
 }
 
-/// One time divided by another.
+/// Formats the ratio of two times.
 pub fn ratio(time: Duration, base: Duration) -> String {
     let ratio = time.as_secs_f64() / base.as_secs_f64();
     if ratio < 10.0 { format!("{ratio:.2}") } else { format!("{ratio:.1}") }

@@ -29,7 +29,7 @@ async fn lists_may_hold_comments_blank_lines_and_any_line_ends() {
 }
 
 #[tokio::test]
-async fn a_login_in_any_case_is_asked_for_once_and_first_come_first_served() {
+async fn logins_are_deduplicated_without_case_in_input_order() {
     let list = file(b"Torvalds\nantirez\nTORVALDS\na/b\n");
     let (entries, duplicates) = read(&[
         InputSource::Text("torvalds".into()),
@@ -98,7 +98,7 @@ fn every_entry_is_in_exactly_one_shard_and_they_are_about_equal() {
 }
 
 #[test]
-fn the_length_is_known_beforehand_unless_there_is_standard_input() {
+fn the_input_length_is_known_unless_stdin_is_read() {
     let list = file(b"a\nb\nc");
     let sources =
         [InputSource::Text("x".into()), InputSource::File(list.path().into()), InputSource::Text("y".into())];

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_asked_for_has_no_column_and_what_is_not_known_an_empty_one() {
+    fn unselected_counts_have_no_column_unknown_ones_no_value() {
         let columns = Columns::of(&ReportSchema {
             measures: CountSelection { breakdown: true, private: true },
             verified: true,

@@ -1,5 +1,4 @@
-//! Sleeps that end when they should: tokio's timers go by the millisecond and are one or two late, which
-//! is a tenth of an answer's time.
+//! Timers more exact than tokio's, which are one or two milliseconds late: a tenth of a response's latency.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -12,7 +11,7 @@ struct Sleeper {
     wake: oneshot::Sender<()>,
 }
 
-/// A thread that wakes sleepers. It ends when the alarm is dropped.
+/// A thread that wakes sleeping tasks. It ends when the alarm is dropped.
 pub struct Alarm(Sender<Sleeper>);
 
 impl Alarm {
@@ -23,12 +22,12 @@ impl Alarm {
         Self(sender)
     }
 
-    /// Sleeps this long.
+    /// Sleeps for `time`.
     pub async fn sleep(&self, time: Duration) {
         let (wake, woken) = oneshot::channel();
         let sleeper = Sleeper { until: Instant::now() + time, wake };
-        self.0.send(sleeper).expect("the thread lives as long as we do");
-        woken.await.expect("nobody is forgotten");
+        self.0.send(sleeper).expect("the thread outlives its callers");
+        woken.await.expect("the thread wakes every sleeper");
     }
 }
 
@@ -47,7 +46,7 @@ fn wake(new: &Receiver<Sleeper>) {
         }
         let later = sleeping.split_off(&(Instant::now(), u64::MAX));
         for (_, wake) in std::mem::replace(&mut sleeping, later) {
-            // Who has hung up does not hear it.
+            // A task that was dropped has closed its channel.
             let _ = wake.send(());
         }
     }

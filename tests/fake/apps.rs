@@ -1,4 +1,4 @@
-//! A GitHub App: tokens of its installations, which expire.
+//! A GitHub App: its installations and their expiring tokens.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,53 +10,53 @@ use super::{Request, Response};
 
 type Verifies = dyn Fn(&str) -> bool + Send + Sync;
 
-/// An app that is known, and how long its tokens are good.
+/// The app that the fake knows, and the lifetime of its tokens.
 pub struct App {
-    /// Whether a JSON web token is the app's.
+    /// Verifies a JSON web token of the app.
     pub verifies: Box<Verifies>,
     /// Its installations.
     pub installations: Vec<(u64, &'static str)>,
-    /// How long a token is good, in whole seconds.
+    /// Lifetime of a token, in whole seconds.
     pub life: Duration,
-    /// How much earlier it expires than it is told to.
+    /// Time between the real expiry of a token and the later one that the response names.
     pub early: Duration,
-    /// What goes wrong when a token is asked for, the how-manieth time.
-    pub refuses: Box<dyn Fn(usize) -> Option<Response> + Send + Sync>,
-    /// The tokens so far.
+    /// Error response to a token request, by the number of earlier ones.
+    pub rejects: Box<dyn Fn(usize) -> Option<Response> + Send + Sync>,
+    /// Tokens issued so far.
     pub issued: Issues,
 }
 
-/// Tokens that were given out.
+/// Issued tokens.
 #[derive(Default)]
 pub struct Issues(Mutex<Vec<Issued>>);
 
 struct Issued {
     token: String,
     until: Instant,
-    /// Requests with it that were good, and those that came too late.
+    /// Requests made with it before and after its expiry.
     used: (u64, u64),
 }
 
 impl App {
-    /// An app with one installation whose tokens are good for an hour.
+    /// An app with one installation and tokens that last an hour.
     pub fn new(verifies: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self {
             verifies: Box::new(verifies),
             installations: vec![(7, "acme")],
             life: Duration::from_hours(1),
             early: Duration::ZERO,
-            refuses: Box::new(|_| None),
+            rejects: Box::new(|_| None),
             issued: Issues::default(),
         }
     }
 
-    /// How often each token was used, and how often after it had expired.
+    /// Requests made with each token, before and after its expiry.
     pub fn used(&self) -> Vec<(u64, u64)> {
         self.issued.0.lock().expect("no panic").iter().map(|issued| issued.used).collect()
     }
 
-    /// The answer to a request of the app itself, if it is one; or the refusal of a token.
-    pub(super) fn answer(&self, request: &Request) -> Option<Response> {
+    /// Responds to a request of the app itself, or rejects a token. None for requests with a valid token.
+    pub(super) fn respond(&self, request: &Request) -> Option<Response> {
         let path = request.path();
         let path = path.strip_prefix("/api/v3").unwrap_or(path);
         let sent = request.all("authorization");
@@ -92,13 +92,13 @@ impl App {
 
     fn issue(&self) -> Response {
         let mut issued = self.issued.0.lock().expect("no panic");
-        if let Some(refusal) = (self.refuses)(issued.len()) {
-            // It takes the place of a token, so that the next time is another.
+        if let Some(rejection) = (self.rejects)(issued.len()) {
+            // Counts as an issued token, so that `rejects` sees the next request as another one.
             issued.push(Issued { token: String::new(), until: Instant::now(), used: (0, 0) });
-            return refusal;
+            return rejection;
         }
         let token = format!("ghs_sample_{}", issued.len());
-        // It expires at a whole second.
+        // GitHub's tokens expire at whole seconds.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         let expires = Duration::from_secs((now + self.life).as_secs());
         let until = (Instant::now() + expires.saturating_sub(now)).checked_sub(self.early).expect("a moment");

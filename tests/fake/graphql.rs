@@ -1,6 +1,6 @@
-//! The GraphQL API: a real parser, true prices, and answers in part.
+//! The GraphQL API: parsed queries, GitHub's prices, and partial responses.
 
-mod refusals;
+mod errors;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -11,11 +11,11 @@ use graphql_parser::query::{
 use graphql_parser::query::{TypeCondition, Value as Argument};
 use serde_json::{Map, Value, json};
 
-use self::refusals::alias_error;
-pub use self::refusals::{AliasFault, NO_TOKEN, limited};
+use self::errors::alias_error;
+pub use self::errors::{AliasFault, NO_TOKEN, limited};
 use super::{Account, Request, Response, account};
 
-/// A query, parsed.
+/// A parsed query and its variables.
 pub struct Query {
     parsed: Arc<Parsed>,
     variables: Value,
@@ -23,13 +23,13 @@ pub struct Query {
 
 struct Parsed {
     document: Document<'static, String>,
-    /// The names of the variables.
+    /// Names of the declared variables.
     declared: BTreeSet<String>,
 }
 
-/// Documents that were parsed before, by their text: as GitHub's server, this one is not to be what limits a client.
+/// Parsed documents by their text. Parsing every query again would make the fake the bottleneck of a benchmark.
 static KNOWN: LazyLock<Mutex<HashMap<String, Arc<Parsed>>>> = LazyLock::new(Mutex::default);
-const MOST_KNOWN: usize = 200;
+const MAX_CACHED_QUERIES: usize = 200;
 
 impl Parsed {
     fn of(text: &str) -> Result<Arc<Self>, String> {
@@ -48,7 +48,7 @@ impl Parsed {
             .collect();
         let parsed = Arc::new(Self { document, declared });
         let mut known = KNOWN.lock().expect("no panic");
-        if known.len() >= MOST_KNOWN {
+        if known.len() >= MAX_CACHED_QUERIES {
             known.clear();
         }
         known.insert(text.to_owned(), Arc::clone(&parsed));
@@ -56,19 +56,19 @@ impl Parsed {
     }
 }
 
-/// What a query asks for.
+/// Logins and cost of a query.
 #[derive(Clone, Debug, Default)]
-pub struct Asks {
+pub struct QuerySummary {
     /// The login of each alias, in lower case.
     pub logins: Vec<String>,
-    /// Connections.
+    /// Number of connections, which decides the cost.
     pub connections: usize,
 }
 
-impl Asks {
-    /// The price in points.
+impl QuerySummary {
+    /// Cost in points.
     pub fn cost(&self) -> u64 {
-        // Divided by a hundred, rounded, at least 1.
+        // GitHub's formula: connections divided by a hundred, rounded, at least 1.
         ((self.connections + 50) / 100).max(1) as u64
     }
 }
@@ -146,18 +146,18 @@ impl Query {
         }
     }
 
-    /// What it asks for.
-    pub fn asks(&self) -> Asks {
+    /// Returns the logins and connections of the query.
+    pub fn summary(&self) -> QuerySummary {
         let mut fields = Vec::new();
         self.fields(self.operation(), "Query", &mut fields);
-        let mut asks = Asks::default();
+        let mut summary = QuerySummary::default();
         for field in fields.into_iter().filter(|field| field.name == "repositoryOwner") {
-            asks.logins.push(self.login(field).to_ascii_lowercase());
+            summary.logins.push(self.login(field).to_ascii_lowercase());
             let mut inner = Vec::new();
             self.fields(&field.selection_set, "User", &mut inner);
-            asks.connections += inner.iter().filter(|field| field.name == "repositories").count();
+            summary.connections += inner.iter().filter(|field| field.name == "repositories").count();
         }
-        asks
+        summary
     }
 
     fn login(&self, field: &Field<'static, String>) -> String {
@@ -165,8 +165,8 @@ impl Query {
         argument.and_then(|(_, value)| self.text(value)).unwrap_or_default()
     }
 
-    /// Answers it. `fault` says what is wrong with a login.
-    pub fn answer(&self, limits: &Value, fault: impl Fn(&str) -> Option<AliasFault>) -> Response {
+    /// Executes the query. `fault` decides the fault of a login.
+    pub fn execute(&self, limits: &Value, fault: impl Fn(&str) -> Option<AliasFault>) -> Response {
         let mut fields = Vec::new();
         self.fields(self.operation(), "Query", &mut fields);
         let (mut data, mut errors) = (Map::new(), Vec::new());
@@ -182,7 +182,7 @@ impl Query {
                             errors.push(alias_error(&fault, &alias, &login));
                             Value::Null
                         }
-                        // A bot is no RepositoryOwner.
+                        // A bot is not a RepositoryOwner.
                         (None, Some(account)) if account.kind != "Bot" => self.owner(field, &account),
                         _ => Value::Null,
                     }
@@ -224,7 +224,7 @@ fn applies(on: &str, typename: &str) -> bool {
     on == typename || (on == "RepositoryOwner" && typename != "Query")
 }
 
-/// How many repositories a connection has, with GitHub's defaults.
+/// Number of repositories in a connection, with GitHub's defaults.
 fn repositories(field: &Field<'static, String>, account: &Account) -> u64 {
     let arguments: BTreeMap<_, _> =
         field.arguments.iter().map(|(name, value)| (name.as_str(), value)).collect();
@@ -258,7 +258,7 @@ fn repositories(field: &Field<'static, String>, account: &Account) -> u64 {
     if private {
         count += account.private_repos;
     }
-    // By default a user's list holds the repositories of others on which it works.
+    // By default a user's connection includes the repositories that it collaborates on.
     let defaulted = !arguments.contains_key("ownerAffiliations");
     if account.kind == "User" && (defaulted || has("ownerAffiliations", "COLLABORATOR")) {
         count += account.collaborations;

@@ -1,4 +1,4 @@
-//! Bytes that no decent server sends: without an end, a byte a second, or no HTTP at all.
+//! Responses of a hostile server: endless, slow, or not HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// What is written in the place of an answer: a beginning, a piece again and again, and an end.
+/// Bytes written instead of a response: a beginning, a repeated piece, and an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raw {
     begin: Arc<[u8]>,
@@ -18,42 +18,42 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// These bytes, and then the connection is closed.
+    /// Writes these bytes, and then closes the connection.
     pub fn new(begin: impl AsRef<[u8]>) -> Self {
         let nothing: Arc<[u8]> = Arc::default();
         let begin = begin.as_ref().into();
         Self { begin, piece: nothing.clone(), times: 0, pause: Duration::ZERO, end: nothing, stays: false }
     }
 
-    /// A success with these headers, each with its line end, and then these bytes.
-    pub fn answer(headers: &str, body: impl AsRef<[u8]>) -> Self {
+    /// A success with these headers, each with its line end, and this body.
+    pub fn response(headers: &str, body: impl AsRef<[u8]>) -> Self {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{headers}\r\n");
         Self::new([head.as_bytes(), body.as_ref()].concat())
     }
 
-    /// Goes on with a piece for as long as anybody reads.
+    /// Repeats a piece for as long as the client reads.
     pub fn endlessly(self, piece: impl AsRef<[u8]>) -> Self {
         self.times(u64::MAX, piece)
     }
 
-    /// Goes on with a piece that often.
+    /// Repeats a piece `times` times.
     pub fn times(mut self, times: u64, piece: impl AsRef<[u8]>) -> Self {
         (self.times, self.piece) = (times, piece.as_ref().into());
         self
     }
 
-    /// Goes on with these, a byte a second.
+    /// Repeats a byte once per second.
     pub fn dripping(self, byte: u8) -> Self {
         self.endlessly([byte]).every(Duration::from_secs(1))
     }
 
-    /// Takes so long a break before each piece.
+    /// Waits before each piece.
     pub fn every(mut self, pause: Duration) -> Self {
         self.pause = pause;
         self
     }
 
-    /// Comes to this end.
+    /// Ends with these bytes.
     pub fn end(mut self, end: impl AsRef<[u8]>) -> Self {
         self.end = end.as_ref().into();
         self
@@ -65,7 +65,7 @@ impl Raw {
         self
     }
 
-    /// Writes all of it. An error where nobody reads any more, and where the connection is to be closed.
+    /// Writes everything. Returns an error if the client has stopped reading, or if the connection has to be closed.
     pub(super) async fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
         stream.write_all(&self.begin).await?;
         for _ in 0..self.times {
@@ -79,10 +79,10 @@ impl Raw {
     }
 }
 
-/// 64 KiB of spaces, which are JSON as far as they go.
+/// 64 KiB of spaces, which JSON may begin with.
 pub static BLANK: [u8; 1 << 16] = [b' '; 1 << 16];
 
-/// `bytes` as a chunk of a body.
+/// Encodes `bytes` as a chunk of a body.
 pub fn chunk(bytes: &[u8]) -> Vec<u8> {
     [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a bare socket.
+//! HTTP/1.1 on a plain socket.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use super::{Fault, State};
 pub struct Request {
     /// `GET`
     pub method: String,
-    /// Path and query, as they came.
+    /// Path and query, as received.
     pub target: String,
-    /// All headers, names in lower case.
+    /// All headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// Every header of a name.
+    /// Values of every header with a name.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(header, _)| header == name).map(|(_, value)| value.as_str()).collect()
     }
@@ -31,7 +31,7 @@ impl Request {
     /// The path, without the query.
     pub fn path(&self) -> &str {
         let target = match self.target.strip_prefix("http://") {
-            // A client that takes us for its proxy names the host as well.
+            // A client that uses the fake as its proxy sends the host as well.
             Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
             None => &self.target,
         };
@@ -49,25 +49,25 @@ impl Request {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// All headers but the body's length and the date.
+    /// All headers except `content-length` and `date`.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
 }
 
 impl Response {
-    /// An answer in JSON.
+    /// A JSON response.
     pub fn json(status: u16, body: &str) -> Self {
         Self { status, headers: Vec::new(), body: body.into() }
             .with("content-type", "application/json; charset=utf-8")
     }
 
-    /// A page, as a proxy sends it.
+    /// An HTML page, as a proxy sends it.
     pub fn html(status: u16) -> Self {
         let body = format!(
             "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body>Unicorn!</body></html>\n"
@@ -75,14 +75,14 @@ impl Response {
         Self { status, headers: Vec::new(), body }.with("content-type", "text/html; charset=utf-8")
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    fn head(&self, ahead: i64) -> String {
-        let now = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead);
+    fn head(&self, clock_offset: i64) -> String {
+        let now = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(clock_offset);
         let date =
             jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now).expect("a date");
         let mut head = format!(
@@ -101,8 +101,8 @@ impl Response {
 pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
-    let ahead = state.behaviour.ahead;
-    if let Some(greeting) = &state.behaviour.greeting
+    let clock_offset = state.behavior.clock_offset;
+    if let Some(greeting) = &state.behavior.greeting
         && greeting.send(&mut stream).await.is_err()
     {
         return;
@@ -110,12 +110,12 @@ pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
     while let Some(request) = read(&mut stream, &mut buffer).await {
         let outcome = tokio::select! {
             outcome = state.answer(request) => outcome,
-            // A client that hangs up takes its request with it.
-            () = gone(&stream) => return,
+            // A request ends when its client disconnects.
+            () = closed(&stream) => return,
         };
         let written = match outcome {
             Ok(response) => {
-                let whole = response.head(ahead) + &response.body;
+                let whole = response.head(clock_offset) + &response.body;
                 stream.write_all(whole.as_bytes()).await
             }
             Err((Fault::Reset, _)) => {
@@ -124,16 +124,16 @@ pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
             }
             Err((Fault::Truncated, response)) => {
                 let half = response.body.get(..response.body.len() / 2).unwrap_or_default();
-                let _ = stream.write_all((response.head(ahead) + half).as_bytes()).await;
+                let _ = stream.write_all((response.head(clock_offset) + half).as_bytes()).await;
                 return;
             }
             Err((Fault::BrokenJson, response)) => {
                 let mut broken = response.clone();
                 broken.body.truncate(response.body.len() / 2);
-                let whole = broken.head(ahead) + &broken.body;
+                let whole = broken.head(clock_offset) + &broken.body;
                 stream.write_all(whole.as_bytes()).await
             }
-            Err((Fault::Drip, response)) => drip(&mut stream, &response, ahead).await,
+            Err((Fault::Drip, response)) => drip(&mut stream, &response, clock_offset).await,
             Err((Fault::Raw(raw), _)) => raw.send(&mut stream).await,
             Err(_) => return,
         };
@@ -143,8 +143,8 @@ pub async fn serve(mut stream: TcpStream, state: Arc<State>) {
     }
 }
 
-async fn drip(stream: &mut TcpStream, response: &Response, ahead: i64) -> std::io::Result<()> {
-    stream.write_all(response.head(ahead).as_bytes()).await?;
+async fn drip(stream: &mut TcpStream, response: &Response, clock_offset: i64) -> std::io::Result<()> {
+    stream.write_all(response.head(clock_offset).as_bytes()).await?;
     for byte in response.body.bytes() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         stream.write_all(&[byte]).await?;
@@ -152,10 +152,9 @@ async fn drip(stream: &mut TcpStream, response: &Response, ahead: i64) -> std::i
     Ok(())
 }
 
-async fn gone(stream: &TcpStream) {
+async fn closed(stream: &TcpStream) {
     let mut byte = [0];
-    // Our clients do not send a second request before the first is answered: what there is to see is
-    // the end.
+    // The client does not pipeline requests, so bytes or an error here mean that it has disconnected.
     while stream.peek(&mut byte).await.is_ok_and(|length| length > 0) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

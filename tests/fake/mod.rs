@@ -1,10 +1,9 @@
-//! A fake GitHub on loopback, as unkind as the real one.
+//! A fake GitHub on loopback, with GitHub's limits and failures.
 //!
-//! It speaks HTTP/1.1 over plain sockets, because a well-behaved HTTP library would not let it break
-//! off in the middle of a body, say nothing at all, or reset a connection. What it answers is GitHub's:
-//! routes, status codes, bodies, limits and their headers.
+//! It implements HTTP/1.1 on plain sockets, because an HTTP library would not let it stop in the middle of a body, stay silent,
+//! or reset a connection. Routes, status codes, bodies, limits and headers are GitHub's.
 //!
-//! Accounts need no set-up: see [`account`]. Everything else is in [`Behaviour`].
+//! Accounts need no set-up: [`account`] derives them from their login. [`Behavior`] has everything that can be configured.
 
 #![allow(
     dead_code,
@@ -17,17 +16,17 @@
     clippy::missing_panics_doc,
     clippy::panic,
     clippy::match_bool,
-    reason = "test equipment may fall over"
+    reason = "test helpers may panic"
 )]
 
 mod alarm;
-mod answers;
 mod apps;
-mod behaviour;
+mod behavior;
 pub mod graphql;
 pub mod hostile;
 mod http;
 mod limits;
+mod respond;
 pub mod rest;
 mod world;
 
@@ -39,26 +38,26 @@ use std::time::Instant;
 
 use self::alarm::Alarm;
 pub use self::apps::App;
-pub use self::behaviour::{Asked, Behaviour, Fault};
+pub use self::behavior::{Behavior, Fault, FaultContext};
 pub use self::graphql::{AliasFault, Query};
 pub use self::hostile::Raw;
 pub use self::http::{Request, Response};
-pub use self::limits::{Left, Primary};
 use self::limits::{Minute, Window};
+pub use self::limits::{PrimaryLimit, QuotaState};
 pub use self::world::{Account, Repository, account, repositories};
 
-/// A request that arrived.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// When its last byte was there.
+    /// Time of its last byte.
     pub at: Instant,
-    /// What it was.
+    /// The request.
     pub request: Request,
 }
 
-/// What is counted.
+/// State shared by all connections.
 pub struct State {
-    behaviour: Behaviour,
+    behavior: Behavior,
     alarm: Alarm,
     requests: AtomicU64,
     connections: AtomicU64,
@@ -68,13 +67,13 @@ pub struct State {
     graphql: Window,
     minute: Minute,
     points: AtomicU64,
-    times: Mutex<HashMap<String, u32>>,
+    attempts: Mutex<HashMap<String, u32>>,
     arrivals: Mutex<Vec<Arrival>>,
-    /// When an answer left that refused because of a limit.
-    refusals: Mutex<Vec<Instant>>,
+    /// Times at which rate limit rejections were sent.
+    rejections: Mutex<Vec<Instant>>,
 }
 
-/// A running fake. It ends when it is dropped.
+/// A running fake. It stops when it is dropped.
 pub struct Fake {
     address: SocketAddr,
     state: Arc<State>,
@@ -82,15 +81,15 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// Starts a fake on a free port, on threads of its own.
-    pub fn start(behaviour: Behaviour) -> Self {
-        Self::start_on("127.0.0.1:0", behaviour)
+    /// Starts a fake on a free port, in its own threads.
+    pub fn start(behavior: Behavior) -> Self {
+        Self::start_on("127.0.0.1:0", behavior)
     }
 
     /// Starts a fake on an address.
-    pub fn start_on(address: &str, behaviour: Behaviour) -> Self {
+    pub fn start_on(address: &str, behavior: Behavior) -> Self {
         let state = Arc::new(State {
-            behaviour,
+            behavior,
             alarm: Alarm::new(),
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
@@ -100,9 +99,9 @@ impl Fake {
             graphql: Window::default(),
             minute: Minute::default(),
             points: AtomicU64::new(0),
-            times: Mutex::default(),
+            attempts: Mutex::default(),
             arrivals: Mutex::default(),
-            refusals: Mutex::default(),
+            rejections: Mutex::default(),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -121,44 +120,44 @@ impl Fake {
         Self { address, state, runtime: Some(runtime) }
     }
 
-    /// A fake that behaves.
+    /// Starts a fake without faults.
     pub fn well_behaved() -> Self {
-        Self::start(Behaviour::default())
+        Self::start(Behavior::default())
     }
 
-    /// A fake with faults.
-    pub fn with_faults(fault: impl Fn(&Asked<'_>) -> Option<Fault> + Send + Sync + 'static) -> Self {
-        Self::start(Behaviour { fault: Box::new(fault), ..Behaviour::default() })
+    /// Starts a fake with faults.
+    pub fn with_faults(fault: impl Fn(&FaultContext<'_>) -> Option<Fault> + Send + Sync + 'static) -> Self {
+        Self::start(Behavior { fault: Box::new(fault), ..Behavior::default() })
     }
 
-    /// Its address, for `--api-url`.
+    /// URL for `--api-url`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Requests so far.
+    /// Number of requests.
     pub fn requests(&self) -> u64 {
         self.state.requests.load(Ordering::Relaxed)
     }
 
-    /// Points that queries have cost so far.
+    /// Points that queries have cost.
     pub fn points(&self) -> u64 {
         self.state.points.load(Ordering::Relaxed)
     }
 
-    /// Queries so far, and the logins that each asked for.
+    /// Logins of each query.
     pub fn queries(&self) -> Vec<Vec<String>> {
         let arrivals = self.arrivals();
         let queries = arrivals.iter().filter(|arrival| arrival.request.method == "POST");
-        queries.map(|arrival| Query::parse(&arrival.request).expect("a query").asks().logins).collect()
+        queries.map(|arrival| Query::parse(&arrival.request).expect("a query").summary().logins).collect()
     }
 
-    /// Connections so far.
+    /// Number of connections.
     pub fn connections(&self) -> u64 {
         self.state.connections.load(Ordering::Relaxed)
     }
 
-    /// The most requests that were in flight at once.
+    /// Maximum number of requests in flight.
     pub fn peak(&self) -> i64 {
         self.state.peak.load(Ordering::Relaxed)
     }
@@ -168,14 +167,14 @@ impl Fake {
         self.state.arrivals.lock().expect("no panic").clone()
     }
 
-    /// How often each of the app's tokens was used, and how often after it had expired.
+    /// Requests made with each of the app's tokens, before and after its expiry.
     pub fn tokens(&self) -> Vec<(u64, u64)> {
-        self.state.behaviour.app.as_ref().map(App::used).unwrap_or_default()
+        self.state.behavior.app.as_ref().map(App::used).unwrap_or_default()
     }
 
-    /// When refusals because of a limit left.
-    pub fn refusals(&self) -> Vec<Instant> {
-        self.state.refusals.lock().expect("no panic").clone()
+    /// Times at which rate limit rejections were sent.
+    pub fn rejections(&self) -> Vec<Instant> {
+        self.state.rejections.lock().expect("no panic").clone()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Account, Behaviour, Left, Repository, Request, Response, account, repositories};
+use super::{Account, Behavior, QuotaState, Repository, Request, Response, account, repositories};
 
 /// The body of a 403 or 429 for the secondary limit.
 pub const SECONDARY: &str = r#"{"documentation_url":"https://docs.github.com/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits","message":"You have exceeded a secondary rate limit. Please wait a few minutes before you try again. If you reach out to GitHub Support for help, please include the request ID 0000:0000:SAMPLE."}"#;
@@ -13,7 +13,7 @@ pub(super) const BAD_CREDENTIALS: &str =
     r#"{"message":"Bad credentials","documentation_url":"https://docs.github.com/rest","status":"401"}"#;
 const UNAUTHENTICATED: &str = r#"{"message":"Requires authentication","documentation_url":"https://docs.github.com/rest","status":"401"}"#;
 
-/// The login that a request names.
+/// Returns the login in a request's path.
 pub fn login(request: &Request) -> String {
     let path = request.path();
     let path = path.strip_prefix("/api/v3").unwrap_or(path);
@@ -21,24 +21,24 @@ pub fn login(request: &Request) -> String {
     name.replace("%5B", "[").replace("%5D", "]")
 }
 
-/// The refusal of a token that is not the right one, or missing where one is needed.
-pub fn refused_token(request: &Request, behaviour: &Behaviour) -> Option<Response> {
+/// Rejects a wrong token, and a missing one in private mode.
+pub fn check_token(request: &Request, behavior: &Behavior) -> Option<Response> {
     let sent = request.all("authorization");
-    match (&behaviour.token, sent.first()) {
-        (None, _) | (Some(_), None) if !behaviour.private => None,
+    match (&behavior.token, sent.first()) {
+        (None, _) | (Some(_), None) if !behavior.private => None,
         (Some(token), Some(sent)) if *sent == format!("Bearer {token}") => None,
         (_, None) => Some(Response::json(401, UNAUTHENTICATED)),
         _ => Some(Response::json(401, BAD_CREDENTIALS)),
     }
 }
 
-/// What is left of both budgets, in the newest version's shape: without `rate`.
-pub fn rate_limit(core: Left, graphql: Left) -> Response {
-    let budget = |left: Left| json!({"limit": left.limit, "used": left.limit - left.remaining, "remaining": left.remaining, "reset": left.reset});
+/// Body of `/rate_limit` in the newest API version, which has no `rate`.
+pub fn rate_limit(core: QuotaState, graphql: QuotaState) -> Response {
+    let budget = |left: QuotaState| json!({"limit": left.limit, "used": left.limit - left.remaining, "remaining": left.remaining, "reset": left.reset});
     Response::json(200, &json!({"resources": {"core": budget(core), "graphql": budget(graphql)}}).to_string())
 }
 
-/// Answers a request that nothing speaks against.
+/// Responds to a request that no limit and no fault affects.
 pub fn respond(request: &Request) -> Response {
     let path = request.path();
     let path = path.strip_prefix("/api/v3").unwrap_or(path);
@@ -49,7 +49,7 @@ pub fn respond(request: &Request) -> Response {
         },
         ["", "orgs", name, "members"] if request.method == "GET" => members(name, name, request),
         ["", "orgs", name, "teams", team, "members"] if request.method == "GET" => {
-            // Teams are shown to members alone.
+            // Only members of an organization see its teams.
             match request.all("authorization").is_empty() {
                 true => Response::json(404, NOT_FOUND),
                 false => members(name, team, request),
@@ -57,7 +57,7 @@ pub fn respond(request: &Request) -> Response {
         }
         ["", "user"] if request.method == "GET" => match request.all("authorization").first() {
             None => Response::json(401, UNAUTHENTICATED),
-            // A token of GitHub Actions is nobody's.
+            // A token of GitHub Actions has no user.
             Some(token) if token.starts_with("Bearer ghs_") => {
                 Response::json(403, r#"{"message":"Resource not accessible by integration","status":"403"}"#)
             }
@@ -86,7 +86,7 @@ pub fn respond(request: &Request) -> Response {
     response.with("etag", &etag)
 }
 
-/// The members of a group whose name ends with their number: `acme-437`. Without a token every second.
+/// Members of a group whose name ends with their number, such as `acme-437`. Half of them without a token.
 fn members(organization: &str, group: &str, request: &Request) -> Response {
     if organization.starts_with("saml") {
         let body = json!({"message": "Resource protected by organization SAML enforcement."});
@@ -122,7 +122,7 @@ fn repos(account: &Account, request: &Request) -> Response {
     paged(response, request, page, per_page, account.public_repos)
 }
 
-/// A page of a list, with links to the others.
+/// Adds the links to the other pages of a list.
 fn paged(response: Response, request: &Request, page: u64, per_page: u64, all: u64) -> Response {
     let last = all.div_ceil(per_page);
     if last <= 1 {
@@ -138,7 +138,7 @@ fn paged(response: Response, request: &Request, page: u64, per_page: u64, all: u
     response.with("link", &links.join(", "))
 }
 
-/// All thirty fields, as GitHub has them.
+/// All fields that GitHub sends for an account.
 fn user(account: &Account) -> Value {
     let Account { login, id, kind, public_repos, .. } = account;
     let url = format!("https://api.github.com/users/{login}");

@@ -1,35 +1,35 @@
-//! The accounts of the fake: whoever is asked for, unless the name says otherwise.
+//! Accounts of the fake. Every login exists unless its name says otherwise.
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// As GitHub spells it.
+    /// Login in GitHub's spelling.
     pub login: String,
     /// Its id.
     pub id: u64,
     /// `User`, `Organization` or `Bot`.
     pub kind: &'static str,
-    /// Its public repositories.
+    /// Number of public repositories.
     pub public_repos: u64,
-    /// Its private ones.
+    /// Number of private repositories.
     pub private_repos: u64,
-    /// Repositories of others that it works on.
+    /// Number of repositories of others that it collaborates on.
     pub collaborations: u64,
 }
 
 impl Account {
-    /// How many of its public repositories are forks: see [`Repository`].
+    /// Number of forks among the public repositories: see [`Repository`].
     pub fn forks(&self) -> u64 {
         self.public_repos / 3
     }
 
-    /// How many of its public repositories are archived.
+    /// Number of archived repositories among the public ones.
     pub fn archived(&self) -> u64 {
         self.public_repos / 5
     }
 }
 
-/// A repository: every third is a fork, every fifth is archived.
+/// A repository. Every third is a fork, every fifth is archived.
 #[derive(Clone, Debug)]
 pub struct Repository {
     /// Its name.
@@ -40,10 +40,10 @@ pub struct Repository {
     pub archived: bool,
 }
 
-/// The account of a login, in any case.
+/// Returns the account of a login, in any case.
 ///
-/// `missing…` is nobody; `org…` is an organisation, `…[bot]` a bot, everybody else a user. The three
-/// whom everyone tries first have the counts of the fixtures.
+/// `missing…` does not exist, `org…` is an organization, `…[bot]` is a bot, and every other login is a user. The three logins
+/// of the examples have the counts of the fixtures.
 pub fn account(login: &str) -> Option<Account> {
     let login = login.to_ascii_lowercase();
     if login.is_empty() || login.starts_with("missing") {
@@ -60,7 +60,7 @@ pub fn account(login: &str) -> Option<Account> {
         "gvanrossum" => 28,
         "antirez" => 74,
         "empty" => 0,
-        // Most have a few, some have many: more than a page in any case.
+        // Most accounts have a few repositories; a tenth have up to ten pages of them.
         _ if hash.is_multiple_of(10) => hash % 977,
         _ => hash % 101,
     };
@@ -69,7 +69,7 @@ pub fn account(login: &str) -> Option<Account> {
     Some(Account { login, id, kind, public_repos, private_repos, collaborations })
 }
 
-/// An account's public repositories, page by page.
+/// One page of an account's public repositories.
 pub fn repositories(account: &Account, page: u64, per_page: u64) -> Vec<Repository> {
     let begin = (page.max(1) - 1) * per_page;
     (begin..(begin + per_page).min(account.public_repos))
@@ -81,7 +81,7 @@ pub fn repositories(account: &Account, page: u64, per_page: u64) -> Vec<Reposito
         .collect()
 }
 
-/// FNV-1a: the same on every machine and in every year.
+/// FNV-1a, which gives the same value on every machine.
 fn hash(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

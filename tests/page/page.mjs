@@ -1,12 +1,12 @@
-// What a browser makes of the page. Chromium, driven by playwright-core; axe-core looks for what shuts people out.
+// Checks HTML reports in Chromium, driven by playwright-core, and their accessibility with axe-core.
 //
-//   node page.mjs check PACKAGES FILE      everything that has to hold; prints what does not, and fails
-//   node page.mjs many PACKAGES FILE       the same for a page of many rows, in so far as that is another matter
-//   node page.mjs harmless PACKAGES FILE   nothing that stands in a row runs, loads, or turns the page round
-//   node page.mjs time PACKAGES FILE       how long the page takes to open, to sort and to filter
-//   node page.mjs picture PACKAGES FILE PNG  the picture for the README
+//   node page.mjs check PACKAGES FILE      checks everything; prints the failures, and fails
+//   node page.mjs many PACKAGES FILE       checks a page with more rows than are shown
+//   node page.mjs harmless PACKAGES FILE   checks that no text of a row runs, loads anything, or reverses the page
+//   node page.mjs time PACKAGES FILE       measures the time to open, sort and filter
+//   node page.mjs picture PACKAGES FILE PNG  takes the screenshot for the README
 //
-// PACKAGES is the folder with node_modules. CHROMIUM names the browser, if it is not /usr/bin/chromium.
+// PACKAGES is the folder with node_modules. CHROMIUM names the browser; its default is /usr/bin/chromium.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
@@ -22,7 +22,7 @@ const hold = (holds, what) => { if (!holds) wrong.push(what); };
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 
-// A page that tells everything it should not do.
+// Opens the page, and records everything that it must not do.
 async function open(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
@@ -46,7 +46,7 @@ async function looks() {
       const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
       const light = background.match(/\d+/g).slice(0, 3).every((part) => part > 128);
       hold(light === (colorScheme === 'light'), `${name}: the background is ${background}`);
-      // Through the debugger, not through the page, whose policy would not have it.
+      // Through the debugger, because the policy of the page forbids scripts.
       await page.evaluate(axe);
       const { violations } = await page.evaluate(() => window.axe.run());
       for (const { id, impact, help, nodes } of violations) {
@@ -57,7 +57,7 @@ async function looks() {
   }
 }
 
-// An order of our own, written otherwise than the page's.
+// Sorts rows independently of the page's own code.
 function isSorted(values, direction) {
   const number = (text) => (text === '=' ? 0 : /^[+−-]?[\d,]+$/.test(text) ? Number(text.replaceAll(',', '').replace('−', '-')) : NaN);
   const known = values.filter((text) => text !== '–' && text !== '');
@@ -105,8 +105,8 @@ async function filters() {
     const right = texts.filter((text) => words.every((word) => text.includes(word))).length;
     const shown = await page.locator('table.rows tbody tr').filter({ visible: true }).count();
     hold(shown === right, `the filter "${wanted}" shows ${shown} rows instead of ${right}`);
-    const told = await page.locator('#matches').textContent();
-    hold(wanted ? told.startsWith(`${right} of`) : told === '', `the filter "${wanted}" tells "${told}"`);
+    const text = await page.locator('#matches').textContent();
+    hold(wanted ? text.startsWith(`${right} of`) : text === '', `the filter "${wanted}" shows "${text}"`);
   }
   await page.keyboard.press('Tab');
   hold(await page.evaluate(() => document.activeElement?.tagName !== 'BODY'), 'the keyboard gets nowhere from the filter');
@@ -139,7 +139,7 @@ async function prints() {
   await page.context().close();
 }
 
-// The policy does what it says: neither a script nor a style nor a picture from elsewhere.
+// The policy forbids foreign scripts, styles and images.
 async function isShut() {
   const page = await browser.newPage();
   await page.goto(address);
@@ -168,7 +168,7 @@ async function harmless() {
   await page.context().close();
 }
 
-// More rows than are shown at once: the rest is a click away, with and without a filter and an order.
+// A page with more rows than are shown at first: a click shows the rest, with and without a filter and a sort order.
 async function many() {
   const page = await open();
   for (const table of ['counted', 'uncounted']) {
@@ -182,9 +182,9 @@ async function many() {
     await box.uncheck();
   }
   await page.locator('#filter').fill('1');
-  const told = await page.locator('label[for="all-counted"]').textContent();
+  const text = await page.locator('label[for="all-counted"]').textContent();
   const found = await page.locator('#counted tbody tr').count();
-  hold(told === `Show all ${found.toLocaleString('en')} rows`, `"${told}", and there are ${found}`);
+  hold(text === `Show all ${found.toLocaleString('en')} rows`, `"${text}", but there are ${found}`);
   hold(found < 9990, 'the filter takes nothing away');
   await page.locator('#filter').fill('user-77');
   hold(!(await page.locator('#all-counted').isVisible()), 'there is something to show that is shown');
@@ -228,7 +228,7 @@ switch (mode) {
   case 'harmless': await harmless(); break;
   case 'time': await time(); break;
   case 'picture': await picture(); break;
-  default: wrong.push(`there is no mode ${mode}`);
+  default: wrong.push(`unknown mode ${mode}`);
 }
 await browser.close();
 console.log(wrong.length ? wrong.join('\n') : 'the page is as it should be');

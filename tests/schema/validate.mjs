@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const packages = join(process.argv[2], 'node_modules');
 const { buildSchema, parse, validate } = createRequire(join(packages, 'package.json'))('graphql');
 const github = buildSchema(readFileSync(join(packages, '@octokit/graphql-schema/schema.graphql'), 'utf8'), {
-    // The schema is GitHub's; only our documents are on trial.
+    // The schema is GitHub's; only the documents are validated.
     assumeValidSDL: true,
 });
 const documents = JSON.parse(readFileSync(0, 'utf8'));

@@ -1,5 +1,5 @@
-//! The action: the server and the token that it gives to the program. Its script runs as GitHub runs it, with a stand-in
-//! for the program that writes down what it was given.
+//! The action: the server and the token that it passes to the program. Its script runs as in GitHub Actions, with a stand-in for
+//! the program that records its arguments and environment.
 
 #![cfg(unix)]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::audits::action_script;
 use crate::program::installed;
 
-/// What the program was given: its `--host`, and every token variable.
+/// Arguments and variables that the program received: its `--host`, and every token variable.
 #[derive(Debug, PartialEq, Eq)]
 struct Given {
     host: Option<String>,
@@ -28,7 +28,7 @@ fn given(server: &str, host: &str, token: &str) -> Given {
     );
     fs::write(at("ghrepos"), script).unwrap();
     fs::set_permissions(at("ghrepos"), fs::Permissions::from_mode(0o755)).unwrap();
-    // Variables of the whole job, which must not override the inputs.
+    // Variables of the job must not override the inputs.
     let of_job = ["GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_HOST"];
     let run = Command::new("bash")
         .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &action_script()])
@@ -65,18 +65,18 @@ fn the_action_gives_a_token_to_its_server_alone() {
     }
     let (github, server) = ("https://github.com", "https://git.example.com");
     for (url, host, token, expected_host, variable) in [
-        // The server that runs the job, whichever it is.
+        // The server that runs the job, of any kind.
         (github, "", "ghs_job", None, Some("GITHUB_TOKEN")),
         (server, "", "ghs_job", None, Some("GITHUB_TOKEN")),
         (server, " ", "ghp_person", None, Some("GITHUB_TOKEN")),
         (github, "", "", None, None),
-        // A host by name: the variable of its kind.
+        // A named host: the variable of its kind.
         (github, "github.com", "ghp_person", Some("github.com"), Some("GH_TOKEN")),
         (github, "acme.ghe.com", "ghp_person", Some("acme.ghe.com"), Some("GH_TOKEN")),
         (github, "git.example.com", "ghp_person", Some("git.example.com"), Some("GH_ENTERPRISE_TOKEN")),
         (server, "https://GitHub.com/", "ghp_person", Some("github.com"), Some("GH_TOKEN")),
         (github, "notghe.com", "ghp_person", Some("notghe.com"), Some("GH_ENTERPRISE_TOKEN")),
-        // The token of the job, for its own server by name, and for no other.
+        // The token of the job, only for its own server.
         (github, "https://GitHub.com/", "ghs_job", Some("github.com"), Some("GH_TOKEN")),
         (server, "git.example.com", "ghs_job", Some("git.example.com"), Some("GH_ENTERPRISE_TOKEN")),
         (github, "git.example.com", "ghs_job", Some("git.example.com"), None),

@@ -1,6 +1,6 @@
-//! Advice about tokens: the variable that is read for the server, and only access that the kind of token can have.
+//! Advice about tokens: it names the variable of the server, and access that the kind of token can have.
 
-use crate::fake::{Behaviour, Fake, Fault};
+use crate::fake::{Behavior, Fake, Fault};
 use crate::program::{Program, Run};
 
 const TOKEN: &str = "SAMPLEsampleSAMPLEsample";
@@ -10,13 +10,13 @@ fn as_job_of(fake: &Fake, arguments: &[&str]) -> Program {
     Program::new(arguments).env("GITHUB_ACTIONS", "true").env("GITHUB_SERVER_URL", &fake.url())
 }
 
-/// A server that refuses lists of members.
+/// A server that forbids listing members.
 fn refusing(message: &'static str, sso: Option<&'static str>) -> Fake {
-    Fake::with_faults(move |asked| {
+    Fake::with_faults(move |context| {
         let headers = sso.map(|url| ("x-github-sso", format!("required; url={url}")));
         let body = serde_json::json!({ "message": message }).to_string();
-        let is_list = asked.request.path().ends_with("/members");
-        is_list.then(|| Fault::Answer(403, headers.into_iter().collect(), body))
+        let is_list = context.request.path().ends_with("/members");
+        is_list.then(|| Fault::Response(403, headers.into_iter().collect(), body))
     })
 }
 
@@ -26,11 +26,11 @@ fn scope_advice_fits_the_kind_of_token() {
                            access token, or use --app-id";
     let fake = refusing("Resource not accessible by integration.", None);
     let list = ["--members", "acme"];
-    let asked = |program: Program, variable: &str, prefix: &str| -> Run {
+    let advice_for = |program: Program, variable: &str, prefix: &str| -> Run {
         program.env(variable, &format!("{prefix}{TOKEN}")).run()
     };
-    let plain = |prefix| asked(Program::asking(&fake, &list), "GH_TOKEN", prefix);
-    let job = |prefix| asked(as_job_of(&fake, &list), "GITHUB_TOKEN", prefix);
+    let plain = |prefix| advice_for(Program::for_fake(&fake, &list), "GH_TOKEN", prefix);
+    let job = |prefix| advice_for(as_job_of(&fake, &list), "GITHUB_TOKEN", prefix);
     for (run, advice) in [
         (plain("ghp_"), "the token needs the scope read:org"),
         (plain("github_pat_"), "the token needs the organization permission Members: read"),
@@ -54,7 +54,7 @@ fn scope_advice_fits_the_kind_of_token() {
 }
 
 #[test]
-fn single_sign_on_is_never_answered_with_a_scope() {
+fn a_missing_sso_authorization_gets_no_scope_advice() {
     const URL: &str = "https://github.com/orgs/acme/sso?authorization_request=SAMPLE";
     const MESSAGE: &str = "Resource protected by organization SAML enforcement.";
     for (fake, way_out) in [
@@ -62,7 +62,7 @@ fn single_sign_on_is_never_answered_with_a_scope() {
         (refusing(MESSAGE, None), String::new()),
     ] {
         for prefix in ["ghp_", "github_pat_", "gho_", "ghs_", ""] {
-            let run = Program::asking(&fake, &["--members", "acme"])
+            let run = Program::for_fake(&fake, &["--members", "acme"])
                 .env("GH_TOKEN", &format!("{prefix}{TOKEN}"))
                 .run();
             let line =
@@ -74,9 +74,9 @@ fn single_sign_on_is_never_answered_with_a_scope() {
 
 #[test]
 fn a_refused_token_gets_advice_that_its_source_allows() {
-    let fake = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
+    let fake = Fake::start(Behavior { token: Some("right".into()), ..Behavior::default() });
     let refused = |program: Program, variable: &str, token: &str| program.env(variable, token).run().stderr;
-    for (told, variable, way_out) in [
+    for (message, variable, way_out) in [
         (
             refused(as_job_of(&fake, &["a"]), "GITHUB_TOKEN", "ghs_wrong"),
             "GITHUB_TOKEN",
@@ -93,19 +93,19 @@ fn a_refused_token_gets_advice_that_its_source_allows() {
             "Create a new token, or unset GH_ENTERPRISE_TOKEN to run without one",
         ),
         (
-            refused(Program::asking(&fake, &["a"]), "GITHUB_TOKEN", "ghs_wrong"),
+            refused(Program::for_fake(&fake, &["a"]), "GITHUB_TOKEN", "ghs_wrong"),
             "GITHUB_TOKEN",
             "Create a new token, or unset GITHUB_TOKEN to run without one",
         ),
     ] {
         let line = format!("ghrepos: GitHub refused the token from {variable}: Bad credentials. {way_out}\n");
-        assert_eq!(told, line);
+        assert_eq!(message, line);
     }
 }
 
 #[test]
-fn a_missing_token_is_asked_for_by_the_variable_of_the_server() {
-    let fake = Fake::start(Behaviour { private: true, ..Behaviour::default() });
+fn a_missing_token_error_names_the_servers_variable() {
+    let fake = Fake::start(Behavior { private: true, ..Behavior::default() });
     let (url, server) = (fake.url(), format!("{}/api/v3", fake.url()));
     for (program, api, way_out) in [
         (Program::new(&["a", "--api-url", &url]), &url, "set GH_TOKEN"),
@@ -123,7 +123,7 @@ fn a_missing_token_is_asked_for_by_the_variable_of_the_server() {
         let line = format!("ghrepos: {api} requires a token: Requires authentication; {way_out}");
         assert!(run.status == 4 && run.stderr.starts_with(&line), "{}", run.stderr);
     }
-    let run = Program::asking(&Fake::well_behaved(), &["a", "-v"])
+    let run = Program::for_fake(&Fake::well_behaved(), &["a", "-v"])
         .env("GITHUB_ACTIONS", "true")
         .env("GITHUB_TOKEN", TOKEN)
         .run();
@@ -146,10 +146,10 @@ fn a_missing_token_is_asked_for_by_the_variable_of_the_server() {
 }
 
 #[test]
-fn a_job_is_told_that_it_sees_public_members_only() {
+fn a_jobs_token_lists_public_members_with_a_note() {
     let fake = Fake::well_behaved();
     let arguments = ["--members", "strangers-9", "-F", "ndjson"];
     let run = as_job_of(&fake, &arguments).env("GITHUB_TOKEN", "ghs_sample").run();
-    let told = "strangers-9: 9 members, the public ones: an Actions token cannot see the others\n";
-    assert!(run.stderr.contains(told), "{}", run.stderr);
+    let message = "strangers-9: 9 members, the public ones: an Actions token cannot see the others\n";
+    assert!(run.stderr.contains(message), "{}", run.stderr);
 }

@@ -1,11 +1,11 @@
-//! Answers that are none: what passes is tried again, what does not is told.
+//! Invalid responses: transient errors are retried, permanent ones are reported.
 
 use std::time::{Duration, Instant};
 
-use crate::fake::{Asked, Behaviour, Fake, Fault, account};
+use crate::fake::{Behavior, Fake, Fault, FaultContext, account};
 use crate::program::{Program, Run, file, path, users};
 
-/// Each is met by a tenth of the logins, by number.
+/// A tenth of the logins meets each fault.
 fn faults() -> [(&'static str, Fault, &'static str); 6] {
     [
         ("1", Fault::Html(502), "HTTP 502"),
@@ -22,20 +22,20 @@ fn fault_of(login: &str) -> Option<(Fault, &'static str)> {
     fault.map(|(_, fault, reason)| (fault, reason))
 }
 
-fn ask(fake: &Fake, logins: usize, arguments: &[&str]) -> Run {
-    let roster = file(&users(logins));
-    let arguments = [&["-f", path(&roster), "-F", "ndjson", "--timeout", "500ms"], arguments].concat();
-    Program::asking(fake, &arguments).run()
+fn look_up(fake: &Fake, logins: usize, arguments: &[&str]) -> Run {
+    let input = file(&users(logins));
+    let arguments = [&["-f", path(&input), "-F", "ndjson", "--timeout", "500ms"], arguments].concat();
+    Program::for_fake(fake, &arguments).run()
 }
 
 #[test]
-fn every_passing_fault_is_tried_again_until_every_row_is_right() {
+fn every_transient_fault_is_retried_until_every_row_is_right() {
     for jobs in ["1", "10", "100"] {
         let logins = if jobs == "1" { 40 } else { 200 };
-        let fake = Fake::with_faults(|asked| {
-            fault_of(asked.login).filter(|_| asked.time == 1).map(|(fault, _)| fault)
+        let fake = Fake::with_faults(|context| {
+            fault_of(context.login).filter(|_| context.attempt == 1).map(|(fault, _)| fault)
         });
-        let run = ask(&fake, logins, &["-j", jobs]);
+        let run = look_up(&fake, logins, &["-j", jobs]);
         assert_eq!(run.status, 0, "{}", run.stderr);
         for (row, login) in run.rows_of(logins).iter().zip(users(logins).lines()) {
             assert_eq!((&row["login"], &row["status"]), (&login.into(), &"ok".into()));
@@ -46,9 +46,9 @@ fn every_passing_fault_is_tried_again_until_every_row_is_right() {
 }
 
 #[test]
-fn without_retries_exactly_the_faulted_logins_fail_each_with_its_reason() {
-    let fake = Fake::with_faults(|asked| fault_of(asked.login).map(|(fault, _)| fault));
-    let run = ask(&fake, 100, &["--retries", "0", "-j", "20"]);
+fn without_retries_exactly_the_faulted_logins_fail() {
+    let fake = Fake::with_faults(|context| fault_of(context.login).map(|(fault, _)| fault));
+    let run = look_up(&fake, 100, &["--retries", "0", "-j", "20"]);
     assert_eq!(run.status, 1, "{}", run.stderr);
     for (row, login) in run.rows_of(100).iter().zip(users(100).lines()) {
         assert_eq!(row["login"], login);
@@ -66,18 +66,20 @@ fn without_retries_exactly_the_faulted_logins_fail_each_with_its_reason() {
 }
 
 #[test]
-fn what_does_not_pass_is_told_with_its_reason_and_how_often_it_was_tried() {
-    let fake = Fake::with_faults(|asked| match asked.login {
+fn a_permanent_failure_names_its_reason_and_attempts() {
+    let fake = Fake::with_faults(|context| match context.login {
         "gateway" => Some(Fault::Html(502)),
         "silent" => Some(Fault::Silent),
         "drip" => Some(Fault::Drip),
-        "blocked" => Some(Fault::Answer(403, vec![], r#"{"message":"Access blocked"}"#.into())),
-        "gone" => Some(Fault::Answer(410, vec![], r#"{"message":"Gone"}"#.into())),
-        "legal" => Some(Fault::Answer(451, vec![], r#"{"message":"Repository access blocked"}"#.into())),
+        "blocked" => Some(Fault::Response(403, vec![], r#"{"message":"Access blocked"}"#.into())),
+        "gone" => Some(Fault::Response(410, vec![], r#"{"message":"Gone"}"#.into())),
+        "legal" => Some(Fault::Response(451, vec![], r#"{"message":"Repository access blocked"}"#.into())),
         "teapot" => Some(Fault::Html(418)),
         "gateway-404" => Some(Fault::Html(404)),
-        "mixup" => Some(Fault::Answer(200, vec![], r#"{"login":"torvalds","id":1,"public_repos":9}"#.into())),
-        "mixed" if asked.time == 1 => Some(Fault::Html(500)),
+        "mixup" => {
+            Some(Fault::Response(200, vec![], r#"{"login":"torvalds","id":1,"public_repos":9}"#.into()))
+        }
+        "mixed" if context.attempt == 1 => Some(Fault::Html(500)),
         "mixed" => Some(Fault::Html(503)),
         _ => None,
     });
@@ -95,9 +97,9 @@ fn what_does_not_pass_is_told_with_its_reason_and_how_often_it_was_tried() {
         "mixup",
     ];
     let arguments = [&logins[..], &["-F", "ndjson", "--timeout", "200ms", "--retries", "2"]].concat();
-    let run = Program::asking(&fake, &arguments).run();
+    let run = Program::for_fake(&fake, &arguments).run();
     assert_eq!(run.status, 1);
-    let told: Vec<_> = run
+    let outcomes: Vec<_> = run
         .rows()
         .iter()
         .map(|row| {
@@ -110,7 +112,7 @@ fn what_does_not_pass_is_told_with_its_reason_and_how_often_it_was_tried() {
         })
         .collect();
     assert_eq!(
-        told,
+        outcomes,
         [
             "failed 3 HTTP 502, 3 times",
             "failed 3 timed out after 0.2s, 3 times",
@@ -127,24 +129,24 @@ fn what_does_not_pass_is_told_with_its_reason_and_how_often_it_was_tried() {
     );
 }
 
-/// One of fifty in flight is told to wait a second: nobody leaves before it is over.
-fn one_refusal_pauses_all(refusal: Fault) {
-    let refused = move |asked: &Asked<'_>| (asked.number == 50).then(|| refusal.clone());
-    let fake = Fake::start(Behaviour {
+/// A `retry-after` of one second on one of fifty requests in flight: no request is sent before it is over.
+fn assert_one_rejection_pauses_all(rejection: Fault) {
+    let refused = move |context: &FaultContext<'_>| (context.number == 50).then(|| rejection.clone());
+    let fake = Fake::start(Behavior {
         latency: Duration::from_millis(200),
         fault: Box::new(refused),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
     let begun = Instant::now();
-    let run = ask(&fake, 120, &["-j", "50", "--timeout", "5s"]);
+    let run = look_up(&fake, 120, &["-j", "50", "--timeout", "5s"]);
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert!(run.rows_of(120).iter().all(|row| row["status"] == "ok"));
-    let refusals = fake.refusals();
-    assert_eq!(refusals.len(), 1);
+    let rejections = fake.rejections();
+    assert_eq!(rejections.len(), 1);
     let during: Vec<_> = fake
         .arrivals()
         .iter()
-        .map(|arrival| arrival.at.saturating_duration_since(refusals[0]))
+        .map(|arrival| arrival.at.saturating_duration_since(rejections[0]))
         .filter(|after| *after > Duration::ZERO && *after < Duration::from_secs(1))
         .collect();
     assert!(during.is_empty(), "left while all should wait: {during:?}");
@@ -153,30 +155,33 @@ fn one_refusal_pauses_all(refusal: Fault) {
 }
 
 #[test]
-fn a_refusal_met_by_one_pauses_every_request() {
-    one_refusal_pauses_all(Fault::secondary(429, Some(1)));
+fn retry_after_pauses_every_request() {
+    assert_one_rejection_pauses_all(Fault::secondary(429, Some(1)));
 }
 
 #[test]
 fn a_secondary_limit_as_403_pauses_every_request() {
-    one_refusal_pauses_all(Fault::secondary(403, Some(1)));
+    assert_one_rejection_pauses_all(Fault::secondary(403, Some(1)));
 }
 
 #[test]
-fn an_answer_that_asks_us_to_come_back_later_is_obeyed_whatever_its_status() {
-    let busy =
-        Fault::Answer(503, vec![("retry-after", "1".into())], r#"{"message":"rate limit? no, busy"}"#.into());
-    let fake = Fake::with_faults(move |asked| (asked.time == 1).then(|| busy.clone()));
+fn retry_after_is_obeyed_with_any_status() {
+    let busy = Fault::Response(
+        503,
+        vec![("retry-after", "1".into())],
+        r#"{"message":"rate limit? no, busy"}"#.into(),
+    );
+    let fake = Fake::with_faults(move |context| (context.attempt == 1).then(|| busy.clone()));
     let begun = Instant::now();
-    let run = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).run();
+    let run = Program::for_fake(&fake, &["torvalds", "-F", "ndjson"]).run();
     assert_eq!(run.rows()[0]["public_repos"], 9);
     assert!(begun.elapsed() >= Duration::from_secs(1));
 }
 
 #[test]
-fn a_body_without_end_is_cut_off_and_told() {
-    let fake = Fake::with_faults(|_| Some(Fault::Answer(200, vec![], "x".repeat(20 << 20))));
-    let run = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).run();
+fn a_body_without_end_is_cut_off_with_a_reason() {
+    let fake = Fake::with_faults(|_| Some(Fault::Response(200, vec![], "x".repeat(20 << 20))));
+    let run = Program::for_fake(&fake, &["torvalds", "-F", "ndjson"]).run();
     assert_eq!(run.rows()[0]["error"], "response too large: more than 16777216 bytes");
     assert_eq!(run.rows()[0]["attempts"], 1);
 }

@@ -1,4 +1,4 @@
-//! Asking as a GitHub App, whose tokens expire; and whose token it is.
+//! GitHub Apps with expiring tokens, and the identity of a token.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use serde_json::Value;
 
-use crate::fake::{App, Behaviour, Fake, Fault, Response, account};
+use crate::fake::{App, Behavior, Fake, Fault, Response, account};
 use crate::program::{Program, Run, file, path, users};
 
-/// The private key of an app, and the public one by which its signatures are verified.
+/// The private key of an app, and the public key that verifies its signatures.
 fn keys() -> &'static (String, String) {
     static KEYS: OnceLock<(String, String)> = OnceLock::new();
     KEYS.get_or_init(|| {
@@ -36,18 +36,18 @@ fn app() -> App {
         rules.leeway = 0;
         let Ok(token) = jsonwebtoken::decode::<Value>(jwt, &key, &rules) else { return false };
         let number = |name: &str| token.claims[name].as_u64().unwrap();
-        let whose = token.claims["iss"].as_u64().or_else(|| token.claims["iss"].as_str()?.parse().ok());
-        whose == Some(12) && number("exp") - number("iat") <= 600
+        let issuer = token.claims["iss"].as_u64().or_else(|| token.claims["iss"].as_str()?.parse().ok());
+        issuer == Some(12) && number("exp") - number("iat") <= 600
     })
 }
 
 fn fake(app: App) -> Fake {
-    Fake::start(Behaviour { app: Some(app), ..Behaviour::default() })
+    Fake::start(Behavior { app: Some(app), ..Behavior::default() })
 }
 
-fn ask(fake: &Fake, arguments: &[&str]) -> Run {
+fn look_up(fake: &Fake, arguments: &[&str]) -> Run {
     let key = file(&keys().0);
-    Program::asking(fake, &[&["--app-id", "12", "--app-key", path(&key)], arguments].concat()).run()
+    Program::for_fake(fake, &[&["--app-id", "12", "--app-key", path(&key)], arguments].concat()).run()
 }
 
 fn are_right(run: &Run, number: usize) {
@@ -60,25 +60,25 @@ fn are_right(run: &Run, number: usize) {
 }
 
 #[test]
-fn a_token_that_expires_is_renewed_before_and_nothing_is_lost() {
-    crate::program::in_three_tries(|| {
+fn an_expiring_token_is_refreshed_and_no_row_is_lost() {
+    crate::program::retry_three_times(|| {
         let run = |api: &'static str, number: usize, latency: u64, early: Duration| {
             let app = App { life: Duration::from_secs(3), early, ..app() };
             let latency = Duration::from_millis(latency);
-            let fake = Fake::start(Behaviour { app: Some(app), latency, ..Behaviour::default() });
+            let fake = Fake::start(Behavior { app: Some(app), latency, ..Behavior::default() });
             let list = file(&users(number));
             let begun = std::time::Instant::now();
             let run =
-                ask(&fake, &["--api", api, "-f", path(&list), "-F", "ndjson", "-j", "4", "--batch", "5"]);
+                look_up(&fake, &["--api", api, "-f", path(&list), "-F", "ndjson", "-j", "4", "--batch", "5"]);
             assert!(begun.elapsed() > Duration::from_secs(10), "{:?}", begun.elapsed());
             are_right(&run, number);
             fake.tokens()
         };
         std::thread::scope(|scope| {
-            // 410 requests, four at a time, a tenth of a second each.
+            // 410 requests, four in flight, a tenth of a second each.
             let rest = scope.spawn(|| run("rest", 410, 100, Duration::ZERO));
             let graphql = scope.spawn(|| run("graphql", 2050, 100, Duration::ZERO));
-            // They expire two seconds before they were said to: each is refused, and replaced.
+            // Tokens expire two seconds before their announced expiry: each one is rejected and replaced.
             let early = [("rest", 410), ("graphql", 2050)]
                 .map(|(api, number)| scope.spawn(move || run(api, number, 100, Duration::from_secs(2))));
             for run in [rest, graphql] {
@@ -95,90 +95,91 @@ fn a_token_that_expires_is_renewed_before_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_token_is_asked_for_again_when_that_fails() {
-    let refuses = |time| match time {
+fn a_failed_token_request_is_retried() {
+    let rejects = |time| match time {
         0 => Some(Response::html(502)),
         1 => Some(Response::json(403, crate::fake::rest::SECONDARY).with("retry-after", "1")),
         2 => Some(Response::json(201, "{\"token\":")),
         _ => None,
     };
-    let fake = fake(App { refuses: Box::new(refuses), ..app() });
-    let run = ask(&fake, &["user-1", "user-2", "-F", "ndjson"]);
+    let fake = fake(App { rejects: Box::new(rejects), ..app() });
+    let run = look_up(&fake, &["user-1", "user-2", "-F", "ndjson"]);
     are_right(&run, 2);
-    let fake = self::fake(App { refuses: Box::new(|_| Some(Response::html(502))), ..app() });
-    let run = ask(&fake, &["user-1", "-F", "ndjson", "--retries", "1"]);
+    let fake = self::fake(App { rejects: Box::new(|_| Some(Response::html(502))), ..app() });
+    let run = look_up(&fake, &["user-1", "-F", "ndjson", "--retries", "1"]);
     assert_eq!(run.status, 5);
     assert!(run.stderr.contains("cannot get a token for the app: HTTP 502"), "{}", run.stderr);
-    assert_eq!(fake.tokens().len(), 2, "asked twice");
+    assert_eq!(fake.tokens().len(), 2, "two token requests");
 }
 
 #[test]
-fn a_token_endpoint_that_fails_ends_the_run_once_and_within_the_deadline() {
-    let silent = Fake::start(Behaviour {
+fn a_failing_token_endpoint_ends_the_run_within_the_deadline() {
+    let silent = Fake::start(Behavior {
         app: Some(app()),
-        fault: Box::new(|asked| asked.request.target.contains("access_tokens").then_some(Fault::Silent)),
-        ..Behaviour::default()
+        fault: Box::new(|context| context.request.target.contains("access_tokens").then_some(Fault::Silent)),
+        ..Behavior::default()
     });
     let list = file(&users(100));
     let many = ["-f", path(&list), "-F", "ndjson", "-j", "20", "--api", "rest"];
     let begun = std::time::Instant::now();
-    let run = ask(&silent, &[&many[..], &["--timeout", "500ms", "--retries", "1"]].concat());
+    let run = look_up(&silent, &[&many[..], &["--timeout", "500ms", "--retries", "1"]].concat());
     assert_eq!(run.status, 5, "{}", run.stderr);
-    assert_eq!(silent.requests(), 3, "the installation, and a token asked for twice");
-    let run = ask(&silent, &[&many[..], &["--deadline", "1s"]].concat());
+    assert_eq!(silent.requests(), 3, "the installation, and two token requests");
+    let run = look_up(&silent, &[&many[..], &["--deadline", "1s"]].concat());
     assert_eq!(run.status, 5, "{}", run.stderr);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert!(run.stderr.contains("deadline of 1s"), "{}", run.stderr);
 }
 
 #[test]
-fn a_new_token_that_is_not_known_everywhere_yet_is_tried_again() {
+fn a_new_token_rejected_by_a_replica_is_retried() {
     let begun = std::time::Instant::now();
-    let fault = move |asked: &crate::fake::Asked<'_>| {
-        let early = begun.elapsed() < Duration::from_millis(400) && asked.request.target.contains("/users/");
-        early.then(|| Fault::Answer(401, vec![], r#"{"message":"Bad credentials"}"#.into()))
+    let fault = move |context: &crate::fake::FaultContext<'_>| {
+        let early =
+            begun.elapsed() < Duration::from_millis(400) && context.request.target.contains("/users/");
+        early.then(|| Fault::Response(401, vec![], r#"{"message":"Bad credentials"}"#.into()))
     };
-    let fake = Fake::start(Behaviour { app: Some(app()), fault: Box::new(fault), ..Behaviour::default() });
-    are_right(&ask(&fake, &["user-1", "user-2", "-F", "ndjson", "--api", "rest", "--retries", "9"]), 2);
+    let fake = Fake::start(Behavior { app: Some(app()), fault: Box::new(fault), ..Behavior::default() });
+    are_right(&look_up(&fake, &["user-1", "user-2", "-F", "ndjson", "--api", "rest", "--retries", "9"]), 2);
 }
 
 #[test]
-fn a_clock_that_is_off_does_no_harm_to_an_app() {
-    // The server's clock is an hour ahead: it takes no signature of ours, but tells the time.
-    let ahead = 3600;
+fn a_wrong_clock_does_not_break_an_app() {
+    // The server's clock is an hour ahead: it rejects the app's signatures, but sends its time.
+    let clock_offset = 3600;
     let known = App::new(move |jwt| {
         let key = jsonwebtoken::DecodingKey::from_rsa_pem(keys().1.as_bytes()).unwrap();
         let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
         (rules.leeway, rules.validate_exp) = (0, false);
         let Ok(token) = jsonwebtoken::decode::<Value>(jwt, &key, &rules) else { return false };
-        let now = jiff::Timestamp::now().as_second() + ahead;
+        let now = jiff::Timestamp::now().as_second() + clock_offset;
         token.claims["iat"].as_i64().unwrap() <= now && token.claims["exp"].as_i64().unwrap() > now
     });
-    let fake = Fake::start(Behaviour { app: Some(known), ahead, ..Behaviour::default() });
-    are_right(&ask(&fake, &["user-1", "-F", "ndjson", "-v"]), 1);
+    let fake = Fake::start(Behavior { app: Some(known), clock_offset, ..Behavior::default() });
+    are_right(&look_up(&fake, &["user-1", "-F", "ndjson", "-v"]), 1);
 }
 
 #[test]
-fn the_installation_is_found_where_there_is_one_and_asked_for_where_there_are_several() {
+fn a_sole_installation_is_found_and_several_need_the_flag() {
     let two = || App { installations: vec![(7, "acme"), (8, "other")], ..app() };
     let several = fake(two());
-    let run = ask(&several, &["user-1"]);
+    let run = look_up(&several, &["user-1"]);
     let reason = "ghrepos: the app has several installations: choose one of 7 (acme), 8 (other) with --installation; 1 login was not asked\n";
     assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (2, "", reason));
-    are_right(&ask(&several, &["user-1", "--installation", "8", "-F", "ndjson"]), 1);
-    let run = ask(&several, &["user-1", "--installation", "9"]);
+    are_right(&look_up(&several, &["user-1", "--installation", "8", "-F", "ndjson"]), 1);
+    let run = look_up(&several, &["user-1", "--installation", "9"]);
     assert_eq!(run.status, 4);
     assert!(run.stderr.contains("GitHub refused the app: the app has no installation 9"), "{}", run.stderr);
-    let run = ask(&fake(App { installations: Vec::new(), ..app() }), &["user-1"]);
+    let run = look_up(&fake(App { installations: Vec::new(), ..app() }), &["user-1"]);
     assert_eq!(run.status, 2);
     assert!(run.stderr.starts_with("ghrepos: the app is not installed anywhere"), "{}", run.stderr);
 }
 
 #[test]
-fn an_app_that_is_not_known_is_one_clear_line() {
+fn an_unknown_app_is_reported_in_one_line() {
     let fake = fake(app());
     let key = file(&keys().0);
-    let run = Program::asking(&fake, &["a", "--app-id", "13", "--app-key", path(&key)]).run();
+    let run = Program::for_fake(&fake, &["a", "--app-id", "13", "--app-key", path(&key)]).run();
     assert_eq!(run.status, 4);
     let reason = "ghrepos: GitHub refused the app: A JSON web token could not be decoded. Check its id, key and installation";
     assert!(run.stderr.starts_with(reason) && run.stderr.lines().count() == 1, "{}", run.stderr);
@@ -197,14 +198,14 @@ fn an_app_that_is_not_known_is_one_clear_line() {
             "cannot take the app's key from /nowhere.pem: No such file or directory".into(),
         ),
     ] {
-        let run = Program::asking(&fake, &[&["a"], arguments].concat()).run();
+        let run = Program::for_fake(&fake, &[&["a"], arguments].concat()).run();
         assert_eq!((run.status, run.stderr), (2, format!("ghrepos: {reason}\n")));
     }
-    // What the variable holds is never shown: it may be a key in some other form.
+    // The value of the variable is never shown: it may be a key in another format.
     for secret in ["LS0tLS1CRUdJTi", "MIIEsecret\nMIIEsecret", "-----BEGIN RSA PRIVATE KEY-----\nMIIEsecret"]
     {
         let run =
-            Program::asking(&fake, &["a"]).env("GHREPOS_APP_ID", "12").env("GHREPOS_APP_KEY", secret).run();
+            Program::for_fake(&fake, &["a"]).env("GHREPOS_APP_ID", "12").env("GHREPOS_APP_KEY", secret).run();
         assert_eq!(run.status, 2);
         assert!(
             run.stderr.contains("from GHREPOS_APP_KEY: ") && !run.stderr.contains("MII"),
@@ -219,13 +220,13 @@ fn an_app_that_is_not_known_is_one_clear_line() {
 }
 
 #[test]
-fn whose_token_it_is_stands_in_the_meta_and_nowhere_is_the_token() {
+fn the_meta_names_the_viewer_and_never_the_token() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("recording");
     let recorded = recording.to_str().unwrap();
     let app = fake(app());
-    // The key from the environment, in one line as some keep their secrets.
-    let run = Program::asking(&app, &["user-1", "-F", "json", "-vv", "--record", recorded])
+    // The key in one line of an environment variable, as some secret stores keep it.
+    let run = Program::for_fake(&app, &["user-1", "-F", "json", "-vv", "--record", recorded])
         .env("GHREPOS_APP_ID", "12")
         .env("GHREPOS_APP_KEY", &keys().0.replace('\n', "\\n"))
         .env("GHREPOS_INSTALLATION", "7")
@@ -248,11 +249,11 @@ fn whose_token_it_is_stands_in_the_meta_and_nowhere_is_the_token() {
     assert!(all.contains("user-1") && !all.contains("ghs_sample"), "{all}");
 
     let fake = Fake::well_behaved();
-    let ask = |arguments: &[&str], token: &str| {
-        Program::asking(&fake, &[&["user-1"], arguments].concat()).env("GH_TOKEN", token).run()
+    let look_up = |arguments: &[&str], token: &str| {
+        Program::for_fake(&fake, &[&["user-1"], arguments].concat()).env("GH_TOKEN", token).run()
     };
     for api in ["rest", "graphql"] {
-        let run = ask(&["-F", "json", "-v", "--api", api, "--max-points", "1"], "ghp_sample");
+        let run = look_up(&["-F", "json", "-v", "--api", api, "--max-points", "1"], "ghp_sample");
         let json: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!(json["meta"]["viewer"], "Octocat-Sample", "{}", run.stderr);
         assert_eq!((run.status, &json["rows"][0]["status"]), (0, &"ok".into()), "{}", run.stderr);
@@ -262,11 +263,11 @@ fn whose_token_it_is_stands_in_the_meta_and_nowhere_is_the_token() {
             run.stderr
         );
     }
-    let run = ask(&["-F", "json"], "ghs_of_an_actions_job");
+    let run = look_up(&["-F", "json"], "ghs_of_an_actions_job");
     let json: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((run.status, &json["meta"]["viewer"]), (0, &Value::Null), "{}", run.stderr);
-    // Where nobody wants to know it, nobody asks.
+    // No request for the identity if no output contains it.
     let before = fake.requests();
-    ask(&["-F", "ndjson"], "ghp_sample");
+    look_up(&["-F", "ndjson"], "ghp_sample");
     assert_eq!(fake.requests(), before + 1);
 }

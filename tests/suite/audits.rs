@@ -1,4 +1,4 @@
-//! Audits over time: what has changed, what a run fails on, and evidence.
+//! Audits: baselines, rules, and recorded evidence.
 
 mod evidence;
 mod finished;
@@ -27,14 +27,14 @@ fn audit(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audit").join(name).display().to_string()
 }
 
-/// A month of the sample team, with these arguments too.
+/// Runs one month of the sample team.
 fn month(month: &str, arguments: &[&str]) -> Run {
     let (list, recording) = (audit(&format!("{month}/team.csv")), audit(&format!("{month}/github")));
     Program::new(&[&["--replay", &recording, "-f", &list, "--carry", "team"], arguments].concat()).run()
 }
 
 #[test]
-fn two_months_of_a_team_show_who_came_who_went_and_what_has_changed() {
+fn two_monthly_reports_show_added_removed_and_changed_logins() {
     let folder = Folder::new();
     let (october, csv, json) =
         (folder.at("october.ndjson"), folder.at("october.csv"), folder.at("october.json"));
@@ -91,7 +91,7 @@ fn two_months_of_a_team_show_who_came_who_went_and_what_has_changed() {
 }
 
 #[test]
-fn a_run_fails_on_the_rules_that_hold_and_names_their_rows() {
+fn a_run_fails_on_matching_rules_and_names_their_rows() {
     let folder = Folder::new();
     let october = folder.at("october.ndjson");
     month("2026-10", &["-o", &october]);
@@ -111,11 +111,11 @@ fn a_run_fails_on_the_rules_that_hold_and_names_their_rows() {
     ] {
         let run = fail_on(rule);
         assert_eq!((run.status, run.stderr.as_str()), (3, line));
-        assert_eq!(run.stdout.lines().count(), 1 + 52, "the report is there all the same");
+        assert_eq!(run.stdout.lines().count(), 1 + 52, "the report is complete anyway");
     }
     let run = fail_on("new>2,gone>1,change>200%");
     assert_eq!((run.status, run.stderr.as_str()), (1, ""), "no rule holds");
-    // Nothing is asked where a rule makes no sense.
+    // An invalid rule is refused before any request.
     let fake = Fake::well_behaved();
     for (arguments, reason) in [
         (
@@ -128,19 +128,19 @@ fn a_run_fails_on_the_rules_that_hold_and_names_their_rows() {
         ),
         (&["--baseline", "/nowhere.csv"], "cannot read /nowhere.csv as a report: No such file or directory"),
     ] {
-        let run = Program::asking(&fake, &[&["a"], arguments].concat()).run();
+        let run = Program::for_fake(&fake, &[&["a"], arguments].concat()).run();
         assert_eq!((run.status, run.stdout.as_str()), (2, ""));
         assert!(run.stderr.starts_with(&format!("ghrepos: {reason}")), "{}", run.stderr);
     }
     assert_eq!(fake.requests(), 0);
-    let run = Program::asking(&fake, &["missing-1", "a", "--fail-on", "not_found>49%", "-q"]).run();
+    let run = Program::for_fake(&fake, &["missing-1", "a", "--fail-on", "not_found>49%", "-q"]).run();
     assert_eq!(
         (run.status, run.stderr.as_str()),
         (3, "ghrepos: --fail-on not_found>49%: 1 login: missing-1\n")
     );
 }
 
-/// The script of the action, which the weekly recipe uses.
+/// Returns the script of the action, which the weekly recipe uses.
 pub(crate) fn action_script() -> String {
     let action = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
     let script = action.split("      run: |\n").nth(1).unwrap();
@@ -151,7 +151,7 @@ pub(crate) fn action_script() -> String {
 
 #[test]
 #[cfg(unix)]
-fn the_weekly_audit_keeps_a_baseline_and_fails_on_what_needs_attention() {
+fn a_weekly_audit_keeps_its_baseline_and_fails_on_its_rules() {
     let folder = Folder::new();
     let fake = Fake::well_behaved();
     let bin = Path::new(env!("CARGO_BIN_EXE_ghrepos")).parent().unwrap().display().to_string();
@@ -177,26 +177,26 @@ fn the_weekly_audit_keeps_a_baseline_and_fails_on_what_needs_attention() {
             String::from_utf8(run.stdout).unwrap() + &String::from_utf8(run.stderr).unwrap(),
         )
     };
-    let (status, told) = week("user-1,core\nuser-2,web\nmissing-1,web\n");
-    assert_eq!(status, 0, "{told}");
-    let (status, told) = week("user-1,core\nuser-2,web\nmissing-1,web\n");
-    assert_eq!(status, 0, "{told}");
-    let (status, told) = week("user-1,core\nuser-3,web\nmissing-1,web\n");
-    assert_eq!(status, 3, "{told}");
+    let (status, message) = week("user-1,core\nuser-2,web\nmissing-1,web\n");
+    assert_eq!(status, 0, "{message}");
+    let (status, message) = week("user-1,core\nuser-2,web\nmissing-1,web\n");
+    assert_eq!(status, 0, "{message}");
+    let (status, message) = week("user-1,core\nuser-3,web\nmissing-1,web\n");
+    assert_eq!(status, 3, "{message}");
     assert!(
-        told.contains("--fail-on new>0: 1 login: user-3")
-            && told.contains("--fail-on gone>0: 1 login: user-2"),
-        "{told}"
+        message.contains("--fail-on new>0: 1 login: user-3")
+            && message.contains("--fail-on gone>0: 1 login: user-2"),
+        "{message}"
     );
     let summary = std::fs::read_to_string(folder.at("summary.md")).unwrap();
     assert_eq!(summary.matches("public repositories of 2 of 3 accounts").count(), 3, "{summary}");
     assert!(summary.contains("| web | 2 | 1 |"), "{summary}");
     assert!(std::fs::read_to_string(folder.at("audit/now.html")).unwrap().contains("By team"));
     assert!(std::fs::read_to_string(folder.at("output")).unwrap().ends_with("status=3\n"));
-    // What needed attention once is the baseline of the next week.
-    let (status, told) = week("user-1,core\nuser-3,web\nmissing-1,web\n");
-    assert_eq!(status, 0, "{told}");
-    let (status, told) = week("user-1,core\nuser-3,web,extra\n\"open\n");
-    assert_eq!(status, 2, "{told}");
+    // A week that failed is the baseline of the next one.
+    let (status, message) = week("user-1,core\nuser-3,web\nmissing-1,web\n");
+    assert_eq!(status, 0, "{message}");
+    let (status, message) = week("user-1,core\nuser-3,web,extra\n\"open\n");
+    assert_eq!(status, 2, "{message}");
     assert!(std::fs::read_to_string(folder.at("audit/last.ndjson")).unwrap().contains("user-3"));
 }

@@ -1,4 +1,4 @@
-//! A hundred logins a query: each has its own outcome, whatever becomes of the others.
+//! Batches of up to a hundred logins, each with its own result.
 
 mod failures;
 mod points;
@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::fake::{AliasFault, Behaviour, Fake, Fault, account};
+use crate::fake::{AliasFault, Behavior, Fake, Fault, account};
 use crate::program::{Program, Run, file, path, users};
 
 const TOKEN: &str = "ghp_sampletoken";
 
-fn ask(fake: &Fake, roster: &str, arguments: &[&str]) -> Run {
-    let roster = file(roster);
-    let arguments = [&["-f", path(&roster), "-F", "ndjson"], arguments].concat();
-    Program::asking(fake, &arguments).env("GH_TOKEN", TOKEN).run()
+fn look_up(fake: &Fake, input: &str, arguments: &[&str]) -> Run {
+    let input = file(input);
+    let arguments = [&["-f", path(&input), "-F", "ndjson"], arguments].concat();
+    Program::for_fake(fake, &arguments).env("GH_TOKEN", TOKEN).run()
 }
 
 fn assert_right(row: &Value, login: &str) {
@@ -37,22 +37,22 @@ fn assert_right(row: &Value, login: &str) {
     }
 }
 
-fn assert_all_right(run: &Run, roster: &str) {
-    let logins: Vec<_> = roster.lines().collect();
+fn assert_all_right(run: &Run, input: &str) {
+    let logins: Vec<_> = input.lines().collect();
     for (row, login) in run.rows_of(logins.len()).iter().zip(logins) {
         assert_right(row, login);
     }
 }
 
-/// Twenty thousand logins: every hundredth does not exist, and one in a hundred is refused.
+/// Twenty thousand logins. Every hundredth does not exist, and another one in a hundred is forbidden.
 fn twenty_thousand() -> (Fake, Vec<String>, Run) {
     let alias = |login: &str, _| login.ends_with("77").then_some(AliasFault::Forbidden);
-    let fake = Fake::start(Behaviour { alias: Box::new(alias), ..Behaviour::default() });
+    let fake = Fake::start(Behavior { alias: Box::new(alias), ..Behavior::default() });
     let login = |number: usize| {
         if number.is_multiple_of(100) { format!("missing-{number}") } else { format!("user-{number}") }
     };
     let logins: Vec<_> = (1..=20_000).map(login).collect();
-    let run = ask(&fake, &(logins.join("\n") + "\nnot/a/login\n"), &[]);
+    let run = look_up(&fake, &(logins.join("\n") + "\nnot/a/login\n"), &[]);
     (fake, logins, run)
 }
 
@@ -74,9 +74,9 @@ fn each_of_twenty_thousand_logins_has_its_own_row() {
 }
 
 #[test]
-fn private_repositories_are_counted_on_their_own_and_nobody_elses_are() {
+fn private_repositories_are_counted_for_the_viewer_alone() {
     let fake = Fake::well_behaved();
-    let run = ask(&fake, &users(300), &["--private"]);
+    let run = look_up(&fake, &users(300), &["--private"]);
     for (row, login) in run.rows_of(300).iter().zip(users(300).lines()) {
         assert_right(row, login);
         assert_eq!(row["private_repos"], account(login).unwrap().private_repos);
@@ -84,7 +84,7 @@ fn private_repositories_are_counted_on_their_own_and_nobody_elses_are() {
 }
 
 #[test]
-fn by_either_api_the_rows_are_the_same() {
+fn both_apis_give_the_same_rows() {
     let fake = Fake::well_behaved();
     let login = |number: usize| match number % 20 {
         0 => format!("missing-{number}"),
@@ -92,10 +92,10 @@ fn by_either_api_the_rows_are_the_same() {
         2 => format!("app-{number}[bot]"),
         _ => format!("user-{number}"),
     };
-    let roster: String = (0..2000).map(|number| login(number) + "\n").collect();
+    let input: String = (0..2000).map(|number| login(number) + "\n").collect();
     for measure in [&[][..], &["--breakdown"]] {
         let rows = |api| {
-            let run = ask(&fake, &roster, &[measure, &["--api", api, "-j", "50", "-q"]].concat());
+            let run = look_up(&fake, &input, &[measure, &["--api", api, "-j", "50", "-q"]].concat());
             assert_eq!((run.status, run.stderr.as_str()), (1, ""));
             let mut rows = run.rows_of(2000);
             for row in &mut rows {
@@ -112,20 +112,20 @@ fn by_either_api_the_rows_are_the_same() {
 }
 
 #[test]
-fn a_bot_is_asked_for_by_rest_whatever_the_api() {
+fn a_bot_is_looked_up_by_rest_with_either_api() {
     let fake = Fake::well_behaved();
-    let run = ask(&fake, "torvalds\ndependabot[bot]\n", &["--api", "graphql"]);
+    let run = look_up(&fake, "torvalds\ndependabot[bot]\n", &["--api", "graphql"]);
     let rows = run.rows_of(2);
     assert_eq!((&rows[0]["via"], &rows[1]["via"]), (&"graphql".into(), &"rest".into()));
     assert_eq!(rows[1]["kind"], "bot");
 }
 
 #[test]
-fn a_short_roster_is_divided_so_that_it_fills_the_jobs() {
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(30), ..Behaviour::default() });
-    let sizes = |roster: &str, arguments: &[&str]| {
+fn a_short_input_is_divided_to_fill_the_jobs() {
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(30), ..Behavior::default() });
+    let sizes = |input: &str, arguments: &[&str]| {
         let before = fake.queries().len();
-        assert_all_right(&ask(&fake, roster, arguments), roster);
+        assert_all_right(&look_up(&fake, input, arguments), input);
         let mut sizes: Vec<_> = fake.queries()[before..].iter().map(Vec::len).collect();
         sizes.sort_unstable_by(|one, other| other.cmp(one));
         sizes
@@ -137,16 +137,16 @@ fn a_short_roster_is_divided_so_that_it_fills_the_jobs() {
 }
 
 #[test]
-fn a_stream_that_is_slow_to_come_is_not_held_back() {
+fn a_slow_input_is_not_held_back() {
     let fake = Fake::well_behaved();
-    Program::asking(&fake, &["-", "-F", "ndjson"]).env("GH_TOKEN", TOKEN).answers_one_by_one();
+    Program::for_fake(&fake, &["-", "-F", "ndjson"]).env("GH_TOKEN", TOKEN).assert_rows_while_input_is_open();
     assert_eq!(fake.queries(), [["torvalds"], ["antirez"]]);
 }
 
 #[test]
-fn logins_are_variables_and_never_part_of_the_text() {
+fn logins_are_variables_and_never_query_text() {
     let fake = Fake::well_behaved();
-    ask(&fake, &users(20), &["-j", "1"]);
+    look_up(&fake, &users(20), &["-j", "1"]);
     let request = &fake.arrivals()[0].request;
     let body: Value = serde_json::from_slice(&request.body).unwrap();
     let text = body["query"].as_str().unwrap();
@@ -159,26 +159,27 @@ fn logins_are_variables_and_never_part_of_the_text() {
 }
 
 #[test]
-fn an_enterprise_server_has_its_own_route_token_and_no_limits() {
-    let fake = Fake::start(Behaviour { bare: true, token: Some(TOKEN.into()), ..Behaviour::default() });
+fn an_enterprise_server_uses_its_route_and_token_without_limits() {
+    let fake =
+        Fake::start(Behavior { omits_limit_headers: true, token: Some(TOKEN.into()), ..Behavior::default() });
     let url = format!("{}/api/v3", fake.url());
     let arguments = ["torvalds", "--api-url", &url, "--max-points", "1", "-F", "json"];
     let run = Program::new(&arguments).env("GH_ENTERPRISE_TOKEN", TOKEN).env("GH_TOKEN", "ghp_other").run();
     assert_eq!(run.status, 0, "{}", run.stderr);
-    let asked: Vec<_> = fake.arrivals().iter().map(|arrival| arrival.request.target.clone()).collect();
-    assert_eq!(asked, ["/api/v3/user", "/api/graphql"], "whose token it is, and the account");
+    let targets: Vec<_> = fake.arrivals().iter().map(|arrival| arrival.request.target.clone()).collect();
+    assert_eq!(targets, ["/api/v3/user", "/api/graphql"], "whose token it is, and the account");
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!(report["summary"]["points"], 0, "it tells no price: there is none");
+    assert_eq!(report["summary"]["points"], 0, "a server without limits has no cost");
 }
 
 #[test]
-fn a_sample_is_counted_again_by_the_other_api() {
-    let fake = Fake::with_faults(|asked| {
+fn a_sample_is_recounted_through_the_other_api() {
+    let fake = Fake::with_faults(|context| {
         let body = r#"{"login":"user-13","id":1,"type":"User","public_repos":99999}"#;
-        (asked.login == "user-13").then(|| Fault::Answer(200, vec![], body.into()))
+        (context.login == "user-13").then(|| Fault::Response(200, vec![], body.into()))
     });
     for api in ["graphql", "rest"] {
-        let run = ask(&fake, &users(50), &["--verify", "100", "--api", api]);
+        let run = look_up(&fake, &users(50), &["--verify", "100", "--api", api]);
         assert_eq!(run.status, 1, "{}", run.stderr);
         let rows = run.rows_of(50);
         for (row, login) in rows.iter().zip(users(50).lines()) {
@@ -197,23 +198,23 @@ fn a_sample_is_counted_again_by_the_other_api() {
         let sampled = rows.iter().filter(|row| !row["verified"].is_null());
         sampled.map(|row| row["login"].as_str().unwrap().to_owned()).collect()
     };
-    let sample = sampled(ask(&fake, &users(1000), &["--verify", "5"]));
+    let sample = sampled(look_up(&fake, &users(1000), &["--verify", "5"]));
     assert!((20..100).contains(&sample.len()), "{}", sample.len());
-    assert_eq!(sample, sampled(ask(&fake, &users(1000), &["--verify", "5"])), "the same every time");
+    assert_eq!(sample, sampled(look_up(&fake, &users(1000), &["--verify", "5"])), "the same every time");
 }
 
 #[test]
-fn what_needs_a_token_is_refused_before_anything_is_asked() {
+fn options_that_need_a_token_are_refused_before_any_request() {
     let fake = Fake::well_behaved();
     for flags in [&["--api", "graphql"][..], &["--private"], &["--verify", "10"]] {
-        let run = Program::asking(&fake, &[&["torvalds"], flags].concat()).run();
+        let run = Program::for_fake(&fake, &[&["torvalds"], flags].concat()).run();
         assert_eq!((run.status, run.stderr.lines().count()), (4, 1), "{}", run.stderr);
     }
     let run =
-        Program::asking(&fake, &["torvalds", "--private", "--api", "rest"]).env("GH_TOKEN", TOKEN).run();
+        Program::for_fake(&fake, &["torvalds", "--private", "--api", "rest"]).env("GH_TOKEN", TOKEN).run();
     assert_eq!((run.status, fake.requests()), (2, 0));
     let listed =
-        Program::asking(&fake, &["torvalds", "antirez", "empty", "--breakdown", "-F", "ndjson"]).run();
+        Program::for_fake(&fake, &["torvalds", "antirez", "empty", "--breakdown", "-F", "ndjson"]).run();
     assert!(listed.stderr.contains("--breakdown by REST lists every repository"), "{}", listed.stderr);
     assert_eq!(listed.rows_of(3)[0]["forks"], 3);
     assert_eq!(fake.requests(), 5, "nothing is listed of an account without repositories");

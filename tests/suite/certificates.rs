@@ -10,7 +10,7 @@ use crate::real_servers::certificates::Authority;
 use crate::real_servers::recorder::{Recorder, Reply};
 use crate::real_servers::{Server, free_port, nginx, nginx_with};
 
-fn ask(url: &str, arguments: &[&str]) -> Run {
+fn look_up(url: &str, arguments: &[&str]) -> Run {
     Program::new(&[&["torvalds", "--api-url", url, "-q", "--retries", "0"], arguments].concat()).run()
 }
 
@@ -20,7 +20,7 @@ fn assert_unreachable(run: &Run, url: &str, reason: &str) {
 }
 
 #[test]
-fn a_certificate_that_is_not_valid_is_told_in_plain_words() {
+fn an_invalid_certificate_is_explained_in_plain_words() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
@@ -28,14 +28,14 @@ fn a_certificate_that_is_not_valid_is_told_in_plain_words() {
     let server = nginx(&fake);
     let unknown = "the certificate of localhost is signed by an unknown authority";
     let trust = format!("{unknown}; trust the authority with --ca-file");
-    assert_unreachable(&ask(&server.url(), &[]), &server.url(), &trust);
+    assert_unreachable(&look_up(&server.url(), &[]), &server.url(), &trust);
     let other = nginx(&fake);
     let another = format!("{unknown}; --ca-file has another authority");
-    assert_unreachable(&ask(&server.url(), &["--ca-file", &other.ca()]), &server.url(), &another);
+    assert_unreachable(&look_up(&server.url(), &["--ca-file", &other.ca()]), &server.url(), &another);
 
     let wrong = server.url().replace("localhost", "127.0.0.1");
     let reason = "the certificate is not for \"127.0.0.1\", but for \"localhost\"; check the host";
-    assert_unreachable(&ask(&wrong, &["--ca-file", &server.ca()]), &wrong, reason);
+    assert_unreachable(&look_up(&wrong, &["--ca-file", &server.ca()]), &wrong, reason);
 
     for (start, end, reason) in [
         (
@@ -53,7 +53,7 @@ fn a_certificate_that_is_not_valid_is_told_in_plain_words() {
         Authority::new(folder.path()).sign_between("localhost", "cert.pem", start, end);
         let server = nginx_with(&fake, folder, "");
         let reason = format!("the certificate of localhost {reason}");
-        assert_unreachable(&ask(&server.url(), &["--ca-file", &server.ca()]), &server.url(), &reason);
+        assert_unreachable(&look_up(&server.url(), &["--ca-file", &server.ca()]), &server.url(), &reason);
     }
     assert_eq!(fake.requests(), 0);
 }
@@ -66,16 +66,16 @@ fn https_to_a_plain_port_names_the_port() {
     let reason = format!(
         "the server at {server} does not speak TLS; check the port, or use an http:// address if the server has no TLS"
     );
-    assert_unreachable(&ask(&url, &[]), &url, &reason);
+    assert_unreachable(&look_up(&url, &[]), &url, &reason);
 
     let closing = Recorder::start(Reply::Close);
     let url = format!("https://127.0.0.1:{}", closing.port);
     let reason = "the server closed the connection during the TLS handshake";
-    assert_unreachable(&ask(&url, &[]), &url, reason);
+    assert_unreachable(&look_up(&url, &[]), &url, reason);
 }
 
 #[test]
-fn a_server_that_wants_a_client_certificate_is_told() {
+fn a_required_client_certificate_is_reported() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
@@ -90,7 +90,7 @@ fn a_server_that_wants_a_client_certificate_is_told() {
         let directives =
             format!("ssl_client_certificate {ca}; ssl_verify_client on; ssl_protocols {protocol};");
         let server = nginx_with(&fake, folder, &directives);
-        let run = ask(&server.url(), &["--ca-file", &server.ca()]);
+        let run = look_up(&server.url(), &["--ca-file", &server.ca()]);
         assert_unreachable(&run, &server.url(), wanted);
     }
     for (arguments, reason) in [
@@ -108,7 +108,7 @@ fn a_server_that_wants_a_client_certificate_is_told() {
         let own =
             ["s_server", "-accept", &address, "-cert", &cert, "-key", &key, "-Verify", "1", "-www", "-quiet"];
         let server = Server::start("openssl", port, folder, &[&own, arguments].concat());
-        let run = ask(&server.url(), &["--ca-file", &server.ca()]);
+        let run = look_up(&server.url(), &["--ca-file", &server.ca()]);
         assert_unreachable(&run, &server.url(), reason);
     }
     assert_eq!(fake.requests(), 0);
@@ -116,7 +116,7 @@ fn a_server_that_wants_a_client_certificate_is_told() {
 
 #[cfg(not(target_vendor = "apple"))]
 #[test]
-fn authorities_that_cannot_be_read_are_status_2() {
+fn unreadable_certificate_authorities_are_status_2() {
     let none = file("hello\n");
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.pem"), "hello\n").unwrap();

@@ -1,6 +1,6 @@
-//! Rosters from databases, and runs saved to them: SQLite, which needs nothing, and a real PostgreSQL.
+//! Logins from databases, and runs saved to them, with SQLite and a real PostgreSQL server.
 
-mod rosters;
+mod inputs;
 mod saves;
 
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use sqlx::{Connection, Executor, Row};
 
-/// Does something on a connection, on a runtime of its own.
+/// Runs an async function on a new connection, in its own runtime.
 fn on<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(work).unwrap()
@@ -65,14 +65,14 @@ impl Database {
     }
 }
 
-/// A PostgreSQL server in a folder of its own.
+/// A PostgreSQL server with its own data folder.
 struct Server {
     folder: PathBuf,
     port: u16,
     bin: PathBuf,
 }
 
-/// The newest of Debian's, or whichever is in the path.
+/// Folder of PostgreSQL's programs: the newest version of Debian's packages, or the one in the path.
 fn bin() -> Option<PathBuf> {
     let of_debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<_> = of_debian.map(|version| version.path().join("bin")).collect();
@@ -81,10 +81,10 @@ fn bin() -> Option<PathBuf> {
 }
 
 impl Server {
-    /// A server that is started, or nothing where PostgreSQL is not installed. CI makes sure that it is.
+    /// Starts a server. None if PostgreSQL is not installed, which is an error in CI.
     fn start() -> Option<Self> {
         let Some(bin) = bin() else {
-            crate::program::is_there("PostgreSQL", false);
+            crate::program::is_available("PostgreSQL", false);
             return None;
         };
         let folder = tempfile::Builder::new().prefix("ghrepos-pg-").tempdir().unwrap().keep();
@@ -102,7 +102,7 @@ impl Server {
         Some(server)
     }
 
-    /// Runs one of its programs: as the user postgres where we are root, which it refuses to be.
+    /// Runs one of PostgreSQL's programs. As root it runs as the user postgres, because PostgreSQL refuses to run as root.
     fn shell(&self, command: &str) {
         let whole = format!("cd / && {}/{command}", self.bin.display());
         let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
@@ -127,7 +127,7 @@ impl Server {
         self.shell(&format!("pg_ctl -D {} -l {} -w -o '{options}' start", data.display(), log.display()));
     }
 
-    /// Kills it, as a machine that fails does.
+    /// Kills the server without a shutdown.
     fn kill(&self) {
         self.shell(&format!("pg_ctl -D {} -m immediate -w stop", self.folder.join("data").display()));
     }
@@ -152,11 +152,11 @@ impl Drop for Server {
     }
 }
 
-/// Does the same with both kinds.
+/// Runs a test with both databases.
 fn with_both(name: &str, test: impl Fn(&Database)) {
     test(&Database::sqlite());
     if let Some(server) = Server::start() {
-        // It is taken back at the end, whose databases borrow it.
+        // Dropped at the end, because the database borrows it.
         let server: &'static Server = Box::leak(Box::new(server));
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&server.database(name))));
         server.kill();

@@ -1,16 +1,16 @@
-//! The token against servers that send it back: where it is shown, and where it is kept.
+//! Servers that send the token back: it is neither shown nor stored.
 
 use std::fs;
 use std::path::Path;
 
-use crate::fake::{Asked, Fake, Fault, Raw};
+use crate::fake::{Fake, Fault, FaultContext, Raw};
 use crate::program::Program;
 use crate::secrets::{TOKEN, faulty, is_apps, with_each};
 
-/// The formats of reports, by the endings of their files.
+/// Extensions of all report formats.
 const ENDINGS: [&str; 7] = ["csv", "tsv", "json", "ndjson", "md", "html", "prom"];
 
-/// The ways in which a server may spell what it was sent.
+/// Encodings in which a server may send the token back.
 fn spellings(sent: &str) -> [String; 4] {
     let every = |each: fn(u8) -> String| sent.bytes().map(each).collect::<String>();
     [
@@ -21,12 +21,13 @@ fn spellings(sent: &str) -> [String; 4] {
     ]
 }
 
-/// An answer that sends back what was sent, wherever it can, and an error of every kind.
-fn echo(asked: &Asked<'_>, spelling: usize) -> Option<Fault> {
-    let sent = spellings(asked.request.all("authorization").first()?)[spelling].clone();
-    let api = asked.request.all("host")[0].to_owned();
-    // In a header there are no escapes but an address's.
-    let header = if spelling == 2 { sent.clone() } else { asked.request.all("authorization")[0].to_owned() };
+/// A response that contains the token in every place, for each kind of error.
+fn echo(context: &FaultContext<'_>, spelling: usize) -> Option<Fault> {
+    let sent = spellings(context.request.all("authorization").first()?)[spelling].clone();
+    let api = context.request.all("host")[0].to_owned();
+    // Headers have no escapes except those of URLs.
+    let header =
+        if spelling == 2 { sent.clone() } else { context.request.all("authorization")[0].to_owned() };
     let headers = vec![
         ("x-github-sso", format!("required; url=https://x/{header}")),
         ("link", format!("<http://{api}/user/1/repos?page=2&{}>; rel=\"next\"", header.replace(' ', "+"))),
@@ -35,40 +36,40 @@ fn echo(asked: &Asked<'_>, spelling: usize) -> Option<Fault> {
         ("retry-after", header.clone()),
         ("x-ratelimit-resource", header),
     ];
-    let said = format!(
+    let fields = format!(
         r#""message":"you sent {sent}","login":"{sent}","name":"{sent}","documentation_url":"{sent}""#
     );
-    if asked.request.method == "POST" {
+    if context.request.method == "POST" {
         let error = |alias: &str, kind: &str| {
             format!(
                 r#"{{"path":["{alias}"],"type":"{kind}","message":"you sent {sent}","extensions":{{"code":"{sent}"}}}}"#
             )
         };
         let body = format!(
-            r#"{{"data":{{"a0":{{"login":"{sent}"}},"a1":null,"a2":null}},"errors":[{},{}],{said}}}"#,
+            r#"{{"data":{{"a0":{{"login":"{sent}"}},"a1":null,"a2":null}},"errors":[{},{}],{fields}}}"#,
             error("a1", "FORBIDDEN"),
             error("a2", &sent)
         );
-        return Some(Fault::Answer(200, headers, body));
+        return Some(Fault::Response(200, headers, body));
     }
-    Some(match asked.login {
-        "fine" if asked.request.path().ends_with("/repos") => {
-            Fault::Answer(200, headers, format!(r#"[{{"fork":true,"name":"{sent}"}}]"#))
+    Some(match context.login {
+        "fine" if context.request.path().ends_with("/repos") => {
+            Fault::Response(200, headers, format!(r#"[{{"fork":true,"name":"{sent}"}}]"#))
         }
         "fine" => {
             let body =
                 format!(r#"{{"id":1,"type":"{sent}","public_repos":500,"login":"fine","bio":"{sent}"}}"#);
-            Fault::Answer(200, headers, body)
+            Fault::Response(200, headers, body)
         }
-        "forbidden" => Fault::Answer(403, headers[..2].to_vec(), format!("{{{said}}}")),
-        "failed" => Fault::Answer(500, headers, format!("{{{said}}}")),
-        "broken" => Fault::Answer(200, headers, format!("{{{said}")),
-        "page" => Fault::Answer(502, headers, format!("<p>{sent}")),
-        _ => Fault::Answer(200, headers, format!(r#"{{{said},"id":1,"public_repos":1}}"#)),
+        "forbidden" => Fault::Response(403, headers[..2].to_vec(), format!("{{{fields}}}")),
+        "failed" => Fault::Response(500, headers, format!("{{{fields}}}")),
+        "broken" => Fault::Response(200, headers, format!("{{{fields}")),
+        "page" => Fault::Response(502, headers, format!("<p>{sent}")),
+        _ => Fault::Response(200, headers, format!(r#"{{{fields},"id":1,"public_repos":1}}"#)),
     })
 }
 
-/// Everything that is in a folder, and below.
+/// Contents of all files in a folder and its subfolders.
 fn everything_in(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -80,7 +81,7 @@ fn everything_in(folder: &Path) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// Whether the token is in there, or half of it, in any spelling.
+/// Returns true if the text contains the token or half of it, in any encoding.
 fn holds_token(bytes: &[u8], halves: &[&str]) -> bool {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let decoded = (0..=127_u8).fold(text.clone(), |text, byte| {
@@ -93,7 +94,7 @@ fn holds_token(bytes: &[u8], halves: &[&str]) -> bool {
 }
 
 #[test]
-fn the_token_is_in_no_report_no_log_no_recording_and_no_database_however_a_server_spells_it() {
+fn an_echoed_token_is_redacted_in_every_output_and_spelling() {
     for (spelling, api) in (0..4).flat_map(|spelling| [(spelling, "rest"), (spelling, "graphql")]) {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
@@ -123,8 +124,8 @@ fn the_token_is_in_no_report_no_log_no_recording_and_no_database_however_a_serve
         ];
         let reports: Vec<_> = ENDINGS.iter().map(|ending| at(&format!("report.{ending}"))).collect();
         arguments.extend(reports.iter().flat_map(|report| ["-o", report]));
-        let fake = Fake::with_faults(move |asked| echo(asked, spelling));
-        let run = Program::asking(&fake, &arguments)
+        let fake = Fake::with_faults(move |context| echo(context, spelling));
+        let run = Program::for_fake(&fake, &arguments)
             .env("GH_TOKEN", TOKEN)
             .env("RUST_LOG", "trace")
             .env("RUST_BACKTRACE", "full")
@@ -147,7 +148,7 @@ fn the_token_is_in_no_report_no_log_no_recording_and_no_database_however_a_serve
 }
 
 #[test]
-fn the_token_of_an_app_is_shown_as_little() {
+fn an_apps_token_is_never_shown() {
     for spelling in 0..4 {
         let folder = tempfile::tempdir().unwrap();
         let recording = folder.path().join("recording").display().to_string();
@@ -169,9 +170,9 @@ fn the_token_of_an_app_is_shown_as_little() {
             "--record",
             &recording,
         ];
-        let behaviour =
-            move || faulty(move |asked| (!is_apps(asked)).then(|| echo(asked, spelling)).flatten());
-        with_each(behaviour, &arguments, |run, _| {
+        let behavior =
+            move || faulty(move |context| (!is_apps(context)).then(|| echo(context, spelling)).flatten());
+        with_each(behavior, &arguments, |run, _| {
             let mut all = everything_in(folder.path());
             all.extend([
                 ("out".into(), run.stdout.clone().into_bytes()),
@@ -187,22 +188,22 @@ fn the_token_of_an_app_is_shown_as_little() {
 }
 
 #[test]
-fn a_body_that_is_no_text_gives_no_token_away() {
+fn a_binary_body_reveals_no_token() {
     for api in ["rest", "graphql"] {
-        let fake = Fake::with_faults(move |asked| {
-            let said = format!(r#""message":"you sent {}""#, asked.request.all("authorization")[0]);
+        let fake = Fake::with_faults(move |context| {
+            let fields = format!(r#""message":"you sent {}""#, context.request.all("authorization")[0]);
             let body = match api {
-                "rest" => format!("{{\"x\":\"?\",{said}}}"),
-                _ => format!(r#"{{"x":"?","data":{{"a0":null}},"errors":[{{"path":["a0"],{said}}}]}}"#),
+                "rest" => format!("{{\"x\":\"?\",{fields}}}"),
+                _ => format!(r#"{{"x":"?","data":{{"a0":null}},"errors":[{{"path":["a0"],{fields}}}]}}"#),
             };
-            // A string that nobody reads, and is no UTF-8.
+            // An unused string that is not UTF-8.
             let body: Vec<u8> = body.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();
             let status = if api == "rest" { "500 Oops" } else { "200 OK" };
             let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", body.len());
             Some(Fault::Raw(Raw::new([head.as_bytes(), &body].concat())))
         });
         let folder = tempfile::tempdir().unwrap();
-        let run = Program::asking(&fake, &["user-1", "--api", api, "--retries", "0", "-F", "ndjson"])
+        let run = Program::for_fake(&fake, &["user-1", "--api", api, "--retries", "0", "-F", "ndjson"])
             .env("GH_TOKEN", TOKEN)
             .run_recording(&folder.path().join("recording"));
         assert!(run.stdout.contains("you sent Bearer [token]"), "{}", run.stdout);

@@ -1,17 +1,17 @@
-//! Every fault of the fake, alone and all together, by both APIs and with any number of jobs: one row for
-//! each login, every count right, never more in flight than allowed, no request during a pause.
+//! Every fault of the fake, alone and together, with both APIs and different numbers of jobs. Each login has one row with the
+//! right count, no more requests are in flight than allowed, and no request is sent during a pause.
 //!
-//! What is hit is decided by a seed, which every failure prints.
+//! A seed decides which requests meet a fault. Failures print it.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::fake::{AliasFault, Asked, Behaviour, Fake, Fault, account};
+use crate::fake::{AliasFault, Behavior, Fake, Fault, FaultContext, account};
 use crate::program::{Program, file, path};
 
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A fault, and how it is called in a failure.
+/// A fault, and its name in messages.
 fn faults() -> Vec<Fault> {
     vec![
         Fault::Html(500),
@@ -28,24 +28,24 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
-/// A number between 0 and 99 for a request or a login.
+/// A pseudorandom number from 0 to 99 for a request or a login.
 fn percent(seed: u64, of: u64) -> u64 {
     fastrand::Rng::with_seed(seed ^ of.wrapping_mul(0x9e37_79b9_7f4a_7c15)).u64(0..100)
 }
 
-fn roster(number: usize) -> String {
+fn input(number: usize) -> String {
     (1..=number)
         .map(|at| if at % 25 == 0 { format!("missing-{at}\n") } else { format!("user-{at}\n") })
         .collect()
 }
 
-/// Runs, and holds everything to its promise.
-fn hold(fake: &Fake, logins: usize, jobs: i64, api: &str, what: &str) {
-    let text = roster(logins);
+/// Runs the program and checks every promise.
+fn check_run(fake: &Fake, logins: usize, jobs: i64, api: &str, what: &str) {
+    let text = input(logins);
     let list = file(&text);
     let jobs_text = jobs.to_string();
     let batch = if logins > 1000 { "50" } else { "5" };
-    let run = Program::asking(
+    let run = Program::for_fake(
         fake,
         &["-f", path(&list), "-F", "ndjson", "-q", "--api", api, "-j", &jobs_text, "--batch", batch],
     )
@@ -65,73 +65,73 @@ fn hold(fake: &Fake, logins: usize, jobs: i64, api: &str, what: &str) {
             None => assert_eq!(row["status"], "not_found", "{what}: {row}"),
         }
     }
-    // A request that was given up is one that the fake may not know of yet.
+    // The fake may not have noticed yet that a request was canceled.
     let given_up = what.starts_with("Silent") || what.starts_with("Drip");
     assert!(given_up || fake.peak() <= jobs, "{what}: {} in flight", fake.peak());
-    let refusals = fake.refusals();
+    let rejections = fake.rejections();
     for arrival in fake.arrivals() {
-        // What left before the refusal arrived, or at the pause's very end, was not told.
+        // Requests sent before the rejection arrived, or at the very end of the pause, are allowed.
         let during = |refused: &std::time::Instant| {
             let after = arrival.at.saturating_duration_since(*refused);
             after > Duration::from_millis(100) && after < PAUSE - Duration::from_millis(20)
         };
-        assert!(!refusals.iter().any(during), "{what}: a request during a pause");
+        assert!(!rejections.iter().any(during), "{what}: a request during a pause");
     }
 }
 
-/// A tenth of the requests meets the fault.
-fn alone(api: &'static str, jobs: i64, logins: usize) {
+/// A tenth of the requests meet the fault.
+fn check_each_fault(api: &'static str, jobs: i64, logins: usize) {
     for fault in faults() {
         let seed = fastrand::u64(..);
         let (met, what) = (fault.clone(), format!("{fault:?}, seed {seed}"));
-        let hit = move |asked: &Asked<'_>| (percent(seed, asked.number) < 10).then(|| met.clone());
-        let fake = Fake::start(Behaviour {
+        let hit = move |context: &FaultContext<'_>| (percent(seed, context.number) < 10).then(|| met.clone());
+        let fake = Fake::start(Behavior {
             fault: Box::new(hit),
             latency: Duration::from_millis(3),
-            ..Behaviour::default()
+            ..Behavior::default()
         });
-        hold(&fake, logins, jobs, api, &what);
+        check_run(&fake, logins, jobs, api, &what);
     }
 }
 
 #[test]
 fn each_fault_by_rest_with_one_job() {
-    alone("rest", 1, 25);
+    check_each_fault("rest", 1, 25);
 }
 
 #[test]
 fn each_fault_by_rest_with_ten_jobs() {
-    alone("rest", 10, 50);
+    check_each_fault("rest", 10, 50);
 }
 
 #[test]
 fn each_fault_by_rest_with_a_hundred_jobs() {
-    alone("rest", 100, 150);
+    check_each_fault("rest", 100, 150);
 }
 
 #[test]
 fn each_fault_by_graphql_with_one_job() {
-    alone("graphql", 1, 100);
+    check_each_fault("graphql", 1, 100);
 }
 
 #[test]
 fn each_fault_by_graphql_with_ten_jobs() {
-    alone("graphql", 10, 200);
+    check_each_fault("graphql", 10, 200);
 }
 
 #[test]
 fn each_fault_by_graphql_with_a_hundred_jobs() {
-    alone("graphql", 100, 500);
+    check_each_fault("graphql", 100, 500);
 }
 
-/// Each fault is met by a tenth of the logins' first requests, or of every other five of the first hundred
-/// queries; and in an answer by a tenth of the logins.
-fn together(api: &'static str, jobs: i64) {
+/// For REST, the first request of a tenth of the logins meets each fault. For GraphQL, half of the first hundred queries meet
+/// one, and a tenth of the logins meet a fault of their alias.
+fn check_all_faults(api: &'static str, jobs: i64) {
     let seed = fastrand::u64(..);
     let rest = api == "rest";
-    let hit = move |asked: &Asked<'_>| {
-        let of = if rest { fastrand::Rng::with_seed(hash(asked.login)).u64(..) } else { asked.number };
-        if (rest && asked.time > 1) || (!rest && (asked.number % 10 < 5 || asked.number > 100)) {
+    let hit = move |context: &FaultContext<'_>| {
+        let of = if rest { fastrand::Rng::with_seed(hash(context.login)).u64(..) } else { context.number };
+        if (rest && context.attempt > 1) || (!rest && (context.number % 10 < 5 || context.number > 100)) {
             return None;
         }
         let faults = [
@@ -153,12 +153,11 @@ fn together(api: &'static str, jobs: i64) {
         10..20 => Some(AliasFault::Wrong),
         _ => None,
     };
-    let fake =
-        Fake::start(Behaviour { fault: Box::new(hit), alias: Box::new(alias), ..Behaviour::default() });
+    let fake = Fake::start(Behavior { fault: Box::new(hit), alias: Box::new(alias), ..Behavior::default() });
     let logins = if rest { 1000 } else { 2000 };
-    let text = roster(logins);
+    let text = input(logins);
     let list = file(&text);
-    let run = Program::asking(&fake, &["-f", path(&list), "-F", "ndjson", "-q", "--api", api])
+    let run = Program::for_fake(&fake, &["-f", path(&list), "-F", "ndjson", "-q", "--api", api])
         .argument(&format!("-j{jobs}"))
         .argument("--timeout=300ms")
         .argument("--retries=12")
@@ -181,10 +180,10 @@ fn hash(text: &str) -> u64 {
 
 #[test]
 fn all_faults_together_by_rest() {
-    together("rest", 100);
+    check_all_faults("rest", 100);
 }
 
 #[test]
 fn all_faults_together_by_graphql() {
-    together("graphql", 10);
+    check_all_faults("graphql", 10);
 }

@@ -1,12 +1,12 @@
-//! Organisations and teams: everybody in them, listed before anybody is counted.
+//! Members of organizations and teams, which are listed before the first lookup.
 
 use std::collections::HashSet;
 
-use crate::fake::{Behaviour, Fake, Fault};
+use crate::fake::{Behavior, Fake, Fault};
 use crate::program::{Program, Run};
 
-fn ask(fake: &Fake, arguments: &[&str]) -> Run {
-    Program::asking(fake, &[arguments, &["-F", "ndjson"]].concat()).env("GH_TOKEN", "ghp_sample").run()
+fn look_up(fake: &Fake, arguments: &[&str]) -> Run {
+    Program::for_fake(fake, &[arguments, &["-F", "ndjson"]].concat()).env("GH_TOKEN", "ghp_sample").run()
 }
 
 fn listings(fake: &Fake) -> usize {
@@ -15,9 +15,9 @@ fn listings(fake: &Fake) -> usize {
 }
 
 #[test]
-fn everybody_in_an_organisation_is_counted_once_those_named_beside_it_too() {
+fn members_and_named_logins_are_each_counted_once() {
     let fake = Fake::well_behaved();
-    let run = ask(&fake, &["torvalds", "MEMBER-7", "--members", "acme-437"]);
+    let run = look_up(&fake, &["torvalds", "MEMBER-7", "--members", "acme-437"]);
     assert_eq!(run.status, 0, "{}", run.stderr);
     let rows = run.rows_of(438);
     let logins: HashSet<_> = rows.iter().map(|row| row["login"].to_string()).collect();
@@ -31,30 +31,31 @@ fn everybody_in_an_organisation_is_counted_once_those_named_beside_it_too() {
 }
 
 #[test]
-fn organisations_and_teams_are_one_roster() {
+fn organizations_and_teams_are_one_input() {
     let fake = Fake::well_behaved();
-    let run = ask(&fake, &["--members", "acme-3", "--team", "acme-3/core-5", "--members", "other-4", "-q"]);
+    let run =
+        look_up(&fake, &["--members", "acme-3", "--team", "acme-3/core-5", "--members", "other-4", "-q"]);
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     let logins: Vec<_> = run.rows().iter().map(|row| row["login"].to_string()).collect();
     assert_eq!(logins, ["\"member-0\"", "\"member-1\"", "\"member-2\"", "\"member-3\"", "\"member-4\""]);
 }
 
 #[test]
-fn who_is_not_shown_everybody_is_told_so() {
+fn a_token_that_sees_public_members_only_gets_a_note() {
     let fake = Fake::well_behaved();
-    let run = Program::asking(&fake, &["--members", "acme-100", "-F", "ndjson"]).run();
+    let run = Program::for_fake(&fake, &["--members", "acme-100", "-F", "ndjson"]).run();
     run.rows_of(50);
-    let told =
+    let message =
         "ghrepos: acme-100: 50 members, the public ones: without a token there are no others to be seen\n";
-    assert!(run.stderr.starts_with(told), "{}", run.stderr);
-    let run = ask(&fake, &["--members", "strangers-9"]);
-    let told =
+    assert!(run.stderr.starts_with(message), "{}", run.stderr);
+    let run = look_up(&fake, &["--members", "strangers-9"]);
+    let message =
         "ghrepos: strangers-9: 9 members, the public ones: the token's owner is not in the organisation\n";
-    assert!(run.stderr.starts_with(told), "{}", run.stderr);
+    assert!(run.stderr.starts_with(message), "{}", run.stderr);
 }
 
 #[test]
-fn what_cannot_be_listed_is_one_clear_line_before_anybody_is_counted() {
+fn an_unlistable_organization_ends_the_run_before_counting() {
     let fake = Fake::well_behaved();
     for (arguments, reason) in [
         (
@@ -70,27 +71,28 @@ fn what_cannot_be_listed_is_one_clear_line_before_anybody_is_counted() {
             "(authorize the token for SSO at https://github.com/orgs/saml/sso?authorization_request=SAMPLE)\n",
         ),
     ] {
-        let run = ask(&fake, &[&["torvalds"], arguments].concat());
+        let run = look_up(&fake, &[&["torvalds"], arguments].concat());
         assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{}", run.stderr);
         assert!(run.stderr.contains(reason) && run.stderr.lines().count() == 1, "{}", run.stderr);
     }
-    let run = Program::asking(&fake, &["--team", "acme-3/core-5"]).run();
+    let run = Program::for_fake(&fake, &["--team", "acme-3/core-5"]).run();
     assert_eq!(run.status, 2);
     assert!(run.stderr.contains(": set GH_TOKEN to a token with the scope read:org\n"), "{}", run.stderr);
-    assert!(fake.arrivals().iter().all(|arrival| arrival.request.method == "GET"), "nobody was counted");
+    assert!(fake.arrivals().iter().all(|arrival| arrival.request.method == "GET"), "no login was looked up");
     for wrong in [&["--members", "a/b"][..], &["--team", "acme"], &["--team", "acme/.."]] {
-        assert_eq!(ask(&fake, wrong).status, 2);
+        assert_eq!(look_up(&fake, wrong).status, 2);
     }
-    let refusing = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
-    let run = ask(&refusing, &["--members", "acme-3"]);
+    let refusing = Fake::start(Behavior { token: Some("right".into()), ..Behavior::default() });
+    let run = look_up(&refusing, &["--members", "acme-3"]);
     assert_eq!((run.status, run.stderr.lines().count()), (4, 1), "{}", run.stderr);
 }
 
 #[test]
-fn a_listing_is_tried_again_as_everything_is() {
-    let fake =
-        Fake::with_faults(|asked| (asked.number % 2 == 1 && asked.number < 8).then_some(Fault::Html(502)));
-    let run = ask(&fake, &["--members", "acme-250", "-q"]);
+fn listing_members_is_retried_like_every_request() {
+    let fake = Fake::with_faults(|context| {
+        (context.number % 2 == 1 && context.number < 8).then_some(Fault::Html(502))
+    });
+    let run = look_up(&fake, &["--members", "acme-250", "-q"]);
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     run.rows_of(250);
 }

@@ -1,8 +1,6 @@
-//! The limits of patience: whatever a server sends, or a network makes of it, a run ends within its time and
-//! its memory, with a row or a line that says why.
+//! Hostile servers and broken networks: a run ends in bounded time and memory, with a row or a line that names the reason.
 //!
-//! Each test prints a line for each of its cases, which together are a table:
-//! `cargo test --test suite hostile -- --nocapture | grep '^|'`.
+//! Each case prints a row of a table: `cargo test --test suite hostile -- --nocapture | grep '^|'`.
 
 mod bodies;
 pub mod chains;
@@ -19,61 +17,60 @@ use std::time::{Duration, Instant};
 
 use wait4::Wait4;
 
-use crate::fake::{Asked, Behaviour, Fake, Fault, Raw};
+use crate::fake::{Behavior, Fake, Fault, FaultContext, Raw};
 use crate::program::{Program, Run};
 
-/// What a run is allowed to have in its memory at once: its own twenty megabytes, the longest body that is
-/// taken twice over, and some slack.
-const MEMORY: u64 = 64 << 20;
-/// For one attempt.
+/// Maximum resident memory of a run, in bytes: 20 MB of the program, twice the longest accepted body, and slack.
+const MAX_MEMORY: u64 = 64 << 20;
+/// Timeout of one attempt.
 const TIMEOUT: &str = "1500ms";
-/// For what a debug build on a busy machine takes long to read.
-const LONGER: &str = "20s";
-/// A run ends so long after its last attempt at the latest, on a machine that is busy.
-const SLACK: Duration = Duration::from_secs(45);
-/// Cases that run at once: most only wait.
-const AT_ONCE: usize = 3;
+/// Timeout for large bodies, which a debug build on a busy machine reads slowly.
+const SLOW_TIMEOUT: &str = "20s";
+/// Maximum time between the last attempt and the end of a run, on a busy machine.
+const MAX_DURATION: Duration = Duration::from_secs(45);
+/// Cases that run in parallel. Most of them only wait.
+const PARALLEL_CASES: usize = 3;
 
-/// What a server does, and what a person is told of it.
+/// A response of a hostile server, and the expected result.
 pub struct Case {
     name: String,
     api: &'static str,
     timeout: &'static str,
     memory: u64,
-    behaviour: Behaviour,
+    behavior: Behavior,
     arguments: Vec<String>,
-    /// What the row or the line says; it is a part of it.
-    says: &'static str,
+    /// Part of the expected message.
+    expected: &'static str,
     status: Vec<i32>,
 }
 
 impl Case {
-    /// One login is asked for, and every request is answered by this.
-    pub fn new(name: &str, api: &'static str, says: &'static str, fault: Fault) -> Self {
-        Self::with(name, api, says, move |_| Some(fault.clone()))
+    /// Looks up one login, and responds to every request with a fault.
+    pub fn new(name: &str, api: &'static str, expected: &'static str, fault: Fault) -> Self {
+        Self::with(name, api, expected, move |_| Some(fault.clone()))
     }
 
-    /// The same with these bytes.
-    pub fn raw(name: &str, api: &'static str, says: &'static str, raw: Raw) -> Self {
-        Self::new(name, api, says, Fault::Raw(raw))
+    /// Looks up one login, and responds with these bytes.
+    pub fn raw(name: &str, api: &'static str, expected: &'static str, raw: Raw) -> Self {
+        Self::new(name, api, expected, Fault::Raw(raw))
     }
 
-    /// The same where it depends on the request.
+    /// Looks up one login, with a fault that depends on the request.
     pub fn with(
         name: &str,
         api: &'static str,
-        says: &'static str,
-        fault: impl Fn(&Asked<'_>) -> Option<Fault> + Send + Sync + 'static,
+        expected: &'static str,
+        fault: impl Fn(&FaultContext<'_>) -> Option<Fault> + Send + Sync + 'static,
     ) -> Self {
-        let behaviour = Behaviour { fault: Box::new(fault), forgetful: true, ..Behaviour::default() };
+        let behavior = Behavior { fault: Box::new(fault), discards_arrivals: true, ..Behavior::default() };
         Self {
             name: name.into(),
             api,
             timeout: TIMEOUT,
-            memory: MEMORY,
-            behaviour,
+            memory: MAX_MEMORY,
+            behavior,
             arguments: ["user-1", "--retries", "0"].map(str::to_owned).into(),
-            says,
+            expected,
             status: vec![1],
         }
     }
@@ -82,13 +79,13 @@ impl Case {
         self.either(&[status])
     }
 
-    /// Where it depends on who is first.
+    /// Accepts several statuses, for results that depend on timing.
     pub fn either(mut self, status: &[i32]) -> Self {
         self.status = status.to_vec();
         self
     }
 
-    /// Where it may take more than others.
+    /// Replaces the maximum memory.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
@@ -100,25 +97,25 @@ impl Case {
     }
 }
 
-/// The same bytes by either API.
-pub fn by_both(name: &str, says: &'static str, raw: &Raw) -> [Case; 2] {
-    ["rest", "graphql"].map(|api| Case::raw(name, api, says, raw.clone()))
+/// The same bytes with both APIs.
+pub fn with_both_apis(name: &str, expected: &'static str, raw: &Raw) -> [Case; 2] {
+    ["rest", "graphql"].map(|api| Case::raw(name, api, expected, raw.clone()))
 }
 
-/// The same for answers that are many megabytes, and are not to be cut off by the clock before they are told.
-pub fn hold_longer(cases: Vec<Case>) {
-    hold(cases.into_iter().map(|case| Case { timeout: LONGER, ..case }).collect());
+/// Checks cases with large bodies, with a timeout that lets them be read to the end.
+pub fn check_slow_cases(cases: Vec<Case>) {
+    check_cases(cases.into_iter().map(|case| Case { timeout: SLOW_TIMEOUT, ..case }).collect());
 }
 
-/// Runs every case, tells how each went, and holds all of them to their promises.
-pub fn hold(cases: Vec<Case>) {
+/// Runs and checks every case, and prints a row for each.
+pub fn check_cases(cases: Vec<Case>) {
     let (cases, failures) = (Mutex::new(cases.into_iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..PARALLEL_CASES {
             scope.spawn(|| {
                 loop {
                     let Some(case) = cases.lock().unwrap().next() else { return };
-                    if let Err(failure) = held(case) {
+                    if let Err(failure) = check_case(case) {
                         failures.lock().unwrap().push(failure);
                     }
                 }
@@ -129,19 +126,19 @@ pub fn hold(cases: Vec<Case>) {
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }
 
-fn held(case: Case) -> Result<(), String> {
-    let Case { name, api, timeout, memory: allowed, behaviour, arguments, says, status } = case;
-    let fake = Fake::start(behaviour);
+fn check_case(case: Case) -> Result<(), String> {
+    let Case { name, api, timeout, memory: allowed, behavior, arguments, expected, status } = case;
+    let fake = Fake::start(behavior);
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let program = Program::asking(&fake, &arguments)
+    let program = Program::for_fake(&fake, &arguments)
         .argument(&format!("--api={api}"))
         .argument(&format!("--timeout={timeout}"))
         .argument("-Fndjson")
         .env("GH_TOKEN", "ghp_sample");
     let Measured { run, took, memory } = measured(program);
-    // What a person is told: by a row that is no success, or by the line.
+    // The message of the failed row, or else the line on standard error.
     let rows = run.rows();
-    let told = match (
+    let message = match (
         rows.iter().find(|row| row["status"] == "failed" || row["status"] == "forbidden"),
         run.stderr.trim_end(),
     ) {
@@ -154,33 +151,33 @@ fn held(case: Case) -> Result<(), String> {
         (None, line) => line.to_owned(),
     };
     let megabytes = memory.div_ceil(1 << 20);
-    let shown: String = told.chars().take(150).collect();
+    let shown: String = message.chars().take(150).collect();
     let seconds = took.as_secs_f64();
     let cells = shown.replace('|', "/");
     println!("| {name} | {api} | {cells} | {} | {seconds:.1} | {megabytes} |", run.status);
     let all = run.stdout.clone() + &run.stderr;
     let mut wrong = Vec::new();
-    let mut hold = |promise: bool, what: &str| {
+    let mut check = |promise: bool, what: &str| {
         if !promise {
             wrong.push(what.to_owned())
         }
     };
-    hold(status.contains(&run.status), &format!("status {}, not {status:?}", run.status));
-    hold(told.contains(says), &format!("not the words: {says}"));
-    hold(!told.ends_with(" times"), "one failure told as several");
-    hold(took < SLACK, &format!("took {seconds:.1}s"));
-    hold(memory < allowed, &format!("took {megabytes} MB"));
-    hold(!all.chars().any(|c| c.is_control() && c != '\n'), "control characters");
-    hold(all.lines().all(|line| line.len() < 5000), "a line that fills screens");
-    hold(run.stderr.lines().count() <= 2, "more than a line or two");
+    check(status.contains(&run.status), &format!("status {}, not {status:?}", run.status));
+    check(message.contains(expected), &format!("not the message: {expected}"));
+    check(!message.ends_with(" times"), "one failure reported as several");
+    check(took < MAX_DURATION, &format!("took {seconds:.1}s"));
+    check(memory < allowed, &format!("took {megabytes} MB"));
+    check(!all.chars().any(|c| c.is_control() && c != '\n'), "control characters");
+    check(all.lines().all(|line| line.len() < 5000), "a line that fills screens");
+    check(run.stderr.lines().count() <= 2, "more than a line or two");
     if wrong.is_empty() { Ok(()) } else { Err(format!("{name}, {api}: {}\n{all:.2000}", wrong.join("; "))) }
 }
 
-/// A run and what it took.
+/// A run and its resource usage.
 pub struct Measured {
     pub run: Run,
     pub took: Duration,
-    /// The most that was resident, in bytes.
+    /// Maximum resident memory, in bytes.
     pub memory: u64,
 }
 
@@ -204,8 +201,8 @@ pub fn measured(program: Program) -> Measured {
             while !over.load(Ordering::Relaxed) {
                 most = peak(&pid, "ghrepos").max(most);
                 std::thread::sleep(Duration::from_millis(5));
-                if begun.elapsed() > SLACK * 2 {
-                    // What hangs is killed, and fails its test.
+                if begun.elapsed() > MAX_DURATION * 2 {
+                    // A run that hangs is killed and fails its test.
                     let _ = Command::new("kill").args(["-KILL", &pid]).status();
                 }
             }
@@ -214,16 +211,16 @@ pub fn measured(program: Program) -> Measured {
         let ended = child.wait4().unwrap();
         let took = begun.elapsed();
         over.store(true, Ordering::Relaxed);
-        // Linux begins with what the process had that began it: where that is much, it says nothing.
+        // On Linux `maxrss` starts at the memory of the parent process, so it is unusable if that is large.
         let seen = seen.join().unwrap();
-        let memory = if ours < MEMORY / 2 { ended.rusage.maxrss } else { seen };
+        let memory = if ours < MAX_MEMORY / 2 { ended.rusage.maxrss } else { seen };
         let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
         Measured { run: Run { status: ended.status.code().unwrap_or(-1), stdout, stderr }, took, memory }
     })
 }
 
-/// The most that was resident of a process so far, in bytes, where the system tells. Until it runs the program
-/// of this name it is still a copy of ours.
+/// Maximum resident memory of a process so far, in bytes; 0 if the system does not report it. Until the process has this name
+/// it is still a fork of the test.
 fn peak(pid: &str, program: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     if !program.is_empty() && status.lines().next() != Some(&format!("Name:\t{program}")) {
@@ -234,7 +231,7 @@ fn peak(pid: &str, program: &str) -> u64 {
     kilobytes.unwrap_or(0) << 10
 }
 
-/// A good answer for `user-1`, with this in the place of the count and of the login.
+/// A valid response for `user-1`, with this login and count.
 pub fn good(api: &str, login: &str, count: &str) -> String {
     match api {
         "rest" => format!(r#"{{"login":{login},"id":1,"type":"User","public_repos":{count}}}"#),

@@ -1,6 +1,6 @@
-//! Every kind of host: behind TLS with an authority of its own, an Enterprise Server.
+//! Hosts with a private certificate authority, and Enterprise Servers.
 //!
-//! The server in front of the fake is a real one, nginx.
+//! A real nginx is in front of the fake.
 
 #![cfg(unix)]
 
@@ -9,23 +9,23 @@ mod enterprise;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::fake::{Behaviour, Fake, Fault};
+use crate::fake::{Behavior, Fake, Fault};
 use crate::program::{Program, file, installed, path, users};
 use crate::real_servers::nginx;
 
 #[test]
-fn behind_an_authority_of_its_own_it_works_with_ca_file_on_one_connection() {
+fn a_private_ca_works_with_ca_file_on_one_connection() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
     let nginx = nginx(&fake);
     let url = format!("https://localhost:{}", nginx.port);
     let ca = nginx.at("ca.pem").display().to_string();
 
-    let roster = file(&users(200));
+    let input = file(&users(200));
     let arguments =
-        ["-f", path(&roster), "--api-url", &url, "--ca-file", &ca, "-j", "50", "-F", "ndjson", "-q"];
+        ["-f", path(&input), "--api-url", &url, "--ca-file", &ca, "-j", "50", "-F", "ndjson", "-q"];
     let run = Program::new(&arguments).run();
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     assert!(run.rows_of(200).iter().all(|row| row["status"] == "ok"));
@@ -37,7 +37,7 @@ fn behind_an_authority_of_its_own_it_works_with_ca_file_on_one_connection() {
     assert_eq!(connections.len(), 1, "{connections:?}");
     assert!(fake.peak() > 25, "many at once on it: {}", fake.peak());
 
-    // The variable that other programs read does as well.
+    // SSL_CERT_FILE has the same effect.
     let run =
         Program::new(&["torvalds", "--api-url", &url, "-F", "ndjson", "-q"]).env("SSL_CERT_FILE", &ca).run();
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
@@ -50,8 +50,12 @@ fn a_redirect_from_https_to_plain_http_is_not_followed() {
     }
     let plain = Fake::well_behaved();
     let url = plain.url();
-    let fake = Fake::with_faults(move |asked| {
-        Some(Fault::Answer(302, vec![("location", format!("{url}{}", asked.request.path()))], "{}".into()))
+    let fake = Fake::with_faults(move |context| {
+        Some(Fault::Response(
+            302,
+            vec![("location", format!("{url}{}", context.request.path()))],
+            "{}".into(),
+        ))
     });
     let nginx = nginx(&fake);
     let (url, ca) = (format!("https://localhost:{}", nginx.port), nginx.at("ca.pem").display().to_string());
@@ -66,7 +70,7 @@ fn a_redirect_from_https_to_plain_http_is_not_followed() {
 }
 
 #[test]
-fn a_file_without_a_certificate_is_one_clear_line() {
+fn a_ca_file_without_a_certificate_is_refused_in_one_line() {
     let none = file("hello\n");
     for (path, reason) in [
         (path(&none), "there is no certificate in PEM format in it"),

@@ -1,4 +1,4 @@
-//! The report is the journal: what `--resume` keeps, asks again, repairs and refuses.
+//! The journal: rows that `--resume` keeps, looks up again, repairs or refuses.
 
 mod damage;
 mod kills;
@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::fake::{Behaviour, Fake, Fault, account};
+use crate::fake::{Behavior, Fake, Fault, account};
 use crate::program::{Program, Run, rows, users};
 
-/// A folder with a roster and a journal in it.
-struct Desk(tempfile::TempDir);
+/// A folder with an input and a journal.
+struct Workspace(tempfile::TempDir);
 
-impl Desk {
-    fn new(roster: &str) -> Self {
-        let desk = Self(tempfile::tempdir().unwrap());
-        fs::write(desk.at("roster.txt"), roster).unwrap();
-        desk
+impl Workspace {
+    fn new(input: &str) -> Self {
+        let workspace = Self(tempfile::tempdir().unwrap());
+        fs::write(workspace.at("input.txt"), input).unwrap();
+        workspace
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -28,8 +28,8 @@ impl Desk {
     }
 
     fn program(&self, fake: &Fake, arguments: &[&str]) -> Program {
-        let all = [&["-f", "roster.txt", "-o", "journal.ndjson"], arguments].concat();
-        Program::asking(fake, &all).current_dir(self.0.path())
+        let all = [&["-f", "input.txt", "-o", "journal.ndjson"], arguments].concat();
+        Program::for_fake(fake, &all).current_dir(self.0.path())
     }
 
     fn run(&self, fake: &Fake, arguments: &[&str]) -> Run {
@@ -41,7 +41,7 @@ impl Desk {
     }
 }
 
-/// The rows of a report, but for what differs from run to run.
+/// The rows of a report, without the fields that differ between runs.
 fn comparable(ndjson: &str) -> Vec<Value> {
     let mut rows = rows(ndjson);
     for row in &mut rows {
@@ -51,7 +51,7 @@ fn comparable(ndjson: &str) -> Vec<Value> {
     rows
 }
 
-/// The logins whose whole rows are on disk and will be kept.
+/// Logins whose complete rows are on disk and will be kept.
 fn kept(journal: &Path) -> HashSet<String> {
     let Ok(text) = fs::read_to_string(journal) else { return HashSet::new() };
     let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
@@ -61,7 +61,7 @@ fn kept(journal: &Path) -> HashSet<String> {
         .collect()
 }
 
-fn asked(fake: &Fake, from: usize) -> Vec<String> {
+fn requested_logins(fake: &Fake, from: usize) -> Vec<String> {
     let logins = |path: &str| path.trim_start_matches("/users/").to_ascii_lowercase();
     fake.arrivals()[from..].iter().map(|arrival| logins(arrival.request.path())).collect()
 }
@@ -76,41 +76,41 @@ fn mixed(number: usize) -> String {
 }
 
 #[test]
-fn what_is_good_is_kept_and_the_rest_asked_again_in_the_rosters_order() {
-    let fake = Fake::with_faults(|asked| {
-        (asked.time == 1 && asked.login.ends_with('5')).then_some(Fault::Html(502))
+fn resuming_keeps_counted_rows_and_follows_the_input_order() {
+    let fake = Fake::with_faults(|context| {
+        (context.attempt == 1 && context.login.ends_with('5')).then_some(Fault::Html(502))
     });
-    let desk = Desk::new(&mixed(100));
-    let run = desk.run(&fake, &["--retries", "0", "-q"]);
+    let workspace = Workspace::new(&mixed(100));
+    let run = workspace.run(&fake, &["--retries", "0", "-q"]);
     assert_eq!(run.status, 1);
-    let failed = rows(&desk.journal()).iter().filter(|row| row["status"] == "failed").count();
+    let failed = rows(&workspace.journal()).iter().filter(|row| row["status"] == "failed").count();
     let before = fake.requests();
-    let run = desk.run(&fake, &["--resume", "-o", "report.csv"]);
+    let run = workspace.run(&fake, &["--resume", "-o", "report.csv"]);
     assert_eq!(run.status, 1);
     assert_eq!(fake.requests() - before, failed as u64, "the failed ones alone");
-    let counts: BTreeMap<String, u64> = rows(&desk.journal())
+    let counts: BTreeMap<String, u64> = rows(&workspace.journal())
         .iter()
         .filter_map(|row| Some((row["login"].as_str()?.to_owned(), row["public_repos"].as_u64()?)))
         .collect();
     assert_eq!(counts.len(), 90);
     assert!(counts.iter().all(|(login, count)| account(login).unwrap().public_repos == *count));
     let logins: Vec<_> =
-        rows(&desk.journal()).iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect();
+        rows(&workspace.journal()).iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect();
     assert_eq!(logins, mixed(100).lines().collect::<Vec<_>>());
-    assert_eq!(fs::read_to_string(desk.at("report.csv")).unwrap().lines().count(), 101);
+    assert_eq!(fs::read_to_string(workspace.at("report.csv")).unwrap().lines().count(), 101);
     assert!(run.stderr.contains(&format!(", {} kept from before", 100 - failed)), "{}", run.stderr);
-    assert_eq!(fs::read_dir(desk.0.path()).unwrap().count(), 3, "nothing is left behind");
+    assert_eq!(fs::read_dir(workspace.0.path()).unwrap().count(), 3, "nothing is left behind");
 }
 
 #[test]
-fn a_roster_that_changed_drops_who_left_and_asks_for_who_came() {
+fn resuming_a_changed_input_drops_and_adds_its_logins() {
     let fake = Fake::well_behaved();
-    let desk = Desk::new("a\nb\nc\nd\n");
-    desk.run(&fake, &[]);
-    fs::write(desk.at("roster.txt"), "D\nnew\nb\n").unwrap();
-    let run = desk.run(&fake, &["--resume", "-F", "json"]);
+    let workspace = Workspace::new("a\nb\nc\nd\n");
+    workspace.run(&fake, &[]);
+    fs::write(workspace.at("input.txt"), "D\nnew\nb\n").unwrap();
+    let run = workspace.run(&fake, &["--resume", "-F", "json"]);
     assert_eq!((run.status, fake.requests()), (0, 5));
-    let logins: Vec<_> = rows(&desk.journal()).iter().map(|row| row["login"].to_string()).collect();
+    let logins: Vec<_> = rows(&workspace.journal()).iter().map(|row| row["login"].to_string()).collect();
     assert_eq!(logins, ["\"d\"", "\"new\"", "\"b\""]);
     let json: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((&json["summary"]["kept"], &json["summary"]["no_longer_asked"]), (&2.into(), &2.into()));
@@ -118,115 +118,120 @@ fn a_roster_that_changed_drops_who_left_and_asks_for_who_came() {
 }
 
 #[test]
-fn rows_that_are_too_old_are_asked_for_again() {
+fn rows_beyond_max_age_are_looked_up_again() {
     let fake = Fake::well_behaved();
-    let desk = Desk::new("a\nb\n");
-    desk.run(&fake, &[]);
-    let mut aged = rows(&desk.journal());
+    let workspace = Workspace::new("a\nb\n");
+    workspace.run(&fake, &[]);
+    let mut aged = rows(&workspace.journal());
     aged[0]["at"] = "2026-01-01T00:00:00Z".into();
-    // As another program writes it, with spaces.
+    // With spaces, as another program may write it.
     let spaced = |row: &Value| row.to_string().replace("\":", "\": ").replace(",\"", ", \"");
-    fs::write(desk.at("journal.ndjson"), aged.iter().map(|row| spaced(row) + "\n").collect::<String>())
+    fs::write(workspace.at("journal.ndjson"), aged.iter().map(|row| spaced(row) + "\n").collect::<String>())
         .unwrap();
-    let run = desk.run(&fake, &["--resume", "--max-age", "7d"]);
+    let run = workspace.run(&fake, &["--resume", "--max-age", "7d"]);
     assert_eq!((run.status, fake.requests()), (0, 3), "{}", run.stderr);
-    let now = rows(&desk.journal());
+    let now = rows(&workspace.journal());
     assert_ne!(now[0]["at"], aged[0]["at"]);
     assert_eq!(now[1], aged[1]);
-    assert!(!desk.journal().contains("\": "), "all of it is as this program writes it");
+    assert!(!workspace.journal().contains("\": "), "all of it is as this program writes it");
 }
 
 #[test]
-fn a_plan_counts_what_is_kept_and_touches_nothing() {
+fn a_plan_counts_retained_rows_and_changes_no_file() {
     let fake = Fake::well_behaved();
-    let desk = Desk::new(&users(30));
-    desk.run(&fake, &[]);
-    fs::write(desk.at("roster.txt"), users(40)).unwrap();
-    let text = desk.journal();
-    let run = desk.run(&fake, &["--resume", "--plan"]);
+    let workspace = Workspace::new(&users(30));
+    workspace.run(&fake, &[]);
+    fs::write(workspace.at("input.txt"), users(40)).unwrap();
+    let text = workspace.journal();
+    let run = workspace.run(&fake, &["--resume", "--plan"]);
     assert!(run.stdout.starts_with("logins    10 (30 kept from before)\n"), "{}", run.stdout);
-    assert_eq!(desk.journal(), text);
+    assert_eq!(workspace.journal(), text);
 }
 
 #[test]
-fn a_report_without_resume_is_made_anew_once_something_is_learnt() {
+fn without_resume_a_report_is_replaced_once_a_row_is_known() {
     let fake = Fake::well_behaved();
-    let refusing = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
-    let desk = Desk::new("a\nb\n");
-    desk.run(&fake, &[]);
-    let text = desk.journal();
-    let run = desk.program(&refusing, &[]).env("GH_TOKEN", "wrong").run();
-    assert_eq!((run.status, desk.journal()), (4, text));
-    fs::write(desk.at("roster.txt"), "c\n").unwrap();
-    desk.run(&fake, &[]);
-    assert_eq!(rows(&desk.journal()).len(), 1);
-    fs::remove_file(desk.at("journal.ndjson")).unwrap();
-    let run = desk.program(&refusing, &[]).env("GH_TOKEN", "wrong").run();
-    assert_eq!((run.status, desk.at("journal.ndjson").exists()), (4, false), "{}", run.stderr);
+    let refusing = Fake::start(Behavior { token: Some("right".into()), ..Behavior::default() });
+    let workspace = Workspace::new("a\nb\n");
+    workspace.run(&fake, &[]);
+    let text = workspace.journal();
+    let run = workspace.program(&refusing, &[]).env("GH_TOKEN", "wrong").run();
+    assert_eq!((run.status, workspace.journal()), (4, text));
+    fs::write(workspace.at("input.txt"), "c\n").unwrap();
+    workspace.run(&fake, &[]);
+    assert_eq!(rows(&workspace.journal()).len(), 1);
+    fs::remove_file(workspace.at("journal.ndjson")).unwrap();
+    let run = workspace.program(&refusing, &[]).env("GH_TOKEN", "wrong").run();
+    assert_eq!((run.status, workspace.at("journal.ndjson").exists()), (4, false), "{}", run.stderr);
 }
 
 #[test]
-fn no_answer_takes_the_place_of_an_earlier_one() {
+fn a_failed_lookup_does_not_replace_an_earlier_count() {
     let fake = Fake::well_behaved();
-    let desk = Desk::new("a\nb\nc\n");
-    desk.run(&fake, &[]);
-    let text = desk.journal();
-    // Nothing is learnt: nothing is touched.
-    let refusing = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
-    let run = desk.program(&refusing, &["--resume", "--max-age", "0s"]).env("GH_TOKEN", "wrong").run();
-    assert_eq!((run.status, desk.journal()), (4, text.clone()));
-    // Something is: the others' older answers stay.
-    let run = desk.run(&fake, &["--resume", "--max-age", "0s", "--max-points", "1", "-j", "1", "-F", "csv"]);
+    let workspace = Workspace::new("a\nb\nc\n");
+    workspace.run(&fake, &[]);
+    let text = workspace.journal();
+    // A run without results changes nothing.
+    let refusing = Fake::start(Behavior { token: Some("right".into()), ..Behavior::default() });
+    let run = workspace.program(&refusing, &["--resume", "--max-age", "0s"]).env("GH_TOKEN", "wrong").run();
+    assert_eq!((run.status, workspace.journal()), (4, text.clone()));
+    // With one new result, the older rows of the other logins stay.
+    let run =
+        workspace.run(&fake, &["--resume", "--max-age", "0s", "--max-points", "1", "-j", "1", "-F", "csv"]);
     assert_eq!(run.status, 5, "{}", run.stderr);
     assert_eq!(run.stdout.matches(",skipped,").count(), 2, "this run's reports tell of this run");
-    assert_eq!(comparable(&desk.journal()), comparable(&text));
-    // A failure behind an answer does not undo it either.
+    assert_eq!(comparable(&workspace.journal()), comparable(&text));
+    // A failure after a result does not replace it.
     let failed = r#"{"login":"a","status":"failed","kind":null,"id":null,"public_repos":null,"error":"x","via":null,"at":null,"attempts":1}"#;
-    fs::write(desk.at("journal.ndjson"), format!("{text}{failed}\n")).unwrap();
+    fs::write(workspace.at("journal.ndjson"), format!("{text}{failed}\n")).unwrap();
     let before = fake.requests();
-    assert_eq!((desk.run(&fake, &["--resume"]).status, fake.requests() - before), (0, 0));
-    assert_eq!(desk.journal(), text);
-    // And a new one that learns nothing does not come to be.
-    fs::remove_file(desk.at("journal.ndjson")).unwrap();
-    desk.program(&refusing, &["--resume"]).env("GH_TOKEN", "wrong").run();
-    assert!(!desk.at("journal.ndjson").exists());
+    assert_eq!((workspace.run(&fake, &["--resume"]).status, fake.requests() - before), (0, 0));
+    assert_eq!(workspace.journal(), text);
+    // A run without results creates no new journal.
+    fs::remove_file(workspace.at("journal.ndjson")).unwrap();
+    workspace.program(&refusing, &["--resume"]).env("GH_TOKEN", "wrong").run();
+    assert!(!workspace.at("journal.ndjson").exists());
 }
 
 #[cfg(unix)]
 #[test]
-fn a_link_leads_to_the_journal_be_it_there_or_not() {
+fn a_symlink_to_the_journal_is_kept() {
     let fake = Fake::well_behaved();
     for arguments in [&[][..], &["--resume"]] {
-        let desk = Desk::new("a\n");
-        std::os::unix::fs::symlink("real.ndjson", desk.at("journal.ndjson")).unwrap();
-        assert_eq!(desk.run(&fake, arguments).status, 0);
-        assert!(fs::symlink_metadata(desk.at("journal.ndjson")).unwrap().is_symlink());
-        assert_eq!(rows(&fs::read_to_string(desk.at("real.ndjson")).unwrap()).len(), 1);
+        let workspace = Workspace::new("a\n");
+        std::os::unix::fs::symlink("real.ndjson", workspace.at("journal.ndjson")).unwrap();
+        assert_eq!(workspace.run(&fake, arguments).status, 0);
+        assert!(fs::symlink_metadata(workspace.at("journal.ndjson")).unwrap().is_symlink());
+        assert_eq!(rows(&fs::read_to_string(workspace.at("real.ndjson")).unwrap()).len(), 1);
     }
 }
 
 #[test]
-fn what_the_sheet_says_now_stands_in_a_report_that_is_gone_on_with() {
+fn a_resumed_report_takes_its_carried_columns_from_the_input() {
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (list, report) = (at("team.csv"), at("report.ndjson"));
-    let ask = |text: &str| {
+    let look_up = |text: &str| {
         std::fs::write(&list, text).unwrap();
-        let run = Program::asking(&fake, &["-f", &list, "--carry", "team", "-o", &report, "--resume"]).run();
+        let run =
+            Program::for_fake(&fake, &["-f", &list, "--carry", "team", "-o", &report, "--resume"]).run();
         assert_eq!(run.status, 0, "{}", run.stderr);
         let rows = crate::program::rows(&std::fs::read_to_string(&report).unwrap());
         rows.iter().map(|row| format!("{} {}", row["login"], row["carried"]["team"])).collect::<Vec<_>>()
     };
-    assert_eq!(ask("login,team\na,core\nb,web\n"), [r#""a" "core""#, r#""b" "web""#]);
-    assert_eq!(ask("login,team\nb,web\na,moved\nc,\n"), [r#""b" "web""#, r#""a" "moved""#, r#""c" null"#]);
-    assert_eq!(fake.requests(), 3, "nobody was asked twice");
-    // An older answer that stays for want of a new one is told with today's column as well.
+    assert_eq!(look_up("login,team\na,core\nb,web\n"), [r#""a" "core""#, r#""b" "web""#]);
+    assert_eq!(
+        look_up("login,team\nb,web\na,moved\nc,\n"),
+        [r#""b" "web""#, r#""a" "moved""#, r#""c" null"#]
+    );
+    assert_eq!(fake.requests(), 3, "no login was looked up twice");
+    // An older row that stays because its lookup failed has the new carried column too.
     std::fs::write(&list, "login,team\na,new\nb,new\nc,new\n").unwrap();
     std::thread::sleep(Duration::from_millis(1100));
     let arguments = ["-f", &list, "--carry", "team", "-o", &report, "--resume", "--max-age", "1s"];
-    let fake = Fake::with_faults(|asked| (asked.login != "c").then_some(Fault::Html(502)));
-    let run = Program::asking(&fake, &[&arguments[..], &["--retries", "0"]].concat()).run();
+    let fake = Fake::with_faults(|context| (context.login != "c").then_some(Fault::Html(502)));
+    let run = Program::for_fake(&fake, &[&arguments[..], &["--retries", "0"]].concat()).run();
     assert_eq!(run.status, 1, "{}", run.stderr);
     let rows = crate::program::rows(&std::fs::read_to_string(&report).unwrap());
     assert_eq!(rows.len(), 3);

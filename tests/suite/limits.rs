@@ -1,13 +1,13 @@
-//! GitHub's limits: kept where they are told, and settled below where they are not.
+//! GitHub's limits: announced ones are kept, and unannounced ones are found.
 
 use std::time::{Duration, Instant};
 
-use crate::fake::{Behaviour, Fake, Primary};
+use crate::fake::{Behavior, Fake, PrimaryLimit};
 use crate::program::{Program, Run, file, path, users};
 
-fn ask(fake: &Fake, number: usize, arguments: &[&str]) -> Run {
-    let roster = file(&users(number));
-    let run = Program::asking(fake, &["-f", path(&roster), "-F", "ndjson", "-q"]);
+fn look_up(fake: &Fake, number: usize, arguments: &[&str]) -> Run {
+    let input = file(&users(number));
+    let run = Program::for_fake(fake, &["-f", path(&input), "-F", "ndjson", "-q"]);
     arguments.iter().fold(run, |run, argument| run.argument(argument)).run()
 }
 
@@ -17,45 +17,47 @@ fn assert_all_ok(run: &Run, number: usize) {
 }
 
 #[test]
-fn a_budget_is_spent_to_its_end_and_hardly_a_request_refused() {
-    let primary = Primary::new(1000, Duration::from_secs(5));
-    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
-    assert_all_ok(&ask(&fake, 3000, &[]), 3000);
-    // One at each of the two edges may be a moment too early.
-    assert!(fake.refusals().len() <= 2, "{}", fake.refusals().len());
-    assert_eq!(fake.requests(), 3000 + fake.refusals().len() as u64);
+fn a_quota_is_used_up_with_hardly_a_rejection() {
+    let primary = PrimaryLimit::new(1000, Duration::from_secs(5));
+    let fake = Fake::start(Behavior { primary: Some(primary), ..Behavior::default() });
+    assert_all_ok(&look_up(&fake, 3000, &[]), 3000);
+    // One request at each of the two resets may be slightly early.
+    assert!(fake.rejections().len() <= 2, "{}", fake.rejections().len());
+    assert_eq!(fake.requests(), 3000 + fake.rejections().len() as u64);
 }
 
 #[test]
-fn a_window_that_begins_later_than_told_is_found_by_one_request_at_a_time() {
-    let primary = Primary { late: Duration::from_millis(350), ..Primary::new(100, Duration::from_secs(2)) };
-    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
-    assert_all_ok(&ask(&fake, 250, &["-j", "50"]), 250);
-    assert!((1..=8).contains(&fake.refusals().len()), "{}", fake.refusals().len());
+fn a_late_rate_limit_reset_is_probed_with_single_requests() {
+    let primary =
+        PrimaryLimit { late: Duration::from_millis(350), ..PrimaryLimit::new(100, Duration::from_secs(2)) };
+    let fake = Fake::start(Behavior { primary: Some(primary), ..Behavior::default() });
+    assert_all_ok(&look_up(&fake, 250, &["-j", "50"]), 250);
+    assert!((1..=8).contains(&fake.rejections().len()), "{}", fake.rejections().len());
 }
 
 #[test]
-fn a_server_whose_clock_is_wrong_is_waited_for_by_its_own_clock() {
-    for ahead in [-7200, 7200] {
-        let primary = Some(Primary::new(50, Duration::from_secs(2)));
-        let fake = Fake::start(Behaviour { primary, ahead, ..Behaviour::default() });
-        assert_all_ok(&ask(&fake, 120, &[]), 120);
-        assert!(fake.refusals().len() <= 2, "{}", fake.refusals().len());
+fn a_wait_for_a_reset_follows_the_servers_clock() {
+    for clock_offset in [-7200, 7200] {
+        let primary = Some(PrimaryLimit::new(50, Duration::from_secs(2)));
+        let fake = Fake::start(Behavior { primary, clock_offset, ..Behavior::default() });
+        assert_all_ok(&look_up(&fake, 120, &[]), 120);
+        assert!(fake.rejections().len() <= 2, "{}", fake.rejections().len());
     }
 }
 
 #[test]
-fn the_requests_in_flight_settle_below_what_the_server_takes() {
-    crate::program::in_three_tries(|| {
+fn concurrency_settles_below_the_servers_limit() {
+    crate::program::retry_three_times(|| {
         let latency = Duration::from_millis(20);
-        let fake = Fake::start(Behaviour { crowd: Some((20, Some(1))), latency, ..Behaviour::default() });
-        assert_all_ok(&ask(&fake, 5000, &["-j", "100"]), 5000);
-        let (refusals, requests) = (fake.refusals(), fake.requests());
-        assert!(refusals.len() as u64 * 100 < requests * 3, "{} of {requests}", refusals.len());
+        let fake =
+            Fake::start(Behavior { max_in_flight: Some((20, Some(1))), latency, ..Behavior::default() });
+        assert_all_ok(&look_up(&fake, 5000, &["-j", "100"]), 5000);
+        let (rejections, requests) = (fake.rejections(), fake.requests());
+        assert!(rejections.len() as u64 * 100 < requests * 3, "{} of {requests}", rejections.len());
         let arrivals = fake.arrivals();
         let later = arrivals[arrivals.len() / 2].at;
-        assert!(refusals.iter().all(|at| *at < later), "it has settled before half of them were asked");
-        // It does not hide in being slow: nearly as many in flight as the server takes.
+        assert!(rejections.iter().all(|at| *at < later), "it has settled before half of the requests");
+        // Concurrency stays close to the limit of the server.
         let half = arrivals[arrivals.len() - 1].at - later;
         let least = latency * u32::try_from(arrivals.len() / 2 / 20).unwrap();
         assert!(half < least * 3, "{half:?} for what takes {least:?}");
@@ -63,11 +65,11 @@ fn the_requests_in_flight_settle_below_what_the_server_takes() {
 }
 
 #[test]
-fn a_reset_beyond_the_longest_wait_ends_the_run_at_once() {
-    let primary = Some(Primary::new(30, Duration::from_secs(3600)));
-    let fake = Fake::start(Behaviour { primary, ..Behaviour::default() });
+fn a_reset_beyond_max_wait_ends_the_run_at_once() {
+    let primary = Some(PrimaryLimit::new(30, Duration::from_secs(3600)));
+    let fake = Fake::start(Behavior { primary, ..Behavior::default() });
     let begun = Instant::now();
-    let run = ask(&fake, 100, &["--max-wait", "10m"]);
+    let run = look_up(&fake, 100, &["--max-wait", "10m"]);
     assert!(begun.elapsed() < Duration::from_secs(30));
     assert_eq!(run.status, 5);
     let rows = run.rows_of(100);
@@ -84,9 +86,9 @@ fn a_reset_beyond_the_longest_wait_ends_the_run_at_once() {
 }
 
 #[test]
-fn a_deadline_ends_the_run_and_a_wait_beyond_it_is_not_begun() {
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(40), ..Behaviour::default() });
-    let run = ask(&fake, 200, &["-j", "1", "--deadline", "800ms"]);
+fn a_deadline_ends_the_run_before_a_wait_beyond_it() {
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(40), ..Behavior::default() });
+    let run = look_up(&fake, 200, &["-j", "1", "--deadline", "800ms"]);
     assert_eq!(run.status, 5);
     let ok = run.rows_of(200).iter().filter(|row| row["status"] == "ok").count();
     assert!((1..40).contains(&ok), "{ok}");
@@ -95,21 +97,21 @@ fn a_deadline_ends_the_run_and_a_wait_beyond_it_is_not_begun() {
         format!("ghrepos: the deadline of 0.8s has come; {} logins were not asked\n", 200 - ok)
     );
 
-    let primary = Some(Primary::new(30, Duration::from_secs(3600)));
-    let fake = Fake::start(Behaviour { primary, ..Behaviour::default() });
+    let primary = Some(PrimaryLimit::new(30, Duration::from_secs(3600)));
+    let fake = Fake::start(Behavior { primary, ..Behavior::default() });
     let begun = Instant::now();
-    let run = ask(&fake, 100, &["--max-wait", "2h", "--deadline", "20m"]);
+    let run = look_up(&fake, 100, &["--max-wait", "2h", "--deadline", "20m"]);
     assert!(begun.elapsed() < Duration::from_secs(30));
     assert_eq!(run.status, 5);
     assert!(run.stderr.contains(", beyond the deadline of 20m; 70 logins were not asked"), "{}", run.stderr);
 }
 
 #[test]
-fn a_long_wait_is_told_where_nobody_watches() {
-    let primary = Some(Primary::new(30, Duration::from_secs(8)));
-    let fake = Fake::start(Behaviour { primary, ..Behaviour::default() });
-    let roster = file(&users(40));
-    let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
+fn a_long_wait_is_logged_without_a_terminal() {
+    let primary = Some(PrimaryLimit::new(30, Duration::from_secs(8)));
+    let fake = Fake::start(Behavior { primary, ..Behavior::default() });
+    let input = file(&users(40));
+    let run = Program::for_fake(&fake, &["-f", path(&input), "-F", "ndjson"]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
     let wait = run.stderr.lines().nth(1).unwrap();
     assert!(wait.starts_with("ghrepos: 30 of 40, waiting for GitHub's rate limit until "), "{wait}");
@@ -117,54 +119,55 @@ fn a_long_wait_is_told_where_nobody_watches() {
 }
 
 #[test]
-fn a_refusal_is_waited_for_whatever_another_answer_has_told() {
-    // One answer tells of a later window, as GitHub's have been seen to do; the refusals tell the truth.
-    let primary = Some(Primary::new(100, Duration::from_secs(3)));
+fn a_rejection_is_obeyed_despite_other_responses_headers() {
+    // GitHub has been observed to name a later window in a single response. The rejections name the real one.
+    let primary = Some(PrimaryLimit::new(100, Duration::from_secs(3)));
     let later = (jiff::Timestamp::now().as_second() + 3600).to_string();
-    let strange = move |asked: &crate::fake::Asked<'_>| {
-        (asked.number == 20).then(|| {
+    let strange = move |context: &crate::fake::FaultContext<'_>| {
+        (context.number == 20).then(|| {
             let headers = vec![
                 ("x-ratelimit-limit", "5000".into()),
                 ("x-ratelimit-remaining", "4999".into()),
                 ("x-ratelimit-reset", later.clone()),
             ];
             let body = r#"{"login":"user-20","id":1,"type":"User","public_repos":1}"#;
-            crate::fake::Fault::Answer(200, headers, body.replace("user-20", asked.login))
+            crate::fake::Fault::Response(200, headers, body.replace("user-20", context.login))
         })
     };
-    let fake = Fake::start(Behaviour { primary, fault: Box::new(strange), ..Behaviour::default() });
-    assert_all_ok(&ask(&fake, 250, &[]), 250);
-    assert!(fake.refusals().len() <= 22, "{}", fake.refusals().len());
+    let fake = Fake::start(Behavior { primary, fault: Box::new(strange), ..Behavior::default() });
+    assert_all_ok(&look_up(&fake, 250, &[]), 250);
+    assert!(fake.rejections().len() <= 22, "{}", fake.rejections().len());
 }
 
 #[test]
-fn one_slow_answer_holds_nobody_up_past_the_reset() {
-    let primary = Some(Primary::new(100, Duration::from_secs(2)));
-    let slow = |asked: &crate::fake::Asked<'_>| {
-        (asked.login == "user-90" && asked.time == 1).then_some(crate::fake::Fault::Silent)
+fn a_slow_response_delays_no_request_past_the_reset() {
+    let primary = Some(PrimaryLimit::new(100, Duration::from_secs(2)));
+    let slow = |context: &crate::fake::FaultContext<'_>| {
+        (context.login == "user-90" && context.attempt == 1).then_some(crate::fake::Fault::Silent)
     };
-    let fake = Fake::start(Behaviour { primary, fault: Box::new(slow), ..Behaviour::default() });
+    let fake = Fake::start(Behavior { primary, fault: Box::new(slow), ..Behavior::default() });
     let begun = Instant::now();
-    assert_all_ok(&ask(&fake, 250, &["--timeout", "12s"]), 250);
+    assert_all_ok(&look_up(&fake, 250, &["--timeout", "12s"]), 250);
     let others =
         fake.arrivals().iter().filter(|arrival| arrival.at - begun < Duration::from_secs(10)).count();
     assert!(others >= 250, "{others} before the slow one was given up");
 }
 
 #[test]
-fn limits_are_nobodys_own_failure_even_without_retries() {
-    let primary = Primary { late: Duration::from_millis(250), ..Primary::new(100, Duration::from_secs(2)) };
-    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
-    assert_all_ok(&ask(&fake, 250, &["--retries", "0"]), 250);
-    assert!(!fake.refusals().is_empty());
+fn rate_limits_fail_no_login_even_without_retries() {
+    let primary =
+        PrimaryLimit { late: Duration::from_millis(250), ..PrimaryLimit::new(100, Duration::from_secs(2)) };
+    let fake = Fake::start(Behavior { primary: Some(primary), ..Behavior::default() });
+    assert_all_ok(&look_up(&fake, 250, &["--retries", "0"]), 250);
+    assert!(!fake.rejections().is_empty());
 }
 
 #[test]
-fn who_asks_without_a_token_for_more_than_is_left_is_told_how_to_get_more() {
+fn a_scarce_quota_without_a_token_is_announced_with_a_hint() {
     let limited = || {
-        Fake::start(Behaviour {
-            primary: Some(Primary::new(60, Duration::from_hours(1))),
-            ..Behaviour::default()
+        Fake::start(Behavior {
+            primary: Some(PrimaryLimit::new(60, Duration::from_hours(1))),
+            ..Behavior::default()
         })
     };
     let line = |run: &crate::program::Run| {
@@ -176,21 +179,21 @@ fn who_asks_without_a_token_for_more_than_is_left_is_told_how_to_get_more() {
     };
     let fake = limited();
     let list = file(&users(60));
-    let ask = |fake: &Fake, arguments: &[&str]| {
-        Program::asking(fake, &[&["-F", "ndjson", "-j", "1"], arguments].concat())
+    let look_up = |fake: &Fake, arguments: &[&str]| {
+        Program::for_fake(fake, &[&["-F", "ndjson", "-j", "1"], arguments].concat())
     };
-    let enough = ask(&fake, &["-f", path(&list)]).run();
+    let enough = look_up(&fake, &["-f", path(&list)]).run();
     assert_eq!((enough.status, line(&enough)), (0, vec![]), "{}", enough.stderr);
-    // One more than there is, from a file and from a pipe.
+    // One login more than the quota, from a file and from a pipe.
     let more = file(&users(61));
-    let told = "ghrepos: unauthenticated limit: 59 of 60 requests left this hour, not enough for this list; set GH_TOKEN for 5,000 points an hour (100 logins each)";
-    let run = ask(&limited(), &["-f", path(&more)]).run();
-    assert_eq!((run.status, line(&run)), (5, vec![told.to_owned()]), "{}", run.stderr);
-    let run = ask(&limited(), &["-"]).run_with_input(&users(61));
-    assert_eq!((run.status, line(&run)), (5, vec![told.to_owned()]), "{}", run.stderr);
-    // Whoever wants nothing told is told nothing, and with a token it is not true.
-    let run = ask(&limited(), &["-f", path(&more), "-q"]).run();
+    let message = "ghrepos: unauthenticated limit: 59 of 60 requests left this hour, not enough for this list; set GH_TOKEN for 5,000 points an hour (100 logins each)";
+    let run = look_up(&limited(), &["-f", path(&more)]).run();
+    assert_eq!((run.status, line(&run)), (5, vec![message.to_owned()]), "{}", run.stderr);
+    let run = look_up(&limited(), &["-"]).run_with_input(&users(61));
+    assert_eq!((run.status, line(&run)), (5, vec![message.to_owned()]), "{}", run.stderr);
+    // No hint with --quiet, and none with a token.
+    let run = look_up(&limited(), &["-f", path(&more), "-q"]).run();
     assert_eq!(line(&run), [""; 0]);
-    let run = ask(&limited(), &["-f", path(&more), "--api", "rest"]).env("GH_TOKEN", "ghp_sample").run();
+    let run = look_up(&limited(), &["-f", path(&more), "--api", "rest"]).env("GH_TOKEN", "ghp_sample").run();
     assert_eq!((run.status, line(&run)), (5, vec![]));
 }

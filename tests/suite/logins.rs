@@ -1,12 +1,12 @@
-//! What is asked for, and what never is.
+//! Logins from arguments, files and standard input, and invalid ones.
 
 use crate::fake::Fake;
 use crate::program::{Program, file, path, users};
 
 #[test]
-fn logins_that_are_called_like_our_own_routes_are_paid_for_like_all_others() {
+fn logins_named_like_api_routes_cost_what_others_cost() {
     let fake = Fake::well_behaved();
-    let run = Program::asking(
+    let run = Program::for_fake(
         &fake,
         &["user", "rate_limit", "a", "--api", "rest", "--max-points", "1", "-F", "ndjson"],
     )
@@ -15,7 +15,7 @@ fn logins_that_are_called_like_our_own_routes_are_paid_for_like_all_others() {
 }
 
 #[test]
-fn what_is_no_login_is_a_row_and_never_a_request() {
+fn an_invalid_login_is_a_row_and_never_a_request() {
     let fake = Fake::well_behaved();
     let forty = "x".repeat(40);
     let wrong = [
@@ -31,7 +31,7 @@ fn what_is_no_login_is_a_row_and_never_a_request() {
         "a b",
         "#a",
     ];
-    let run = Program::asking(&fake, &[&wrong[..], &["-F", "ndjson"]].concat()).run();
+    let run = Program::for_fake(&fake, &[&wrong[..], &["-F", "ndjson"]].concat()).run();
     assert_eq!(run.status, 1);
     assert_eq!(run.rows().len(), wrong.len());
     for row in run.rows() {
@@ -44,9 +44,9 @@ fn what_is_no_login_is_a_row_and_never_a_request() {
 }
 
 #[test]
-fn whatever_they_are_called_by_the_same_account_is_asked_for_once() {
+fn every_spelling_of_a_login_is_looked_up_once() {
     let fake = Fake::well_behaved();
-    let run = Program::asking(
+    let run = Program::for_fake(
         &fake,
         &["@torvalds", "https://github.com/torvalds/", "TORVALDS", "torvalds", "antirez", "-F", "ndjson"],
     )
@@ -63,29 +63,29 @@ fn whatever_they_are_called_by_the_same_account_is_asked_for_once() {
 }
 
 #[test]
-fn arguments_files_and_standard_input_are_one_roster() {
+fn arguments_files_and_stdin_are_one_input() {
     let fake = Fake::well_behaved();
-    let list = crate::program::file("two # the second\n\n# nobody\nThree");
-    let program = Program::asking(&fake, &["one", "-", "-f", crate::program::path(&list), "-F", "ndjson"]);
+    let list = crate::program::file("two # the second\n\n# comment\nThree");
+    let program = Program::for_fake(&fake, &["one", "-", "-f", crate::program::path(&list), "-F", "ndjson"]);
     let run = program.run_with_input("four\nONE\n");
     let logins: Vec<_> = run.rows().iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect();
     assert_eq!(logins, ["one", "four", "two", "three"]);
 }
 
 #[test]
-fn an_empty_list_is_no_failure_but_is_told() {
+fn an_empty_input_is_a_success_with_a_note() {
     let fake = Fake::well_behaved();
-    let run = Program::asking(&fake, &["-"]).run_with_input("# nobody\n\n");
+    let run = Program::for_fake(&fake, &["-"]).run_with_input("# comment\n\n");
     assert_eq!((run.status, fake.requests()), (0, 0));
     assert_eq!(run.stderr, "ghrepos: the list held no logins: nothing to count\n");
 }
 
 #[cfg(unix)]
 #[test]
-fn an_argument_that_is_no_text_is_a_row_like_every_other() {
+fn an_argument_that_is_not_utf8_is_an_invalid_row() {
     use std::os::unix::ffi::OsStrExt;
     let fake = Fake::well_behaved();
-    let run = Program::asking(&fake, &["-F", "ndjson", "torvalds"])
+    let run = Program::for_fake(&fake, &["-F", "ndjson", "torvalds"])
         .raw_argument(std::ffi::OsStr::from_bytes(b"\xff"))
         .run();
     let statuses: Vec<_> = run.rows().iter().map(|row| row["status"].clone()).collect();
@@ -93,7 +93,7 @@ fn an_argument_that_is_no_text_is_a_row_like_every_other() {
 }
 
 #[test]
-fn a_report_never_replaces_the_list_that_it_is_made_from() {
+fn an_output_never_overwrites_its_input() {
     let list = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
     let path = list.path().to_str().unwrap();
     let run = Program::new(&["-f", path, "-o", path]).run();
@@ -105,7 +105,7 @@ fn a_report_never_replaces_the_list_that_it_is_made_from() {
 }
 
 #[test]
-fn a_list_that_cannot_be_read_is_one_clear_line() {
+fn an_unreadable_input_is_reported_in_one_line() {
     for (file, line) in [
         ("/nowhere/list.txt", "ghrepos: cannot read /nowhere/list.txt: No such file or directory\n"),
         ("/", "ghrepos: cannot read /: it is a folder\n"),
@@ -119,12 +119,12 @@ fn a_list_that_cannot_be_read_is_one_clear_line() {
 }
 
 #[test]
-fn the_shards_reports_together_are_the_whole() {
+fn the_reports_of_all_shards_add_up_to_the_whole() {
     let fake = Fake::well_behaved();
-    let roster = file(&(users(300) + "USER-7\nmissing-1\nno login\n"));
+    let input = file(&(users(300) + "USER-7\nmissing-1\nno login\n"));
     let rows = |shard: &[&str]| {
-        let arguments = [&["-f", path(&roster), "-F", "ndjson", "-q"], shard].concat();
-        let mut rows = Program::asking(&fake, &arguments).run().rows();
+        let arguments = [&["-f", path(&input), "-F", "ndjson", "-q"], shard].concat();
+        let mut rows = Program::for_fake(&fake, &arguments).run().rows();
         rows.iter_mut().for_each(|row| row["at"] = serde_json::Value::Null);
         rows
     };
@@ -132,12 +132,12 @@ fn the_shards_reports_together_are_the_whole() {
     assert_eq!(whole.len(), 302);
     let mut parts: Vec<_> =
         ["1/3", "2/3", "3/3"].iter().flat_map(|shard| rows(&["--shard", shard])).collect();
-    assert_eq!(fake.requests(), 2 * 301, "each is asked for in one part");
+    assert_eq!(fake.requests(), 2 * 301, "each login is looked up in one part");
     let order = |row: &serde_json::Value| whole.iter().position(|other| other["login"] == row["login"]);
     parts.sort_by_key(order);
     assert_eq!(parts, whole);
     for wrong in ["0/3", "4/3", "3"] {
-        let run = Program::asking(&fake, &["a", "--shard", wrong]).run();
+        let run = Program::for_fake(&fake, &["a", "--shard", wrong]).run();
         assert_eq!(run.status, 2);
         assert!(run.stderr.contains("it has to look like 1/8"), "{}", run.stderr);
     }

@@ -1,16 +1,16 @@
-//! Many logins at once: right, in order, and no more in flight than allowed.
+//! Many logins: right counts in input order, and no more requests in flight than allowed.
 
 use std::time::Duration;
 
-use crate::fake::{Behaviour, Fake, account};
+use crate::fake::{Behavior, Fake, account};
 use crate::program::{Program, file, path, users};
 
 fn a_thousand_with(jobs: i64) {
-    // The more there are at once, the longer each takes: what a busy machine can send is not what is measured.
+    // More jobs get a longer latency, so that the test does not depend on the speed of the machine.
     let latency = Duration::from_millis(jobs.unsigned_abs());
-    let fake = Fake::start(Behaviour { latency, ..Behaviour::default() });
-    let roster = file(&users(1000));
-    let run = Program::asking(&fake, &["-f", path(&roster), "-j", &jobs.to_string(), "-F", "ndjson"]).run();
+    let fake = Fake::start(Behavior { latency, ..Behavior::default() });
+    let input = file(&users(1000));
+    let run = Program::for_fake(&fake, &["-f", path(&input), "-j", &jobs.to_string(), "-F", "ndjson"]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
     let rows = run.rows();
     assert_eq!(rows.len(), 1000);
@@ -25,7 +25,7 @@ fn a_thousand_with(jobs: i64) {
     assert_eq!(fake.requests(), 1000);
     assert!(fake.peak() <= jobs, "no more than allowed: {}", fake.peak());
     assert!(fake.peak() > jobs / 2, "and about as many: {}", fake.peak());
-    // A connection may be begun for a request that another one then takes up.
+    // A request may start a connection and then use one that became free.
     assert!(fake.connections() <= 2 * jobs as u64, "connections are used again: {}", fake.connections());
 }
 
@@ -40,10 +40,10 @@ fn a_thousand_logins_are_right_and_in_order_a_hundred_at_a_time() {
 }
 
 #[test]
-fn every_kind_of_account_is_counted() {
+fn every_account_type_is_counted() {
     let fake = Fake::well_behaved();
     let run =
-        Program::asking(&fake, &["torvalds", "org-acme", "dependabot[bot]", "empty", "-F", "ndjson"]).run();
+        Program::for_fake(&fake, &["torvalds", "org-acme", "dependabot[bot]", "empty", "-F", "ndjson"]).run();
     let kinds: Vec<_> =
         run.rows().iter().map(|row| (row["kind"].clone(), row["public_repos"].clone())).collect();
     let repos = |login: &str| account(login).unwrap().public_repos;
@@ -56,15 +56,15 @@ fn every_kind_of_account_is_counted() {
 }
 
 #[test]
-fn rows_come_while_the_list_is_still_being_written() {
+fn rows_are_written_while_the_input_is_still_open() {
     let fake = Fake::well_behaved();
-    Program::asking(&fake, &["-", "-F", "ndjson"]).answers_one_by_one();
+    Program::for_fake(&fake, &["-", "-F", "ndjson"]).assert_rows_while_input_is_open();
     assert_eq!(fake.requests(), 2);
 }
 
 #[test]
-fn the_routes_of_an_enterprise_server_and_of_a_gateway_are_asked() {
-    let fake = Fake::start(Behaviour { bare: true, ..Behaviour::default() });
+fn enterprise_and_gateway_requests_use_their_own_routes() {
+    let fake = Fake::start(Behavior { omits_limit_headers: true, ..Behavior::default() });
     let url = format!("{}/api/v3/", fake.url());
     let run = Program::new(&["torvalds", "missing-one", "-F", "ndjson", "--api-url", &url]).run();
     assert_eq!(run.status, 1);
@@ -76,20 +76,20 @@ fn the_routes_of_an_enterprise_server_and_of_a_gateway_are_asked() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_million_lines_from_a_pipe_are_read_as_they_are_needed_in_flat_memory() {
+fn a_million_piped_lines_are_read_on_demand_in_flat_memory() {
     use std::io::{BufRead, BufReader, BufWriter, Write};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
     let mut child =
-        Program::asking(&fake, &["-", "-F", "ndjson"]).stdin(std::process::Stdio::piped()).spawn();
+        Program::for_fake(&fake, &["-", "-F", "ndjson"]).stdin(std::process::Stdio::piped()).spawn();
     let (stdin, written) = (child.stdin.take().unwrap(), Arc::<AtomicU64>::default());
     let count = Arc::clone(&written);
     let writer = std::thread::spawn(move || {
         let mut stdin = BufWriter::new(stdin);
         for number in 0..1_000_000 {
-            // It ends with the program.
+            // Ends with the program.
             if writeln!(stdin, "user-{number}").is_err() {
                 return;
             }
@@ -103,7 +103,7 @@ fn a_million_lines_from_a_pipe_are_read_as_they_are_needed_in_flat_memory() {
     };
     let mut rows = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(rows.next().unwrap().unwrap().contains("user-0"));
-    // The window, what is read ahead, and what the pipe itself holds.
+    // The window, the lines read ahead, and the buffer of the pipe.
     let ahead = written.load(Ordering::Relaxed);
     assert!(ahead < 20_000, "{ahead} lines were read before the first row");
     let begun = memory(child.id());

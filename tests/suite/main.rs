@@ -1,5 +1,4 @@
-//! The program from outside: its binary against a fake GitHub that can misbehave. One binary for all
-//! tests; each is named for the promise that it keeps.
+//! Black-box tests: the binary of the program against a fake GitHub that can misbehave. Each test is named for its claim.
 
 #![allow(
     clippy::pedantic,
@@ -8,9 +7,9 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
-    reason = "tests may fall over, and tell what they have measured"
+    reason = "tests may panic, and print what they have measured"
 )]
-#![allow(missing_docs, unreachable_pub, reason = "nobody uses this crate")]
+#![allow(missing_docs, unreachable_pub, reason = "no other crate uses this one")]
 
 #[path = "../fake/mod.rs"]
 mod fake;
@@ -28,7 +27,6 @@ mod faults;
 mod groups;
 mod hostile;
 mod hosts;
-mod house;
 mod journals;
 mod limits;
 mod logins;
@@ -45,6 +43,7 @@ mod secrets;
 mod servers;
 mod sheets;
 mod soak;
+mod source_layout;
 mod stops;
 mod terminal;
 mod terminals;

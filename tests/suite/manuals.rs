@@ -1,4 +1,4 @@
-//! What tells people how to use the program: help, man page, completions, the README.
+//! Documentation: help, man page, completions, README.
 
 use std::fs;
 use std::process::Command;
@@ -40,7 +40,7 @@ fn the_readmes_tables_are_what_a_terminal_shows() {
         let arguments: Vec<_> = std::iter::once("--replay").chain(command.split(' ')).collect();
         let Some(terminal) = Terminal::run(110, &["LANG=C.UTF-8"], &arguments) else { return };
         let screen = terminal.screen("status 1", &[]);
-        // All but how long it took.
+        // Everything except the duration.
         let screen = screen.rsplit_once(" in ").unwrap().0;
         assert_eq!(screen, shown.rsplit_once(" in ").unwrap().0);
     }
@@ -48,7 +48,7 @@ fn the_readmes_tables_are_what_a_terminal_shows() {
 
 #[cfg(unix)]
 #[test]
-fn what_cannot_be_printed_is_told() {
+fn output_that_cannot_be_printed_is_an_error() {
     for flag in ["--help", "--generate=man", "--generate=complete-zsh"] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let run = Program::new(&[flag]).stdout(full).run();
@@ -58,17 +58,17 @@ fn what_cannot_be_printed_is_told() {
 }
 
 #[test]
-fn help_tells_of_every_flag_and_the_short_one_fits_a_screen() {
+fn help_lists_every_flag_and_short_help_fits_a_screen() {
     let (short, long) = (printed(&["-h"]), printed(&["--help"]));
     let flags = |text: &str| text.lines().filter(|line| line.trim_start().starts_with('-')).count();
     assert!(flags(&short) < flags(&long) / 3 * 2 && short.lines().count() < 64, "{short}");
-    for said in ["--generate", "--max-age", "Exit status:", "Examples:", "GH_TOKEN"] {
-        assert!(long.contains(said), "{said}");
+    for expected in ["--generate", "--max-age", "Exit status:", "Examples:", "GH_TOKEN"] {
+        assert!(long.contains(expected), "{expected}");
     }
 }
 
 #[test]
-fn the_man_page_is_one_that_man_and_mandoc_read_without_a_complaint() {
+fn man_and_mandoc_read_the_man_page_without_warnings() {
     let page = file(&printed(&["--generate", "man"]));
     if !installed(&["mandoc", "man"]) {
         return;
@@ -79,12 +79,12 @@ fn the_man_page_is_one_that_man_and_mandoc_read_without_a_complaint() {
     let man = man.args(["-l", path(&page)]).env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8").output().unwrap();
     let text = String::from_utf8(man.stdout).unwrap();
     assert!(man.status.success() && man.stderr.is_empty(), "{}", String::from_utf8_lossy(&man.stderr));
-    for said in ["GHREPOS(1)", "WHOM TO COUNT", "--login-column <NAME>", "EXIT STATUS", "EXAMPLES"] {
-        assert!(text.contains(said), "{said} is not in {text}");
+    for expected in ["GHREPOS(1)", "WHOM TO COUNT", "--login-column <NAME>", "EXIT STATUS", "EXAMPLES"] {
+        assert!(text.contains(expected), "{expected} is not in {text}");
     }
 }
 
-/// What a shell makes of what was typed, and the tabulator.
+/// Types text into a shell, presses the tab key, and returns the completed line.
 fn completed(shell: &str, start: &str, typed: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let rc = folder.path().join(".zshrc");

@@ -1,44 +1,44 @@
-//! Where reports go, and what becomes of them when something goes wrong.
+//! Output files, pipes, and errors in writing them.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
-use crate::fake::{Behaviour, Fake, Fault};
-use crate::program::{Program, ended, file, path, users};
+use crate::fake::{Behavior, Fake, Fault};
+use crate::program::{Program, file, path, users, wait_for_exit};
 
 fn slow() -> Fake {
-    Fake::start(Behaviour { latency: Duration::from_millis(10), ..Behaviour::default() })
+    Fake::start(Behavior { latency: Duration::from_millis(10), ..Behavior::default() })
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error_and_stops_the_asking() {
+fn a_closed_output_stops_the_requests_without_an_error() {
     for format in ["ndjson", "csv", "tsv"] {
         let fake = slow();
-        let roster = file(&users(2000));
-        let mut child = Program::asking(&fake, &["-f", path(&roster), "-F", format]).spawn();
+        let input = file(&users(2000));
+        let mut child = Program::for_fake(&fake, &["-f", path(&input), "-F", format]).spawn();
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
         drop(stdout);
-        let run = ended(child);
+        let run = wait_for_exit(child);
         assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{format}");
         assert!(fake.requests() < 2000, "{format}");
     }
 }
 
 #[test]
-fn a_table_nobody_reads_is_no_error_either() {
+fn a_closed_pipe_is_not_an_error_for_a_table() {
     let fake = Fake::well_behaved();
-    let mut child = Program::asking(&fake, &["torvalds"]).spawn();
+    let mut child = Program::for_fake(&fake, &["torvalds"]).spawn();
     drop(child.stdout.take());
-    let run = ended(child);
+    let run = wait_for_exit(child);
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
 }
 
 #[cfg(unix)]
 #[test]
-fn what_cannot_be_written_is_status_2_and_one_clear_line() {
+fn an_unwritable_output_is_status_2_and_one_line() {
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -49,15 +49,15 @@ fn what_cannot_be_written_is_status_2_and_one_clear_line() {
         (at("missing/report.csv"), format!("there is no folder {}", at("missing"))),
         (at("full.ndjson"), "No space left on device".to_owned()),
     ] {
-        let run = Program::asking(&fake, &["torvalds", "-o", &output]).run();
+        let run = Program::for_fake(&fake, &["torvalds", "-o", &output]).run();
         assert_eq!((run.status, run.stdout.as_str()), (2, ""));
         assert_eq!(run.stderr, format!("ghrepos: cannot write {output}: {reason}\n"));
     }
-    let run = Program::asking(&fake, &["torvalds", "-o", "/dev/full"]).run();
+    let run = Program::for_fake(&fake, &["torvalds", "-o", "/dev/full"]).run();
     assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
     for format in ["table", "csv", "json", "ndjson"] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        let run = Program::asking(&fake, &["torvalds", "-F", format]).stdout(full).run();
+        let run = Program::for_fake(&fake, &["torvalds", "-F", format]).stdout(full).run();
         assert_eq!(run.status, 2, "{format}");
         assert_eq!(
             run.stderr, "ghrepos: cannot write standard output: No space left on device\n",
@@ -68,10 +68,10 @@ fn what_cannot_be_written_is_status_2_and_one_clear_line() {
 }
 
 #[test]
-fn one_run_writes_several_reports_and_leaves_standard_output_alone() {
+fn one_run_writes_several_reports_and_nothing_to_stdout() {
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
-    let run = Program::asking(
+    let run = Program::for_fake(
         &fake,
         &["torvalds", "missing", "-o", "a.csv", "-o", "a.tsv", "-o", "a.json", "-o", "a.ndjson"],
     )
@@ -93,32 +93,33 @@ fn one_run_writes_several_reports_and_leaves_standard_output_alone() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "nothing else is left behind");
 
     let run =
-        Program::asking(&fake, &["torvalds", "-o", "b.csv", "-F", "csv"]).current_dir(folder.path()).run();
+        Program::for_fake(&fake, &["torvalds", "-o", "b.csv", "-F", "csv"]).current_dir(folder.path()).run();
     assert_eq!(run.stdout, read("b.csv"));
 }
 
 #[test]
-fn a_run_that_learns_nothing_leaves_an_earlier_report_alone() {
-    let fake = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
+fn a_run_without_results_leaves_an_earlier_report_alone() {
+    let fake = Fake::start(Behavior { token: Some("right".into()), ..Behavior::default() });
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.csv");
     fs::write(&report, "last week's").unwrap();
-    let run =
-        Program::asking(&fake, &["torvalds", "-o", report.to_str().unwrap()]).env("GH_TOKEN", "wrong").run();
+    let run = Program::for_fake(&fake, &["torvalds", "-o", report.to_str().unwrap()])
+        .env("GH_TOKEN", "wrong")
+        .run();
     assert_eq!(run.status, 4);
     assert_eq!(fs::read_to_string(&report).unwrap(), "last week's");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
 #[test]
-fn a_report_appears_only_when_it_is_whole() {
+fn a_report_appears_only_when_it_is_complete() {
     let fake = slow();
-    let roster = file(&users(100));
+    let input = file(&users(100));
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.csv");
-    let mut child = Program::asking(
+    let mut child = Program::for_fake(
         &fake,
-        &["-f", path(&roster), "-F", "ndjson", "-j", "1", "-o", report.to_str().unwrap()],
+        &["-f", path(&input), "-F", "ndjson", "-j", "1", "-o", report.to_str().unwrap()],
     )
     .spawn();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -131,7 +132,7 @@ fn a_report_appears_only_when_it_is_whole() {
 
 #[cfg(unix)]
 #[test]
-fn a_report_keeps_the_mode_of_the_one_it_replaces_and_the_link_to_it() {
+fn a_replaced_report_keeps_its_mode_and_its_symlink() {
     use std::os::unix::fs::PermissionsExt;
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
@@ -139,18 +140,18 @@ fn a_report_keeps_the_mode_of_the_one_it_replaces_and_the_link_to_it() {
     fs::write(&real, "old").unwrap();
     fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink("real.csv", &link).unwrap();
-    let run = Program::asking(&fake, &["torvalds", "-q", "-o", link.to_str().unwrap()]).run();
+    let run = Program::for_fake(&fake, &["torvalds", "-q", "-o", link.to_str().unwrap()]).run();
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(fs::read_to_string(&real).unwrap().contains("torvalds"));
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
 
     let new = folder.path().join("new.csv");
-    Program::asking(&fake, &["torvalds", "-q", "-o", new.to_str().unwrap()]).run();
+    Program::for_fake(&fake, &["torvalds", "-q", "-o", new.to_str().unwrap()]).run();
     assert_ne!(fs::metadata(&new).unwrap().permissions().mode() & 0o044, 0, "a report is an ordinary file");
 }
 
-/// The program in a shell with a umask.
+/// Runs the program in a shell with a umask.
 fn under_umask(umask: &str, arguments: &[&str]) -> std::process::Output {
     let script = format!("umask {umask}; exec \"$0\" \"$@\"");
     let mut command = std::process::Command::new("/bin/sh");
@@ -159,7 +160,7 @@ fn under_umask(umask: &str, arguments: &[&str]) -> std::process::Output {
 }
 
 #[test]
-fn a_report_is_nobody_elses_where_the_umask_says_so() {
+fn a_new_report_has_the_permissions_of_the_umask() {
     use std::os::unix::fs::PermissionsExt;
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
@@ -180,13 +181,13 @@ fn a_report_is_nobody_elses_where_the_umask_says_so() {
 }
 
 #[test]
-fn two_runs_at_once_on_one_report_leave_a_whole_one() {
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
+fn two_concurrent_runs_on_one_file_leave_a_complete_report() {
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.csv");
     let lists = [file(&users(300)), file(&users(500))];
     let runs = lists.each_ref().map(|list| {
-        Program::asking(&fake, &["-q", "-f", path(list), "-o", report.to_str().unwrap()])
+        Program::for_fake(&fake, &["-q", "-f", path(list), "-o", report.to_str().unwrap()])
             .env("GH_TOKEN", "ghp_sample")
             .spawn()
     });
@@ -200,9 +201,9 @@ fn two_runs_at_once_on_one_report_leave_a_whole_one() {
 }
 
 #[test]
-fn the_table_is_for_people() {
+fn a_table_shows_counts_reasons_and_a_summary() {
     let fake = Fake::well_behaved();
-    let run = Program::asking(&fake, &["torvalds", "missing-one"]).run();
+    let run = Program::for_fake(&fake, &["torvalds", "missing-one"]).run();
     insta::assert_snapshot!(run.stdout, @"
      Login         Kind        Public repos   Reason
     ───────────────────────────────────────────────────────────────────────
@@ -215,19 +216,23 @@ fn the_table_is_for_people() {
         run.stderr
             .starts_with("ghrepos: 2 logins: 1 counted, 1 not found. 9 public repositories. 2 requests in ")
     );
-    let ascii = Program::asking(&fake, &["torvalds", "naïve"]).env("LANG", "C").run();
+    let ascii = Program::for_fake(&fake, &["torvalds", "naïve"]).env("LANG", "C").run();
     assert!(ascii.stdout.is_ascii(), "{}", ascii.stdout);
-    let colored = Program::asking(&fake, &["missing-one", "--color", "always"]).run();
+    let colored = Program::for_fake(&fake, &["missing-one", "--color", "always"]).run();
     assert!(colored.stdout.contains('\u{1b}'));
 }
 
 #[test]
-fn sorted_and_cut_the_totals_are_still_of_all() {
-    let fake = Fake::with_faults(|asked| {
-        (asked.login == "broken").then_some(Fault::Answer(404, vec![], r#"{"message":"Not Found"}"#.into()))
+fn sorting_and_cutting_do_not_change_the_totals() {
+    let fake = Fake::with_faults(|context| {
+        (context.login == "broken").then_some(Fault::Response(
+            404,
+            vec![],
+            r#"{"message":"Not Found"}"#.into(),
+        ))
     });
     let run =
-        Program::asking(&fake, &["torvalds", "antirez", "broken", "gvanrossum", "--top", "2", "-F", "csv"])
+        Program::for_fake(&fake, &["torvalds", "antirez", "broken", "gvanrossum", "--top", "2", "-F", "csv"])
             .run();
     let logins: Vec<_> = run.stdout.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(logins, ["antirez", "gvanrossum"]);

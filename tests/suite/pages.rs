@@ -1,4 +1,4 @@
-//! Reports for people and their dashboards: the page in a browser, Markdown, and metrics.
+//! HTML pages in a browser, Markdown, and metrics.
 
 mod harmless;
 
@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 use comrak::{Options, markdown_to_html};
 
 use crate::fake::Fake;
-use crate::program::{Program, file, installed, is_there, path, users};
+use crate::program::{Program, file, installed, is_available, path, users};
 
-/// Where `.ci/run` puts the npm packages playwright-core and axe-core.
+/// Folder of the npm packages playwright-core and axe-core, which `.ci/run` installs.
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/page");
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/page.mjs");
 /// The sample team of two hundred.
@@ -30,10 +30,10 @@ const TEAM: [&str; 11] = [
     "fixtures/team/october.csv",
 ];
 
-/// What a browser says of a page, if there is one.
+/// Checks a page in a browser and returns its output. None without a browser.
 fn browser(mode: &str, page: &Path) -> Option<String> {
     let packages = Path::new(PACKAGES).join("node_modules/playwright-core").exists();
-    if !is_there("playwright-core", packages) || !installed(&["chromium", "node"]) {
+    if !is_available("playwright-core", packages) || !installed(&["chromium", "node"]) {
         return None;
     }
     let output = Command::new("node")
@@ -42,12 +42,12 @@ fn browser(mode: &str, page: &Path) -> Option<String> {
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{said}");
-    Some(said)
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    Some(text)
 }
 
-/// What a checker of metrics that reads standard input says of them.
+/// Runs a program that checks metrics on its standard input.
 fn check(program: &str, arguments: &[&str], metrics: &str) {
     let mut checker = Command::new(program)
         .args(arguments)
@@ -58,12 +58,12 @@ fn check(program: &str, arguments: &[&str], metrics: &str) {
         .unwrap();
     checker.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
     let output = checker.wait_with_output().unwrap();
-    let said =
+    let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{program}: {said}");
+    assert!(output.status.success() && text.is_empty(), "{program}: {text}");
 }
 
-/// By the rules of Prometheus' own tool and of the reference parser of OpenMetrics.
+/// Checks metrics with Prometheus' promtool and with the reference parser of OpenMetrics.
 fn check_metrics(metrics: &str) {
     if installed(&["promtool"]) {
         check("promtool", &["check", "metrics"], metrics);
@@ -72,12 +72,12 @@ fn check_metrics(metrics: &str) {
         from prometheus_client.openmetrics.parser import text_string_to_metric_families\n\
         assert list(text_string_to_metric_families(sys.stdin.read()))";
     let import = Command::new("/usr/bin/python3").args(["-c", "import prometheus_client"]).output();
-    if is_there("Python's prometheus-client", import.is_ok_and(|output| output.status.success())) {
+    if is_available("Python's prometheus-client", import.is_ok_and(|output| output.status.success())) {
         check("/usr/bin/python3", &["-c", PARSER], metrics);
     }
 }
 
-/// As GitHub renders it.
+/// Renders Markdown as GitHub does.
 fn rendered(markdown: &str) -> String {
     let mut options = Options::default();
     options.extension.table = true;
@@ -87,26 +87,28 @@ fn rendered(markdown: &str) -> String {
 }
 
 #[test]
-fn the_page_of_a_sample_team_is_fit_for_people_in_a_browser() {
+fn a_page_works_in_a_browser_and_is_accessible() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("team.html");
     let run = Program::new(&TEAM).argument("-o").argument(page.to_str().unwrap()).run();
     assert_eq!(run.status, 1, "{}", run.stderr);
     let html = fs::read_to_string(&page).unwrap();
-    for said in ["Public repositories of 200 GitHub accounts", "sample-lead", "By team", "What has changed"] {
-        assert!(html.contains(said), "{said}");
+    for expected in
+        ["Public repositories of 200 GitHub accounts", "sample-lead", "By team", "What has changed"]
+    {
+        assert!(html.contains(expected), "{expected}");
     }
     browser("check", &page);
 }
 
 #[test]
-fn the_page_of_ten_thousand_is_below_five_megabytes_and_works_as_well() {
+fn a_page_of_ten_thousand_rows_works_below_five_megabytes() {
     let fake = Fake::well_behaved();
-    let roster =
+    let input =
         file(&(users(9_990) + &(1..=300).map(|number| format!("missing-{number}\n")).collect::<String>()));
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("all.html");
-    let run = Program::asking(&fake, &["-f", path(&roster), "--breakdown", "-o", page.to_str().unwrap()])
+    let run = Program::for_fake(&fake, &["-f", path(&input), "--breakdown", "-o", page.to_str().unwrap()])
         .env("GH_TOKEN", "right")
         .run();
     assert_eq!(run.status, 1, "{}", run.stderr);
@@ -116,7 +118,7 @@ fn the_page_of_ten_thousand_is_below_five_megabytes_and_works_as_well() {
 }
 
 #[test]
-fn metrics_and_markdown_tell_what_the_run_told() {
+fn metrics_and_markdown_agree_with_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (prom, md) = (at("team.prom"), at("team.md"));
@@ -135,13 +137,13 @@ fn metrics_and_markdown_tell_what_the_run_told() {
     }
     let html = rendered(&fs::read_to_string(&md).unwrap());
     assert_eq!(html.matches("<table>").count(), 3, "accounts, groups and failures");
-    // 196 that were counted, 4 that are gone, the sum; 7 teams and none; 4 failures; and the headings.
+    // 196 counted logins, 4 removed ones, the sum; 7 teams and one row without a team; 4 failures; and the headings.
     assert_eq!(html.matches("<tr>").count(), (1 + 196 + 4 + 1) + (1 + 8) + (1 + 4), "{html}");
     assert!(html.contains("<summary>4 not counted</summary>"));
 }
 
 #[test]
-fn a_page_is_no_report_to_be_read_again() {
+fn a_page_cannot_be_read_back_as_a_report() {
     for extension in ["html", "md", "prom"] {
         let folder = tempfile::tempdir().unwrap();
         let report = folder.path().join(format!("a.{extension}"));
@@ -159,12 +161,12 @@ fn a_page_is_no_report_to_be_read_again() {
 }
 
 #[test]
-fn an_incomplete_run_is_not_passed_off_as_a_whole_one() {
+fn an_incomplete_run_is_marked_incomplete() {
     let fake = Fake::well_behaved();
-    let (roster, folder) = (file(&users(60)), tempfile::tempdir().unwrap());
+    let (input, folder) = (file(&users(60)), tempfile::tempdir().unwrap());
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let mut program =
-        Program::asking(&fake, &["-f", path(&roster), "--batch", "20", "-j", "1", "--max-points", "1"]);
+        Program::for_fake(&fake, &["-f", path(&input), "--batch", "20", "-j", "1", "--max-points", "1"]);
     for output in ["a.html", "a.md", "a.prom", "a.csv"] {
         program = program.argument("-o").argument(&at(output));
     }
@@ -173,7 +175,7 @@ fn an_incomplete_run_is_not_passed_off_as_a_whole_one() {
     assert!(read("a.html").contains("This report is incomplete: 40 accounts were not asked for"));
     assert!(read("a.md").contains("This report is incomplete: 40 logins were not asked for"));
     assert!(read("a.prom").contains("\nghrepos_run_complete 0\n"));
-    // Nor when it is rendered again; and it is as old as its rows.
+    // A rerendered report is marked too, and has the date of its rows.
     let csv = read("a.csv");
     let day = csv.lines().nth(1).unwrap().split(',').nth(7).unwrap().to_owned();
     fs::write(at("b.csv"), csv.replace(&day[..10], "2020-02-03")).unwrap();
@@ -187,19 +189,19 @@ fn an_incomplete_run_is_not_passed_off_as_a_whole_one() {
 }
 
 #[test]
-fn a_recorded_run_plays_back_as_the_same_page() {
+fn a_recorded_run_replays_as_the_same_page() {
     let fake = Fake::well_behaved();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (recording, roster) = (at("recording"), file(&(users(60) + "missing-1\n")));
+    let (recording, input) = (at("recording"), file(&(users(60) + "missing-1\n")));
     let outputs = |name: &str| ["html", "md", "prom"].map(|format| at(&format!("{name}.{format}")));
     let run = |program: Program, outputs: [String; 3]| {
         let program = outputs.iter().fold(program, |program, output| program.argument("-o").argument(output));
-        let run = program.argument("-f").argument(path(&roster)).run();
+        let run = program.argument("-f").argument(path(&input)).run();
         assert_eq!(run.status, 1, "{}", run.stderr);
         outputs.map(|output| fs::read_to_string(output).unwrap())
     };
-    let recorded = Program::asking(&fake, &["--record", &recording]).env("GH_TOKEN", "right");
+    let recorded = Program::for_fake(&fake, &["--record", &recording]).env("GH_TOKEN", "right");
     let recorded = run(recorded, outputs("recorded"));
     let replayed = run(Program::new(&["--replay", &recording]), outputs("replayed"));
     for (recorded, replayed) in recorded.iter().zip(&replayed) {
@@ -209,7 +211,7 @@ fn a_recorded_run_plays_back_as_the_same_page() {
 }
 
 #[test]
-fn a_report_rendered_again_is_the_page_that_the_run_gave() {
+fn a_rerendered_report_is_the_same_page() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let mut program = Program::new(&TEAM);

@@ -1,4 +1,4 @@
-//! Runs the program as a person would.
+//! Runs the program.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::fake::Fake;
 
-/// How a run ended and what it said.
+/// Status and output of a run.
 #[derive(Debug)]
 pub struct Run {
     pub status: i32,
@@ -23,7 +23,7 @@ impl Run {
         rows(&self.stdout)
     }
 
-    /// The rows, of which there must be this many.
+    /// Asserts the number of rows and returns them.
     pub fn rows_of(&self, number: usize) -> Vec<Value> {
         let rows = self.rows();
         assert_eq!(rows.len(), number, "{}", self.stderr);
@@ -34,14 +34,14 @@ impl Run {
 pub fn rows(ndjson: &str) -> Vec<Value> {
     ndjson
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
         .collect()
 }
 
 pub struct Program(Command);
 
 impl Program {
-    /// The program with an environment in which nothing is set.
+    /// The program with an empty environment.
     pub fn new(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ghrepos"));
         command.args(arguments).env_clear().env("LANG", "C.UTF-8");
@@ -49,8 +49,8 @@ impl Program {
         Self(command)
     }
 
-    /// The program, asking `fake`.
-    pub fn asking(fake: &Fake, arguments: &[&str]) -> Self {
+    /// The program with `fake` as its server.
+    pub fn for_fake(fake: &Fake, arguments: &[&str]) -> Self {
         let mut program = Self::new(arguments);
         program.0.args(["--api-url", &fake.url()]);
         program
@@ -90,8 +90,8 @@ impl Program {
         self.0.spawn().unwrap()
     }
 
-    /// Writes a login to it, waits for the row, and only then writes the next.
-    pub fn answers_one_by_one(self) {
+    /// Writes one login at a time to standard input, and waits for its row.
+    pub fn assert_rows_while_input_is_open(self) {
         let mut child = self.stdin(Stdio::piped()).spawn();
         let mut stdin = child.stdin.take().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -106,7 +106,7 @@ impl Program {
     }
 
     pub fn run(self) -> Run {
-        ended(self.spawn())
+        wait_for_exit(self.spawn())
     }
 
     pub fn run_with_input(self, input: &str) -> Run {
@@ -114,18 +114,18 @@ impl Program {
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_owned();
         let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-        let run = ended(child);
+        let run = wait_for_exit(child);
         let _ = writer.join();
         run
     }
 }
 
-/// Waits for its end, but not for ever: a run that hangs is killed, and fails its test.
-pub fn ended(child: Child) -> Run {
+/// Waits for the end of a run. A run that hangs is killed and fails its test.
+pub fn wait_for_exit(child: Child) -> Run {
     let pid = child.id();
     let (over, ended) = mpsc::channel::<()>();
     let watchdog = std::thread::spawn(move || {
-        let hangs = ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+        let hangs = ended.recv_timeout(RUN_TIMEOUT) == Err(mpsc::RecvTimeoutError::Timeout);
         if hangs {
             let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
         }
@@ -134,7 +134,7 @@ pub fn ended(child: Child) -> Run {
     let output = child.wait_with_output().unwrap();
     drop(over);
     let hangs = watchdog.join().unwrap();
-    assert!(!hangs, "the program did not end within {PATIENCE:?}: {output:?}");
+    assert!(!hangs, "the program did not end within {RUN_TIMEOUT:?}: {output:?}");
     Run {
         status: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
@@ -142,15 +142,15 @@ pub fn ended(child: Child) -> Run {
     }
 }
 
-/// Longer than any run of the tests takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than any run of the tests.
+const RUN_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// `user-1` to `user-N`, a line each.
+/// `user-1` to `user-N`, one per line.
 pub fn users(number: usize) -> String {
     (1..=number).map(|number| format!("user-{number}\n")).collect()
 }
 
-/// A file that holds `text`, for as long as it is kept.
+/// A temporary file with this text.
 pub fn file(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
@@ -161,34 +161,32 @@ pub fn path(file: &tempfile::NamedTempFile) -> &str {
     file.path().to_str().unwrap()
 }
 
-/// Says that a test was skipped, in a way that the test harness does not swallow.
-pub fn skipped(why: &str) {
+/// Reports a skipped test on standard error, which the test harness does not capture.
+pub fn report_skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
 
-/// Whether a part that not every machine has is there. Where it is not the test that needs it says that it
-/// is skipped; `.ci/run` installs them all, and has them missed.
-pub fn is_there(part: &str, there: bool) -> bool {
+/// Reports a test as skipped if an optional part is not available. `.ci/run` installs all parts, and a missing one fails there.
+pub fn is_available(part: &str, there: bool) -> bool {
     if !there {
         assert!(std::env::var_os("GHREPOS_WITHOUT_SKIPS").is_none(), "{part} is not installed");
-        skipped(&format!("{part} is not installed (see .ci/run)"));
+        report_skipped(&format!("{part} is not installed (see .ci/run)"));
     }
     there
 }
 
-/// Where programs are, among them those that only a system's administrator has in the path.
+/// Folders of programs, including those that are only in an administrator's path.
 pub const PATHS: &str = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin:/bin:/sbin";
 
-/// Whether the programs are installed.
+/// Returns true if all programs are installed.
 pub fn installed(programs: &[&str]) -> bool {
     let found =
         |program: &&str| PATHS.split(':').any(|folder| std::path::Path::new(folder).join(program).is_file());
-    programs.iter().all(|program| is_there(program, found(program)))
+    programs.iter().all(|program| is_available(program, found(program)))
 }
 
-/// Runs a test that depends on how evenly the machine runs. On one that stutters it may fail once or twice; a
-/// defect fails every time.
-pub fn in_three_tries(test: impl Fn() + std::panic::RefUnwindSafe) {
+/// Runs a test that depends on timing up to three times. On a busy machine it may fail once or twice; a defect fails every time.
+pub fn retry_three_times(test: impl Fn() + std::panic::RefUnwindSafe) {
     for left in [2, 1] {
         match std::panic::catch_unwind(&test) {
             Ok(()) => return,

@@ -1,10 +1,10 @@
-//! Proxies from the environment: the one that is used, its failures, and what it is never sent.
+//! Proxies from the environment: selection, failures, and secrets that they never receive.
 
 #![cfg(unix)]
 
 mod real;
 
-use crate::fake::{Behaviour, Fake};
+use crate::fake::{Behavior, Fake};
 use crate::program::{Program, Run, installed};
 use crate::real_servers::recorder::{Recorder, Reply};
 use crate::real_servers::{free_port, nginx};
@@ -12,13 +12,13 @@ use crate::real_servers::{free_port, nginx};
 const TOKEN: &str = "ghp_SAMPLEsampleSAMPLEsample0123456789ab";
 const NEEDS_LOGIN: &[u8] = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
 
-/// Asks an API for one login, once.
-fn ask(api: &str, env: &[(&str, &str)]) -> Run {
+/// Looks up one login, without retries.
+fn look_up(api: &str, env: &[(&str, &str)]) -> Run {
     let program = Program::new(&["torvalds", "--api-url", api, "--retries", "0", "-q", "-F", "csv"]);
     env.iter().fold(program, |program, (name, value)| program.env(name, value)).run()
 }
 
-/// The line about a proxy that failed.
+/// The message about a failing proxy.
 fn line(api: &str, proxy: &str, variable: &str, failure: &str) -> String {
     format!("ghrepos: cannot reach {api}: proxy {proxy} (from {variable}) {failure}\n")
 }
@@ -28,7 +28,7 @@ fn curls_variables_decide_which_proxy_is_used() {
     let recorders: Vec<_> = (0..4).map(|_| Recorder::start(Reply::Bytes(NEEDS_LOGIN))).collect();
     let closed = free_port();
     let https = format!("https://localhost:{closed}");
-    // On this machine, but not by an address of loopback.
+    // This machine, but not by a loopback address.
     let http = format!("http://0.0.0.0:{closed}");
     let local = format!("http://127.0.0.1:{closed}");
     let port = format!("https_proxy={{0}} NO_PROXY=localhost:{closed}");
@@ -59,7 +59,7 @@ fn curls_variables_decide_which_proxy_is_used() {
             env.replace(&format!("{{{number}}}"), &format!("127.0.0.1:{}", recorder.port))
         });
         let variables: Vec<_> = filled.split(' ').map(|pair| pair.split_once('=').unwrap()).collect();
-        let run = ask(api, &variables);
+        let run = look_up(api, &variables);
         let expected = match used {
             None => format!("ghrepos: cannot reach {api}: Connection refused\n"),
             Some((number, variable)) => line(
@@ -146,12 +146,12 @@ fn a_failing_proxy_is_named_with_its_variable() {
     for scheme in ["http", "https", "socks5h", "socks4a"] {
         let proxy = format!("{scheme}://127.0.0.1:{}", free_port());
         let failure = format!("cannot be reached: Connection refused; {check}");
-        let run = ask(api, &[("HTTPS_PROXY", &proxy)]);
+        let run = look_up(api, &[("HTTPS_PROXY", &proxy)]);
         assert_eq!((run.status, run.stderr), (5, line(api, &proxy, "HTTPS_PROXY", &failure)));
 
         let proxy = format!("{scheme}://proxy.invalid:3128");
-        let run = ask(api, &[("HTTPS_PROXY", &proxy)]);
-        // The reason is the resolver's own.
+        let run = look_up(api, &[("HTTPS_PROXY", &proxy)]);
+        // The reason comes from the resolver.
         let (begin, end) = (line(api, &proxy, "HTTPS_PROXY", "has no address ("), format!("); {check}\n"));
         assert!(run.stderr.starts_with(begin.trim_end()) && run.stderr.ends_with(&end), "{}", run.stderr);
         assert_eq!((run.status, run.stderr.lines().count()), (5, 1));
@@ -159,9 +159,9 @@ fn a_failing_proxy_is_named_with_its_variable() {
 }
 
 #[test]
-fn a_host_that_socks5_cannot_resolve_here_is_told() {
+fn a_host_that_socks5_cannot_resolve_is_named() {
     let proxy = format!("socks5://127.0.0.1:{}", free_port());
-    let run = ask("https://git.invalid", &[("ALL_PROXY", &proxy)]);
+    let run = look_up("https://git.invalid", &[("ALL_PROXY", &proxy)]);
     let begin = format!(
         "ghrepos: cannot reach https://git.invalid via proxy {proxy} (from ALL_PROXY): no address for this host ("
     );
@@ -171,7 +171,7 @@ fn a_host_that_socks5_cannot_resolve_here_is_told() {
 }
 
 #[test]
-fn an_unusable_proxy_is_status_2_and_no_detour() {
+fn an_unusable_proxy_is_status_2_and_never_bypassed() {
     for (proxy, reason) in [
         (
             "ftp://me:s3cret@proxy:21",
@@ -191,18 +191,18 @@ fn an_unusable_proxy_is_status_2_and_no_detour() {
         ),
     ] {
         let fake = Fake::well_behaved();
-        // TLS would fail there: a detour is another status.
+        // A direct connection would fail with TLS, and another status.
         let https = fake.url().replace("http://", "https://");
-        let run = ask(&https, &[("HTTPS_PROXY", proxy)]);
+        let run = look_up(&https, &[("HTTPS_PROXY", proxy)]);
         assert_eq!((run.status, run.stderr), (2, format!("ghrepos: cannot use the proxy {reason}\n")));
         assert_eq!(fake.connections(), 0);
-        // It is not used for these.
+        // The proxy is not used for these hosts.
         for arguments in [&["--api-url", &fake.url()][..], &["--replay", "fixtures/github"]] {
             let program = Program::new(&[&["torvalds"], arguments].concat());
             let run = program.env("HTTPS_PROXY", proxy).env("ALL_PROXY", proxy).run();
             assert_eq!(run.status, 0, "{}", run.stderr);
         }
-        let run = ask("https://localhost:1", &[("HTTPS_PROXY", proxy), ("NO_PROXY", "localhost")]);
+        let run = look_up("https://localhost:1", &[("HTTPS_PROXY", proxy), ("NO_PROXY", "localhost")]);
         assert_eq!(run.stderr, "ghrepos: cannot reach https://localhost:1: Connection refused\n");
     }
 }
@@ -225,7 +225,7 @@ fn a_proxy_never_receives_the_token() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
-    let fake = Fake::start(Behaviour { token: Some(TOKEN.into()), ..Behaviour::default() });
+    let fake = Fake::start(Behavior { token: Some(TOKEN.into()), ..Behavior::default() });
     let nginx = nginx(&fake);
     for (reply, status) in [(Reply::Tunnel, 0), (Reply::Bytes(NEEDS_LOGIN), 5), (Reply::Silence, 5)] {
         let recorder = Recorder::start(reply);

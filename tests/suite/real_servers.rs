@@ -1,4 +1,4 @@
-//! Real servers for the tests: each in a folder of its own, on 127.0.0.1 alone.
+//! Real servers for the tests, each with its own folder, on 127.0.0.1 only.
 
 #![cfg(unix)]
 
@@ -20,7 +20,7 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A server in a folder of its own. It ends with its test.
+/// A server with its own folder. It stops at the end of its test.
 pub struct Server {
     child: Child,
     folder: tempfile::TempDir,
@@ -73,13 +73,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // nginx ends its workers when it is asked to end, and not when it is killed.
+        // nginx stops its workers on SIGTERM, but not when it is killed.
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         let _ = self.child.wait();
     }
 }
 
-/// nginx with HTTP/2, gzip, and a certificate that an authority of its own has signed.
+/// nginx with HTTP/2, gzip, and a certificate of a private authority.
 pub fn nginx(fake: &Fake) -> Server {
     let folder = tempfile::tempdir().unwrap();
     Authority::new(folder.path()).sign("localhost", "cert.pem");
@@ -119,7 +119,7 @@ pub fn tinyproxy(directives: &str) -> Server {
     Server::start("tinyproxy", port, folder, &["-d", "-c", conf.to_str().unwrap()])
 }
 
-/// squid without a cache, with the rules of who may ask for what. Its log is `log`.
+/// squid without a cache, with access rules. Its log is `log`.
 pub fn squid(rules: &str) -> Server {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     let root = folder.path().display();
@@ -128,7 +128,7 @@ pub fn squid(rules: &str) -> Server {
          cache_log {root}/cache.log\ncoredump_dir {root}\nshutdown_lifetime 0 seconds\n\
          pinger_enable off\nnetdb_filename none\n{rules}\n"
     );
-    // Started by root it becomes a user of its own.
+    // As root, squid changes to its own user.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let conf = folder.path().join("conf");
     fs::write(&conf, text).unwrap();

@@ -1,4 +1,4 @@
-//! Exchanges recorded and played back, with no network.
+//! Recorded exchanges that are replayed without a network.
 
 use std::fs;
 
@@ -36,7 +36,7 @@ fn the_readmes_command_shows_the_table_with_no_network() {
 }
 
 #[test]
-fn every_fixture_is_an_exchange_that_can_be_played() {
+fn every_fixture_can_be_replayed() {
     let logins: Vec<_> = fs::read_dir(fixtures() + "/users")
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
@@ -59,19 +59,19 @@ fn every_fixture_is_an_exchange_that_can_be_played() {
 }
 
 #[test]
-fn a_recorded_run_plays_back_the_same() {
-    let fake = Fake::with_faults(|asked| match (asked.login, asked.time) {
+fn a_recorded_run_replays_with_the_same_rows() {
+    let fake = Fake::with_faults(|context| match (context.login, context.attempt) {
         ("flaky", 1) => Some(Fault::Html(502)),
         ("flaky", 2) => Some(Fault::BrokenJson),
-        ("blocked", _) => Some(Fault::Answer(403, vec![], r#"{"message":"Access blocked"}"#.into())),
+        ("blocked", _) => Some(Fault::Response(403, vec![], r#"{"message":"Access blocked"}"#.into())),
         _ => None,
     });
     let logins = ["torvalds", "Flaky", "missing-one", "blocked", "dependabot[bot]", "a/b"];
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("deep/recording");
     let arguments = [&logins[..], &["-F", "ndjson"]].concat();
-    let recorded = Program::asking(&fake, &arguments).run_recording(&recording);
-    let asked = fake.requests();
+    let recorded = Program::for_fake(&fake, &arguments).run_recording(&recording);
+    let before = fake.requests();
     let played = Program::new(&[&arguments[..], &["--replay", recording.to_str().unwrap()]].concat()).run();
     let but_for_at = |run: &Run| -> Vec<Value> {
         let mut rows = run.rows();
@@ -82,7 +82,7 @@ fn a_recorded_run_plays_back_the_same() {
     };
     assert_eq!(but_for_at(&recorded), but_for_at(&played));
     assert_eq!((recorded.status, played.status), (1, 1));
-    assert_eq!(fake.requests(), asked, "a replay asks nobody");
+    assert_eq!(fake.requests(), before, "a replay sends no request");
     assert_eq!(but_for_at(&played)[1]["attempts"], 3);
 
     let exchange = fs::read_to_string(recording.join("users/torvalds.json")).unwrap();
@@ -98,30 +98,30 @@ fn a_recorded_run_plays_back_the_same() {
         assert!(recording.join(name).exists(), "{name}");
     }
 
-    // A recording of an Enterprise Server is played with its address.
+    // A recording of an Enterprise Server is replayed with its URL.
     let url = format!("{}/api/v3", fake.url());
     let folder = folder.path().join("enterprise");
     let recorded = Program::new(&["torvalds", "--api-url", &url, "-q"]).run_recording(&folder);
     let played = ["torvalds", "--api-url", &url, "-q", "--replay", folder.to_str().unwrap()];
     assert_eq!((recorded.status, recorded.stdout), (0, Program::new(&played).run().stdout));
 
-    // Recorded once more into the same folder, nothing of the first time is left.
-    let again = Program::asking(&fake, &arguments).run_recording(&recording);
+    // A second recording replaces the first one in the same folder.
+    let again = Program::for_fake(&fake, &arguments).run_recording(&recording);
     assert_eq!(again.rows()[1]["attempts"], 1);
     assert!(!recording.join("users/flaky.2.json").exists());
 }
 
 #[test]
-fn recorded_queries_play_back_the_same_in_whatever_batches() {
+fn recorded_queries_replay_with_any_batch_size() {
     let alias = |login: &str, _| (login == "user-3").then_some(crate::fake::AliasFault::Forbidden);
-    let fake = Fake::start(crate::fake::Behaviour { alias: Box::new(alias), ..Default::default() });
+    let fake = Fake::start(crate::fake::Behavior { alias: Box::new(alias), ..Default::default() });
     let folder = tempfile::tempdir().unwrap();
-    let roster =
+    let input =
         crate::program::file(&(crate::program::users(250) + "missing-1\ndependabot[bot]\nTorvalds\n"));
-    let arguments = ["-f", crate::program::path(&roster), "-F", "ndjson", "--breakdown", "-q"];
-    let program = Program::asking(&fake, &arguments).env("GH_TOKEN", "ghp_sample");
+    let arguments = ["-f", crate::program::path(&input), "-F", "ndjson", "--breakdown", "-q"];
+    let program = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sample");
     let recorded = program.argument("--verify").argument("10").run_recording(folder.path());
-    let asked = fake.requests();
+    let before = fake.requests();
     let but_for_at = |run: &Run| -> Vec<Value> {
         let mut rows = run.rows_of(253);
         for row in &mut rows {
@@ -135,7 +135,7 @@ fn recorded_queries_play_back_the_same_in_whatever_batches() {
         assert_eq!(but_for_at(&recorded), but_for_at(&played), "{batch:?}");
         assert_eq!((recorded.status, played.status), (1, 1));
     }
-    assert_eq!(fake.requests(), asked, "a replay asks nobody");
+    assert_eq!(fake.requests(), before, "a replay sends no request");
     let other =
         Program::new(&["unheard-of", "user-1", "-F", "ndjson", "--replay", folder.path().to_str().unwrap()])
             .run();
@@ -148,7 +148,7 @@ fn recorded_queries_play_back_the_same_in_whatever_batches() {
 }
 
 #[test]
-fn a_second_count_that_was_not_recorded_is_told() {
+fn an_unrecorded_verification_is_reported() {
     let run = Program::new(&["--replay", &fixtures(), "torvalds", "--verify", "100", "-F", "ndjson"]).run();
     assert_eq!(run.status, 0);
     assert!(run.rows_of(1)[0]["verified"].is_null());
@@ -156,7 +156,7 @@ fn a_second_count_that_was_not_recorded_is_told() {
 }
 
 #[test]
-fn what_was_not_recorded_is_a_failed_row_that_says_so() {
+fn an_unrecorded_login_is_a_failed_row_with_a_reason() {
     let run = Program::new(&["--replay", &fixtures(), "torvalds", "unheard-of", "-F", "ndjson"]).run();
     assert_eq!(run.status, 1);
     let row = &run.rows()[1];
@@ -165,7 +165,7 @@ fn what_was_not_recorded_is_a_failed_row_that_says_so() {
 }
 
 #[test]
-fn a_damaged_recording_is_a_failed_row_and_a_missing_one_is_status_2() {
+fn a_damaged_recording_is_a_failed_row_a_missing_one_status_2() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("users")).unwrap();
     fs::write(folder.path().join("users/a.json"), "{").unwrap();
@@ -183,9 +183,9 @@ fn a_damaged_recording_is_a_failed_row_and_a_missing_one_is_status_2() {
 
 #[cfg(unix)]
 #[test]
-fn a_recording_that_cannot_be_kept_ends_the_run_with_status_2() {
+fn a_recording_that_cannot_be_written_is_status_2() {
     let fake = Fake::well_behaved();
-    let run = Program::asking(&fake, &["torvalds"]).run_recording("/dev/null/recording".as_ref());
+    let run = Program::for_fake(&fake, &["torvalds"]).run_recording("/dev/null/recording".as_ref());
     assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
     assert!(run.stderr.starts_with("ghrepos: cannot record to /dev/null/recording"), "{}", run.stderr);
 }

@@ -1,4 +1,4 @@
-//! Every query that the program sends, against the schema that GitHub publishes.
+//! Validates every query of the program with the schema that GitHub publishes.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::fake::Fake;
 use crate::program::{Program, users};
 
-/// Where `.ci/run` puts the npm packages `@octokit/graphql-schema` and `graphql`.
+/// Folder of the npm packages `@octokit/graphql-schema` and `graphql`, which `.ci/run` installs.
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/schema");
 
 fn validate(documents: &[String]) -> (bool, String) {
@@ -24,13 +24,13 @@ fn validate(documents: &[String]) -> (bool, String) {
     (output.status.success(), String::from_utf8(output.stdout).unwrap())
 }
 
-/// Runs the program with 1 to 100 logins and each selection of counts, and returns the texts of its queries.
+/// Returns the queries of runs with 1 to 100 logins and each selection of counts.
 fn sent_queries() -> Vec<String> {
     let fake = Fake::well_behaved();
     for counts in [&[][..], &["--breakdown"], &["--private"], &["--breakdown", "--private"]] {
         for size in 1..=100 {
             let arguments = [&["-", "--jobs", "1", "-q", "-F", "ndjson"], counts].concat();
-            let run = Program::asking(&fake, &arguments).env("GH_TOKEN", "ghp_sampletoken");
+            let run = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sampletoken");
             assert_eq!(run.run_with_input(&users(size)).rows().len(), size);
         }
     }
@@ -41,18 +41,18 @@ fn sent_queries() -> Vec<String> {
 }
 
 #[test]
-fn every_document_is_valid_by_githubs_own_schema() {
+fn every_query_is_valid_by_githubs_own_schema() {
     let there = Path::new(PACKAGES).join("node_modules/@octokit/graphql-schema").exists();
-    if !crate::program::is_there("the npm package @octokit/graphql-schema", there)
+    if !crate::program::is_available("the npm package @octokit/graphql-schema", there)
         || !crate::program::installed(&["node"])
     {
         return;
     }
     let documents = sent_queries();
     assert!(documents.len() >= 200, "{} different queries", documents.len());
-    let (valid, told) = validate(&documents);
-    assert!(valid, "{told}");
+    let (valid, message) = validate(&documents);
+    assert!(valid, "{message}");
     let broken = documents[0].replace("ownerAffiliations", "ownerAffiliation");
-    let (valid, told) = validate(&[broken]);
-    assert!(!valid && told.contains("ownerAffiliation"), "the check can fail: {told}");
+    let (valid, message) = validate(&[broken]);
+    assert!(!valid && message.contains("ownerAffiliation"), "the check can fail: {message}");
 }

@@ -1,35 +1,36 @@
-//! The token against servers that want it: where it is sent.
+//! The token is never sent to another server, whatever the queried one responds.
 
 use std::fs;
 
-use crate::fake::{App, Asked, Behaviour, Fake, Fault};
-use crate::hostile::chains::elsewhere;
+use crate::fake::{App, Behavior, Fake, Fault, FaultContext};
+use crate::hostile::chains::look_alike_urls;
 use crate::program::{Program, Run, file, path};
 
 pub const TOKEN: &str = "ghp_SAMPLEsampleSAMPLEsample0123456789ab";
 
-/// Every run that is made with a token, and with an app that gets one.
-pub fn with_each(behaviour: impl Fn() -> Behaviour, arguments: &[&str], held: impl Fn(&Run, &str)) {
-    let fake = Fake::start(behaviour());
-    held(&Program::asking(&fake, arguments).env("GH_TOKEN", TOKEN).run(), &fake.url());
+/// Runs the program with a token, and as an app that receives one.
+pub fn with_each(behavior: impl Fn() -> Behavior, arguments: &[&str], held: impl Fn(&Run, &str)) {
+    let fake = Fake::start(behavior());
+    held(&Program::for_fake(&fake, arguments).env("GH_TOKEN", TOKEN).run(), &fake.url());
     let app = App::new(|_| true);
-    let fake = Fake::start(Behaviour { app: Some(app), ..behaviour() });
+    let fake = Fake::start(Behavior { app: Some(app), ..behavior() });
     let key = file(crate::apps::private_key());
-    let program = Program::asking(&fake, &["--app-id", "12", "--app-key", path(&key), "--installation", "7"]);
+    let program =
+        Program::for_fake(&fake, &["--app-id", "12", "--app-key", path(&key), "--installation", "7"]);
     held(&arguments.iter().fold(program, |program, argument| program.argument(argument)).run(), &fake.url());
 }
 
-pub fn faulty(fault: impl Fn(&Asked<'_>) -> Option<Fault> + Send + Sync + 'static) -> Behaviour {
-    Behaviour { fault: Box::new(fault), ..Behaviour::default() }
+pub fn faulty(fault: impl Fn(&FaultContext<'_>) -> Option<Fault> + Send + Sync + 'static) -> Behavior {
+    Behavior { fault: Box::new(fault), ..Behavior::default() }
 }
 
-/// Whether it is a request of the app itself, which is to have its answer.
-pub fn is_apps(asked: &Asked<'_>) -> bool {
-    asked.request.path().starts_with("/app")
+/// Returns true for a request of the app itself, which has to succeed.
+pub fn is_apps(context: &FaultContext<'_>) -> bool {
+    context.request.path().starts_with("/app")
 }
 
-/// That a server was never sent a token.
-fn was_sent_none(theirs: &Fake, what: &str) {
+/// Asserts that a server never received a token.
+fn assert_no_token_sent(theirs: &Fake, what: &str) {
     for arrival in theirs.arrivals() {
         assert!(arrival.request.all("authorization").is_empty(), "{what}: {:?}", arrival.request);
         let body = String::from_utf8_lossy(&arrival.request.body).into_owned();
@@ -38,84 +39,84 @@ fn was_sent_none(theirs: &Fake, what: &str) {
 }
 
 #[test]
-fn no_redirect_brings_the_token_to_another_server_however_many_hops_it_takes() {
+fn no_chain_of_redirects_takes_the_token_to_another_server() {
     for api in ["rest", "graphql"] {
         for status in [302, 307] {
-            // The other server sends on within itself: the second hop looks like one at home.
-            let theirs = Fake::with_faults(move |asked| {
-                let on = asked.request.path() != "/third";
-                on.then(|| Fault::Answer(status, vec![("location", "/third".into())], "{}".into()))
+            // The second redirect stays on the other server, so it looks like one on the same origin.
+            let theirs = Fake::with_faults(move |context| {
+                let on = context.request.path() != "/third";
+                on.then(|| Fault::Response(status, vec![("location", "/third".into())], "{}".into()))
             });
-            for location in elsewhere("http://127.0.0.1:8099", &theirs.url()) {
+            for location in look_alike_urls("http://127.0.0.1:8099", &theirs.url()) {
                 let what = format!("{api}, {status} to {location}");
-                let behaviour = || {
+                let behavior = || {
                     let location = location.clone();
-                    faulty(move |asked| {
+                    faulty(move |context| {
                         let to = vec![("location", location.clone())];
-                        (!is_apps(asked)).then(|| Fault::Answer(status, to, "{}".into()))
+                        (!is_apps(context)).then(|| Fault::Response(status, to, "{}".into()))
                     })
                 };
                 let arguments = ["user-1", "--api", api, "--retries", "0", "-F", "ndjson", "--timeout", "2s"];
-                with_each(behaviour, &arguments, |run, _| {
+                with_each(behavior, &arguments, |run, _| {
                     assert!(!run.stdout.contains("\"ok\""), "{what}: {}", run.stdout);
                 });
-                was_sent_none(&theirs, &what);
+                assert_no_token_sent(&theirs, &what);
             }
         }
     }
 }
 
 #[test]
-fn a_redirect_that_leads_home_again_from_elsewhere_is_not_followed() {
-    let theirs = Fake::with_faults(|asked| {
-        let home = asked.request.parameter("home").unwrap_or_default().to_owned();
-        Some(Fault::Answer(302, vec![("location", format!("http://{home}/users/user-2"))], "{}".into()))
+fn a_redirect_back_from_another_server_is_not_followed() {
+    let theirs = Fake::with_faults(|context| {
+        let home = context.request.parameter("home").unwrap_or_default().to_owned();
+        Some(Fault::Response(302, vec![("location", format!("http://{home}/users/user-2"))], "{}".into()))
     });
     let url = theirs.url();
-    let ours = Fake::with_faults(move |asked| {
-        let home = asked.request.all("host")[0];
+    let ours = Fake::with_faults(move |context| {
+        let home = context.request.all("host")[0];
         let to = format!("{url}/?home={home}");
-        (asked.login == "user-1").then(|| Fault::Answer(302, vec![("location", to)], "{}".into()))
+        (context.login == "user-1").then(|| Fault::Response(302, vec![("location", to)], "{}".into()))
     });
     let arguments = ["user-1", "--api", "rest", "-F", "ndjson"];
-    let run = Program::asking(&ours, &arguments).env("GH_TOKEN", TOKEN).run();
+    let run = Program::for_fake(&ours, &arguments).env("GH_TOKEN", TOKEN).run();
     let reason = "redirect not followed: it comes from another server";
     assert_eq!(run.rows_of(1)[0]["error"], reason);
     assert_eq!((theirs.requests(), ours.requests()), (1, 1));
-    was_sent_none(&theirs, "there and back");
+    assert_no_token_sent(&theirs, "there and back");
 }
 
 #[test]
-fn no_link_and_no_address_for_single_sign_on_is_asked_at_another_server() {
+fn links_and_sso_urls_to_another_server_are_not_followed() {
     let theirs = Fake::well_behaved();
-    for address in elsewhere("http://127.0.0.1:8099", &theirs.url()) {
+    for address in look_alike_urls("http://127.0.0.1:8099", &theirs.url()) {
         for arguments in [
             &["--members", "acme-3"][..],
             &["--team", "acme/core-3"],
             &["user-1", "--breakdown"],
             &["user-1"],
         ] {
-            let behaviour = || {
+            let behavior = || {
                 let (address, breakdown) = (address.clone(), arguments.contains(&"--breakdown"));
-                faulty(move |asked| {
-                    let path = asked.request.path();
+                faulty(move |context| {
+                    let path = context.request.path();
                     let link = vec![("link", format!("<{address}>; rel=\"next\""))];
                     let sso = vec![("x-github-sso", format!("required; url={address}"))];
                     match () {
-                        () if is_apps(asked) => None,
+                        () if is_apps(context) => None,
                         () if path.ends_with("/members") => {
-                            Some(Fault::Answer(200, link, r#"[{"login":"a"}]"#.into()))
+                            Some(Fault::Response(200, link, r#"[{"login":"a"}]"#.into()))
                         }
                         () if path.ends_with("/repos") => {
-                            Some(Fault::Answer(200, link, r#"[{"fork":true}]"#.into()))
+                            Some(Fault::Response(200, link, r#"[{"fork":true}]"#.into()))
                         }
                         () if breakdown => None,
-                        () => Some(Fault::Answer(403, sso, "{}".into())),
+                        () => Some(Fault::Response(403, sso, "{}".into())),
                     }
                 })
             };
             let arguments = [arguments, &["--api", "rest", "--retries", "0", "-F", "ndjson"]].concat();
-            with_each(behaviour, &arguments, |run, _| assert!(run.status < 3, "{}", run.stderr));
+            with_each(behavior, &arguments, |run, _| assert!(run.status < 3, "{}", run.stderr));
         }
     }
     assert_eq!(theirs.connections(), 0);
@@ -123,9 +124,9 @@ fn no_link_and_no_address_for_single_sign_on_is_asked_at_another_server() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_token_is_in_no_list_of_processes() {
+fn a_process_list_never_shows_the_token() {
     let fake = Fake::with_faults(|_| Some(Fault::Silent));
-    let program = Program::asking(&fake, &["user-1", "--timeout", "20s", "--retries", "0", "-q"]);
+    let program = Program::for_fake(&fake, &["user-1", "--timeout", "20s", "--retries", "0", "-q"]);
     let child = program.env("GH_TOKEN", TOKEN).spawn();
     while fake.requests() == 0 {
         std::thread::sleep(std::time::Duration::from_millis(10));
@@ -134,7 +135,7 @@ fn the_token_is_in_no_list_of_processes() {
     let (line, name) = (of("cmdline"), of("comm"));
     let _ = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(line.contains("--timeout") && !line.contains("SAMPLE") && !name.contains("SAMPLE"), "{line}");
-    assert_eq!(crate::program::ended(child).status, 130);
+    assert_eq!(crate::program::wait_for_exit(child).status, 130);
 }
 
 #[test]

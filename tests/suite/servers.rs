@@ -1,5 +1,5 @@
-//! Which server is queried, and which token it receives: for each environment and flags, with a fake at the right
-//! address, another at a wrong one, and a proxy of the test's own in front of all other machines.
+//! The queried server and the token that it receives, for each combination of environment and flags. One fake listens at the
+//! right address, another at a wrong one, and a proxy of the test is in front of all other machines.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::fake::Fake;
 use crate::program::{Program, Run};
 
-/// A value for each token variable, by which a leak can be told.
+/// A value for each token variable, which identifies a leaked token.
 const TOKENS: [(&str, &str); 4] = [
     ("GH_TOKEN", "ghp_SAMPLEofGHTOKEN"),
     ("GITHUB_TOKEN", "ghs_SAMPLEofTHEJOB"),
@@ -18,7 +18,7 @@ const TOKENS: [(&str, &str); 4] = [
     ("GITHUB_ENTERPRISE_TOKEN", "ghp_SAMPLEofGITHUBGHES"),
 ];
 
-/// Records what is sent through it, and connects to nothing.
+/// A proxy that records requests and connects to nothing.
 struct RefusingProxy {
     address: std::net::SocketAddr,
     received: Arc<Mutex<Vec<String>>>,
@@ -47,7 +47,7 @@ impl RefusingProxy {
     }
 }
 
-/// Reads a request's head, refuses it, and reads what the client sends all the same.
+/// Reads the head of a request, rejects it, and reads everything that the client still sends.
 fn refuse(mut stream: TcpStream) -> String {
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let (mut all, mut part) = (Vec::new(), [0; 4096]);
@@ -65,14 +65,14 @@ fn refuse(mut stream: TcpStream) -> String {
 }
 
 /// A run with `right` and `wrong` in place of the addresses of two fakes.
-struct Scene {
+struct Outcome {
     right: Fake,
     wrong: Fake,
     proxy: RefusingProxy,
     run: Run,
 }
 
-fn play(flags: &str, env: &str) -> Scene {
+fn run_case(flags: &str, env: &str) -> Outcome {
     let (right, wrong, proxy) = (Fake::well_behaved(), Fake::well_behaved(), RefusingProxy::start());
     let filled = |text: &str| text.replace("RIGHT", &right.url()).replace("WRONG", &wrong.url());
     let arguments = format!("torvalds -q --retries 0 -F ndjson {}", filled(flags));
@@ -88,7 +88,7 @@ fn play(flags: &str, env: &str) -> Scene {
         };
     }
     let run = program.run();
-    Scene { right, wrong, proxy, run }
+    Outcome { right, wrong, proxy, run }
 }
 
 fn authorizations(fake: &Fake) -> Vec<String> {
@@ -117,7 +117,7 @@ fn only_the_right_server_receives_a_token() {
         ("", &[JOB_ON_RIGHT, "GITHUB_TOKEN GH_ENTERPRISE_TOKEN= GH_HOST="], Some("GITHUB_TOKEN")),
         ("", &["GITHUB_ACTIONS=true GITHUB_SERVER_URL=RIGHT/ GITHUB_TOKEN"], Some("GITHUB_TOKEN")),
         ("", &["GITHUB_ACTIONS=true GITHUB_API_URL=RIGHT/api/v3/ GITHUB_TOKEN"], Some("GITHUB_TOKEN")),
-        // Inside Actions at an address that is of no known kind: no token but that of the job.
+        // Inside Actions at an address of an unknown kind: only the token of the job.
         ("", &["GITHUB_ACTIONS=true GITHUB_API_URL=RIGHT", ALL], Some("GITHUB_TOKEN")),
         ("", &["GITHUB_ACTIONS=true GITHUB_API_URL=RIGHT GH_TOKEN"], None),
         // Inside Actions, with a flag that names the server of the job.
@@ -134,7 +134,7 @@ fn only_the_right_server_receives_a_token() {
         ("--api-url RIGHT", &[CONFLICT, "GITHUB_TOKEN"], None),
         ("--api-url RIGHT/api/v3", &[CONFLICT, "GITHUB_TOKEN"], None),
         ("--api-url RIGHT/api/v3", &["GITHUB_ACTIONS=true GITHUB_API_URL=nonsense GITHUB_TOKEN"], None),
-        // Outside of Actions, where the variables of a job mean nothing.
+        // Outside of Actions, where the variables of a job are ignored.
         (
             "--api-url RIGHT",
             &["GITHUB_SERVER_URL=WRONG GITHUB_API_URL=WRONG GITHUB_TOKEN"],
@@ -147,15 +147,15 @@ fn only_the_right_server_receives_a_token() {
         ("--api-url RIGHT/api/v3", &[ALL], Some("GH_ENTERPRISE_TOKEN")),
     ] {
         let env = env.join(" ");
-        let scene = play(flags, &env);
+        let outcome = run_case(flags, &env);
         let token = expected.and_then(|name| TOKENS.iter().find(|(variable, _)| *variable == name));
         let expected: Vec<_> = token.iter().map(|(_, token)| format!("Bearer {token}")).collect();
-        let mut received = authorizations(&scene.right);
+        let mut received = authorizations(&outcome.right);
         received.dedup();
-        assert_eq!(received, expected, "{flags} {env}: {}", scene.run.stderr);
-        assert!(scene.right.requests() > 0, "{flags} {env}: {}", scene.run.stderr);
-        assert_eq!(scene.wrong.connections(), 0, "{flags} {env}");
-        assert_eq!(scene.proxy.received(), [""; 0], "{flags} {env}");
+        assert_eq!(received, expected, "{flags} {env}: {}", outcome.run.stderr);
+        assert!(outcome.right.requests() > 0, "{flags} {env}: {}", outcome.run.stderr);
+        assert_eq!(outcome.wrong.connections(), 0, "{flags} {env}");
+        assert_eq!(outcome.proxy.received(), [""; 0], "{flags} {env}");
     }
 }
 
@@ -189,9 +189,9 @@ fn another_machine_is_reached_by_its_own_name_alone() {
         ("--host git.example.com", CONFLICT, GHES),
         ("--api-url https://git.example.com/api/v3", JOB_ON_GHE, GHES),
     ] {
-        let scene = play(flags, &format!("{env} {ALL}"));
-        let received = scene.proxy.received();
-        assert!(!received.is_empty(), "{flags} {env}: {}", scene.run.stderr);
+        let outcome = run_case(flags, &format!("{env} {ALL}"));
+        let received = outcome.proxy.received();
+        assert!(!received.is_empty(), "{flags} {env}: {}", outcome.run.stderr);
         for request in &received {
             assert!(
                 request.starts_with(&format!("CONNECT {target} HTTP/1.1\r\n")),
@@ -199,8 +199,8 @@ fn another_machine_is_reached_by_its_own_name_alone() {
             );
             assert!(!request.contains("SAMPLE"), "{flags} {env}: {request}");
         }
-        assert_eq!((scene.right.connections(), scene.wrong.connections()), (0, 0), "{flags} {env}");
-        assert!(scene.run.status != 0 && !scene.run.stderr.contains("SAMPLE"), "{}", scene.run.stderr);
+        assert_eq!((outcome.right.connections(), outcome.wrong.connections()), (0, 0), "{flags} {env}");
+        assert!(outcome.run.status != 0 && !outcome.run.stderr.contains("SAMPLE"), "{}", outcome.run.stderr);
     }
 }
 
@@ -218,19 +218,24 @@ fn variables_that_name_two_servers_reach_neither() {
             "from GITHUB_SERVER_URL: expected",
         ),
     ] {
-        let scene = play("", &format!("{env} {ALL}"));
-        assert_eq!((scene.run.status, scene.run.stderr.lines().count()), (2, 1), "{}", scene.run.stderr);
-        assert!(scene.run.stderr.contains(message), "{}", scene.run.stderr);
-        assert_eq!((scene.right.connections(), scene.wrong.connections()), (0, 0), "{env}");
-        assert_eq!(scene.proxy.received(), [""; 0], "{env}");
+        let outcome = run_case("", &format!("{env} {ALL}"));
+        assert_eq!(
+            (outcome.run.status, outcome.run.stderr.lines().count()),
+            (2, 1),
+            "{}",
+            outcome.run.stderr
+        );
+        assert!(outcome.run.stderr.contains(message), "{}", outcome.run.stderr);
+        assert_eq!((outcome.right.connections(), outcome.wrong.connections()), (0, 0), "{env}");
+        assert_eq!(outcome.proxy.received(), [""; 0], "{env}");
     }
 }
 
 #[test]
 #[cfg(unix)]
-fn gh_answers_with_its_login_and_not_with_a_variable() {
+fn gh_provides_its_own_login_and_not_a_variable() {
     use std::os::unix::fs::PermissionsExt;
-    // As gh does, the stand-in prefers a variable to its login.
+    // The stand-in prefers a variable to its login, as gh does.
     let folder = tempfile::tempdir().unwrap();
     let (gh, seen) = (folder.path().join("gh"), folder.path().join("seen"));
     let script = format!("#!/bin/sh\nset > {}\necho \"${{GH_TOKEN:-gho_SAMPLElogin}}\"\n", seen.display());
@@ -238,16 +243,16 @@ fn gh_answers_with_its_login_and_not_with_a_variable() {
     fs::set_permissions(&gh, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("PATH={}", folder.path().display());
     // An Enterprise Server runs the job, and GH_TOKEN is not its token.
-    let scene = play("", &format!("{JOB_ON_RIGHT} {path} GH_TOKEN"));
-    assert_eq!(authorizations(&scene.right), ["Bearer gho_SAMPLElogin"], "{}", scene.run.stderr);
-    let without = play("", &format!("{JOB_ON_RIGHT} GH_TOKEN"));
+    let outcome = run_case("", &format!("{JOB_ON_RIGHT} {path} GH_TOKEN"));
+    assert_eq!(authorizations(&outcome.right), ["Bearer gho_SAMPLElogin"], "{}", outcome.run.stderr);
+    let without = run_case("", &format!("{JOB_ON_RIGHT} GH_TOKEN"));
     assert_eq!(authorizations(&without.right), [""; 0], "{}", without.run.stderr);
     for (host, other) in [
         ("git.example.com", "GH_TOKEN GITHUB_TOKEN GH_HOST=github.com"),
         ("github.com", "GH_ENTERPRISE_TOKEN GITHUB_ENTERPRISE_TOKEN GH_HOST=git.example.com"),
     ] {
         fs::remove_file(&seen).unwrap();
-        play(&format!("--host {host}"), &format!("{path} {other}"));
+        run_case(&format!("--host {host}"), &format!("{path} {other}"));
         let seen = fs::read_to_string(&seen).unwrap();
         let names = ["GH_TOKEN=", "GITHUB_TOKEN=", "GH_ENTERPRISE_", "GITHUB_ENTERPRISE_", "GH_HOST="];
         assert!(seen.contains("PATH=") && !names.iter().any(|name| seen.contains(name)), "{seen}");

@@ -1,4 +1,4 @@
-//! Lists that somebody keeps in a spreadsheet.
+//! CSV and TSV inputs, as spreadsheet programs write them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,16 +20,16 @@ impl Folder {
     }
 }
 
-fn ask(fake: &Fake, list: &std::path::Path, arguments: &[&str]) -> Run {
+fn look_up(fake: &Fake, list: &std::path::Path, arguments: &[&str]) -> Run {
     let list = list.to_str().unwrap();
-    Program::asking(fake, &[&["-f", list, "-F", "ndjson"], arguments].concat()).run()
+    Program::for_fake(fake, &[&["-f", list, "-F", "ndjson"], arguments].concat()).run()
 }
 
 fn logins(run: &Run) -> Vec<String> {
     run.rows().iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Two hundred people as a spreadsheet program of a country with decimal commas saves them.
+/// Two hundred rows, as a spreadsheet program with a German locale saves them.
 fn staff(separator: &str) -> String {
     let mut text = format!("Name{separator}\"GitHub\"{separator}Team\r\n");
     for at in 1..=200 {
@@ -46,7 +46,7 @@ fn staff(separator: &str) -> String {
 }
 
 #[test]
-fn a_sheet_is_read_as_spreadsheet_programs_write_it() {
+fn csv_is_read_as_spreadsheet_programs_write_it() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let utf16 = |text: &str, big: bool| {
@@ -61,12 +61,12 @@ fn a_sheet_is_read_as_spreadsheet_programs_write_it() {
         ("comma.CSV", staff(",").into_bytes()),
         ("tabs.tsv", staff("\t").into_bytes()),
         ("tabs.csv", staff("\t").into_bytes()),
-        ("told.csv", ["sep=;\r\n".as_bytes(), staff(";").as_bytes()].concat()),
+        ("sep.csv", ["sep=;\r\n".as_bytes(), staff(";").as_bytes()].concat()),
         ("little.csv", utf16(&staff("\t"), false)),
         ("big.csv", utf16(&staff(";"), true)),
         ("unix.csv", staff(";").replace("\r\n", "\n").into_bytes()),
     ] {
-        let run = ask(&fake, &folder.write(name, &bytes), &[]);
+        let run = look_up(&fake, &folder.write(name, &bytes), &[]);
         assert_eq!(run.status, 0, "{name}: {}", run.stderr);
         let logins: Vec<_> = logins(&run).iter().map(|login| login.to_ascii_lowercase()).collect();
         assert_eq!(logins, expected, "{name}");
@@ -74,48 +74,48 @@ fn a_sheet_is_read_as_spreadsheet_programs_write_it() {
 }
 
 #[test]
-fn the_column_is_the_usual_one_or_the_one_that_is_named() {
+fn the_login_column_is_recognized_or_named() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let list = folder.write("a.csv", b"user,GITHUB,Konto\nu1,g1,k1\n");
-    assert_eq!(logins(&ask(&fake, &list, &[])), ["g1"]);
-    assert_eq!(logins(&ask(&fake, &list, &["--login-column", "konto"])), ["k1"]);
+    assert_eq!(logins(&look_up(&fake, &list, &[])), ["g1"]);
+    assert_eq!(logins(&look_up(&fake, &list, &["--login-column", "konto"])), ["k1"]);
     let one = folder.write("one.csv", b"login\nonly\n");
-    assert_eq!(logins(&ask(&fake, &one, &[])), ["only"]);
-    let asked = fake.requests();
+    assert_eq!(logins(&look_up(&fake, &one, &[])), ["only"]);
+    let before = fake.requests();
     let none = folder.write("none.csv", b"Name;E-Mail\nx;y\n");
-    let run = ask(&fake, &none, &[]);
+    let run = look_up(&fake, &none, &[]);
     assert_eq!(run.status, 2);
     let reason = r#"it has no column login, github, username or user, but "Name", "E-Mail"; name one with --login-column"#;
     assert_eq!(run.stderr, format!("ghrepos: cannot read {}: {reason}\n", none.display()));
-    let run = ask(&fake, &list, &["--login-column", "Nick"]);
+    let run = look_up(&fake, &list, &["--login-column", "Nick"]);
     assert!(
         run.stderr.contains(r#"it has no column "Nick", but "user", "GITHUB", "Konto""#),
         "{}",
         run.stderr
     );
-    let run = ask(&fake, &folder.write("empty.csv", b""), &[]);
+    let run = look_up(&fake, &folder.write("empty.csv", b""), &[]);
     assert!(
         run.stderr.contains("it is empty: a sheet begins with the names of its columns"),
         "{}",
         run.stderr
     );
-    let run = Program::asking(&fake, &["a", "--login-column", "x"]).run();
+    let run = Program::for_fake(&fake, &["a", "--login-column", "x"]).run();
     assert_eq!(
         run.stderr,
         "ghrepos: --login-column is for lists that end in .csv or .tsv, and there is none\n"
     );
-    assert_eq!(fake.requests(), asked, "nothing is asked before the sheet is understood");
+    assert_eq!(fake.requests(), before, "no request before the header is valid");
 }
 
 #[test]
-fn rows_without_a_login_are_counted_and_ragged_ones_named() {
+fn rows_without_a_login_are_counted_ragged_ones_named() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let text =
         b"name,login,team\n\"a\nb\",one,x\nb,,x\nc\nd,two,x,y,z\n,\"  \",\ne,not a login,x\nf,three,x\n";
     let list = folder.write("ragged.csv", text);
-    let run = ask(&fake, &list, &[]);
+    let run = look_up(&fake, &list, &[]);
     assert_eq!(run.status, 1);
     assert_eq!(logins(&run), ["one", "two", "not a login", "three"]);
     let name = list.display();
@@ -125,12 +125,12 @@ fn rows_without_a_login_are_counted_and_ragged_ones_named() {
         lines[1],
         format!("ghrepos: warning: {name}: line 5 has 1 cell, line 6 has 5 cells, where the header has 3")
     );
-    let quiet = ask(&fake, &list, &["-q"]);
+    let quiet = look_up(&fake, &list, &["-q"]);
     assert_eq!(quiet.stderr, "");
 }
 
 #[test]
-fn lines_are_counted_as_an_editor_counts_them() {
+fn line_numbers_agree_with_an_editor() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let text = "login,name,team\na1,x,core\na2,y\n\n\na3,\"multi\nline\",web\na4,z,web,extra\n";
@@ -138,50 +138,51 @@ fn lines_are_counted_as_an_editor_counts_them() {
         ("unix.csv", text.to_owned(), 3, 8),
         ("dos.csv", text.replace('\n', "\r\n"), 3, 8),
         ("mac.csv", text.replace('\n', "\r"), 3, 8),
-        ("told.csv", format!("sep=,\r\n{}", text.replace('\n', "\r\n")), 4, 9),
+        ("sep.csv", format!("sep=,\r\n{}", text.replace('\n', "\r\n")), 4, 9),
     ] {
-        let run = ask(&fake, &folder.write(name, text.as_bytes()), &[]);
-        let told = format!("line {first} has 2 cells, line {second} has 4 cells, where the header has 3");
-        assert!(run.stderr.contains(&told), "{name}: {}", run.stderr);
+        let run = look_up(&fake, &folder.write(name, text.as_bytes()), &[]);
+        let message = format!("line {first} has 2 cells, line {second} has 4 cells, where the header has 3");
+        assert!(run.stderr.contains(&message), "{name}: {}", run.stderr);
     }
 }
 
 #[test]
-fn a_sheet_that_is_not_in_utf8_is_read_all_the_same() {
+fn csv_that_is_not_utf8_is_read_as_windows_1252() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let list = folder.write("west.csv", b"login,Abteilung,\xd6rt\na1,M\xfcller,x\na2,M\xf6ller,\x80\n");
-    let run = ask(&fake, &list, &["--carry", "abteilung,ört"]);
+    let run = look_up(&fake, &list, &["--carry", "abteilung,ört"]);
     let carried: Vec<_> = run.rows_of(2).iter().map(|row| row["carried"].to_string()).collect();
     assert_eq!(carried, [r#"{"abteilung":"Müller","ört":"x"}"#, r#"{"abteilung":"Möller","ört":"€"}"#]);
     assert!(run.stderr.contains("west.csv: 2 rows not in UTF-8, taken for Windows-1252"), "{}", run.stderr);
 }
 
 #[test]
-fn a_quote_that_is_never_closed_is_no_end_of_the_list() {
+fn an_unclosed_quote_is_an_error_that_names_its_line() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let list = folder.write("open.csv", b"login,note\none,x\ntwo,\"he said\nthree,x\nfour,x\n");
-    let run = ask(&fake, &list, &[]);
+    let run = look_up(&fake, &list, &[]);
     assert_eq!((run.status, logins(&run)), (2, vec!["one".into(), "two".into()]), "{}", run.stderr);
     let reason = "the row that begins in line 3 opens a quote and never closes it";
     assert!(run.stderr.contains(&format!("cannot read {}: {reason}", list.display())), "{}", run.stderr);
-    // An inch in a cell opens nothing, nor does one in the header.
+    // An inch sign inside a cell or header does not open a quote.
     let inch =
         folder.write("inch.csv", b"size 5\";login;note\n1;one;5\" pipe\n2;two;\"two\r\nlines \"\"\"\n");
-    let run = ask(&fake, &inch, &[]);
+    let run = look_up(&fake, &inch, &[]);
     assert_eq!((run.status, logins(&run)), (0, vec!["one".into(), "two".into()]), "{}", run.stderr);
 }
 
 #[test]
-fn what_the_sheet_says_of_a_login_stands_in_the_report_and_subtotals_are_right() {
+fn carried_columns_reach_the_report_and_subtotals_add_up() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let sheet = [b"\xef\xbb\xbf", staff(";").replace("team 0", "").as_bytes()].concat();
     let list = folder.write("staff.csv", &sheet);
     let (csv, json) = (folder.0.path().join("out.csv"), folder.0.path().join("out.json"));
     let outputs = ["-o", csv.to_str().unwrap(), "-o", json.to_str().unwrap()];
-    let run = ask(&fake, &list, &[&["--carry", "name,team", "--group-by", "team"], &outputs[..]].concat());
+    let run =
+        look_up(&fake, &list, &[&["--carry", "name,team", "--group-by", "team"], &outputs[..]].concat());
     assert_eq!(run.status, 0, "{}", run.stderr);
     let (name, team) = (
         |at: usize| format!("Sample; Nr. {at}\r\nof \"the\" list"),
@@ -195,7 +196,7 @@ fn what_the_sheet_says_of_a_login_stands_in_the_report_and_subtotals_are_right()
         let repos = crate::fake::account(&format!("user-{at}")).unwrap().public_repos;
         *subtotal = [subtotal[0] + 1, subtotal[1] + 1, subtotal[2] + repos];
     }
-    // The same in CSV, read by another reader than ours would be.
+    // The CSV report has the same values, read by the csv crate.
     let mut reader = csv::Reader::from_path(&csv).unwrap();
     let header: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
     assert_eq!(header[4..8], ["public_repos", "name", "team", "error"]);
@@ -207,15 +208,15 @@ fn what_the_sheet_says_of_a_login_stands_in_the_report_and_subtotals_are_right()
     assert_eq!(json["rows"].as_array().unwrap().len(), 200);
     assert_eq!(json["summary"]["group_by"], "team");
     let groups = json["summary"]["groups"].as_array().unwrap();
-    let told = |group: &serde_json::Value| {
+    let subtotal_of = |group: &serde_json::Value| {
         let number = |key: &str| group[key].as_u64().unwrap();
         let name = group["group"].as_str().map(str::to_owned);
         (name, [number("logins"), number("counted"), number("public_repos")])
     };
-    assert_eq!(groups.iter().map(told).collect::<std::collections::BTreeMap<_, _>>(), wanted);
-    assert_eq!(groups[2]["group"], serde_json::Value::Null, "who is in no group comes last");
+    assert_eq!(groups.iter().map(subtotal_of).collect::<std::collections::BTreeMap<_, _>>(), wanted);
+    assert_eq!(groups[2]["group"], serde_json::Value::Null, "the row without a group is last");
     let list = list.to_str().unwrap();
-    let table = Program::asking(&fake, &["-f", list, "--group-by", "TEAM", "--top", "1"]).run().stdout;
+    let table = Program::for_fake(&fake, &["-f", list, "--group-by", "TEAM", "--top", "1"]).run().stdout;
     for subtotal in ["team 1 67 of 67 counted", "(no TEAM) 66 of 66 counted"] {
         let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(subtotal), "{table}");
@@ -223,7 +224,7 @@ fn what_the_sheet_says_of_a_login_stands_in_the_report_and_subtotals_are_right()
 }
 
 #[test]
-fn a_column_that_cannot_be_carried_is_one_clear_line() {
+fn an_invalid_carry_column_is_refused_in_one_line() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     let list = folder.write("a.csv", b"login,Team,note\na,core,=1+1\nb,\"\x1b[31mred\",\n");
@@ -233,41 +234,41 @@ fn a_column_that_cannot_be_carried_is_one_clear_line() {
         (&["--carry", "team,id"], "cannot carry \"id\": the report has a column of that name itself"),
         (&["--carry", ","], "cannot carry \",\": it has to look like name,team"),
     ] {
-        let run = ask(&fake, &list, arguments);
+        let run = look_up(&fake, &list, arguments);
         assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
         assert!(run.stderr.contains(reason), "{}", run.stderr);
     }
     for flag in ["--carry", "--group-by"] {
-        let run = Program::asking(&fake, &["a", flag, "team"]).run();
+        let run = Program::for_fake(&fake, &["a", flag, "team"]).run();
         let reason = format!(
             "ghrepos: {flag} is for lists that end in .csv or .tsv, and for --sql, and there is none\n"
         );
         assert_eq!((run.status, run.stderr), (2, reason));
     }
     assert_eq!(fake.requests(), 0);
-    // Who is named elsewhere has nothing to carry; formulas and control characters are made harmless.
+    // A login from another input has empty carried columns. Formulas and control characters are escaped.
     let list = list.to_str().unwrap();
-    let run = Program::asking(&fake, &["c", "-f", list, "--carry", "TEAM,note", "-F", "csv"]).run();
+    let run = Program::for_fake(&fake, &["c", "-f", list, "--carry", "TEAM,note", "-F", "csv"]).run();
     let carried: Vec<_> =
         run.stdout.lines().map(|line| line.split(',').skip(5).take(2).collect::<Vec<_>>()).collect();
     assert_eq!(carried, [["TEAM", "note"], ["", ""], ["core", "'=1+1"], ["\\u{1b}[31mred", ""]]);
 }
 
 #[test]
-fn a_sheet_that_has_no_end_of_a_row_is_not_read_into_memory() {
+fn csv_with_an_endless_row_is_not_read_into_memory() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
     for (name, begin) in [("header.csv", "login,\""), ("header2.csv", "login"), ("row.csv", "login\none\n\"")]
     {
         let list = folder.write(name, &[begin.as_bytes(), &vec![b'x'; 9 << 20]].concat());
-        let run = ask(&fake, &list, &[]);
+        let run = look_up(&fake, &list, &[]);
         assert_eq!(run.status, 2, "{}", run.stderr);
         assert!(run.stderr.contains("it has a row of more than 4 MiB"), "{name}: {}", run.stderr);
         assert!(run.stderr.len() < 500, "{name}: {}", run.stderr.len());
     }
     let many: String = (0..5000).map(|at| format!("column {at},")).collect();
-    let run = ask(&fake, &folder.write("many.csv", many.as_bytes()), &[]);
+    let run = look_up(&fake, &folder.write("many.csv", many.as_bytes()), &[]);
     assert!(run.stderr.contains("and 4989 more; name one with --login-column"), "{}", run.stderr);
-    let told = folder.write("told.csv", b"sep=\t\nlogin\tname, all\none\tx\n");
-    assert_eq!(logins(&ask(&fake, &told, &[])), ["one"]);
+    let list = folder.write("sep.csv", b"sep=\t\nlogin\tname, all\none\tx\n");
+    assert_eq!(logins(&look_up(&fake, &list, &[])), ["one"]);
 }

@@ -1,4 +1,4 @@
-//! Many runs one after another, on a bad day of the server's: nothing is left behind by any of them.
+//! Hundreds of runs against a server with every fault: no memory, file or thread is leaked.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -7,20 +7,20 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use ghrepos::{ApiEndpoint, ApiKind, Client, ClientConfig, Credentials, Login, LookupOptions, Token};
 
-use crate::fake::{Asked, Behaviour, Fake, Fault};
+use crate::fake::{Behavior, Fake, Fault, FaultContext};
 use crate::program::Program;
 
 const RUNS: u64 = 200;
-/// By then everything that is kept for good is there.
-const WARM: u64 = 50;
+/// Runs after which memory that is kept for the lifetime of the process is allocated.
+const WARM_UP_RUNS: u64 = 50;
 const LOGINS: [&str; 8] =
     ["user-1", "user-2", "user-3", "missing-1", "user-4", "robot[bot]", "user-5", "user-6"];
-/// In it is the address of the fake, for the process that is measured.
+/// Environment variable with the URL of the fake, for the measured process.
 const VARIABLE: &str = "GHREPOS_SOAK";
 
-/// Every fault in turn, and good answers between them.
-fn bad_day() -> Fake {
-    let fault = |asked: &Asked<'_>| {
+/// A fake with every fault in turn, between good responses.
+fn faulty_fake() -> Fake {
+    let fault = |context: &FaultContext<'_>| {
         let faults = [
             Fault::Html(500),
             Fault::Reset,
@@ -33,21 +33,21 @@ fn bad_day() -> Fake {
             Fault::secondary(429, Some(0)),
             Fault::Html(404),
         ];
-        // Most are good, and none is in step with the logins of a run.
-        faults.get(usize::try_from(asked.number % 61).unwrap()).cloned()
+        // Most responses are good. 61 is not a multiple of the number of logins, so every login meets every fault.
+        faults.get(usize::try_from(context.number % 61).unwrap()).cloned()
     };
-    Fake::start(Behaviour { fault: Box::new(fault), forgetful: true, ..Behaviour::default() })
+    Fake::start(Behavior { fault: Box::new(fault), discards_arrivals: true, ..Behavior::default() })
 }
 
-/// What a process holds on to.
+/// Memory, files and threads of a process.
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct ProcessUsage {
     kilobytes: u64,
     files: usize,
     threads: usize,
 }
 
-impl Held {
+impl ProcessUsage {
     fn now() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -60,8 +60,8 @@ impl Held {
     }
 }
 
-/// One run of the stage alone, in a runtime that lasts.
-async fn looks_up(url: &str, run: u64) {
+/// Runs the lookup stage in the current runtime.
+async fn run_lookup(url: &str, run: u64) {
     let mut settings = ClientConfig::default();
     settings.endpoint = ApiEndpoint::parse(url).unwrap();
     settings.credentials = Some(Credentials::Token(Token::new("ghp_sample", "GH_TOKEN").unwrap()));
@@ -75,8 +75,8 @@ async fn looks_up(url: &str, run: u64) {
     assert_eq!(rows.len(), LOGINS.len());
 }
 
-/// One whole run, in a runtime of its own, with reports.
-fn runs(url: &str, run: u64, report: &str) {
+/// Runs the whole program in its own runtime, with reports.
+fn run_program(url: &str, run: u64, report: &str) {
     let api = if run.is_multiple_of(3) { "graphql" } else { "rest" };
     let flags = [
         "--timeout",
@@ -99,7 +99,7 @@ fn runs(url: &str, run: u64, report: &str) {
     assert_eq!(fs::read_to_string(report).unwrap().lines().count(), LOGINS.len());
 }
 
-/// No test by itself: the process that the next one measures.
+/// The process that the next test measures; on its own it does nothing.
 #[test]
 fn the_process_that_is_measured() {
     let Ok(url) = std::env::var(VARIABLE) else { return };
@@ -108,14 +108,14 @@ fn the_process_that_is_measured() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for run in 1..=RUNS {
         if run.is_multiple_of(2) {
-            runtime.block_on(looks_up(&url, run));
+            runtime.block_on(run_lookup(&url, run));
         } else {
-            runs(&url, run, &report);
+            run_program(&url, run, &report);
         }
-        if run.is_multiple_of(WARM) {
-            // What ends with a run may end a moment later.
+        if run.is_multiple_of(WARM_UP_RUNS) {
+            // Threads and connections may end shortly after their run.
             runtime.block_on(async { tokio::time::sleep(Duration::from_millis(300)).await });
-            let Held { kilobytes, files, threads } = Held::now();
+            let ProcessUsage { kilobytes, files, threads } = ProcessUsage::now();
             println!("HELD {kilobytes} {files} {threads}");
         }
     }
@@ -123,55 +123,55 @@ fn the_process_that_is_measured() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn two_hundred_runs_in_one_process_hold_on_to_no_memory_no_file_and_no_thread() {
-    let fake = bad_day();
+fn two_hundred_runs_in_one_process_leak_nothing() {
+    let fake = faulty_fake();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["soak::the_process_that_is_measured", "--exact", "--nocapture", "--test-threads=1"])
         .env(VARIABLE, fake.url())
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let output_text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output_text}{}", String::from_utf8_lossy(&output.stderr));
     assert!(fake.requests() > RUNS, "{} requests", fake.requests());
-    let held: Vec<_> = said
+    let held: Vec<_> = output_text
         .lines()
         .filter_map(|line| line.split_once("HELD ").map(|(_, held)| held))
         .map(|line| {
             let mut numbers = line.split(' ').map(|number| number.parse::<u64>().unwrap());
             let mut next = || numbers.next().unwrap();
-            Held { kilobytes: next(), files: next() as usize, threads: next() as usize }
+            ProcessUsage { kilobytes: next(), files: next() as usize, threads: next() as usize }
         })
         .collect();
-    let [warm, .., after] = held[..] else { panic!("{said}") };
-    println!("{} requests; after {WARM} runs {warm:?}, after {RUNS} {after:?}", fake.requests());
-    // Allocators round up; a leak of a kilobyte for each request would be ten times as much.
+    let [warm, .., after] = held[..] else { panic!("{output_text}") };
+    println!("{} requests; after {WARM_UP_RUNS} runs {warm:?}, after {RUNS} {after:?}", fake.requests());
+    // Allocators round up. A leak of a kilobyte per request would be ten times this bound.
     assert!(after.kilobytes < warm.kilobytes + 4096, "{warm:?} {after:?}");
     assert!(after.files <= warm.files + 3, "{warm:?} {after:?}");
     assert!(after.threads <= warm.threads + 1, "{warm:?} {after:?}");
 }
 
 #[test]
-fn two_hundred_runs_of_the_program_leave_nothing_but_their_reports() {
-    let fake = bad_day();
+fn two_hundred_runs_leave_only_their_reports() {
+    let fake = faulty_fake();
     let temporary = tempfile::tempdir().unwrap();
-    // Most of a run is waiting.
+    // Runs in parallel, because a run mostly waits.
     std::thread::scope(|scope| {
         for _ in 0..5 {
-            scope.spawn(|| leave_nothing(&fake, RUNS / 5, temporary.path().to_str().unwrap()));
+            scope.spawn(|| assert_nothing_left(&fake, RUNS / 5, temporary.path().to_str().unwrap()));
         }
     });
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "in the folder for temporary files");
 }
 
-fn leave_nothing(fake: &Fake, runs: u64, temporary: &str) {
+fn assert_nothing_left(fake: &Fake, runs: u64, temporary: &str) {
     let folder = tempfile::tempdir().unwrap();
     let names = ["report.csv", "report.html", "report.ndjson", "report.prom", "runs.db"];
     let paths: Vec<_> = names.iter().map(|name| folder.path().join(name).display().to_string()).collect();
     let [csv, html, ndjson, prom, database] = &paths[..] else { panic!("five") };
     let save = format!("sqlite:{database}");
     for run in 0..runs {
-        // Some are ended before they have asked anybody, some before they could write.
+        // Some runs are ended before their first request, some before they could write.
         let ending = match run % 10 {
             0 => ["--deadline", "1ms"],
             1 => ["--max-points", "1"],
@@ -179,7 +179,7 @@ fn leave_nothing(fake: &Fake, runs: u64, temporary: &str) {
             3 => ["-o", "/nowhere/at.all.csv"],
             _ => ["--batch", "3"],
         };
-        let program = Program::asking(
+        let program = Program::for_fake(
             fake,
             &["-q", "--timeout", "40ms", "--retries", "0", "-o", csv, "-o", html, "-o", prom],
         );

@@ -1,19 +1,19 @@
-//! Runs that end early: what was done is kept, and the status tells why.
+//! Runs that end early keep their rows, and their status names the reason.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::fake::{Behaviour, Fake, Fault, Primary};
-use crate::program::{Program, ended, file, path, rows, users};
+use crate::fake::{Behavior, Fake, Fault, PrimaryLimit};
+use crate::program::{Program, file, path, rows, users, wait_for_exit};
 
 #[test]
-fn a_host_out_of_reach_ends_the_run_after_a_handful_of_tries() {
+fn an_unreachable_host_ends_the_run_after_a_few_tries() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}");
-    let roster = file(&users(1000));
+    let input = file(&users(1000));
     let begun = Instant::now();
-    let run = Program::new(&["--api-url", &url, "-f", path(&roster)]).run();
+    let run = Program::new(&["--api-url", &url, "-f", path(&input)]).run();
     assert_eq!((run.status, run.stdout.as_str()), (5, ""));
     assert!(run.stderr.starts_with(&format!("ghrepos: cannot reach {url}: Connection refused; ")));
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
@@ -28,21 +28,21 @@ fn a_host_out_of_reach_ends_the_run_after_a_handful_of_tries() {
 }
 
 #[test]
-fn a_host_that_never_answers_does_not_take_a_thousand_time_outs() {
+fn a_silent_host_ends_the_run_after_a_few_timeouts() {
     let fake = Fake::with_faults(|_| Some(Fault::Silent));
-    let roster = file(&users(1000));
-    let run = Program::asking(&fake, &["-f", path(&roster), "--timeout", "50ms", "-j", "10"]).run();
+    let input = file(&users(1000));
+    let run = Program::for_fake(&fake, &["-f", path(&input), "--timeout", "50ms", "-j", "10"]).run();
     assert_eq!(run.status, 5);
     assert!(run.stderr.contains(": timed out after 50ms; "), "{}", run.stderr);
     assert!(fake.requests() < 300, "{}", fake.requests());
 }
 
 #[test]
-fn a_limit_that_lasts_too_long_ends_the_run_and_keeps_what_is_done() {
-    let primary = Primary::new(30, Duration::from_secs(3600));
-    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
-    let roster = file(&users(100));
-    let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
+fn a_limit_beyond_max_wait_ends_the_run_and_keeps_its_rows() {
+    let primary = PrimaryLimit::new(30, Duration::from_secs(3600));
+    let fake = Fake::start(Behavior { primary: Some(primary), ..Behavior::default() });
+    let input = file(&users(100));
+    let run = Program::for_fake(&fake, &["-f", path(&input), "-F", "ndjson"]).run();
     assert_eq!(run.status, 5);
     let status = |wanted: &str| run.rows().iter().filter(|row| row["status"] == wanted).count();
     assert_eq!((status("ok"), status("skipped") + status("failed")), (30, 70));
@@ -56,11 +56,11 @@ fn a_limit_that_lasts_too_long_ends_the_run_and_keeps_what_is_done() {
 }
 
 #[test]
-fn a_limit_that_ends_soon_is_waited_for() {
-    let primary = Primary::new(20, Duration::from_secs(2));
-    let fake = Fake::start(Behaviour { primary: Some(primary), ..Behaviour::default() });
-    let roster = file(&users(50));
-    let run = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]).run();
+fn a_limit_within_max_wait_is_waited_for() {
+    let primary = PrimaryLimit::new(20, Duration::from_secs(2));
+    let fake = Fake::start(Behavior { primary: Some(primary), ..Behavior::default() });
+    let input = file(&users(50));
+    let run = Program::for_fake(&fake, &["-f", path(&input), "-F", "ndjson"]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert!(run.rows_of(50).iter().all(|row| row["status"] == "ok"));
 }
@@ -78,17 +78,17 @@ fn interrupt(child: &std::process::Child) {
 
 #[cfg(unix)]
 #[test]
-fn sigterm_ends_in_order_with_143_and_leaves_no_half_report() {
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
-    let roster = file(&users(3000));
+fn sigterm_is_status_143_and_leaves_no_partial_report() {
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
+    let input = file(&users(3000));
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.csv");
-    let child = Program::asking(&fake, &["-f", path(&roster), "-o", report.to_str().unwrap()]).spawn();
+    let child = Program::for_fake(&fake, &["-f", path(&input), "-o", report.to_str().unwrap()]).spawn();
     while fake.requests() < 50 {
         std::thread::sleep(Duration::from_millis(10));
     }
     signal(&child, "-TERM");
-    let run = crate::program::ended(child);
+    let run = crate::program::wait_for_exit(child);
     assert_eq!(run.status, 143);
     assert!(run.stderr.starts_with("ghrepos: terminated; "), "{}", run.stderr);
     let csv = std::fs::read_to_string(report).unwrap();
@@ -99,13 +99,13 @@ fn sigterm_ends_in_order_with_143_and_leaves_no_half_report() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_prints_what_there_is_and_marks_the_rest_skipped() {
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
-    let roster = file(&users(3000));
+fn ctrl_c_prints_known_rows_and_marks_the_rest_skipped() {
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
+    let input = file(&users(3000));
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.json");
-    let arguments = ["-f", path(&roster), "-F", "ndjson", "-o", report.to_str().unwrap()];
-    let mut child = Program::asking(&fake, &arguments).spawn();
+    let arguments = ["-f", path(&input), "-F", "ndjson", "-o", report.to_str().unwrap()];
+    let mut child = Program::for_fake(&fake, &arguments).spawn();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut text = String::new();
     stdout.read_line(&mut text).unwrap();
@@ -134,7 +134,7 @@ fn ctrl_c_does_not_wait_for_a_pipe_that_never_ends() {
     use std::io::Write;
     let fake = Fake::well_behaved();
     let mut child =
-        Program::asking(&fake, &["-", "-F", "ndjson"]).stdin(std::process::Stdio::piped()).spawn();
+        Program::for_fake(&fake, &["-", "-F", "ndjson"]).stdin(std::process::Stdio::piped()).spawn();
     let mut stdin = child.stdin.take().unwrap();
     writeln!(stdin, "torvalds").unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -145,41 +145,41 @@ fn ctrl_c_does_not_wait_for_a_pipe_that_never_ends() {
 }
 
 #[test]
-fn a_run_that_is_over_does_not_wait_for_the_rest_of_a_pipe() {
+fn a_run_that_has_ended_does_not_wait_for_a_pipe() {
     use std::io::Write;
-    let fake = Fake::start(Behaviour { token: Some("right".into()), ..Behaviour::default() });
-    let program = Program::asking(&fake, &["-", "-F", "ndjson"]).env("GH_TOKEN", "wrong");
+    let fake = Fake::start(Behavior { token: Some("right".into()), ..Behavior::default() });
+    let program = Program::for_fake(&fake, &["-", "-F", "ndjson"]).env("GH_TOKEN", "wrong");
     let mut child = program.stdin(std::process::Stdio::piped()).spawn();
     let mut stdin = child.stdin.take().unwrap();
     writeln!(stdin, "torvalds").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(4), "although nobody has closed the pipe");
+    assert_eq!(child.wait().unwrap().code(), Some(4), "although the pipe is open");
     drop(stdin);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_reader_who_takes_a_break_makes_no_answer_late_and_no_ctrl_c_deaf() {
+fn a_paused_reader_delays_no_response_and_no_ctrl_c() {
     let fake = Fake::well_behaved();
-    let roster = file(&users(4000));
-    let arguments = ["-f", path(&roster), "-F", "ndjson", "--timeout", "500ms", "--retries", "0"];
-    let mut child = Program::asking(&fake, &arguments).spawn();
+    let input = file(&users(4000));
+    let arguments = ["-f", path(&input), "-F", "ndjson", "--timeout", "500ms", "--retries", "0"];
+    let mut child = Program::for_fake(&fake, &arguments).spawn();
     std::thread::sleep(Duration::from_millis(1500));
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(rows(&text).iter().all(|row| row["status"] == "ok"));
 
-    let mut child = Program::asking(&fake, &arguments).spawn();
+    let mut child = Program::for_fake(&fake, &arguments).spawn();
     std::thread::sleep(Duration::from_millis(700));
     interrupt(&child);
     std::thread::sleep(Duration::from_millis(900));
     interrupt(&child);
-    assert_eq!(child.wait().unwrap().code(), Some(130), "with nobody reading");
+    assert_eq!(child.wait().unwrap().code(), Some(130), "without a reader");
 }
 
 #[test]
-fn one_refused_connection_is_not_a_host_out_of_reach() {
-    // One connection is served, and then nobody listens any more.
+fn one_refused_connection_does_not_end_the_run() {
+    // The server closes its port after one connection.
     let fake = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", fake.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -208,13 +208,13 @@ fn one_refused_connection_is_not_a_host_out_of_reach() {
 #[test]
 fn a_wait_can_be_interrupted() {
     let fake = Fake::with_faults(|_| Some(Fault::secondary(403, Some(200))));
-    let child = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).spawn();
+    let child = Program::for_fake(&fake, &["torvalds", "-F", "ndjson"]).spawn();
     while fake.requests() == 0 {
         std::thread::sleep(Duration::from_millis(10));
     }
     std::thread::sleep(Duration::from_millis(100));
     interrupt(&child);
-    let run = crate::program::ended(child);
+    let run = crate::program::wait_for_exit(child);
     assert_eq!(run.status, 130);
     assert_eq!(run.rows()[0]["error"], "no answer yet: interrupted");
 }
@@ -226,9 +226,9 @@ fn ctrl_c_does_not_wait_for_a_baseline_that_never_comes() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("then.ndjson");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let child = Program::asking(&fake, &["a", "--baseline", pipe.to_str().unwrap()]).spawn();
+    let child = Program::for_fake(&fake, &["a", "--baseline", pipe.to_str().unwrap()]).spawn();
     std::thread::sleep(Duration::from_millis(500));
     let id = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    assert_eq!(ended(child).status, 130);
+    assert_eq!(wait_for_exit(child).status, 130);
 }

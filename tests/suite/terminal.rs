@@ -1,18 +1,18 @@
-//! A terminal, as tmux shows it.
+//! A terminal in tmux.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::program::installed;
 
-/// A terminal that shows what a command does. It is gone when this is dropped.
+/// A terminal in which a command runs. It is closed when this is dropped.
 pub struct Terminal {
     socket: String,
 }
 
 impl Terminal {
-    /// Runs a command in a terminal of this width, in a shell that outlives it, so that what it leaves
-    /// behind can be seen. None where there is no tmux.
+    /// Runs a command in a terminal of this width. Its shell stays open, so that the screen can be read after the command. None
+    /// without tmux.
     pub fn start(width: u16, command: &str) -> Option<Self> {
         if !installed(&["tmux"]) {
             return None;
@@ -25,7 +25,7 @@ impl Terminal {
         Some(terminal)
     }
 
-    /// Runs the program, and tells the status that it ends with.
+    /// Runs the program, and prints its status.
     pub fn run(width: u16, environment: &[&str], arguments: &[&str]) -> Option<Self> {
         let words = |words: &[&str]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
         let program = quoted(env!("CARGO_BIN_EXE_ghrepos"));
@@ -50,17 +50,17 @@ impl Terminal {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Presses keys, by the names that tmux has for them.
+    /// Presses keys, with tmux's names.
     pub fn keys(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys"], keys].concat());
     }
 
-    /// The screen, as soon as `seen` stands on it.
+    /// Waits for `seen` and returns the screen.
     pub fn screen(&self, seen: &str, options: &[&str]) -> String {
         self.capture(|screen| screen.contains(seen), options)
     }
 
-    /// The screen, as soon as it is as it should be.
+    /// Waits until the screen is right and returns it.
     pub fn screen_when(&self, is_right: impl Fn(&str) -> bool) -> String {
         self.capture(is_right, &[])
     }
@@ -85,7 +85,7 @@ impl Drop for Terminal {
     }
 }
 
-/// A word as a shell reads it.
+/// Quotes a word for a shell.
 pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -1,12 +1,12 @@
-//! What people see of a run on their terminal.
+//! Tables, colors and the progress bar on a terminal.
 
 use std::time::Duration;
 
-use crate::fake::{Behaviour, Fake};
+use crate::fake::{Behavior, Fake};
 use crate::program::{file, path, users};
 use crate::terminal::Terminal;
 
-/// People whose names are wide, narrow, written from right to left, or none.
+/// Names that are wide, narrow, written from right to left, or empty.
 const PEOPLE: &str = "login,name\n\
     torvalds,Linus\n\
     microsoft,微软 公司\n\
@@ -18,12 +18,12 @@ const PEOPLE: &str = "login,name\n\
 
 #[test]
 fn the_table_fits_the_terminal_and_its_locale() {
-    let roster = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
-    std::fs::write(roster.path(), PEOPLE).unwrap();
+    let input = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    std::fs::write(input.path(), PEOPLE).unwrap();
     for width in [40, 80, 200] {
         for (locale, name) in [("C.UTF-8", "utf8"), ("C", "ascii")] {
             let environment = format!("LANG={locale}");
-            let arguments = ["--replay", "fixtures/github", "-q", "-f", path(&roster), "--carry", "name"];
+            let arguments = ["--replay", "fixtures/github", "-q", "-f", path(&input), "--carry", "name"];
             let Some(terminal) = Terminal::run(width, &[&environment], &arguments) else { return };
             let screen = terminal.screen("status 1", &[]);
             let widest = screen.lines().map(console::measure_text_width).max().unwrap();
@@ -37,7 +37,7 @@ fn the_table_fits_the_terminal_and_its_locale() {
 }
 
 #[test]
-fn changes_and_failures_are_coloured_unless_nobody_wants_colours() {
+fn changes_and_failures_are_colored_unless_color_is_off() {
     let arguments = [
         "--replay",
         "fixtures/audit/2026-11/github",
@@ -53,7 +53,7 @@ fn changes_and_failures_are_coloured_unless_nobody_wants_colours() {
         (["TERM=tmux-256color", "LANG=C.UTF-8"], true),
         (["TERM=tmux-256color", "NO_COLOR=1"], false),
         (["TERM=dumb", "LANG=C.UTF-8"], false),
-        // Without it a dumb terminal has none.
+        // CLICOLOR_FORCE colors even a dumb terminal.
         (["TERM=dumb", "CLICOLOR_FORCE=1"], true),
     ] {
         let Some(terminal) = Terminal::run(100, &environment, &arguments) else { return };
@@ -63,19 +63,19 @@ fn changes_and_failures_are_coloured_unless_nobody_wants_colours() {
 }
 
 #[test]
-fn ctrl_c_leaves_nothing_of_the_progress_on_the_screen() {
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(200), ..Behaviour::default() });
-    let roster = file(&users(500));
+fn ctrl_c_clears_the_progress_bar() {
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(200), ..Behavior::default() });
+    let input = file(&users(500));
     for width in [40, 80] {
         let url = fake.url();
-        let arguments = ["-f", path(&roster), "--api-url", &url, "--top", "3", "-j", "5"];
+        let arguments = ["-f", path(&input), "--api-url", &url, "--top", "3", "-j", "5"];
         let Some(terminal) = Terminal::run(width, &["LANG=C.UTF-8"], &arguments) else { return };
         terminal.screen("of 500", &[]);
         terminal.keys(&["C-c"]);
         let screen = terminal.screen("status 130", &[]);
         let bar = |line: &&str| line.contains(" of 500,") || line.contains("░") || line.contains("/s");
         assert_eq!(screen.lines().filter(bar).count(), 0, "{screen}");
-        // What the terminal itself shows of the key is all that stands before the table.
+        // The terminal echoes the key before the table, and nothing else.
         let before: Vec<_> = screen.lines().take_while(|line| !line.starts_with(" Login")).collect();
         assert!(before.iter().all(|line| line.is_empty() || *line == "^C"), "{screen}");
     }

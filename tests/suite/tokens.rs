@@ -1,21 +1,21 @@
-//! Tokens: where they go, and where they never do.
+//! Tokens: valid, wrong and missing ones, and redirects.
 
 use std::fs;
 
-use crate::fake::{Behaviour, Fake, Fault};
+use crate::fake::{Behavior, Fake, Fault};
 use crate::program::Program;
 
 const TOKEN: &str = "ghp_SAMPLEsampleSAMPLEsample0123456789ab";
 
 fn strict() -> Fake {
-    Fake::start(Behaviour { token: Some(TOKEN.into()), private: true, ..Behaviour::default() })
+    Fake::start(Behavior { token: Some(TOKEN.into()), private: true, ..Behavior::default() })
 }
 
 #[test]
-fn a_token_with_a_trailing_newline_works_and_every_header_is_sent_once() {
+fn a_tokens_newline_is_trimmed_and_headers_are_sent_once() {
     for variable in ["GH_TOKEN", "GITHUB_TOKEN"] {
         let fake = strict();
-        let run = Program::asking(&fake, &["torvalds", "--api", "rest"])
+        let run = Program::for_fake(&fake, &["torvalds", "--api", "rest"])
             .env(variable, &format!("{TOKEN}\r\n"))
             .run();
         assert_eq!(run.status, 0, "{}", run.stderr);
@@ -30,11 +30,11 @@ fn a_token_with_a_trailing_newline_works_and_every_header_is_sent_once() {
 }
 
 #[test]
-fn a_wrong_token_ends_the_run_at_once_with_status_4_and_one_line() {
+fn a_wrong_token_ends_the_run_at_once_with_status_4() {
     let fake = strict();
-    let roster = crate::program::file(&crate::program::users(1000));
-    let arguments = ["-f", crate::program::path(&roster), "--api", "rest"];
-    let run = Program::asking(&fake, &arguments).env("GH_TOKEN", "ghp_wrong").run();
+    let input = crate::program::file(&crate::program::users(1000));
+    let arguments = ["-f", crate::program::path(&input), "--api", "rest"];
+    let run = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_wrong").run();
     assert_eq!((run.status, run.stdout.as_str()), (4, ""));
     let line = "ghrepos: GitHub refused the token from GH_TOKEN: Bad credentials. Create a new token, or unset GH_TOKEN \
                 to run without one; 99";
@@ -46,18 +46,22 @@ fn a_wrong_token_ends_the_run_at_once_with_status_4_and_one_line() {
     assert_eq!(run.stderr.lines().count(), 1);
     assert!(fake.requests() <= 10, "none but those that were in flight: {}", fake.requests());
 
-    let run = Program::asking(&fake, &["a", "b", "-F", "ndjson", "-j", "1", "--api", "rest"])
+    let run = Program::for_fake(&fake, &["a", "b", "-F", "ndjson", "-j", "1", "--api", "rest"])
         .env("GH_TOKEN", "ghp_wrong")
         .run();
-    let told: Vec<_> = run.rows().iter().map(|row| (row["status"].clone(), row["error"].clone())).collect();
-    assert_eq!(told[0], ("failed".into(), "GitHub refused the token: Bad credentials".into()));
-    assert_eq!(told[1], ("skipped".into(), "not asked: GitHub refused the token: Bad credentials".into()));
+    let outcomes: Vec<_> =
+        run.rows().iter().map(|row| (row["status"].clone(), row["error"].clone())).collect();
+    assert_eq!(outcomes[0], ("failed".into(), "GitHub refused the token: Bad credentials".into()));
+    assert_eq!(
+        outcomes[1],
+        ("skipped".into(), "not asked: GitHub refused the token: Bad credentials".into())
+    );
 }
 
 #[test]
-fn a_wrong_token_is_refused_by_graphql_in_the_same_words() {
+fn a_wrong_token_has_the_same_message_with_graphql() {
     let fake = strict();
-    let run = Program::asking(&fake, &["a", "b"]).env("GH_TOKEN", "ghp_wrong").run();
+    let run = Program::for_fake(&fake, &["a", "b"]).env("GH_TOKEN", "ghp_wrong").run();
     assert_eq!((run.status, run.stdout.as_str(), run.stderr.lines().count()), (4, "", 1));
     assert!(
         run.stderr.starts_with("ghrepos: GitHub refused the token from GH_TOKEN: Bad credentials."),
@@ -68,19 +72,19 @@ fn a_wrong_token_is_refused_by_graphql_in_the_same_words() {
 }
 
 #[test]
-fn no_token_is_shown_by_a_graphql_server_that_sends_it_back() {
-    let fake = Fake::with_faults(|asked| {
-        let sent = asked.request.all("authorization")[0].to_owned();
+fn a_token_that_graphql_echoes_is_never_shown() {
+    let fake = Fake::with_faults(|context| {
+        let sent = context.request.all("authorization")[0].to_owned();
         let (padding, error) = ("x".repeat(480), format!("you sent {sent}"));
         let body = serde_json::json!({
             "data": {"a0": null, "a1": {"login": sent, "public": {"totalCount": 1}}, "a2": null},
             "errors": [{"path": ["a0"], "message": error, "type": "FORBIDDEN", "extensions": {"sso": format!("https://x/{sent}")}},
                        {"path": ["a2"], "message": padding + &error}],
         });
-        Some(Fault::Answer(200, vec![("x-github-sso", format!("required; url={sent}"))], body.to_string()))
+        Some(Fault::Response(200, vec![("x-github-sso", format!("required; url={sent}"))], body.to_string()))
     });
     let folder = tempfile::tempdir().unwrap();
-    let run = Program::asking(&fake, &["a", "b", "c", "-vv", "--retries", "0", "--batch", "3"])
+    let run = Program::for_fake(&fake, &["a", "b", "c", "-vv", "--retries", "0", "--batch", "3"])
         .env("GH_TOKEN", TOKEN)
         .run_recording(folder.path());
     assert!(run.stdout.contains("you sent Bearer [token]"), "{}", run.stdout);
@@ -95,8 +99,8 @@ fn no_token_is_shown_by_a_graphql_server_that_sends_it_back() {
 }
 
 #[test]
-fn a_token_that_is_missing_where_one_is_needed_is_status_4() {
-    let run = Program::asking(&strict(), &["torvalds"]).run();
+fn a_missing_token_is_status_4() {
+    let run = Program::for_fake(&strict(), &["torvalds"]).run();
     assert_eq!(run.status, 4);
     assert!(
         run.stderr.ends_with(" requires a token: Requires authentication; set GH_TOKEN\n"),
@@ -106,27 +110,27 @@ fn a_token_that_is_missing_where_one_is_needed_is_status_4() {
 }
 
 #[test]
-fn no_token_is_ever_shown_or_kept_not_even_by_a_server_that_sends_it_back() {
-    let echo = |asked: &crate::fake::Asked<'_>| {
-        let sent = asked.request.all("authorization")[0].to_owned();
-        // As long as the longest message that is shown, so that it is cut within the token.
+fn a_token_that_a_server_echoes_is_never_shown_or_stored() {
+    let echo = |context: &crate::fake::FaultContext<'_>| {
+        let sent = context.request.all("authorization")[0].to_owned();
+        // Nearly as long as the longest message, so that the message is cut within the token.
         let padding = "x".repeat(480);
         let body =
             format!(r#"{{"message":"{padding} you sent {sent}","login":"{sent}","id":1,"public_repos":1}}"#);
-        match asked.login {
+        match context.login {
             "torvalds" => None,
-            "unauthorized" => Some(Fault::Answer(401, vec![("etag", sent)], body)),
+            "unauthorized" => Some(Fault::Response(401, vec![("etag", sent)], body)),
             "forbidden" => {
-                Some(Fault::Answer(403, vec![("x-github-sso", format!("required; url={sent}"))], body))
+                Some(Fault::Response(403, vec![("x-github-sso", format!("required; url={sent}"))], body))
             }
-            "failed" => Some(Fault::Answer(500, vec![("link", sent)], body)),
-            _ => Some(Fault::Answer(200, vec![("location", sent)], body)),
+            "failed" => Some(Fault::Response(500, vec![("link", sent)], body)),
+            _ => Some(Fault::Response(200, vec![("location", sent)], body)),
         }
     };
     let fake = Fake::with_faults(echo);
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("recording");
-    let run = Program::asking(
+    let run = Program::for_fake(
         &fake,
         &[
             "torvalds",
@@ -150,7 +154,7 @@ fn no_token_is_ever_shown_or_kept_not_even_by_a_server_that_sends_it_back() {
     .env("RUST_BACKTRACE", "1")
     .current_dir(folder.path())
     .run();
-    let recorded = Program::asking(
+    let recorded = Program::for_fake(
         &fake,
         &["torvalds", "forbidden", "failed", "odd", "--retries", "0", "--api", "rest"],
     )
@@ -160,7 +164,7 @@ fn no_token_is_ever_shown_or_kept_not_even_by_a_server_that_sends_it_back() {
     for text in [&run.stdout, &run.stderr, &recorded.stdout, &recorded.stderr] {
         assert!(!text.contains(TOKEN) && !text.contains("SAMPLEsample"), "{text}");
     }
-    assert!(run.stderr.contains("GET /users/torvalds"), "the log tells of every request: {}", run.stderr);
+    assert!(run.stderr.contains("GET /users/torvalds"), "the log has every request: {}", run.stderr);
     let mut kept = 0;
     for entry in fs::read_dir(recording.join("users")).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
@@ -174,15 +178,15 @@ fn no_token_is_ever_shown_or_kept_not_even_by_a_server_that_sends_it_back() {
 fn a_redirect_to_another_origin_loses_the_token() {
     let elsewhere = Fake::well_behaved();
     let target = elsewhere.url();
-    let fake = Fake::with_faults(move |asked| {
-        let to = match asked.login {
+    let fake = Fake::with_faults(move |context| {
+        let to = match context.login {
             "away" => format!("{target}/users/away"),
-            "home" if asked.time == 1 => "/users/home".to_owned(),
+            "home" if context.attempt == 1 => "/users/home".to_owned(),
             _ => return None,
         };
-        Some(Fault::Answer(302, vec![("location", to)], "{}".into()))
+        Some(Fault::Response(302, vec![("location", to)], "{}".into()))
     });
-    let run = Program::asking(&fake, &["away", "home", "-F", "ndjson", "-j", "1", "--api", "rest"])
+    let run = Program::for_fake(&fake, &["away", "home", "-F", "ndjson", "-j", "1", "--api", "rest"])
         .env("GH_TOKEN", TOKEN)
         .run();
     assert_eq!(run.status, 0, "{}", run.stdout);
@@ -194,9 +198,9 @@ fn a_redirect_to_another_origin_loses_the_token() {
 #[test]
 fn redirects_in_a_circle_end() {
     let fake = Fake::with_faults(|_| {
-        Some(Fault::Answer(302, vec![("location", "/users/torvalds".into())], "{}".into()))
+        Some(Fault::Response(302, vec![("location", "/users/torvalds".into())], "{}".into()))
     });
-    let run = Program::asking(&fake, &["torvalds", "-F", "ndjson"]).run();
+    let run = Program::for_fake(&fake, &["torvalds", "-F", "ndjson"]).run();
     assert_eq!(run.rows()[0]["error"], "redirect not followed: too many redirects");
     assert!(fake.requests() < 10);
 }
@@ -204,13 +208,13 @@ fn redirects_in_a_circle_end() {
 #[test]
 fn a_token_for_this_machine_does_not_go_through_a_proxy() {
     let (fake, proxy) = (strict(), Fake::well_behaved());
-    let program = Program::asking(&fake, &["torvalds"]).env("GH_TOKEN", TOKEN);
+    let program = Program::for_fake(&fake, &["torvalds"]).env("GH_TOKEN", TOKEN);
     let run = program.env("http_proxy", &proxy.url()).env("HTTP_PROXY", &proxy.url()).run();
     assert_eq!((run.status, proxy.connections()), (0, 0), "{}", run.stderr);
 }
 
 #[test]
-fn plain_http_to_another_machine_is_refused_where_there_is_a_token() {
+fn plain_http_to_another_machine_is_refused_with_a_token() {
     let run = Program::new(&["a", "--api-url", "http://git.example.com"]).env("GH_TOKEN", TOKEN).run();
     assert_eq!(run.status, 2);
     assert!(

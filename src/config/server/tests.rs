@@ -190,7 +190,7 @@ fn gh_is_asked_for_hosts_and_not_for_addresses() {
 }
 
 #[test]
-fn a_recording_of_github_com_is_replayed_whatever_the_environment_names() {
+fn a_replay_of_github_com_ignores_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let recording = TransportMode::Replay(folder.path().to_owned());
     let api = |flags, env| choose(flags, env, &recording).map(|server| server.endpoint.to_string());

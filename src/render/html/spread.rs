@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn alike_counts_have_classes_of_one_width_and_others_wider_and_wider_ones() {
+    fn buckets_are_equal_or_widen_with_skewed_counts() {
         assert_eq!(labels(&[30, 40, 44]), "0–4 5–9 10–14 15–19 20–24 25–29 30–34 35–39 40 and more");
         assert_eq!(labels(&[0, 3, 150]), "0 1 2–4 5–9 10–19 20–49 50–99 100 and more");
         assert_eq!(labels(&[0, 0, 1, 7_421]).split(' ').next_back(), Some("more"));

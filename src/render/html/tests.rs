@@ -10,7 +10,7 @@ fn hash(text: &str) -> String {
 }
 
 #[test]
-fn the_policy_allows_the_pages_own_style_and_script_and_nothing_else() {
+fn the_csp_allows_only_the_pages_own_style_and_script() {
     let page = sample::report(Format::Html, ORDER, TerminalStyle::default());
     let between = |begin, end| page.split_once(begin).unwrap().1.split_once(end).unwrap().0;
     let (style, script) = (hash(between("<style>", "</style>")), hash(between("<script>", "</script>")));
@@ -39,7 +39,7 @@ fn the_page_is_one_file_and_what_stands_in_a_row_is_text() {
 }
 
 #[test]
-fn the_rest_of_many_rows_waits_for_a_click_and_too_many_are_told() {
+fn rows_beyond_the_first_are_hidden_and_too_many_are_counted() {
     let columns = Columns::of(&ReportSchema::default());
     let mut table = super::rows::Table::counted(&columns);
     let row = &sample::rows()[0];

@@ -1,21 +1,21 @@
-//! Recordings as evidence: a run that was recorded plays back as it went, failures and all.
+//! Recordings as evidence: a recorded run replays with the same rows, including failures.
 
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::Folder;
-use crate::fake::{AliasFault, Behaviour, Fake, Fault};
+use crate::fake::{AliasFault, Behavior, Fake, Fault};
 use crate::program::{Program, file, path, users};
 
 #[test]
-fn a_recording_that_was_stopped_plays_back_as_one_that_was_stopped() {
+fn an_interrupted_recording_replays_as_interrupted() {
     let folder = Folder::new();
     let recording = folder.at("recording");
     let fake = Fake::well_behaved();
     let list = file(&users(40));
     let common = ["-f", path(&list), "--batch", "10", "-j", "1", "-F", "json", "-q", "--max-points", "2"];
-    let live = Program::asking(&fake, &[&common[..], &["--record", &recording]].concat())
+    let live = Program::for_fake(&fake, &[&common[..], &["--record", &recording]].concat())
         .env("GH_TOKEN", "t_sample")
         .run();
     let played = Program::new(&[&common[..], &["--replay", &recording]].concat()).run();
@@ -23,7 +23,7 @@ fn a_recording_that_was_stopped_plays_back_as_one_that_was_stopped() {
     assert_eq!(without_times(&live.stdout), without_times(&played.stdout));
 }
 
-/// A report without the times at which it was made.
+/// Removes the times from a report.
 fn without_times(report: &str) -> String {
     report.lines().map(|line| match line.split_once("\"at\":\"") {
         Some((before, after)) => format!("{before}{}", after.split_once('"').unwrap().1),
@@ -32,8 +32,8 @@ fn without_times(report: &str) -> String {
 }
 
 #[test]
-fn a_recorded_run_is_played_back_byte_for_byte_but_for_at() {
-    let faults = |asked: &crate::fake::Asked<'_>| match (asked.login, asked.time) {
+fn a_recorded_run_replays_byte_for_byte_except_at() {
+    let faults = |context: &crate::fake::FaultContext<'_>| match (context.login, context.attempt) {
         ("user-3", 1) => Some(Fault::Html(502)),
         ("user-5", 1 | 2) => Some(Fault::Hangup),
         ("user-7", time) if time % 2 == 0 => Some(Fault::Truncated),
@@ -46,17 +46,14 @@ fn a_recorded_run_is_played_back_byte_for_byte_but_for_at() {
         ("user-6", _) => Some(AliasFault::Forbidden),
         _ => None,
     };
-    let roster = file(&(users(30) + "missing-1\nno login\ndependabot[bot]\n"));
+    let input = file(&(users(30) + "missing-1\nno login\ndependabot[bot]\n"));
     for api in ["rest", "graphql"] {
         let folder = Folder::new();
         let recording = folder.at("recording");
-        let fake = Fake::start(Behaviour {
-            fault: Box::new(faults),
-            alias: Box::new(alias),
-            ..Behaviour::default()
-        });
-        let common = ["-f", path(&roster), "-F", "json", "--retries", "2"];
-        let live = Program::asking(&fake, &[&common[..], &["--api", api, "--record", &recording]].concat())
+        let fake =
+            Fake::start(Behavior { fault: Box::new(faults), alias: Box::new(alias), ..Behavior::default() });
+        let common = ["-f", path(&input), "-F", "json", "--retries", "2"];
+        let live = Program::for_fake(&fake, &[&common[..], &["--api", api, "--record", &recording]].concat())
             .env("GH_TOKEN", "ghp_sample")
             .run();
         let played = Program::new(&[&common[..], &["--replay", &recording]].concat()).run();
@@ -71,13 +68,13 @@ fn a_recorded_run_is_played_back_byte_for_byte_but_for_at() {
             assert!(kept.contains(row["login"].as_str().unwrap()), "{exchange}");
             assert!(kept.contains(&row["id"].to_string()), "{exchange}");
         }
-        // A part of the roster plays back, too; what was spent is then not the recorded run's.
+        // A part of the input replays too, with its own requests and points.
         let part = Program::new(&["user-1", "user-2", "-F", "json", "--replay", &recording]).run();
         assert_eq!(part.status, 0, "{}", part.stderr);
         let rows_of =
             |json: &str| serde_json::from_str::<Value>(json).unwrap()["rows"].as_array().unwrap().len();
         assert_eq!(rows_of(&part.stdout), 2);
-        // Whose token it was is in the exchanges as well: of a run that was killed there is nothing else.
+        // The exchanges contain the identity too. A killed run has no other source of it.
         std::fs::remove_file(Path::new(&recording).join("run.json")).unwrap();
         let part = Program::new(&["user-1", "user-2", "-F", "json", "--replay", &recording]).run();
         let part: Value = serde_json::from_str(&part.stdout).unwrap();
@@ -86,8 +83,8 @@ fn a_recorded_run_is_played_back_byte_for_byte_but_for_at() {
 }
 
 #[test]
-fn a_second_count_that_broke_off_plays_back_as_one_that_did() {
-    let fault = |asked: &crate::fake::Asked<'_>| match (asked.login, asked.time) {
+fn an_interrupted_verification_replays_as_interrupted() {
+    let fault = |context: &crate::fake::FaultContext<'_>| match (context.login, context.attempt) {
         ("user-3", 1) => Some(Fault::secondary(403, Some(1))),
         ("user-3", _) => Some(Fault::Hangup),
         _ => None,
@@ -97,7 +94,7 @@ fn a_second_count_that_broke_off_plays_back_as_one_that_did() {
     let recording = folder.at("recording");
     let list = file(&users(10));
     let common = ["-f", path(&list), "--verify", "100", "-F", "json", "--retries", "2"];
-    let live = Program::asking(&fake, &[&common[..], &["--record", &recording]].concat())
+    let live = Program::for_fake(&fake, &[&common[..], &["--record", &recording]].concat())
         .env("GH_TOKEN", "ghp_sample")
         .run();
     let played = Program::new(&[&common[..], &["--replay", &recording]].concat()).run();

@@ -1,4 +1,4 @@
-//! Finished reports that are read again: rendered, joined, compared with, or refused.
+//! Saved reports that are rerendered, merged, compared, or refused.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::fake::{Fake, Fault, account};
 use crate::program::{Program, Run, file, path, users};
 
 #[test]
-fn a_finished_report_is_rendered_as_the_run_rendered_it() {
+fn a_finished_report_renders_as_the_run_did() {
     let folder = Folder::new();
     let october = folder.at("october.ndjson");
     month("2026-10", &["-o", &october]);
@@ -22,7 +22,7 @@ fn a_finished_report_is_rendered_as_the_run_rendered_it() {
         (
             "breakdown",
             Box::new(|more| {
-                Program::asking(&fake, &[&breakdown[..], more].concat()).env("GH_TOKEN", "ghp_sample").run()
+                Program::for_fake(&fake, &[&breakdown[..], more].concat()).env("GH_TOKEN", "ghp_sample").run()
             }),
         ),
     ];
@@ -40,14 +40,14 @@ fn a_finished_report_is_rendered_as_the_run_rendered_it() {
                     "table" => original.stdout.clone(),
                     to => std::fs::read_to_string(at(to)).unwrap(),
                 };
-                // What only a JSON report knows of its run is told by that alone.
+                // Only a JSON report contains the metadata of its run.
                 if to != "json" || from == "json" {
                     assert_eq!(again.stdout, expected, "{name}: {from} as {to}");
                 }
             }
         }
     }
-    // Sorted, cut, grouped and compared.
+    // With sorting, --top, subtotals and a baseline.
     let report = folder.at("drift.csv");
     let run = Program::new(&[
         "--from",
@@ -86,19 +86,19 @@ fn a_finished_report_is_rendered_as_the_run_rendered_it() {
 }
 
 #[test]
-fn parts_are_joined_and_of_several_answers_the_last_one_counts() {
+fn merged_reports_keep_the_last_row_of_each_login() {
     let folder = Folder::new();
     let fake = Fake::well_behaved();
     let list = file(&users(60));
     let mut parts = Vec::new();
     for part in ["1/3", "2/3", "3/3"] {
         let at = folder.at(&format!("part-{}.ndjson", &part[..1]));
-        Program::asking(&fake, &["-f", path(&list), "--shard", part, "-o", &at]).run();
+        Program::for_fake(&fake, &["-f", path(&list), "--shard", part, "-o", &at]).run();
         parts.extend(["--from".to_owned(), at]);
     }
     let failing = Fake::with_faults(|_| Some(Fault::Html(502)));
     let failed = folder.at("failed.ndjson");
-    let run = Program::asking(&failing, &["user-7", "nobody-1", "--retries", "0", "-F", "ndjson"]).run();
+    let run = Program::for_fake(&failing, &["user-7", "nobody-1", "--retries", "0", "-F", "ndjson"]).run();
     std::fs::write(&failed, run.stdout).unwrap();
     parts.extend(["--from".to_owned(), failed]);
     let arguments: Vec<_> = parts.iter().map(String::as_str).chain(["-F", "ndjson"]).collect();
@@ -107,7 +107,7 @@ fn parts_are_joined_and_of_several_answers_the_last_one_counts() {
     assert_eq!(run.status, 1);
     let failed: Vec<_> = rows.iter().filter(|row| row["status"] != "ok").map(|row| &row["login"]).collect();
     assert_eq!(failed, ["nobody-1"]);
-    // Who is gone from one report and could not be counted in the other is not gone, whichever comes first.
+    // A login that is removed in one report and not counted in another is not removed, in either order.
     let (one, other) = (folder.at("gone.ndjson"), folder.at("there.ndjson"));
     let row = |change: &str, status: &str| {
         format!(
@@ -123,13 +123,13 @@ fn parts_are_joined_and_of_several_answers_the_last_one_counts() {
 }
 
 #[test]
-fn a_damaged_or_unfinished_report_is_no_wrong_baseline() {
+fn a_damaged_or_unfinished_baseline_is_refused() {
     let folder = Folder::new();
     let fake = Fake::well_behaved();
     let full = folder.at("full.csv");
-    Program::asking(&fake, &["user-1", "user-2", "-o", &full]).run();
+    Program::for_fake(&fake, &["user-1", "user-2", "-o", &full]).run();
     let text = std::fs::read_to_string(&full).unwrap();
-    // Cut in the last number, and by a column.
+    // Truncated within the last number, and by one column.
     let cut = folder.at("cut.csv");
     let short =
         text.lines().map(|line| line.split(',').take(5).collect::<Vec<_>>().join(",")).collect::<Vec<_>>();
@@ -142,7 +142,7 @@ fn a_damaged_or_unfinished_report_is_no_wrong_baseline() {
     ] {
         std::fs::write(&cut, damaged).unwrap();
         for arguments in [&["--from", &cut][..], &["user-1", "--baseline", &cut]] {
-            let run = Program::asking(&fake, arguments).run();
+            let run = Program::for_fake(&fake, arguments).run();
             assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{}", run.stderr);
             assert!(run.stderr.contains(reason), "{}", run.stderr);
         }
@@ -156,7 +156,7 @@ fn a_damaged_or_unfinished_report_is_no_wrong_baseline() {
             (2, format!("ghrepos: cannot read {empty} as a report: it is empty\n"))
         );
     }
-    // A journal whose run was killed while it went on with an older one holds a login twice.
+    // A journal contains a login twice if its run was killed while it resumed.
     let journal = folder.at("journal.ndjson");
     let row = |status: &str, repos: &str| {
         format!("{{\"login\":\"user-1\",\"status\":\"{status}\",\"public_repos\":{repos},\"attempts\":1}}\n")
@@ -167,16 +167,16 @@ fn a_damaged_or_unfinished_report_is_no_wrong_baseline() {
         row("failed", "null") + &row("ok", &count.to_string()) + &row("skipped", "null"),
     )
     .unwrap();
-    let run = Program::asking(&fake, &["user-1", "--baseline", &journal, "-F", "ndjson"]).run();
+    let run = Program::for_fake(&fake, &["user-1", "--baseline", &journal, "-F", "ndjson"]).run();
     assert_eq!(run.rows_of(1)[0]["change"], 0, "{}", run.stderr);
-    // What looks like an address is never shown with its password.
+    // A path that looks like a URL is never shown with its password.
     for url in [
         "postgress://me:s3cret@h/a",
         "POSTGRES://me:s3cret@127.0.0.1:1/a",
         "jdbc:postgres://me:s3cret@h/a",
         "postgres:me:s3cret@h/a",
     ] {
-        let run = Program::asking(&fake, &["user-1", "--baseline", url]).run();
+        let run = Program::for_fake(&fake, &["user-1", "--baseline", url]).run();
         assert_eq!(run.status, 2);
         assert!(!run.stderr.contains("s3cret") && run.stderr.lines().count() == 1, "{}", run.stderr);
         let run = Program::new(&["--from", url]).run();
@@ -185,12 +185,12 @@ fn a_damaged_or_unfinished_report_is_no_wrong_baseline() {
 }
 
 #[test]
-fn what_is_read_from_csv_is_what_was_written_apostrophes_and_all() {
+fn csv_reads_back_as_it_was_written_including_apostrophes() {
     let folder = Folder::new();
     let fake = Fake::well_behaved();
     let (list, csv, ndjson) = (folder.at("list.csv"), folder.at("out.csv"), folder.at("out.ndjson"));
     std::fs::write(&list, "login,note\na,=1\nb,'=1\nc,''+1\nd,'quoted'\ne,-\n").unwrap();
-    let run = Program::asking(&fake, &["-f", &list, "--carry", "note", "-o", &csv, "-o", &ndjson]).run();
+    let run = Program::for_fake(&fake, &["-f", &list, "--carry", "note", "-o", &csv, "-o", &ndjson]).run();
     assert_eq!(run.status, 0, "{}", run.stderr);
     let again = Program::new(&["--from", &csv, "-F", "ndjson"]).run();
     assert_eq!(again.stdout, std::fs::read_to_string(&ndjson).unwrap());
@@ -199,7 +199,7 @@ fn what_is_read_from_csv_is_what_was_written_apostrophes_and_all() {
 }
 
 #[test]
-fn a_report_that_carries_more_than_any_of_ours_is_refused_in_one_line() {
+fn a_report_with_too_many_columns_is_refused_in_one_line() {
     let folder = Folder::new();
     let mut carried = String::new();
     for column in 0..40_000 {
@@ -210,19 +210,19 @@ fn a_report_that_carries_more_than_any_of_ours_is_refused_in_one_line() {
     std::fs::write(&line, format!("{{{row},\"carried\":{{{carried}}}}}\n")).unwrap();
     std::fs::write(&csv, format!("login,status\na,\"{}\n", "x".repeat(20 << 20))).unwrap();
     std::fs::write(&named, "login,status,\u{1b}]0;x\u{7}\na,failed,b\n").unwrap();
-    for (path, told) in [
+    for (path, message) in [
         (&line, "line 1 is no row (it carries more than 1000 columns)"),
         (&csv, "it has a row of more than 16 MiB"),
     ] {
         let begun = std::time::Instant::now();
         let run = Program::new(&["--from", path]).run();
         assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
-        assert!(run.stderr.contains(told), "{}", run.stderr);
+        assert!(run.stderr.contains(message), "{}", run.stderr);
         assert!(begun.elapsed() < std::time::Duration::from_secs(20));
     }
     let run = Program::new(&["--from", &named, "-F", "csv"]).run();
     assert!(run.stdout.contains("u{1b}") && !run.stdout.contains('\u{1b}'), "{}", run.stdout);
-    // A file may have any name.
+    // File names may contain any character.
     let run = Program::new(&["-f", "no\u{1b}]0;x\u{7}.txt"]).run();
     assert!(run.status == 2 && !run.stderr.contains('\u{1b}'), "{}", run.stderr);
 }

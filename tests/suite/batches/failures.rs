@@ -1,47 +1,47 @@
-//! Queries that fail, in part or as a whole, are refused, or meet a limit: what it costs the others.
+//! Failed, rejected and partial queries, and their cost for the other logins.
 
 use std::time::{Duration, Instant};
 
-use super::{ask, assert_all_right};
-use crate::fake::{AliasFault, Behaviour, Fake, Fault, Primary};
+use super::{assert_all_right, look_up};
+use crate::fake::{AliasFault, Behavior, Fake, Fault, PrimaryLimit};
 use crate::program::users;
 
 #[test]
-fn a_server_that_leaves_most_of_a_query_out_is_asked_for_fewer() {
-    // Of the first hundred, thirty are answered.
+fn a_server_that_omits_most_logins_gets_smaller_batches() {
+    // The server answers thirty of the first hundred logins.
     let beyond =
         |login: &str| login.trim_start_matches("user-").parse::<usize>().is_ok_and(|at| at > 30 && at <= 100);
     let alias = move |login: &str, time| (beyond(login) && time == 1).then_some(AliasFault::ResourceLimits);
-    let fake = Fake::start(Behaviour { alias: Box::new(alias), ..Behaviour::default() });
-    let roster = users(1000);
-    assert_all_right(&ask(&fake, &roster, &["-j", "1"]), &roster);
+    let fake = Fake::start(Behavior { alias: Box::new(alias), ..Behavior::default() });
+    let input = users(1000);
+    assert_all_right(&look_up(&fake, &input, &["-j", "1"]), &input);
     let sizes: Vec<_> = fake.queries().iter().map(Vec::len).collect();
     assert_eq!(sizes[0], 100);
     assert!(sizes[1..].iter().all(|size| *size < 100), "{sizes:?}");
 }
 
 #[test]
-fn a_server_that_fails_above_thirty_logins_costs_few_requests_too_many() {
-    let fake = Fake::start(Behaviour { most_aliases: Some(30), ..Behaviour::default() });
-    let roster = users(3000);
-    let run = ask(&fake, &roster, &[]);
+fn a_server_failing_above_thirty_logins_costs_few_requests() {
+    let fake = Fake::start(Behavior { max_aliases: Some(30), ..Behavior::default() });
+    let input = users(3000);
+    let run = look_up(&fake, &input, &[]);
     assert_eq!(run.status, 0, "{}", run.stderr);
-    assert_all_right(&run, &roster);
-    // About 125 on an idle machine; on a busy one more are under way when the first of them fails.
+    assert_all_right(&run, &input);
+    // About 125 on an idle machine. On a busy one more queries are in flight when the first one fails.
     assert!(fake.requests() <= 140, "the least possible is 100: {}", fake.requests());
 }
 
 #[test]
-fn one_poisoned_alias_in_each_batch_costs_the_others_nothing_and_is_asked_again_alone() {
+fn a_poisoned_alias_is_retried_alone_and_delays_no_other_login() {
     for fault in [AliasFault::ResourceLimits, AliasFault::Wrong] {
         let poison = fault.clone();
         let alias = move |login: &str, time| (login.ends_with("50") && time == 1).then(|| poison.clone());
-        let fake = Fake::start(Behaviour { alias: Box::new(alias), ..Behaviour::default() });
-        let roster = users(2000);
-        let run = ask(&fake, &roster, &[]);
+        let fake = Fake::start(Behavior { alias: Box::new(alias), ..Behavior::default() });
+        let input = users(2000);
+        let run = look_up(&fake, &input, &[]);
         assert_eq!(run.status, 0, "{}", run.stderr);
-        assert_all_right(&run, &roster);
-        for (row, login) in run.rows().iter().zip(roster.lines()) {
+        assert_all_right(&run, &input);
+        for (row, login) in run.rows().iter().zip(input.lines()) {
             assert_eq!(row["attempts"], if login.ends_with("50") { 2 } else { 1 }, "{row}");
         }
         let (full, alone): (Vec<_>, Vec<_>) =
@@ -52,10 +52,10 @@ fn one_poisoned_alias_in_each_batch_costs_the_others_nothing_and_is_asked_again_
 }
 
 #[test]
-fn an_alias_that_stays_poisoned_fails_alone_and_says_why() {
+fn a_permanently_poisoned_alias_fails_alone_with_its_reason() {
     let alias = |login: &str, _| (login == "user-7").then_some(AliasFault::ResourceLimits);
-    let fake = Fake::start(Behaviour { alias: Box::new(alias), ..Behaviour::default() });
-    let run = ask(&fake, &users(100), &["--retries", "1"]);
+    let fake = Fake::start(Behavior { alias: Box::new(alias), ..Behavior::default() });
+    let run = look_up(&fake, &users(100), &["--retries", "1"]);
     assert_eq!(run.status, 1);
     let rows = run.rows_of(100);
     assert_eq!(rows[6]["status"], "failed");
@@ -65,34 +65,35 @@ fn an_alias_that_stays_poisoned_fails_alone_and_says_why() {
 }
 
 #[test]
-fn every_kind_of_failed_batch_is_asked_again_until_every_row_is_right() {
+fn every_kind_of_failed_batch_is_retried_until_rows_are_right() {
     for fault in
         [Fault::Html(502), Fault::Html(504), Fault::Reset, Fault::Truncated, Fault::BrokenJson, Fault::Silent]
     {
-        let (met, told) = (fault.clone(), format!("{fault:?}"));
-        // The first queries fail, and some later ones.
-        let fake =
-            Fake::with_faults(move |asked| (asked.number <= 3 || asked.number == 20).then(|| met.clone()));
-        let roster = users(1500);
-        let run = ask(&fake, &roster, &["--timeout", "400ms", "-j", "5"]);
-        assert_eq!(run.status, 0, "{told}: {}", run.stderr);
-        assert_all_right(&run, &roster);
+        let (met, description) = (fault.clone(), format!("{fault:?}"));
+        // The first three queries fail, and a later one.
+        let fake = Fake::with_faults(move |context| {
+            (context.number <= 3 || context.number == 20).then(|| met.clone())
+        });
+        let input = users(1500);
+        let run = look_up(&fake, &input, &["--timeout", "400ms", "-j", "5"]);
+        assert_eq!(run.status, 0, "{description}: {}", run.stderr);
+        assert_all_right(&run, &input);
     }
 }
 
-/// The logins that a request asks for.
-fn asked_for(asked: &crate::fake::Asked<'_>) -> Vec<String> {
-    crate::fake::Query::parse(asked.request).map(|query| query.asks().logins).unwrap_or_default()
+/// Returns the logins in a query.
+fn asked_for(context: &crate::fake::FaultContext<'_>) -> Vec<String> {
+    crate::fake::Query::parse(context.request).map(|query| query.summary().logins).unwrap_or_default()
 }
 
 #[test]
-fn one_login_that_fails_every_query_costs_the_others_little() {
-    let poison = |asked: &crate::fake::Asked<'_>| {
-        asked_for(asked).contains(&"user-1500".to_owned()).then_some(Fault::Html(502))
+fn a_login_that_fails_every_query_delays_no_other() {
+    let poison = |context: &crate::fake::FaultContext<'_>| {
+        asked_for(context).contains(&"user-1500".to_owned()).then_some(Fault::Html(502))
     };
     for (jobs, most) in [("1", 60), ("10", 70)] {
         let fake = Fake::with_faults(poison);
-        let run = ask(&fake, &users(3000), &["-j", jobs, "--retries", "1"]);
+        let run = look_up(&fake, &users(3000), &["-j", jobs, "--retries", "1"]);
         let rows = run.rows_of(3000);
         let failed: Vec<_> =
             rows.iter().filter(|row| row["status"] != "ok").map(|row| row["login"].clone()).collect();
@@ -102,60 +103,62 @@ fn one_login_that_fails_every_query_costs_the_others_little() {
 }
 
 #[test]
-fn a_dropped_connection_does_not_break_a_batch_into_pieces() {
-    let fake = Fake::with_faults(|asked| (asked.number == 1 || asked.number == 5).then_some(Fault::Hangup));
-    let run = ask(&fake, &users(2000), &[]);
+fn a_dropped_connection_does_not_split_a_batch() {
+    let fake =
+        Fake::with_faults(|context| (context.number == 1 || context.number == 5).then_some(Fault::Hangup));
+    let run = look_up(&fake, &users(2000), &[]);
     assert_all_right(&run, &users(2000));
     assert!(fake.requests() <= 26, "the least possible is 22: {}", fake.requests());
 }
 
 #[test]
-fn a_server_that_is_down_is_not_asked_for_ever() {
+fn a_server_that_is_down_ends_the_run() {
     let fake = Fake::with_faults(|_| Some(Fault::Html(502)));
-    let run = ask(&fake, &users(20_000), &["--retries", "1", "-q"]);
+    let run = look_up(&fake, &users(20_000), &["--retries", "1", "-q"]);
     assert_eq!(run.status, 5);
     run.rows_of(20_000);
     assert!(fake.requests() < 2500, "{}", fake.requests());
 }
 
 #[test]
-fn an_address_without_graphql_says_nothing_of_any_account() {
+fn an_api_url_without_graphql_makes_no_account_missing() {
     let missing = r#"{"message":"Not Found"}"#;
-    let fake = Fake::with_faults(move |_| Some(Fault::Answer(404, vec![], missing.into())));
-    let run = ask(&fake, &users(300), &[]);
+    let fake = Fake::with_faults(move |_| Some(Fault::Response(404, vec![], missing.into())));
+    let run = look_up(&fake, &users(300), &[]);
     assert_eq!(run.status, 5);
     assert!(run.rows_of(300).iter().all(|row| row["status"] == "skipped"));
     assert!(run.stderr.contains("no GraphQL API at this URL; try --api rest"), "{}", run.stderr);
 }
 
 #[test]
-fn a_limit_inside_a_success_pauses_every_request_in_either_spelling() {
-    for spelling in ["RATE_LIMITED", "RATE_LIMIT"] {
-        let late = Duration::from_millis(250); // than told
-        let points = Some(Primary { late, ..Primary::new(12, Duration::from_secs(2)) });
-        let fake = Fake::start(Behaviour { points, spelling, ..Behaviour::default() });
-        let roster = users(2000);
-        let run = ask(&fake, &roster, &["-j", "4"]);
+fn a_limit_error_in_a_200_pauses_every_request() {
+    for limit_error_type in ["RATE_LIMITED", "RATE_LIMIT"] {
+        let late = Duration::from_millis(250); // after the announced reset
+        let points = Some(PrimaryLimit { late, ..PrimaryLimit::new(12, Duration::from_secs(2)) });
+        let fake = Fake::start(Behavior { points, limit_error_type, ..Behavior::default() });
+        let input = users(2000);
+        let run = look_up(&fake, &input, &["-j", "4"]);
         assert_eq!(run.status, 0, "{}", run.stderr);
-        assert_all_right(&run, &roster);
-        assert!(!fake.refusals().is_empty(), "the limit was met");
-        // The few that looked whether the window had begun, one after the other.
-        assert!(fake.refusals().len() <= 4, "{}", fake.refusals().len());
+        assert_all_right(&run, &input);
+        assert!(!fake.rejections().is_empty(), "the limit was met");
+        // A few single requests probe the start of the window.
+        assert!(fake.rejections().len() <= 4, "{}", fake.rejections().len());
     }
 }
 
 #[test]
-fn a_secondary_refusal_of_a_query_pauses_every_query() {
-    let refusal =
-        |asked: &crate::fake::Asked<'_>| (asked.number == 4).then(|| Fault::secondary(403, Some(1)));
-    let fake = Fake::start(Behaviour {
+fn a_secondary_limit_on_one_query_pauses_every_query() {
+    let rejection = |context: &crate::fake::FaultContext<'_>| {
+        (context.number == 4).then(|| Fault::secondary(403, Some(1)))
+    };
+    let fake = Fake::start(Behavior {
         latency: Duration::from_millis(100),
-        fault: Box::new(refusal),
-        ..Behaviour::default()
+        fault: Box::new(rejection),
+        ..Behavior::default()
     });
-    let run = ask(&fake, &users(1000), &["-j", "4"]);
+    let run = look_up(&fake, &users(1000), &["-j", "4"]);
     assert_all_right(&run, &users(1000));
-    let refused = fake.refusals()[0];
+    let refused = fake.rejections()[0];
     let after = |at: Instant| at.saturating_duration_since(refused);
     let during = fake
         .arrivals()

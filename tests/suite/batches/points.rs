@@ -1,30 +1,29 @@
-//! What a run spends: the fewest queries and points, those that were planned, and none beyond the budget.
+//! Cost of a run: the fewest queries and points, as planned, and at most `--max-points`.
 
 use std::io::Read;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{TOKEN, ask, assert_right, twenty_thousand};
-use crate::fake::{Behaviour, Fake, account};
+use super::{TOKEN, assert_right, look_up, twenty_thousand};
+use crate::fake::{Behavior, Fake, account};
 use crate::program::{Program, file, path, users};
 
 #[test]
 fn twenty_thousand_logins_are_two_hundred_queries_and_points() {
-    // A list of which nothing is read for a while is taken for a slow one, and not waited for: on a machine
-    // that stutters there may be one more.
+    // A batch is sent before it is full if the input pauses, so a busy machine may send one more query.
     let (fake, _, run) = twenty_thousand();
     let (requests, points) = (fake.requests(), fake.points());
     assert!((200..=202).contains(&points) && requests == points, "{requests} requests, {points} points");
-    let told = format!("{requests} requests for {points} points in ");
-    assert!(run.stderr.contains(&told), "{}", run.stderr);
+    let message = format!("{requests} requests for {points} points in ");
+    assert!(run.stderr.contains(&message), "{}", run.stderr);
 }
 
 #[test]
-fn a_reader_who_is_slow_costs_no_point_more() {
+fn a_slow_reader_costs_no_extra_points() {
     let fake = Fake::well_behaved();
-    let roster = file(&users(20_000));
-    let program = Program::asking(&fake, &["-f", path(&roster), "-F", "ndjson"]);
+    let input = file(&users(20_000));
+    let program = Program::for_fake(&fake, &["-f", path(&input), "-F", "ndjson"]);
     let mut run = program.env("GH_TOKEN", TOKEN).spawn();
     let mut output = run.stdout.take().unwrap();
     let (mut part, mut rows) = (vec![0; 64 << 10], 0);
@@ -42,9 +41,9 @@ fn a_reader_who_is_slow_costs_no_point_more() {
 }
 
 #[test]
-fn the_breakdown_stays_within_three_points_a_hundred_logins() {
+fn a_breakdown_costs_at_most_three_points_per_hundred_logins() {
     let fake = Fake::well_behaved();
-    let run = ask(&fake, &users(2000), &["--breakdown"]);
+    let run = look_up(&fake, &users(2000), &["--breakdown"]);
     assert_eq!(run.status, 0);
     for (row, login) in run.rows_of(2000).iter().zip(users(2000).lines()) {
         assert_right(row, login);
@@ -58,9 +57,9 @@ fn the_breakdown_stays_within_three_points_a_hundred_logins() {
 }
 
 #[test]
-fn the_budget_of_points_is_kept_and_the_rest_is_skipped() {
+fn max_points_is_kept_and_the_rest_is_skipped() {
     let fake = Fake::well_behaved();
-    let run = ask(&fake, &users(2000), &["--max-points", "7"]);
+    let run = look_up(&fake, &users(2000), &["--max-points", "7"]);
     assert_eq!(run.status, 5);
     assert_eq!((fake.points(), fake.requests()), (7, 7));
     let rows = run.rows_of(2000);
@@ -72,18 +71,18 @@ fn the_budget_of_points_is_kept_and_the_rest_is_skipped() {
         rows[1999]
     );
     assert!(run.stderr.contains("--max-points 7 is spent; 1,300 logins were not asked"), "{}", run.stderr);
-    let run = ask(&fake, &users(10), &["--max-points", "4", "--api", "rest"]);
+    let run = look_up(&fake, &users(10), &["--max-points", "4", "--api", "rest"]);
     assert_eq!(run.rows().iter().filter(|row| row["status"] == "ok").count(), 4);
 }
 
 #[test]
-fn a_plan_tells_what_the_run_then_spends_and_asks_nothing_but_what_is_left() {
+fn a_plan_predicts_the_cost_and_requests_only_the_quota() {
     let fake = Fake::well_behaved();
-    let plan = |roster: &str, arguments: &[&str]| -> Value {
+    let plan = |input: &str, arguments: &[&str]| -> Value {
         let before = fake.requests();
-        let roster = file(roster);
-        let arguments = [&["-f", path(&roster), "--plan", "-F", "json"], arguments].concat();
-        let run = Program::asking(&fake, &arguments).env("GH_TOKEN", TOKEN).run();
+        let input = file(input);
+        let arguments = [&["-f", path(&input), "--plan", "-F", "json"], arguments].concat();
+        let run = Program::for_fake(&fake, &arguments).env("GH_TOKEN", TOKEN).run();
         assert_eq!(run.status, 0, "{}", run.stderr);
         assert_eq!(fake.requests(), before + 1);
         assert!(fake.arrivals().last().unwrap().request.target.ends_with("/rate_limit"));
@@ -95,8 +94,8 @@ fn a_plan_tells_what_the_run_then_spends_and_asks_nothing_but_what_is_left() {
         let plan = plan(&users(logins), arguments);
         assert_eq!(plan["logins"], logins);
         let (requests, points) = (fake.requests(), fake.points());
-        ask(&fake, &users(logins), arguments);
-        // As above: one more, where the machine stutters.
+        look_up(&fake, &users(logins), arguments);
+        // One more query on a busy machine, as above.
         let more = |planned: &Value, spent: u64| spent.checked_sub(planned.as_u64().unwrap());
         let requests = more(&plan["requests"], fake.requests() - requests);
         let points = more(&plan["points"], fake.points() - points);
@@ -107,11 +106,13 @@ fn a_plan_tells_what_the_run_then_spends_and_asks_nothing_but_what_is_left() {
     let rest = plan("a\nA\nb/c\nd[bot]\n", &["--api", "rest"]);
     assert_eq!((&rest["logins"], &rest["invalid"], &rest["duplicates"]), (&2.into(), &1.into(), &1.into()));
     assert_eq!((&rest["requests"], &rest["budget"]["resource"]), (&2.into(), &"core".into()));
-    let text = Program::asking(&fake, &["torvalds", "--plan"]).env("GH_TOKEN", TOKEN).run();
+    let text = Program::for_fake(&fake, &["torvalds", "--plan"]).env("GH_TOKEN", TOKEN).run();
     assert!(text.stdout.contains("points    1\n"), "{}", text.stdout);
     assert!(text.stdout.ends_with("time      no wait: as fast as GitHub answers\n"));
-    let offline =
-        Program::asking(&Fake::start(Behaviour { bare: true, ..Behaviour::default() }), &["a", "--plan"])
-            .run();
+    let offline = Program::for_fake(
+        &Fake::start(Behavior { omits_limit_headers: true, ..Behavior::default() }),
+        &["a", "--plan"],
+    )
+    .run();
     assert!(offline.stdout.contains("the server tells of no limits"), "{}", offline.stdout);
 }

@@ -1,4 +1,4 @@
-//! Runs that are saved to a database: as a baseline, by parts, once more, or not to the end.
+//! Runs saved to a database: baselines, shards, replaced and incomplete runs.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Database, Server, with_both};
-use crate::fake::{Behaviour, Fake, account};
-use crate::program::{Program, Run, ended, file, path, users};
+use crate::fake::{Behavior, Fake, account};
+use crate::program::{Program, Run, file, path, users, wait_for_exit};
 
 fn audit(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audit").join(name).display().to_string()
@@ -23,7 +23,7 @@ fn month(month: &str, arguments: &[&str]) -> Run {
 }
 
 #[test]
-fn a_saved_run_is_the_next_ones_baseline() {
+fn a_saved_run_is_the_baseline_of_the_next() {
     with_both("baseline", |database| {
         let url = database.url();
         let none = month("2026-11", &["--baseline", &url]);
@@ -42,7 +42,7 @@ fn a_saved_run_is_the_next_ones_baseline() {
         let runs = database
             .rows("SELECT CAST(id AS TEXT), CAST(CAST(complete AS INTEGER) AS TEXT) FROM runs ORDER BY id");
         assert_eq!(runs, [["1", "1"], ["2", "1"]]);
-        // The database holds what the report does.
+        // The database has the same rows as the report.
         let saved = database.rows(
             "SELECT login, status, coalesce(CAST(public_repos AS TEXT), ''), coalesce(change, '') FROM counts WHERE run = 2",
         );
@@ -52,22 +52,22 @@ fn a_saved_run_is_the_next_ones_baseline() {
                 str::to_owned,
             )
         };
-        let mut told: Vec<_> = second
+        let mut message: Vec<_> = second
             .rows()
             .iter()
             .map(|row| ["login", "status", "public_repos", "change"].map(|key| text(&row[key])).to_vec())
             .collect();
         let mut saved = saved;
         saved.sort();
-        told.sort();
-        assert_eq!(saved, told);
+        message.sort();
+        assert_eq!(saved, message);
         let numbers: Vec<_> =
             queries_of_the_readme().into_iter().map(|query| database.rows(query)[0][0].clone()).collect();
         assert_eq!(numbers, ["2", "3", "1", "2", "0"], "history, growth, leavers, months, incomplete runs");
     });
 }
 
-/// How many rows the queries give that are in the README.
+/// Number of rows that the queries of the README return.
 fn queries_of_the_readme() -> Vec<&'static str> {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let block = readme.split("```sql").find(|block| block.contains("-- who grew most")).unwrap();
@@ -79,13 +79,13 @@ fn queries_of_the_readme() -> Vec<&'static str> {
 }
 
 #[test]
-fn four_shards_that_save_at_once_are_one_run_with_every_row_once() {
+fn four_concurrent_shards_save_one_run_with_each_row_once() {
     with_both("shards", |database| {
-        let fake = Fake::start(Behaviour { latency: Duration::from_millis(2), ..Behaviour::default() });
+        let fake = Fake::start(Behavior { latency: Duration::from_millis(2), ..Behavior::default() });
         let list = file(&users(2000));
         let url = database.url();
         let part = |part: &str| {
-            Program::asking(
+            Program::for_fake(
                 &fake,
                 &["-f", path(&list), "--shard", part, "--save", &url, "--run-name", "weekly", "-F", "ndjson"],
             )
@@ -102,7 +102,7 @@ fn four_shards_that_save_at_once_are_one_run_with_every_row_once() {
             "SELECT CAST(count(*) AS TEXT), CAST(min(CAST(complete AS INTEGER)) AS TEXT) FROM runs";
         assert_eq!(database.rows(complete), [["1", "0"]], "a part is missing");
         assert_eq!(part("4/4").status, 0);
-        // Once more: nothing is there twice.
+        // Saving again duplicates no row.
         assert_eq!(part("2/4").status, 0);
         assert_eq!(database.rows(complete), [["1", "1"]]);
         let sums = "SELECT CAST(count(*) AS TEXT), CAST(count(DISTINCT key) AS TEXT), CAST(sum(public_repos) AS TEXT) FROM counts";
@@ -115,18 +115,18 @@ fn four_shards_that_save_at_once_are_one_run_with_every_row_once() {
 }
 
 #[test]
-fn what_is_saved_again_under_a_name_takes_the_place_of_what_was_there() {
+fn saving_under_an_existing_run_name_replaces_that_run() {
     with_both("again", |database| {
         let fake = Fake::well_behaved();
         let url = database.url();
         let save = |logins: &[&str]| {
-            Program::asking(
+            Program::for_fake(
                 &fake,
                 &[logins, &["--save", &url, "--run-name", "week 1", "-F", "ndjson", "-q"]].concat(),
             )
             .run()
         };
-        // A NUL is in no login, and in no database either.
+        // A login with a NUL character is saved in an escaped form.
         let list = file("user-3\na\0b\n");
         assert_eq!(save(&["user-1", "user-2", "-f", path(&list)]).status, 1);
         let complete = "SELECT CAST(CAST(complete AS INTEGER) AS TEXT) FROM runs";
@@ -138,24 +138,25 @@ fn what_is_saved_again_under_a_name_takes_the_place_of_what_was_there() {
         assert_eq!(database.rows("SELECT key FROM counts ORDER BY key"), [["user-1"], ["user-2"]]);
         assert_eq!(database.rows(complete), [["1"]]);
         assert_eq!(save(&["user-1", "user-2", "--max-points", "1"]).status, 5);
-        assert_eq!(database.rows(complete), [["0"]], "it was complete, and is no more");
+        assert_eq!(database.rows(complete), [["0"]], "no longer complete");
         for (arguments, reason) in [
             (&["a", "--save", &url, "--shard", "1/2"][..], "--save of a --shard needs a --run-name"),
             (&["--sql", &url, "--query", " "], "--query is empty"),
         ] {
-            let run = Program::asking(&fake, arguments).run();
+            let run = Program::for_fake(&fake, arguments).run();
             assert!(run.status == 2 && run.stderr.contains(reason), "{}", run.stderr);
         }
     });
 }
 
 #[test]
-fn a_run_that_is_interrupted_or_learns_nothing_is_not_marked_complete() {
+fn an_interrupted_or_empty_run_is_not_marked_complete() {
     let database = Database::sqlite();
     let url = database.url();
     let fake = Fake::well_behaved();
     let list = file(&users(50));
-    let run = Program::asking(&fake, &["-f", path(&list), "--save", &url, "--max-points", "20", "-q"]).run();
+    let run =
+        Program::for_fake(&fake, &["-f", path(&list), "--save", &url, "--max-points", "20", "-q"]).run();
     assert_eq!(run.status, 5);
     let dead =
         Program::new(&["a", "--api-url", "http://127.0.0.1:9", "--retries", "0", "--save", &url]).run();
@@ -171,23 +172,23 @@ fn a_run_that_is_interrupted_or_learns_nothing_is_not_marked_complete() {
 }
 
 #[test]
-fn a_database_that_dies_leaves_the_report_whole_which_can_be_saved_afterwards() {
+fn a_failing_database_leaves_a_report_that_can_be_saved_later() {
     let Some(server) = Server::start() else { return };
     let server: &'static Server = Box::leak(Box::new(server));
     let database = server.database("dies");
     let url = database.url();
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(100), ..Behaviour::default() });
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(100), ..Behavior::default() });
     let list = file(&users(300));
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.ndjson").display().to_string();
-    let child = Program::asking(&fake, &["-f", path(&list), "-o", &report, "--save", &url]).spawn();
+    let child = Program::for_fake(&fake, &["-f", path(&list), "-o", &report, "--save", &url]).spawn();
     let begun = Instant::now();
     while fake.requests() < 100 {
         assert!(begun.elapsed() < Duration::from_secs(20));
         std::thread::sleep(Duration::from_millis(10));
     }
     server.kill();
-    let run = ended(child);
+    let run = wait_for_exit(child);
     assert_eq!(run.status, 2, "{}", run.stderr);
     assert!(run.stderr.contains("cannot write postgres://127.0.0.1:"), "{}", run.stderr);
     assert!(
@@ -199,10 +200,10 @@ fn a_database_that_dies_leaves_the_report_whole_which_can_be_saved_afterwards() 
     let rows = crate::program::rows(&std::fs::read_to_string(&report).unwrap());
     assert_eq!((rows.len(), rows.iter().filter(|row| row["status"] == "ok").count()), (300, 300));
     server.up();
-    let asked = fake.requests();
+    let before = fake.requests();
     let again = Program::new(&["--from", &report, "--save", &url, "-q", "-F", "csv"]).run();
     assert_eq!((again.status, again.stderr.as_str()), (0, ""));
-    assert_eq!(fake.requests(), asked);
+    assert_eq!(fake.requests(), before);
     let runs = "SELECT CAST(CAST(complete AS INTEGER) AS TEXT), CAST((SELECT count(*) FROM counts WHERE run = id) AS TEXT) FROM runs ORDER BY id DESC";
     assert_eq!(database.rows(runs)[0], ["1", "300"]);
     server.kill();

@@ -1,11 +1,11 @@
-//! Bodies that expand, that nest, that flood, and words that are none.
+//! Compressed, nested and huge bodies, invalid counts, and hostile messages.
 
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Case, by_both, good, hold, hold_longer};
+use super::{Case, check_cases, check_slow_cases, good, with_both_apis};
 use crate::fake::{Fault, Raw};
 
 const NOT_JSON: &str = "unexpected response: not JSON";
@@ -18,22 +18,25 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn encoded(encoding: &str, body: impl AsRef<[u8]>) -> Raw {
-    Raw::answer(&format!("content-encoding: {encoding}\r\ncontent-length: {}\r\n", body.as_ref().len()), body)
+    Raw::response(
+        &format!("content-encoding: {encoding}\r\ncontent-length: {}\r\n", body.as_ref().len()),
+        body,
+    )
 }
 
 #[test]
-fn a_body_that_expands_a_thousandfold_is_given_up_at_sixteen_megabytes() {
+fn a_gzip_bomb_is_rejected_at_sixteen_megabytes() {
     let bomb = gzip(&vec![b' '; 32 << 20]);
     assert!(bomb.len() < 64 << 10, "{}", bomb.len());
-    let endless = Raw::answer("content-encoding: gzip\r\nconnection: close\r\n", "").endlessly(&bomb);
+    let endless = Raw::response("content-encoding: gzip\r\nconnection: close\r\n", "").endlessly(&bomb);
     let mut cases = Vec::new();
-    cases.extend(by_both("32 KB of gzip that are 32 MB", TOO_LONG, &encoded("gzip", &bomb)));
-    cases.extend(by_both("gzip that expands for ever", TOO_LONG, &endless));
-    hold_longer(cases);
+    cases.extend(with_both_apis("32 KB of gzip that are 32 MB", TOO_LONG, &encoded("gzip", &bomb)));
+    cases.extend(with_both_apis("gzip that expands for ever", TOO_LONG, &endless));
+    check_slow_cases(cases);
 }
 
 #[test]
-fn encodings_that_are_broken_or_unknown_are_failures() {
+fn broken_or_unknown_encodings_are_failures() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let body = good(api, "\"user-1\"", "5");
@@ -43,11 +46,11 @@ fn encodings_that_are_broken_or_unknown_are_failures() {
         let at = flipped.len() - 6;
         flipped[at] ^= 0xff;
         let truncated = "response truncated";
-        let case = |name: &str, says, raw| Case::raw(name, api, says, raw);
+        let case = |name: &str, expected, raw| Case::raw(name, api, expected, raw);
         cases.extend([
             case("gzip that breaks off", truncated, encoded("gzip", half)),
             case("gzip with a wrong sum", truncated, encoded("gzip", &flipped)),
-            case("gzip that is none", truncated, encoded("gzip", &body)),
+            case("data that is not gzip", truncated, encoded("gzip", &body)),
             case("gzip in gzip", NOT_JSON, encoded("gzip, gzip", gzip(&whole))),
             case(
                 "gzip in gzip, in two headers",
@@ -55,30 +58,30 @@ fn encodings_that_are_broken_or_unknown_are_failures() {
                 encoded("gzip\r\ncontent-encoding: gzip", gzip(&whole)),
             ),
             case(
-                "an encoding that nobody asked for",
+                "an encoding that was not requested",
                 NOT_JSON,
                 encoded("br", [0x8b, 0x02, 0x80, 0x7b, 0x7d, 0x03]),
             ),
-            case("an encoding that nobody knows", NOT_JSON, encoded("rot13", &whole)),
+            case("an unknown encoding", NOT_JSON, encoded("rot13", &whole)),
         ]);
     }
-    hold(cases);
+    check_cases(cases);
 }
 
-/// `before`, a piece that often, and `after`.
+/// A body of `before`, a repeated piece, and `after`.
 fn flood(before: &str, piece: &str, times: usize, after: &str) -> Fault {
-    Fault::Answer(200, vec![], [before, &piece.repeat(times), after].concat())
+    Fault::Response(200, vec![], [before, &piece.repeat(times), after].concat())
 }
 
 #[test]
-fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
+fn nested_or_huge_json_uses_no_more_memory_than_its_size() {
     let million = 1_000_000;
     let not_an_answer = "unexpected response: not a GraphQL response";
     let nested = |open: &str, close: &str| {
-        Fault::Answer(200, vec![], format!("{{\"x\":{}{}}}", open.repeat(million), close.repeat(million)))
+        Fault::Response(200, vec![], format!("{{\"x\":{}{}}}", open.repeat(million), close.repeat(million)))
     };
     let error = r#"{"message":"x"},"#;
-    hold_longer(vec![
+    check_slow_cases(vec![
         Case::new("lists nested a million deep", "rest", "unexpected response: ", nested("[", "]")),
         Case::new("lists nested a million deep", "graphql", "unexpected response: ", nested("[", "]")),
         Case::new("objects nested a million deep", "rest", "unexpected response: ", nested("{\"x\":", "")),
@@ -95,7 +98,7 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
             flood("{\"errors\":[", error, million - 1, "{}]}"),
         ),
         Case::new(
-            "a million errors that are none",
+            "a million invalid errors",
             "graphql",
             not_an_answer,
             flood("{\"errors\":[", "1,", million * 2, "1]}"),
@@ -124,7 +127,7 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
             flood("{\"data\":{\"rateLimit\":[", "1,", million * 2, "1]}}"),
         ),
         Case::new(
-            "a million aliases that nobody asked for",
+            "a million aliases that were not requested",
             "graphql",
             "incomplete response: this login is missing",
             flood("{\"data\":{", "\"a9999\":{},", million, "\"b\":1}}"),
@@ -157,21 +160,21 @@ fn json_that_nests_or_floods_takes_no_more_memory_than_its_bytes() {
 }
 
 #[test]
-fn a_recording_of_it_takes_little_more() {
+fn recording_huge_json_uses_little_more_memory() {
     let folder = tempfile::tempdir().unwrap();
     let numbers = flood("{\"x\":\"\\u0041\",\"y\":[", "1,", 8_000_000 - 100, "1]}");
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let recording = folder.path().join(api).display().to_string();
-        let says = if api == "rest" { "missing account fields" } else { "not a GraphQL response" };
-        let case = Case::new("eight million numbers, recorded", api, says, numbers.clone());
+        let expected = if api == "rest" { "missing account fields" } else { "not a GraphQL response" };
+        let case = Case::new("eight million numbers, recorded", api, expected, numbers.clone());
         cases.push(case.arguments(&["user-1", "--retries", "0", "--record", &recording]).memory(160 << 20));
     }
-    hold_longer(cases);
+    check_slow_cases(cases);
 }
 
 #[test]
-fn a_count_that_is_none_is_a_failure_and_never_a_number() {
+fn an_invalid_count_is_a_failure_and_never_a_number() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let counts = [
@@ -187,7 +190,7 @@ fn a_count_that_is_none_is_a_failure_and_never_a_number() {
             ("true", "true".into()),
         ];
         for (name, count) in counts {
-            let answer = Fault::Answer(200, vec![], good(api, "\"user-1\"", &count));
+            let answer = Fault::Response(200, vec![], good(api, "\"user-1\"", &count));
             cases.push(Case::new(&format!("{name} for a count"), api, "unexpected response: ", answer));
         }
         let logins = [
@@ -196,29 +199,29 @@ fn a_count_that_is_none_is_a_failure_and_never_a_number() {
             ("a login that is a number", "1".into()),
         ];
         for (name, login) in logins {
-            let answer = Fault::Answer(200, vec![], good(api, &login, "5"));
+            let answer = Fault::Response(200, vec![], good(api, &login, "5"));
             cases.push(Case::new(name, api, "unexpected response: ", answer));
         }
     }
-    hold(cases);
+    check_cases(cases);
 }
 
 #[test]
-fn words_that_would_move_a_cursor_reach_no_terminal_and_are_cut() {
+fn terminal_escapes_in_messages_are_removed_and_cut() {
     let words = "\\u001b[2J\\u001b]0;owned\\u0007\\r\\u009b31m\\u202e\\n";
     let long = words.repeat((10 << 20) / words.len());
     let raw: String = "\u{9b}31m\u{202e}\u{7f}".repeat(1_000_000);
     let message =
-        |status, message: &str| Fault::Answer(status, vec![], format!("{{\"message\":\"{message}\"}}"));
+        |status, message: &str| Fault::Response(status, vec![], format!("{{\"message\":\"{message}\"}}"));
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
-        for (status, says, exit) in [
+        for (status, expected, exit) in [
             (403, "access forbidden: \\u{1b}[2J", 1),
             (500, "HTTP 500: \\u{1b}[2J", 1),
             (401, "\\u{1b}[2J", 1),
         ] {
             let name = format!("a {status} with a message of 10 MB of escapes");
-            cases.push(Case::new(&name, api, says, message(status, &long)).status(if status == 401 {
+            cases.push(Case::new(&name, api, expected, message(status, &long)).status(if status == 401 {
                 4
             } else {
                 exit
@@ -230,7 +233,7 @@ fn words_that_would_move_a_cursor_reach_no_terminal_and_are_cut() {
             "HTTP 500: \\u{9b}31m",
             message(500, &raw),
         ));
-        let sso = Fault::Answer(
+        let sso = Fault::Response(
             403,
             vec![("x-github-sso", format!("required; url={}", "x".repeat(200_000)))],
             "{}".into(),
@@ -243,7 +246,7 @@ fn words_that_would_move_a_cursor_reach_no_terminal_and_are_cut() {
         "an error with a message of 10 MB of escapes",
         "graphql",
         "incomplete response: ",
-        Fault::Answer(200, vec![], error),
+        Fault::Response(200, vec![], error),
     ));
-    hold_longer(cases);
+    check_slow_cases(cases);
 }

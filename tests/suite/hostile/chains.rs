@@ -1,54 +1,54 @@
-//! Lists whose pages say that there is always a next one.
+//! Endless lists: pages that always name a next page.
 
 use std::sync::Arc;
 
-use super::{Case, hold, hold_longer};
-use crate::fake::{Asked, Fake, Fault};
+use super::{Case, check_cases, check_slow_cases};
+use crate::fake::{Fake, Fault, FaultContext};
 
-/// What is listed, the arguments that have it listed, and the path of its pages.
+/// Name of a list, the arguments that request it, and the path of its pages.
 const LISTS: [(&str, &[&str]); 3] = [
     ("--members", &["--members", "acme-3"]),
     ("--team", &["--team", "acme/core-3"]),
     ("--breakdown", &["user-1", "--breakdown"]),
 ];
 
-/// A page of a list, with items of its own and a link to `next`.
+/// A page of a list, with distinct items and a link to `next`.
 fn page(items: usize, number: u64, next: &str) -> Fault {
     let items: Vec<_> =
         (0..items).map(|at| format!("{{\"login\":\"m-{number}-{at}\",\"fork\":true}}")).collect();
-    Fault::Answer(200, vec![("link", format!("<{next}>; rel=\"next\""))], format!("[{}]", items.join(",")))
+    Fault::Response(200, vec![("link", format!("<{next}>; rel=\"next\""))], format!("[{}]", items.join(",")))
 }
 
-/// The number of a page, where what is asked for is one.
-fn number(asked: &Asked<'_>) -> Option<u64> {
-    let path = asked.request.path();
+/// Returns the number of the requested page, if the request is for a page.
+fn number(context: &FaultContext<'_>) -> Option<u64> {
+    let path = context.request.path();
     let is_page = path.ends_with("/members") || path.ends_with("/repos");
-    is_page.then(|| asked.request.parameter("page").and_then(|page| page.parse().ok()).unwrap_or(1))
+    is_page.then(|| context.request.parameter("page").and_then(|page| page.parse().ok()).unwrap_or(1))
 }
 
-/// Where the fake is, and the path that was asked for.
-fn here(asked: &Asked<'_>) -> String {
-    format!("http://{}{}", asked.request.all("host")[0], asked.request.path())
+/// Returns the URL of the request without its query.
+fn here(context: &FaultContext<'_>) -> String {
+    format!("http://{}{}", context.request.all("host")[0], context.request.path())
 }
 
-/// An account that claims to have as many repositories as there can be.
-fn claims(asked: &Asked<'_>) -> Option<Fault> {
-    (asked.request.path() == "/users/user-1")
-        .then(|| Fault::Answer(200, vec![], super::good("rest", "\"user-1\"", &u64::MAX.to_string())))
+/// An account that claims to have 2^64 - 1 repositories.
+fn claims(context: &FaultContext<'_>) -> Option<Fault> {
+    (context.request.path() == "/users/user-1")
+        .then(|| Fault::Response(200, vec![], super::good("rest", "\"user-1\"", &u64::MAX.to_string())))
 }
 
 fn cases(
     name: &str,
-    says: &'static str,
-    next: impl Fn(&Asked<'_>, u64) -> Fault + Send + Sync + 'static,
+    expected: &'static str,
+    next: impl Fn(&FaultContext<'_>, u64) -> Fault + Send + Sync + 'static,
 ) -> Vec<Case> {
     let next = Arc::new(next);
     LISTS
         .iter()
         .map(|(list, arguments)| {
             let next = Arc::clone(&next);
-            let case = Case::with(&format!("{list}: {name}"), "rest", says, move |asked| {
-                claims(asked).or_else(|| number(asked).map(|number| next(asked, number)))
+            let case = Case::with(&format!("{list}: {name}"), "rest", expected, move |context| {
+                claims(context).or_else(|| number(context).map(|number| next(context, number)))
             });
             let arguments = [arguments, &["--retries", "0"][..]].concat();
             case.arguments(&arguments).status(if *list == "--breakdown" { 1 } else { 2 })
@@ -57,19 +57,19 @@ fn cases(
 }
 
 #[test]
-fn a_list_that_is_far_shorter_than_the_count_is_a_failure_and_no_number() {
-    let says = "unexpected response: the list of repositories is incomplete";
-    let short = Case::with("--breakdown: no repositories of many", "rest", says, |asked| {
-        claims(asked).or_else(|| number(asked).map(|_| Fault::Answer(200, vec![], "[]".into())))
+fn a_list_much_shorter_than_the_count_is_a_failure() {
+    let expected = "unexpected response: the list of repositories is incomplete";
+    let short = Case::with("--breakdown: no repositories of many", "rest", expected, |context| {
+        claims(context).or_else(|| number(context).map(|_| Fault::Response(200, vec![], "[]".into())))
     });
-    hold(vec![short.arguments(&["user-1", "--breakdown", "--retries", "0"])]);
+    check_cases(vec![short.arguments(&["user-1", "--breakdown", "--retries", "0"])]);
 }
 
 #[test]
-fn a_list_without_an_end_ends() {
+fn an_endless_list_is_a_failure() {
     let ever_on = |items: usize| {
-        move |asked: &Asked<'_>, number: u64| {
-            page(items, number, &format!("{}?per_page=100&page={}", here(asked), number + 1))
+        move |context: &FaultContext<'_>, number: u64| {
+            page(items, number, &format!("{}?per_page=100&page={}", here(context), number + 1))
         }
     };
     let mut all =
@@ -83,20 +83,20 @@ fn a_list_without_an_end_ends() {
     all.extend(cases(
         "the same page again",
         "pagination error: the next page is an earlier one",
-        |asked, _| page(100, 0, &format!("{}?page=2", here(asked))),
+        |context, _| page(100, 0, &format!("{}?page=2", here(context))),
     ));
     all.extend(cases(
         "a link of 20 KB",
         "pagination error: the next page is on another host",
-        |asked, number| {
-            page(1, number, &format!("{}?page={}&x={}", here(asked), number + 1, "x".repeat(20_000)))
+        |context, number| {
+            page(1, number, &format!("{}?page={}&x={}", here(context), number + 1, "x".repeat(20_000)))
         },
     ));
-    hold_longer(all);
+    check_slow_cases(all);
 }
 
-/// Addresses of another server, each written so that it may look like ours.
-pub fn elsewhere(ours: &str, theirs: &str) -> Vec<String> {
+/// URLs of another server that look like those of the queried one.
+pub fn look_alike_urls(ours: &str, theirs: &str) -> Vec<String> {
     let port = |url: &str| url.rsplit(':').next().unwrap().to_owned();
     let (ours, theirs) = (port(ours), port(theirs));
     vec![
@@ -114,21 +114,23 @@ pub fn elsewhere(ours: &str, theirs: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_list_that_goes_on_elsewhere_is_not_followed() {
+fn a_next_page_on_another_server_is_not_followed() {
     for (list, arguments) in LISTS {
         let theirs = Fake::well_behaved();
-        for next in elsewhere("http://127.0.0.1:8099", &theirs.url()) {
+        for next in look_alike_urls("http://127.0.0.1:8099", &theirs.url()) {
             let port = theirs.url().rsplit(':').next().unwrap().to_owned();
             let shown = next.replace(&port, "PORT");
             let case = Case::with(
                 &format!("{list}: on to {shown}"),
                 "rest",
                 "pagination error: the next page is on another host",
-                move |asked| claims(asked).or_else(|| number(asked).map(|number| page(100, number, &next))),
+                move |context| {
+                    claims(context).or_else(|| number(context).map(|number| page(100, number, &next)))
+                },
             );
             let status = if list == "--breakdown" { 1 } else { 2 };
-            hold(vec![case.arguments(&[arguments, &["--retries", "0"][..]].concat()).status(status)]);
+            check_cases(vec![case.arguments(&[arguments, &["--retries", "0"][..]].concat()).status(status)]);
         }
-        assert_eq!(theirs.connections(), 0, "{list}: nobody has been asked");
+        assert_eq!(theirs.connections(), 0, "{list}: the other server was queried");
     }
 }

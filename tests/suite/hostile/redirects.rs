@@ -1,21 +1,21 @@
-//! Redirects that lead round in a circle, ever on, or astray.
+//! Redirects in a cycle, endless ones, and ones to invalid or other locations.
 
-use super::{Case, hold};
+use super::{Case, check_cases};
 use crate::fake::{Fake, Fault};
 
 fn to(location: impl Into<String>) -> Fault {
-    Fault::Answer(302, vec![("location", location.into())], "{}".into())
+    Fault::Response(302, vec![("location", location.into())], "{}".into())
 }
 
 #[test]
-fn redirects_lead_to_a_failure_and_not_astray() {
+fn endless_or_invalid_redirects_are_failures() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let often = "redirect not followed: too many redirects";
         cases.extend([
             Case::new("redirects in a circle", api, often, to("/users/user-1")),
-            Case::with("redirects to ever new addresses", api, often, |asked| {
-                Some(to(format!("/users/{}", asked.number)))
+            Case::with("redirects to ever new addresses", api, often, |context| {
+                Some(to(format!("/users/{}", context.number)))
             }),
             Case::new("a redirect to file:///etc/passwd", api, "HTTP 302", to("file:///etc/passwd")),
             Case::new(
@@ -41,7 +41,7 @@ fn redirects_lead_to_a_failure_and_not_astray() {
                 "a redirect without an address",
                 api,
                 "HTTP 302",
-                Fault::Answer(302, vec![], "{}".into()),
+                Fault::Response(302, vec![], "{}".into()),
             ),
             Case::new(
                 "a redirect to an address of 300 KB",
@@ -51,19 +51,19 @@ fn redirects_lead_to_a_failure_and_not_astray() {
             ),
         ]);
     }
-    hold(cases);
+    check_cases(cases);
 }
 
 #[test]
-fn a_redirect_to_another_port_is_no_way_to_the_token() {
+fn a_redirect_to_another_port_does_not_receive_the_token() {
     for api in ["rest", "graphql"] {
         let elsewhere = Fake::well_behaved();
         let url = elsewhere.url();
         let case = Case::with("a redirect to http:// on another port", api, "", move |_| {
             Some(to(format!("{url}/users/user-1")))
         });
-        // A query is no query any more on the other side of a redirect.
-        hold(vec![case.status(if api == "rest" { 0 } else { 1 })]);
+        // A redirected query becomes a GET request.
+        check_cases(vec![case.status(if api == "rest" { 0 } else { 1 })]);
         assert!(elsewhere.requests() == 1 && elsewhere.arrivals()[0].request.all("authorization").is_empty());
     }
 }

@@ -1,7 +1,7 @@
-//! Waits that are absurd: the run ends or goes on, and never sleeps past `--max-wait`.
+//! Absurd waits: the run ends or continues, and never sleeps longer than `--max-wait`.
 
-use super::{Case, hold};
-use crate::fake::{Asked, Fault, account};
+use super::{Case, check_cases};
+use crate::fake::{Fault, FaultContext, account};
 
 const ABSURD: [&str; 6] = [
     "99999999999",
@@ -12,27 +12,27 @@ const ABSURD: [&str; 6] = [
     "9223372036854775807",
 ];
 
-/// A good answer by either API with headers of its own, and no limits but those.
-fn counted(asked: &Asked<'_>, headers: Vec<(&'static str, String)>) -> Fault {
-    let api = if asked.request.method == "POST" { "graphql" } else { "rest" };
-    let login = if api == "rest" { asked.login } else { "user-1" };
+/// A valid response of either API with these headers, and no other rate limit headers.
+fn counted(context: &FaultContext<'_>, headers: Vec<(&'static str, String)>) -> Fault {
+    let api = if context.request.method == "POST" { "graphql" } else { "rest" };
+    let login = if api == "rest" { context.login } else { "user-1" };
     let count = account(login).unwrap().public_repos;
-    Fault::Answer(200, headers, super::good(api, &format!("\"{login}\""), &count.to_string()))
+    Fault::Response(200, headers, super::good(api, &format!("\"{login}\""), &count.to_string()))
 }
 
-/// Two logins, one after the other: what the first meets holds up the second.
+/// Two logins in sequence: headers of the first response delay the second request.
 const TWO: [&str; 8] = ["user-1", "user-2", "-j", "1", "--batch", "1", "--max-wait", "2s"];
 
 #[test]
-fn a_wait_beyond_the_longest_ends_the_run_at_once() {
+fn a_wait_beyond_max_wait_ends_the_run_at_once() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         for wait in ABSURD {
-            let refused = Fault::Answer(429, vec![("retry-after", wait.into())], "{}".into());
+            let refused = Fault::Response(429, vec![("retry-after", wait.into())], "{}".into());
             let case =
                 Case::new(&format!("429, retry-after: {wait}"), api, "rate limit lasts until", refused);
             cases.push(case.arguments(&TWO).status(5));
-            let busy = Fault::Answer(503, vec![("retry-after", wait.into())], "{}".into());
+            let busy = Fault::Response(503, vec![("retry-after", wait.into())], "{}".into());
             let case = Case::new(&format!("503, retry-after: {wait}"), api, "", busy);
             cases.push(case.arguments(&TWO).status(5));
         }
@@ -45,7 +45,7 @@ fn a_wait_beyond_the_longest_ends_the_run_at_once() {
         ] {
             let headers =
                 vec![("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", reset.into())];
-            let refused = Fault::Answer(403, headers, "{\"message\":\"API rate limit exceeded\"}".into());
+            let refused = Fault::Response(403, headers, "{\"message\":\"API rate limit exceeded\"}".into());
             let case = Case::new(
                 &format!("403, x-ratelimit-reset: {reset}"),
                 api,
@@ -55,26 +55,27 @@ fn a_wait_beyond_the_longest_ends_the_run_at_once() {
             cases.push(case.arguments(&TWO).status(5));
         }
     }
-    // Beyond our calendar it says nothing.
+    // A date at the end of the calendar is ignored.
     let beyond = vec![("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT".to_owned())];
     cases.push(Case::new(
         "503, retry-after: a date beyond the calendar",
         "rest",
         "HTTP 503",
-        Fault::Answer(503, beyond, "{}".into()),
+        Fault::Response(503, beyond, "{}".into()),
     ));
-    hold(cases);
+    check_cases(cases);
 }
 
 #[test]
-fn a_reset_or_a_date_that_makes_no_sense_holds_nobody_up() {
+fn an_invalid_reset_or_date_delays_no_request() {
     let mut cases = Vec::new();
     for reset in ["-1", "0", "-9223372036854775808", "1.5", "soon", ""] {
         for remaining in ["0", "-1", "1"] {
             let name = format!("remaining: {remaining}, reset: {reset}");
             let headers =
                 vec![("x-ratelimit-remaining", remaining.to_owned()), ("x-ratelimit-reset", reset.into())];
-            let case = Case::with(&name, "rest", "ok", move |asked| Some(counted(asked, headers.clone())));
+            let case =
+                Case::with(&name, "rest", "ok", move |context| Some(counted(context, headers.clone())));
             cases.push(case.arguments(&TWO).status(0));
         }
     }
@@ -91,11 +92,12 @@ fn a_reset_or_a_date_that_makes_no_sense_holds_nobody_up() {
                 ("x-ratelimit-remaining", "5".into()),
                 ("x-ratelimit-reset", reset.into()),
             ];
-            let case = Case::with(&name, "rest", "ok", move |asked| Some(counted(asked, headers.clone())));
+            let case =
+                Case::with(&name, "rest", "ok", move |context| Some(counted(context, headers.clone())));
             cases.push(case.arguments(&TWO).status(0));
         }
     }
-    hold(cases);
+    check_cases(cases);
 }
 
 #[test]
@@ -107,10 +109,12 @@ fn a_date_of_1970_with_a_reset_of_today_ends_the_run_at_once() {
             ("x-ratelimit-remaining", "0".into()),
             ("x-ratelimit-reset", reset.to_string()),
         ];
-        let case =
-            Case::with("date: 1970, nothing left until today", api, "rate limit lasts until", move |asked| {
-                Some(counted(asked, headers.clone()))
-            });
-        hold(vec![case.arguments(&TWO).status(5)]);
+        let case = Case::with(
+            "date: 1970, nothing left until today",
+            api,
+            "rate limit lasts until",
+            move |context| Some(counted(context, headers.clone())),
+        );
+        check_cases(vec![case.arguments(&TWO).status(5)]);
     }
 }

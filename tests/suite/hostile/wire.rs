@@ -1,10 +1,10 @@
-//! HTTP that never ends, that lies, or that is none.
+//! Endless HTTP, wrong lengths, and bytes that are not HTTP.
 
 use std::time::Duration;
 
-use super::{Case, by_both, good, hold, hold_longer};
+use super::{Case, check_cases, check_slow_cases, good, with_both_apis};
 use crate::fake::hostile::{BLANK, chunk};
-use crate::fake::{Behaviour, Raw};
+use crate::fake::{Behavior, Raw};
 
 const TEN_GIGABYTES: u64 = 10 << 30;
 const TIMED_OUT: &str = "timed out after 1.5s";
@@ -17,42 +17,42 @@ fn blank(times: u64) -> u64 {
 }
 
 #[test]
-fn a_body_without_an_end_is_given_up_at_sixteen_megabytes() {
+fn an_endless_body_is_rejected_at_sixteen_megabytes() {
     let pieces = blank(TEN_GIGABYTES);
-    let long = Raw::answer(&format!("content-length: {TEN_GIGABYTES}\r\n"), "").times(pieces, BLANK);
-    let chunked = Raw::answer(CHUNKED, "").times(pieces, chunk(&BLANK)).end("0\r\n\r\n");
-    let unmeasured = Raw::answer("connection: close\r\n", "").times(pieces, BLANK);
-    let bytewise = Raw::answer(CHUNKED, "").endlessly(chunk(b" ").repeat(4096));
+    let long = Raw::response(&format!("content-length: {TEN_GIGABYTES}\r\n"), "").times(pieces, BLANK);
+    let chunked = Raw::response(CHUNKED, "").times(pieces, chunk(&BLANK)).end("0\r\n\r\n");
+    let unmeasured = Raw::response("connection: close\r\n", "").times(pieces, BLANK);
+    let bytewise = Raw::response(CHUNKED, "").endlessly(chunk(b" ").repeat(4096));
     let mut cases = Vec::new();
-    cases.extend(by_both("a body of 10 GB", TOO_LONG, &long));
-    cases.extend(by_both("10 GB in chunks, of no told length", TOO_LONG, &chunked));
-    cases.extend(by_both("10 GB until the connection ends", TOO_LONG, &unmeasured));
-    for (status, says) in
+    cases.extend(with_both_apis("a body of 10 GB", TOO_LONG, &long));
+    cases.extend(with_both_apis("10 GB in chunks", TOO_LONG, &chunked));
+    cases.extend(with_both_apis("10 GB until the connection ends", TOO_LONG, &unmeasured));
+    for (status, expected) in
         [(500, "HTTP 500"), (404, "response too large"), (403, "access forbidden: no reason given")]
     {
         let head = format!("HTTP/1.1 {status} Status\r\n{CHUNKED}\r\n");
         let raw = Raw::new(head).endlessly(chunk(&BLANK));
-        cases.push(Case::raw(&format!("a {status} with a body without an end"), "rest", says, raw));
+        cases.push(Case::raw(&format!("a {status} with a body without an end"), "rest", expected, raw));
     }
-    hold_longer(cases);
-    // A debug build does not get so far in time.
-    hold(by_both("chunks of a byte, for ever", "", &bytewise).into());
+    check_slow_cases(cases);
+    // A debug build is too slow to reach the limit.
+    check_cases(with_both_apis("chunks of a byte, for ever", "", &bytewise).into());
 }
 
 #[test]
-fn ten_bodies_without_an_end_at_once_are_given_up_as_well() {
+fn ten_concurrent_endless_bodies_are_rejected() {
     let fake = crate::fake::Fake::with_faults(|_| {
-        let endless = Raw::answer(CHUNKED, "").endlessly(chunk(&BLANK));
+        let endless = Raw::response(CHUNKED, "").endlessly(chunk(&BLANK));
         Some(crate::fake::Fault::Raw(endless))
     });
-    let roster = crate::program::file(&crate::program::users(30));
-    let program = crate::program::Program::asking(
+    let input = crate::program::file(&crate::program::users(30));
+    let program = crate::program::Program::for_fake(
         &fake,
-        &["-f", crate::program::path(&roster), "-Fndjson", "--retries=0", "--timeout=30s"],
+        &["-f", crate::program::path(&input), "-Fndjson", "--retries=0", "--timeout=30s"],
     );
     let measured = super::measured(program);
     assert!(measured.run.rows_of(30).iter().all(|row| row["error"] == TOO_LONG), "{}", measured.run.stdout);
-    // Ten requests are in flight, and each may hold a body.
+    // Each of the ten requests in flight may hold a body.
     let megabytes = measured.memory >> 20;
     assert!(megabytes < 300, "{megabytes} MB");
     println!(
@@ -62,38 +62,42 @@ fn ten_bodies_without_an_end_at_once_are_given_up_as_well() {
 }
 
 #[test]
-fn a_head_without_an_end_is_given_up() {
+fn an_endless_head_is_rejected() {
     let header = |value: &str| Raw::new(format!("HTTP/1.1 200 OK\r\nx-long: {value}"));
     let many: String = (0..100_000).map(|at| format!("x-{at}: y\r\n")).collect();
     let broke = "connection lost";
-    hold(
+    check_cases(
         [
-            by_both("a header of 1 MB", broke, &header(&"x".repeat(1 << 20)).end("\r\n\r\n{}")),
-            by_both("a header without an end", broke, &header("").endlessly("x".repeat(1 << 16))),
-            by_both("a hundred thousand headers", broke, &Raw::answer(&many, "{}")),
-            by_both(
+            with_both_apis("a header of 1 MB", broke, &header(&"x".repeat(1 << 20)).end("\r\n\r\n{}")),
+            with_both_apis("a header without an end", broke, &header("").endlessly("x".repeat(1 << 16))),
+            with_both_apis("a hundred thousand headers", broke, &Raw::response(&many, "{}")),
+            with_both_apis(
                 "headers without an end",
                 broke,
                 &Raw::new("HTTP/1.1 200 OK\r\n").endlessly("a: b\r\n".repeat(1000)),
             ),
-            by_both(
+            with_both_apis(
                 "a status line without an end",
                 broke,
                 &Raw::new("HTTP/1.1 200 ").endlessly("O".repeat(1 << 16)),
             ),
-            by_both("line ends for ever", broke, &Raw::new("").endlessly("\r\n".repeat(1 << 15))),
-            by_both(
+            with_both_apis("line ends for ever", broke, &Raw::new("").endlessly("\r\n".repeat(1 << 15))),
+            with_both_apis(
                 "a byte a second in the head",
                 TIMED_OUT,
                 &Raw::new("HTTP/1.1 200 OK\r\n").dripping(b'x'),
             ),
-            by_both("a byte a second in the status line", TIMED_OUT, &Raw::new("").dripping(b'H')),
-            by_both(
+            with_both_apis("a byte a second in the status line", TIMED_OUT, &Raw::new("").dripping(b'H')),
+            with_both_apis(
                 "a byte a second in the body",
                 TIMED_OUT,
-                &Raw::answer("content-length: 9000\r\n", "").dripping(b' '),
+                &Raw::response("content-length: 9000\r\n", "").dripping(b' '),
             ),
-            by_both("a byte a second in a chunk's size", TIMED_OUT, &Raw::answer(CHUNKED, "").dripping(b'0')),
+            with_both_apis(
+                "a byte a second in a chunk's size",
+                TIMED_OUT,
+                &Raw::response(CHUNKED, "").dripping(b'0'),
+            ),
         ]
         .into_iter()
         .flatten()
@@ -102,8 +106,8 @@ fn a_head_without_an_end_is_given_up() {
 }
 
 #[test]
-fn answers_that_are_none_are_failures_and_never_counts() {
-    // With breaks: a debug build takes long for what it is sent as fast as it can read.
+fn invalid_responses_are_failures_and_never_counts() {
+    // With pauses, because a debug build is slow with bytes that arrive as fast as it can read.
     let again = |status: &str| {
         let answers = format!("HTTP/1.1 {status}\r\nlink: </x>\r\n\r\n").repeat(100);
         Raw::new("").endlessly(answers).every(BREAK)
@@ -111,44 +115,48 @@ fn answers_that_are_none_are_failures_and_never_counts() {
     let bare = |status: &str| Raw::new(format!("HTTP/1.1 {status}\r\n\r\n")).stays();
     let broke = "connection lost";
     let mut cases: Vec<_> = [
-        by_both("100 Continue for ever", TIMED_OUT, &again("100 Continue")),
-        by_both("103 Early Hints for ever", TIMED_OUT, &again("103 Early Hints")),
-        by_both("101 Switching Protocols", "HTTP 101", &bare("101 Switching Protocols")),
-        by_both("204 No Content", "unexpected response: not JSON", &bare("204 No Content")),
-        by_both("304 Not Modified", "HTTP 304", &bare("304 Not Modified")),
-        by_both("HTTP/0.9", broke, &Raw::new("<html>hello</html>")),
-        by_both("HTTP/3.0 in words", broke, &Raw::new("HTTP/3.0 200 OK\r\n\r\n{}")),
-        by_both("the status 999999", broke, &Raw::new("HTTP/1.1 999999 Huh\r\n\r\n{}")),
-        by_both("TLS on a plain port", broke, &Raw::new([0x15, 3, 3, 0, 2, 2, 40])),
-        by_both(
+        with_both_apis("100 Continue for ever", TIMED_OUT, &again("100 Continue")),
+        with_both_apis("103 Early Hints for ever", TIMED_OUT, &again("103 Early Hints")),
+        with_both_apis("101 Switching Protocols", "HTTP 101", &bare("101 Switching Protocols")),
+        with_both_apis("204 No Content", "unexpected response: not JSON", &bare("204 No Content")),
+        with_both_apis("304 Not Modified", "HTTP 304", &bare("304 Not Modified")),
+        with_both_apis("HTTP/0.9", broke, &Raw::new("<html>hello</html>")),
+        with_both_apis("HTTP/3.0 in words", broke, &Raw::new("HTTP/3.0 200 OK\r\n\r\n{}")),
+        with_both_apis("the status 999999", broke, &Raw::new("HTTP/1.1 999999 Huh\r\n\r\n{}")),
+        with_both_apis("TLS on a plain port", broke, &Raw::new([0x15, 3, 3, 0, 2, 2, 40])),
+        with_both_apis(
             "noise",
             broke,
             &Raw::new("").endlessly((0..=255).cycle().take(1 << 16).collect::<Vec<u8>>()),
         ),
-        by_both("an end after the first byte", broke, &Raw::new("H")),
-        by_both("an end after the head", "response truncated", &Raw::answer("content-length: 9\r\n", "")),
+        with_both_apis("an end after the first byte", broke, &Raw::new("H")),
+        with_both_apis(
+            "an end after the head",
+            "response truncated",
+            &Raw::response("content-length: 9\r\n", ""),
+        ),
     ]
     .into_iter()
     .flatten()
     .collect();
     for api in ["rest", "graphql"] {
         let body = good(api, "\"user-1\"", "5");
-        let early = Raw::answer(&format!("content-length: {}\r\n", body.len()), &body);
+        let early = Raw::response(&format!("content-length: {}\r\n", body.len()), &body);
         let mut case = Case::with("an answer before the request was read", api, "", |_| None);
-        case.behaviour = Behaviour { greeting: Some(early), ..case.behaviour };
+        case.behavior = Behavior { greeting: Some(early), ..case.behavior };
         cases.push(case.either(&[0, 1]));
     }
-    hold(cases);
+    check_cases(cases);
 }
 
 #[test]
-fn lengths_that_lie_are_failures_and_never_counts() {
+fn wrong_lengths_are_failures_and_never_counts() {
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         let body = good(api, "\"user-1\"", "5");
         let length = body.len();
-        let answer = |headers: String| Raw::answer(&headers, &body);
-        let sized = |size: &str| Raw::answer(CHUNKED, size);
+        let answer = |headers: String| Raw::response(&headers, &body);
+        let sized = |size: &str| Raw::response(CHUNKED, size);
         let (broke, truncated) = ("connection lost", "response truncated");
         cases.extend([
             Case::raw(
@@ -217,5 +225,5 @@ fn lengths_that_lie_are_failures_and_never_counts() {
             ),
         ]);
     }
-    hold(cases);
+    check_cases(cases);
 }

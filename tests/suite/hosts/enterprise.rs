@@ -1,19 +1,22 @@
-//! An Enterprise Server: its routes, and the token that is its own.
+//! An Enterprise Server: its routes and its token.
 
 use std::collections::HashSet;
 use std::fs;
 
-use crate::fake::{Behaviour, Fake};
+use crate::fake::{Behavior, Fake};
 use crate::program::{Program, installed};
 use crate::real_servers::nginx;
 
 #[test]
-fn an_enterprise_server_is_asked_at_its_own_routes_with_its_own_token() {
+fn an_enterprise_server_receives_its_own_routes_and_token() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
-    let fake =
-        Fake::start(Behaviour { bare: true, token: Some("enterprise_token".into()), ..Behaviour::default() });
+    let fake = Fake::start(Behavior {
+        omits_limit_headers: true,
+        token: Some("enterprise_token".into()),
+        ..Behavior::default()
+    });
     let nginx = nginx(&fake);
     let host = format!("localhost:{}", nginx.port);
     let ca = nginx.at("ca.pem").display().to_string();
@@ -44,13 +47,15 @@ fn an_enterprise_server_is_asked_at_its_own_routes_with_its_own_token() {
         );
         assert_eq!(rows[2]["error"], format!("not a login: an address on github.com, not on {host}"));
         let route = if api == "rest" { "/api/v3/users/" } else { "/api/graphql" };
-        let asked = &fake.arrivals()[before..];
-        assert!(!asked.is_empty() && asked.iter().all(|arrival| arrival.request.path().starts_with(route)));
+        let arrivals = &fake.arrivals()[before..];
+        assert!(
+            !arrivals.is_empty() && arrivals.iter().all(|arrival| arrival.request.path().starts_with(route))
+        );
         let tokens: HashSet<_> =
-            asked.iter().flat_map(|arrival| arrival.request.all("authorization")).collect();
+            arrivals.iter().flat_map(|arrival| arrival.request.all("authorization")).collect();
         assert_eq!(tokens, HashSet::from(["Bearer enterprise_token"]));
     }
-    // Without its own token there is none, and none is borrowed.
+    // Without a token for this server, no other token is used.
     let run = Program::new(&["torvalds", "--host", &host, "--ca-file", &ca, "--api", "graphql"])
         .env("GH_TOKEN", "github_token")
         .run();
@@ -68,24 +73,25 @@ fn an_enterprise_server_is_asked_at_its_own_routes_with_its_own_token() {
 }
 
 #[test]
-fn the_token_of_gh_is_taken_where_no_variable_has_one() {
+fn the_token_of_gh_is_used_when_no_variable_has_one() {
     use std::os::unix::fs::PermissionsExt;
-    // A stand-in for gh, which tells what it was asked.
+    // A stand-in for gh that records its arguments.
     let folder = tempfile::tempdir().unwrap();
     let gh = folder.path().join("gh");
-    let told = folder.path().join("told");
-    fs::write(&gh, format!("#!/bin/sh\necho \"$@\" >> {}\necho gho_sample_of_gh\n", told.display())).unwrap();
+    let calls = folder.path().join("calls");
+    fs::write(&gh, format!("#!/bin/sh\necho \"$@\" >> {}\necho gho_sample_of_gh\n", calls.display()))
+        .unwrap();
     fs::set_permissions(&gh, fs::Permissions::from_mode(0o755)).unwrap();
     let bin = folder.path().to_str().unwrap();
-    // Nobody listens there: it is the flag that needs a token which shows whether there is one.
-    let ask = |host: &str, more: (&str, &str)| {
+    // No server listens there. A flag that requires a token shows whether one was found.
+    let look_up = |host: &str, more: (&str, &str)| {
         Program::new(&["a", "--host", host, "--private", "--retries", "0"])
             .env("PATH", bin)
             .env(more.0, more.1)
             .run()
     };
-    assert_eq!(ask("localhost:9", ("X", "")).status, 5);
-    assert_eq!(ask("localhost:9", ("GH_ENTERPRISE_TOKEN", "e_token")).status, 5);
-    assert_eq!(ask("localhost:9", ("PATH", "")).status, 4);
-    assert_eq!(fs::read_to_string(&told).unwrap(), "auth token --hostname localhost:9\n");
+    assert_eq!(look_up("localhost:9", ("X", "")).status, 5);
+    assert_eq!(look_up("localhost:9", ("GH_ENTERPRISE_TOKEN", "e_token")).status, 5);
+    assert_eq!(look_up("localhost:9", ("PATH", "")).status, 4);
+    assert_eq!(fs::read_to_string(&calls).unwrap(), "auth token --hostname localhost:9\n");
 }

@@ -1,16 +1,16 @@
-//! Journals that are torn, are none, are taken away, or are being written by another run.
+//! Truncated, invalid, removed and locked journals.
 
 use std::fs;
 use std::time::Duration;
 
-use super::{Desk, comparable};
-use crate::fake::{Behaviour, Fake};
+use super::{Workspace, comparable};
+use crate::fake::{Behavior, Fake};
 use crate::program::{Program, rows, users};
 
 #[test]
-fn a_torn_last_line_is_repaired_and_nothing_else_touched() {
+fn a_truncated_last_line_is_repaired_and_no_other() {
     let fake = Fake::well_behaved();
-    let whole = Desk::new(&users(5));
+    let whole = Workspace::new(&users(5));
     whole.run(&fake, &[]);
     let text = whole.journal();
     let last = text.trim_end().rfind('\n').unwrap() + 1;
@@ -24,18 +24,18 @@ fn a_torn_last_line_is_repaired_and_nothing_else_touched() {
         ("", 5),
         ("\n", 5),
     ] {
-        let desk = Desk::new(&users(5));
-        fs::write(desk.at("journal.ndjson"), torn).unwrap();
+        let workspace = Workspace::new(&users(5));
+        fs::write(workspace.at("journal.ndjson"), torn).unwrap();
         let before = fake.requests();
-        let run = desk.run(&fake, &["--resume", "-q"]);
+        let run = workspace.run(&fake, &["--resume", "-q"]);
         assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{torn:?}");
         assert_eq!(fake.requests() - before, again, "{torn:?}");
-        assert_eq!(comparable(&desk.journal()), comparable(&text));
+        assert_eq!(comparable(&workspace.journal()), comparable(&text));
     }
 }
 
 #[test]
-fn what_is_no_journal_is_refused_and_left_as_it_was() {
+fn a_file_that_is_not_a_journal_is_refused_unchanged() {
     let fake = Fake::well_behaved();
     let row = r#"{"login":"a","status":"ok","kind":"user","id":1,"public_repos":1,"error":null,"via":"rest","at":"2026-11-22T12:00:00Z","attempts":1}"#;
     let more = row.replace("\"error\"", "\"sources\":1,\"forks\":0,\"archived\":0,\"error\"");
@@ -52,18 +52,18 @@ fn what_is_no_journal_is_refused_and_left_as_it_was() {
         ("x".repeat(100_000), "line 1 is no row of a report (expected value); it is left as it was"),
         (format!("{more}\n"), "it was made with --breakdown; give it again, or another --output"),
     ] {
-        let desk = Desk::new("a\nb\n");
-        fs::write(desk.at("journal.ndjson"), &text).unwrap();
-        let run = desk.run(&fake, &["--resume"]);
+        let workspace = Workspace::new("a\nb\n");
+        fs::write(workspace.at("journal.ndjson"), &text).unwrap();
+        let run = workspace.run(&fake, &["--resume"]);
         assert_eq!(run.status, 2);
         assert_eq!(run.stderr, format!("ghrepos: cannot go on with journal.ndjson: {reason}\n"));
-        assert_eq!(desk.journal(), text);
+        assert_eq!(workspace.journal(), text);
     }
     assert_eq!(fake.requests(), 0);
 
-    let desk = Desk::new("a\n");
-    fs::create_dir(desk.at("journal.ndjson")).unwrap();
-    let run = desk.run(&fake, &["--resume"]);
+    let workspace = Workspace::new("a\n");
+    fs::create_dir(workspace.at("journal.ndjson")).unwrap();
+    let run = workspace.run(&fake, &["--resume"]);
     assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
     for (arguments, reason) in [
         (
@@ -75,61 +75,61 @@ fn what_is_no_journal_is_refused_and_left_as_it_was() {
             "--resume goes on with one .ndjson output, and there are 2: write the others in another run",
         ),
     ] {
-        let run = Program::asking(&fake, &[&["a", "--resume"], arguments].concat()).run();
+        let run = Program::for_fake(&fake, &[&["a", "--resume"], arguments].concat()).run();
         assert_eq!((run.status, run.stderr), (2, format!("ghrepos: {reason}\n")));
     }
 }
 
 #[test]
 fn a_second_run_on_the_same_journal_is_refused() {
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(100), ..Behaviour::default() });
-    let desk = Desk::new(&users(100));
-    let first = desk.program(&fake, &["-q"]).spawn();
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(100), ..Behavior::default() });
+    let workspace = Workspace::new(&users(100));
+    let first = workspace.program(&fake, &["-q"]).spawn();
     while fake.requests() < 20 {
         std::thread::sleep(Duration::from_millis(10));
     }
     for arguments in [&["--resume"][..], &[]] {
-        let run = desk.run(&fake, arguments);
+        let run = workspace.run(&fake, arguments);
         assert_eq!(run.status, 2);
         assert!(run.stderr.ends_with("journal.ndjson: another run is writing to it\n"), "{}", run.stderr);
         assert_eq!(run.stderr.lines().count(), 1);
     }
-    assert_eq!(crate::program::ended(first).status, 0);
-    assert_eq!(rows(&desk.journal()).len(), 100);
+    assert_eq!(crate::program::wait_for_exit(first).status, 0);
+    assert_eq!(rows(&workspace.journal()).len(), 100);
 }
 
 #[test]
-fn whole_json_that_is_no_row_is_not_torn_and_zeros_alone_are_no_journal() {
+fn json_that_is_not_a_row_is_refused_and_so_are_null_bytes() {
     let fake = Fake::well_behaved();
     for text in ["{\"login\":\"bob\",\"name\":\"Bob\"}", "\0\0\0\0", "{\"login\":\"bob\",\"name\":\"Bob\""] {
-        let desk = Desk::new("a\n");
-        fs::write(desk.at("journal.ndjson"), text).unwrap();
-        let run = desk.run(&fake, &["--resume"]);
+        let workspace = Workspace::new("a\n");
+        fs::write(workspace.at("journal.ndjson"), text).unwrap();
+        let run = workspace.run(&fake, &["--resume"]);
         let torn = !text.ends_with('}') && !text.starts_with('\0');
         assert_eq!(run.status, if torn { 0 } else { 2 }, "{text:?}: {}", run.stderr);
-        assert!(torn || desk.journal() == text, "{text:?}");
+        assert!(torn || workspace.journal() == text, "{text:?}");
     }
 }
 
 #[test]
-fn a_journal_that_is_taken_away_while_it_is_written_is_told() {
+fn a_journal_that_disappears_during_a_run_is_an_error() {
     for replacement in [None, Some("{\"precious\":1}\n")] {
-        let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
-        let desk = Desk::new(&users(200));
-        let child = desk.program(&fake, &["-q"]).spawn();
+        let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
+        let workspace = Workspace::new(&users(200));
+        let child = workspace.program(&fake, &["-q"]).spawn();
         while fake.requests() < 50 {
             std::thread::sleep(Duration::from_millis(5));
         }
-        fs::remove_file(desk.at("journal.ndjson")).unwrap();
+        fs::remove_file(workspace.at("journal.ndjson")).unwrap();
         if let Some(text) = replacement {
-            fs::write(desk.at("journal.ndjson"), text).unwrap();
+            fs::write(workspace.at("journal.ndjson"), text).unwrap();
         }
-        let run = crate::program::ended(child);
+        let run = crate::program::wait_for_exit(child);
         assert_eq!(run.status, 2);
         assert_eq!(
             run.stderr,
             "ghrepos: cannot write journal.ndjson: it was removed or replaced while the run was on\n"
         );
-        assert_eq!(fs::read_to_string(desk.at("journal.ndjson")).ok().as_deref(), replacement);
+        assert_eq!(fs::read_to_string(workspace.at("journal.ndjson")).ok().as_deref(), replacement);
     }
 }

@@ -1,13 +1,13 @@
-//! Names and words that would do harm, and in no format do.
+//! Hostile names and messages, which are harmless in every format.
 
 use std::fs;
 use std::path::Path;
 
 use super::{browser, check_metrics, rendered};
-use crate::fake::{Behaviour, Fake, Fault};
+use crate::fake::{Behavior, Fake, Fault};
 use crate::program::Program;
 
-/// Names that somebody may have put into a list, and a server into its messages.
+/// Hostile names in an input and in messages of a server.
 const HOSTILE: [&str; 12] = [
     "<img src=x onerror=\"window.ran=true\">",
     "</script><script>window.ran=true</script>",
@@ -25,33 +25,33 @@ const HOSTILE: [&str; 12] = [
 
 #[test]
 fn a_hostile_name_is_harmless_in_every_format() {
-    // In the answers, in the list, and in what the list carries.
-    let fake = Fake::start(Behaviour {
-        fault: Box::new(|asked| {
-            if asked.request.path() == "/user" {
+    // In responses, in logins, and in carried columns.
+    let fake = Fake::start(Behavior {
+        fault: Box::new(|context| {
+            if context.request.path() == "/user" {
                 let body = serde_json::json!({ "login": HOSTILE[0], "id": 1, "type": "User" });
-                return Some(Fault::Answer(200, Vec::new(), body.to_string()));
+                return Some(Fault::Response(200, Vec::new(), body.to_string()));
             }
-            let at: usize = asked.login.strip_prefix("evil-")?.parse().ok()?;
+            let at: usize = context.login.strip_prefix("evil-")?.parse().ok()?;
             let body = serde_json::json!({ "message": HOSTILE[at], "login": HOSTILE[at], "status": "403" });
-            Some(Fault::Answer(403, Vec::new(), body.to_string()))
+            Some(Fault::Response(403, Vec::new(), body.to_string()))
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let mut roster = csv::Writer::from_path(at("team.csv")).unwrap();
-    roster.write_record(["login", HOSTILE[0], "=team"]).unwrap();
+    let mut input = csv::Writer::from_path(at("team.csv")).unwrap();
+    input.write_record(["login", HOSTILE[0], "=team"]).unwrap();
     for (number, name) in HOSTILE.iter().enumerate() {
         for login in [*name, &format!("evil-{number}"), &format!("user-{number}")] {
-            roster.write_record([login, name, name]).unwrap();
+            input.write_record([login, name, name]).unwrap();
         }
     }
-    roster.flush().unwrap();
+    input.flush().unwrap();
     let formats = ["csv", "tsv", "json", "ndjson", "md", "html", "prom"];
     let outputs: Vec<_> =
         formats.iter().flat_map(|format| ["-o".into(), at(&format!("r.{format}"))]).collect();
-    let mut program = Program::asking(&fake, &["-f", &at("team.csv"), "--api", "rest", "-F", "table"])
+    let mut program = Program::for_fake(&fake, &["-f", &at("team.csv"), "--api", "rest", "-F", "table"])
         .argument("--group-by")
         .argument("=team")
         .argument("--carry")
@@ -104,7 +104,7 @@ fn a_hostile_name_is_harmless_in_every_format() {
 }
 
 #[test]
-fn what_a_report_says_of_its_run_is_harmless_too() {
+fn run_metadata_is_harmless_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     Program::new(&["--replay", "fixtures/github", "torvalds", "-o", &at("a.json")]).run();

@@ -12,32 +12,32 @@ use crate::real_servers::{Server, free_port, microsocks, nginx, squid, tinyproxy
 
 const NO_HOST: &str = "unset HTTPS_PROXY or add the host to NO_PROXY";
 
-/// Asks nginx for one login, once, through a proxy.
-fn ask(nginx: &Server, proxy: &str) -> Run {
-    ask_at(&nginx.url(), nginx, proxy)
+/// Looks up one login at nginx through a proxy, without retries.
+fn look_up(nginx: &Server, proxy: &str) -> Run {
+    look_up_at(&nginx.url(), nginx, proxy)
 }
 
-fn ask_at(url: &str, nginx: &Server, proxy: &str) -> Run {
+fn look_up_at(url: &str, nginx: &Server, proxy: &str) -> Run {
     let arguments =
         ["torvalds", "--api-url", url, "--ca-file", &nginx.ca(), "--retries", "0", "-F", "csv", "-q"];
     Program::new(&arguments).env("HTTPS_PROXY", proxy).run()
 }
 
 fn assert_works(nginx: &Server, proxy: &str) {
-    let run = ask(nginx, proxy);
+    let run = look_up(nginx, proxy);
     assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{proxy}");
 }
 
 fn assert_fails(nginx: &Server, proxy: &str, failure: &str) {
-    let run = ask(nginx, proxy);
-    // As it is named, without user and password.
+    let run = look_up(nginx, proxy);
+    // As messages name it: without user and password.
     let (scheme, host) = proxy.split_once("://").unwrap();
     let shown = format!("{scheme}://{}", host.rsplit('@').next().unwrap());
     assert_eq!((run.status, run.stderr), (5, line(&nginx.url(), &shown, "HTTPS_PROXY", failure)));
 }
 
 #[test]
-fn tinyproxy_works_filters_and_wants_a_login() {
+fn tinyproxy_works_filters_and_requires_a_password() {
     if !installed(&["nginx", "openssl", "tinyproxy"]) {
         return;
     }
@@ -66,7 +66,7 @@ fn tinyproxy_works_filters_and_wants_a_login() {
 }
 
 #[test]
-fn squid_works_denies_and_wants_a_login() {
+fn squid_works_denies_and_requires_a_password() {
     if !installed(&["nginx", "openssl", "squid"]) {
         return;
     }
@@ -76,7 +76,7 @@ fn squid_works_denies_and_wants_a_login() {
     let url = format!("http://127.0.0.1:{}", proxy.port);
     assert_works(&nginx, &url);
     let dead = format!("https://localhost:{}", free_port());
-    let run = ask_at(&dead, &nginx, &url);
+    let run = look_up_at(&dead, &nginx, &url);
     let failure = format!("refused the connection: 503 Service Unavailable; {NO_HOST}");
     assert_eq!((run.status, run.stderr), (5, line(&dead, &url, "HTTPS_PROXY", &failure)));
 
@@ -89,7 +89,7 @@ fn squid_works_denies_and_wants_a_login() {
     let hash =
         Command::new("openssl").args(["passwd", "-apr1", "p@ss w:rd/"]).env("PATH", PATHS).output().unwrap();
     fs::write(&passwords, format!("me:{}", String::from_utf8(hash.stdout).unwrap())).unwrap();
-    // squid reads it as another user.
+    // squid reads the file as another user.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let proxy = squid(&format!(
         "auth_param basic program /usr/lib/squid/basic_ncsa_auth {}\nauth_param basic realm sample\n\
@@ -121,7 +121,7 @@ fn a_socks_proxy_works_with_and_without_a_login() {
     let port = format!(":{}", nginx.port);
     assert!(log.contains(&port) && !log.contains("localhost"), "resolved here: {log}");
     let dead = format!("https://localhost:{}", free_port());
-    let run = ask_at(&dead, &nginx, &url("socks5h"));
+    let run = look_up_at(&dead, &nginx, &url("socks5h"));
     let failure = format!("cannot connect to the server: connection refused; {NO_HOST}");
     assert_eq!((run.status, run.stderr), (5, line(&dead, &url("socks5h"), "HTTPS_PROXY", &failure)));
     let with_login = format!("socks5h://me:secret@127.0.0.1:{}", proxy.port);
@@ -142,7 +142,7 @@ fn an_https_proxy_is_checked_as_a_server_is() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
-    // nginx is no proxy: it refuses CONNECT, and the client does not tell with which status.
+    // nginx is not a proxy: it rejects CONNECT, and the client does not report the status.
     let nginx = nginx(&Fake::well_behaved());
     let proxy = nginx.url();
     assert_fails(&nginx, &proxy, &format!("refused the connection; {NO_HOST}"));
@@ -153,7 +153,7 @@ fn an_https_proxy_is_checked_as_a_server_is() {
 }
 
 #[test]
-fn a_failure_behind_a_proxy_is_not_its_own() {
+fn a_failure_behind_a_proxy_does_not_blame_the_proxy() {
     if !installed(&["nginx", "openssl", "tinyproxy", "microsocks"]) {
         return;
     }
@@ -172,7 +172,7 @@ fn a_failure_behind_a_proxy_is_not_its_own() {
         assert_eq!((run.status, run.stderr), (5, expected));
         let server = format!("localhost:{}", plain.port);
         let url = format!("https://{server}");
-        let run = ask_at(&url, &nginx, &proxy);
+        let run = look_up_at(&url, &nginx, &proxy);
         let expected = format!(
             "ghrepos: cannot reach {url} via proxy {proxy} (from HTTPS_PROXY): the server at {server} does not speak \
              TLS; check the port, or use an http:// address if the server has no TLS\n"

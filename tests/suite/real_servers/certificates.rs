@@ -1,4 +1,4 @@
-//! Certificates for the tests' servers, made by openssl.
+//! Certificates for the servers of the tests, created with openssl.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,16 @@
-//! A proxy of our own that records what it is sent, and does what no real proxy does on demand.
+//! A proxy that records what it receives, and misbehaves on demand.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What it does with a connection.
+/// Reaction to a connection.
 #[derive(Clone, Copy)]
 pub enum Reply {
-    /// Opens the tunnel that CONNECT asks for.
+    /// Opens the tunnel of a CONNECT request.
     Tunnel,
-    /// Sends this after the first bytes of a request, and closes.
+    /// Sends these bytes after the first bytes of a request, and closes the connection.
     Bytes(&'static [u8]),
     /// Sends nothing.
     Silence,
@@ -20,7 +20,7 @@ pub enum Reply {
 
 pub struct Recorder {
     pub port: u16,
-    /// The bytes of each connection.
+    /// Received bytes of each connection.
     connections: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -72,7 +72,7 @@ impl Record {
         }
     }
 
-    /// Reads and records; none at the end.
+    /// Reads and records bytes. None at the end of the connection.
     fn read(&self, stream: &mut TcpStream) -> Option<Vec<u8>> {
         let mut buffer = [0; 16 << 10];
         let length = stream.read(&mut buffer).ok().filter(|length| *length > 0)?;

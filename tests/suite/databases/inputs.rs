@@ -1,4 +1,4 @@
-//! Rosters that are the rows of a query.
+//! Logins from the rows of a query.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Database, Server, with_both};
-use crate::fake::{Behaviour, Fake};
-use crate::program::{Program, ended};
+use crate::fake::{Behavior, Fake};
+use crate::program::{Program, wait_for_exit};
 
 #[test]
-fn a_roster_comes_from_a_query_and_what_it_says_of_a_login_with_it() {
-    with_both("roster", |database| {
+fn a_query_provides_logins_and_their_carried_columns() {
+    with_both("input", |database| {
         database.execute(
             "CREATE TABLE staff (login VARCHAR(80), team TEXT, nr INTEGER, since DATE);
              INSERT INTO staff VALUES ('torvalds', 'core', 1, '2026-01-31'), (NULL, 'x', 2, NULL), (' ', 'y', 3, NULL),
@@ -19,10 +19,10 @@ fn a_roster_comes_from_a_query_and_what_it_says_of_a_login_with_it() {
         );
         let fake = Fake::well_behaved();
         let url = database.url();
-        let ask = |query: &str, more: &[&str]| {
-            Program::asking(&fake, &[&["--sql", &url, "--query", query, "-F", "json"], more].concat()).run()
+        let look_up = |query: &str, more: &[&str]| {
+            Program::for_fake(&fake, &[&["--sql", &url, "--query", query, "-F", "json"], more].concat()).run()
         };
-        let run = ask(
+        let run = look_up(
             "SELECT login, team, nr, since FROM staff ORDER BY nr",
             &["--carry", "Team,nr,since", "--group-by", "team"],
         );
@@ -42,8 +42,8 @@ fn a_roster_comes_from_a_query_and_what_it_says_of_a_login_with_it() {
             report["summary"]["groups"][0],
             serde_json::json!({"group": "core", "logins": 2, "counted": 1, "public_repos": 9})
         );
-        // What is wrong is one line, before anybody is counted, and without the password.
-        let asked = fake.requests();
+        // An error is one line without the password, before any request.
+        let before = fake.requests();
         for (query, more, reason) in [
             ("SELECT login FROM stafff", &[][..], "stafff"),
             ("SELECT nr, login FROM staff", &[], "the first column of the query, nr, is of type INT"),
@@ -55,7 +55,7 @@ fn a_roster_comes_from_a_query_and_what_it_says_of_a_login_with_it() {
             ("SELEC", &[], "syntax error"),
             ("INSERT INTO staff VALUES ('x', NULL, 1, NULL)", &[], "read"),
         ] {
-            let run = ask(query, more);
+            let run = look_up(query, more);
             assert_eq!(
                 (run.status, run.stdout.as_str(), run.stderr.lines().count()),
                 (2, "", 1),
@@ -64,11 +64,11 @@ fn a_roster_comes_from_a_query_and_what_it_says_of_a_login_with_it() {
             );
             assert!(run.stderr.contains(reason) && !run.stderr.contains("s3cret"), "{}", run.stderr);
         }
-        assert_eq!(fake.requests(), asked);
+        assert_eq!(fake.requests(), before);
         assert_eq!(database.rows("SELECT CAST(count(*) AS TEXT) FROM staff"), [["6"]], "nothing was written");
         if let Database::Postgres(server, name) = database {
             let wrong = format!("postgres://ghrepos:wr0ng@127.0.0.1:{}/{name}", server.port);
-            let run = Program::asking(&fake, &["--sql", &wrong, "--query", "SELECT 1"]).run();
+            let run = Program::for_fake(&fake, &["--sql", &wrong, "--query", "SELECT 1"]).run();
             assert_eq!(run.status, 2);
             assert!(
                 run.stderr.contains("password authentication failed") && !run.stderr.contains("wr0ng"),
@@ -76,21 +76,21 @@ fn a_roster_comes_from_a_query_and_what_it_says_of_a_login_with_it() {
                 run.stderr
             );
         }
-        let run = Program::asking(&fake, &["a", "--save", "mysql://me:s3cret@db/x"]).run();
-        let told = "ghrepos: cannot use the database \"mysql://db/x\": it has to look like sqlite:FILE or postgres://USER@HOST/DATABASE\n";
-        assert_eq!((run.status, run.stderr.as_str()), (2, told));
+        let run = Program::for_fake(&fake, &["a", "--save", "mysql://me:s3cret@db/x"]).run();
+        let message = "ghrepos: cannot use the database \"mysql://db/x\": it has to look like sqlite:FILE or postgres://USER@HOST/DATABASE\n";
+        assert_eq!((run.status, run.stderr.as_str()), (2, message));
     });
 }
 
 #[test]
-fn a_roster_of_many_rows_begins_at_once_and_gives_the_connection_back() {
+fn a_large_query_starts_at_once_and_returns_its_connection() {
     let Some(server) = Server::start() else { return };
     let server: &'static Server = Box::leak(Box::new(server));
     let database = server.database("many");
-    let fake = Fake::start(Behaviour { latency: Duration::from_millis(20), ..Behaviour::default() });
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
     let url = database.url();
     let query = "SELECT 'user-' || n FROM generate_series(1, 1000000) AS n";
-    let child = Program::asking(&fake, &["--sql", &url, "--query", query, "-F", "ndjson", "-q"]).spawn();
+    let child = Program::for_fake(&fake, &["--sql", &url, "--query", query, "-F", "ndjson", "-q"]).spawn();
     let begun = Instant::now();
     while fake.requests() < 200 {
         assert!(begun.elapsed() < Duration::from_secs(20));
@@ -99,7 +99,7 @@ fn a_roster_of_many_rows_begins_at_once_and_gives_the_connection_back() {
     let busy = "SELECT CAST(count(*) AS TEXT) FROM pg_stat_activity WHERE application_name = 'ghrepos'";
     assert_eq!(database.rows(busy), [["1"]]);
     let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    let run = ended(child);
+    let run = wait_for_exit(child);
     assert_eq!(run.status, 130, "{}", run.stderr);
     let begun = Instant::now();
     while database.rows(busy) != [["0"]] {

@@ -1,15 +1,15 @@
-//! How the GraphQL API says no: to one login, for a limit, or for want of a token.
+//! Errors of the GraphQL API: for one login, for a limit, for a missing token.
 
 use serde_json::{Value, json};
 
 use super::super::Response;
 
-/// What is wrong with the answer for one login.
+/// A fault in the response for one login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AliasFault {
     /// `null` and an error of type `RESOURCE_LIMITS_EXCEEDED`.
     ResourceLimits,
-    /// `null` and an error of type `FORBIDDEN`, with single sign-on's mark.
+    /// `null` and an error of type `FORBIDDEN`, with the extension for single sign-on.
     Forbidden,
     /// `null` and an error of type `NOT_FOUND`, as `user(login:)` has it.
     NotFound,
@@ -39,14 +39,14 @@ pub(super) fn alias_error(fault: &AliasFault, alias: &str, login: &str) -> Value
     }
 }
 
-/// A refusal by the primary limit, which comes with a success, in either spelling.
-pub fn limited(spelling: &str) -> Response {
+/// A rejection by the primary limit. Its status is 200, and its error type has two spellings.
+pub fn limited(error_type: &str) -> Response {
     let error = json!({
-        "type": spelling, "code": "graphql_rate_limit",
+        "type": error_type, "code": "graphql_rate_limit",
         "message": "API rate limit already exceeded for user ID 1."
     });
     Response::json(200, &json!({"errors": [error]}).to_string())
 }
 
-/// A refusal of a request without a token.
+/// Body of the 401 for a request without a token.
 pub const NO_TOKEN: &str = r#"{"message":"This endpoint requires you to be authenticated.","documentation_url":"https://docs.github.com/graphql/guides/forming-calls-with-graphql#authenticating-with-graphql","status":"401"}"#;
