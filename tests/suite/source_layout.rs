@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     ],
     &["report"],
     &["github"],
+    &["network"],
     &["exit_status", "rate_limit"],
     &["file", "login", "object", "shard", "stop"],
     &["text"],
