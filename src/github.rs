@@ -1,7 +1,7 @@
 //! GitHub: the client, and everything that knows its APIs.
 //!
-//! In the order of a lookup: `batch` has the logins of one request and their retries, and `client` sends it with a permit of the
-//! rate limiter (`rate_limit`) over a `connection`, which also records it. [`transport`] is the network or a replay. `rest` and
+//! In the order of a lookup: `batch` has the logins of one request and their retries, and `client` gets a permit of the rate
+//! limiter (`rate_limit`) and a token for it. `sender` sends it, and redacts and records the response. [`transport`] is the network or a replay. `rest` and
 //! [`graphql`] parse responses, [`error`] and `response_error` classify failures, and `retry` alone decides about retries.
 
 pub(crate) mod account;
@@ -13,7 +13,6 @@ pub(crate) mod cassette;
 mod client;
 pub(crate) mod config;
 pub(crate) mod connect;
-mod connection;
 pub(crate) mod endpoint;
 pub(crate) mod error;
 pub(crate) mod graphql;
@@ -24,12 +23,12 @@ pub(crate) mod redact;
 pub(crate) mod response_error;
 pub(crate) mod rest;
 mod retry;
+mod sender;
 pub(crate) mod tls;
 mod token_provider;
 pub(crate) mod transport;
 
-pub(crate) use self::batch::Batch;
-pub(crate) use self::batch::LookupOutcome;
-pub(crate) use self::batch_size::NextSize;
+pub(crate) use self::batch::{Batch, LookupOutcome};
+pub(crate) use self::batch_size::{NextSize, Trial};
 pub use self::client::{BuildError, Client};
 pub use self::config::ClientConfig;

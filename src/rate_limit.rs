@@ -79,7 +79,7 @@ impl Admission {
 }
 
 /// Outcome of a request, as far as it matters to the limits.
-pub(crate) enum Outcome<'a> {
+pub(crate) enum RequestOutcome<'a> {
     /// A usable response.
     Success,
     /// A final response that is not a success: 404, 403, 451 …
@@ -173,20 +173,20 @@ impl LimiterState {
         &mut self,
         settings: &LimiterSettings,
         permit: &mut Permit<'_>,
-        outcome: Outcome<'_>,
+        outcome: RequestOutcome<'_>,
     ) -> Action {
         let (sent, tuning) = (permit.sent_at(), &settings.tuning);
         match outcome {
-            Outcome::Success => {
+            RequestOutcome::Success => {
                 self.concurrency.on_success(sent);
                 self.health.on_success(sent);
                 Action::None
             }
-            Outcome::Response => {
+            RequestOutcome::Response => {
                 self.on_response(sent);
                 Action::None
             }
-            Outcome::Busy { retry_after, error } => {
+            RequestOutcome::Busy { retry_after, error } => {
                 self.health.on_response();
                 let max = tuning.max_throttled.max(settings.retries.saturating_add(1));
                 match self.health.busy.record(sent) {
@@ -196,7 +196,7 @@ impl LimiterState {
                     }
                 }
             }
-            Outcome::BadResponse(error) => {
+            RequestOutcome::BadResponse(error) => {
                 self.on_response(sent);
                 match self.health.bad_responses.record(sent) {
                     streak if streak < tuning.max_bad_responses => Action::None,
@@ -205,11 +205,11 @@ impl LimiterState {
                     ))),
                 }
             }
-            Outcome::NoResponse(error) => match self.health.no_response.record(sent) {
+            RequestOutcome::NoResponse(error) => match self.health.no_response.record(sent) {
                 streak if streak < tuning.max_no_response => Action::None,
                 _ => Action::Stop(StopReason::OutOfReach(error.to_string())),
             },
-            Outcome::ConnectFailed { is_permanent, stop } => {
+            RequestOutcome::ConnectFailed { is_permanent, stop } => {
                 // The request never reached GitHub: it costs nothing.
                 permit.quota_observed = true;
                 let max = match (self.health.has_responded, is_permanent) {
@@ -224,7 +224,7 @@ impl LimiterState {
                     _ => Action::Stop(stop),
                 }
             }
-            Outcome::Throttled { retry_after, quota_exhausted } => {
+            RequestOutcome::Throttled { retry_after, quota_exhausted } => {
                 self.health.on_response();
                 // A recording will not answer differently later.
                 if !settings.enabled {
@@ -232,7 +232,7 @@ impl LimiterState {
                 }
                 self.on_throttled(settings, permit, retry_after, quota_exhausted)
             }
-            Outcome::Stop(reason) => Action::Stop(reason),
+            RequestOutcome::Stop(reason) => Action::Stop(reason),
         }
     }
 
@@ -388,7 +388,7 @@ impl RateLimiter {
     }
 
     /// Updates the limits from the outcome of a request. Pauses all requests, or ends the run, if the outcome asks for that.
-    pub(crate) fn on_outcome(&self, permit: &mut Permit<'_>, outcome: Outcome<'_>) {
+    pub(crate) fn on_outcome(&self, permit: &mut Permit<'_>, outcome: RequestOutcome<'_>) {
         let action = self.state().on_outcome(&self.settings, permit, outcome);
         match action {
             Action::None => {}

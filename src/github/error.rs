@@ -12,7 +12,7 @@ use super::cassette::{CassetteMiss, RecordError};
 use super::connect::ConnectError;
 use super::pagination::PaginationError;
 use super::transport::{BlockedRedirect, MAX_BODY};
-use crate::rate_limit::Outcome;
+use crate::rate_limit::RequestOutcome;
 use crate::stop::StopReason;
 use crate::text::{self, causes, innermost};
 
@@ -135,26 +135,28 @@ impl LookupError {
 
     /// Returns the outcome for the rate limiter. `authorized`: the request had a token. `has_ca_file`: certificate authorities
     /// were given.
-    pub(super) fn limiter_outcome(&self, authorized: bool, has_ca_file: bool) -> Outcome<'_> {
+    pub(super) fn limiter_outcome(&self, authorized: bool, has_ca_file: bool) -> RequestOutcome<'_> {
         match self {
             Self::Unauthorized(message) if authorized => {
-                Outcome::Stop(StopReason::TokenRefused(message.clone()))
+                RequestOutcome::Stop(StopReason::TokenRefused(message.clone()))
             }
-            Self::Unauthorized(message) => Outcome::Stop(StopReason::AuthenticationRequired(message.clone())),
-            Self::Stopped(stop) => Outcome::Stop(stop.clone()),
+            Self::Unauthorized(message) => {
+                RequestOutcome::Stop(StopReason::AuthenticationRequired(message.clone()))
+            }
+            Self::Stopped(stop) => RequestOutcome::Stop(stop.clone()),
             Self::RateLimited { retry_after, quota_exhausted, .. } => {
-                Outcome::Throttled { retry_after: *retry_after, quota_exhausted: *quota_exhausted }
+                RequestOutcome::Throttled { retry_after: *retry_after, quota_exhausted: *quota_exhausted }
             }
             Self::Status { retry_after: Some(retry_after), .. } => {
-                Outcome::Busy { retry_after: *retry_after, error: self }
+                RequestOutcome::Busy { retry_after: *retry_after, error: self }
             }
-            Self::Connect(error) => Outcome::ConnectFailed {
+            Self::Connect(error) => RequestOutcome::ConnectFailed {
                 is_permanent: error.is_permanent(),
                 stop: StopReason::not_connected(error, has_ca_file),
             },
-            Self::TimedOut(_) | Self::ConnectionClosed(_) => Outcome::NoResponse(self),
-            error if error.is_transient() => Outcome::BadResponse(self),
-            _ => Outcome::Response,
+            Self::TimedOut(_) | Self::ConnectionClosed(_) => RequestOutcome::NoResponse(self),
+            error if error.is_transient() => RequestOutcome::BadResponse(self),
+            _ => RequestOutcome::Response,
         }
     }
 

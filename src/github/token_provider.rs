@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use super::app::{APP_TOKEN_SOURCE, App, Credentials};
 use super::auth::Token;
-use super::connection::{Connection, Request};
 use super::error::LookupError;
 use super::rest::BoundedVec;
+use super::sender::{Request, RequestSender};
 use crate::rate_limit::Deadline;
 use crate::rate_limit::settings::Tuning;
 use crate::stop::{StopReason, WaitReason};
@@ -83,7 +83,7 @@ impl TokenProvider {
     }
 
     /// Returns the token of the next request, after renewing it if necessary.
-    pub(super) async fn token(&self, connection: &Connection) -> Result<TokenLease, LookupError> {
+    pub(super) async fn token(&self, connection: &RequestSender) -> Result<TokenLease, LookupError> {
         let app = match &self.credentials {
             None => return Ok(TokenLease::default()),
             Some(Credentials::Token(token)) => {
@@ -102,7 +102,7 @@ impl TokenProvider {
         }
     }
 
-    async fn renew(&self, app: &App, connection: &Connection) -> Result<TokenLease, LookupError> {
+    async fn renew(&self, app: &App, connection: &RequestSender) -> Result<TokenLease, LookupError> {
         let mut installation = self.installation.lock().await;
         // Another request may have renewed it meanwhile.
         if let Some(lease) = self.valid_token() {
@@ -152,7 +152,7 @@ impl TokenProvider {
 /// Creates an installation token, with retries. Returns it with its lifetime. A failure ends the run.
 async fn create_token_with_retries(
     app: &App,
-    connection: &Connection,
+    connection: &RequestSender,
     installation: &mut Option<u64>,
 ) -> Result<(Token, Duration), LookupError> {
     let limiter = &connection.limiter;
@@ -208,7 +208,7 @@ async fn create_token_with_retries(
 
 async fn create_token(
     app: &App,
-    connection: &Connection,
+    connection: &RequestSender,
     sole: &mut Option<u64>,
 ) -> Result<(Token, Duration), LookupError> {
     let installation = match app.installation.or(*sole) {
@@ -228,7 +228,7 @@ async fn create_token(
 }
 
 /// Returns the only installation of an app.
-async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, LookupError> {
+async fn sole_installation(app: &App, connection: &RequestSender) -> Result<u64, LookupError> {
     let route = connection.config.endpoint.rest("/app/installations?per_page=100");
     let BoundedVec(installations): BoundedVec<Installation> =
         send_as_app(app, connection, Request::Get(&route)).await?;
@@ -248,7 +248,7 @@ async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, Lo
     Err(LookupError::Stopped(StopReason::AmbiguousInstallation(reason)))
 }
 
-pub(super) async fn app_name(app: &App, connection: &Connection) -> Option<String> {
+pub(super) async fn app_name(app: &App, connection: &RequestSender) -> Option<String> {
     let route = connection.config.endpoint.rest("/app");
     let response: AppResponse = send_as_app(app, connection, Request::Get(&route)).await.ok()?;
     Some(sanitize_line(&response.name).into_owned())
@@ -257,7 +257,7 @@ pub(super) async fn app_name(app: &App, connection: &Connection) -> Option<Strin
 /// Sends a request as the app itself, not as an installation.
 async fn send_as_app<T: for<'a> Deserialize<'a>>(
     app: &App,
-    connection: &Connection,
+    connection: &RequestSender,
     request: Request<'_>,
 ) -> Result<T, LookupError> {
     let limiter = &connection.limiter;

@@ -20,17 +20,17 @@ fn limiter() -> RateLimiter {
     RateLimiter::new(settings())
 }
 
-fn throttled(seconds: u64) -> Outcome<'static> {
-    Outcome::Throttled { retry_after: Some(Duration::from_secs(seconds)), quota_exhausted: false }
+fn throttled(seconds: u64) -> RequestOutcome<'static> {
+    RequestOutcome::Throttled { retry_after: Some(Duration::from_secs(seconds)), quota_exhausted: false }
 }
 
-const WITHOUT_RETRY_AFTER: Outcome<'static> =
-    Outcome::Throttled { retry_after: None, quota_exhausted: false };
+const WITHOUT_RETRY_AFTER: RequestOutcome<'static> =
+    RequestOutcome::Throttled { retry_after: None, quota_exhausted: false };
 
-fn connect_failed(is_permanent: bool) -> Outcome<'static> {
+fn connect_failed(is_permanent: bool) -> RequestOutcome<'static> {
     let stop =
         StopReason::NotConnected { error: "connection refused".into(), way_out: None, is_proxy: false };
-    Outcome::ConnectFailed { is_permanent, stop }
+    RequestOutcome::ConnectFailed { is_permanent, stop }
 }
 
 async fn send(limiter: &RateLimiter) -> Permit<'_> {
@@ -40,7 +40,7 @@ async fn send(limiter: &RateLimiter) -> Permit<'_> {
 }
 
 /// Sends one request with this outcome.
-async fn attempt(limiter: &RateLimiter, outcome: Outcome<'_>) {
+async fn attempt(limiter: &RateLimiter, outcome: RequestOutcome<'_>) {
     let mut permit = send(limiter).await;
     tokio::time::advance(Duration::from_millis(1)).await;
     limiter.on_outcome(&mut permit, outcome);
@@ -95,11 +95,11 @@ async fn without_retry_after_the_wait_is_a_minute_and_doubles() {
     let mut in_flight = send(&limiter).await;
     tokio::time::advance(Duration::from_millis(1)).await;
     limiter.on_outcome(&mut in_flight, WITHOUT_RETRY_AFTER);
-    limiter.on_outcome(&mut in_flight, Outcome::Success);
+    limiter.on_outcome(&mut in_flight, RequestOutcome::Success);
     drop(in_flight);
     drop(limiter.acquire(Resource::Core, 1).await.unwrap());
     assert_eq!(start.elapsed().as_secs(), 180 + 240);
-    attempt(&limiter, Outcome::Success).await;
+    attempt(&limiter, RequestOutcome::Success).await;
     let start = Instant::now();
     attempt(&limiter, WITHOUT_RETRY_AFTER).await;
     drop(limiter.acquire(Resource::Core, 1).await.unwrap());
@@ -122,7 +122,7 @@ async fn a_quota_is_used_up_and_then_its_reset_awaited() {
     for remaining in [2, 1, 0] {
         let mut permit = send(&limiter).await;
         limiter.on_headers(&mut permit, &quota_headers(remaining, reset), true);
-        limiter.on_outcome(&mut permit, Outcome::Success);
+        limiter.on_outcome(&mut permit, RequestOutcome::Success);
     }
     assert!(start.elapsed().is_zero());
     drop(limiter.acquire(Resource::Graphql, 1).await.unwrap());
@@ -196,7 +196,7 @@ async fn a_dead_host_ends_the_run_after_five_rounds() {
 #[tokio::test(start_paused = true)]
 async fn a_server_in_maintenance_ends_the_run_after_five_waits() {
     let limiter = limiter();
-    let busy = || Outcome::Busy { retry_after: Duration::from_mins(1), error: &"HTTP 503" };
+    let busy = || RequestOutcome::Busy { retry_after: Duration::from_mins(1), error: &"HTTP 503" };
     let start = Instant::now();
     for _ in 0..5 {
         attempt(&limiter, busy()).await;
@@ -214,7 +214,7 @@ async fn a_permanent_connect_failure_ends_the_run_at_once() {
     assert!(matches!(fresh.stop.reason(), Some(StopReason::NotConnected { .. })));
     // A host that has responded before gets the benefit of the doubt.
     let limiter = limiter();
-    attempt(&limiter, Outcome::Success).await;
+    attempt(&limiter, RequestOutcome::Success).await;
     attempt(&limiter, connect_failed(true)).await;
     assert_eq!(limiter.stop.reason(), None);
 }
