@@ -17,7 +17,7 @@ use super::error::LookupError;
 use super::rest::BoundedVec;
 use super::sender::{Request, RequestSender};
 use crate::rate_limit::Deadline;
-use crate::rate_limit::settings::Tuning;
+use crate::rate_limit::settings::LimiterSettings;
 use crate::stop::{StopReason, WaitReason};
 use crate::text::sanitize_line;
 
@@ -174,7 +174,7 @@ async fn create_token_with_retries(
         let stop = match error {
             LookupError::Stopped(stop) => stop,
             LookupError::RateLimited { retry_after, .. } => {
-                let wait = retry_after.unwrap_or(Tuning::default().default_retry_after);
+                let wait = retry_after.unwrap_or(LimiterSettings::default().default_retry_after);
                 let reason = WaitReason::RateLimit;
                 if can_retry && wait <= connection.config.max_wait {
                     limiter.pause_all(wait, reason);

@@ -1,6 +1,6 @@
 //! AIMD limit on concurrent requests.
 //!
-//! The limit starts at [`Tuning::initial_concurrency`]. It grows by one for each success until the first decrease, afterwards by
+//! The limit starts at [`LimiterSettings::initial_concurrency`]. It grows by one for each success until the first decrease, afterwards by
 //! one for each round of successes. GitHub does not publish its effective limit (the documented 100 is an upper bound), so it has
 //! to be discovered.
 //!
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::settings::Tuning;
+use super::settings::LimiterSettings;
 
 /// Rounds of successes after which a rejection is not connected with the one before it.
 const ROUNDS_BETWEEN_REJECTIONS: usize = 2;
@@ -23,8 +23,7 @@ const ROUNDS_BETWEEN_REJECTIONS: usize = 2;
 /// The limit, and the observations that move it.
 #[derive(Debug)]
 pub(super) struct ConcurrencyLimit {
-    tuning: Tuning,
-    max: usize,
+    settings: LimiterSettings,
     limit: usize,
     in_flight: usize,
     successes: usize,
@@ -61,11 +60,10 @@ struct Epoch {
 }
 
 impl ConcurrencyLimit {
-    pub(super) fn new(max: usize, tuning: Tuning) -> Self {
+    pub(super) fn new(settings: LimiterSettings) -> Self {
         Self {
-            tuning,
-            max,
-            limit: max.min(tuning.initial_concurrency),
+            settings,
+            limit: settings.max_concurrency.min(settings.initial_concurrency),
             in_flight: 0,
             successes: 0,
             successes_since_increase: 0,
@@ -108,7 +106,9 @@ impl ConcurrencyLimit {
             None => {}
         }
         let is_ramp = self.last_epoch.is_none();
-        if self.limit < self.max && (is_ramp || self.successes_since_increase >= self.limit) {
+        if self.limit < self.settings.max_concurrency
+            && (is_ramp || self.successes_since_increase >= self.limit)
+        {
             self.limit += 1;
             self.successes_since_increase = 0;
             self.has_grown = true;
@@ -147,11 +147,11 @@ impl ConcurrencyLimit {
         let accepted = not_rejected.max(epoch.concurrent_successes.min(epoch.in_flight));
         let limit = if accepted >= epoch.in_flight / 4 { accepted } else { epoch.in_flight / 2 };
         let limit = limit.max(self.stable_limit.unwrap_or(1));
-        self.limit = limit.min(self.max.min(epoch.in_flight)).max(1);
+        self.limit = limit.min(self.settings.max_concurrency.min(epoch.in_flight)).max(1);
         self.successes_since_increase = 0;
         self.has_grown = false;
         // A pause that ends the run may be longer than the clock can represent.
-        let cooldown = pause.saturating_mul(1 + self.tuning.cooldown_factor);
+        let cooldown = pause.saturating_mul(1 + self.settings.cooldown_factor);
         self.cooldown_until = epoch.at.checked_add(cooldown);
         tracing::debug!(
             limit = self.limit,
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     fn new_limit(max: usize) -> ConcurrencyLimit {
-        ConcurrencyLimit::new(max, Tuning::default())
+        ConcurrencyLimit::new(LimiterSettings { max_concurrency: max, ..LimiterSettings::default() })
     }
 
     /// Plays rounds against a server that takes `most` requests at once and rejects the others. Returns the number in flight in

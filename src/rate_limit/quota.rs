@@ -6,8 +6,8 @@ use http::HeaderMap;
 use http::header::{AsHeaderName, HeaderName};
 use tokio::time::Instant;
 
-use super::Admission;
 use super::clock::Deadline;
+use super::{Admission, Pause};
 use crate::stop::WaitReason;
 
 static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -96,7 +96,7 @@ pub(super) struct QuotaWindow {
     reserved: u64,
     in_flight: usize,
     /// After a reset one request goes first and brings the headers of the new window (half-open).
-    probe_in_flight: bool,
+    first_in_flight: bool,
 }
 
 impl QuotaWindow {
@@ -152,28 +152,28 @@ impl QuotaWindow {
         if quota.remaining.saturating_sub(self.reserved) >= cost.min(quota.limit) {
             Admission::Ready
         } else if reset.is_past() {
-            if self.probe_in_flight { Admission::Blocked } else { Admission::Ready }
+            if self.first_in_flight { Admission::Blocked } else { Admission::Ready }
         } else if self.in_flight > 0 {
             Admission::Blocked
         } else {
-            Admission::NotBefore(*reset, WaitReason::RateLimit)
+            Admission::NotBefore(Pause { until: *reset, reason: WaitReason::RateLimit })
         }
     }
 
-    /// Reserves the cost of a request. Returns whether it is the probe of a new window.
+    /// Reserves the cost of a request. Returns whether it is the first of a new window.
     pub(super) fn acquire(&mut self, cost: u64) -> bool {
-        let is_probe = self.current.as_ref().is_some_and(|(quota, reset)| {
+        let is_first = self.current.as_ref().is_some_and(|(quota, reset)| {
             reset.is_past() && quota.remaining.saturating_sub(self.reserved) < cost.min(quota.limit)
         });
         self.reserved += cost;
         self.in_flight += 1;
-        self.probe_in_flight |= is_probe;
-        is_probe
+        self.first_in_flight |= is_first;
+        is_first
     }
 
     /// Ends a request. `charged`: it was sent, and no response said what remains.
-    pub(super) fn release(&mut self, cost: u64, charged: bool, is_probe: bool) {
-        self.probe_in_flight &= !is_probe;
+    pub(super) fn release(&mut self, cost: u64, charged: bool, is_first: bool) {
+        self.first_in_flight &= !is_first;
         self.reserved = self.reserved.saturating_sub(cost);
         self.in_flight = self.in_flight.saturating_sub(1);
         if let (true, Some((quota, _))) = (charged, &mut self.current) {
@@ -206,13 +206,13 @@ mod tests {
             window.update(headers(left, 1000), reset, Instant::now());
             window.release(1, false, false);
         }
-        assert!(matches!(window.check(1), Admission::NotBefore(at, _) if at == reset));
+        assert!(matches!(window.check(1), Admission::NotBefore(pause) if pause.until == reset));
         window.update(headers(99, 4600), Deadline::after(Duration::from_hours(1)), Instant::now());
         assert_eq!(window.check(1), Admission::Ready);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_reset_one_request_probes_the_window() {
+    async fn after_a_reset_one_request_goes_first() {
         let mut window = QuotaWindow::default();
         window.update(headers(0, 1000), Deadline::after(Duration::ZERO), Instant::now());
         assert_eq!(window.check(1), Admission::Ready);
@@ -229,7 +229,10 @@ mod tests {
         window.update(headers(99, 9000), Deadline::after(Duration::from_secs(8000)), Instant::now());
         let reset = Deadline::after(Duration::from_secs(3));
         window.mark_exhausted(headers(0, 1000), reset, Duration::from_millis(100));
-        assert_eq!(window.check(1), Admission::NotBefore(reset, WaitReason::RateLimit));
+        assert_eq!(
+            window.check(1),
+            Admission::NotBefore(Pause { until: reset, reason: WaitReason::RateLimit })
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -242,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requests_sent_before_a_reset_block_no_probe() {
+    async fn requests_sent_before_a_reset_do_not_block_the_first_after_it() {
         let mut window = QuotaWindow::default();
         window.acquire(1);
         window.update(headers(0, 1000), Deadline::after(Duration::from_secs(3)), Instant::now());

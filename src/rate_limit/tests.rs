@@ -1,19 +1,9 @@
 mod model;
 
-use super::settings::Tuning;
 use super::*;
 
 fn settings() -> LimiterSettings {
-    LimiterSettings {
-        enabled: true,
-        max_concurrency: 10,
-        per_minute: false,
-        max_wait: Duration::from_mins(5),
-        deadline: None,
-        max_points: None,
-        retries: 4,
-        tuning: Tuning::default(),
-    }
+    LimiterSettings::default()
 }
 
 fn limiter() -> RateLimiter {

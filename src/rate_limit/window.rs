@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Admission;
 use super::clock::Deadline;
+use super::{Admission, Pause};
 use crate::stop::WaitReason;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -34,9 +34,10 @@ impl SlidingWindow {
         }
         match self.completed.front() {
             _ if self.completed.len() + self.in_flight < self.limit => Admission::Ready,
-            Some(oldest) => {
-                Admission::NotBefore(Deadline::after(*oldest + MINUTE - now), WaitReason::PerMinuteLimit)
-            }
+            Some(oldest) => Admission::NotBefore(Pause {
+                until: Deadline::after(*oldest + MINUTE - now),
+                reason: WaitReason::PerMinuteLimit,
+            }),
             None => Admission::Blocked,
         }
     }
@@ -72,7 +73,7 @@ mod tests {
                     tokio::time::advance(Duration::from_millis(11)).await;
                     window.release(true);
                 }
-                Admission::NotBefore(deadline, _) => deadline.sleep_until().await,
+                Admission::NotBefore(pause) => pause.until.sleep_until().await,
                 Admission::Blocked => panic!("nothing is in flight"),
             }
         }

@@ -71,7 +71,7 @@ async fn run(queries: u64, jobs: usize, latency: Duration) -> (f64, u64) {
     let model = Model {
         origin: Timestamp::from_second(limiter.server_time().as_second()).unwrap(),
         hourly_limit: 5000,
-        minute_limit: Tuning::default().graphql_queries_per_minute,
+        minute_limit: settings().graphql_queries_per_minute,
         latency,
         hours: Mutex::default(),
         last_minute: Mutex::default(),
