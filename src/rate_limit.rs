@@ -8,13 +8,11 @@
 //!
 //! | module | limit |
 //! |---|---|
-//! | [`quota`] | the hourly quota of the resource, from `x-ratelimit-*` headers |
-//! | [`window`] | the documented requests per minute |
+//! | [`quota`] | the hourly quota of the resource, from `x-ratelimit-*` headers, and the documented requests per minute |
 //! | [`concurrency`] | requests in flight: AIMD, up to `--jobs` |
 //! | this one | a pause of all requests, after one of them was rejected |
 //!
-//! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] every constant
-//! with its unit and effect.
+//! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] every constant.
 //!
 //! Requests to one resource are admitted in the order of their calls. A future that waits here has to be polled, even while it holds
 //! a permit for another request.
@@ -24,14 +22,12 @@ mod concurrency;
 mod failure_streak;
 pub(crate) mod quota;
 pub(crate) mod settings;
-mod window;
 
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
-use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -40,9 +36,8 @@ use self::clock::{ServerClock, parse_date};
 use self::concurrency::{ConcurrencyLimit, InFlightSnapshot};
 use self::failure_streak::HostHealth;
 pub(crate) use self::quota::Resource;
-use self::quota::{PerResource, QuotaHeaders, QuotaWindow};
+use self::quota::{HourlyQuota, MinuteWindow, PerResource, Quota, QuotaHeaders};
 use self::settings::LimiterSettings;
-use self::window::SlidingWindow;
 use crate::stop::{StopReason, StopSignal, WaitReason};
 use crate::text;
 
@@ -63,15 +58,11 @@ enum Admission {
 }
 
 impl Admission {
-    fn most_restrictive(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::NotBefore(one), Self::NotBefore(another))
-                if one.until.remaining() < another.until.remaining() =>
-            {
-                other
-            }
-            (Self::Ready, _) | (Self::Blocked, Self::NotBefore(_)) => other,
-            _ => self,
+    fn severity(&self) -> (u8, Duration) {
+        match self {
+            Self::Ready => (0, Duration::ZERO),
+            Self::Blocked => (1, Duration::ZERO),
+            Self::NotBefore(pause) => (2, pause.until.remaining()),
         }
     }
 }
@@ -123,16 +114,10 @@ struct LimiterState {
 /// Limits of one resource.
 #[derive(Debug)]
 struct ResourceState {
-    quota: QuotaWindow,
-    window: Option<SlidingWindow>,
+    quota: HourlyQuota,
+    window: MinuteWindow,
     /// Wait of the next request.
     wait: Option<Pause>,
-}
-
-/// Consequence of an outcome, beside the changed limits.
-enum Action {
-    PauseAll(Duration, WaitReason),
-    Stop(StopReason),
 }
 
 impl LimiterState {
@@ -145,9 +130,9 @@ impl LimiterState {
         let pause = self.pause.map_or(Admission::Ready, Admission::NotBefore);
         let concurrency = if self.concurrency.has_capacity() { Admission::Ready } else { Admission::Blocked };
         let limits = self.resources.get_mut(resource);
-        let window = limits.window.as_mut().map_or(Admission::Ready, SlidingWindow::check);
-        let quota = limits.quota.check(cost);
-        let admission = pause.most_restrictive(window).most_restrictive(concurrency).most_restrictive(quota);
+        let (window, quota) = (limits.window.check(), limits.quota.check(cost));
+        let all = [quota, concurrency, window, pause];
+        let admission = all.into_iter().max_by_key(Admission::severity).unwrap_or(pause);
         let wait = if let Admission::NotBefore(pause) = admission { Some(pause) } else { None };
         if let Some(Pause { until, reason }) = wait.filter(|_| wait != limits.wait) {
             let wait = text::duration(until.remaining());
@@ -157,44 +142,39 @@ impl LimiterState {
         admission
     }
 
+    /// Returns the pause that the outcome asks for, or the end of the run.
     fn on_outcome(
         &mut self,
-        settings: &LimiterSettings,
         permit: &mut Permit<'_>,
         outcome: RequestOutcome<'_>,
-    ) -> Option<Action> {
-        let sent = permit.sent_at();
+    ) -> Result<Option<(Duration, WaitReason)>, StopReason> {
+        let (sent, settings) = (permit.sent_at(), &permit.limiter.settings);
         match outcome {
             RequestOutcome::Success => {
-                self.concurrency.on_success(sent);
-                self.health.on_success(sent);
-                None
-            }
-            RequestOutcome::Response => {
                 self.on_response(sent);
-                None
+                self.health.on_success();
             }
+            RequestOutcome::Response => self.on_response(sent),
             RequestOutcome::BadResponse(error) => {
                 self.on_response(sent);
                 let streak = self.health.bad_responses.record(sent);
-                (streak >= settings.max_bad_responses).then(|| {
+                if streak >= settings.max_bad_responses {
                     let error = format!("{error}, and nothing else for {streak} rounds of requests");
-                    Action::Stop(StopReason::OutOfReach(error))
-                })
+                    return Err(StopReason::OutOfReach(error));
+                }
             }
             RequestOutcome::NoResponse(error) => {
-                let streak = self.health.no_response.record(sent);
-                (streak >= settings.max_no_response)
-                    .then(|| Action::Stop(StopReason::OutOfReach(error.to_string())))
+                if self.health.no_response.record(sent) >= settings.max_no_response {
+                    return Err(StopReason::OutOfReach(error.to_string()));
+                }
             }
             RequestOutcome::Busy { retry_after, error } => {
                 self.health.on_response();
                 let waits = self.health.busy.record(sent) - 1;
-                Some(if waits < settings.max_waits() {
-                    Action::PauseAll(retry_after, WaitReason::RetryAfter)
-                } else {
-                    Action::Stop(StopReason::OutOfReach(format!("{error}, after {waits} waits")))
-                })
+                if waits >= settings.max_waits() {
+                    return Err(StopReason::OutOfReach(format!("{error}, after {waits} waits")));
+                }
+                return Ok(Some((retry_after, WaitReason::RetryAfter)));
             }
             RequestOutcome::ConnectFailed { is_permanent, stop } => {
                 // The request never reached GitHub: it costs nothing.
@@ -206,23 +186,23 @@ impl LimiterState {
                     (false, false) => settings.max_connect_failures.min(settings.retries.saturating_add(1)),
                 };
                 let streak = self.health.connect_failures.record(sent);
-                Some(if streak < max {
-                    // Other requests would not get a connection either.
-                    Action::PauseAll(settings.backoff(streak), WaitReason::Reconnect)
-                } else {
-                    Action::Stop(stop)
-                })
+                if streak >= max {
+                    return Err(stop);
+                }
+                // Other requests would not get a connection either.
+                return Ok(Some((settings.backoff(streak), WaitReason::Reconnect)));
             }
             RequestOutcome::Throttled { retry_after, quota_exhausted } => {
                 self.health.on_response();
                 // A recording will not answer differently later.
-                if !settings.enabled {
-                    return None;
+                if settings.enabled {
+                    let wait = self.on_throttled(permit, retry_after, quota_exhausted)?;
+                    return Ok(wait.map(|wait| (wait, WaitReason::RateLimit)));
                 }
-                self.on_throttled(settings, permit, retry_after, quota_exhausted)
             }
-            RequestOutcome::Stop(reason) => Some(Action::Stop(reason)),
+            RequestOutcome::Stop(reason) => return Err(reason),
         }
+        Ok(None)
     }
 
     fn on_response(&mut self, sent: Instant) {
@@ -231,28 +211,28 @@ impl LimiterState {
         self.health.on_not_throttled(sent);
     }
 
+    /// Returns the wait of all requests. A quota that is used up has a wait of its own.
     fn on_throttled(
         &mut self,
-        settings: &LimiterSettings,
         permit: &Permit<'_>,
         retry_after: Option<Duration>,
         quota_exhausted: bool,
-    ) -> Option<Action> {
-        let sent = permit.sent_at();
+    ) -> Result<Option<Duration>, StopReason> {
+        let (sent, settings) = (permit.sent_at(), &permit.limiter.settings);
         let streak = self.health.throttled.record(sent);
         if streak > settings.max_waits() {
-            return Some(Action::Stop(StopReason::StillRateLimited(streak - 1)));
+            return Err(StopReason::StillRateLimited(streak - 1));
         }
-        if let (true, Some((quota, reset))) = (quota_exhausted, permit.quota) {
+        if let (true, Some(quota)) = (quota_exhausted, permit.quota) {
             // Repeated rejections after the advertised reset mean that the wait is too short: increase it.
             let grace = if streak <= settings.max_short_waits {
                 settings.reset_grace * 3u32.saturating_pow(streak - 1)
             } else {
                 settings.default_retry_after
             };
-            self.resources.get_mut(permit.resource).quota.mark_exhausted(quota, reset, grace);
-            tracing::debug!(resource = ?permit.resource, reset_in = ?reset.remaining(), "quota exhausted");
-            return retry_after.map(|wait| Action::PauseAll(wait, WaitReason::RateLimit));
+            self.resources.get_mut(permit.resource).quota.mark_exhausted(quota, grace);
+            tracing::debug!(resource = ?permit.resource, reset_in = ?quota.reset.remaining(), "quota exhausted");
+            return Ok(retry_after);
         }
         // A first `retry-after` of zero is obeyed; a rejection after it is waited for.
         let least = if streak > 1 { settings.reset_grace * streak.min(10) } else { Duration::ZERO };
@@ -261,15 +241,15 @@ impl LimiterState {
             None => settings.default_retry_after * 2u32.saturating_pow(streak.saturating_sub(1)),
         };
         self.concurrency.on_rejected(sent, permit.snapshot, wait);
-        Some(Action::PauseAll(wait, WaitReason::RateLimit))
+        Ok(Some(wait))
     }
 }
 
 impl RateLimiter {
     pub(crate) fn new(settings: LimiterSettings) -> Self {
         let resource = |per_minute| ResourceState {
-            quota: QuotaWindow::default(),
-            window: settings.per_minute.then(|| SlidingWindow::new(per_minute)),
+            quota: HourlyQuota::default(),
+            window: MinuteWindow::new(settings.per_minute.then_some(per_minute)),
             wait: None,
         };
         let state = LimiterState {
@@ -347,19 +327,17 @@ impl RateLimiter {
         let sent = permit.sent_at();
         self.on_date(headers, sent);
         let mut state = self.state();
-        let Some(quota) = QuotaHeaders::parse(headers) else {
-            if is_success {
-                state.resources.get_mut(permit.resource).quota.clear();
+        if let Some(quota) = QuotaHeaders::parse(headers) {
+            // Ignore reset times that cannot be represented.
+            let Some(wait) = state.clock.duration_until(quota.reset) else { return };
+            let quota = Quota { headers: quota, reset: Deadline::after(wait) };
+            permit.quota = Some(quota);
+            if quota.headers.resource.is_none_or(|resource| resource == permit.resource) {
+                state.resources.get_mut(permit.resource).quota.update(quota, sent);
+                permit.quota_observed = true;
             }
-            return;
-        };
-        // Ignore reset times that cannot be represented.
-        let Some(wait) = state.clock.duration_until(quota.reset) else { return };
-        let reset = Deadline::after(wait);
-        permit.quota = Some((quota, reset));
-        if quota.resource.is_none_or(|resource| resource == permit.resource) {
-            state.resources.get_mut(permit.resource).quota.update(quota, reset, sent);
-            permit.quota_observed = true;
+        } else if is_success {
+            state.resources.get_mut(permit.resource).quota.clear();
         }
     }
 
@@ -372,11 +350,11 @@ impl RateLimiter {
 
     /// Updates the limits from the outcome of a request. Pauses all requests, or ends the run, if the outcome asks for that.
     pub(crate) fn on_outcome(&self, permit: &mut Permit<'_>, outcome: RequestOutcome<'_>) {
-        let action = self.state().on_outcome(&self.settings, permit, outcome);
-        match action {
-            None => {}
-            Some(Action::PauseAll(wait, reason)) => self.pause_all(wait, reason),
-            Some(Action::Stop(reason)) => self.stop.request(reason),
+        let pause = self.state().on_outcome(permit, outcome);
+        match pause {
+            Ok(None) => {}
+            Ok(Some((wait, reason))) => self.pause_all(wait, reason),
+            Err(reason) => self.stop.request(reason),
         }
     }
 
@@ -386,13 +364,12 @@ impl RateLimiter {
             return;
         }
         let pause = Pause { until: Deadline::after(wait), reason };
-        {
-            let mut state = self.state();
-            if state.pause.is_some_and(|active| active.until.remaining() >= wait) {
-                return;
-            }
-            state.pause = Some(pause);
+        let mut state = self.state();
+        if state.pause.is_some_and(|active| active.until.remaining() >= wait) {
+            return;
         }
+        state.pause = Some(pause);
+        drop(state);
         tracing::info!(reason = reason.as_noun(), wait = text::duration(wait), "all requests pause");
         self.enforce_max_wait(pause);
         self.changed.notify_waiters();
@@ -415,18 +392,13 @@ impl RateLimiter {
     pub(crate) fn reserve_points(&self, points: u64) -> Result<(), StopReason> {
         let mut state = self.state();
         let reserved = state.points_reserved.saturating_add(points);
-        match self.settings.max_points {
-            Some(max_points) if reserved > max_points => {
-                drop(state);
-                let reason = StopReason::PointBudgetExhausted(max_points);
-                self.stop.request(reason.clone());
-                Err(self.stop.reason().unwrap_or(reason))
-            }
-            _ => {
-                state.points_reserved = reserved;
-                Ok(())
-            }
+        if let Some(max_points) = self.settings.max_points.filter(|max_points| reserved > *max_points) {
+            let reason = StopReason::PointBudgetExhausted(max_points);
+            self.stop.request(reason.clone());
+            return Err(self.stop.reason().unwrap_or(reason));
         }
+        state.points_reserved = reserved;
+        Ok(())
     }
 
     /// Replaces the estimated cost of a request with the cost that GitHub reported.
@@ -450,14 +422,9 @@ impl RateLimiter {
         }
     }
 
-    /// Returns the time by the server's clock, as far as it is known.
-    pub(crate) fn server_time(&self) -> Timestamp {
-        self.state().clock.now()
-    }
-
-    /// Returns the time until a moment of the server's clock, in Unix seconds.
-    pub(crate) fn duration_until(&self, second: i64) -> Option<Duration> {
-        self.state().clock.duration_until(second)
+    /// Returns the server's clock, as far as it is known.
+    pub(crate) fn clock(&self) -> ServerClock {
+        self.state().clock
     }
 
     fn state(&self) -> MutexGuard<'_, LimiterState> {
@@ -477,7 +444,7 @@ pub(crate) struct Permit<'a> {
     /// Whether it is the first request of a new quota window.
     opens_window: bool,
     sent: Option<Instant>,
-    quota: Option<(QuotaHeaders, Deadline)>,
+    quota: Option<Quota>,
     /// Whether a response said what remains of the quota, or the request cost nothing.
     quota_observed: bool,
 }
@@ -486,9 +453,7 @@ impl<'a> Permit<'a> {
     fn new(limiter: &'a RateLimiter, state: &mut LimiterState, resource: Resource, cost: u64) -> Self {
         let limits = state.resources.get_mut(resource);
         let opens_window = limits.quota.acquire(cost);
-        if let Some(window) = &mut limits.window {
-            window.acquire();
-        }
+        limits.window.acquire();
         let (snapshot, quota_observed) = (state.concurrency.acquire(), false);
         Self { limiter, resource, cost, snapshot, opens_window, sent: None, quota: None, quota_observed }
     }
@@ -509,9 +474,7 @@ impl Drop for Permit<'_> {
         let was_sent = self.sent.is_some();
         let limits = state.resources.get_mut(self.resource);
         limits.quota.release(self.cost, was_sent && !self.quota_observed, self.opens_window);
-        if let Some(window) = &mut limits.window {
-            window.release(was_sent);
-        }
+        limits.window.release(was_sent);
         state.concurrency.release();
         drop(state);
         self.limiter.changed.notify_waiters();

@@ -44,7 +44,7 @@ pub(crate) fn error_for_status(
     let message = sanitize_line(message.unwrap_or_default()).into_owned();
     let lower = message.to_ascii_lowercase();
     let is_rate_limit = headers.contains_key(RETRY_AFTER)
-        || header_str(headers, &REMAINING) == Some("0")
+        || header_str(headers, REMAINING) == Some("0")
         || RATE_LIMIT_MESSAGES.iter().any(|beginning| lower.starts_with(beginning));
     Err(match status.as_u16() {
         429 => rate_limit_error(429, headers),

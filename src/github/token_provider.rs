@@ -156,7 +156,7 @@ async fn create_token_with_retries(
     installation: &mut Option<u64>,
 ) -> Result<(Token, Duration), LookupError> {
     let limiter = &connection.limiter;
-    let clock = limiter.server_time();
+    let clock = limiter.clock().now();
     let mut attempts = 0;
     loop {
         let error = match create_token(app, connection, installation).await {
@@ -165,7 +165,7 @@ async fn create_token_with_retries(
         };
         attempts += 1;
         // If the signature was rejected because of our clock, the response has the server's time.
-        let skew = limiter.server_time().duration_since(clock).unsigned_abs();
+        let skew = limiter.clock().now().duration_since(clock).unsigned_abs();
         if matches!(error, LookupError::Unauthorized(_)) && skew > CLOCK_SKEW_TOLERANCE && attempts == 1 {
             tracing::info!(skew = crate::text::duration(skew), "signing by the server's clock");
             continue;
@@ -222,7 +222,8 @@ async fn create_token(
         .map_err(|_| LookupError::Malformed("invalid installation token"))?;
     connection.redactor.add(token.clone());
     // By the server's clock: ours may be wrong by more than an hour.
-    let lifetime = connection.limiter.duration_until(response.expires_at.as_second()).unwrap_or_default();
+    let lifetime =
+        connection.limiter.clock().duration_until(response.expires_at.as_second()).unwrap_or_default();
     tracing::info!(lifetime = crate::text::duration(lifetime), "new token for the app");
     Ok((token, lifetime))
 }
@@ -261,7 +262,7 @@ async fn send_as_app<T: for<'a> Deserialize<'a>>(
     request: Request<'_>,
 ) -> Result<T, LookupError> {
     let limiter = &connection.limiter;
-    let jwt = app.sign_jwt(limiter.server_time()).ok_or(LookupError::Malformed("no signature"))?;
+    let jwt = app.sign_jwt(limiter.clock().now()).ok_or(LookupError::Malformed("no signature"))?;
     connection.redactor.add(jwt.clone());
     let sent = Instant::now();
     let on_headers = |headers: &HeaderMap, _| limiter.on_date(headers, sent);

@@ -21,7 +21,7 @@ use super::settings::LimiterSettings;
 const ROUNDS_BETWEEN_REJECTIONS: usize = 2;
 
 /// The limit, and the observations that move it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ConcurrencyLimit {
     settings: LimiterSettings,
     limit: usize,
@@ -64,14 +64,7 @@ impl ConcurrencyLimit {
         Self {
             settings,
             limit: settings.max_concurrency.min(settings.initial_concurrency),
-            in_flight: 0,
-            successes: 0,
-            successes_since_increase: 0,
-            successes_since_rejection: 0,
-            has_grown: false,
-            last_epoch: None,
-            cooldown_until: None,
-            stable_limit: None,
+            ..Self::default()
         }
     }
 
@@ -97,13 +90,12 @@ impl ConcurrencyLimit {
         }
         self.successes_since_increase += 1;
         self.successes_since_rejection += 1;
-        match self.cooldown_until {
-            Some(cooldown_until) if Instant::now() < cooldown_until => return,
-            Some(_) => {
-                self.stable_limit = Some(self.limit);
-                self.cooldown_until = None;
+        if let Some(cooldown_until) = self.cooldown_until {
+            if Instant::now() < cooldown_until {
+                return;
             }
-            None => {}
+            self.stable_limit = Some(self.limit);
+            self.cooldown_until = None;
         }
         let is_ramp = self.last_epoch.is_none();
         if self.limit < self.settings.max_concurrency

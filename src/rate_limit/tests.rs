@@ -1,5 +1,7 @@
 mod model;
 
+use jiff::Timestamp;
+
 use super::*;
 
 fn settings() -> LimiterSettings {
@@ -46,7 +48,7 @@ fn quota_headers(remaining: u64, reset: Timestamp) -> HeaderMap {
 }
 
 fn seconds_from_now(limiter: &RateLimiter, seconds: i64) -> Timestamp {
-    Timestamp::from_second(limiter.server_time().as_second() + seconds).unwrap()
+    Timestamp::from_second(limiter.clock().now().as_second() + seconds).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

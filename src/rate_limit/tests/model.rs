@@ -69,7 +69,7 @@ async fn run(queries: u64, jobs: usize, latency: Duration) -> (f64, u64) {
         ..settings()
     });
     let model = Model {
-        origin: Timestamp::from_second(limiter.server_time().as_second()).unwrap(),
+        origin: Timestamp::from_second(limiter.clock().now().as_second()).unwrap(),
         hourly_limit: 5000,
         minute_limit: settings().graphql_queries_per_minute,
         latency,
