@@ -36,7 +36,7 @@ use self::clock::{ServerClock, parse_date};
 use self::concurrency::{ConcurrencyLimit, InFlightSnapshot};
 use self::failure_streak::HostHealth;
 pub(crate) use self::quota::Resource;
-use self::quota::{HourlyQuota, MinuteWindow, PerResource, Quota, QuotaHeaders};
+use self::quota::{HourlyQuota, MinuteWindow, PerResource, Quota};
 use self::settings::LimiterSettings;
 use crate::stop::{StopReason, StopSignal, WaitReason};
 use crate::text;
@@ -116,6 +116,7 @@ struct LimiterState {
 struct ResourceState {
     quota: HourlyQuota,
     window: MinuteWindow,
+    in_flight: usize,
     /// Wait of the next request.
     wait: Option<Pause>,
 }
@@ -130,7 +131,8 @@ impl LimiterState {
         let pause = self.pause.map_or(Admission::Ready, Admission::NotBefore);
         let concurrency = if self.concurrency.has_capacity() { Admission::Ready } else { Admission::Blocked };
         let limits = self.resources.get_mut(resource);
-        let (window, quota) = (limits.window.check(), limits.quota.check(cost));
+        let window = limits.window.check(limits.in_flight);
+        let quota = limits.quota.check(cost, limits.in_flight);
         let all = [quota, concurrency, window, pause];
         let admission = all.into_iter().max_by_key(Admission::severity).unwrap_or(pause);
         let wait = if let Admission::NotBefore(pause) = admission { Some(pause) } else { None };
@@ -250,6 +252,7 @@ impl RateLimiter {
         let resource = |per_minute| ResourceState {
             quota: HourlyQuota::default(),
             window: MinuteWindow::new(settings.per_minute.then_some(per_minute)),
+            in_flight: 0,
             wait: None,
         };
         let state = LimiterState {
@@ -327,12 +330,9 @@ impl RateLimiter {
         let sent = permit.sent_at();
         self.on_date(headers, sent);
         let mut state = self.state();
-        if let Some(quota) = QuotaHeaders::parse(headers) {
-            // Ignore reset times that cannot be represented.
-            let Some(wait) = state.clock.duration_until(quota.reset) else { return };
-            let quota = Quota { headers: quota, reset: Deadline::after(wait) };
+        if let Some(quota) = Quota::parse(headers, &state.clock) {
             permit.quota = Some(quota);
-            if quota.headers.resource.is_none_or(|resource| resource == permit.resource) {
+            if quota.resource.is_none_or(|resource| resource == permit.resource) {
                 state.resources.get_mut(permit.resource).quota.update(quota, sent);
                 permit.quota_observed = true;
             }
@@ -453,7 +453,7 @@ impl<'a> Permit<'a> {
     fn new(limiter: &'a RateLimiter, state: &mut LimiterState, resource: Resource, cost: u64) -> Self {
         let limits = state.resources.get_mut(resource);
         let opens_window = limits.quota.acquire(cost);
-        limits.window.acquire();
+        limits.in_flight += 1;
         let (snapshot, quota_observed) = (state.concurrency.acquire(), false);
         Self { limiter, resource, cost, snapshot, opens_window, sent: None, quota: None, quota_observed }
     }
@@ -474,7 +474,10 @@ impl Drop for Permit<'_> {
         let was_sent = self.sent.is_some();
         let limits = state.resources.get_mut(self.resource);
         limits.quota.release(self.cost, was_sent && !self.quota_observed, self.opens_window);
-        limits.window.release(was_sent);
+        limits.in_flight = limits.in_flight.saturating_sub(1);
+        if was_sent {
+            limits.window.on_completed();
+        }
         state.concurrency.release();
         drop(state);
         self.limiter.changed.notify_waiters();

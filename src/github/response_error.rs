@@ -13,7 +13,7 @@ use super::error::LookupError;
 use super::tls::TlsError;
 use crate::object::Object;
 use crate::rate_limit::clock::parse_date;
-use crate::rate_limit::quota::{QuotaHeaders, REMAINING, header_str};
+use crate::rate_limit::quota::{REMAINING, header_str};
 use crate::text::sanitize_line;
 
 /// Beginnings of the messages with which GitHub reports a rate limit, in lower case. The last one is from before 2021; Enterprise
@@ -71,7 +71,7 @@ pub(crate) fn error_for_status(
 }
 
 pub(super) fn rate_limit_error(status: u16, headers: &HeaderMap) -> LookupError {
-    let quota_exhausted = QuotaHeaders::parse(headers).is_some_and(|quota| quota.remaining == 0);
+    let quota_exhausted = header_str(headers, REMAINING) == Some("0");
     LookupError::RateLimited { status, retry_after: retry_after(headers), quota_exhausted }
 }
 

@@ -1,15 +1,15 @@
 //! AIMD limit on concurrent requests.
 //!
-//! The limit starts at [`LimiterSettings::initial_concurrency`]. It grows by one for each success until the first decrease, afterwards by
-//! one for each round of successes. GitHub does not publish its effective limit (the documented 100 is an upper bound), so it has
-//! to be discovered.
+//! GitHub does not publish its effective limit (the documented 100 is an upper bound), so it has to be discovered. The limit starts
+//! at [`LimiterSettings::initial_concurrency`]. It grows by one for each success until the first decrease, afterwards by one for
+//! each round of successes.
 //!
 //! Rejections lower it to the number of requests that were accepted beside them, or by half where nearly all were rejected. Three
 //! differences from textbook AIMD, each measured by the simulation in `rate_limit/tests/model.rs`:
 //! - Only rejections that look like the server's limit lower it: several together, one soon after the limit grew, or one soon
 //!   after another. A single one has another reason.
-//! - After a decrease the limit does not grow for a while: each probe pauses all requests.
-//! - A limit that held for a whole cooldown is returned to when the probe above it fails.
+//! - After a decrease the limit does not grow for a while: each attempt to exceed it pauses all requests.
+//! - A limit that held for a whole cooldown is returned to when a higher one fails.
 
 use std::time::Duration;
 
@@ -97,10 +97,8 @@ impl ConcurrencyLimit {
             self.stable_limit = Some(self.limit);
             self.cooldown_until = None;
         }
-        let is_ramp = self.last_epoch.is_none();
-        if self.limit < self.settings.max_concurrency
-            && (is_ramp || self.successes_since_increase >= self.limit)
-        {
+        let is_due = self.last_epoch.is_none() || self.successes_since_increase >= self.limit;
+        if is_due && self.limit < self.settings.max_concurrency {
             self.limit += 1;
             self.successes_since_increase = 0;
             self.has_grown = true;
@@ -110,12 +108,11 @@ impl ConcurrencyLimit {
 
     /// Decrease, for a rejection that pauses all requests.
     pub(super) fn on_rejected(&mut self, sent: Instant, snapshot: InFlightSnapshot, pause: Duration) {
-        let now = Instant::now();
         let is_after_growth = self.has_grown && self.successes_since_increase <= self.limit;
         let is_after_rejection = self.last_epoch.is_some()
             && self.successes_since_rejection <= ROUNDS_BETWEEN_REJECTIONS * self.limit;
         let mut epoch = self.last_epoch.take().filter(|epoch| sent <= epoch.at).unwrap_or(Epoch {
-            at: now,
+            at: Instant::now(),
             in_flight: self.in_flight,
             rejected: 0,
             concurrent_successes: 0,
@@ -133,24 +130,18 @@ impl ConcurrencyLimit {
     }
 
     fn lower(&mut self, epoch: &Epoch, pause: Duration) {
+        let Epoch { at, in_flight, rejected, .. } = *epoch;
         // Rejections at or below the stable limit mean that the server takes less than before.
-        self.stable_limit = self.stable_limit.filter(|stable| epoch.in_flight > *stable);
-        let not_rejected = epoch.in_flight.saturating_sub(epoch.rejected);
-        let accepted = not_rejected.max(epoch.concurrent_successes.min(epoch.in_flight));
-        let limit = if accepted >= epoch.in_flight / 4 { accepted } else { epoch.in_flight / 2 };
+        self.stable_limit = self.stable_limit.filter(|stable| in_flight > *stable);
+        let accepted = in_flight.saturating_sub(rejected).max(epoch.concurrent_successes.min(in_flight));
+        let limit = if accepted >= in_flight / 4 { accepted } else { in_flight / 2 };
         let limit = limit.max(self.stable_limit.unwrap_or(1));
-        self.limit = limit.min(self.settings.max_concurrency.min(epoch.in_flight)).max(1);
+        self.limit = limit.min(self.settings.max_concurrency.min(in_flight)).max(1);
         self.successes_since_increase = 0;
         self.has_grown = false;
         // A pause that ends the run may be longer than the clock can represent.
-        let cooldown = pause.saturating_mul(1 + self.settings.cooldown_factor);
-        self.cooldown_until = epoch.at.checked_add(cooldown);
-        tracing::debug!(
-            limit = self.limit,
-            rejected = epoch.rejected,
-            in_flight = epoch.in_flight,
-            "concurrency limit lowered"
-        );
+        self.cooldown_until = at.checked_add(pause.saturating_mul(1 + self.settings.cooldown_factor));
+        tracing::debug!(limit = self.limit, rejected, in_flight, "concurrency limit lowered");
     }
 }
 

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::AsHeaderName;
 use tokio::time::Instant;
 
-use super::clock::Deadline;
+use super::clock::{Deadline, ServerClock};
 use super::{Admission, Pause};
 use crate::stop::WaitReason;
 
@@ -53,21 +53,23 @@ impl<T> PerResource<T> {
 
 /// Quota headers of a response. Enterprise Servers usually send none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct QuotaHeaders {
-    /// Quota that the headers are about, if they name it.
-    pub(crate) resource: Option<Resource>,
+pub(super) struct Quota {
+    /// The quota that the headers are about, if they name it.
+    pub(super) resource: Option<Resource>,
     /// Requests or points per window, and left in it.
-    pub(crate) limit: u64,
-    pub(crate) remaining: u64,
+    limit: u64,
+    remaining: u64,
     /// End of the window, in Unix seconds of the server's clock.
-    pub(crate) reset: i64,
+    reset_second: i64,
+    pub(super) reset: Deadline,
 }
 
-impl QuotaHeaders {
-    /// Reads the headers; none where `remaining` or `reset` is missing or not a number.
-    pub(crate) fn parse(headers: &HeaderMap) -> Option<Self> {
+impl Quota {
+    /// Parses the headers. None if `remaining` or `reset` is missing, not a number, or cannot be represented.
+    pub(super) fn parse(headers: &HeaderMap, clock: &ServerClock) -> Option<Self> {
         let number = |name| header_str(headers, name)?.parse::<u64>().ok();
         let remaining = number(REMAINING)?;
+        let reset_second = i64::try_from(number("x-ratelimit-reset")?).ok()?;
         Some(Self {
             resource: match header_str(headers, "x-ratelimit-resource") {
                 Some("core") => Some(Resource::Core),
@@ -76,7 +78,8 @@ impl QuotaHeaders {
             },
             limit: number("x-ratelimit-limit").unwrap_or(remaining.max(1)),
             remaining,
-            reset: number("x-ratelimit-reset").and_then(|reset| i64::try_from(reset).ok())?,
+            reset_second,
+            reset: Deadline::after(clock.duration_until(reset_second)?),
         })
     }
 }
@@ -86,14 +89,6 @@ pub(crate) fn header_str(headers: &HeaderMap, name: impl AsHeaderName) -> Option
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// A quota as a response reported it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quota {
-    pub(super) headers: QuotaHeaders,
-    /// End of the window, by our clock.
-    pub(super) reset: Deadline,
-}
-
 /// The current window of a quota. A server whose responses have no quota headers has none.
 #[derive(Debug, Default)]
 pub(super) struct HourlyQuota {
@@ -101,7 +96,6 @@ pub(super) struct HourlyQuota {
     updated_at: Option<Instant>,
     /// Cost of the requests in flight. `remaining` may or may not include it already.
     reserved: u64,
-    in_flight: usize,
     /// After a reset one request goes first and brings the headers of the new window (half-open).
     first_in_flight: bool,
 }
@@ -111,39 +105,37 @@ impl HourlyQuota {
     /// the lowest `remaining` counts, and the later window replaces the earlier one.
     pub(super) fn update(&mut self, new: Quota, sent: Instant) {
         if let Some(current) = &mut self.current {
-            let (old, quota) = (&mut current.headers, &new.headers);
-            let is_near = quota.reset.abs_diff(old.reset) <= RESET_TOLERANCE_SECS;
-            if quota.reset == old.reset || (is_near && !current.reset.is_past()) {
-                old.remaining = old.remaining.min(quota.remaining);
-                if quota.reset == old.reset {
-                    current.reset = new.reset;
-                }
+            let is_same = new.reset_second == current.reset_second;
+            let is_near = new.reset_second.abs_diff(current.reset_second) <= RESET_TOLERANCE_SECS;
+            if is_same || (is_near && !current.reset.is_past()) {
+                current.remaining = current.remaining.min(new.remaining);
+                current.reset = if is_same { new.reset } else { current.reset };
                 return;
             }
             // A request that was sent after the last update has the newer window, even if that ends earlier.
             let is_newer = self.updated_at.is_none_or(|updated_at| sent > updated_at) && !new.reset.is_past();
-            if quota.reset < old.reset && !is_newer {
+            if new.reset_second < current.reset_second && !is_newer {
                 return;
             }
         }
-        tracing::debug!(limit = new.headers.limit, remaining = new.headers.remaining, "new quota window");
+        tracing::debug!(limit = new.limit, remaining = new.remaining, "new quota window");
         (self.current, self.updated_at) = (Some(new), Some(Instant::now()));
     }
 
     /// Returns the limit and what remained of it at the last update.
     pub(super) fn remaining(&self) -> Option<(u64, u64)> {
-        self.current.map(|Quota { headers, .. }| (headers.limit, headers.remaining))
+        self.current.map(|quota| (quota.limit, quota.remaining))
     }
 
     /// Clears the window after a successful response without quota headers: the server has no limits, or none any more.
     pub(super) fn clear(&mut self) {
-        self.current = self.current.filter(|quota| quota.headers.remaining == 0 && !quota.reset.is_past());
+        self.current = self.current.filter(|quota| quota.remaining == 0 && !quota.reset.is_past());
     }
 
     /// Marks the window as exhausted until the reset of a rejection, whatever other responses said. A reset that has already
     /// passed is replaced by `grace`: it was in whole seconds, and the window may end a little later.
     pub(super) fn mark_exhausted(&mut self, mut quota: Quota, grace: Duration) {
-        quota.headers.remaining = 0;
+        quota.remaining = 0;
         if quota.reset.remaining() < grace {
             quota.reset = Deadline::after(grace);
         }
@@ -151,18 +143,18 @@ impl HourlyQuota {
     }
 
     /// Whether `cost` is left of a quota, beside what is reserved.
-    fn suffices(&self, quota: &QuotaHeaders, cost: u64) -> bool {
+    fn suffices(&self, quota: &Quota, cost: u64) -> bool {
         quota.remaining.saturating_sub(self.reserved) >= cost.min(quota.limit)
     }
 
     /// Whether a request of this cost is admitted.
-    pub(super) fn check(&self, cost: u64) -> Admission {
+    pub(super) fn check(&self, cost: u64, in_flight: usize) -> Admission {
         match &self.current {
-            Some(quota) if !self.suffices(&quota.headers, cost) => {
+            Some(quota) if !self.suffices(quota, cost) => {
                 let is_past = quota.reset.is_past();
                 if is_past && !self.first_in_flight {
                     Admission::Ready
-                } else if is_past || self.in_flight > 0 {
+                } else if is_past || in_flight > 0 {
                     Admission::Blocked
                 } else {
                     Admission::NotBefore(Pause { until: quota.reset, reason: WaitReason::RateLimit })
@@ -175,9 +167,8 @@ impl HourlyQuota {
     /// Reserves the cost of a request. Returns whether it is the first of a new window.
     pub(super) fn acquire(&mut self, cost: u64) -> bool {
         let is_first =
-            self.current.is_some_and(|quota| quota.reset.is_past() && !self.suffices(&quota.headers, cost));
+            self.current.is_some_and(|quota| quota.reset.is_past() && !self.suffices(&quota, cost));
         self.reserved += cost;
-        self.in_flight += 1;
         self.first_in_flight |= is_first;
         is_first
     }
@@ -186,9 +177,8 @@ impl HourlyQuota {
     pub(super) fn release(&mut self, cost: u64, charged: bool, is_first: bool) {
         self.first_in_flight &= !is_first;
         self.reserved = self.reserved.saturating_sub(cost);
-        self.in_flight = self.in_flight.saturating_sub(1);
-        if let (true, Some(Quota { headers, .. })) = (charged, &mut self.current) {
-            headers.remaining = headers.remaining.saturating_sub(cost);
+        if let (true, Some(quota)) = (charged, &mut self.current) {
+            quota.remaining = quota.remaining.saturating_sub(cost);
         }
     }
 }
@@ -200,23 +190,22 @@ impl HourlyQuota {
 #[derive(Debug)]
 pub(super) struct MinuteWindow {
     limit: Option<usize>,
-    in_flight: usize,
     completed: VecDeque<Instant>,
 }
 
 impl MinuteWindow {
     pub(super) fn new(limit: Option<usize>) -> Self {
-        Self { limit, in_flight: 0, completed: VecDeque::new() }
+        Self { limit, completed: VecDeque::new() }
     }
 
-    pub(super) fn check(&mut self) -> Admission {
+    pub(super) fn check(&mut self, in_flight: usize) -> Admission {
         let Some(limit) = self.limit else { return Admission::Ready };
         let now = Instant::now();
         while self.completed.front().is_some_and(|completed| *completed + MINUTE <= now) {
             self.completed.pop_front();
         }
         match self.completed.front() {
-            _ if self.completed.len() + self.in_flight < limit => Admission::Ready,
+            _ if self.completed.len() + in_flight < limit => Admission::Ready,
             Some(oldest) => {
                 let until = Deadline::after(*oldest + MINUTE - now);
                 Admission::NotBefore(Pause { until, reason: WaitReason::PerMinuteLimit })
@@ -225,14 +214,9 @@ impl MinuteWindow {
         }
     }
 
-    pub(super) fn acquire(&mut self) {
-        self.in_flight += 1;
-    }
-
-    /// Ends a request. One that was not sent does not count.
-    pub(super) fn release(&mut self, was_sent: bool) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        if was_sent && self.limit.is_some() {
+    /// Counts a request that was sent.
+    pub(super) fn on_completed(&mut self) {
+        if self.limit.is_some() {
             self.completed.push_back(Instant::now());
         }
     }
@@ -244,7 +228,7 @@ mod tests {
 
     /// A response: what remains, the reset by the server's clock, and by ours.
     fn quota(remaining: u64, second: i64, reset: Deadline) -> Quota {
-        Quota { headers: QuotaHeaders { resource: None, limit: 100, remaining, reset: second }, reset }
+        Quota { resource: None, limit: 100, remaining, reset_second: second, reset }
     }
 
     fn in_seconds(seconds: u64) -> Deadline {
@@ -258,30 +242,30 @@ mod tests {
         window.update(quota(7, 1000, reset), Instant::now());
         window.update(quota(9, 999, reset), Instant::now());
         window.update(quota(80, 900, reset), Instant::now());
-        for _ in 0..5 {
-            assert_eq!(window.check(1), Admission::Ready);
+        for in_flight in 0..5 {
+            assert_eq!(window.check(1, in_flight), Admission::Ready);
             window.acquire(1);
         }
-        assert_eq!(window.check(1), Admission::Blocked, "all that is left is in flight");
+        assert_eq!(window.check(1, 5), Admission::Blocked, "all that is left is in flight");
         for left in [4, 3, 2, 1, 0] {
             window.update(quota(left, 1000, reset), Instant::now());
             window.release(1, false, false);
         }
-        assert!(matches!(window.check(1), Admission::NotBefore(pause) if pause.until == reset));
+        assert!(matches!(window.check(1, 0), Admission::NotBefore(pause) if pause.until == reset));
         window.update(quota(99, 4600, in_seconds(3600)), Instant::now());
-        assert_eq!(window.check(1), Admission::Ready);
+        assert_eq!(window.check(1, 0), Admission::Ready);
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_reset_one_request_goes_first() {
         let mut window = HourlyQuota::default();
         window.update(quota(0, 1000, in_seconds(0)), Instant::now());
-        assert_eq!(window.check(1), Admission::Ready);
+        assert_eq!(window.check(1, 0), Admission::Ready);
         window.acquire(1);
-        assert_eq!(window.check(1), Admission::Blocked);
+        assert_eq!(window.check(1, 1), Admission::Blocked);
         window.release(1, true, true);
         window.mark_exhausted(quota(0, 1000, in_seconds(0)), Duration::from_millis(100));
-        assert!(matches!(window.check(1), Admission::NotBefore(..)), "rejected again: not at once");
+        assert!(matches!(window.check(1, 0), Admission::NotBefore(..)), "rejected again: not at once");
     }
 
     #[tokio::test(start_paused = true)]
@@ -291,7 +275,7 @@ mod tests {
         let reset = in_seconds(3);
         window.mark_exhausted(quota(0, 1000, reset), Duration::from_millis(100));
         assert_eq!(
-            window.check(1),
+            window.check(1, 0),
             Admission::NotBefore(Pause { until: reset, reason: WaitReason::RateLimit })
         );
     }
@@ -302,7 +286,7 @@ mod tests {
         window.update(quota(0, 9000, in_seconds(8000)), Instant::now());
         tokio::time::advance(Duration::from_millis(1)).await;
         window.update(quota(50, 1000, in_seconds(3)), Instant::now());
-        assert_eq!(window.check(1), Admission::Ready);
+        assert_eq!(window.check(1, 0), Admission::Ready);
     }
 
     #[tokio::test(start_paused = true)]
@@ -310,11 +294,11 @@ mod tests {
         let mut window = HourlyQuota::default();
         window.acquire(1);
         window.update(quota(0, 1000, in_seconds(3)), Instant::now());
-        assert_eq!(window.check(1), Admission::Blocked);
+        assert_eq!(window.check(1, 1), Admission::Blocked);
         tokio::time::advance(Duration::from_secs(3)).await;
-        assert_eq!(window.check(1), Admission::Ready);
+        assert_eq!(window.check(1, 1), Admission::Ready);
         assert!(window.acquire(1));
-        assert_eq!(window.check(1), Admission::Blocked, "only one");
+        assert_eq!(window.check(1, 2), Admission::Blocked, "only one");
     }
 
     #[tokio::test(start_paused = true)]
@@ -323,14 +307,14 @@ mod tests {
         window.update(quota(1, 1000, in_seconds(60)), Instant::now());
         window.acquire(1);
         window.release(1, true, true);
-        assert!(matches!(window.check(1), Admission::NotBefore(..)));
+        assert!(matches!(window.check(1, 0), Admission::NotBefore(..)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_cost_above_the_limit_needs_the_full_window() {
         let mut window = HourlyQuota::default();
         window.update(quota(100, 1000, in_seconds(60)), Instant::now());
-        assert_eq!(window.check(300), Admission::Ready);
+        assert_eq!(window.check(300, 0), Admission::Ready);
     }
 
     #[tokio::test(start_paused = true)]
@@ -340,12 +324,11 @@ mod tests {
         let mut sent = Vec::new();
         let start = Instant::now();
         while sent.len() < 3_000 {
-            match window.check() {
+            match window.check(0) {
                 Admission::Ready => {
-                    window.acquire();
                     sent.push(Instant::now());
                     tokio::time::advance(Duration::from_millis(11)).await;
-                    window.release(true);
+                    window.on_completed();
                 }
                 Admission::NotBefore(pause) => pause.until.sleep_until().await,
                 Admission::Blocked => panic!("nothing is in flight"),
