@@ -29,13 +29,14 @@
 //! 7. `github/graphql.rs` or `github/rest.rs` reads the response: an account or an error for each login.
 //! 8. `github/retry.rs` decides about errors: retry, back off, split, or give up. The loop of step 4 acts on it; for a REST
 //!    request that is `Client::get`.
-//! 9. `lookup::first_count` makes the row. The pipeline's consumer puts it into the `reorder` buffer, and passes it on in its turn: to the
-//!    summary and the rules, and to each output's renderer on a thread of its own. A row that waits for a slower one is written to
-//!    the `journal` meanwhile.
+//! 9. `lookup::first_count` makes the row. The pipeline's consumer puts it into the `reorder` buffer, and passes it on in its turn:
+//!    to the summary and the rules, and to each output's renderer on a thread of its own. A row that waits for a slower one is
+//!    written to the `journal` meanwhile.
 //!
 //! # Library
 //!
-//! The stage can be used without the program: [`lookup`] takes a [`Client`] and a stream of [`Login`]s and yields [`Row`]s. Here it is answered from a folder of recorded exchanges; without `transport` it sends requests to GitHub.
+//! The stage can be used without the program: [`lookup`] takes a [`Client`] and a stream of [`Login`]s and yields [`Row`]s. Here it
+//! is answered from a folder of recorded exchanges; without `transport` it sends requests to GitHub.
 //!
 //! ```
 //! use futures::{StreamExt, stream};

@@ -595,6 +595,20 @@ mod tests {
         assert_eq!(tokio::time::timeout(Duration::from_mins(1), looked_up).await, Ok(rows + 1));
     }
 
+    #[tokio::test]
+    async fn a_short_input_does_not_limit_another_lookup() {
+        let client = Client::new(ClientConfig { api: ApiKind::Graphql, ..ClientConfig::default() }).unwrap();
+        let (sender, pending) = mpsc::unbounded_channel();
+        let mut short = Batcher::new(&client, receive(pending), LINGER, Some(Arc::new(Window::new(100))));
+        send(&sender, 20);
+        drop(sender);
+        assert_eq!(next_size(&mut short).await, 2, "divided among ten jobs");
+        let (sender, pending) = mpsc::unbounded_channel();
+        let mut long = Batcher::new(&client, receive(pending), LINGER, None);
+        send(&sender, 150);
+        assert_eq!([next_size(&mut long).await, next_size(&mut short).await], [100, 2]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_query_that_has_lingered_waits_only_for_its_slot() {
         let client = client(1);

@@ -14,8 +14,8 @@
 //!
 //! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] every constant.
 //!
-//! Requests to one resource are admitted in the order of their calls. A future that waits here has to be polled, even while it holds
-//! a permit for another request.
+//! Requests to one resource are admitted in the order of their calls. A future that waits here has to be polled, even while it
+//! holds a permit for another request.
 
 pub(crate) mod clock;
 mod concurrency;
@@ -58,6 +58,7 @@ enum Admission {
 }
 
 impl Admission {
+    /// Returns the order: the longest wait is the largest.
     fn severity(&self) -> (u8, Duration) {
         match self {
             Self::Ready => (0, Duration::ZERO),

@@ -154,12 +154,12 @@ impl Client {
         (unsent.drain(..size).collect(), trial)
     }
 
-    /// Sends one query, and separates the logins that were answered from those to query again.
+    /// Sends one query, and separates the logins that were answered from those to query again. Holds the trial until then.
     async fn query(
         &self,
         counts: CountSelection,
         mut logins: Vec<PendingLogin>,
-        _held_while_it_runs: Option<Arc<Trial>>,
+        _trial: Option<Arc<Trial>>,
         mut permit: Permit<'_>,
     ) -> Step<'_> {
         let size = logins.len();
@@ -174,7 +174,7 @@ impl Client {
         drop(permit);
         let estimate = graphql::query_cost(size, counts);
         let cost = match &response {
-            // A server without limits names no cost: there is none.
+            // The queries of a server without limits have no cost.
             Ok(response) => response.cost.unwrap_or(if response.has_rate_limit { estimate } else { 0 }),
             Err(LookupError::Connect(_)) => 0,
             // Unknown: GitHub may have charged for a query whose response never arrived.

@@ -160,7 +160,7 @@ impl Client {
         Arc::clone(&last.2)
     }
 
-    /// Waits for the permit of a request. A token is renewed before: that may take seconds, in which all requests may have to pause.
+    /// Waits for the permit of a request. A token is renewed before: in these seconds all requests may have to pause.
     pub(super) async fn acquire(&self, resource: Resource, cost: u64) -> Result<Permit<'_>, StopReason> {
         if let Err(LookupError::Stopped(stop)) = self.0.tokens.token(&self.0.sender).await {
             return Err(stop);

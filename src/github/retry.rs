@@ -8,15 +8,15 @@
 //! | response too long, 413 | split | give up |
 //! | everything else | give up | give up |
 //!
-//! A split uses no retry: one login of the query, or their number, is to blame. `--retries` bounds all others, except those after a
-//! rate limit, which have a bound of their own: they are not the fault of a login.
+//! A split uses no retry: one login of the query, or their number, is to blame. `--retries` bounds all others, except those after
+//! a rate limit, which have a bound of their own: they are not the fault of a login.
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::LookupError;
 
-/// Rejections because of a rate limit that a lookup survives, for each retry of `--retries`, of which two are assumed at least: the
-/// rate limiter ends the run before a single request gives up.
+/// Rejections because of a rate limit that a lookup survives, for each retry of `--retries`, of which two are assumed at least:
+/// the rate limiter ends the run before a single request gives up.
 const RATE_LIMIT_RETRIES_PER_RETRY: u32 = 4;
 
 /// Consequence of a failed attempt.

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failed_probe_returns_to_the_stable_limit() {
+    async fn a_limit_that_fails_returns_to_the_stable_one() {
         let mut limit = new_limit(40);
         rounds(&mut limit, 20, 3).await;
         tokio::time::advance(Duration::from_mins(2)).await;

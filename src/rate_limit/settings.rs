@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Limits of one run, and after them the constants, whose effect `cargo bench -- limits` and the model in `rate_limit/tests` measure.
+/// Limits of one run, and after them constants. `cargo bench -- limits` and the model in `rate_limit/tests` measure their effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LimiterSettings {
     /// Whether requests wait at all. Off for recorded responses: waiting would not change them.
@@ -17,8 +17,8 @@ pub(crate) struct LimiterSettings {
     pub(crate) deadline: Option<Duration>,
     /// Points (REST: requests) that the run may use, from `--max-points`.
     pub(crate) max_points: Option<u64>,
-    /// Retries of one request, from `--retries`. A host that never responded is given up after one round of failed connections more
-    /// than this, at most after `max_connect_failures`.
+    /// Retries of one request, from `--retries`. A host that never responded is given up after one round of failed connections
+    /// more than this, at most after `max_connect_failures`.
     pub(crate) retries: u32,
 
     /// REST points per rolling minute that GitHub documents; a GET costs 1.

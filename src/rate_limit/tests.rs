@@ -119,14 +119,14 @@ async fn a_quota_is_used_up_and_then_its_reset_awaited() {
     assert!(start.elapsed().is_zero());
     drop(limiter.acquire(Resource::Graphql, 1).await.unwrap());
     assert!(start.elapsed().is_zero(), "points are another quota");
-    let mut probe = send(&limiter).await;
+    let mut first = send(&limiter).await;
     let waited = start.elapsed().as_secs_f64();
     assert!((98.9..=100.1).contains(&waited), "{waited}");
-    // A single request probes the new window; the others wait for its response.
+    // A single request opens the new window; the others wait for its response.
     let other = limiter.acquire(Resource::Core, 1);
     assert!(tokio::time::timeout(Duration::from_secs(1), other).await.is_err());
     let next = Timestamp::from_second(reset.as_second() + 3600).unwrap();
-    limiter.on_headers(&mut probe, &quota_headers(9, next), true);
+    limiter.on_headers(&mut first, &quota_headers(9, next), true);
     drop(limiter.acquire(Resource::Core, 1).await.unwrap());
 }
 
