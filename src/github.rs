@@ -1,7 +1,7 @@
 //! GitHub: the client, and everything that knows its APIs.
 //!
 //! In the order of a lookup: `batch` has the logins of one request and their retries. `client` sends it with a permit of the
-//! rate limiter over a `connection`, whose [`transport`] is the network or a replay. [`graphql`] and [`rest`] parse the
+//! rate limiter through a `sender`, whose [`transport`] is the network or a replay. [`graphql`] and [`rest`] parse the
 //! response, [`error`] classifies failures, and `retry` alone decides about retries.
 
 pub(crate) mod account;
@@ -10,7 +10,6 @@ mod batch_size;
 pub(crate) mod cassette;
 mod client;
 pub(crate) mod config;
-mod connection;
 pub(crate) mod credentials;
 pub(crate) mod endpoint;
 pub(crate) mod error;
@@ -19,11 +18,11 @@ pub(crate) mod members;
 pub(crate) mod redact;
 pub(crate) mod rest;
 mod retry;
+mod sender;
 mod token_provider;
 pub(crate) mod transport;
 
-pub(crate) use self::batch::Batch;
-pub(crate) use self::batch::LookupOutcome;
-pub(crate) use self::batch_size::NextSize;
+pub(crate) use self::batch::{Batch, LookupOutcome};
+pub(crate) use self::batch_size::{NextSize, Trial};
 pub use self::client::{BuildError, Client};
 pub use self::config::ClientConfig;

@@ -9,7 +9,7 @@
 //!                     │ ▲
 //!                 rate_limit      one pause, one quota, one concurrency limit for every request
 //!                     │ ▲
-//!                 connection      network or replay, and the recording
+//!                   sender        network or replay, and the recording
 //! ```
 //!
 //! # From a login to its row
@@ -21,21 +21,22 @@
 //! 3. `lookup::stage` gives each login its position and a place in the window; its `Batcher` forms a batch when there is a slot:
 //!    up to a hundred logins for GraphQL, one for REST.
 //! 4. `Client::look_up_batch` (`github/batch.rs`) is one batch with its retries. It waits for a permit in
-//!    `RateLimiter::acquire` (`rate_limit.rs`), and takes as many logins as the batch size allows by then.
+//!    `RateLimiter::acquire` (`rate_limit.rs`), and then takes as many logins as the batch size allows (`Client::take_logins`).
 //! 5. `Client::send` (`github/client.rs`) adds the token, sends the request, and reports its headers and outcome to the limiter.
-//! 6. `Connection::send` (`github/connection.rs`) hands it to octocrab, whose bottom is `github/transport.rs`: a socket or a
+//! 6. `RequestSender::send` (`github/sender.rs`) hands it to octocrab, whose bottom is `github/transport.rs`: a socket or a
 //!    replay. It redacts the response, and writes it to the recording. An unsuccessful status becomes a
 //!    `LookupError` here.
 //! 7. `github/graphql.rs` or `github/rest.rs` reads the response: an account or an error for each login.
 //! 8. `github/retry.rs` decides about errors: retry, back off, split, or give up. The loop of step 4 acts on it; for a REST
 //!    request that is `Client::get`.
-//! 9. `lookup::row` makes the row. The pipeline's consumer puts it into the `reorder` buffer, and passes it on in its turn: to the
-//!    summary and the rules, and to each output's renderer on a thread of its own. A row that waits for a slower one is written to
-//!    the `journal` meanwhile.
+//! 9. `lookup::first_count` makes the row. The pipeline's consumer puts it into the `reorder` buffer, and passes it on in its turn:
+//!    to the summary and the rules, and to each output's renderer on a thread of its own. A row that waits for a slower one is
+//!    written to the `journal` meanwhile.
 //!
 //! # Library
 //!
-//! The stage can be used without the program: [`lookup`] takes a [`Client`] and a stream of [`Login`]s and yields [`Row`]s. Here it is answered from a folder of recorded exchanges; without `transport` it sends requests to GitHub.
+//! The stage can be used without the program: [`lookup`] takes a [`Client`] and a stream of [`Login`]s and yields [`Row`]s. Here it
+//! is answered from a folder of recorded exchanges; without `transport` it sends requests to GitHub.
 //!
 //! ```
 //! use futures::{StreamExt, stream};

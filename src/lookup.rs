@@ -3,7 +3,7 @@
 //! ```text
 //! items ─▶ Batcher ─▶ batches ─▶ for_each_concurrent(look_up_batch) ─▶ completed rows ─▶ reorder ─▶ rows
 //!            ▲  window: logins read ahead                                   │
-//!            │  slots: first attempts                                       └─▶ second stage, for --verify
+//!            │  slots: first attempts                                       └─▶ second count, for --verify
 //! ```
 //!
 //! A batch is a value in the stream: a group of logins that one future looks up, with all its retries. Rows leave the stage in the
@@ -15,13 +15,13 @@
 //! one of them never waits for one that comes before it.
 
 use std::collections::VecDeque;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{self, Context, Poll};
 use std::time::Duration;
 
-use futures::future::join;
+use futures::future::{join, ready};
 use futures::{FutureExt, Stream, StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -31,8 +31,7 @@ use tokio_util::sync::PollSemaphore;
 
 use crate::github::account::{ApiKind, CountSelection};
 use crate::github::error::LookupError;
-use crate::github::{Batch, Client, LookupOutcome, NextSize};
-use crate::input::InputRecord;
+use crate::github::{Batch, Client, LookupOutcome, NextSize, Trial};
 use crate::login::{Login, ParseLoginError, stable_hash};
 use crate::reorder::ReorderBuffer;
 use crate::report::{Carried, Row, Status};
@@ -94,7 +93,7 @@ pub fn lookup<S>(client: &Client, logins: S, options: LookupOptions) -> impl Str
 where
     S: Stream<Item = Result<Login, ParseLoginError>>,
 {
-    let items = logins.map(|login| Item::Lookup(login.into()));
+    let items = logins.map(|login| Item::Lookup { login, carried: Carried::default() });
     let (stage, completed) = stage(client.clone(), items, options);
     let mut reorder = ReorderBuffer::default();
     let rows = receive(completed).flat_map(move |completed| {
@@ -102,14 +101,14 @@ where
         let in_order: Vec<_> = std::iter::from_fn(|| reorder.pop()).collect();
         stream::iter(in_order).map(|completed| completed.row)
     });
-    stream::select(rows.map(Some), stage.into_stream().map(|()| None)).filter_map(std::future::ready)
+    stream::select(rows.map(Some), stage.into_stream().map(|()| None)).filter_map(ready)
 }
 
 /// An item of the input.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// To be looked up.
-    Lookup(InputRecord),
+    /// To be looked up. Its row has the carried columns too.
+    Lookup { login: Result<Login, ParseLoginError>, carried: Carried },
     /// Known from an earlier run: it only keeps its position.
     Resolved(Row),
 }
@@ -125,18 +124,11 @@ pub(crate) struct CompletedRow {
     /// Whether a second count was due and failed.
     pub(crate) verification_failed: bool,
     /// Place in the window. Dropping it lets the next login be read.
-    place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
-impl CompletedRow {
-    /// Returns the row and its place in the window.
-    pub(crate) fn into_parts(self) -> (Row, Option<OwnedSemaphorePermit>) {
-        (self.row, self.place)
-    }
-}
-
-/// A login to look up, with its place and what its row needs beside the outcome.
-struct Job<C> {
+/// A login to look up. `C`: what its row needs beside the outcome.
+struct PendingRow<C> {
     position: u64,
     api: ApiKind,
     login: Login,
@@ -144,10 +136,10 @@ struct Job<C> {
     context: C,
 }
 
-/// Jobs of one batch.
-struct Group<C> {
-    jobs: Vec<Job<C>>,
-    is_probe: bool,
+/// Logins of one batch.
+struct PendingBatch<C> {
+    rows: Vec<PendingRow<C>>,
+    trial: Option<Arc<Trial>>,
     slot: OwnedSemaphorePermit,
 }
 
@@ -161,81 +153,73 @@ pub(crate) fn stage<S: Stream<Item = Item>>(
     let (completed, rows) = mpsc::unbounded_channel();
     let stage = async move {
         let config = client.config();
-        let read_ahead = READ_AHEAD + 2 * config.max_concurrency * config.max_batch_size();
-        let window = Arc::new(Window::new(read_ahead));
-        let jobs = jobs(&client, items, Arc::clone(&window), completed.clone());
-        let batcher = Batcher::new(&client, jobs, options.linger).limited_by(window).filling_the_jobs();
-        let (to_verify, verify_jobs) = mpsc::unbounded_channel();
-        let first = FirstCount { client: &client, options, completed: completed.clone(), to_verify };
-        // The second count has batches of its own. It ends when the first one has dropped `to_verify`.
-        let verify_batcher = Batcher::new(&client, receive(verify_jobs), options.linger);
-        join(
-            look_up_all(&client, config.counts, batcher, first),
-            look_up_all(&client, CountSelection::default(), verify_batcher, SecondCount { completed }),
-        )
-        .await;
+        let window = Arc::new(Window::new(READ_AHEAD + 2 * config.max_concurrency * config.max_batch_size()));
+        let pending = pending_rows(&client, items, Arc::clone(&window), completed.clone());
+        let first_counts = Batcher::new(&client, pending, options.linger, Some(window));
+        let (to_verify, pending) = mpsc::unbounded_channel();
+        let second_counts = Batcher::new(&client, receive(pending), options.linger, None);
+        let (client, verify, completed_again) = (&client, options.verify, completed.clone());
+        // Both receivers live as long as the stage.
+        let on_first_count = move |pending, outcome| match first_count(client, verify, pending, outcome) {
+            FirstCount::Complete(row) => drop(completed.send(row)),
+            FirstCount::ToVerify(pending) => drop(to_verify.send(pending)),
+        };
+        let on_second_count =
+            move |pending, outcome| drop(completed_again.send(second_count(pending, outcome)));
+        let first = look_up_all(client, config.counts, first_counts, on_first_count);
+        // It ends when the first count has dropped `to_verify`.
+        let second = look_up_all(client, CountSelection::default(), second_counts, on_second_count);
+        join(first, second).await;
     };
     (stage, rows)
 }
 
 /// Looks up all batches, with as many futures at once as the batcher has slots, and those that retry.
-async fn look_up_all<S: Stream<Item = Job<C>>, C: Send>(
+async fn look_up_all<S: Stream<Item = PendingRow<C>>, C: Send>(
     client: &Client,
     counts: CountSelection,
     mut batcher: Batcher<'_, S, C>,
-    sink: impl OutcomeSink<C> + Sync,
+    on_outcome: impl Fn(PendingRow<C>, LookupOutcome) + Sync,
 ) {
+    let on_outcome = &on_outcome;
     let queue = stream::poll_fn(|context| batcher.poll_next(context));
-    queue.for_each_concurrent(None, |group| look_up(client, counts, group, &sink)).await;
-}
-
-async fn look_up<C: Send>(
-    client: &Client,
-    counts: CountSelection,
-    Group { jobs, is_probe, slot }: Group<C>,
-    sink: &(impl OutcomeSink<C> + Sync),
-) {
-    let Some(api) = jobs.first().map(|job| job.api) else { return };
-    let logins = jobs.iter().map(|job| job.login.clone()).collect();
-    let mut jobs: Vec<_> = jobs.into_iter().map(Some).collect();
-    let mut outcomes = pin!(client.look_up_batch(Batch { api, logins, counts, is_probe, slot: Some(slot) }));
-    while let Some(outcomes) = outcomes.next().await {
-        for (index, outcome) in outcomes {
-            if let Some(job) = jobs.get_mut(index).and_then(Option::take) {
-                sink.on_outcome(job, outcome);
+    let look_up = |PendingBatch { rows, trial, slot }: PendingBatch<C>| async move {
+        let Some(api) = rows.first().map(|pending| pending.api) else { return };
+        let logins = rows.iter().map(|pending| pending.login.clone()).collect();
+        let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
+        let batch = Batch { api, logins, counts, trial, slot: Some(slot) };
+        let on_answer = |index: usize, outcome| {
+            if let Some(pending) = rows.get_mut(index).and_then(Option::take) {
+                on_outcome(pending, outcome);
             }
-        }
-    }
+        };
+        client.look_up_batch(batch, on_answer).await;
+    };
+    queue.for_each_concurrent(None, look_up).await;
 }
 
-/// Turns items into jobs: numbers them, takes a place in the window for each, and completes those without a lookup.
-fn jobs(
+/// Numbers the items, takes a place in the window for each, and completes those without a lookup.
+fn pending_rows(
     client: &Client,
     items: impl Stream<Item = Item>,
     window: Arc<Window>,
     completed: UnboundedSender<CompletedRow>,
-) -> impl Stream<Item = Job<Carried>> {
-    let with_place = within_window(items, window).enumerate();
-    with_place.filter_map(move |(position, (item, place))| {
+) -> impl Stream<Item = PendingRow<Carried>> {
+    within_window(items, window).enumerate().filter_map(move |(position, (item, place))| {
         let position = position as u64;
         let row = match item {
-            Item::Lookup(InputRecord { login: Ok(login), carried }) => {
+            Item::Lookup { login: Ok(login), carried: context } => {
                 let api = client.api_for(&login);
-                return std::future::ready(Some(Job { position, api, login, place, context: carried }));
+                return ready(Some(PendingRow { position, api, login, place, context }));
             }
-            Item::Lookup(InputRecord { login: Err(invalid), carried }) => {
+            Item::Lookup { login: Err(invalid), carried } => {
                 Row { carried, ..Row::without_count(&invalid.text, Status::Invalid, &invalid.to_string()) }
             }
             Item::Resolved(row) => row,
         };
-        let _ = completed.send(CompletedRow {
-            position,
-            row,
-            was_looked_up: false,
-            verification_failed: false,
-            place,
-        });
-        std::future::ready(None)
+        let (was_looked_up, verification_failed) = (false, false);
+        let _ = completed.send(CompletedRow { position, row, was_looked_up, verification_failed, place });
+        ready(None)
     })
 }
 
@@ -272,10 +256,10 @@ fn within_window<S: Stream>(
     let mut place = None;
     stream::poll_fn(move |context| {
         if place.is_none() {
-            place = ready!(places.poll_acquire(context));
+            place = task::ready!(places.poll_acquire(context));
             window.taken.fetch_add(1, Ordering::Relaxed);
         }
-        let item = ready!(items.as_mut().poll_next(context));
+        let item = task::ready!(items.as_mut().poll_next(context));
         Poll::Ready(item.map(|item| (item, place.take())))
     })
 }
@@ -284,20 +268,22 @@ fn receive<T>(mut receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> {
     stream::poll_fn(move |context| receiver.poll_recv(context))
 }
 
-/// Groups jobs into batches, and releases a batch when there is a slot for it.
+/// Groups logins into batches, and releases a batch when there is a slot for it.
 struct Batcher<'a, S, C> {
     client: &'a Client,
-    jobs: Pin<Box<S>>,
-    /// The window that bounds `jobs`, if one does.
+    pending: Pin<Box<S>>,
+    /// The window that bounds `pending`. None for the second count.
     window: Option<Arc<Window>>,
     slots: PollSemaphore,
     /// Logins that share queries.
-    graphql: VecDeque<Job<C>>,
+    graphql: VecDeque<PendingRow<C>>,
     /// Logins with a request each.
-    rest: VecDeque<Job<C>>,
+    rest: VecDeque<PendingRow<C>>,
     has_ended: bool,
     /// Whether the first query waits until it is known whether the input is short: then it is divided so that it fills the jobs.
     measures_input: bool,
+    /// Upper bound on the logins of a query: lower for a short input.
+    max_batch_size: usize,
     linger: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     timer_restarts: u32,
@@ -305,18 +291,18 @@ struct Batcher<'a, S, C> {
     has_lingered: bool,
 }
 
-impl<'a, S: Stream<Item = Job<C>>, C> Batcher<'a, S, C> {
-    fn new(client: &'a Client, jobs: S, linger: Duration) -> Self {
-        client.batch_size().set_soft_max(None);
+impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
+    fn new(client: &'a Client, pending: S, linger: Duration, window: Option<Arc<Window>>) -> Self {
         Self {
             client,
-            jobs: Box::pin(jobs),
-            window: None,
+            pending: Box::pin(pending),
+            measures_input: window.is_some() && client.config().target_batch_count().is_some(),
+            window,
             slots: PollSemaphore::new(Arc::new(Semaphore::new(client.config().max_concurrency))),
             graphql: VecDeque::new(),
             rest: VecDeque::new(),
             has_ended: false,
-            measures_input: false,
+            max_batch_size: usize::MAX,
             linger,
             timer: None,
             timer_restarts: 0,
@@ -324,16 +310,17 @@ impl<'a, S: Stream<Item = Job<C>>, C> Batcher<'a, S, C> {
         }
     }
 
-    fn limited_by(self, window: Arc<Window>) -> Self {
-        Self { window: Some(window), ..self }
-    }
-
-    fn filling_the_jobs(self) -> Self {
-        Self { measures_input: self.client.config().target_batch_count().is_some(), ..self }
-    }
-
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Group<C>>> {
-        self.read_jobs(context);
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<PendingBatch<C>>> {
+        // Reads what is there, as far as the window reaches.
+        while !self.has_ended
+            && let Poll::Ready(pending) = self.pending.as_mut().poll_next(context)
+        {
+            match pending {
+                Some(pending) if pending.api == ApiKind::Graphql => self.graphql.push_back(pending),
+                Some(pending) => self.rest.push_back(pending),
+                None => self.has_ended = true,
+            }
+        }
         if self.rest.is_empty() && self.graphql.is_empty() {
             return if self.has_ended { Poll::Ready(None) } else { Poll::Pending };
         }
@@ -341,35 +328,21 @@ impl<'a, S: Stream<Item = Job<C>>, C> Batcher<'a, S, C> {
             return Poll::Pending;
         }
         // The semaphore is never closed.
-        let Some(slot) = ready!(self.slots.poll_acquire(context)) else { return Poll::Ready(None) };
+        let Some(slot) = task::ready!(self.slots.poll_acquire(context)) else { return Poll::Ready(None) };
         Poll::Ready(Some(match self.rest.pop_front() {
-            Some(job) => Group { jobs: vec![job], is_probe: false, slot },
+            Some(pending) => PendingBatch { rows: vec![pending], trial: None, slot },
             None => self.take_query(slot),
         }))
     }
 
-    /// Reads what is there, as far as the window reaches.
-    fn read_jobs(&mut self, context: &mut Context<'_>) {
-        while !self.has_ended {
-            match self.jobs.as_mut().poll_next(context) {
-                Poll::Ready(Some(job)) => match job.api {
-                    ApiKind::Graphql => self.graphql.push_back(job),
-                    ApiKind::Rest => self.rest.push_back(job),
-                },
-                Poll::Ready(None) => self.has_ended = true,
-                Poll::Pending => return,
-            }
-        }
-    }
-
-    /// Whether the jobs that were read make a query: a full one, the last one, or one that has waited long enough.
+    /// Whether the logins that were read make a query: a full one, the last one, or one that has waited long enough.
     fn is_query_due(&mut self, context: &mut Context<'_>) -> bool {
         let enough = {
             let batch_size = self.client.batch_size();
             if self.measures_input {
                 self.client.config().max_concurrency * batch_size.max()
             } else {
-                batch_size.peek(usize::MAX).size
+                batch_size.full_size().min(self.max_batch_size)
             }
         };
         let is_full = self.window.as_ref().is_some_and(|window| window.is_full());
@@ -386,17 +359,17 @@ impl<'a, S: Stream<Item = Job<C>>, C> Batcher<'a, S, C> {
         self.has_lingered || first.position <= window.next_in_turn()
     }
 
-    fn take_query(&mut self, slot: OwnedSemaphorePermit) -> Group<C> {
+    fn take_query(&mut self, slot: OwnedSemaphorePermit) -> PendingBatch<C> {
         (self.timer, self.has_lingered) = (None, false);
-        let mut batch_size = self.client.batch_size();
         if std::mem::take(&mut self.measures_input)
             && self.has_ended
             && let Some(batches) = self.client.config().target_batch_count()
         {
-            batch_size.set_soft_max(Some(self.graphql.len().div_ceil(batches)));
+            self.max_batch_size = self.graphql.len().div_ceil(batches);
         }
-        let NextSize { size, is_probe } = batch_size.next_size(self.graphql.len());
-        Group { jobs: self.graphql.drain(..size).collect(), is_probe, slot }
+        let available = self.graphql.len().min(self.max_batch_size);
+        let NextSize { size, trial } = self.client.batch_size().next_size(available);
+        PendingBatch { rows: self.graphql.drain(..size).collect(), trial, slot }
     }
 
     /// Whether the first login has waited for `linger` since the input was idle.
@@ -420,80 +393,55 @@ impl<'a, S: Stream<Item = Job<C>>, C> Batcher<'a, S, C> {
     }
 }
 
-/// Receives the outcome of each job.
-trait OutcomeSink<C> {
-    fn on_outcome(&self, job: Job<C>, outcome: LookupOutcome);
+enum FirstCount {
+    Complete(CompletedRow),
+    /// To be counted again through the other API.
+    ToVerify(PendingRow<Row>),
 }
 
-/// Makes a row of each outcome, and passes it on to be counted again if it is in the sample.
-struct FirstCount<'a> {
-    client: &'a Client,
-    options: LookupOptions,
-    completed: UnboundedSender<CompletedRow>,
-    to_verify: UnboundedSender<Job<Row>>,
-}
-
-impl OutcomeSink<Carried> for FirstCount<'_> {
-    fn on_outcome(&self, job: Job<Carried>, outcome: LookupOutcome) {
-        let Job { position, login, place, context: carried, .. } = job;
-        let exchange = self.client.cassette_entry_for(outcome.api, &login);
-        let row = Row { carried, exchange, ..row(&login, outcome) };
-        // Both receivers live as long as the stage.
-        if let Some(other) = self.other_api(&login, &row) {
-            let _ = self.to_verify.send(Job { position, api: other, login, place, context: row });
-        } else {
-            let (was_looked_up, verification_failed) = (true, false);
-            let _ = self.completed.send(CompletedRow {
-                position,
-                row,
-                was_looked_up,
-                verification_failed,
-                place,
-            });
-        }
+/// Makes the row of an outcome.
+fn first_count(
+    client: &Client,
+    verify: u8,
+    pending: PendingRow<Carried>,
+    outcome: LookupOutcome,
+) -> FirstCount {
+    let PendingRow { position, login, place, context: carried, .. } = pending;
+    let exchange = client.cassette_entry_for(outcome.api, &login);
+    let row = Row { carried, exchange, ..row(&login, outcome) };
+    let is_due = row.status == Status::Ok && is_sampled(&login, verify);
+    let other_api = match row.via.filter(|_| is_due) {
+        Some(ApiKind::Graphql) => Some(ApiKind::Rest),
+        Some(ApiKind::Rest) if client.can_query_graphql() && !login.is_bot() => Some(ApiKind::Graphql),
+        _ => None,
+    };
+    if let Some(api) = other_api {
+        return FirstCount::ToVerify(PendingRow { position, api, login, place, context: row });
     }
+    let (was_looked_up, verification_failed) = (true, false);
+    FirstCount::Complete(CompletedRow { position, row, was_looked_up, verification_failed, place })
 }
 
-impl FirstCount<'_> {
-    /// Returns the API that counts a login again, if it is in the sample and was counted.
-    fn other_api(&self, login: &Login, row: &Row) -> Option<ApiKind> {
-        let is_due = row.status == Status::Ok && is_sampled(login, self.options.verify);
-        match row.via.filter(|_| is_due)? {
-            ApiKind::Graphql => Some(ApiKind::Rest),
-            ApiKind::Rest => (self.client.can_query_graphql() && !login.is_bot()).then_some(ApiKind::Graphql),
+/// Compares an outcome with the row of the first count.
+fn second_count(pending: PendingRow<Row>, outcome: LookupOutcome) -> CompletedRow {
+    let PendingRow { position, login, place, context: mut row, .. } = pending;
+    let LookupOutcome { result, log, .. } = outcome;
+    row.attempts += log.attempts;
+    row.verified = match result {
+        Ok(account) => {
+            let is_same_account = account.id.is_none() || row.id.is_none() || account.id == row.id;
+            Some(is_same_account && Some(account.public_repos) == row.public_repos)
         }
-    }
-}
-
-/// Compares each outcome with the row of the first count.
-struct SecondCount {
-    completed: UnboundedSender<CompletedRow>,
-}
-
-impl OutcomeSink<Row> for SecondCount {
-    fn on_outcome(&self, job: Job<Row>, outcome: LookupOutcome) {
-        let Job { position, login, place, context: mut row, .. } = job;
-        row.attempts += outcome.attempts;
-        let mut verification_failed = false;
-        row.verified = match outcome.result {
-            Ok(account) => {
-                let is_same_account = account.id.is_none() || row.id.is_none() || account.id == row.id;
-                Some(is_same_account && Some(account.public_repos) == row.public_repos)
-            }
-            Err(LookupError::NotFound) => Some(false),
-            Err(error) => {
-                tracing::info!(%login, %error, "could not be verified");
-                verification_failed = true;
-                None
-            }
-        };
-        if row.verified == Some(false) {
-            tracing::info!(%login, "the two APIs disagree");
+        Err(LookupError::NotFound) => Some(false),
+        Err(error) => {
+            tracing::info!(%login, %error, "could not be verified");
+            None
         }
-        let was_looked_up = true;
-        let _ =
-            self.completed.send(CompletedRow { position, row, was_looked_up, verification_failed, place });
+    };
+    if row.verified == Some(false) {
+        tracing::info!(%login, "the two APIs disagree");
     }
+    CompletedRow { position, was_looked_up: true, verification_failed: row.verified.is_none(), row, place }
 }
 
 /// Whether a login is in a sample of `percent`: the same logins in every run and on every machine.
@@ -502,53 +450,29 @@ pub(crate) fn is_sampled(login: &Login, percent: u8) -> bool {
 }
 
 /// Makes the row of an outcome.
-fn row(login: &Login, outcome: LookupOutcome) -> Row {
-    let LookupOutcome { result, attempts, consecutive_failures, same_error_each_time, api } = outcome;
-    let at = Some(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
-    let error = match result {
-        Ok(account) => {
-            return Row {
-                login: account.login.to_string(),
-                status: Status::Ok,
-                kind: account.kind,
-                id: account.id,
-                public_repos: Some(account.public_repos),
-                breakdown: account.breakdown,
-                private_repos: account.private_repos,
-                carried: Carried::default(),
-                was: None,
-                change: None,
-                verified: None,
-                error: None,
-                via: Some(api),
-                at,
-                attempts,
-                exchange: None,
-            };
-        }
-        Err(error) => error,
+fn row(login: &Login, LookupOutcome { result, api, log }: LookupOutcome) -> Row {
+    let status = match result {
+        Ok(_) => Status::Ok,
+        Err(LookupError::NotFound) => Status::NotFound,
+        Err(LookupError::Forbidden { .. }) => Status::Forbidden,
+        Err(LookupError::Stopped(_)) => Status::Skipped,
+        Err(_) => Status::Failed,
     };
-    let status = match error {
-        LookupError::NotFound => Status::NotFound,
-        LookupError::Forbidden { .. } => Status::Forbidden,
-        LookupError::Stopped(_) => Status::Skipped,
-        _ => Status::Failed,
+    let row = match result {
+        Ok(account) => Row {
+            kind: account.kind,
+            id: account.id,
+            public_repos: Some(account.public_repos),
+            breakdown: account.breakdown,
+            private_repos: account.private_repos,
+            error: None,
+            ..Row::without_count(account.login.as_str(), status, "")
+        },
+        Err(error) => Row::without_count(login.as_str(), status, &log.describe(&error)),
     };
-    let reason = match (&error, consecutive_failures) {
-        (LookupError::Stopped(stop), _) if attempts == 0 => format!("not asked: {stop}"),
-        (LookupError::Stopped(stop), _) => format!("no answer yet: {stop}"),
-        (_, ..=1) => error.to_string(),
-        (error, _) if !error.is_transient() => error.to_string(),
-        (error, times) if same_error_each_time => format!("{error}, {times} times"),
-        (error, times) => format!("{error}, the last of {times} failures"),
-    };
-    let answered = matches!(status, Status::NotFound | Status::Forbidden);
-    Row {
-        attempts,
-        via: answered.then_some(api),
-        at: if answered { at } else { None },
-        ..Row::without_count(login.as_str(), status, &reason)
-    }
+    let is_answer = matches!(status, Status::Ok | Status::NotFound | Status::Forbidden);
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+    Row { via: is_answer.then_some(api), at: is_answer.then_some(now), attempts: log.attempts, ..row }
 }
 
 #[cfg(test)]
@@ -561,7 +485,6 @@ mod tests {
     use super::*;
     use crate::github::ClientConfig;
     use crate::github::transport::TransportMode;
-    use crate::stop::StopReason;
 
     const LINGER: Duration = Duration::from_millis(50);
 
@@ -576,24 +499,28 @@ mod tests {
         Client::new(config).unwrap()
     }
 
-    fn send(sender: &UnboundedSender<Job<()>>, logins: usize) {
+    fn send(sender: &UnboundedSender<PendingRow<()>>, logins: usize) {
         for position in 0..logins {
             let login = Login::parse(&format!("user-{position}")).unwrap();
             let api = ApiKind::Graphql;
-            sender.send(Job { position: position as u64, api, login, place: None, context: () }).unwrap();
+            sender
+                .send(PendingRow { position: position as u64, api, login, place: None, context: () })
+                .unwrap();
         }
     }
 
     /// Returns the next batch, if it is due.
-    async fn next<S: Stream<Item = Job<()>>>(batcher: &mut Batcher<'_, S, ()>) -> Option<Group<()>> {
+    async fn next<S: Stream<Item = PendingRow<()>>>(
+        batcher: &mut Batcher<'_, S, ()>,
+    ) -> Option<PendingBatch<()>> {
         match poll!(poll_fn(|context| batcher.poll_next(context))) {
-            Poll::Ready(group) => group,
+            Poll::Ready(batch) => batch,
             Poll::Pending => None,
         }
     }
 
-    async fn next_size<S: Stream<Item = Job<()>>>(batcher: &mut Batcher<'_, S, ()>) -> usize {
-        next(batcher).await.map_or(0, |group| group.jobs.len())
+    async fn next_size<S: Stream<Item = PendingRow<()>>>(batcher: &mut Batcher<'_, S, ()>) -> usize {
+        next(batcher).await.map_or(0, |batch| batch.rows.len())
     }
 
     #[tokio::test]
@@ -606,8 +533,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_incomplete_query_lingers_and_a_full_one_does_not() {
         let client = client(10);
-        let (sender, jobs) = mpsc::unbounded_channel();
-        let mut batcher = Batcher::new(&client, receive(jobs), LINGER);
+        let (sender, pending) = mpsc::unbounded_channel();
+        let mut batcher = Batcher::new(&client, receive(pending), LINGER, None);
         send(&sender, 5);
         assert_eq!([next_size(&mut batcher).await, next_size(&mut batcher).await], [3, 0]);
         tokio::time::advance(LINGER.saturating_sub(Duration::from_millis(1))).await;
@@ -619,8 +546,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_end_of_the_input_sends_what_is_left() {
         let client = client(10);
-        let (sender, jobs) = mpsc::unbounded_channel();
-        let mut batcher = Batcher::new(&client, receive(jobs), LINGER);
+        let (sender, pending) = mpsc::unbounded_channel();
+        let mut batcher = Batcher::new(&client, receive(pending), LINGER, None);
         send(&sender, 4);
         drop(sender);
         assert_eq!([next_size(&mut batcher).await, next_size(&mut batcher).await], [3, 1]);
@@ -631,16 +558,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn while_a_slow_output_fills_the_window_nothing_is_late() {
         let client = client(10);
-        let (sender, jobs) = mpsc::unbounded_channel();
+        let (sender, pending) = mpsc::unbounded_channel();
         let window = Arc::new(Window::new(3));
-        let mut batcher = Batcher::new(&client, receive(jobs), LINGER).limited_by(Arc::clone(&window));
+        let mut batcher = Batcher::new(&client, receive(pending), LINGER, Some(Arc::clone(&window)));
         // The place of a row that the output has not taken, and those of two logins behind it.
         let places = Arc::clone(&window.places).try_acquire_many_owned(3).unwrap();
         window.taken.store(3, Ordering::Relaxed);
         for position in [1, 2] {
             let login = Login::parse("a").unwrap();
-            let job = Job { position, api: ApiKind::Graphql, login, place: None, context: () };
-            sender.send(job).unwrap();
+            let pending = PendingRow { position, api: ApiKind::Graphql, login, place: None, context: () };
+            sender.send(pending).unwrap();
         }
         for _ in 0..20 {
             assert_eq!(next_size(&mut batcher).await, 0);
@@ -668,11 +595,25 @@ mod tests {
         assert_eq!(tokio::time::timeout(Duration::from_mins(1), looked_up).await, Ok(rows + 1));
     }
 
+    #[tokio::test]
+    async fn a_short_input_does_not_limit_another_lookup() {
+        let client = Client::new(ClientConfig { api: ApiKind::Graphql, ..ClientConfig::default() }).unwrap();
+        let (sender, pending) = mpsc::unbounded_channel();
+        let mut short = Batcher::new(&client, receive(pending), LINGER, Some(Arc::new(Window::new(100))));
+        send(&sender, 20);
+        drop(sender);
+        assert_eq!(next_size(&mut short).await, 2, "divided among ten jobs");
+        let (sender, pending) = mpsc::unbounded_channel();
+        let mut long = Batcher::new(&client, receive(pending), LINGER, None);
+        send(&sender, 150);
+        assert_eq!([next_size(&mut long).await, next_size(&mut short).await], [100, 2]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_query_that_has_lingered_waits_only_for_its_slot() {
         let client = client(1);
-        let (sender, jobs) = mpsc::unbounded_channel();
-        let mut batcher = Batcher::new(&client, receive(jobs), LINGER);
+        let (sender, pending) = mpsc::unbounded_channel();
+        let mut batcher = Batcher::new(&client, receive(pending), LINGER, None);
         send(&sender, 5);
         let first = next(&mut batcher).await.unwrap();
         assert!(next(&mut batcher).await.is_none());
@@ -686,8 +627,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_timer_that_fires_late_starts_again() {
         let client = client(10);
-        let (sender, jobs) = mpsc::unbounded_channel();
-        let mut batcher = Batcher::new(&client, receive(jobs), LINGER);
+        let (sender, pending) = mpsc::unbounded_channel();
+        let mut batcher = Batcher::new(&client, receive(pending), LINGER, None);
         send(&sender, 2);
         assert_eq!(next_size(&mut batcher).await, 0);
         for _ in 0..MAX_TIMER_RESTARTS {
@@ -701,27 +642,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_batch_waits_for_a_slot() {
         let client = client(1);
-        let (sender, jobs) = mpsc::unbounded_channel();
-        let mut batcher = Batcher::new(&client, receive(jobs), LINGER);
+        let (sender, pending) = mpsc::unbounded_channel();
+        let mut batcher = Batcher::new(&client, receive(pending), LINGER, None);
         send(&sender, 6);
         let first = next(&mut batcher).await.unwrap();
         assert!(next(&mut batcher).await.is_none());
         drop(first);
         assert_eq!(next_size(&mut batcher).await, 3);
-    }
-
-    fn reason(error: LookupError, attempts: u32, same_error_each_time: bool) -> (Status, String) {
-        let outcome = LookupOutcome {
-            result: Err(error),
-            attempts,
-            consecutive_failures: attempts,
-            same_error_each_time,
-            api: ApiKind::Rest,
-        };
-        let row = row(&Login::parse("a").unwrap(), outcome);
-        assert_eq!(row.attempts, attempts);
-        assert_eq!(row.public_repos, None);
-        (row.status, row.error.unwrap())
     }
 
     #[test]
@@ -733,26 +660,5 @@ mod tests {
             assert!(sampled.abs_diff(wanted) <= 150, "{percent}%: {sampled}");
         }
         assert_eq!(is_sampled(&logins[7], 50), is_sampled(&Login::parse("uSER-7").unwrap(), 50));
-    }
-
-    #[test]
-    fn reasons_are_one_sentence() {
-        let timed_out = LookupError::TimedOut(Duration::from_secs(15));
-        let gateway = LookupError::Status { status: 502, message: String::new(), retry_after: None };
-        assert_eq!(
-            reason(timed_out.clone(), 5, true),
-            (Status::Failed, "timed out after 15s, 5 times".into())
-        );
-        assert_eq!(reason(timed_out, 1, true), (Status::Failed, "timed out after 15s".into()));
-        assert_eq!(reason(gateway.clone(), 5, true), (Status::Failed, "HTTP 502, 5 times".into()));
-        assert_eq!(reason(gateway, 5, false), (Status::Failed, "HTTP 502, the last of 5 failures".into()));
-        assert_eq!(
-            reason(LookupError::NotFound, 2, false),
-            (Status::NotFound, "no such user or organization".into())
-        );
-        assert_eq!(
-            reason(LookupError::Stopped(StopReason::Interrupted), 0, true),
-            (Status::Skipped, "not asked: interrupted".into())
-        );
     }
 }

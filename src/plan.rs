@@ -12,7 +12,7 @@ use crate::github::{Client, graphql};
 use crate::input::Input;
 use crate::journal::Checkpoint;
 use crate::lookup::{LookupOptions, is_sampled};
-use crate::rate_limit::settings::Tuning;
+use crate::rate_limit::settings::LimiterSettings;
 use crate::report::ApiKind;
 use crate::text::{duration, group_digits, pluralize};
 
@@ -133,11 +133,11 @@ impl Plan {
             (points, "the hourly budget of points"),
             (hourly_wait(self.gets, limits.core, now), "the hourly budget of requests"),
             (
-                minutes(self.queries, Tuning::default().graphql_queries_per_minute as u64),
+                minutes(self.queries, LimiterSettings::default().graphql_queries_per_minute as u64),
                 "the secondary limit of 2,000 queries a minute",
             ),
             (
-                minutes(self.gets, Tuning::default().rest_requests_per_minute as u64),
+                minutes(self.gets, LimiterSettings::default().rest_requests_per_minute as u64),
                 "the secondary limit of 900 requests a minute",
             ),
         ];

@@ -8,30 +8,26 @@
 //!
 //! | module | limit |
 //! |---|---|
-//! | [`quota`] | the hourly quota of the resource, from `x-ratelimit-*` headers |
-//! | [`window`] | the documented requests per minute |
+//! | [`quota`] | the hourly quota of the resource, from `x-ratelimit-*` headers, and the documented requests per minute |
 //! | [`concurrency`] | requests in flight: AIMD, up to `--jobs` |
 //! | this one | a pause of all requests, after one of them was rejected |
 //!
-//! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] every constant
-//! with its unit and effect.
+//! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] every constant.
 //!
-//! Requests to one resource are admitted in the order of their calls. A future that waits here has to be polled, even while it holds
-//! a permit for another request.
+//! Requests to one resource are admitted in the order of their calls. A future that waits here has to be polled, even while it
+//! holds a permit for another request.
 
 pub(crate) mod clock;
 mod concurrency;
 mod failure_streak;
 pub(crate) mod quota;
 pub(crate) mod settings;
-mod window;
 
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
-use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -40,18 +36,15 @@ use self::clock::{ServerClock, parse_date};
 use self::concurrency::{ConcurrencyLimit, InFlightSnapshot};
 use self::failure_streak::HostHealth;
 pub(crate) use self::quota::Resource;
-use self::quota::{PerResource, QuotaHeaders, QuotaWindow};
+use self::quota::{HourlyQuota, MinuteWindow, PerResource, Quota};
 use self::settings::LimiterSettings;
-use self::window::SlidingWindow;
 use crate::stop::{StopReason, StopSignal, WaitReason};
 use crate::text;
 
 /// A wait that applies to all requests, or to those of one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pause {
-    /// End of the wait.
     pub(crate) until: Deadline,
-    /// Reason of the wait.
     pub(crate) reason: WaitReason,
 }
 
@@ -61,25 +54,22 @@ enum Admission {
     Ready,
     /// Until a request in flight completes.
     Blocked,
-    NotBefore(Deadline, WaitReason),
+    NotBefore(Pause),
 }
 
 impl Admission {
-    fn most_restrictive(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::NotBefore(one, _), Self::NotBefore(another, _))
-                if one.remaining() < another.remaining() =>
-            {
-                other
-            }
-            (Self::Ready, _) | (Self::Blocked, Self::NotBefore(..)) => other,
-            _ => self,
+    /// Returns the order: the longest wait is the largest.
+    fn severity(&self) -> (u8, Duration) {
+        match self {
+            Self::Ready => (0, Duration::ZERO),
+            Self::Blocked => (1, Duration::ZERO),
+            Self::NotBefore(pause) => (2, pause.until.remaining()),
         }
     }
 }
 
 /// Outcome of a request, as far as it matters to the limits.
-pub(crate) enum Outcome<'a> {
+pub(crate) enum RequestOutcome<'a> {
     /// A usable response.
     Success,
     /// A final response that is not a success: 404, 403, 451 …
@@ -125,115 +115,97 @@ struct LimiterState {
 /// Limits of one resource.
 #[derive(Debug)]
 struct ResourceState {
-    quota: QuotaWindow,
-    window: Option<SlidingWindow>,
+    quota: HourlyQuota,
+    window: MinuteWindow,
+    in_flight: usize,
     /// Wait of the next request.
     wait: Option<Pause>,
 }
 
-/// Consequence of an outcome, beside the changed limits.
-enum Action {
-    None,
-    PauseAll(Duration, WaitReason),
-    Stop(StopReason),
-}
-
 impl LimiterState {
+    /// Whether the next request to a resource is admitted. Logs a wait once.
     fn check(&mut self, resource: Resource, cost: u64) -> Admission {
-        if self.pause.as_ref().is_some_and(|pause| pause.until.is_past()) {
+        if self.pause.is_some_and(|pause| pause.until.is_past()) {
             self.pause = None;
             tracing::debug!("pause ended");
         }
-        let pause = match &self.pause {
-            Some(pause) => Admission::NotBefore(pause.until, pause.reason),
-            None => Admission::Ready,
-        };
+        let pause = self.pause.map_or(Admission::Ready, Admission::NotBefore);
         let concurrency = if self.concurrency.has_capacity() { Admission::Ready } else { Admission::Blocked };
-        let resource = self.resources.get_mut(resource);
-        let window = resource.window.as_mut().map_or(Admission::Ready, SlidingWindow::check);
-        let quota = resource.quota.check(cost);
-        pause.most_restrictive(window).most_restrictive(concurrency).most_restrictive(quota)
-    }
-
-    /// Records the wait of the next request, and logs it once.
-    fn set_wait(&mut self, resource: Resource, admission: Admission) {
-        let last = &mut self.resources.get_mut(resource).wait;
-        let wait = match admission {
-            Admission::NotBefore(until, reason) => Some(Pause { until, reason }),
-            Admission::Ready | Admission::Blocked => None,
-        };
-        if let Some(Pause { until, reason }) = wait.as_ref().filter(|wait| last.as_ref() != Some(*wait)) {
+        let limits = self.resources.get_mut(resource);
+        let window = limits.window.check(limits.in_flight);
+        let quota = limits.quota.check(cost, limits.in_flight);
+        let all = [quota, concurrency, window, pause];
+        let admission = all.into_iter().max_by_key(Admission::severity).unwrap_or(pause);
+        let wait = if let Admission::NotBefore(pause) = admission { Some(pause) } else { None };
+        if let Some(Pause { until, reason }) = wait.filter(|_| wait != limits.wait) {
             let wait = text::duration(until.remaining());
             tracing::debug!(?resource, reason = reason.as_noun(), wait, "requests wait");
         }
-        *last = wait;
+        limits.wait = wait;
+        admission
     }
 
+    /// Returns the pause that the outcome asks for, or the end of the run.
     fn on_outcome(
         &mut self,
-        settings: &LimiterSettings,
         permit: &mut Permit<'_>,
-        outcome: Outcome<'_>,
-    ) -> Action {
-        let (sent, tuning) = (permit.sent_at(), &settings.tuning);
+        outcome: RequestOutcome<'_>,
+    ) -> Result<Option<(Duration, WaitReason)>, StopReason> {
+        let (sent, settings) = (permit.sent_at(), &permit.limiter.settings);
         match outcome {
-            Outcome::Success => {
-                self.concurrency.on_success(sent);
-                self.health.on_success(sent);
-                Action::None
-            }
-            Outcome::Response => {
+            RequestOutcome::Success => {
                 self.on_response(sent);
-                Action::None
+                self.health.on_success();
             }
-            Outcome::Busy { retry_after, error } => {
+            RequestOutcome::Response => self.on_response(sent),
+            RequestOutcome::BadResponse(error) => {
+                self.on_response(sent);
+                let streak = self.health.bad_responses.record(sent);
+                if streak >= settings.max_bad_responses {
+                    let error = format!("{error}, and nothing else for {streak} rounds of requests");
+                    return Err(StopReason::OutOfReach(error));
+                }
+            }
+            RequestOutcome::NoResponse(error) => {
+                if self.health.no_response.record(sent) >= settings.max_no_response {
+                    return Err(StopReason::OutOfReach(error.to_string()));
+                }
+            }
+            RequestOutcome::Busy { retry_after, error } => {
                 self.health.on_response();
-                let max = tuning.max_throttled.max(settings.retries.saturating_add(1));
-                match self.health.busy.record(sent) {
-                    streak if streak <= max => Action::PauseAll(retry_after, WaitReason::RetryAfter),
-                    streak => {
-                        Action::Stop(StopReason::OutOfReach(format!("{error}, after {} waits", streak - 1)))
-                    }
+                let waits = self.health.busy.record(sent) - 1;
+                if waits >= settings.max_waits() {
+                    return Err(StopReason::OutOfReach(format!("{error}, after {waits} waits")));
                 }
+                return Ok(Some((retry_after, WaitReason::RetryAfter)));
             }
-            Outcome::BadResponse(error) => {
-                self.on_response(sent);
-                match self.health.bad_responses.record(sent) {
-                    streak if streak < tuning.max_bad_responses => Action::None,
-                    streak => Action::Stop(StopReason::OutOfReach(format!(
-                        "{error}, and nothing else for {streak} rounds of requests"
-                    ))),
-                }
-            }
-            Outcome::NoResponse(error) => match self.health.no_response.record(sent) {
-                streak if streak < tuning.max_no_response => Action::None,
-                _ => Action::Stop(StopReason::OutOfReach(error.to_string())),
-            },
-            Outcome::ConnectFailed { is_permanent, stop } => {
+            RequestOutcome::ConnectFailed { is_permanent, stop } => {
                 // The request never reached GitHub: it costs nothing.
                 permit.quota_observed = true;
                 let max = match (self.health.has_responded, is_permanent) {
                     // A host that has responded before gets the benefit of the doubt.
-                    (true, _) => tuning.max_connect_failures,
+                    (true, _) => settings.max_connect_failures,
                     (false, true) => 1,
-                    (false, false) => tuning.max_connect_failures.min(settings.retries.saturating_add(1)),
+                    (false, false) => settings.max_connect_failures.min(settings.retries.saturating_add(1)),
                 };
-                match self.health.connect_failures.record(sent) {
-                    // Other requests would not get a connection either.
-                    streak if streak < max => Action::PauseAll(tuning.backoff(streak), WaitReason::Reconnect),
-                    _ => Action::Stop(stop),
+                let streak = self.health.connect_failures.record(sent);
+                if streak >= max {
+                    return Err(stop);
                 }
+                // Other requests would not get a connection either.
+                return Ok(Some((settings.backoff(streak), WaitReason::Reconnect)));
             }
-            Outcome::Throttled { retry_after, quota_exhausted } => {
+            RequestOutcome::Throttled { retry_after, quota_exhausted } => {
                 self.health.on_response();
                 // A recording will not answer differently later.
-                if !settings.enabled {
-                    return Action::None;
+                if settings.enabled {
+                    let wait = self.on_throttled(permit, retry_after, quota_exhausted)?;
+                    return Ok(wait.map(|wait| (wait, WaitReason::RateLimit)));
                 }
-                self.on_throttled(settings, permit, retry_after, quota_exhausted)
             }
-            Outcome::Stop(reason) => Action::Stop(reason),
+            RequestOutcome::Stop(reason) => return Err(reason),
         }
+        Ok(None)
     }
 
     fn on_response(&mut self, sent: Instant) {
@@ -242,49 +214,46 @@ impl LimiterState {
         self.health.on_not_throttled(sent);
     }
 
+    /// Returns the wait of all requests. A quota that is used up has a wait of its own.
     fn on_throttled(
         &mut self,
-        settings: &LimiterSettings,
         permit: &Permit<'_>,
         retry_after: Option<Duration>,
         quota_exhausted: bool,
-    ) -> Action {
-        let (sent, tuning) = (permit.sent_at(), &settings.tuning);
+    ) -> Result<Option<Duration>, StopReason> {
+        let (sent, settings) = (permit.sent_at(), &permit.limiter.settings);
         let streak = self.health.throttled.record(sent);
-        if streak > tuning.max_throttled.max(settings.retries.saturating_add(1)) {
-            return Action::Stop(StopReason::StillRateLimited(streak - 1));
+        if streak > settings.max_waits() {
+            return Err(StopReason::StillRateLimited(streak - 1));
         }
-        if let (true, Some((quota, reset))) = (quota_exhausted, permit.quota) {
+        if let (true, Some(quota)) = (quota_exhausted, permit.quota) {
             // Repeated rejections after the advertised reset mean that the wait is too short: increase it.
-            let grace = if streak <= tuning.max_short_waits {
-                tuning.reset_grace * 3u32.saturating_pow(streak - 1)
+            let grace = if streak <= settings.max_short_waits {
+                settings.reset_grace * 3u32.saturating_pow(streak - 1)
             } else {
-                tuning.default_retry_after
+                settings.default_retry_after
             };
-            self.resources.get_mut(permit.resource).quota.mark_exhausted(quota, reset, grace);
-            tracing::debug!(resource = ?permit.resource, reset_in = ?reset.remaining(), "quota exhausted");
-            return match retry_after {
-                Some(wait) => Action::PauseAll(wait, WaitReason::RateLimit),
-                None => Action::None,
-            };
+            self.resources.get_mut(permit.resource).quota.mark_exhausted(quota, grace);
+            tracing::debug!(resource = ?permit.resource, reset_in = ?quota.reset.remaining(), "quota exhausted");
+            return Ok(retry_after);
         }
         // A first `retry-after` of zero is obeyed; a rejection after it is waited for.
-        let least = if streak > 1 { tuning.reset_grace * streak.min(10) } else { Duration::ZERO };
+        let least = if streak > 1 { settings.reset_grace * streak.min(10) } else { Duration::ZERO };
         let wait = match retry_after {
             Some(wait) => wait.max(least),
-            None => tuning.default_retry_after * 2u32.saturating_pow(streak.saturating_sub(1)),
+            None => settings.default_retry_after * 2u32.saturating_pow(streak.saturating_sub(1)),
         };
         self.concurrency.on_rejected(sent, permit.snapshot, wait);
-        Action::PauseAll(wait, WaitReason::RateLimit)
+        Ok(Some(wait))
     }
 }
 
 impl RateLimiter {
     pub(crate) fn new(settings: LimiterSettings) -> Self {
-        let tuning = settings.tuning;
         let resource = |per_minute| ResourceState {
-            quota: QuotaWindow::default(),
-            window: settings.per_minute.then(|| SlidingWindow::new(per_minute)),
+            quota: HourlyQuota::default(),
+            window: MinuteWindow::new(settings.per_minute.then_some(per_minute)),
+            in_flight: 0,
             wait: None,
         };
         let state = LimiterState {
@@ -292,10 +261,10 @@ impl RateLimiter {
             pause: None,
             clock: ServerClock::new(),
             resources: PerResource {
-                core: resource(tuning.rest_requests_per_minute),
-                graphql: resource(tuning.graphql_queries_per_minute),
+                core: resource(settings.rest_requests_per_minute),
+                graphql: resource(settings.graphql_queries_per_minute),
             },
-            concurrency: ConcurrencyLimit::new(settings.max_concurrency, tuning),
+            concurrency: ConcurrencyLimit::new(settings),
             health: HostHealth::default(),
         };
         Self {
@@ -321,31 +290,31 @@ impl RateLimiter {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            let admission = {
+            let wait = {
                 let mut state = self.state();
                 let admission =
                     if self.settings.enabled { state.check(resource, cost) } else { Admission::Ready };
-                state.set_wait(resource, admission);
-                if admission == Admission::Ready {
-                    return Permit::new(self, &mut state, resource, cost);
+                match admission {
+                    Admission::Ready => return Permit::new(self, &mut state, resource, cost),
+                    Admission::Blocked => None,
+                    Admission::NotBefore(pause) => Some(pause),
                 }
-                admission
             };
-            if let Admission::NotBefore(deadline, reason) = admission {
-                self.enforce_max_wait(deadline, reason);
+            if let Some(pause) = wait {
+                self.enforce_max_wait(pause);
                 tokio::select! {
                     () = changed => {}
-                    () = deadline.sleep_until() => {}
+                    () = pause.until.sleep_until() => {}
                 }
             } else {
                 // A quota window may start meanwhile.
-                let _ = tokio::time::timeout(self.settings.tuning.recheck_interval, changed).await;
+                let _ = tokio::time::timeout(self.settings.recheck_interval, changed).await;
             }
         }
     }
 
     /// Ends the run if a wait is longer than `--max-wait`, or lasts beyond `--deadline`.
-    fn enforce_max_wait(&self, until: Deadline, reason: WaitReason) {
+    fn enforce_max_wait(&self, Pause { until, reason }: Pause) {
         let wait = until.remaining();
         if wait > self.settings.max_wait {
             self.stop.request(StopReason::RateLimitTooLong { until: until.timestamp(), reason });
@@ -360,27 +329,20 @@ impl RateLimiter {
             return;
         }
         let sent = permit.sent_at();
+        self.on_date(headers, sent);
         let mut state = self.state();
-        if let Some(date) = parse_date(headers) {
-            state.clock.observe_date(date, sent);
-        }
-        let Some(quota) = QuotaHeaders::parse(headers) else {
-            if is_success {
-                state.resources.get_mut(permit.resource).quota.clear();
+        if let Some(quota) = Quota::parse(headers, &state.clock) {
+            permit.quota = Some(quota);
+            if quota.resource.is_none_or(|resource| resource == permit.resource) {
+                state.resources.get_mut(permit.resource).quota.update(quota, sent);
+                permit.quota_observed = true;
             }
-            return;
-        };
-        // Ignore reset times that cannot be represented.
-        let Some(wait) = state.clock.duration_until(quota.reset) else { return };
-        let reset = Deadline::after(wait);
-        permit.quota = Some((quota, reset));
-        if quota.resource.is_none_or(|resource| resource == permit.resource) {
-            state.resources.get_mut(permit.resource).quota.update(quota, reset, sent);
-            permit.quota_observed = true;
+        } else if is_success {
+            state.resources.get_mut(permit.resource).quota.clear();
         }
     }
 
-    /// Updates the server's clock from a response to a request that was sent at `sent` without a permit.
+    /// Updates the server's clock from the response to a request that was sent at `sent`.
     pub(crate) fn on_date(&self, headers: &HeaderMap, sent: Instant) {
         if let Some(date) = parse_date(headers) {
             self.state().clock.observe_date(date, sent);
@@ -388,12 +350,12 @@ impl RateLimiter {
     }
 
     /// Updates the limits from the outcome of a request. Pauses all requests, or ends the run, if the outcome asks for that.
-    pub(crate) fn on_outcome(&self, permit: &mut Permit<'_>, outcome: Outcome<'_>) {
-        let action = self.state().on_outcome(&self.settings, permit, outcome);
-        match action {
-            Action::None => {}
-            Action::PauseAll(wait, reason) => self.pause_all(wait, reason),
-            Action::Stop(reason) => self.stop.request(reason),
+    pub(crate) fn on_outcome(&self, permit: &mut Permit<'_>, outcome: RequestOutcome<'_>) {
+        let pause = self.state().on_outcome(permit, outcome);
+        match pause {
+            Ok(None) => {}
+            Ok(Some((wait, reason))) => self.pause_all(wait, reason),
+            Err(reason) => self.stop.request(reason),
         }
     }
 
@@ -402,44 +364,41 @@ impl RateLimiter {
         if !self.settings.enabled {
             return;
         }
-        let until = Deadline::after(wait);
-        {
-            let mut state = self.state();
-            if state.pause.as_ref().is_some_and(|pause| pause.until.remaining() >= wait) {
-                return;
-            }
-            state.pause = Some(Pause { until, reason });
+        let pause = Pause { until: Deadline::after(wait), reason };
+        let mut state = self.state();
+        if state.pause.is_some_and(|active| active.until.remaining() >= wait) {
+            return;
         }
+        state.pause = Some(pause);
+        drop(state);
         tracing::info!(reason = reason.as_noun(), wait = text::duration(wait), "all requests pause");
-        self.enforce_max_wait(until, reason);
+        self.enforce_max_wait(pause);
         self.changed.notify_waiters();
     }
 
     /// Whether all requests pause.
     pub(crate) fn is_paused(&self) -> bool {
-        self.state().pause.as_ref().is_some_and(|pause| !pause.until.is_past())
+        self.state().pause.is_some_and(|pause| !pause.until.is_past())
     }
 
     /// Returns the longest active wait: of all requests, or of the next request to a resource.
     pub(crate) fn current_pause(&self) -> Option<Pause> {
         let state = self.state();
-        let waits = [&state.pause, &state.resources.core.wait, &state.resources.graphql.wait];
+        let waits = [state.pause, state.resources.core.wait, state.resources.graphql.wait];
         let active = waits.into_iter().flatten().filter(|pause| !pause.until.is_past());
-        active.max_by_key(|pause| pause.until.remaining()).cloned()
+        active.max_by_key(|pause| pause.until.remaining())
     }
 
     /// Takes points from `--max-points` before a request is sent; ends the run if they do not suffice.
     pub(crate) fn reserve_points(&self, points: u64) -> Result<(), StopReason> {
         let mut state = self.state();
-        if let Some(max_points) = self.settings.max_points
-            && state.points_reserved.saturating_add(points) > max_points
-        {
-            drop(state);
+        let reserved = state.points_reserved.saturating_add(points);
+        if let Some(max_points) = self.settings.max_points.filter(|max_points| reserved > *max_points) {
             let reason = StopReason::PointBudgetExhausted(max_points);
             self.stop.request(reason.clone());
             return Err(self.stop.reason().unwrap_or(reason));
         }
-        state.points_reserved = state.points_reserved.saturating_add(points);
+        state.points_reserved = reserved;
         Ok(())
     }
 
@@ -459,19 +418,14 @@ impl RateLimiter {
         if self.settings.enabled {
             tokio::select! {
                 _ = self.stop.requested() => {}
-                () = tokio::time::sleep(self.settings.tuning.backoff(failures)) => {}
+                () = tokio::time::sleep(self.settings.backoff(failures)) => {}
             }
         }
     }
 
-    /// Returns the time by the server's clock, as far as it is known.
-    pub(crate) fn server_time(&self) -> Timestamp {
-        self.state().clock.now()
-    }
-
-    /// Returns the time until a moment of the server's clock, in Unix seconds.
-    pub(crate) fn duration_until(&self, second: i64) -> Option<Duration> {
-        self.state().clock.duration_until(second)
+    /// Returns the server's clock, as far as it is known.
+    pub(crate) fn clock(&self) -> ServerClock {
+        self.state().clock
     }
 
     fn state(&self) -> MutexGuard<'_, LimiterState> {
@@ -488,9 +442,10 @@ pub(crate) struct Permit<'a> {
     resource: Resource,
     cost: u64,
     snapshot: InFlightSnapshot,
-    is_probe: bool,
+    /// Whether it is the first request of a new quota window.
+    opens_window: bool,
     sent: Option<Instant>,
-    quota: Option<(QuotaHeaders, Deadline)>,
+    quota: Option<Quota>,
     /// Whether a response said what remains of the quota, or the request cost nothing.
     quota_observed: bool,
 }
@@ -498,12 +453,10 @@ pub(crate) struct Permit<'a> {
 impl<'a> Permit<'a> {
     fn new(limiter: &'a RateLimiter, state: &mut LimiterState, resource: Resource, cost: u64) -> Self {
         let limits = state.resources.get_mut(resource);
-        let is_probe = limits.quota.acquire(cost);
-        if let Some(window) = &mut limits.window {
-            window.acquire();
-        }
-        let snapshot = state.concurrency.acquire();
-        Self { limiter, resource, cost, snapshot, is_probe, sent: None, quota: None, quota_observed: false }
+        let opens_window = limits.quota.acquire(cost);
+        limits.in_flight += 1;
+        let (snapshot, quota_observed) = (state.concurrency.acquire(), false);
+        Self { limiter, resource, cost, snapshot, opens_window, sent: None, quota: None, quota_observed }
     }
 
     /// Marks the request as sent now.
@@ -520,11 +473,11 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.limiter.state();
         let was_sent = self.sent.is_some();
-        let charged = was_sent && !self.quota_observed;
         let limits = state.resources.get_mut(self.resource);
-        limits.quota.release(self.cost, charged, self.is_probe);
-        if let Some(window) = &mut limits.window {
-            window.release(was_sent);
+        limits.quota.release(self.cost, was_sent && !self.quota_observed, self.opens_window);
+        limits.in_flight = limits.in_flight.saturating_sub(1);
+        if was_sent {
+            limits.window.on_completed();
         }
         state.concurrency.release();
         drop(state);

@@ -1,25 +1,27 @@
 //! One batch of logins, from the permit to the outcome of each login.
 //!
 //! A batch is one GraphQL query for up to a hundred logins, or the REST requests for one login. [`Client::look_up_batch`] is the
-//! whole path. For a query it is one loop ([`QueryLoop::next`]): acquire a permit, take as many logins as the batch size allows,
-//! send them, yield those that were answered, and put the others back as the [policy](super::retry) says. A login that GitHub left
-//! out, or that makes its query fail, does not hold up the others.
+//! whole path. For queries it is one loop: acquire a permit, take as many logins as the batch size allows, send them, return those
+//! that were answered, and put the others back as the [policy](super::retry) says. A login that GitHub left out, or that makes its
+//! query fail, does not hold up the others.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, Stream, StreamExt, stream};
+use futures::{FutureExt, StreamExt};
 use http::HeaderMap;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::account::{Account, ApiKind, Breakdown, CountSelection};
+use super::batch_size::{NextSize, Trial};
 use super::client::Client;
-use super::connection::Request;
 use super::error::LookupError;
 use super::graphql::{self, Query};
 use super::rest::{self, Paginator, TOO_MANY_PAGES};
 use super::retry::{AttemptLog, RetryDecision};
+use super::sender::Request;
 use crate::login::Login;
 use crate::rate_limit::{Permit, Resource};
 use crate::stop::StopReason;
@@ -30,64 +32,202 @@ pub(crate) struct Batch {
     /// One login if the API is REST.
     pub(crate) logins: Vec<Login>,
     pub(crate) counts: CountSelection,
-    /// Whether the number of logins is a registered probe of the batch size.
-    pub(crate) is_probe: bool,
+    /// Set if the number of logins is a trial.
+    pub(crate) trial: Option<Arc<Trial>>,
     /// Held until the first response: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
 }
 
-/// Outcome of looking up one login.
+/// Outcome of looking up one login: the account or the last error.
 #[derive(Debug)]
 pub(crate) struct LookupOutcome {
-    /// The account, or the last error.
     pub(crate) result: Result<Account, LookupError>,
     pub(crate) api: ApiKind,
-    /// Requests that were sent for it.
-    pub(crate) attempts: u32,
-    /// Failed requests since the last successful one.
-    pub(crate) consecutive_failures: u32,
-    pub(crate) same_error_each_time: bool,
+    pub(crate) log: AttemptLog,
 }
 
-impl LookupOutcome {
-    fn new(result: Result<Account, LookupError>, log: &AttemptLog, api: ApiKind) -> Self {
-        Self {
-            result,
-            attempts: log.attempts,
-            consecutive_failures: log.consecutive_failures,
-            same_error_each_time: log.same_error_each_time,
-            api,
-        }
+/// A login without an outcome.
+struct PendingLogin {
+    /// Position in the batch.
+    index: usize,
+    login: Login,
+    log: AttemptLog,
+    /// Upper bound on the logins of its next query, after one that failed.
+    max_batch_size: usize,
+}
+
+impl PendingLogin {
+    fn new((index, login): (usize, Login)) -> Self {
+        Self { index, login, log: AttemptLog::default(), max_batch_size: usize::MAX }
+    }
+
+    fn answer(self, result: Result<Account, LookupError>) -> (usize, LookupOutcome) {
+        (self.index, LookupOutcome { result, api: ApiKind::Graphql, log: self.log })
     }
 }
 
-/// Outcomes of logins, by their position in the batch.
-pub(crate) type Outcomes = Vec<(usize, LookupOutcome)>;
+/// A step of a batch that has ended.
+enum Step<'a> {
+    Admitted(Result<Permit<'a>, StopReason>),
+    Queried {
+        answered: Vec<(usize, LookupOutcome)>,
+        /// To be queried again at once.
+        unsent: Vec<PendingLogin>,
+        /// To be queried again after a backoff.
+        backing_off: Vec<PendingLogin>,
+    },
+    BackedOff(Vec<PendingLogin>),
+}
 
 impl Client {
-    /// Looks up a batch. Yields the outcomes of its logins as they become known.
-    pub(crate) fn look_up_batch(&self, batch: Batch) -> impl Stream<Item = Outcomes> + use<'_> {
-        match batch.api {
-            ApiKind::Rest => self.look_up_by_rest(batch).left_stream(),
-            ApiKind::Graphql => {
-                let query_loop = QueryLoop::new(self, batch);
-                stream::unfold(query_loop, |mut query_loop| async move {
-                    query_loop.next().await.map(|outcomes| (outcomes, query_loop))
-                })
-                .right_stream()
+    /// Looks up a batch. Calls `on_outcome` with the position of each login as soon as its outcome is known.
+    pub(crate) async fn look_up_batch(&self, batch: Batch, mut on_outcome: impl FnMut(usize, LookupOutcome)) {
+        let Batch { api, logins, counts, mut trial, mut slot } = batch;
+        if api == ApiKind::Rest {
+            for (index, login) in logins.iter().enumerate() {
+                let mut log = AttemptLog::with_slot(slot.take());
+                let result = self.account_by_rest(login, &mut log, counts.breakdown).await;
+                on_outcome(index, LookupOutcome { result, api, log });
+            }
+            return;
+        }
+        let mut unsent: VecDeque<_> = logins.into_iter().enumerate().map(PendingLogin::new).collect();
+        let mut steps = FuturesUnordered::<BoxFuture<'_, Step<'_>>>::new();
+        let mut awaits_permit = false;
+        loop {
+            if !unsent.is_empty() && !awaits_permit {
+                awaits_permit = true;
+                let cost = graphql::query_cost(self.batch_size().max(), counts);
+                steps.push(self.acquire(Resource::Graphql, cost).map(Step::Admitted).boxed());
+            }
+            match steps.next().await {
+                None => return,
+                Some(Step::Admitted(permit)) => {
+                    awaits_permit = false;
+                    // The batch size is decided now, by all responses so far.
+                    let (logins, trial) = self.take_logins(&mut unsent, trial.take());
+                    let cost = graphql::query_cost(logins.len(), counts);
+                    match permit.and_then(|permit| self.limiter().reserve_points(cost).map(|()| permit)) {
+                        Ok(permit) => steps.push(self.query(counts, logins, trial, permit).boxed()),
+                        Err(stop) => {
+                            for login in logins.into_iter().chain(unsent.drain(..)) {
+                                let (index, outcome) = login.answer(Err(LookupError::Stopped(stop.clone())));
+                                on_outcome(index, outcome);
+                            }
+                        }
+                    }
+                }
+                Some(Step::Queried { answered, unsent: left, backing_off }) => {
+                    drop(slot.take());
+                    for (index, outcome) in answered {
+                        on_outcome(index, outcome);
+                    }
+                    unsent.extend(left);
+                    if let Some(retries) = backing_off.iter().map(|login| login.log.retries).max() {
+                        let backoff = self.back_off(retries).map(|()| Step::BackedOff(backing_off));
+                        steps.push(backoff.boxed());
+                    }
+                }
+                Some(Step::BackedOff(logins)) => unsent.extend(logins),
             }
         }
     }
 
-    fn look_up_by_rest(&self, batch: Batch) -> impl Stream<Item = Outcomes> + use<'_> {
-        let Batch { logins, counts, mut slot, .. } = batch;
-        stream::iter(logins).enumerate().then(move |(index, login)| {
-            let mut log = AttemptLog::with_slot(slot.take());
-            async move {
-                let result = self.account_by_rest(&login, &mut log, counts.breakdown).await;
-                vec![(index, LookupOutcome::new(result, &log, ApiKind::Rest))]
+    /// Takes the logins of the next query. What does not fit into one is divided evenly.
+    fn take_logins(
+        &self,
+        unsent: &mut VecDeque<PendingLogin>,
+        trial: Option<Arc<Trial>>,
+    ) -> (Vec<PendingLogin>, Option<Arc<Trial>>) {
+        let mut batch_size = self.batch_size();
+        let max = unsent.iter().map(|login| login.max_batch_size).min().unwrap_or(1);
+        let available = unsent.len().min(max);
+        if let Some(trial) = trial.filter(|_| batch_size.is_useful_trial(available)) {
+            return (unsent.drain(..).collect(), Some(trial));
+        }
+        let NextSize { mut size, trial } = batch_size.next_size(available);
+        if trial.is_none() {
+            let queries = unsent.len().div_ceil(size.max(1));
+            size = unsent.len().div_ceil(queries.max(1));
+        }
+        (unsent.drain(..size).collect(), trial)
+    }
+
+    /// Sends one query, and separates the logins that were answered from those to query again. Holds the trial until then.
+    async fn query(
+        &self,
+        counts: CountSelection,
+        mut logins: Vec<PendingLogin>,
+        _trial: Option<Arc<Trial>>,
+        mut permit: Permit<'_>,
+    ) -> Step<'_> {
+        let size = logins.len();
+        for login in &mut logins {
+            login.log.attempts += 1;
+        }
+        let names: Vec<_> = logins.iter().map(|login| &login.login).collect();
+        let text = self.query_text(size, counts);
+        let request = Request::Graphql(Query::new(&text, &names));
+        let parse = |headers: &HeaderMap, body: &[u8]| graphql::parse_response(headers, body, &names, counts);
+        let response = self.send(&request, &mut permit, parse).await;
+        drop(permit);
+        let estimate = graphql::query_cost(size, counts);
+        let cost = match &response {
+            // The queries of a server without limits have no cost.
+            Ok(response) => response.cost.unwrap_or(if response.has_rate_limit { estimate } else { 0 }),
+            Err(LookupError::Connect(_)) => 0,
+            // Unknown: GitHub may have charged for a query whose response never arrived.
+            Err(_) => estimate,
+        };
+        self.limiter().reconcile_points(estimate, cost);
+        self.add_points(cost);
+        let (results, max_batch_size) = match response {
+            Ok(response) => {
+                let max_batch_size = self.record_results(&response.results);
+                (response.results, max_batch_size)
             }
-        })
+            Err(error) => {
+                let mut batch_size = self.batch_size();
+                if error.suggests_smaller_batch() {
+                    batch_size.record(size, false);
+                }
+                (vec![Err(error); size], batch_size.split_size(size))
+            }
+        };
+        let (mut answered, mut unsent, mut backing_off) = (Vec::with_capacity(size), Vec::new(), Vec::new());
+        for (mut login, result) in logins.into_iter().zip(results) {
+            let Err(error) = result else {
+                answered.push(login.answer(result));
+                continue;
+            };
+            let decision = login.log.on_failure(&error, size, self.config().retries);
+            let is_first = unsent.is_empty() && backing_off.is_empty();
+            if decision != RetryDecision::GiveUp && is_first && self.limiter().stop.reason().is_none() {
+                tracing::info!(%error, ?decision, first = %login.login, size, answered = answered.len(), "retrying a query");
+            }
+            match decision {
+                RetryDecision::GiveUp => answered.push(login.answer(Err(error))),
+                RetryDecision::Split => unsent.push(PendingLogin { max_batch_size, ..login }),
+                RetryDecision::Retry => unsent.push(login),
+                RetryDecision::BackOff => backing_off.push(login),
+            }
+        }
+        Step::Queried { answered, unsent, backing_off }
+    }
+
+    /// Updates the batch size. Returns the upper bound on the parts into which the logins that were left out are split.
+    fn record_results(&self, results: &[Result<Account, LookupError>]) -> usize {
+        let size = results.len();
+        let left_out =
+            results.iter().filter(|result| result.as_ref().is_err_and(LookupError::is_transient)).count();
+        let mut batch_size = self.batch_size();
+        // A response that leaves out more than a quarter was too large.
+        let worked = left_out <= size / 4;
+        batch_size.record(size, worked);
+        if !worked {
+            batch_size.record(size - left_out, true);
+        }
+        if left_out < size { left_out.div_ceil(2).max(1) } else { batch_size.split_size(size) }
     }
 
     /// Requests an account, and the pages of its repositories if `breakdown` is set.
@@ -132,271 +272,4 @@ impl Client {
         }
         Ok(Breakdown { sources: public_repos.saturating_sub(forks), forks, archived })
     }
-
-    /// Sends one query with a permit, and settles what it cost.
-    async fn send_query(
-        &self,
-        logins: &[PendingLogin],
-        counts: CountSelection,
-        mut permit: Permit<'_>,
-    ) -> Result<Vec<Result<Account, LookupError>>, LookupError> {
-        let size = logins.len();
-        let names: Vec<_> = logins.iter().map(|login| &login.login).collect();
-        let text = self.query_text(size, counts);
-        let request = Request::Graphql(Query::new(&text, &names));
-        let read = |headers: &HeaderMap, body: &[u8]| graphql::parse_response(headers, body, &names, counts);
-        let response = self.send(&request, &mut permit, read).await;
-        drop(permit);
-        let cost = graphql::query_cost(size, counts);
-        let actual_cost = match &response {
-            // A server without limits names no cost: there is none.
-            Ok(response) => response.cost.unwrap_or(if response.has_rate_limit { cost } else { 0 }),
-            Err(LookupError::Connect(_)) => 0,
-            // Unknown: GitHub may have charged for a query whose response never arrived.
-            Err(_) => cost,
-        };
-        self.limiter().reconcile_points(cost, actual_cost);
-        self.add_points(actual_cost);
-        self.record_batch_size(size, response.as_ref().map(|response| response.results.as_slice()));
-        response.map(|response| response.results)
-    }
-
-    /// Tells the batch size how a query went. A response that leaves out more than a quarter counts as too large.
-    fn record_batch_size(&self, size: usize, results: Result<&[Result<Account, LookupError>], &LookupError>) {
-        let mut batch_size = self.batch_size();
-        match results {
-            Ok(results) => {
-                let left_out = results.iter().filter(|result| is_left_out(result)).count();
-                let worked = left_out <= size / 4;
-                batch_size.record(size, worked);
-                if !worked {
-                    batch_size.record(size - left_out, true);
-                }
-            }
-            Err(error) if error.suggests_smaller_batch() => batch_size.record(size, false),
-            Err(_) => batch_size.cancel_probe(size),
-        }
-    }
-}
-
-fn is_left_out(result: &Result<Account, LookupError>) -> bool {
-    result.as_ref().is_err_and(LookupError::is_transient)
-}
-
-/// A login without an outcome.
-struct PendingLogin {
-    /// Position in the batch.
-    index: usize,
-    login: Login,
-    log: AttemptLog,
-    /// Upper bound on the logins of its next query, after one that failed.
-    max_batch_size: usize,
-}
-
-impl PendingLogin {
-    fn answer(self, result: Result<Account, LookupError>) -> (usize, LookupOutcome) {
-        (self.index, LookupOutcome::new(result, &self.log, ApiKind::Graphql))
-    }
-}
-
-/// The queries of one batch.
-struct QueryLoop<'a> {
-    client: &'a Client,
-    counts: CountSelection,
-    /// Logins to query; the loop ends when this and `running` are empty.
-    unsent: VecDeque<PendingLogin>,
-    /// The next permit. It is kept while responses arrive, so that its place in the queue is not lost.
-    admission: Option<BoxFuture<'a, Result<Permit<'a>, StopReason>>>,
-    /// Queries in flight, and logins that back off.
-    running: FuturesUnordered<BoxFuture<'a, Attempted>>,
-    /// Whether the first query is a registered probe.
-    is_probe: bool,
-    slot: Option<OwnedSemaphorePermit>,
-}
-
-/// Result of a query, or of a backoff.
-#[derive(Default)]
-struct Attempted {
-    answered: Outcomes,
-    /// To be queried again.
-    unsent: Vec<PendingLogin>,
-    /// To be queried again after a backoff.
-    backing_off: Vec<PendingLogin>,
-}
-
-impl<'a> QueryLoop<'a> {
-    fn new(client: &'a Client, batch: Batch) -> Self {
-        let logins = batch.logins.into_iter().enumerate();
-        let unsent = logins.map(|(index, login)| PendingLogin {
-            index,
-            login,
-            log: AttemptLog::default(),
-            max_batch_size: usize::MAX,
-        });
-        Self {
-            client,
-            counts: batch.counts,
-            unsent: unsent.collect(),
-            admission: None,
-            running: FuturesUnordered::new(),
-            is_probe: batch.is_probe,
-            slot: batch.slot,
-        }
-    }
-
-    /// Returns the next outcomes. None when all logins have one.
-    async fn next(&mut self) -> Option<Outcomes> {
-        loop {
-            if self.unsent.is_empty() && self.running.is_empty() {
-                return None;
-            }
-            tokio::select! {
-                biased;
-                permit = admission(&mut self.admission, self.client, self.counts), if !self.unsent.is_empty() => {
-                    self.admission = None;
-                    if let Err(stop) = permit.and_then(|permit| self.send(permit)) {
-                        return Some(self.stop(&stop));
-                    }
-                }
-                Some(attempted) = self.running.next(), if !self.running.is_empty() => {
-                    self.slot = None;
-                    let Attempted { answered, unsent, backing_off } = attempted;
-                    self.unsent.extend(unsent);
-                    if !backing_off.is_empty() {
-                        self.running.push(back_off(self.client, backing_off).boxed());
-                    }
-                    if !answered.is_empty() {
-                        return Some(answered);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sends the next query with a permit: the batch size is decided now, by all responses so far.
-    fn send(&mut self, permit: Permit<'a>) -> Result<(), StopReason> {
-        let logins = self.take();
-        if let Err(stop) =
-            self.client.limiter().reserve_points(graphql::query_cost(logins.len(), self.counts))
-        {
-            self.unsent.extend(logins);
-            return Err(stop);
-        }
-        self.running.push(query(self.client, self.counts, logins, permit).boxed());
-        Ok(())
-    }
-
-    /// Takes the logins of the next query. What does not fit into one is divided evenly.
-    fn take(&mut self) -> Vec<PendingLogin> {
-        let mut batch_size = self.client.batch_size();
-        let max = self.unsent.iter().map(|login| login.max_batch_size).min().unwrap_or(1);
-        let available = self.unsent.len().min(max);
-        if std::mem::take(&mut self.is_probe) {
-            if batch_size.is_useful_probe(available) {
-                return self.unsent.drain(..).collect();
-            }
-            batch_size.cancel_probe(available);
-        }
-        let next = batch_size.next_size(available);
-        let size = if next.is_probe {
-            next.size
-        } else {
-            let queries = self.unsent.len().div_ceil(next.size.max(1));
-            self.unsent.len().div_ceil(queries.max(1))
-        };
-        self.unsent.drain(..size).collect()
-    }
-
-    /// Ends the loop: the logins that are not in flight have no response.
-    fn stop(&mut self, stop: &StopReason) -> Outcomes {
-        let unsent = self.unsent.drain(..);
-        unsent.map(|login| login.answer(Err(LookupError::Stopped(stop.clone())))).collect()
-    }
-}
-
-/// Waits for the permit of the next query.
-async fn admission<'a>(
-    admission: &mut Option<BoxFuture<'a, Result<Permit<'a>, StopReason>>>,
-    client: &'a Client,
-    counts: CountSelection,
-) -> Result<Permit<'a>, StopReason> {
-    let cost = graphql::query_cost(client.batch_size().max(), counts);
-    admission.get_or_insert_with(|| client.acquire(Resource::Graphql, cost).boxed()).await
-}
-
-/// Sends a query, and separates the logins that were answered from those to ask again.
-async fn query(
-    client: &Client,
-    counts: CountSelection,
-    logins: Vec<PendingLogin>,
-    permit: Permit<'_>,
-) -> Attempted {
-    let size = logins.len();
-    let max_retries = client.config().retries;
-    let mut attempted = Attempted::default();
-    let (results, left_out) = match client.send_query(&logins, counts, permit).await {
-        Ok(results) => {
-            let left_out = results.iter().filter(|result| is_left_out(result)).count();
-            (results, left_out)
-        }
-        Err(error) => (vec![Err(error); size], size),
-    };
-    // Of a partial response the rest is halved; of a failure the batch size says how much may work.
-    let max_batch_size =
-        if left_out < size { left_out.div_ceil(2).max(1) } else { client.batch_size().split_size(size) };
-    let mut retried = Retried::default();
-    for (mut login, result) in logins.into_iter().zip(results) {
-        let error = match result {
-            Ok(account) => {
-                login.log.attempts += 1;
-                attempted.answered.push(login.answer(Ok(account)));
-                continue;
-            }
-            Err(error) => error,
-        };
-        let decision = login.log.on_failure(&error, size, max_retries);
-        retried.add(&login, &error, decision);
-        match decision {
-            RetryDecision::GiveUp => attempted.answered.push(login.answer(Err(error))),
-            RetryDecision::Split => {
-                attempted.unsent.push(PendingLogin { max_batch_size, ..login });
-            }
-            RetryDecision::Retry => attempted.unsent.push(login),
-            RetryDecision::BackOff => attempted.backing_off.push(login),
-        }
-    }
-    if client.limiter().stop.reason().is_none() {
-        retried.log(size);
-    }
-    attempted
-}
-
-/// The logins of one query that are queried again: the first with its error, and their number.
-#[derive(Default)]
-struct Retried {
-    first: Option<(Login, LookupError, RetryDecision)>,
-    number: usize,
-}
-
-impl Retried {
-    fn add(&mut self, login: &PendingLogin, error: &LookupError, decision: RetryDecision) {
-        if decision != RetryDecision::GiveUp {
-            self.number += 1;
-            self.first.get_or_insert_with(|| (login.login.clone(), error.clone(), decision));
-        }
-    }
-
-    /// Logs one line for the query.
-    fn log(&self, size: usize) {
-        if let Some((login, error, decision)) = &self.first {
-            let number = self.number;
-            tracing::info!(%error, ?decision, first = %login, "{number} of {size} logins: trying again");
-        }
-    }
-}
-
-async fn back_off(client: &Client, logins: Vec<PendingLogin>) -> Attempted {
-    let retries = logins.iter().map(|login| login.log.retries()).max().unwrap_or(1);
-    client.back_off(retries).await;
-    Attempted { unsent: logins, ..Attempted::default() }
 }

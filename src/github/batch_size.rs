@@ -1,7 +1,9 @@
 //! Adaptive batch size: how many logins one GraphQL query may have.
 //!
 //! GitHub ends a query after ten seconds, and a gateway may end it sooner. Neither says how many logins it takes; that number is
-//! found by bisection, with at most two probes in flight.
+//! found by bisection. At most two queries at once are trials of a size that is larger than the largest one that worked.
+
+use std::sync::{Arc, Weak};
 
 /// Successes in a row after which a larger size is tried again.
 const SUCCESSES_BEFORE_GROWTH: u32 = 64;
@@ -9,109 +11,96 @@ const SUCCESSES_BEFORE_GROWTH: u32 = 64;
 /// Failures in a row after which a size that has worked no longer counts as working: one failure may be chance.
 const FAILURES_BEFORE_SHRINK: u32 = 3;
 
-/// Largest size known to work, smallest size known to fail, and the sizes between them that are being tried.
 #[derive(Debug)]
 pub(crate) struct AdaptiveBatchSize {
     /// Upper bound, from `--batch` or the price of a query.
-    hard_max: usize,
-    /// Upper bound for now: lower for a short input, which is divided so that it fills the jobs.
-    soft_max: usize,
+    max: usize,
     /// Largest size that worked; 0 if none did yet.
     known_good: usize,
     /// Smallest size that failed.
     known_bad: Option<usize>,
-    probes_in_flight: Vec<usize>,
+    trials: Vec<Weak<Trial>>,
     successes: u32,
     /// Failures in a row at sizes that had worked.
     consecutive_failures: u32,
 }
 
+/// A size that is being tried, until its query drops this.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    size: usize,
+}
+
 /// Size of the next query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct NextSize {
     pub(crate) size: usize,
-    /// Whether it is larger than what is known to work.
-    pub(crate) is_probe: bool,
+    pub(crate) trial: Option<Arc<Trial>>,
 }
 
 impl AdaptiveBatchSize {
     pub(super) fn new(max: usize) -> Self {
-        Self {
-            hard_max: max.max(1),
-            soft_max: max.max(1),
-            known_good: 0,
-            known_bad: None,
-            probes_in_flight: Vec::new(),
-            successes: 0,
-            consecutive_failures: 0,
-        }
+        let (known_good, known_bad, trials) = (0, None, Vec::new());
+        Self { max: max.max(1), known_good, known_bad, trials, successes: 0, consecutive_failures: 0 }
     }
 
-    /// Returns the upper bound for now.
     pub(crate) fn max(&self) -> usize {
-        self.soft_max
+        self.max
     }
 
-    /// Lowers the upper bound until the next call. None removes it.
-    pub(crate) fn set_soft_max(&mut self, size: Option<usize>) {
-        self.soft_max = self.hard_max.min(size.unwrap_or(usize::MAX).max(1));
-    }
-
-    /// Returns the size of a batch that is not a probe.
-    pub(super) fn current(&self) -> usize {
+    /// Returns the size of a batch that is not a trial.
+    pub(crate) fn current(&self) -> usize {
         match self.known_bad {
-            None => self.soft_max,
-            // No size has worked yet: probes try a half and a third, so a quarter is the safer choice.
-            Some(known_bad) if self.known_good == 0 => (known_bad / 4).max(1),
-            Some(_) => self.known_good,
+            None => self.max,
+            // No size has worked yet: trials have a half and a third, so a quarter is the safer choice.
+            Some(known_bad) if self.known_good == 0 => (known_bad / 4).clamp(1, self.max),
+            Some(_) => self.known_good.min(self.max),
         }
-        .min(self.soft_max)
     }
 
-    /// Returns how many of `available` logins the next query may have. A probe is registered; [`Self::record`] or
-    /// [`Self::cancel_probe`] ends it.
+    /// Returns how many of `available` logins the next query has.
     pub(crate) fn next_size(&mut self, available: usize) -> NextSize {
-        let next = self.peek(available);
-        if next.is_probe {
-            self.probes_in_flight.push(next.size);
-        }
-        next
+        let Some(size) = self.next_trial().filter(|size| *size <= available) else {
+            return NextSize { size: self.current().min(available), trial: None };
+        };
+        let trial = Arc::new(Trial { size });
+        self.trials.retain(|trial| trial.strong_count() > 0);
+        self.trials.push(Arc::downgrade(&trial));
+        NextSize { size, trial: Some(trial) }
     }
 
-    /// Returns what [`Self::next_size`] would return, and registers nothing.
-    pub(crate) fn peek(&self, available: usize) -> NextSize {
-        match self.next_probe() {
-            Some(size) if size <= available => NextSize { size, is_probe: true },
-            _ => NextSize { size: self.current().min(available), is_probe: false },
-        }
+    /// Returns the number of logins that are enough for the next query.
+    pub(crate) fn full_size(&self) -> usize {
+        self.next_trial().unwrap_or_else(|| self.current())
     }
 
-    /// Whether a registered probe is still worth sending.
-    pub(super) fn is_useful_probe(&self, size: usize) -> bool {
+    /// Whether the result of a trial would still say something.
+    pub(super) fn is_useful_trial(&self, size: usize) -> bool {
         self.known_bad.is_none_or(|known_bad| size < known_bad)
     }
 
-    /// Returns a size between the known good and the known bad one that is worth a try now.
-    fn next_probe(&self) -> Option<usize> {
+    /// Returns a size between the known good and the known bad one that is worth a trial now.
+    fn next_trial(&self) -> Option<usize> {
         let (good, bad) = (self.known_good, self.known_bad?);
         let candidates = if good == 0 {
             [bad / 2, bad / 3]
         } else {
             let gap = bad - good;
             // A twelfth is close enough to a limit that is known.
-            let tolerance = if bad > self.soft_max { 1 } else { 1 + good / 12 };
+            let tolerance = if bad > self.max { 1 } else { 1 + good / 12 };
             if gap <= tolerance {
                 return None;
             }
-            // Far from the limit, two probes at once find it in half the time.
+            // Far from the limit, two trials at once find it in half the time.
             if gap > good / 2 { [good + 2 * gap / 3, good + gap / 3] } else { [good + gap / 2; 2] }
         };
-        let is_useful = |size: &usize| *size > self.current() && *size <= self.soft_max;
+        let is_useful = |size: &usize| *size > self.current() && *size <= self.max;
         let mut candidates = candidates.into_iter().filter(is_useful);
-        match self.probes_in_flight[..] {
-            [] => candidates.next(),
-            // Beside a probe in flight only a smaller one: if that fails, a larger one would fail too.
-            [probe] => candidates.next_back().filter(|size| *size < probe),
+        let mut trials = self.trials.iter().filter_map(Weak::upgrade);
+        match (trials.next(), trials.next()) {
+            (None, _) => candidates.next(),
+            // Beside another trial only a smaller one: if that fails, a larger one would fail too.
+            (Some(trial), None) => candidates.next_back().filter(|size| *size < trial.size),
             _ => None,
         }
     }
@@ -122,31 +111,20 @@ impl AdaptiveBatchSize {
         if self.known_good < size { half.max(self.known_good) } else { half }
     }
 
-    /// Cancels a probe whose batch was not sent or says nothing about sizes.
-    pub(super) fn cancel_probe(&mut self, size: usize) {
-        self.probes_in_flight.retain(|probe| *probe != size);
-    }
-
     /// Records whether a batch of this size worked. A single login says nothing about sizes.
     pub(super) fn record(&mut self, size: usize, worked: bool) {
-        let before = (self.known_good, self.known_bad);
-        self.cancel_probe(size);
         if size <= 1 {
             return;
         }
+        let before = (self.known_good, self.known_bad);
         if worked {
             self.on_success(size);
         } else {
             self.on_failure(size);
         }
-        if (self.known_good, self.known_bad) != before && self.known_bad.is_some() {
-            tracing::debug!(
-                size,
-                worked,
-                known_good = self.known_good,
-                known_bad = self.known_bad,
-                "batch size changed"
-            );
+        let Self { known_good, known_bad, .. } = *self;
+        if (known_good, known_bad) != before && known_bad.is_some() {
+            tracing::debug!(size, worked, known_good, known_bad, "batch size changed");
         }
     }
 
@@ -156,13 +134,13 @@ impl AdaptiveBatchSize {
         self.consecutive_failures = 0;
         // An earlier failure at this size had another reason: a login in it, or the network.
         if self.known_bad.is_some_and(|known_bad| known_bad <= size) {
-            self.known_bad = Some(self.hard_max + 1);
+            self.known_bad = Some(self.max + 1);
         }
         if self.successes >= SUCCESSES_BEFORE_GROWTH {
             self.successes = 0;
             // Grow slowly: the limit is searched a quarter higher, by one batch at a time.
-            let max = self.hard_max + 1;
-            self.known_bad = self.known_bad.map(|known_bad| (known_bad + known_bad / 4 + 1).min(max));
+            self.known_bad =
+                self.known_bad.map(|known_bad| (known_bad + known_bad / 4 + 1).min(self.max + 1));
         }
     }
 
@@ -192,14 +170,15 @@ mod tests {
         let mut requests = 0;
         while left > 0 || !in_flight.is_empty() {
             while in_flight.len() < jobs && left > 0 {
-                let size = sizes.next_size(left).size;
-                assert!(size >= 1 && size <= left);
-                left -= size;
+                let next = sizes.next_size(left);
+                assert!(next.size >= 1 && next.size <= left);
+                left -= next.size;
                 requests += 1;
-                in_flight.push(size);
+                in_flight.push(next);
             }
-            let size = in_flight.remove(0);
+            let NextSize { size, trial } = in_flight.remove(0);
             sizes.record(size, size <= limit);
+            drop(trial);
             if size > limit {
                 left += size;
             }
@@ -226,17 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn a_short_input_after_a_long_one_keeps_the_sizes_apart() {
+    fn a_query_that_is_dropped_ends_its_trial() {
         let mut sizes = AdaptiveBatchSize::new(100);
-        sizes.record(30, false);
-        for _ in 0..SUCCESSES_BEFORE_GROWTH - 1 {
-            sizes.record(25, true);
-        }
-        sizes.set_soft_max(Some(5));
-        sizes.record(5, true);
-        assert_eq!(sizes.next_size(50).size, 5);
-        sizes.set_soft_max(None);
-        assert!(sizes.next_size(50).size >= 25);
+        sizes.record(100, false);
+        let (half, third) = (sizes.next_size(100), sizes.next_size(100));
+        assert_eq!([half.size, third.size, sizes.next_size(100).size], [50, 33, 25]);
+        drop((half, third));
+        assert_eq!(sizes.next_size(100).size, 50);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use http::HeaderMap;
 use octocrab::{AuthState, OctocrabBuilder};
 use serde::Deserialize;
@@ -13,7 +14,6 @@ use super::account::{ApiKind, CountSelection, Identity};
 use super::batch_size::AdaptiveBatchSize;
 use super::cassette::Cassette;
 use super::config::ClientConfig;
-use super::connection::{Connection, Request};
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
 use super::error::{LookupError, rate_limit_error};
@@ -21,10 +21,11 @@ use super::graphql;
 use super::redact::Redactor;
 use super::rest::{self, RateLimits};
 use super::retry::{AttemptLog, RetryDecision};
+use super::sender::{Request, RequestSender};
 use super::token_provider::{TokenProvider, app_name};
 use super::transport::{BoxError, Connector, Transport, TransportMode};
 use crate::login::Login;
-use crate::rate_limit::{Outcome, Permit, RateLimiter, Resource};
+use crate::rate_limit::{Permit, RateLimiter, RequestOutcome, Resource};
 use crate::stop::StopReason;
 use crate::text::{innermost, sanitize_line};
 
@@ -40,7 +41,7 @@ const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Client(Arc<ClientInner>);
 
 struct ClientInner {
-    connection: Connection,
+    sender: RequestSender,
     tokens: TokenProvider,
     batch_size: Mutex<AdaptiveBatchSize>,
     /// Text of the last query, for its number of logins; most queries have the text of the one before.
@@ -100,7 +101,7 @@ impl Client {
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
             last_query: Mutex::default(),
             points: AtomicU64::new(0),
-            connection: Connection {
+            sender: RequestSender {
                 octocrab,
                 limiter: RateLimiter::new(config.limiter_settings()),
                 config,
@@ -124,11 +125,11 @@ impl Client {
     /// Returns the configuration.
     #[must_use]
     pub fn config(&self) -> &ClientConfig {
-        &self.0.connection.config
+        &self.0.sender.config
     }
 
     pub(crate) fn requests(&self) -> u64 {
-        self.0.connection.requests.load(Ordering::Relaxed)
+        self.0.sender.requests.load(Ordering::Relaxed)
     }
 
     /// Returns the points of the GraphQL API used so far, as GitHub reported them.
@@ -137,7 +138,7 @@ impl Client {
     }
 
     pub(crate) fn limiter(&self) -> &RateLimiter {
-        &self.0.connection.limiter
+        &self.0.sender.limiter
     }
 
     pub(super) fn add_points(&self, points: u64) {
@@ -157,9 +158,9 @@ impl Client {
         Arc::clone(&last.2)
     }
 
-    /// Waits for the permit of a request. A token is renewed before: that may take seconds, in which all requests may have to pause.
+    /// Waits for the permit of a request. A token is renewed before: in these seconds all requests may have to pause.
     pub(super) async fn acquire(&self, resource: Resource, cost: u64) -> Result<Permit<'_>, StopReason> {
-        if let Err(LookupError::Stopped(stop)) = self.0.tokens.token(&self.0.connection).await {
+        if let Err(LookupError::Stopped(stop)) = self.0.tokens.token(&self.0.sender).await {
             return Err(stop);
         }
         self.limiter().acquire(resource, cost).await
@@ -172,13 +173,13 @@ impl Client {
         permit: &mut Permit<'_>,
         parse: impl FnOnce(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
-        let (connection, limiter) = (&self.0.connection, self.limiter());
-        let token = self.0.tokens.token(connection).await?;
+        let (sender, limiter) = (&self.0.sender, self.limiter());
+        let token = self.0.tokens.token(sender).await?;
         let sent = permit.mark_sent();
         let on_headers = |headers: &HeaderMap, is_success| limiter.on_headers(permit, headers, is_success);
         let response = tokio::select! {
             biased;
-            response = connection.send(request, token.as_ref(), on_headers) => response,
+            response = sender.send(request, token.as_ref(), on_headers) => response,
             stop = limiter.stop.canceled() => return Err(LookupError::Stopped(stop)),
         };
         let mut bytes = None;
@@ -196,9 +197,9 @@ impl Client {
         let took = crate::text::duration(sent.elapsed());
         let error = result.as_ref().err();
         tracing::debug!(error = error.map(tracing::field::display), bytes, took, "{request}");
-        let has_ca_file = !connection.config.ca_certificates.is_empty();
-        let outcome =
-            error.map_or(Outcome::Success, |error| error.limiter_outcome(token.is_some(), has_ca_file));
+        let has_ca_file = !sender.config.ca_certificates.is_empty();
+        let outcome = error
+            .map_or(RequestOutcome::Success, |error| error.limiter_outcome(token.is_some(), has_ca_file));
         limiter.on_outcome(permit, outcome);
         result
     }
@@ -210,6 +211,7 @@ impl Client {
         }
     }
 
+    /// Sends a GET request, with retries.
     pub(super) async fn get<T>(
         &self,
         log: &mut AttemptLog,
@@ -218,38 +220,37 @@ impl Client {
     ) -> Result<T, LookupError> {
         log.start_request();
         loop {
-            let response = self.get_once(route, &parse).await;
-            log.slot = None;
-            let error = match response.map_err(LookupError::Stopped)? {
-                Ok(response) => {
-                    log.attempts += 1;
-                    return Ok(response);
-                }
+            let error = match self.get_once(log, route, &parse).await {
                 Err(error) => error,
+                response => return response,
             };
             let decision = log.on_failure(&error, 1, self.config().retries);
             if decision == RetryDecision::GiveUp {
                 return Err(error);
             }
-            tracing::info!(%error, ?decision, attempt = log.attempts, "GET {route}: trying again");
+            tracing::info!(%error, ?decision, attempt = log.attempts, route, "retrying a request");
             if decision == RetryDecision::BackOff {
-                self.back_off(log.retries()).await;
+                self.back_off(log.retries).await;
             }
         }
     }
 
-    pub(super) async fn get_once<T>(
+    async fn get_once<T>(
         &self,
+        log: &mut AttemptLog,
         route: &str,
         parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
-    ) -> Attempt<T> {
+    ) -> Result<T, LookupError> {
         let endpoint = &self.config().endpoint;
         let cost = u64::from(!endpoint.is_rest_path(route, RATE_LIMIT));
-        let mut permit = self.acquire(Resource::Core, cost).await?;
+        let mut permit = self.acquire(Resource::Core, cost).await.map_err(LookupError::Stopped)?;
         if self.config().api == ApiKind::Rest && !endpoint.is_rest_path(route, USER) {
-            self.limiter().reserve_points(cost)?;
+            self.limiter().reserve_points(cost).map_err(LookupError::Stopped)?;
         }
-        Ok(self.send(&Request::Get(route), &mut permit, parse).await)
+        log.attempts += 1;
+        let response = self.send(&Request::Get(route), &mut permit, parse).await;
+        log.slot = None;
+        response
     }
 
     /// Sends a GET request once. None if the response does not arrive soon.
@@ -258,7 +259,7 @@ impl Client {
         route: String,
         parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Option<Result<T, LookupError>> {
-        self.best_effort(async { self.get_once(&route, parse).await.ok() }).await
+        self.best_effort(self.get_once(&mut AttemptLog::default(), &route, parse).map(Some)).await
     }
 
     async fn best_effort<T>(&self, response: impl Future<Output = Option<T>>) -> Option<T> {
@@ -283,7 +284,7 @@ impl Client {
     pub(crate) async fn identity(&self) -> Identity {
         let config = self.config();
         if let Some(Credentials::App(app)) = &config.credentials {
-            let app = self.best_effort(app_name(app, &self.0.connection)).await;
+            let app = self.best_effort(app_name(app, &self.0.sender)).await;
             return Identity { viewer: None, app };
         }
         let route = config.endpoint.rest(USER);
@@ -301,12 +302,9 @@ impl Client {
 
     /// Returns the file of the recording with the last response about a login.
     pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
-        self.0.connection.cassette.as_ref()?.entry_for(api, login.as_str())
+        self.0.sender.cassette.as_ref()?.entry_for(api, login.as_str())
     }
 }
-
-/// Response to a request, or the reason for which it was not sent.
-pub(super) type Attempt<T> = Result<Result<T, LookupError>, StopReason>;
 
 #[derive(Deserialize)]
 struct User {

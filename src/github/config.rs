@@ -8,7 +8,7 @@ use super::endpoint::ApiEndpoint;
 use super::graphql;
 use super::transport::TransportMode;
 use crate::network::proxy::ProxyChoice;
-use crate::rate_limit::settings::{LimiterSettings, Tuning};
+use crate::rate_limit::settings::LimiterSettings;
 
 /// Configuration of a [`Client`](super::Client).
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl ClientConfig {
     /// the initial concurrency go. None if the batch size was given.
     pub(crate) fn target_batch_count(&self) -> Option<usize> {
         let affordable = self.max_points.map_or(usize::MAX, |points| points.try_into().unwrap_or(usize::MAX));
-        let initial_concurrency = Tuning::default().initial_concurrency;
+        let initial_concurrency = LimiterSettings::default().initial_concurrency;
         let count = self.max_concurrency.min(initial_concurrency).min(affordable).max(1);
         self.batch_size.is_none().then_some(count)
     }
@@ -94,7 +94,7 @@ impl ClientConfig {
             deadline: self.deadline,
             max_points: self.max_points,
             retries: self.retries,
-            tuning: Tuning::default(),
+            ..LimiterSettings::default()
         }
     }
 }

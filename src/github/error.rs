@@ -19,9 +19,9 @@ use super::transport::{BlockedRedirect, MAX_BODY};
 use crate::network::tls::TlsError;
 use crate::network::{Cause, ConnectError};
 use crate::object::Object;
-use crate::rate_limit::Outcome;
+use crate::rate_limit::RequestOutcome;
 use crate::rate_limit::clock::parse_date;
-use crate::rate_limit::quota::{QuotaHeaders, REMAINING, header_str};
+use crate::rate_limit::quota::{REMAINING, header_str};
 use crate::stop::StopReason;
 use crate::text::{self, sanitize_line};
 
@@ -140,26 +140,28 @@ impl LookupError {
 
     /// Returns the outcome for the rate limiter. `authorized`: the request had a token. `has_ca_file`: certificate authorities
     /// were given.
-    pub(super) fn limiter_outcome(&self, authorized: bool, has_ca_file: bool) -> Outcome<'_> {
+    pub(super) fn limiter_outcome(&self, authorized: bool, has_ca_file: bool) -> RequestOutcome<'_> {
         match self {
             Self::Unauthorized(message) if authorized => {
-                Outcome::Stop(StopReason::TokenRefused(message.clone()))
+                RequestOutcome::Stop(StopReason::TokenRefused(message.clone()))
             }
-            Self::Unauthorized(message) => Outcome::Stop(StopReason::AuthenticationRequired(message.clone())),
-            Self::Stopped(stop) => Outcome::Stop(stop.clone()),
+            Self::Unauthorized(message) => {
+                RequestOutcome::Stop(StopReason::AuthenticationRequired(message.clone()))
+            }
+            Self::Stopped(stop) => RequestOutcome::Stop(stop.clone()),
             Self::RateLimited { retry_after, quota_exhausted, .. } => {
-                Outcome::Throttled { retry_after: *retry_after, quota_exhausted: *quota_exhausted }
+                RequestOutcome::Throttled { retry_after: *retry_after, quota_exhausted: *quota_exhausted }
             }
             Self::Status { retry_after: Some(retry_after), .. } => {
-                Outcome::Busy { retry_after: *retry_after, error: self }
+                RequestOutcome::Busy { retry_after: *retry_after, error: self }
             }
-            Self::Connect(error) => Outcome::ConnectFailed {
+            Self::Connect(error) => RequestOutcome::ConnectFailed {
                 is_permanent: error.is_permanent(),
                 stop: StopReason::not_connected(error, has_ca_file),
             },
-            Self::TimedOut(_) | Self::ConnectionClosed(_) => Outcome::NoResponse(self),
-            error if error.is_transient() => Outcome::BadResponse(self),
-            _ => Outcome::Response,
+            Self::TimedOut(_) | Self::ConnectionClosed(_) => RequestOutcome::NoResponse(self),
+            error if error.is_transient() => RequestOutcome::BadResponse(self),
+            _ => RequestOutcome::Response,
         }
     }
 
@@ -224,7 +226,7 @@ pub(crate) fn error_for_status(
     let message = sanitize_line(message.unwrap_or_default()).into_owned();
     let lower = message.to_ascii_lowercase();
     let is_rate_limit = headers.contains_key(RETRY_AFTER)
-        || header_str(headers, &REMAINING) == Some("0")
+        || header_str(headers, REMAINING) == Some("0")
         || RATE_LIMIT_MESSAGES.iter().any(|beginning| lower.starts_with(beginning));
     Err(match status.as_u16() {
         429 => rate_limit_error(429, headers),
@@ -251,7 +253,7 @@ pub(crate) fn error_for_status(
 }
 
 pub(super) fn rate_limit_error(status: u16, headers: &HeaderMap) -> LookupError {
-    let quota_exhausted = QuotaHeaders::parse(headers).is_some_and(|quota| quota.remaining == 0);
+    let quota_exhausted = header_str(headers, REMAINING) == Some("0");
     LookupError::RateLimited { status, retry_after: retry_after(headers), quota_exhausted }
 }
 

@@ -8,18 +8,18 @@
 //! | response too long, 413 | split | give up |
 //! | everything else | give up | give up |
 //!
-//! A split uses no retry: one login of the query, or their number, is to blame. `--retries` bounds all others, except those after a
-//! rate limit, which have a bound of their own: they are not the fault of a login.
+//! A split uses no retry: one login of the query, or their number, is to blame. `--retries` bounds all others, except those after
+//! a rate limit, which have a bound of their own: they are not the fault of a login.
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::LookupError;
 
-/// Rejections because of a rate limit that a lookup survives, for each retry of `--retries`, of which two are assumed at least: the
-/// rate limiter ends the run before a single request gives up.
+/// Rejections because of a rate limit that a lookup survives, for each retry of `--retries`, of which two are assumed at least:
+/// the rate limiter ends the run before a single request gives up.
 const RATE_LIMIT_RETRIES_PER_RETRY: u32 = 4;
 
-/// What to do after a failed attempt.
+/// Consequence of a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RetryDecision {
     /// Send it again as soon as the rate limiter admits it.
@@ -32,31 +32,19 @@ pub(super) enum RetryDecision {
 }
 
 /// The attempts of one lookup, or of another request, so far.
-#[derive(Debug)]
-pub(super) struct AttemptLog {
-    pub(super) attempts: u32,
+#[derive(Debug, Default)]
+pub(crate) struct AttemptLog {
+    /// Requests that were sent.
+    pub(crate) attempts: u32,
     /// Failures since the last success.
-    pub(super) consecutive_failures: u32,
-    pub(super) same_error_each_time: bool,
+    consecutive_failures: u32,
+    has_other_errors: bool,
     last_error: Option<LookupError>,
-    retries: u32,
+    /// Retries that followed a failure other than a rate limit.
+    pub(super) retries: u32,
     rate_limit_retries: u32,
     /// Held until the first response: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
     pub(super) slot: Option<OwnedSemaphorePermit>,
-}
-
-impl Default for AttemptLog {
-    fn default() -> Self {
-        Self {
-            attempts: 0,
-            consecutive_failures: 0,
-            same_error_each_time: true,
-            last_error: None,
-            retries: 0,
-            rate_limit_retries: 0,
-            slot: None,
-        }
-    }
 }
 
 impl AttemptLog {
@@ -69,17 +57,15 @@ impl AttemptLog {
         *self = Self { attempts: self.attempts, slot: self.slot.take(), ..Self::default() };
     }
 
-    /// Records a failed attempt, and decides what to do. `logins`: how many the request was for.
+    /// Records the failure of a request for this number of logins, and decides what to do.
     pub(super) fn on_failure(
         &mut self,
         error: &LookupError,
         logins: usize,
         max_retries: u32,
     ) -> RetryDecision {
-        self.attempts += 1;
         self.consecutive_failures += 1;
-        self.same_error_each_time &= self.last_error.as_ref().is_none_or(|last| last == error);
-        self.last_error = Some(error.clone());
+        self.has_other_errors |= self.last_error.replace(error.clone()).is_some_and(|last| last != *error);
         if logins > 1 && error.suggests_smaller_batch() {
             return RetryDecision::Split;
         }
@@ -101,9 +87,16 @@ impl AttemptLog {
         }
     }
 
-    /// Retries that followed a failure other than a rate limit.
-    pub(super) fn retries(&self) -> u32 {
-        self.retries
+    /// Returns the reason for a lookup without an account, as one line for its row.
+    pub(crate) fn describe(&self, error: &LookupError) -> String {
+        match (error, self.consecutive_failures) {
+            (LookupError::Stopped(stop), _) if self.attempts == 0 => format!("not asked: {stop}"),
+            (LookupError::Stopped(stop), _) => format!("no answer yet: {stop}"),
+            (_, ..=1) => error.to_string(),
+            _ if !error.is_transient() => error.to_string(),
+            (_, failures) if self.has_other_errors => format!("{error}, the last of {failures} failures"),
+            (_, failures) => format!("{error}, {failures} times"),
+        }
     }
 }
 
@@ -180,7 +173,7 @@ mod tests {
         let attempts = |error: &LookupError, max_retries| {
             let mut log = AttemptLog::default();
             while log.on_failure(error, 1, max_retries) != RetryDecision::GiveUp {}
-            log.attempts
+            log.consecutive_failures
         };
         assert_eq!([0, 1, 4].map(|retries| attempts(&broken, retries)), [1, 2, 5]);
         assert_eq!([0, 1, 4].map(|retries| attempts(&rejected, retries)), [9, 9, 17]);
@@ -190,8 +183,31 @@ mod tests {
         }
         assert_eq!(log.on_failure(&timed_out, 1, 1), RetryDecision::BackOff);
         assert_eq!(log.on_failure(&timed_out, 1, 1), RetryDecision::GiveUp);
-        assert_eq!((log.attempts, log.consecutive_failures, log.same_error_each_time), (12, 12, true));
+        assert_eq!((log.consecutive_failures, log.has_other_errors), (12, false));
         log.start_request();
-        assert_eq!((log.attempts, log.consecutive_failures, log.retries()), (12, 0, 0));
+        assert_eq!((log.consecutive_failures, log.retries), (0, 0));
+    }
+
+    /// Describes the last of these errors.
+    fn description(errors: &[LookupError]) -> String {
+        let mut log = AttemptLog::default();
+        for error in errors {
+            log.attempts += 1;
+            log.on_failure(error, 1, 4);
+        }
+        log.describe(errors.last().unwrap())
+    }
+
+    #[test]
+    fn reasons_are_one_sentence() {
+        let timed_out = LookupError::TimedOut(Duration::from_secs(15));
+        let gateway = LookupError::Status { status: 502, message: String::new(), retry_after: None };
+        assert_eq!(description(&vec![timed_out.clone(); 5]), "timed out after 15s, 5 times");
+        assert_eq!(description(std::slice::from_ref(&timed_out)), "timed out after 15s");
+        assert_eq!(description(&vec![gateway.clone(); 5]), "HTTP 502, 5 times");
+        assert_eq!(description(&[timed_out.clone(), gateway]), "HTTP 502, the last of 2 failures");
+        assert_eq!(description(&[timed_out, LookupError::NotFound]), "no such user or organization");
+        let interrupted = LookupError::Stopped(StopReason::Interrupted);
+        assert_eq!(AttemptLog::default().describe(&interrupted), "not asked: interrupted");
     }
 }

@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::connection::{Connection, Request};
 use super::credentials::{APP_TOKEN_SOURCE, App, Credentials, Token};
 use super::error::LookupError;
 use super::rest::{BoundedVec, parse_json};
+use super::sender::{Request, RequestSender};
 use crate::rate_limit::Deadline;
-use crate::rate_limit::settings::Tuning;
+use crate::rate_limit::settings::LimiterSettings;
 use crate::stop::{StopReason, WaitReason};
 use crate::text::sanitize_line;
 
@@ -69,7 +69,7 @@ impl TokenProvider {
     }
 
     /// Returns the token of the next request, after renewing it if necessary. None without credentials.
-    pub(super) async fn token(&self, connection: &Connection) -> Result<Option<Token>, LookupError> {
+    pub(super) async fn token(&self, sender: &RequestSender) -> Result<Option<Token>, LookupError> {
         let app = match &self.credentials {
             None => return Ok(None),
             Some(Credentials::Token(token)) => return Ok(Some(token.clone())),
@@ -81,18 +81,18 @@ impl TokenProvider {
         // Nothing is in flight for this request, so the end of the run ends the wait.
         tokio::select! {
             biased;
-            stop = connection.limiter.stop.requested() => Err(LookupError::Stopped(stop)),
-            token = self.renew(app, connection) => token.map(Some),
+            stop = sender.limiter.stop.requested() => Err(LookupError::Stopped(stop)),
+            token = self.renew(app, sender) => token.map(Some),
         }
     }
 
-    async fn renew(&self, app: &App, connection: &Connection) -> Result<Token, LookupError> {
+    async fn renew(&self, app: &App, sender: &RequestSender) -> Result<Token, LookupError> {
         let mut installation = self.installation.lock().await;
         // Another request may have renewed it meanwhile.
         if let Some(token) = self.valid_token() {
             return Ok(token);
         }
-        let (token, lifetime) = create_token_with_retries(app, connection, &mut installation).await?;
+        let (token, lifetime) = create_token_with_retries(app, sender, &mut installation).await?;
         *self.cached() = Some(CachedToken {
             token: token.clone(),
             issued_at: Instant::now(),
@@ -134,31 +134,31 @@ impl TokenProvider {
 /// Creates an installation token, with retries. Returns it with its lifetime. A failure ends the run.
 async fn create_token_with_retries(
     app: &App,
-    connection: &Connection,
+    sender: &RequestSender,
     installation: &mut Option<u64>,
 ) -> Result<(Token, Duration), LookupError> {
-    let limiter = &connection.limiter;
-    let clock = limiter.server_time();
+    let limiter = &sender.limiter;
+    let clock = limiter.clock().now();
     let mut attempts = 0;
     loop {
-        let error = match create_token(app, connection, installation).await {
+        let error = match create_token(app, sender, installation).await {
             Ok(token) => return Ok(token),
             Err(error) => error,
         };
         attempts += 1;
         // If the signature was rejected because of our clock, the response has the server's time.
-        let skew = limiter.server_time().duration_since(clock).unsigned_abs();
+        let skew = limiter.clock().now().duration_since(clock).unsigned_abs();
         if matches!(error, LookupError::Unauthorized(_)) && skew > CLOCK_SKEW_TOLERANCE && attempts == 1 {
             tracing::info!(skew = crate::text::duration(skew), "signing by the server's clock");
             continue;
         }
-        let can_retry = attempts <= connection.config.retries;
+        let can_retry = attempts <= sender.config.retries;
         let stop = match error {
             LookupError::Stopped(stop) => stop,
             LookupError::RateLimited { retry_after, .. } => {
-                let wait = retry_after.unwrap_or(Tuning::default().default_retry_after);
+                let wait = retry_after.unwrap_or(LimiterSettings::default().default_retry_after);
                 let reason = WaitReason::RateLimit;
-                if can_retry && wait <= connection.config.max_wait {
+                if can_retry && wait <= sender.config.max_wait {
                     limiter.pause_all(wait, reason);
                     tokio::time::sleep(wait).await;
                     continue;
@@ -166,7 +166,7 @@ async fn create_token_with_retries(
                 StopReason::RateLimitTooLong { until: Deadline::after(wait).timestamp(), reason }
             }
             LookupError::Connect(error) if error.is_permanent() || !can_retry => {
-                StopReason::not_connected(&error, !connection.config.ca_certificates.is_empty())
+                StopReason::not_connected(&error, !sender.config.ca_certificates.is_empty())
             }
             error if error.is_transient() && can_retry => {
                 tracing::info!(%error, attempts, "cannot get a token for the app; trying again");
@@ -190,30 +190,30 @@ async fn create_token_with_retries(
 
 async fn create_token(
     app: &App,
-    connection: &Connection,
+    sender: &RequestSender,
     sole: &mut Option<u64>,
 ) -> Result<(Token, Duration), LookupError> {
     let installation = match app.installation.or(*sole) {
         Some(installation) => installation,
-        None => *sole.insert(sole_installation(app, connection).await?),
+        None => *sole.insert(sole_installation(app, sender).await?),
     };
-    let route = connection.config.endpoint.rest(&format!("/app/installations/{installation}/access_tokens"));
+    let route = sender.config.endpoint.rest(&format!("/app/installations/{installation}/access_tokens"));
     let response: AccessTokenResponse =
-        send_as_app(app, connection, Request::CreateInstallationToken(&route)).await?;
+        send_as_app(app, sender, Request::CreateInstallationToken(&route)).await?;
     let token = Token::new(&response.token, APP_TOKEN_SOURCE)
         .map_err(|_| LookupError::Malformed("invalid installation token"))?;
-    connection.redactor.add(token.clone());
+    sender.redactor.add(token.clone());
     // By the server's clock: ours may be wrong by more than an hour.
-    let lifetime = connection.limiter.duration_until(response.expires_at.as_second()).unwrap_or_default();
+    let lifetime = sender.limiter.clock().duration_until(response.expires_at.as_second()).unwrap_or_default();
     tracing::info!(lifetime = crate::text::duration(lifetime), "new token for the app");
     Ok((token, lifetime))
 }
 
 /// Returns the only installation of an app.
-async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, LookupError> {
-    let route = connection.config.endpoint.rest("/app/installations?per_page=100");
+async fn sole_installation(app: &App, sender: &RequestSender) -> Result<u64, LookupError> {
+    let route = sender.config.endpoint.rest("/app/installations?per_page=100");
     let BoundedVec(installations): BoundedVec<Installation> =
-        send_as_app(app, connection, Request::Get(&route)).await?;
+        send_as_app(app, sender, Request::Get(&route)).await?;
     let reason = match installations.as_slice() {
         [] => "the app is not installed anywhere".into(),
         [sole] => return Ok(sole.id),
@@ -230,27 +230,27 @@ async fn sole_installation(app: &App, connection: &Connection) -> Result<u64, Lo
     Err(LookupError::Stopped(StopReason::AmbiguousInstallation(reason)))
 }
 
-pub(super) async fn app_name(app: &App, connection: &Connection) -> Option<String> {
+pub(super) async fn app_name(app: &App, sender: &RequestSender) -> Option<String> {
     #[derive(Deserialize)]
     struct AppResponse {
         name: String,
     }
-    let route = connection.config.endpoint.rest("/app");
-    let response: AppResponse = send_as_app(app, connection, Request::Get(&route)).await.ok()?;
+    let route = sender.config.endpoint.rest("/app");
+    let response: AppResponse = send_as_app(app, sender, Request::Get(&route)).await.ok()?;
     Some(sanitize_line(&response.name).into_owned())
 }
 
 /// Sends a request as the app itself, not as an installation.
 async fn send_as_app<T: for<'a> Deserialize<'a>>(
     app: &App,
-    connection: &Connection,
+    sender: &RequestSender,
     request: Request<'_>,
 ) -> Result<T, LookupError> {
-    let limiter = &connection.limiter;
-    let jwt = app.sign_jwt(limiter.server_time()).ok_or(LookupError::Malformed("no signature"))?;
-    connection.redactor.add(jwt.clone());
+    let limiter = &sender.limiter;
+    let jwt = app.sign_jwt(limiter.clock().now()).ok_or(LookupError::Malformed("no signature"))?;
+    sender.redactor.add(jwt.clone());
     let sent = Instant::now();
     let on_headers = |headers: &HeaderMap, _| limiter.on_date(headers, sent);
-    let (_, body) = connection.send(&request, Some(&jwt), on_headers).await?;
+    let (_, body) = sender.send(&request, Some(&jwt), on_headers).await?;
     parse_json(&body, "missing fields while authenticating as a GitHub App")
 }

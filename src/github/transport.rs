@@ -92,7 +92,7 @@ impl Connector {
     ) -> Result<Self, BoxError> {
         // A token may be sent to this machine over plain http, but not to a proxy.
         let proxy = if endpoint.is_loopback_http() { &ProxyChoice::Direct } else { proxy };
-        // The connection has to time out before the attempt, so that the error names it. Behind a proxy, time is left for a probe.
+        // The connection has to time out before the attempt, so that the error names it. A proxy's probe needs time too.
         let connect_share = if proxy.proxy().is_some() { 0.5 } else { 0.75 };
         let mut builder = reqwest::Client::builder()
             .gzip(true)

@@ -34,13 +34,11 @@ impl Deadline {
         Self { instant, wall }
     }
 
-    /// Returns the time left; zero once it has passed.
     pub(crate) fn remaining(&self) -> Duration {
         let wall = Duration::try_from(self.wall.duration_since(Timestamp::now())).unwrap_or_default();
         self.instant.saturating_duration_since(Instant::now()).min(wall)
     }
 
-    /// Whether it has passed.
     pub(crate) fn is_past(&self) -> bool {
         self.remaining().is_zero()
     }
@@ -51,14 +49,9 @@ impl Deadline {
         Timestamp::from_second(seconds).unwrap_or(self.wall)
     }
 
-    /// Sleeps until it has passed.
     pub(super) async fn sleep_until(&self) {
-        loop {
-            let remaining = self.remaining();
-            if remaining.is_zero() {
-                return;
-            }
-            tokio::time::sleep(remaining.min(CLOCK_CHECK_INTERVAL)).await;
+        while !self.is_past() {
+            tokio::time::sleep(self.remaining().min(CLOCK_CHECK_INTERVAL)).await;
         }
     }
 }
@@ -72,8 +65,8 @@ pub(crate) fn parse_date(headers: &HeaderMap) -> Option<Timestamp> {
 ///
 /// A date is cut to the second, but each one narrows the offset: the server's clock showed it between the sending of the request
 /// and the arrival of the response. A few responses determine the offset to some milliseconds; a single one may be a second off.
-#[derive(Debug)]
-pub(super) struct ServerClock {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerClock {
     /// Our clock. It stops in tests where tokio's does.
     epoch: (Instant, Timestamp),
     /// Server's clock minus ours, at least and at most.
@@ -86,7 +79,7 @@ impl ServerClock {
     }
 
     /// Returns the server's time, or ours while no other is known.
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         let now = self.local_time(Instant::now());
         now.saturating_add(self.offset()).unwrap_or(now)
     }
@@ -114,7 +107,7 @@ impl ServerClock {
     }
 
     /// Returns the time until a moment of the server's clock, in Unix seconds. None if it cannot be represented.
-    pub(super) fn duration_until(&self, second: i64) -> Option<Duration> {
+    pub(crate) fn duration_until(&self, second: i64) -> Option<Duration> {
         let until = Timestamp::from_second(second).ok()?.duration_since(self.now());
         Some(Duration::try_from(until).unwrap_or_default())
     }

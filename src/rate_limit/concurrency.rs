@@ -1,30 +1,29 @@
 //! AIMD limit on concurrent requests.
 //!
-//! The limit starts at [`Tuning::initial_concurrency`]. It grows by one for each success until the first decrease, afterwards by
-//! one for each round of successes. GitHub does not publish its effective limit (the documented 100 is an upper bound), so it has
-//! to be discovered.
+//! GitHub does not publish its effective limit (the documented 100 is an upper bound), so it has to be discovered. The limit starts
+//! at [`LimiterSettings::initial_concurrency`]. It grows by one for each success until the first decrease, afterwards by one for
+//! each round of successes.
 //!
 //! Rejections lower it to the number of requests that were accepted beside them, or by half where nearly all were rejected. Three
 //! differences from textbook AIMD, each measured by the simulation in `rate_limit/tests/model.rs`:
 //! - Only rejections that look like the server's limit lower it: several together, one soon after the limit grew, or one soon
 //!   after another. A single one has another reason.
-//! - After a decrease the limit does not grow for a while: each probe pauses all requests.
-//! - A limit that held for a whole cooldown is returned to when the probe above it fails.
+//! - After a decrease the limit does not grow for a while: each attempt to exceed it pauses all requests.
+//! - A limit that held for a whole cooldown is returned to when a higher one fails.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::settings::Tuning;
+use super::settings::LimiterSettings;
 
 /// Rounds of successes after which a rejection is not connected with the one before it.
 const ROUNDS_BETWEEN_REJECTIONS: usize = 2;
 
 /// The limit, and the observations that move it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ConcurrencyLimit {
-    tuning: Tuning,
-    max: usize,
+    settings: LimiterSettings,
     limit: usize,
     in_flight: usize,
     successes: usize,
@@ -61,19 +60,11 @@ struct Epoch {
 }
 
 impl ConcurrencyLimit {
-    pub(super) fn new(max: usize, tuning: Tuning) -> Self {
+    pub(super) fn new(settings: LimiterSettings) -> Self {
         Self {
-            tuning,
-            max,
-            limit: max.min(tuning.initial_concurrency),
-            in_flight: 0,
-            successes: 0,
-            successes_since_increase: 0,
-            successes_since_rejection: 0,
-            has_grown: false,
-            last_epoch: None,
-            cooldown_until: None,
-            stable_limit: None,
+            settings,
+            limit: settings.max_concurrency.min(settings.initial_concurrency),
+            ..Self::default()
         }
     }
 
@@ -99,16 +90,15 @@ impl ConcurrencyLimit {
         }
         self.successes_since_increase += 1;
         self.successes_since_rejection += 1;
-        match self.cooldown_until {
-            Some(cooldown_until) if Instant::now() < cooldown_until => return,
-            Some(_) => {
-                self.stable_limit = Some(self.limit);
-                self.cooldown_until = None;
+        if let Some(cooldown_until) = self.cooldown_until {
+            if Instant::now() < cooldown_until {
+                return;
             }
-            None => {}
+            self.stable_limit = Some(self.limit);
+            self.cooldown_until = None;
         }
-        let is_ramp = self.last_epoch.is_none();
-        if self.limit < self.max && (is_ramp || self.successes_since_increase >= self.limit) {
+        let is_due = self.last_epoch.is_none() || self.successes_since_increase >= self.limit;
+        if is_due && self.limit < self.settings.max_concurrency {
             self.limit += 1;
             self.successes_since_increase = 0;
             self.has_grown = true;
@@ -118,12 +108,11 @@ impl ConcurrencyLimit {
 
     /// Decrease, for a rejection that pauses all requests.
     pub(super) fn on_rejected(&mut self, sent: Instant, snapshot: InFlightSnapshot, pause: Duration) {
-        let now = Instant::now();
         let is_after_growth = self.has_grown && self.successes_since_increase <= self.limit;
         let is_after_rejection = self.last_epoch.is_some()
             && self.successes_since_rejection <= ROUNDS_BETWEEN_REJECTIONS * self.limit;
         let mut epoch = self.last_epoch.take().filter(|epoch| sent <= epoch.at).unwrap_or(Epoch {
-            at: now,
+            at: Instant::now(),
             in_flight: self.in_flight,
             rejected: 0,
             concurrent_successes: 0,
@@ -141,24 +130,18 @@ impl ConcurrencyLimit {
     }
 
     fn lower(&mut self, epoch: &Epoch, pause: Duration) {
+        let Epoch { at, in_flight, rejected, .. } = *epoch;
         // Rejections at or below the stable limit mean that the server takes less than before.
-        self.stable_limit = self.stable_limit.filter(|stable| epoch.in_flight > *stable);
-        let not_rejected = epoch.in_flight.saturating_sub(epoch.rejected);
-        let accepted = not_rejected.max(epoch.concurrent_successes.min(epoch.in_flight));
-        let limit = if accepted >= epoch.in_flight / 4 { accepted } else { epoch.in_flight / 2 };
+        self.stable_limit = self.stable_limit.filter(|stable| in_flight > *stable);
+        let accepted = in_flight.saturating_sub(rejected).max(epoch.concurrent_successes.min(in_flight));
+        let limit = if accepted >= in_flight / 4 { accepted } else { in_flight / 2 };
         let limit = limit.max(self.stable_limit.unwrap_or(1));
-        self.limit = limit.min(self.max.min(epoch.in_flight)).max(1);
+        self.limit = limit.min(self.settings.max_concurrency.min(in_flight)).max(1);
         self.successes_since_increase = 0;
         self.has_grown = false;
         // A pause that ends the run may be longer than the clock can represent.
-        let cooldown = pause.saturating_mul(1 + self.tuning.cooldown_factor);
-        self.cooldown_until = epoch.at.checked_add(cooldown);
-        tracing::debug!(
-            limit = self.limit,
-            rejected = epoch.rejected,
-            in_flight = epoch.in_flight,
-            "concurrency limit lowered"
-        );
+        self.cooldown_until = at.checked_add(pause.saturating_mul(1 + self.settings.cooldown_factor));
+        tracing::debug!(limit = self.limit, rejected, in_flight, "concurrency limit lowered");
     }
 }
 
@@ -167,7 +150,7 @@ mod tests {
     use super::*;
 
     fn new_limit(max: usize) -> ConcurrencyLimit {
-        ConcurrencyLimit::new(max, Tuning::default())
+        ConcurrencyLimit::new(LimiterSettings { max_concurrency: max, ..LimiterSettings::default() })
     }
 
     /// Plays rounds against a server that takes `most` requests at once and rejects the others. Returns the number in flight in
@@ -228,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failed_probe_returns_to_the_stable_limit() {
+    async fn a_limit_that_fails_returns_to_the_stable_one() {
         let mut limit = new_limit(40);
         rounds(&mut limit, 20, 3).await;
         tokio::time::advance(Duration::from_mins(2)).await;

@@ -18,11 +18,6 @@ impl FailureStreak {
         }
         self.length
     }
-
-    /// Whether a request that was sent at `sent` was sent after the last failure.
-    fn is_followed_by(&self, sent: Instant) -> bool {
-        self.last.is_some_and(|last| sent > last)
-    }
 }
 
 /// The streaks since the last success.
@@ -39,15 +34,6 @@ pub(super) struct HostHealth {
 }
 
 impl HostHealth {
-    /// Ends all streaks. A success of a request that was in flight when another was rejected says nothing against that rejection.
-    pub(super) fn on_success(&mut self, sent: Instant) {
-        let throttled = std::mem::take(&mut self.throttled);
-        *self = Self { has_responded: true, ..Self::default() };
-        if !throttled.is_followed_by(sent) {
-            self.throttled = throttled;
-        }
-    }
-
     /// Ends the streaks of missing responses.
     pub(super) fn on_response(&mut self) {
         self.has_responded = true;
@@ -55,10 +41,16 @@ impl HostHealth {
         self.no_response = FailureStreak::default();
     }
 
-    /// Ends the streak of rejections, if the request was sent after the last one.
+    /// Ends the streak of rejections. A request that was in flight when another was rejected says nothing against that rejection.
     pub(super) fn on_not_throttled(&mut self, sent: Instant) {
-        if self.throttled.is_followed_by(sent) {
+        if self.throttled.last.is_some_and(|last| sent > last) {
             self.throttled = FailureStreak::default();
         }
+    }
+
+    /// Ends the streaks of other responses.
+    pub(super) fn on_success(&mut self) {
+        self.busy = FailureStreak::default();
+        self.bad_responses = FailureStreak::default();
     }
 }

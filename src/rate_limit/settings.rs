@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Limits of one run, and the constants behind them.
-#[derive(Clone, Debug)]
+/// Limits of one run, and after them constants. `cargo bench -- limits` and the model in `rate_limit/tests` measure their effect.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct LimiterSettings {
     /// Whether requests wait at all. Off for recorded responses: waiting would not change them.
     pub(crate) enabled: bool,
@@ -17,16 +17,10 @@ pub(crate) struct LimiterSettings {
     pub(crate) deadline: Option<Duration>,
     /// Points (REST: requests) that the run may use, from `--max-points`.
     pub(crate) max_points: Option<u64>,
-    /// Retries of one request, from `--retries`. A host that never responded is given up after one round of failed connections more
-    /// than this, at most after [`Tuning::max_connect_failures`].
+    /// Retries of one request, from `--retries`. A host that never responded is given up after one round of failed connections
+    /// more than this, at most after `max_connect_failures`.
     pub(crate) retries: u32,
-    /// Constants.
-    pub(crate) tuning: Tuning,
-}
 
-/// Constants of the rate limiter. `cargo bench -- limits` and the model in `rate_limit/tests` measure their effect.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tuning {
     /// REST points per rolling minute that GitHub documents; a GET costs 1.
     pub(crate) rest_requests_per_minute: usize,
     /// GraphQL points per rolling minute that GitHub documents; a query costs 1.
@@ -64,9 +58,16 @@ pub(crate) struct Tuning {
     pub(crate) recheck_interval: Duration,
 }
 
-impl Default for Tuning {
+impl Default for LimiterSettings {
     fn default() -> Self {
         Self {
+            enabled: true,
+            max_concurrency: 10,
+            per_minute: false,
+            max_wait: Duration::from_mins(5),
+            deadline: None,
+            max_points: None,
+            retries: 4,
             rest_requests_per_minute: 900,
             graphql_queries_per_minute: 2000,
             initial_concurrency: 50,
@@ -85,10 +86,15 @@ impl Default for Tuning {
     }
 }
 
-impl Tuning {
+impl LimiterSettings {
+    /// Returns the waits that a server may ask for in a row.
+    pub(super) fn max_waits(&self) -> u32 {
+        self.max_throttled.max(self.retries.saturating_add(1))
+    }
+
     /// Returns a random wait up to a bound that doubles with each failure (full jitter), so that requests that failed
     /// together do not come back together.
-    pub(crate) fn backoff(&self, failures: u32) -> Duration {
+    pub(super) fn backoff(&self, failures: u32) -> Duration {
         let factor = 2u32.saturating_pow(failures.saturating_sub(1));
         self.initial_backoff.saturating_mul(factor).min(self.max_backoff).mul_f64(fastrand::f64())
     }
@@ -101,7 +107,8 @@ mod tests {
     #[test]
     fn backoff_doubles_up_to_its_bound() {
         for (failures, bound) in [(1, 500), (2, 1000), (4, 4000), (7, 30_000), (u32::MAX, 30_000)] {
-            let longest = (0..200).map(|_| Tuning::default().backoff(failures).as_millis()).max().unwrap();
+            let longest =
+                (0..200).map(|_| LimiterSettings::default().backoff(failures).as_millis()).max().unwrap();
             assert!(longest <= bound && longest > bound / 2, "{failures}: {longest}");
         }
     }

@@ -1,36 +1,28 @@
 mod model;
 
-use super::settings::Tuning;
+use jiff::Timestamp;
+
 use super::*;
 
 fn settings() -> LimiterSettings {
-    LimiterSettings {
-        enabled: true,
-        max_concurrency: 10,
-        per_minute: false,
-        max_wait: Duration::from_mins(5),
-        deadline: None,
-        max_points: None,
-        retries: 4,
-        tuning: Tuning::default(),
-    }
+    LimiterSettings::default()
 }
 
 fn limiter() -> RateLimiter {
     RateLimiter::new(settings())
 }
 
-fn throttled(seconds: u64) -> Outcome<'static> {
-    Outcome::Throttled { retry_after: Some(Duration::from_secs(seconds)), quota_exhausted: false }
+fn throttled(seconds: u64) -> RequestOutcome<'static> {
+    RequestOutcome::Throttled { retry_after: Some(Duration::from_secs(seconds)), quota_exhausted: false }
 }
 
-const WITHOUT_RETRY_AFTER: Outcome<'static> =
-    Outcome::Throttled { retry_after: None, quota_exhausted: false };
+const WITHOUT_RETRY_AFTER: RequestOutcome<'static> =
+    RequestOutcome::Throttled { retry_after: None, quota_exhausted: false };
 
-fn connect_failed(is_permanent: bool) -> Outcome<'static> {
+fn connect_failed(is_permanent: bool) -> RequestOutcome<'static> {
     let stop =
         StopReason::NotConnected { error: "connection refused".into(), way_out: None, is_proxy: false };
-    Outcome::ConnectFailed { is_permanent, stop }
+    RequestOutcome::ConnectFailed { is_permanent, stop }
 }
 
 async fn send(limiter: &RateLimiter) -> Permit<'_> {
@@ -40,7 +32,7 @@ async fn send(limiter: &RateLimiter) -> Permit<'_> {
 }
 
 /// Sends one request with this outcome.
-async fn attempt(limiter: &RateLimiter, outcome: Outcome<'_>) {
+async fn attempt(limiter: &RateLimiter, outcome: RequestOutcome<'_>) {
     let mut permit = send(limiter).await;
     tokio::time::advance(Duration::from_millis(1)).await;
     limiter.on_outcome(&mut permit, outcome);
@@ -56,7 +48,7 @@ fn quota_headers(remaining: u64, reset: Timestamp) -> HeaderMap {
 }
 
 fn seconds_from_now(limiter: &RateLimiter, seconds: i64) -> Timestamp {
-    Timestamp::from_second(limiter.server_time().as_second() + seconds).unwrap()
+    Timestamp::from_second(limiter.clock().now().as_second() + seconds).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,11 +87,11 @@ async fn without_retry_after_the_wait_is_a_minute_and_doubles() {
     let mut in_flight = send(&limiter).await;
     tokio::time::advance(Duration::from_millis(1)).await;
     limiter.on_outcome(&mut in_flight, WITHOUT_RETRY_AFTER);
-    limiter.on_outcome(&mut in_flight, Outcome::Success);
+    limiter.on_outcome(&mut in_flight, RequestOutcome::Success);
     drop(in_flight);
     drop(limiter.acquire(Resource::Core, 1).await.unwrap());
     assert_eq!(start.elapsed().as_secs(), 180 + 240);
-    attempt(&limiter, Outcome::Success).await;
+    attempt(&limiter, RequestOutcome::Success).await;
     let start = Instant::now();
     attempt(&limiter, WITHOUT_RETRY_AFTER).await;
     drop(limiter.acquire(Resource::Core, 1).await.unwrap());
@@ -122,19 +114,19 @@ async fn a_quota_is_used_up_and_then_its_reset_awaited() {
     for remaining in [2, 1, 0] {
         let mut permit = send(&limiter).await;
         limiter.on_headers(&mut permit, &quota_headers(remaining, reset), true);
-        limiter.on_outcome(&mut permit, Outcome::Success);
+        limiter.on_outcome(&mut permit, RequestOutcome::Success);
     }
     assert!(start.elapsed().is_zero());
     drop(limiter.acquire(Resource::Graphql, 1).await.unwrap());
     assert!(start.elapsed().is_zero(), "points are another quota");
-    let mut probe = send(&limiter).await;
+    let mut first = send(&limiter).await;
     let waited = start.elapsed().as_secs_f64();
     assert!((98.9..=100.1).contains(&waited), "{waited}");
-    // A single request probes the new window; the others wait for its response.
+    // A single request opens the new window; the others wait for its response.
     let other = limiter.acquire(Resource::Core, 1);
     assert!(tokio::time::timeout(Duration::from_secs(1), other).await.is_err());
     let next = Timestamp::from_second(reset.as_second() + 3600).unwrap();
-    limiter.on_headers(&mut probe, &quota_headers(9, next), true);
+    limiter.on_headers(&mut first, &quota_headers(9, next), true);
     drop(limiter.acquire(Resource::Core, 1).await.unwrap());
 }
 
@@ -196,7 +188,7 @@ async fn a_dead_host_ends_the_run_after_five_rounds() {
 #[tokio::test(start_paused = true)]
 async fn a_server_in_maintenance_ends_the_run_after_five_waits() {
     let limiter = limiter();
-    let busy = || Outcome::Busy { retry_after: Duration::from_mins(1), error: &"HTTP 503" };
+    let busy = || RequestOutcome::Busy { retry_after: Duration::from_mins(1), error: &"HTTP 503" };
     let start = Instant::now();
     for _ in 0..5 {
         attempt(&limiter, busy()).await;
@@ -214,7 +206,7 @@ async fn a_permanent_connect_failure_ends_the_run_at_once() {
     assert!(matches!(fresh.stop.reason(), Some(StopReason::NotConnected { .. })));
     // A host that has responded before gets the benefit of the doubt.
     let limiter = limiter();
-    attempt(&limiter, Outcome::Success).await;
+    attempt(&limiter, RequestOutcome::Success).await;
     attempt(&limiter, connect_failed(true)).await;
     assert_eq!(limiter.stop.reason(), None);
 }

@@ -88,7 +88,7 @@ pub(super) async fn run_pipeline(
             return Item::Resolved(row);
         }
         pending.set(pending.get() + u64::from(entry.login.is_ok()));
-        Item::Lookup(entry)
+        Item::Lookup { login: entry.login, carried: entry.carried }
     });
     let (stage, completed) = stage(client.clone(), items, LookupOptions { linger, ..config.options });
     let consumer = Consumer {
@@ -183,8 +183,11 @@ impl Consumer<'_> {
         let in_order: Vec<_> = std::iter::from_fn(|| self.reorder.pop()).collect();
         let mut in_order = in_order.into_iter().peekable();
         while in_order.peek().is_some() {
-            let (rows, places): (Vec<_>, Vec<_>) =
-                in_order.by_ref().take(ROWS_PER_MESSAGE).map(CompletedRow::into_parts).unzip();
+            let (rows, places): (Vec<_>, Vec<_>) = in_order
+                .by_ref()
+                .take(ROWS_PER_MESSAGE)
+                .map(|completed| (completed.row, completed.place))
+                .unzip();
             self.progress.add(rows.len());
             let rows = SinkMessage::Ordered(self.tally.take(rows));
             self.sinks = broadcast(&rows, std::mem::take(&mut self.sinks), &mut self.problems).await;

@@ -23,7 +23,7 @@ struct Model {
 }
 
 impl Model {
-    async fn respond(&self) -> (HeaderMap, Outcome<'static>) {
+    async fn respond(&self) -> (HeaderMap, RequestOutcome<'static>) {
         tokio::time::sleep(self.latency / 2).await;
         let now = self.start.elapsed().as_secs();
         let (remaining, exceeds_hour) = {
@@ -42,11 +42,11 @@ impl Model {
             last_minute.len() > self.minute_limit
         };
         let outcome = match (exceeds_hour, exceeds_minute) {
-            (true, _) => Outcome::Throttled { retry_after: None, quota_exhausted: true },
+            (true, _) => RequestOutcome::Throttled { retry_after: None, quota_exhausted: true },
             (_, true) => throttled(60),
-            _ => Outcome::Success,
+            _ => RequestOutcome::Success,
         };
-        let is_rejection = !matches!(outcome, Outcome::Success);
+        let is_rejection = !matches!(outcome, RequestOutcome::Success);
         self.rejections.fetch_add(u64::from(is_rejection), Ordering::Relaxed);
         let at = |seconds: u64| {
             Timestamp::from_second(self.origin.as_second() + i64::try_from(seconds).unwrap()).unwrap()
@@ -69,9 +69,9 @@ async fn run(queries: u64, jobs: usize, latency: Duration) -> (f64, u64) {
         ..settings()
     });
     let model = Model {
-        origin: Timestamp::from_second(limiter.server_time().as_second()).unwrap(),
+        origin: Timestamp::from_second(limiter.clock().now().as_second()).unwrap(),
         hourly_limit: 5000,
-        minute_limit: Tuning::default().graphql_queries_per_minute,
+        minute_limit: settings().graphql_queries_per_minute,
         latency,
         hours: Mutex::default(),
         last_minute: Mutex::default(),
@@ -150,7 +150,7 @@ async fn run_against(server: &Server, requests: u64, jobs: usize) -> (f64, u64) 
             tokio::time::sleep(latency.mul_f64(f64::from(u32::try_from(jitter).unwrap()) / 100.0)).await;
             in_flight.fetch_sub(1, Ordering::Relaxed);
             if !is_rejected {
-                return limiter.on_outcome(&mut permit, Outcome::Success);
+                return limiter.on_outcome(&mut permit, RequestOutcome::Success);
             }
             rejections.fetch_add(1, Ordering::Relaxed);
             limiter.on_outcome(&mut permit, throttled(server.retry_after));

@@ -27,7 +27,7 @@ pub(super) enum Request<'a> {
 }
 
 /// Shared by all requests of a client.
-pub(super) struct Connection {
+pub(super) struct RequestSender {
     pub(super) octocrab: Octocrab,
     pub(super) config: ClientConfig,
     pub(super) limiter: RateLimiter,
@@ -38,7 +38,7 @@ pub(super) struct Connection {
     pub(super) requests: AtomicU64,
 }
 
-impl Connection {
+impl RequestSender {
     /// Sends a request and collects its response, within the timeout of one attempt. `on_headers` receives the headers of any
     /// response, and whether it is a success.
     pub(super) async fn send(
