@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use wait4::Wait4;
 
-use crate::roster::{Roster, Shape, folder};
+use crate::input::{Input, Shape, folder};
 use crate::server::{Seen, Server, World};
 
 /// As long as one of GitHub's, and in no answer of the fake: who sees a token come back takes it out.
@@ -40,7 +40,7 @@ pub fn program(path: &Path) -> Command {
 }
 
 /// Runs a command, its output to a file. `feed` is written to its standard input meanwhile.
-pub fn run(command: &mut Command, feed: Option<Roster>) -> (Used, PathBuf) {
+pub fn run(command: &mut Command, feed: Option<Input>) -> (Used, PathBuf) {
     let path = folder().join("counted");
     let output = File::create(&path).expect("a file");
     let stdin = if feed.is_some() { Stdio::piped() } else { Stdio::null() };
@@ -48,7 +48,7 @@ pub fn run(command: &mut Command, feed: Option<Roster>) -> (Used, PathBuf) {
     let spawned = command.stdin(stdin).stdout(output).stderr(Stdio::null()).spawn();
     let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let writer =
-        feed.zip(child.stdin.take()).map(|(roster, pipe)| std::thread::spawn(move || roster.write(pipe)));
+        feed.zip(child.stdin.take()).map(|(input, pipe)| std::thread::spawn(move || input.write(pipe)));
     let used = child.wait4().expect("an end");
     let wall = begun.elapsed();
     if let Some(writer) = writer {
@@ -66,19 +66,14 @@ pub struct Run {
 }
 
 /// Runs a command against a fake of its own, and compares what it counts.
-pub fn once(world: World, roster: Roster, shape: Shape, command: impl FnOnce(&Server) -> Command) -> Run {
-    once_at(Server::start(world), roster, shape, command)
+pub fn once(world: World, input: Input, shape: Shape, command: impl FnOnce(&Server) -> Command) -> Run {
+    once_at(Server::start(world), input, shape, command)
 }
 
 /// The same against one that runs already.
-pub fn once_at(
-    server: Server,
-    roster: Roster,
-    shape: Shape,
-    command: impl FnOnce(&Server) -> Command,
-) -> Run {
+pub fn once_at(server: Server, input: Input, shape: Shape, command: impl FnOnce(&Server) -> Command) -> Run {
     let (used, counted) = run(&mut command(&server), None);
-    let wrong = roster.wrong(&counted, shape);
+    let wrong = input.wrong(&counted, shape);
     Run { used, seen: server.end(), wrong }
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::input::{Input, Shape};
 use crate::measure::{Measured, TOKEN, ghrepos, once};
-use crate::roster::{Roster, Shape};
 use crate::server::{Server, World};
 use crate::table::{head, megabytes, number, ratio, row, say, time};
 
@@ -98,15 +98,15 @@ pub fn measured(runs: usize, sizes: &[u64]) {
     for &logins in sizes {
         let world = World { latency: 20, alias: 1, ..World::default() };
         // Who asks for a few has typed them.
-        let roster = Roster { logins, missing: logins >= 100 };
-        let file = roster.file();
+        let input = Input { logins, missing: logins >= 100 };
+        let file = input.file();
         let title = format!("{} logins, 20 ms a request, 1 ms an alias, medians of {runs}", number(logins));
         head(&title, &["", "wall", "ratio", "CPU", "ratio", "memory", "requests", "points", "counts"]);
         // In turn, so that all of them meet the machine's good and bad moments.
         let mut all: Vec<_> = PEERS.iter().map(|_| Vec::new()).collect();
         for _ in 0..runs {
             for (peer, runs) in PEERS.iter().zip(&mut all).filter(|(peer, _)| is_there(peer.needs)) {
-                runs.push(once(world, roster, peer.shape, |server| (peer.command)(server, &file)));
+                runs.push(once(world, input, peer.shape, |server| (peer.command)(server, &file)));
             }
         }
         let mut base = None;
