@@ -50,7 +50,7 @@ fn a_roster_comes_from_a_query_and_what_it_says_of_a_login_with_it() {
             (
                 "SELECT login FROM staff",
                 &["--carry", "site"],
-                "the query has no column \"site\", but \"login\"",
+                "column \"site\" not found (columns: \"login\"",
             ),
             ("SELEC", &[], "syntax error"),
             ("INSERT INTO staff VALUES ('x', NULL, 1, NULL)", &[], "read"),

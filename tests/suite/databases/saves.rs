@@ -140,7 +140,7 @@ fn what_is_saved_again_under_a_name_takes_the_place_of_what_was_there() {
         assert_eq!(save(&["user-1", "user-2", "--max-points", "1"]).status, 5);
         assert_eq!(database.rows(complete), [["0"]], "it was complete, and is no more");
         for (arguments, reason) in [
-            (&["a", "--save", &url, "--shard", "1/2"][..], "--save of a --shard needs a --run-name"),
+            (&["a", "--save", &url, "--shard", "1/2"][..], "--save with --shard requires --run-name"),
             (&["--sql", &url, "--query", " "], "--query is empty"),
         ] {
             let run = Program::asking(&fake, arguments).run();
