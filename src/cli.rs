@@ -1,6 +1,5 @@
-//! The flags: syntax only. What they mean together is decided in [`config`](crate::config).
+//! Syntax of the flags. [`config`](crate::config) decides on their combinations.
 
-mod generate;
 mod help;
 pub(crate) mod values;
 
@@ -11,17 +10,18 @@ use std::time::Duration;
 use clap::builder::ValueParser;
 use clap::{ArgAction, Parser};
 
-pub(crate) use self::generate::Generated;
-pub(crate) use self::help::one_line_error;
-pub(crate) use self::values::{ApiChoice, When};
-use self::values::{duration, organization, positive_span, span, team, whole, within};
+pub(crate) use self::help::{GenerateTarget, one_line_error};
+pub(crate) use self::values::{ApiChoice, AutoChoice};
+use self::values::{
+    parse_duration, parse_in_range, parse_nonzero_duration, parse_organization, parse_team, parse_timeout,
+};
 use crate::github::members::MemberSource;
 use crate::render::{Format, SortKey};
 use crate::shard::Shard;
 
 /// How many repositories does each of these GitHub accounts have?
 ///
-/// Asks GitHub for every login, many at a time, and reports a count or the reason why there is none.
+/// Looks up every login concurrently and reports a count or the reason for its absence.
 #[derive(Clone, Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[expect(clippy::doc_markdown, reason = "a terminal shows backticks as they are")]
@@ -32,253 +32,246 @@ use crate::shard::Shard;
     args_override_self = true,
     disable_help_flag = true,
     disable_version_flag = true,
-    after_help = help::SHORT,
-    after_long_help = help::long()
+    after_help = help::AFTER_SHORT_HELP,
+    after_long_help = help::after_long_help()
 )]
 pub(crate) struct Cli {
-    /// Logins, @logins or addresses of profiles; - reads standard input
-    #[arg(value_name = "LOGIN", allow_hyphen_values = false, display_order = 0, help_heading = WHOM)]
+    /// Logins, @logins or profile URLs; - reads standard input
+    #[arg(value_name = "LOGIN", allow_hyphen_values = false, display_order = 0, help_heading = HELP_INPUT)]
     pub(crate) logins: Vec<OsString>,
 
-    /// A list: one login a line, or a .csv or .tsv with a header
+    /// Read logins from a file: one per line, or a .csv or .tsv with a header
     ///
-    /// In a list with one login a line, # begins a comment. Can be given several times.
-    #[arg(short, long = "file", value_name = "FILE", display_order = 1, help_heading = WHOM)]
+    /// In a file with one login per line, # begins a comment. May be repeated.
+    #[arg(short, long = "file", value_name = "FILE", display_order = 1, help_heading = HELP_INPUT)]
     pub(crate) files: Vec<PathBuf>,
 
-    /// The column with the logins [default: login, github, username or user]
-    #[arg(long, value_name = "NAME", help_heading = WHOM)]
+    /// Column with the logins [default: login, github, username or user]
+    #[arg(long, value_name = "NAME", help_heading = HELP_INPUT)]
     pub(crate) login_column: Option<String>,
 
-    /// Columns of the list to carry into the report
-    ///
-    /// Of a .csv or .tsv, or of --query.
-    #[arg(long, value_name = "COLUMN,...", help_heading = WHOM)]
+    /// Copy these columns of a .csv or .tsv, or of --query, into the report
+    #[arg(long, value_name = "COLUMN,...", help_heading = HELP_INPUT)]
     pub(crate) carry: Vec<String>,
 
-    /// Subtotals by a column of the list, which is carried into the report
-    #[arg(long, value_name = "COLUMN", help_heading = WHOM)]
+    /// Add subtotals for each value of this column, and copy it into the report
+    #[arg(long, value_name = "COLUMN", help_heading = HELP_INPUT)]
     pub(crate) group_by: Option<String>,
 
-    /// Every member of an organisation
+    /// Look up all members of an organization
     ///
-    /// Can be given several times.
-    #[arg(long, value_name = "ORG", value_parser = ValueParser::new(organization), help_heading = WHOM)]
+    /// May be repeated.
+    #[arg(long, value_name = "ORG", value_parser = ValueParser::new(parse_organization), help_heading = HELP_INPUT)]
     pub(crate) members: Vec<MemberSource>,
 
-    /// Every member of a team
+    /// Look up all members of a team
     ///
-    /// Can be given several times.
-    #[arg(long = "team", value_name = "ORG/TEAM", value_parser = ValueParser::new(team), help_heading = WHOM)]
+    /// May be repeated.
+    #[arg(long = "team", value_name = "ORG/TEAM", value_parser = ValueParser::new(parse_team), help_heading = HELP_INPUT)]
     pub(crate) teams: Vec<MemberSource>,
 
-    /// The first column of --query's rows in a database: sqlite:FILE, postgres://…
+    /// Read logins from a database: sqlite:FILE, postgres://…
     #[cfg(feature = "sql")]
-    #[arg(long, value_name = "URL", requires = "query", conflicts_with = "from", hide_short_help = true, help_heading = WHOM)]
+    #[arg(long, value_name = "URL", requires = "query", conflicts_with = "from", hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) sql: Option<String>,
 
-    /// What to ask the database of --sql; further columns can be carried
+    /// Query for --sql; its first column holds the logins, the others can be carried
     #[cfg(feature = "sql")]
-    #[arg(long, value_name = "SQL", requires = "sql", hide_short_help = true, help_heading = WHOM)]
+    #[arg(long, value_name = "SQL", requires = "sql", hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) query: Option<String>,
 
-    /// Only the I-th of N parts of the list: 1/8, 2/8 … on eight machines
+    /// Look up only part I of N, to split the input across machines
     ///
-    /// By a stable hash of the login: whatever the order of the list, each login is in one part.
-    #[arg(long, value_name = "I/N", hide_short_help = true, help_heading = WHOM)]
+    /// The split is by a stable hash of the login and does not depend on the order of the input.
+    #[arg(long, value_name = "I/N", hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) shard: Option<Shard>,
 
-    /// Also count sources, forks and archived ones among the public repositories
-    #[arg(long, help_heading = COUNT)]
+    /// Also count sources, forks and archived repositories among the public ones
+    #[arg(long, help_heading = HELP_COUNTS)]
     pub(crate) breakdown: bool,
 
-    /// Also count the private repositories that the token may see (GraphQL only)
-    #[arg(long, help_heading = COUNT)]
+    /// Also count the private repositories that the token can see (GraphQL only)
+    #[arg(long, help_heading = HELP_COUNTS)]
     pub(crate) private: bool,
 
-    /// Count that share of the logins again, through the other API, and report disagreement
-    #[arg(long, value_name = "PERCENT", value_parser = ValueParser::new(within::<u8>(0, 100)), default_value_t = 0, hide_default_value = true, hide_short_help = true, help_heading = COUNT)]
+    /// Recount this percentage of the logins through the other API, and report differences
+    #[arg(long, value_name = "PERCENT", value_parser = ValueParser::new(parse_in_range::<u8>(0, 100)), default_value_t = 0, hide_default_value = true, hide_short_help = true, help_heading = HELP_COUNTS)]
     pub(crate) verify: u8,
 
-    /// The API to ask; auto: GraphQL with a token, REST without
+    /// API to query; auto: GraphQL with a token, REST without
     ///
-    /// Bots are asked by REST in any case.
-    #[arg(long, value_name = "API", default_value = "auto", help_heading = HOW)]
+    /// Bots are always looked up by REST.
+    #[arg(long, value_name = "API", default_value = "auto", help_heading = HELP_REQUESTS)]
     pub(crate) api: ApiChoice,
 
-    /// Requests in flight, 1 to 100
-    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = ValueParser::new(within::<u8>(1, 100)), help_heading = HOW)]
+    /// Maximum number of concurrent requests, 1 to 100
+    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = ValueParser::new(parse_in_range::<u8>(1, 100)), help_heading = HELP_REQUESTS)]
     pub(crate) jobs: u8,
 
-    /// Most logins in a GraphQL query, 1 to 100
+    /// Maximum number of logins per GraphQL query, 1 to 100
     ///
-    /// [default: as many as cost one point; fewer for a short list, so that it fills the jobs]
-    #[arg(long, value_name = "N", value_parser = ValueParser::new(within::<u8>(1, 100)), hide_short_help = true, help_heading = HOW)]
+    /// [default: as many as cost one point; fewer if the input is short, to use all jobs]
+    #[arg(long, value_name = "N", value_parser = ValueParser::new(parse_in_range::<u8>(1, 100)), hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) batch: Option<u8>,
 
-    /// The longest wait for a limit; where a longer one is due, the rest is skipped
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = ValueParser::new(span), help_heading = HOW)]
+    /// Longest wait for a rate limit; if it would take longer, the rest is skipped
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = ValueParser::new(parse_duration), help_heading = HELP_REQUESTS)]
     pub(crate) max_wait: Duration,
 
-    /// Stop asking then; the rest is skipped
-    #[arg(long, value_name = "DURATION", value_parser = ValueParser::new(positive_span), hide_short_help = true, help_heading = HOW)]
+    /// Stop after this time and skip the rest
+    #[arg(long, value_name = "DURATION", value_parser = ValueParser::new(parse_nonzero_duration), hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) deadline: Option<Duration>,
 
-    /// Stop before spending more points; the rest is skipped
-    ///
-    /// Where the API is REST: requests.
-    #[arg(long, value_name = "N", value_parser = ValueParser::new(whole::<u64>), hide_short_help = true, help_heading = HOW)]
+    /// Stop before more than N points (REST: requests) are spent, and skip the rest
+    #[arg(long, value_name = "N", hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) max_points: Option<u64>,
 
-    /// For one attempt, from sending to the answer's last byte
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = ValueParser::new(duration), hide_short_help = true, help_heading = HOW)]
+    /// Timeout of one attempt, from the request to the last byte of the response
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = ValueParser::new(parse_timeout), hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) timeout: Duration,
 
-    /// Further attempts at what may pass: broken connections, time-outs, 5xx, limits
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = ValueParser::new(within::<u32>(0, 100)), hide_short_help = true, help_heading = HOW)]
+    /// Retries after temporary errors: broken connections, timeouts, 5xx, rate limits
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = ValueParser::new(parse_in_range::<u32>(0, 100)), hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) retries: u32,
 
     /// GitHub host to query [default: GH_HOST, else github.com]
     ///
     /// github.com, SUB.ghe.com, or an Enterprise Server. Inside GitHub Actions the default is GH_HOST, then the
     /// server that runs the job (GITHUB_API_URL, GITHUB_SERVER_URL).
-    #[arg(long, value_name = "HOST", conflicts_with = "api_url", help_heading = HOW)]
+    #[arg(long, value_name = "HOST", conflicts_with = "api_url", help_heading = HELP_REQUESTS)]
     pub(crate) host: Option<String>,
 
-    /// One more certificate authority to trust, in PEM format
-    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = HOW)]
+    /// Also trust this certificate authority (PEM)
+    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) ca_file: Option<PathBuf>,
 
-    /// The API's address, for a gateway or a test server
+    /// URL of the API, for a gateway or a test server
     ///
-    /// One ending in /api/v3 is an Enterprise Server's.
-    #[arg(long, value_name = "URL", hide_short_help = true, help_heading = HOW)]
+    /// A URL that ends in /api/v3 is that of an Enterprise Server.
+    #[arg(long, value_name = "URL", hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) api_url: Option<String>,
 
-    /// Keep every exchange with GitHub in this folder, without the token
-    #[arg(long, value_name = "DIR", hide_short_help = true, help_heading = HOW)]
+    /// Record all API traffic in this folder, without the token
+    #[arg(long, value_name = "DIR", hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) record: Option<PathBuf>,
 
-    /// Answer from exchanges kept in this folder, with no network and no token
-    #[arg(long, value_name = "DIR", conflicts_with = "record", hide_short_help = true, help_heading = HOW)]
+    /// Replay the traffic recorded in this folder; needs no network and no token
+    #[arg(long, value_name = "DIR", conflicts_with = "record", hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) replay: Option<PathBuf>,
 
-    /// Ask as the GitHub App with this id [default: GHREPOS_APP_ID]
-    #[arg(long, value_name = "ID", value_parser = ValueParser::new(whole::<u64>), hide_short_help = true, help_heading = HOW)]
+    /// Authenticate as the GitHub App with this id [default: GHREPOS_APP_ID]
+    #[arg(long, value_name = "ID", hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) app_id: Option<u64>,
 
-    /// The app's private key in PEM format
+    /// Private key of the app, in PEM format
     ///
     /// [default: GHREPOS_APP_KEY, a file or the key itself]
-    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = HOW)]
+    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) app_key: Option<PathBuf>,
 
-    /// Which of the app's installations, where there are several [default: GHREPOS_INSTALLATION]
-    #[arg(long, value_name = "ID", value_parser = ValueParser::new(whole::<u64>), hide_short_help = true, help_heading = HOW)]
+    /// Installation of the app, if there are several [default: GHREPOS_INSTALLATION]
+    #[arg(long, value_name = "ID", hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) installation: Option<u64>,
 
-    /// Print what the run would ask, cost and take, and stop
+    /// Show the requests, cost and time of the run without running it
     ///
     /// As JSON with -F json.
-    #[arg(long, help_heading = HOW)]
+    #[arg(long, help_heading = HELP_REQUESTS)]
     pub(crate) plan: bool,
 
-    /// What to print [default: table, or nothing where there is an --output]
-    #[arg(short = 'F', long, value_name = "FORMAT", help_heading = WHAT)]
+    /// Format of standard output [default: table; with --output: none]
+    #[arg(short = 'F', long, value_name = "FORMAT", help_heading = HELP_OUTPUT)]
     pub(crate) format: Option<Format>,
 
     /// Write a report: .csv .tsv .json .ndjson .md .html .prom
     ///
-    /// Its format is the extension's. Can be given several times.
-    #[arg(short, long = "output", value_name = "FILE", help_heading = WHAT)]
+    /// The extension sets the format. May be repeated.
+    #[arg(short, long = "output", value_name = "FILE", help_heading = HELP_OUTPUT)]
     pub(crate) outputs: Vec<PathBuf>,
 
     /// Append the run to a database: sqlite:FILE, postgres://…
     #[cfg(feature = "sql")]
-    #[arg(long, value_name = "URL", hide_short_help = true, help_heading = WHAT)]
+    #[arg(long, value_name = "URL", hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) save: Option<String>,
 
-    /// The name of the run in that database, by which the shards of one find each other
+    /// Name of the run in the database, the same for all its shards
     #[cfg(feature = "sql")]
-    #[arg(long, value_name = "NAME", requires = "save", hide_short_help = true, help_heading = WHAT)]
+    #[arg(long, value_name = "NAME", requires = "save", hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) run_name: Option<String>,
 
     /// Sort by this, largest counts first [default: roster; with --top: public_repos]
-    #[arg(long, value_name = "KEY", hide_possible_values = true, help_heading = WHAT)]
+    #[arg(long, value_name = "KEY", hide_possible_values = true, help_heading = HELP_OUTPUT)]
     #[arg(
         long_help = "Sort by this, largest counts first: roster, login, public_repos, sources, forks, archived or \
                        private_repos [default: roster; with --top: public_repos]"
     )]
     pub(crate) sort: Option<SortKey>,
 
-    /// Show only the first N rows; the totals are still of all
-    #[arg(long, value_name = "N", value_parser = ValueParser::new(whole::<usize>), help_heading = WHAT)]
+    /// Show only the first N rows; totals still cover all rows
+    #[arg(long, value_name = "N", help_heading = HELP_OUTPUT)]
     pub(crate) top: Option<usize>,
 
-    /// Colours in the table
+    /// Colors in the table
     ///
-    /// auto: on a terminal, unless NO_COLOR is set, or where CLICOLOR_FORCE is.
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_short_help = true, help_heading = WHAT)]
-    pub(crate) color: When,
+    /// auto: on a terminal or if CLICOLOR_FORCE is set, unless NO_COLOR is set.
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_short_help = true, help_heading = HELP_OUTPUT)]
+    pub(crate) color: AutoChoice,
 
     /// Progress on standard error
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_short_help = true, help_heading = WHAT)]
-    pub(crate) progress: When,
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_short_help = true, help_heading = HELP_OUTPUT)]
+    pub(crate) progress: AutoChoice,
 
     /// No progress and no summary on standard error
-    #[arg(short, long, help_heading = WHAT)]
+    #[arg(short, long, help_heading = HELP_OUTPUT)]
     pub(crate) quiet: bool,
 
-    /// Tell more on standard error: -v of waits and further attempts, -vv of every request
-    #[arg(short, long, action = ArgAction::Count, help_heading = WHAT)]
+    /// More detail on standard error: -v waits and retries, -vv every request
+    #[arg(short, long, action = ArgAction::Count, help_heading = HELP_OUTPUT)]
     pub(crate) verbose: u8,
 
-    /// Go on with the .ndjson output: keep its good rows and ask for the rest
-    #[arg(long, help_heading = OVER)]
+    /// Continue an interrupted run from its .ndjson output: keep its good rows and look up the rest
+    #[arg(long, help_heading = HELP_COMPARING)]
     pub(crate) resume: bool,
 
-    /// With --resume: keep only rows that are not older
-    #[arg(long, value_name = "DURATION", requires = "resume", value_parser = ValueParser::new(span), hide_short_help = true, help_heading = OVER)]
+    /// With --resume: look up rows that are older than this again
+    #[arg(long, value_name = "DURATION", requires = "resume", value_parser = ValueParser::new(parse_duration), hide_short_help = true, help_heading = HELP_COMPARING)]
     pub(crate) max_age: Option<Duration>,
 
     /// Compare with an earlier report: columns was and change
     ///
     /// .ndjson, .json, .csv or .tsv, or the last complete run in a database.
-    #[arg(long, value_name = "FILE|URL", help_heading = OVER)]
+    #[arg(long, value_name = "FILE|URL", help_heading = HELP_COMPARING)]
     pub(crate) baseline: Option<PathBuf>,
 
-    /// End with status 3 where a rule holds: new>0, change>50%, failed>0 …
+    /// Exit with status 3 if a rule matches: new>0, change>50%, failed>0 …
     ///
-    /// A measure, >, >= or =, and a number or a percentage. Measures are new, gone, renamed, replaced, unknown,
+    /// A rule is a measure, >, >= or =, and a number or a percentage. Measures are new, gone, renamed, replaced, unknown,
     /// not_found, forbidden, invalid, failed, skipped, change and public_repos.
-    #[arg(long, value_name = "RULE,...", help_heading = OVER)]
+    #[arg(long, value_name = "RULE,...", help_heading = HELP_COMPARING)]
     pub(crate) fail_on: Vec<String>,
 
-    /// Render a finished report again, or several joined; nothing is asked
-    #[arg(long, value_name = "FILE", help_heading = OVER, conflicts_with_all = [
+    /// Convert or merge finished reports, without contacting GitHub
+    #[arg(long, value_name = "FILE", help_heading = HELP_COMPARING, conflicts_with_all = [
         "logins", "files", "members", "teams", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "shard"
     ])]
     pub(crate) from: Vec<PathBuf>,
 
-    /// Print a man page, or what completes flags in a shell
-    #[arg(long, value_name = "WHAT", exclusive = true, hide_short_help = true, help_heading = OTHER)]
-    pub(crate) generate: Option<Generated>,
+    /// Print the man page or shell completions
+    #[arg(long, value_name = "TARGET", exclusive = true, hide_short_help = true, help_heading = HELP_OTHER)]
+    pub(crate) generate: Option<GenerateTarget>,
 
     /// Print help: -h in short, --help with everything
-    #[arg(short, long, action = ArgAction::Help, help_heading = OTHER)]
+    #[arg(short, long, action = ArgAction::Help, help_heading = HELP_OTHER)]
     help: Option<bool>,
 
     /// Print the version
-    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = OTHER)]
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = HELP_OTHER)]
     version: Option<bool>,
 }
 
-const WHOM: &str = "Whom to count";
-const COUNT: &str = "What to count";
-const HOW: &str = "How to ask";
-const WHAT: &str = "What to print";
-const OVER: &str = "Over time";
-const OTHER: &str = "Other";
-
-#[cfg(test)]
-mod tests;
+const HELP_INPUT: &str = "Input";
+const HELP_COUNTS: &str = "Counts";
+const HELP_REQUESTS: &str = "Requests";
+const HELP_OUTPUT: &str = "Output";
+const HELP_COMPARING: &str = "Comparing and resuming";
+const HELP_OTHER: &str = "Other";

@@ -1,26 +1,22 @@
-//! Flags and environment made one validated [`Config`]. What contradicts itself is refused here, before anything is opened or asked.
+//! Flags and environment, merged into one validated [`Config`]. Contradictions are errors here, before anything is opened or sent.
 
-mod carry;
-mod certificates;
-mod database;
+mod credentials;
 mod error;
 mod network;
-mod proxy;
-mod reports;
+mod outputs;
 mod server;
-mod terminal;
-mod token;
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub(crate) use self::database::Databases;
+use self::credentials::AppFlags;
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::server::TokenSources;
-use self::server::{Server, ServerFlags, needs_token};
-use self::token::AppFlags;
+use self::server::{Env, Server, ServerFlags};
 use crate::cli::{ApiChoice, Cli};
+#[cfg(feature = "sql")]
+use crate::database::{DatabaseUrl, SaveTarget};
 use crate::fail_on::Rules;
 use crate::github::ClientConfig;
 use crate::github::cassette;
@@ -32,57 +28,51 @@ use crate::lookup::LookupOptions;
 use crate::network::proxy::ProxyChoice;
 use crate::output::Report;
 use crate::progress::ProgressMode;
-use crate::render::{Format, ReportLayout, RowOrder, SortKey};
+use crate::render::{Format, ReportLayout};
 use crate::report::{Columns, CountSelection, Groups, ReportSchema};
 
 /// Everything that a run needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// Whom to count.
     pub(crate) sources: Vec<InputSource>,
-    /// Organisations and teams to count the members of.
-    pub(crate) groups: Vec<MemberSource>,
-    /// Databases to read from and to save to.
-    pub(crate) databases: Databases,
-    /// How lists are read.
-    pub(crate) reading: InputOptions,
-    /// How to ask.
+    /// Organizations and teams whose members are counted.
+    pub(crate) member_sources: Vec<MemberSource>,
+    /// Database whose rows are logins, and the query for them.
+    #[cfg(feature = "sql")]
+    pub(crate) input_query: Option<(DatabaseUrl, String)>,
+    #[cfg(feature = "sql")]
+    pub(crate) save_to: Option<SaveTarget>,
+    pub(crate) input_options: InputOptions,
     pub(crate) settings: ClientConfig,
-    /// Sources of a token for the queried server.
+    /// Flag or variable that named the server. None for the default.
+    pub(crate) server_chosen_by: Option<&'static str>,
     pub(crate) tokens: TokenSources,
-    /// What to write.
     pub(crate) reports: Vec<Report>,
-    /// What the reports show, and how.
     pub(crate) layout: ReportLayout,
-    /// Subtotals, where they are asked for: none of them yet.
-    pub(crate) groups_by: Option<Groups>,
-    /// How logins are looked up.
+    /// Subtotals, empty.
+    pub(crate) group_by: Option<Groups>,
     pub(crate) options: LookupOptions,
-    /// Go on with the journal.
+    /// Continue the journal.
     pub(crate) resume: bool,
-    /// Rows of the journal that were answered before are asked for again.
-    pub(crate) since: Option<Timestamp>,
-    /// The command that was typed, for the advice on how to go on.
+    /// Rows of the journal that are older are looked up again.
+    pub(crate) not_before: Option<Timestamp>,
+    /// Command line, for the hint about `--resume`.
     pub(crate) command: Vec<String>,
-    /// The report to compare with.
     pub(crate) baseline: Option<PathBuf>,
-    /// What the run fails on.
     pub(crate) rules: Rules,
-    /// Finished reports that are rendered again.
+    /// Finished reports that are rendered again, without a lookup.
     pub(crate) from: Vec<PathBuf>,
-    /// Only tell what would be asked.
+    /// Only estimate the run.
     pub(crate) plan: bool,
-    /// Whether to show progress.
     pub(crate) progress: ProgressMode,
     /// No summary.
     pub(crate) quiet: bool,
-    /// How much to log: 0 to 2.
+    /// Number of `-v`: 0 to 2.
     pub(crate) verbose: u8,
 }
 
 impl Config {
-    /// The report that a later run can go on with, and its file.
-    #[must_use]
+    /// Returns the report that a later run can resume, and its file.
     pub(crate) fn journal(&self) -> Option<(&Report, &Path)> {
         let is_journal = |report: &&Report| report.format == Format::Ndjson && report.path.is_some();
         let mut journals = self.reports.iter().filter(is_journal);
@@ -91,131 +81,193 @@ impl Config {
         Some((only, only.path.as_deref()?))
     }
 
-    /// The name of the report to compare with, for people.
-    #[must_use]
-    pub(crate) fn compared_with(&self) -> Option<String> {
-        let name = self.baseline.as_ref()?.display().to_string();
-        Some(crate::text::redact_url(&name))
+    /// Returns the name of the baseline, without a password.
+    pub(crate) fn baseline_name(&self) -> Option<String> {
+        Some(crate::text::redact_url(&self.baseline.as_ref()?.display().to_string()))
     }
 
-    /// Which rows of the journal are kept.
-    #[must_use]
-    pub(crate) fn wants(&self) -> ResumeFilter {
-        let ClientConfig { counts: measures, .. } = self.settings;
-        ResumeFilter { measures, verify: self.options.verify > 0, since: self.since }
+    #[cfg(feature = "sql")]
+    pub(crate) fn has_input_query(&self) -> bool {
+        self.input_query.is_some()
+    }
+
+    #[cfg(not(feature = "sql"))]
+    #[expect(clippy::unused_self, reason = "with databases there may be a query")]
+    pub(crate) fn has_input_query(&self) -> bool {
+        false
+    }
+
+    /// Returns the filter for rows of the journal that are not looked up again.
+    pub(crate) fn resume_filter(&self) -> ResumeFilter {
+        let measures = self.settings.counts;
+        ResumeFilter { measures, verify: self.options.verify > 0, since: self.not_before }
     }
 
     /// Validates the flags. `env` reads a variable of the environment.
     ///
     /// # Errors
     /// [`ConfigError`] names the flag's value or the variable, and the way out.
-    pub(crate) fn new(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let databases = Databases::of(&cli)?;
-        let elsewhere = databases.name_logins();
-        let transport = network::transport(cli.record, cli.replay)?;
-        let named = ServerFlags { api_url: cli.api_url.as_deref(), host: cli.host.as_deref() };
-        let server = Server::choose(named, &transport, env)?;
-        let replayed = matches!(transport, TransportMode::Replay(_));
+    pub(crate) fn new(cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
+        #[cfg(feature = "sql")]
+        let (input_query, save_to) = (input_query(&cli)?, save_target(&cli)?);
+        let csv_only_flag = check_flags(&cli)?;
+        let is_rerender = !cli.from.is_empty();
+        let transport = transport(cli.record, cli.replay)?;
+        let is_replay = matches!(transport, TransportMode::Replay(_));
+        let is_offline = is_replay || is_rerender;
+        let flags = ServerFlags { api_url: cli.api_url.as_deref(), host: cli.host.as_deref() };
+        let server = Server::choose(flags, &transport, env)?;
         let app = AppFlags { id: cli.app_id, key: cli.app_key, installation: cli.installation };
-        let credentials = match transport {
-            TransportMode::Replay(_) => None,
-            // Nothing is asked.
-            _ if !cli.from.is_empty() => None,
-            _ => token::credentials(&server, app, env)?,
-        };
-        let authorities = match &cli.ca_file {
+        let credentials = if is_offline { None } else { credentials::credentials(&server, app, env)? };
+        let ca_certificates = match &cli.ca_file {
             None => Vec::new(),
-            Some(path) => certificates::authorities(path)?,
+            Some(path) => network::ca_certificates(path)?,
         };
-        let is_offline = replayed || !cli.from.is_empty();
-        let proxy = if is_offline { ProxyChoice::Direct } else { network::proxy(&server, env)? };
-        // What is no text is no login either: it becomes a row like every other.
-        let roster = cli.logins.iter().map(|text| match text.to_string_lossy() {
+        if !is_offline && server.endpoint.origin().starts_with("https://") {
+            network::check_certificate_variables(env)?;
+        }
+        let proxy =
+            if is_offline { ProxyChoice::Direct } else { network::choose_proxy(&server.endpoint, env)? };
+        // Arguments that are not text are not logins either, and get a row.
+        let arguments = cli.logins.iter().map(|text| match text.to_string_lossy() {
             stdin if stdin == "-" => InputSource::Stdin,
             text => InputSource::Text(text.into_owned()),
         });
-        let sources: Vec<_> = roster.chain(cli.files.into_iter().map(InputSource::File)).collect();
-        let groups: Vec<_> = cli.members.into_iter().chain(cli.teams).collect();
-        let again = !cli.from.is_empty();
-        if sources.is_empty() && groups.is_empty() && !elsewhere && !again {
-            return Err(ConfigError::NoLogins);
+        let sources: Vec<_> = arguments.chain(cli.files.into_iter().map(InputSource::File)).collect();
+        let member_sources: Vec<_> = cli.members.into_iter().chain(cli.teams).collect();
+        let reports = outputs::outputs(cli.format, &cli.outputs)?;
+        let counts = CountSelection { breakdown: cli.breakdown, private: cli.private };
+        let order = outputs::row_order(cli.sort, cli.top, (!is_rerender).then_some(counts))?;
+        let has_token = credentials.is_some() || is_replay;
+        let flags = [("--private", cli.private), ("--verify", cli.verify > 0)];
+        if let Some((flag, _)) = flags.into_iter().find(|(_, is_given)| *is_given && !has_token) {
+            return Err(server.token_required_by(flag));
         }
-        let reports = reports::reports(cli.format, &cli.outputs)?;
-        if cli.plan && !matches!(cli.format, None | Some(Format::Table | Format::Json)) {
-            return Err(ConfigError::PlanFormat);
-        }
-        let measures = CountSelection { breakdown: cli.breakdown, private: cli.private };
-        let order = order(cli.sort, cli.top, (!again).then_some(measures))?;
-        check_token((cli.api, cli.private, cli.verify > 0), credentials.is_some() || replayed, &server)?;
         if cli.resume {
-            reports::check_journal(&reports)?;
+            outputs::check_resume_target(&reports)?;
         }
-        let (carry, groups_by) = carry::carry(&cli.carry, cli.group_by.as_deref())?;
-        let flags = [
-            ("--login-column", cli.login_column.is_some()),
-            ("--group-by", cli.group_by.is_some() && !again && !elsewhere),
-            ("--carry", !carry.is_empty() && !again && !elsewhere),
-        ];
-        let for_sheets = flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
-        reports::check_lists(&sources, &reports, for_sheets)?;
-        let holds = ReportSchema {
-            measures,
-            carried: carry.clone(),
+        let carried = outputs::carried_columns(&cli.carry, cli.group_by.as_deref())?;
+        outputs::check_inputs(&sources, &reports, csv_only_flag)?;
+        let schema = ReportSchema {
+            measures: counts,
+            carried: carried.names.clone(),
             change: cli.baseline.is_some(),
             verified: cli.verify > 0,
-            exchange: is_evidence(&transport),
+            exchange: rows_reference_cassette(&transport),
         };
         Ok(Self {
             sources,
-            groups,
-            databases,
-            reading: InputOptions {
-                site: server.endpoint.web_host().to_owned(),
+            member_sources,
+            #[cfg(feature = "sql")]
+            input_query,
+            #[cfg(feature = "sql")]
+            save_to,
+            input_options: InputOptions {
+                web_host: server.endpoint.web_host().to_owned(),
                 shard: cli.shard,
-                column: cli.login_column,
-                carry: carry.clone(),
+                login_column: cli.login_column,
+                carry: carried.names,
             },
             settings: ClientConfig {
-                api: network::via(cli.api, credentials.is_some(), &server, &transport)?,
+                api: server.api(cli.api, credentials.is_some(), &transport)?,
                 endpoint: server.endpoint,
                 credentials,
-                ca_certificates: authorities,
+                ca_certificates,
                 proxy,
                 transport,
                 max_concurrency: cli.jobs.into(),
                 timeout: cli.timeout,
                 retries: cli.retries,
-                counts: measures,
+                counts,
                 batch_size: cli.batch.map(Into::into),
                 max_wait: cli.max_wait,
                 deadline: cli.deadline,
                 max_points: cli.max_points,
             },
+            server_chosen_by: server.chosen_by,
             tokens: server.tokens,
             options: LookupOptions { verify: cli.verify, ..LookupOptions::default() },
             resume: cli.resume,
-            since: cli.max_age.map(|age| Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN)),
+            not_before: cli.max_age.map(|age| Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN)),
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
-            rules: rules(&cli.fail_on, cli.baseline.is_some() || again)?,
+            rules: parse_rules(&cli.fail_on, cli.baseline.is_some() || is_rerender)?,
             baseline: cli.baseline,
             from: cli.from,
             plan: cli.plan,
             reports,
             layout: ReportLayout {
-                columns: Columns::of(&holds),
+                columns: Columns::of(&schema),
                 order,
-                look: terminal::look(cli.color, env),
+                look: outputs::terminal_style(cli.color, env),
             },
-            groups_by,
-            progress: terminal::progress(cli.progress, cli.quiet, env),
+            group_by: carried.group_by,
+            progress: outputs::progress_mode(cli.progress, cli.quiet, env),
             quiet: cli.quiet,
             verbose: cli.verbose,
         })
     }
 }
 
-/// Whether rows name the exchange that they came from. What was written by hand is no evidence.
-fn is_evidence(transport: &TransportMode) -> bool {
+/// Checks combinations of flags, and returns the first flag that needs a CSV file as input.
+fn check_flags(cli: &Cli) -> Result<Option<&'static str>, ConfigError> {
+    #[cfg(feature = "sql")]
+    let has_other_input = cli.sql.is_some() || !cli.from.is_empty();
+    #[cfg(not(feature = "sql"))]
+    let has_other_input = !cli.from.is_empty();
+    let has_lists = !cli.files.is_empty() || !cli.members.is_empty() || !cli.teams.is_empty();
+    if cli.logins.is_empty() && !has_lists && !has_other_input {
+        return Err(ConfigError::NoLogins);
+    }
+    if cli.plan && !matches!(cli.format, None | Some(Format::Table | Format::Json)) {
+        return Err(ConfigError::PlanFormat);
+    }
+    if cli.private && cli.api == ApiChoice::Rest {
+        return Err(ConfigError::PrivateRequiresGraphql);
+    }
+    if cli.login_column.is_some() {
+        return Ok(Some("--login-column"));
+    }
+    let flags = [("--group-by", cli.group_by.is_some()), ("--carry", !cli.carry.is_empty())];
+    let csv_only = flags.into_iter().find(|(_, is_given)| *is_given && !has_other_input);
+    Ok(csv_only.map(|(flag, _)| flag))
+}
+
+#[cfg(feature = "sql")]
+fn input_query(cli: &Cli) -> Result<Option<(DatabaseUrl, String)>, ConfigError> {
+    let (Some(url), Some(query)) = (&cli.sql, &cli.query) else { return Ok(None) };
+    if query.trim().is_empty() {
+        return Err(ConfigError::EmptyQuery);
+    }
+    Ok(Some((parse_database_url(url)?, query.clone())))
+}
+
+#[cfg(feature = "sql")]
+fn save_target(cli: &Cli) -> Result<Option<SaveTarget>, ConfigError> {
+    let Some(url) = &cli.save else { return Ok(None) };
+    if cli.shard.is_some() && cli.run_name.is_none() {
+        return Err(ConfigError::ShardNeedsRunName);
+    }
+    Ok(Some(SaveTarget { address: parse_database_url(url)?, name: cli.run_name.clone(), shard: cli.shard }))
+}
+
+#[cfg(feature = "sql")]
+fn parse_database_url(url: &str) -> Result<DatabaseUrl, ConfigError> {
+    url.parse()
+        .map_err(|source| ConfigError::InvalidDatabaseUrl { url: crate::text::redact_url(url), source })
+}
+
+/// Returns the source of responses.
+fn transport(record: Option<PathBuf>, replay: Option<PathBuf>) -> Result<TransportMode, ConfigError> {
+    match (record, replay) {
+        (_, Some(folder)) if !folder.is_dir() => Err(ConfigError::NoRecording(folder.display().to_string())),
+        (_, Some(folder)) => Ok(TransportMode::Replay(folder)),
+        (Some(folder), None) => Ok(TransportMode::Record(folder)),
+        (None, None) => Ok(TransportMode::Network),
+    }
+}
+
+/// Returns true for recorded responses, whose exchange is named in each row. A folder written by hand has no manifest.
+fn rows_reference_cassette(transport: &TransportMode) -> bool {
     match transport {
         TransportMode::Network => false,
         TransportMode::Record(_) => true,
@@ -223,54 +275,14 @@ fn is_evidence(transport: &TransportMode) -> bool {
     }
 }
 
-/// Whether there is a token for what needs one.
-fn check_token(
-    (api, private, verify): (ApiChoice, bool, bool),
-    token: bool,
-    server: &Server,
-) -> Result<(), ConfigError> {
-    if private && api == ApiChoice::Rest {
-        return Err(ConfigError::PrivateByRest);
-    }
-    if private && !token {
-        return Err(needs_token("--private", server));
-    }
-    if verify && !token {
-        return Err(needs_token("--verify", server));
-    }
-    Ok(())
-}
-
-/// The rules of `--fail-on`.
-fn rules(texts: &[String], compared: bool) -> Result<Rules, ConfigError> {
+fn parse_rules(texts: &[String], has_baseline: bool) -> Result<Rules, ConfigError> {
     let mut rules = Rules::default();
     for text in texts {
         rules.extend(Rules::parse(text)?);
     }
     match rules.needs_baseline() {
-        Some(rule) if !compared => Err(ConfigError::NeedsBaseline(rule.to_owned())),
+        Some(rule) if !has_baseline => Err(ConfigError::RuleNeedsBaseline(rule.to_owned())),
         _ => Ok(rules),
-    }
-}
-
-/// The order of the rows: by what is counted.
-fn order(
-    sort: Option<SortKey>,
-    top: Option<usize>,
-    measures: Option<CountSelection>,
-) -> Result<RowOrder, ConfigError> {
-    // "The ten" are the ten largest.
-    let by = sort.unwrap_or(if top.is_some() { SortKey::PublicRepos } else { SortKey::Input });
-    match by {
-        SortKey::Sources | SortKey::Forks | SortKey::Archived
-            if measures.is_some_and(|measures| !measures.breakdown) =>
-        {
-            Err(ConfigError::NotCounted("by sources, forks or archived", "--breakdown"))
-        }
-        SortKey::PrivateRepos if measures.is_some_and(|measures| !measures.private) => {
-            Err(ConfigError::NotCounted("private_repos", "--private"))
-        }
-        _ => Ok(RowOrder { by, top }),
     }
 }
 

@@ -1,55 +1,52 @@
-//! Exit statuses: one enum, one mapping to numbers. They are a contract with scripts.
+//! Exit statuses. Scripts rely on the numbers.
 
 use std::process::ExitCode;
 
 use crate::stop::StopReason;
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// In ascending severity: of several statuses the most severe is that of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ExitStatus {
     /// Every login was counted.
-    Counted,
+    Success,
     /// The report is complete, but some logins could not be counted.
-    Uncounted,
-    /// Wrong usage, an unreadable roster, an output that cannot be written.
-    Usage,
-    /// A rule of `--fail-on` held.
-    Ruled,
-    /// The token was refused, or one is needed and there is none.
-    Token,
-    /// The run stopped before every login was asked.
+    SomeFailed,
+    /// A rule of `--fail-on` matched.
+    RuleViolated,
+    /// The run ended before every login was looked up.
     Incomplete,
-    /// Interrupted; what was done is kept.
+    /// The token was refused, or one is required.
+    Auth,
+    /// Wrong usage, unreadable input, an output that cannot be written.
+    Usage,
+    /// Interrupted; finished work is saved.
     Interrupted,
-    /// Ended by SIGTERM; what was done is kept.
+    /// Ended by SIGTERM; finished work is saved.
     Terminated,
 }
 
 impl ExitStatus {
-    /// The number that the process ends with.
-    #[must_use]
-    pub(crate) fn status(self) -> u8 {
+    fn code(self) -> u8 {
         match self {
-            Self::Counted => 0,
-            Self::Uncounted => 1,
+            Self::Success => 0,
+            Self::SomeFailed => 1,
             Self::Usage => 2,
-            Self::Ruled => 3,
-            Self::Token => 4,
+            Self::RuleViolated => 3,
+            Self::Auth => 4,
             Self::Incomplete => 5,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
     }
 
-    /// What the reason for an early end means for the status; none where it is no failure.
-    #[must_use]
-    pub(crate) fn of(stop: &StopReason) -> Option<Self> {
+    /// Returns the status of a run that ended early. None if the reason is not a failure.
+    pub(crate) fn from_stop(stop: &StopReason) -> Option<Self> {
         match stop {
             StopReason::OutputClosed => None,
             StopReason::Interrupted => Some(Self::Interrupted),
             StopReason::Terminated => Some(Self::Terminated),
             StopReason::RecordingFailed(_) | StopReason::AmbiguousInstallation(_) => Some(Self::Usage),
-            StopReason::TokenRefused(_) | StopReason::AuthenticationRequired(_) => Some(Self::Token),
+            StopReason::TokenRefused(_) | StopReason::AuthenticationRequired(_) => Some(Self::Auth),
             StopReason::OutOfReach(_)
             | StopReason::NotConnected { .. }
             | StopReason::RateLimitTooLong { .. }
@@ -58,26 +55,11 @@ impl ExitStatus {
             | StopReason::PointBudgetExhausted(_) => Some(Self::Incomplete),
         }
     }
-
-    /// The one that counts where both hold: 130 or 143, 2, 4, 5, 3, 1, in this order.
-    #[must_use]
-    pub(crate) fn or(self, other: Self) -> Self {
-        let rank = |exit| match exit {
-            Self::Interrupted | Self::Terminated => 0,
-            Self::Usage => 1,
-            Self::Token => 2,
-            Self::Incomplete => 3,
-            Self::Ruled => 4,
-            Self::Uncounted => 5,
-            Self::Counted => 6,
-        };
-        if rank(other) < rank(self) { other } else { self }
-    }
 }
 
 impl From<ExitStatus> for ExitCode {
-    fn from(exit: ExitStatus) -> Self {
-        Self::from(exit.status())
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status.code())
     }
 }
 
@@ -86,22 +68,17 @@ mod tests {
     use super::ExitStatus;
 
     #[test]
-    fn of_several_the_gravest_counts() {
-        let order = [
-            ExitStatus::Interrupted,
-            ExitStatus::Usage,
-            ExitStatus::Token,
+    fn the_most_severe_status_wins() {
+        let ascending = [
+            ExitStatus::Success,
+            ExitStatus::SomeFailed,
+            ExitStatus::RuleViolated,
             ExitStatus::Incomplete,
-            ExitStatus::Ruled,
-            ExitStatus::Uncounted,
-            ExitStatus::Counted,
+            ExitStatus::Auth,
+            ExitStatus::Usage,
+            ExitStatus::Interrupted,
         ];
-        assert_eq!(order.map(ExitStatus::status), [130, 2, 4, 5, 3, 1, 0]);
-        for (at, graver) in order.iter().enumerate() {
-            for lesser in &order[at..] {
-                assert_eq!(lesser.or(*graver), *graver);
-                assert_eq!(graver.or(*lesser), *graver);
-            }
-        }
+        assert_eq!(ascending.map(ExitStatus::code), [0, 1, 3, 5, 4, 2, 130]);
+        assert!(ascending.is_sorted());
     }
 }

@@ -1,296 +1,338 @@
-//! Where logins come from: arguments, files, standard input, members of organisations and teams, and
-//! databases, one after the other, without duplicates.
+//! The input: logins from arguments, files, standard input, lists of members and databases, in this order and without
+//! duplicates.
 //!
-//! A roster streams. Files are opened before anything is asked, so that a wrong name is known at
-//! once, but read only as fast as their logins are looked up.
+//! Files are opened before the first request, so that a wrong name ends the run early. They are read only as fast as their
+//! logins are looked up.
 
 mod csv;
-mod entry;
-mod notes;
-mod seen;
+mod dedup;
 #[cfg(feature = "sql")]
 mod sql;
 mod text;
 
 use std::fs::File;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
-use self::csv::Sheet;
-pub(crate) use self::csv::is_sheet;
-pub(crate) use self::entry::InputRecord;
-pub(crate) use self::notes::InputReport;
-use self::seen::Seen;
-use crate::login::Login;
+use self::csv::CsvInput;
+pub(crate) use self::csv::is_csv;
+use self::dedup::Deduplicator;
+use self::text::{ReadEnd, Sender};
+use crate::login::{Login, ParseLoginError};
+use crate::report::Carried;
 use crate::shard::Shard;
 
-/// Batches of lines that are read ahead.
-const READ_AHEAD: usize = 4;
+/// Batches of records that are read ahead.
+const BATCHES_AHEAD: usize = 4;
 
-/// One place that logins come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InputSource {
     /// A login, as it was typed.
     Text(String),
-    /// A list, one login a line, or a spreadsheet: `.csv`, `.tsv`.
+    /// One login per line, or a spreadsheet: `.csv`, `.tsv`.
     File(PathBuf),
-    /// A list on standard input.
+    /// One login per line.
     Stdin,
 }
 
-impl InputSource {
-    /// The file that is read, if it is one: no report may take its place.
-    #[must_use]
-    pub(crate) fn path(&self) -> Option<&Path> {
-        match self {
-            Self::File(path) => Some(path),
-            Self::Text(_) | Self::Stdin => None,
-        }
-    }
-}
-
-/// How a roster is read.
 #[derive(Clone, Debug)]
 pub(crate) struct InputOptions {
-    /// The host of addresses of profiles.
-    pub(crate) site: String,
-    /// The part that is handed on; none: all of it.
+    /// Host of profile URLs.
+    pub(crate) web_host: String,
     pub(crate) shard: Option<Shard>,
-    /// The column of spreadsheets with the logins; none: the first usual one.
-    pub(crate) column: Option<String>,
-    /// Columns of spreadsheets that are carried into the report.
+    /// Column of spreadsheets with the logins. None: the first of the default columns that there is.
+    pub(crate) login_column: Option<String>,
+    /// Columns that are copied into the report.
     pub(crate) carry: Vec<String>,
 }
 
 impl Default for InputOptions {
     fn default() -> Self {
-        Self { site: "github.com".into(), shard: None, column: None, carry: Vec::new() }
+        Self { web_host: "github.com".into(), shard: None, login_column: None, carry: Vec::new() }
     }
 }
 
-/// A roster cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {}: {}", path.display(), crate::text::reason(cause))]
+#[error("cannot read {}: {}", name.display(), crate::text::reason(source))]
 pub(crate) struct InputError {
-    path: PathBuf,
-    cause: io::Error,
+    /// File, or URL of a database.
+    name: PathBuf,
+    source: io::Error,
 }
 
-/// A source that is read as the logins are looked up.
-enum List {
-    /// A typed login.
-    Typed(String),
-    /// Logins that were listed elsewhere.
-    Listed(Vec<String>),
-    Plain(Box<dyn Read + Send>),
-    Sheet(Box<Sheet>),
+/// A login, or a text that is not one and gets a row anyway.
+#[derive(Clone, Debug)]
+pub(crate) struct InputRecord {
+    pub(crate) login: Result<Login, ParseLoginError>,
+    /// Cells that are copied into the report; empty for a source without columns.
+    pub(crate) carried: Carried,
+}
+
+impl From<Result<Login, ParseLoginError>> for InputRecord {
+    fn from(login: Result<Login, ParseLoginError>) -> Self {
+        Self { login, carried: Carried::default() }
+    }
+}
+
+impl InputRecord {
+    /// Returns the login, or the text that is not a login, without blanks around it.
+    pub(crate) fn text(&self) -> &str {
+        match &self.login {
+            Ok(login) => login.as_str(),
+            Err(invalid) => invalid.text.trim(),
+        }
+    }
+
+    /// Returns the key that duplicates have in common.
+    fn key(&self) -> Box<str> {
+        match &self.login {
+            Ok(login) => login.case_folded(),
+            // Invalid texts may be long and many, so only a hash is kept. No login has a control character.
+            Err(invalid) => {
+                let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(invalid.text.trim());
+                format!("\0{hash:x}")
+            }
+        }
+        .into()
+    }
+}
+
+/// Findings of the thread that reads the input. They are complete when the stream has ended.
+#[derive(Debug, Default)]
+pub(crate) struct InputReport {
+    duplicates: AtomicU64,
+    failure: OnceLock<String>,
+    is_complete: AtomicBool,
+    notices: Mutex<Vec<String>>,
+}
+
+impl InputReport {
+    /// Returns the number of logins that were dropped because they occurred before, in any case.
+    pub(crate) fn duplicates(&self) -> u64 {
+        self.duplicates.load(Ordering::Relaxed)
+    }
+
+    /// Returns warnings, such as rows without a login.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete.load(Ordering::Relaxed)
+    }
+
+    /// Returns the reason for which the rest of the input could not be read.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    fn warn(&self, notice: String) {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
+    }
+
+    fn warn_empty_rows(&self, source: &str, rows: u64) {
+        if rows > 0 {
+            let rows = crate::text::pluralize(rows, "row", "rows");
+            self.warn(format!("{source}: {rows} without a login skipped"));
+        }
+    }
+
+    fn fail(&self, error: &InputError) {
+        let _ = self.failure.set(error.to_string());
+    }
+}
+
+struct OpenSource {
+    name: PathBuf,
+    content: Content,
+}
+
+enum Content {
+    /// Logins as they were typed or listed: nothing in them is a comment.
+    Logins(Vec<String>),
+    Lines(Box<dyn Read + Send>),
+    Csv(Box<CsvInput>),
 }
 
 /// All sources, opened.
 pub(crate) struct Input {
-    typed: Vec<String>,
-    lists: Vec<(PathBuf, List)>,
-    files: Vec<PathBuf>,
-    /// Logins that were listed elsewhere.
-    listed: u64,
-    endless: bool,
+    sources: Vec<OpenSource>,
+    is_unbounded: bool,
     shard: Option<Shard>,
-    /// Where the profiles are.
-    site: Arc<str>,
-    /// Logins that come from a database.
-    queried: Option<mpsc::Receiver<Vec<InputRecord>>>,
-    notes: Arc<InputReport>,
+    web_host: String,
+    /// Logins from a database.
+    query_rows: Option<mpsc::Receiver<Vec<InputRecord>>>,
+    report: Arc<InputReport>,
 }
 
 impl Input {
     /// Opens every source.
     ///
     /// # Errors
-    /// [`InputError`] for the first file that is missing, a folder, or not ours to read.
-    pub(crate) fn open(sources: &[InputSource], reading: &InputOptions) -> Result<Self, InputError> {
-        let mut roster = Self {
-            typed: Vec::new(),
-            lists: Vec::new(),
-            files: Vec::new(),
-            listed: 0,
-            endless: false,
-            shard: reading.shard,
-            site: reading.site.as_str().into(),
-            queried: None,
-            notes: Arc::default(),
+    /// [`InputError`] for the first file that is missing, a folder, or not readable.
+    pub(crate) fn open(sources: &[InputSource], options: &InputOptions) -> Result<Self, InputError> {
+        let mut input = Self {
+            sources: Vec::new(),
+            is_unbounded: false,
+            shard: options.shard,
+            web_host: options.web_host.clone(),
+            query_rows: None,
+            report: Arc::default(),
         };
         for source in sources {
             match source {
-                // The order of the roster is the order of its sources.
-                InputSource::Text(text) if roster.lists.is_empty() => roster.typed.push(text.clone()),
-                InputSource::Text(text) => {
-                    roster.lists.push((PathBuf::new(), List::Typed(text.clone())));
-                }
+                InputSource::Text(text) => input.push_login(text.clone()),
                 InputSource::File(path) => {
-                    let (file, regular) =
-                        open(path).map_err(|cause| InputError { path: path.clone(), cause })?;
-                    // A pipe or a device may go on for ever.
-                    roster.endless |= !regular;
-                    let list = if csv::is_sheet(path) {
-                        let sheet = Sheet::open(path, file, regular, reading);
-                        let sheet = sheet.map_err(|cause| InputError { path: path.clone(), cause })?;
-                        List::Sheet(Box::new(sheet))
-                    } else {
-                        List::Plain(Box::new(file))
-                    };
-                    roster.lists.push((path.clone(), list));
-                    roster.files.push(path.clone());
+                    input
+                        .push_file(path, options)
+                        .map_err(|source| InputError { name: path.clone(), source })?;
                 }
                 InputSource::Stdin => {
-                    roster.endless = true;
-                    roster.lists.push(("standard input".into(), List::Plain(Box::new(io::stdin()))));
+                    input.is_unbounded = true;
+                    input.push("standard input".into(), Content::Lines(Box::new(io::stdin())));
                 }
             }
         }
-        Ok(roster)
+        Ok(input)
     }
 
-    /// Adds logins that were listed elsewhere, behind all others.
-    #[must_use]
-    pub(crate) fn with(mut self, listed: Vec<String>) -> Self {
-        if !listed.is_empty() {
-            self.listed = listed.len() as u64;
-            self.lists.push((PathBuf::new(), List::Listed(listed)));
+    fn push(&mut self, name: PathBuf, content: Content) {
+        self.sources.push(OpenSource { name, content });
+    }
+
+    fn push_login(&mut self, text: String) {
+        match self.sources.last_mut() {
+            Some(OpenSource { content: Content::Logins(logins), .. }) => logins.push(text),
+            _ => self.push(PathBuf::new(), Content::Logins(vec![text])),
         }
+    }
+
+    fn push_file(&mut self, path: &Path, options: &InputOptions) -> io::Result<()> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            let reason = "it is a folder; name a file in it";
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, reason));
+        }
+        // A pipe or a device may never end.
+        self.is_unbounded |= !metadata.is_file();
+        let content = if is_csv(path) {
+            Content::Csv(Box::new(CsvInput::open(path, file, options)?))
+        } else {
+            Content::Lines(Box::new(file))
+        };
+        self.push(path.to_owned(), content);
+        Ok(())
+    }
+
+    /// Adds logins that were listed elsewhere, after all sources.
+    #[must_use]
+    pub(crate) fn chain_logins(mut self, logins: Vec<String>) -> Self {
+        self.push(PathBuf::new(), Content::Logins(logins));
         self
     }
 
-    /// Adds the logins of a query's rows, behind those of the lists.
+    /// Adds the logins of a query's rows, after all sources.
     ///
     /// # Errors
-    /// [`InputError`] where the database or the query is no good.
+    /// [`InputError`] if the database or the query fails before its first row.
     #[cfg(feature = "sql")]
-    pub(crate) async fn querying(
+    pub(crate) async fn chain_query(
         mut self,
         address: crate::database::DatabaseUrl,
         query: String,
-        reading: &InputOptions,
+        options: &InputOptions,
     ) -> Result<Self, InputError> {
-        self.queried = Some(sql::open(address, query, reading, Arc::clone(&self.notes)).await?);
-        self.endless = true;
+        self.query_rows = Some(sql::open(address, query, options, Arc::clone(&self.report)).await?);
+        self.is_unbounded = true;
         Ok(self)
     }
 
-    /// What will be known when the roster has been read.
-    #[must_use]
-    pub(crate) fn notes(&self) -> Arc<InputReport> {
-        Arc::clone(&self.notes)
+    pub(crate) fn report(&self) -> Arc<InputReport> {
+        Arc::clone(&self.report)
     }
 
-    /// Whether nobody can know how long it is.
-    #[must_use]
-    pub(crate) fn is_endless(&self) -> bool {
-        self.endless
+    /// Returns true for pipes, devices and queries, which may never end.
+    pub(crate) fn is_unbounded(&self) -> bool {
+        self.is_unbounded
     }
 
-    /// About how many logins there are (duplicates and comments included), if that can be known
-    /// without reading standard input.
-    #[must_use]
+    /// Estimates the number of logins, including duplicates and comments. None if the input is unbounded.
     pub(crate) fn estimate(&self) -> Option<u64> {
-        if self.endless {
+        if self.is_unbounded {
             return None;
         }
-        let more = self.lists.len() - self.files.len() - usize::from(self.listed > 0);
-        let lines: u64 = self.files.iter().map(|path| text::count_lines(path).unwrap_or(0)).sum();
-        let all = lines + self.listed + (self.typed.len() + more) as u64;
+        let lengths = self.sources.iter().map(|source| match &source.content {
+            Content::Logins(logins) => logins.len() as u64,
+            Content::Lines(_) | Content::Csv(_) => text::count_lines(&source.name).unwrap_or(0),
+        });
+        let all: u64 = lengths.sum();
         Some(self.shard.map_or(all, |shard| all / u64::from(shard.of.max(1))))
     }
 
-    /// The logins, each once whatever its case, in the order in which they were named first.
-    pub(crate) fn entries(self) -> impl Stream<Item = InputRecord> + Send + use<> {
-        let (notes, shard) = (self.notes, self.shard);
-        let mut seen = Seen::default();
-        let site = self.site;
-        let at = Arc::clone(&site);
-        let typed = stream::iter(
-            self.typed.into_iter().map(move |text| InputRecord::from(Login::parse_for_host(&text, &at))),
-        );
-        let ended = Arc::clone(&notes);
+    /// Returns the records of this shard in input order, without duplicates.
+    pub(crate) fn into_stream(self) -> impl Stream<Item = InputRecord> + Send + use<> {
+        let Self { sources, shard, web_host, query_rows, report, .. } = self;
+        let ended = Arc::clone(&report);
         let end = stream::poll_fn(move |_| {
-            ended.end();
+            ended.is_complete.store(ended.failure().is_none(), Ordering::Relaxed);
             Poll::Ready(None)
         });
-        let listed = lines(self.lists, site, Arc::clone(&notes));
-        let queried = stream::iter(self.queried).flat_map(batches);
-        typed.chain(listed).chain(queried).chain(end).filter(move |entry| {
-            if shard.is_some_and(|shard| !shard.contains(entry.text())) {
+        let read = flatten(spawn_reader(sources, web_host, Arc::clone(&report)));
+        let queried = stream::iter(query_rows).flat_map(flatten);
+        let mut seen = Deduplicator::default();
+        read.chain(queried).chain(end).filter(move |record| {
+            if shard.is_some_and(|shard| !shard.contains(record.text())) {
                 return std::future::ready(false);
             }
-            let new = seen.insert(entry);
-            if !new {
-                notes.add_duplicate();
+            let is_new = seen.insert(record);
+            if !is_new {
+                report.duplicates.fetch_add(1, Ordering::Relaxed);
             }
-            std::future::ready(new)
+            std::future::ready(is_new)
         })
     }
 }
 
-/// Opens a file, and tells whether it is an ordinary one.
-fn open(path: &Path) -> io::Result<(File, bool)> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-    }
-    Ok((file, metadata.is_file()))
-}
-
-/// Reads lists on a thread of their own: reading standard input blocks, and may do so for ever.
-fn lines(
-    lists: Vec<(PathBuf, List)>,
-    site: Arc<str>,
-    notes: Arc<InputReport>,
-) -> impl Stream<Item = InputRecord> + Send {
-    let (sender, receiver) = mpsc::channel::<Vec<InputRecord>>(READ_AHEAD);
-    if !lists.is_empty() {
-        std::thread::spawn(move || {
-            for (path, list) in lists {
-                let read = match list {
-                    // It is taken as it is: nothing in it is a comment.
-                    List::Typed(text) => named(&[text], &site, &sender),
-                    List::Listed(logins) => named(&logins, &site, &sender),
-                    List::Plain(list) => text::read(list, &site, &sender),
-                    List::Sheet(sheet) => sheet.read(&site, &sender, &notes),
-                };
-                match read {
-                    Ok(()) => {}
-                    Err(text::End::NobodyWants) => return,
-                    Err(text::End::Failed(cause)) => {
-                        notes.fail(&InputError { path, cause });
-                        return;
-                    }
+/// Reads the sources on a thread: reading standard input blocks, perhaps for ever.
+fn spawn_reader(
+    sources: Vec<OpenSource>,
+    web_host: String,
+    report: Arc<InputReport>,
+) -> mpsc::Receiver<Vec<InputRecord>> {
+    let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+    let sender = Sender { channel: sender, web_host };
+    std::thread::spawn(move || {
+        for OpenSource { name, content } in sources {
+            let read = match content {
+                Content::Logins(logins) => sender.send_logins(&logins),
+                Content::Lines(lines) => text::read(lines, &sender),
+                Content::Csv(csv) => csv.read(&sender, &report),
+            };
+            match read {
+                Ok(()) => {}
+                Err(ReadEnd::ReceiverClosed) => return,
+                Err(ReadEnd::Io(source)) => {
+                    report.fail(&InputError { name, source });
+                    return;
                 }
             }
-        });
-    }
-    batches(receiver)
+        }
+    });
+    receiver
 }
 
-fn batches(mut receiver: mpsc::Receiver<Vec<InputRecord>>) -> impl Stream<Item = InputRecord> + Send {
-    stream::poll_fn(move |context| receiver.poll_recv(context)).flat_map(stream::iter)
+fn flatten(mut batches: mpsc::Receiver<Vec<InputRecord>>) -> impl Stream<Item = InputRecord> + Send {
+    stream::poll_fn(move |context| batches.poll_recv(context)).flat_map(stream::iter)
 }
 
-/// Hands on logins as they are.
-fn named(logins: &[String], site: &str, sender: &mpsc::Sender<Vec<InputRecord>>) -> Result<(), text::End> {
-    for batch in logins.chunks(text::BATCH) {
-        let mut batch = batch.iter().map(|text| Login::parse_for_host(text, site).into()).collect();
-        text::send(&mut batch, sender)?;
-    }
-    Ok(())
-}
-
-/// Whether a person would have to type the list.
-#[must_use]
 pub(crate) fn stdin_is_a_terminal() -> bool {
     io::stdin().is_terminal()
 }

@@ -71,9 +71,9 @@ impl Plan {
         options: LookupOptions,
     ) -> Self {
         let settings = client.config();
-        let notes = roster.notes();
+        let notes = roster.report();
         let (mut by_query, mut by_get, mut sampled, mut plan) = (0_u64, 0_u64, 0_u64, Self::default());
-        let mut entries = pin!(roster.entries());
+        let mut entries = pin!(roster.into_stream());
         while let Some(entry) = entries.next().await {
             if kept.as_mut().and_then(|kept| kept.take(&entry)).is_some() {
                 plan.kept += 1;

@@ -18,8 +18,7 @@ use crate::run;
 /// Runs the program `ghrepos` with the arguments and the environment of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
-    main_with(std::env::args_os(), &variable)
+    main_with(std::env::args_os(), &|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
 }
 
 /// Runs the program with other arguments, the name of the program first, and another environment.
@@ -27,7 +26,7 @@ pub fn main() -> ExitCode {
 #[must_use]
 pub fn main_with(
     arguments: impl IntoIterator<Item = OsString>,
-    variable: &dyn Fn(&str) -> Option<String>,
+    env: &dyn Fn(&str) -> Option<String>,
 ) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -39,16 +38,28 @@ pub fn main_with(
             }
         },
     };
-    if let Some(generated) = cli.generate {
-        return printed(generated.write(&mut std::io::stdout()));
+    if let Some(target) = cli.generate {
+        return printed(target.write(&mut std::io::stdout()));
     }
-    match run_with(cli, variable) {
+    match run_with(cli, env) {
         Ok(status) => status.into(),
         Err(error) => {
-            eprint_status(&format!("{error:#}"));
-            error.downcast_ref().map_or(ExitStatus::Usage, ConfigError::exit).into()
+            eprint_status(&with_causes(&error));
+            error.downcast_ref().map_or(ExitStatus::Usage, ConfigError::exit_status).into()
         }
     }
+}
+
+/// Returns the error with its causes. Most errors name their cause already.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut message = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = crate::text::reason(cause);
+        if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
 }
 
 /// Returns the status after printing to standard output. A reader that closes the pipe early is not an error.
@@ -62,8 +73,8 @@ fn printed(result: std::io::Result<()>) -> ExitCode {
     }
 }
 
-fn run_with(cli: Cli, variable: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<ExitStatus> {
-    let config = Config::new(cli, variable)?;
+fn run_with(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<ExitStatus> {
+    let config = Config::new(cli, env)?;
     let progress = Progress::new(config.progress);
     log_to_stderr(config.verbose, &progress);
     Ok(run::start(config, progress)?)

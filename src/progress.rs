@@ -1,4 +1,4 @@
-//! Progress on standard error: what is done of all, how fast, how long still, and what is waited for.
+//! Progress on standard error: rows done, rate, time left, and the wait for a rate limit.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -7,178 +7,178 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::github::Client;
-use crate::text::{duration, group_digits, kept};
+use crate::text::{duration, kept};
 
-/// A run that is over by then shows none.
-const PATIENCE: Duration = Duration::from_millis(400);
-const REDRAW: Duration = Duration::from_millis(100);
-const LINE: Duration = Duration::from_secs(5);
+/// A shorter run shows no bar.
+const SHOW_AFTER: Duration = Duration::from_millis(400);
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
+const LOG_INTERVAL: Duration = Duration::from_secs(5);
+/// A wait that is longer is logged.
+const LONG_WAIT: Duration = Duration::from_secs(5);
+/// Columns left empty at the right, for two `^C`.
+const CTRL_C_MARGIN: u16 = 4;
 
-/// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProgressMode {
-    /// Not at all.
     Hidden,
-    /// A line for each long wait, where nobody watches.
-    Waits,
+    /// A line for each long wait.
+    WaitsOnly,
     /// A bar that is redrawn.
     Bar,
-    /// A line now and then, where nothing can be redrawn.
-    Lines,
+    /// A line every few seconds, where nothing can be redrawn.
+    Log,
 }
 
-/// Shows how far a run is. Clones show the same.
+/// Number of finished rows, shown on standard error. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
-    how: ProgressMode,
+    mode: ProgressMode,
     bar: ProgressBar,
     done: Arc<AtomicU64>,
 }
 
 impl Progress {
-    /// Progress that is shown as `how` says, from [`Progress::start`] on.
-    #[must_use]
-    pub(crate) fn new(how: ProgressMode) -> Self {
-        Self {
-            how,
-            bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()),
-            done: Arc::default(),
-        }
+    pub(crate) fn new(mode: ProgressMode) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self { mode, bar, done: Arc::default() }
     }
 
-    /// Counts rows that are done.
+    /// Adds finished rows.
     pub(crate) fn add(&self, rows: usize) {
         self.done.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
-    /// Shows progress until what is returned is dropped.
+    /// Shows progress until the guard is dropped.
     #[must_use]
-    pub(crate) fn start(&self, client: Client, total: Option<u64>) -> Shown {
-        let progress = self.clone();
-        let begun = Instant::now();
+    pub(crate) fn start(&self, client: Client, total: Option<u64>) -> ProgressGuard {
+        let reporter = Reporter { progress: self.clone(), client, total, started: Instant::now() };
         let task = tokio::spawn(async move {
-            match progress.how {
-                ProgressMode::Hidden => return,
-                ProgressMode::Bar => {
-                    sleep(PATIENCE).await;
-                    let template = if total.is_some() { "{bar:24} {msg}" } else { "{spinner} {msg}" };
-                    let style = ProgressStyle::with_template(template);
-                    progress.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-                    progress
-                        .bar
-                        .set_draw_target(ProgressDrawTarget::term_like(Box::new(Narrow(Term::stderr()))));
-                    progress.bar.set_length(total.unwrap_or(0));
-                }
-                ProgressMode::Lines => sleep(LINE).await,
-                ProgressMode::Waits => return progress.tell_waits(&client, total, begun).await,
-            }
-            loop {
-                let done = progress.done.load(Ordering::Relaxed);
-                let waiting = client
-                    .limiter()
-                    .current_pause()
-                    .map(|pause| (pause.reason.as_noun(), pause.until.remaining()));
-                let line = line(done, total, begun.elapsed(), waiting);
-                if progress.how == ProgressMode::Bar {
-                    progress.bar.set_position(done);
-                    progress.bar.set_message(line);
-                    progress.bar.tick();
-                    sleep(REDRAW).await;
-                } else {
-                    eprint_status(&line);
-                    sleep(LINE).await;
-                }
+            match reporter.progress.mode {
+                ProgressMode::Hidden => {}
+                ProgressMode::WaitsOnly => reporter.log_waits().await,
+                ProgressMode::Bar => reporter.draw_bar().await,
+                ProgressMode::Log => reporter.log().await,
             }
         });
-        Shown { task, bar: self.bar.clone() }
-    }
-
-    /// A line for each wait that somebody who reads the log later would wonder about.
-    async fn tell_waits(&self, client: &Client, total: Option<u64>, begun: Instant) {
-        let mut told = None;
-        loop {
-            sleep(Duration::from_secs(1)).await;
-            let Some(pause) = client.limiter().current_pause() else { continue };
-            if pause.until.remaining() > LINE && told.as_ref() != Some(&pause) {
-                let done = self.done.load(Ordering::Relaxed);
-                eprint_status(&line(
-                    done,
-                    total,
-                    begun.elapsed(),
-                    Some((pause.reason.as_noun(), pause.until.remaining())),
-                ));
-                told = Some(pause);
-            }
-        }
+        ProgressGuard { task, bar: self.bar.clone() }
     }
 }
 
-/// Progress that is shown. Dropped, it is taken from the screen.
+struct Reporter {
+    progress: Progress,
+    client: Client,
+    total: Option<u64>,
+    started: Instant,
+}
+
+impl Reporter {
+    async fn draw_bar(&self) {
+        sleep(SHOW_AFTER).await;
+        let bar = &self.progress.bar;
+        let template = if self.total.is_some() { "{bar:24} {msg}" } else { "{spinner} {msg}" };
+        let style = ProgressStyle::with_template(template);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(TermWithMargin(Term::stderr()))));
+        bar.set_length(self.total.unwrap_or(0));
+        loop {
+            bar.set_position(self.done());
+            bar.set_message(self.status_line());
+            bar.tick();
+            sleep(REDRAW_INTERVAL).await;
+        }
+    }
+
+    async fn log(&self) {
+        loop {
+            sleep(LOG_INTERVAL).await;
+            eprint_status(&self.status_line());
+        }
+    }
+
+    /// Logs each long wait once.
+    async fn log_waits(&self) {
+        let mut logged = None;
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            let pause = self.client.limiter().current_pause();
+            let is_long = pause.as_ref().is_some_and(|pause| pause.until.remaining() > LONG_WAIT);
+            if is_long && logged != pause {
+                eprint_status(&self.status_line());
+                logged = pause;
+            }
+        }
+    }
+
+    fn done(&self) -> u64 {
+        self.progress.done.load(Ordering::Relaxed)
+    }
+
+    fn status_line(&self) -> String {
+        let pause = self.client.limiter().current_pause();
+        let wait = pause.map(|pause| (pause.reason.as_noun(), pause.until.remaining()));
+        status_line(self.done(), self.total, self.started.elapsed(), wait)
+    }
+}
+
+/// Removes the progress from the screen when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct ProgressGuard {
     task: JoinHandle<()>,
     bar: ProgressBar,
 }
 
-impl Drop for Shown {
+impl Drop for ProgressGuard {
     fn drop(&mut self) {
         self.task.abort();
         self.bar.finish_and_clear();
     }
 }
 
-/// Writes a line to standard error, in the program's name. Whether anybody reads it does not matter.
+/// Writes a line to standard error, after the program's name. Errors are ignored.
 pub(crate) fn eprint_status(line: &str) {
-    // A file may have any name, and its name be in any message.
+    // Messages contain names of files, which may have any characters.
     let _ = writeln!(io::stderr(), "ghrepos: {}", kept(line));
 }
 
-fn line(done: u64, total: Option<u64>, elapsed: Duration, waiting: Option<(&str, Duration)>) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
+/// `wait` is a reason and the time left.
+#[expect(clippy::cast_precision_loss, reason = "a rate and a time for people")]
+fn status_line(done: u64, total: Option<u64>, elapsed: Duration, wait: Option<(&str, Duration)>) -> String {
     let mut line = match total {
-        Some(total) => format!("{} of {}", group_digits(done), group_digits(total)),
-        None => format!("{} done", group_digits(done)),
+        Some(total) => format!("{} of {}", HumanCount(done), HumanCount(total)),
+        None => format!("{} done", HumanCount(done)),
     };
-    if let Some((reason, wait)) = waiting {
-        let until =
-            jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
-        let until = until.strftime("%H:%M:%S");
-        return format!("{line}, waiting for {reason} until {until} ({})", duration(wait));
+    // Writing to a String cannot fail.
+    if let Some((reason, wait)) = wait {
+        let wait_signed = jiff::SignedDuration::try_from(wait).unwrap_or_default();
+        let until = jiff::Zoned::now().saturating_add(wait_signed).strftime("%H:%M:%S");
+        let _ = write!(line, ", waiting for {reason} until {until} ({})", duration(wait));
+        return line;
     }
-    if done > 0 {
-        if rate >= 1.0 {
-            let _ = write!(line, ", {rate:.0}/s");
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a time for people")]
-        let left =
-            total.and_then(|total| Duration::try_from_secs_f64((total as f64 - done as f64) / rate).ok());
-        if let Some(left) = left.filter(|left| left.as_secs() > 0) {
-            let _ = write!(line, ", {} left", duration(Duration::from_secs(left.as_secs())));
-        }
+    let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
+    if rate >= 1.0 {
+        let _ = write!(line, ", {rate:.0}/s");
+    }
+    let left = total.and_then(|total| Duration::try_from_secs_f64((total as f64 - done as f64) / rate).ok());
+    if let Some(left) = left.filter(|left| left.as_secs() > 0) {
+        let _ = write!(line, ", {} left", duration(Duration::from_secs(left.as_secs())));
     }
     line
 }
 
-/// A terminal with room left for what Ctrl-C prints.
-///
-/// indicatif leaves the cursor at the end of the line. There the terminal's `^C` would wrap, and the
-/// bar, now a line above, would be left behind when it is cleared.
+/// A terminal that looks narrower than it is. indicatif pads the line and leaves the cursor at its end: a `^C` would wrap there,
+/// and the bar, then a line above, would stay on the screen.
 #[derive(Debug)]
-struct Narrow(Term);
+struct TermWithMargin(Term);
 
-/// Two `^C`s.
-const ROOM: u16 = 4;
-
-impl TermLike for Narrow {
+impl TermLike for TermWithMargin {
     fn width(&self) -> u16 {
-        self.0.size().1.saturating_sub(ROOM).max(1)
+        self.0.size().1.saturating_sub(CTRL_C_MARGIN).max(1)
     }
     fn height(&self) -> u16 {
         self.0.size().0
@@ -209,7 +209,7 @@ impl TermLike for Narrow {
     }
 }
 
-/// Lets log lines pass above the bar instead of through it.
+/// Writes log lines above the bar.
 impl<'a> MakeWriter<'a> for Progress {
     type Writer = LogLine;
 
@@ -218,7 +218,7 @@ impl<'a> MakeWriter<'a> for Progress {
     }
 }
 
-/// One line of the log, written when it is complete.
+/// One line of the log, written when it is dropped.
 #[derive(Debug)]
 pub(crate) struct LogLine {
     bar: ProgressBar,
@@ -227,8 +227,7 @@ pub(crate) struct LogLine {
 
 impl Write for LogLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(bytes);
-        Ok(bytes.len())
+        self.text.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -238,9 +237,8 @@ impl Write for LogLine {
 
 impl Drop for LogLine {
     fn drop(&mut self) {
-        let text = std::mem::take(&mut self.text);
         self.bar.suspend(|| {
-            let _ = io::stderr().write_all(kept(&String::from_utf8_lossy(&text)).as_bytes());
+            let _ = io::stderr().write_all(kept(&String::from_utf8_lossy(&self.text)).as_bytes());
         });
     }
 }
@@ -250,13 +248,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_tells_what_a_person_wants_to_know() {
+    fn a_status_line_has_count_rate_and_time_left() {
         let seconds = Duration::from_secs;
-        assert_eq!(line(0, Some(2000), seconds(1), None), "0 of 2,000");
-        assert_eq!(line(500, Some(2000), seconds(10), None), "500 of 2,000, 50/s, 30s left");
-        assert_eq!(line(2001, Some(2000), seconds(10), None), "2,001 of 2,000, 200/s");
-        assert_eq!(line(1500, None, seconds(10), None), "1,500 done, 150/s");
-        let waiting = line(5, Some(10), seconds(1), Some(("GitHub's rate limit", seconds(60))));
+        assert_eq!(status_line(0, Some(2000), seconds(1), None), "0 of 2,000");
+        assert_eq!(status_line(500, Some(2000), seconds(10), None), "500 of 2,000, 50/s, 30s left");
+        assert_eq!(status_line(2001, Some(2000), seconds(10), None), "2,001 of 2,000, 200/s");
+        assert_eq!(status_line(1500, None, seconds(10), None), "1,500 done, 150/s");
+        let waiting = status_line(5, Some(10), seconds(1), Some(("GitHub's rate limit", seconds(60))));
         assert!(waiting.starts_with("5 of 10, waiting for GitHub's rate limit until "), "{waiting}");
         assert!(waiting.ends_with(" (1m)"), "{waiting}");
     }

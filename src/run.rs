@@ -101,10 +101,10 @@ async fn run(config: Config, progress: Progress) -> Result<ExitStatus, Failure> 
     if !config.from.is_empty() {
         return render_again(config).await;
     }
-    let roster = Input::open(&config.sources, &config.reading)?;
+    let roster = Input::open(&config.sources, &config.input_options)?;
     #[cfg(feature = "sql")]
-    let roster = match config.databases.queried.clone() {
-        Some((address, query)) => roster.querying(address, query, &config.reading).await?,
+    let roster = match config.input_query.clone() {
+        Some((address, query)) => roster.chain_query(address, query, &config.input_options).await?,
         None => roster,
     };
     let client = Client::new(config.settings.clone())?;
@@ -113,7 +113,7 @@ async fn run(config: Config, progress: Progress) -> Result<ExitStatus, Failure> 
         client.limiter().stop.request(stop);
         // Whoever signals a process and its group signals it twice.
         tokio::time::sleep(TWICE).await;
-        let exit = ExitStatus::of(&interruption().await).unwrap_or(ExitStatus::Interrupted);
+        let exit = ExitStatus::from_stop(&interruption().await).unwrap_or(ExitStatus::Interrupted);
         eprint_status("ended at once, without the reports that were not written yet");
         exit
     };
@@ -138,16 +138,16 @@ async fn work(
     };
     let listed = if baseline.is_some() { list(client, config).await? } else { None };
     let stop = client.limiter().stop.reason();
-    let listed = listed.filter(|_| stop.is_none() || config.groups.is_empty());
+    let listed = listed.filter(|_| stop.is_none() || config.member_sources.is_empty());
     let (Some(baseline), Some(listed)) = (baseline, listed) else {
         // Nobody is counted who is not known yet.
         let stop = stop.unwrap_or(StopReason::Interrupted);
         if !(stop.is_signal() && config.quiet) {
             eprint_status(&explained(&stop, config, &Summary::default(), true));
         }
-        return Ok(ExitStatus::of(&stop).unwrap_or(ExitStatus::Incomplete));
+        return Ok(ExitStatus::from_stop(&stop).unwrap_or(ExitStatus::Incomplete));
     };
-    let roster = roster.with(listed);
+    let roster = roster.chain_logins(listed);
     if config.plan {
         return plan(roster, client, config).await;
     }
@@ -167,10 +167,10 @@ async fn work(
         eprint_status("reading logins from the keyboard, one a line; Ctrl-D ends the list");
     }
     let total = if config.progress == ProgressMode::Hidden { None } else { roster.estimate() };
-    let shown = progress.start(client.clone(), total);
-    let tally = RowAggregator::new(config, config.groups_by.clone(), baseline, evidence);
+    let progress_guard = progress.start(client.clone(), total);
+    let tally = RowAggregator::new(config, config.group_by.clone(), baseline, evidence);
     let (mut outcome, evidence) = run_pipeline(roster, kept, client, sinks, config, tally, progress).await;
-    drop(shown);
+    drop(progress_guard);
     let seconds = begun.elapsed().as_secs_f64();
     outcome.summary.seconds = Some((seconds * 1000.0).round() / 1000.0);
     let broken = matches!(outcome.stop, Some(StopReason::RecordingFailed(_)));
@@ -225,7 +225,7 @@ async fn meta(config: &Config, client: &Client) -> Meta {
         api,
         whose,
         exchanges,
-        baseline: config.compared_with(),
+        baseline: config.baseline_name(),
         started,
         command: command(config),
         site: Some(config.settings.endpoint.web_host().to_owned()),
@@ -267,7 +267,7 @@ async fn opened(config: &Config, meta: &Meta) -> Result<Vec<Sink>, Failure> {
 /// Opens the database that the run is saved to.
 #[cfg(feature = "sql")]
 async fn save(config: &Config, meta: &Meta, sinks: &mut Vec<Sink>) -> Result<(), Failure> {
-    if let Some(saving) = &config.databases.saving {
+    if let Some(saving) = &config.save_to {
         sinks.push(Sink::saving(saving, &config.layout, meta).await?);
     }
     Ok(())
@@ -286,7 +286,7 @@ async fn open(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Checkpo
     for report in &config.reports {
         match journal {
             Some((resumed, path)) if resumed == report => {
-                let (journal, rows) = Journal::resume(path, &config.wants(), &config.layout.columns)?;
+                let (journal, rows) = Journal::resume(path, &config.resume_filter(), &config.layout.columns)?;
                 sinks.push(Sink::journal(report, journal));
                 kept = Some(rows);
             }

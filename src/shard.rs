@@ -1,6 +1,6 @@
-//! Shards: one part of an input for each of several machines.
+//! Shards: parts of the input for several machines.
 //!
-//! A login belongs to the part that its hash says, not its position: it stays there whatever else is in the list.
+//! The shard of a login depends on its hash, not on its position: other logins in the input do not move it.
 
 use std::str::FromStr;
 
@@ -16,9 +16,7 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// Whether a login, or a text that is not a login, is in this part: the one of its [`stable_hash`] modulo the number of
-    /// parts, plus 1.
-    #[must_use]
+    /// Whether a login, or a text that is not a login, is in this part.
     pub(crate) fn contains(self, text: &str) -> bool {
         let hash = stable_hash(text);
         hash.checked_rem(self.of).is_some_and(|part| part + 1 == self.part)
@@ -33,6 +31,41 @@ impl FromStr for Shard {
             let (part, of) = (part.trim().parse().ok()?, of.trim().parse().ok()?);
             (1..=of).contains(&part).then_some(Self { part, of })
         });
-        shard.ok_or("it has to look like 1/8, the first of eight parts")
+        shard.ok_or("expected a part such as 1/8, the first of eight")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_login_is_in_one_shard_and_shards_are_equal() {
+        // Numbered names are common.
+        for (prefix, number, of) in [
+            ("user", 9000, 3),
+            ("u", 1500, 2),
+            ("acme-dev-", 1000, 8),
+            ("student0", 3000, 8),
+            ("x", 9000, 16),
+            ("", 5000, 7),
+        ] {
+            let parts: Vec<Shard> = (1..=of).map(|part| Shard { part, of }).collect();
+            let mut sizes = vec![0; of as usize];
+            for text in (0..number).map(|at| format!("{prefix}{at}")).chain(["no login".to_owned()]) {
+                let matches: Vec<_> = (0..parts.len()).filter(|at| parts[*at].contains(&text)).collect();
+                assert_eq!(matches.len(), 1, "{text}");
+                sizes[matches[0]] += 1;
+            }
+            let fair = number / of as usize;
+            assert!(
+                sizes.iter().all(|size| fair * 8 / 10 < *size && *size < fair * 12 / 10),
+                "{prefix}: {sizes:?}"
+            );
+        }
+        assert_eq!("2/8".parse(), Ok(Shard { part: 2, of: 8 }));
+        for text in ["", "1", "0/8", "9/8", "1/0", "-1/8", "1/8/2", "a/b"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::input::{Input, Shape};
 use crate::measure::{Measured, Run, ghrepos, once_at, program, run};
-use crate::roster::{Roster, Shape};
 use crate::server::{Server, World};
 use crate::table::{head, megabytes, number, ratio, row, time};
 
@@ -69,16 +69,16 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     fn once(&self, mut command: Command) -> Run {
-        let roster = Roster::of(self.logins);
+        let input = Input::new(self.logins);
         let server = Server::start(self.world);
         command.args(["-q", "-F", "ndjson", "--api-url", &server.url]).args(self.arguments);
         if self.is_pipe {
-            let (used, counted) = run(command.arg("-"), Some(roster));
-            let wrong = roster.wrong(&counted, Shape::Ndjson);
+            let (used, counted) = run(command.arg("-"), Some(input));
+            let wrong = input.wrong(&counted, Shape::Ndjson);
             return Run { used, seen: server.end(), wrong };
         }
-        once_at(server, roster, Shape::Ndjson, |_| {
-            command.arg("-f").arg(roster.file());
+        once_at(server, input, Shape::Ndjson, |_| {
+            command.arg("-f").arg(input.file());
             command
         })
     }

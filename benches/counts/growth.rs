@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::input::{Input, Shape, folder};
 use crate::measure::{ghrepos, run};
-use crate::roster::{Roster, Shape, folder};
 use crate::server::{Server, World};
 use crate::table::{head, megabytes, number, rate, row, time};
 
@@ -18,7 +18,7 @@ pub fn measured(sizes: &[u64]) {
             &["logins", "first row", "all rows", "rows/s", "CPU", "CPU of the fake", "memory", "input size"],
         );
         for &logins in sizes {
-            let roster = Roster { logins, missing: true };
+            let input = Input { logins, missing: true };
             let database = folder().join("counts.db");
             let command = |server: &Server| {
                 let mut command = ghrepos();
@@ -30,15 +30,15 @@ pub fn measured(sizes: &[u64]) {
                 command
             };
             let server = Server::start(World::default());
-            let first = first(&mut command(&server), roster);
+            let first = first(&mut command(&server), input);
             server.end();
             let server = Server::start(World::default());
-            let (used, counted) = run(&mut command(&server), Some(roster));
+            let (used, counted) = run(&mut command(&server), Some(input));
             let seen = server.end();
-            assert_eq!(roster.wrong(&counted, Shape::Ndjson), None, "a wrong count");
-            // Includes the line ends.
+            assert_eq!(input.wrong(&counted, Shape::Ndjson), None, "a wrong count");
+            // Each with the byte of its line's end.
             let mut names = Counter(0);
-            roster.write(&mut names).expect("nothing is written");
+            input.write(&mut names).expect("nothing is written");
             row(&[
                 number(logins),
                 time(first),
@@ -53,8 +53,8 @@ pub fn measured(sizes: &[u64]) {
     }
 }
 
-/// Time until the first row.
-fn first(command: &mut Command, roster: Roster) -> Duration {
+/// How long the first row takes.
+fn first(command: &mut Command, input: Input) -> Duration {
     let begun = Instant::now();
     let mut child = command
         .stdin(Stdio::piped())
@@ -63,8 +63,8 @@ fn first(command: &mut Command, roster: Roster) -> Duration {
         .spawn()
         .expect("the program");
     let stdin = child.stdin.take().expect("a pipe");
-    // Ends when the pipe is closed.
-    let writer = std::thread::spawn(move || roster.write(stdin));
+    // It ends when nobody reads any more.
+    let writer = std::thread::spawn(move || input.write(stdin));
     let mut rows = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     rows.next().expect("a row").expect("text");
     let first = begun.elapsed();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::input::{Input, Shape};
 use crate::measure::{Measured, ghrepos, once};
-use crate::roster::{Roster, Shape};
 use crate::server::{Server, World};
 use crate::table::{head, megabytes, number, ratio, row, time};
 
@@ -71,8 +71,8 @@ pub fn measured(runs: usize) {
         ],
     );
     for case in CASES {
-        let roster = Roster { logins: case.logins, missing: true };
-        let file = roster.file();
+        let input = Input { logins: case.logins, missing: true };
+        let file = input.file();
         let Case { logins, jobs, latency, alias } = case;
         let (api, takes) = match alias {
             None => ("rest", format!("{latency} ms")),
@@ -85,7 +85,7 @@ pub fn measured(runs: usize) {
             command.args(["--api-url", &server.url]).arg("-f").arg(&file);
             command
         };
-        let runs: Vec<_> = (0..runs).map(|_| once(world, roster, Shape::Ndjson, command)).collect();
+        let runs: Vec<_> = (0..runs).map(|_| once(world, input, Shape::Ndjson, command)).collect();
         let measured = Measured::of(&runs).right();
         let used = measured.used;
         row(&[

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::input::{Input, Shape};
 use crate::measure::{Measured, ghrepos, once};
-use crate::roster::{Roster, Shape};
 use crate::server::World;
 use crate::table::{head, number, ratio, row, time};
 
@@ -62,15 +62,15 @@ pub fn measured(runs: usize) {
         &["limit", "logins", "lower bound", "wall", "ratio", "requests", "rejected"],
     );
     for Case { name, api, jobs, logins, world, windows } in CASES {
-        let roster = Roster::of(logins);
-        let file = roster.file();
+        let input = Input::new(logins);
+        let file = input.file();
         let since = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         let begun = since();
         // Cases with a window run once: their time depends on the start of the window.
         let runs = if world.max_in_flight.is_some() { runs } else { 1 };
         let runs: Vec<_> = (0..runs)
             .map(|_| {
-                once(world, roster, Shape::Ndjson, |server| {
+                once(world, input, Shape::Ndjson, |server| {
                     let mut command = ghrepos();
                     command.args(["-q", "-F", "ndjson", "--api", api, "-j", &jobs.to_string()]);
                     command.args(["--api-url", &server.url, "-f"]).arg(&file);

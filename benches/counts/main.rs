@@ -12,12 +12,12 @@ mod beside;
 #[path = "../../tests/fake/mod.rs"]
 mod fake;
 mod growth;
+mod input;
 mod latency;
 mod limits;
 mod measure;
 mod peers;
 mod rate;
-mod roster;
 mod server;
 mod startup;
 mod table;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use wait4::Wait4;
 
-use crate::roster::{Roster, Shape, folder};
+use crate::input::{Input, Shape, folder};
 use crate::server::{Seen, Server, World};
 
 /// A token of realistic length that no response of the fake contains: the program would redact it there.
@@ -39,8 +39,8 @@ pub fn program(path: &Path) -> Command {
     command
 }
 
-/// Runs a command with its output in a file, and writes `feed` to its standard input.
-pub fn run(command: &mut Command, feed: Option<Roster>) -> (Used, PathBuf) {
+/// Runs a command, its output to a file. `feed` is written to its standard input meanwhile.
+pub fn run(command: &mut Command, feed: Option<Input>) -> (Used, PathBuf) {
     let path = folder().join("counted");
     let output = File::create(&path).expect("a file");
     let stdin = if feed.is_some() { Stdio::piped() } else { Stdio::null() };
@@ -48,7 +48,7 @@ pub fn run(command: &mut Command, feed: Option<Roster>) -> (Used, PathBuf) {
     let spawned = command.stdin(stdin).stdout(output).stderr(Stdio::null()).spawn();
     let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let writer =
-        feed.zip(child.stdin.take()).map(|(roster, pipe)| std::thread::spawn(move || roster.write(pipe)));
+        feed.zip(child.stdin.take()).map(|(input, pipe)| std::thread::spawn(move || input.write(pipe)));
     let used = child.wait4().expect("an end");
     let wall = begun.elapsed();
     if let Some(writer) = writer {
@@ -65,20 +65,15 @@ pub struct Run {
     pub wrong: Option<String>,
 }
 
-/// Runs a command against a new fake, and verifies its counts.
-pub fn once(world: World, roster: Roster, shape: Shape, command: impl FnOnce(&Server) -> Command) -> Run {
-    once_at(Server::start(world), roster, shape, command)
+/// Runs a command against a fake of its own, and compares what it counts.
+pub fn once(world: World, input: Input, shape: Shape, command: impl FnOnce(&Server) -> Command) -> Run {
+    once_at(Server::start(world), input, shape, command)
 }
 
-/// Runs a command against a running fake, and verifies its counts.
-pub fn once_at(
-    server: Server,
-    roster: Roster,
-    shape: Shape,
-    command: impl FnOnce(&Server) -> Command,
-) -> Run {
+/// The same against one that runs already.
+pub fn once_at(server: Server, input: Input, shape: Shape, command: impl FnOnce(&Server) -> Command) -> Run {
     let (used, counted) = run(&mut command(&server), None);
-    let wrong = roster.wrong(&counted, shape);
+    let wrong = input.wrong(&counted, shape);
     Run { used, seen: server.end(), wrong }
 }
 

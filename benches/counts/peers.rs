@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::input::{Input, Shape};
 use crate::measure::{Measured, TOKEN, ghrepos, once};
-use crate::roster::{Roster, Shape};
 use crate::server::{Server, World};
 use crate::table::{head, megabytes, number, ratio, row, say, time};
 
@@ -97,17 +97,16 @@ pub fn measured(runs: usize, sizes: &[u64]) {
     let sizes = if sizes.is_empty() { &[200, 2000][..] } else { sizes };
     for &logins in sizes {
         let world = World { latency: 20, alias: 1, ..World::default() };
-        // Short inputs are typed by hand, and have no missing logins.
-        let roster = Roster { logins, missing: logins >= 100 };
-        let file = roster.file();
-        let title =
-            format!("{} logins, 20 ms per request, 1 ms per alias, medians of {runs}", number(logins));
+        // Who asks for a few has typed them.
+        let input = Input { logins, missing: logins >= 100 };
+        let file = input.file();
+        let title = format!("{} logins, 20 ms a request, 1 ms an alias, medians of {runs}", number(logins));
         head(&title, &["", "wall", "ratio", "CPU", "ratio", "memory", "requests", "points", "counts"]);
         // Alternating runs, because the speed of the machine varies over time.
         let mut all: Vec<_> = PEERS.iter().map(|_| Vec::new()).collect();
         for _ in 0..runs {
             for (peer, runs) in PEERS.iter().zip(&mut all).filter(|(peer, _)| is_there(peer.needs)) {
-                runs.push(once(world, roster, peer.shape, |server| (peer.command)(server, &file)));
+                runs.push(once(world, input, peer.shape, |server| (peer.command)(server, &file)));
             }
         }
         let mut base = None;

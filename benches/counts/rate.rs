@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use crate::input::{Input, Shape};
 use crate::measure::{Measured, Run, TOKEN, ghrepos, once_at};
-use crate::roster::{Roster, Shape};
 use crate::server::{Server, World};
 use crate::table::{head, megabytes, number, rate, row, say, time};
 
@@ -57,9 +57,9 @@ pub fn measured(runs: usize) {
 
 /// Runs the program once.
 fn counted(server: Server, api: &str, logins: u32) -> Run {
-    let roster = Roster::of(logins.into());
-    let file = roster.file();
-    once_at(server, roster, Shape::Ndjson, |server| {
+    let input = Input::new(logins.into());
+    let file = input.file();
+    once_at(server, input, Shape::Ndjson, |server| {
         let mut command = ghrepos();
         command.args(["-q", "-F", "ndjson", "--api", api, "-j", "100", "--api-url", &server.url]);
         command.arg("-f").arg(file);

@@ -1,7 +1,7 @@
-//! Numbers and texts, taken from bytes: the same bytes are always the same.
+//! Values made from bytes: equal bytes make equal values.
 
-/// Texts that mean something to somebody who reads a report.
-const TELLING: [&str; 33] = [
+/// Texts with a meaning in some format of a report.
+const SPECIAL_TEXTS: [&str; 33] = [
     "=1+1",
     "+1",
     "-1",
@@ -37,7 +37,7 @@ const TELLING: [&str; 33] = [
     "\0",
 ];
 
-/// Bytes, from the first to the last. When there are no more they are zeros.
+/// Reads bytes in order; zeros after the end.
 pub(super) struct ByteReader<'a>(&'a [u8]);
 
 impl<'a> ByteReader<'a> {
@@ -55,13 +55,13 @@ impl<'a> ByteReader<'a> {
         self.byte() & 1 == 1
     }
 
-    /// A number that is less, where that is more than nothing.
-    pub(super) fn below(&mut self, most: usize) -> usize {
+    /// Returns a number below `bound`; 0 if `bound` is 0.
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         let number = usize::from(self.byte()) << 8 | usize::from(self.byte());
-        number % most.max(1)
+        number % bound.max(1)
     }
 
-    /// A small number, or one that no account has.
+    /// Returns a small number, or rarely a very large one.
     pub(super) fn number(&mut self) -> u64 {
         match self.byte() {
             255 => u64::MAX,
@@ -74,9 +74,9 @@ impl<'a> ByteReader<'a> {
         self.flag().then(|| value(self))
     }
 
-    /// Up to so many bytes.
-    pub(super) fn bytes(&mut self, most: usize) -> &'a [u8] {
-        let length = self.below(most + 1).min(self.0.len());
+    /// Returns at most `max` bytes.
+    pub(super) fn bytes(&mut self, max: usize) -> &'a [u8] {
+        let length = self.below(max + 1).min(self.0.len());
         let (bytes, rest) = self.0.split_at(length);
         self.0 = rest;
         bytes
@@ -86,12 +86,12 @@ impl<'a> ByteReader<'a> {
         self.0
     }
 
-    /// Text of a few pieces: such as mean something, and any.
+    /// Returns a text of up to three pieces, special or arbitrary.
     pub(super) fn text(&mut self) -> String {
         let mut text = String::new();
         for _ in 0..self.byte() % 4 {
             let piece = match usize::from(self.byte()) {
-                known if known < TELLING.len() * 4 => TELLING[known / 4].to_owned(),
+                known if known < SPECIAL_TEXTS.len() * 4 => SPECIAL_TEXTS[known / 4].to_owned(),
                 length => String::from_utf8_lossy(self.bytes(length / 8)).into_owned(),
             };
             let times = if self.byte() == 255 { usize::from(self.byte()) } else { 1 };

@@ -1,4 +1,4 @@
-//! The values of flags.
+//! Values of flags.
 
 use std::time::Duration;
 
@@ -8,40 +8,41 @@ use crate::fail_on::Rules;
 use crate::report::{Change, Row, Status, Summary};
 use crate::text;
 
-/// Rules that are read can be told in one line each, and what is told is read as the same rule. What is none
-/// is named in one line, with the place of the mistake.
+/// Each violated rule is described in one line, which parses to the same rule. An invalid rule is an error of one line with the
+/// position of the mistake.
 pub fn rules(text: &str) {
     let mut rules = match Rules::parse(text) {
         Ok(rules) => rules,
-        Err(bad) => {
-            let bad = bad.to_string();
-            assert!(is_a_line(&bad), "{bad}");
-            let named = format!("cannot understand --fail-on {text:?} at character ");
-            let at = bad.strip_prefix(&named).expect("it names the rules").split_once(':').unwrap().0;
-            assert!((1..=text.chars().count() + 1).contains(&at.parse().unwrap()), "{bad}");
+        Err(error) => {
+            let error = error.to_string();
+            assert!(is_a_line(&error), "{error}");
+            let prefix = format!("cannot understand --fail-on {text:?} at character ");
+            let at =
+                error.strip_prefix(&prefix).expect("the message names the rules").split_once(':').unwrap().0;
+            assert!((1..=text.chars().count() + 1).contains(&at.parse().unwrap()), "{error}");
             return;
         }
     };
-    let (summary, rows) = counted();
+    let (summary, rows) = extreme_rows();
     for row in &rows {
         rules.add(row);
     }
-    let held = rules.that_hold(&summary);
-    for line in held.iter().map(String::as_str).chain(rules.needs_baseline()) {
+    let violations = rules.that_hold(&summary);
+    for line in violations.iter().map(String::as_str).chain(rules.needs_baseline()) {
         assert!(is_a_line(line), "{line:?}");
     }
-    for line in held {
+    for line in violations {
         let rule = line.strip_prefix("--fail-on ").and_then(|line| line.split_once(": ")).unwrap().0;
-        let mut again = Rules::parse(rule).expect("what is told is a rule");
+        let mut parsed = Rules::parse(rule).expect("a description is a rule");
         for row in &rows {
-            again.add(row);
+            parsed.add(row);
         }
-        assert_eq!(again.that_hold(&summary), [line]);
+        assert_eq!(parsed.that_hold(&summary), [line]);
     }
 }
 
-/// Rows with counts that a server may claim.
-fn counted() -> (Summary, Vec<Row>) {
+/// Returns rows with extreme counts.
+fn extreme_rows() -> (Summary, Vec<Row>) {
     let (mut summary, mut rows) = (Summary::default(), Vec::new());
     for change in [Change::New, Change::By(i64::MAX), Change::By(0), Change::Gone, Change::Unknown] {
         for (was, is) in [(0, u64::MAX), (u64::MAX, 0), (3, 3), (0, 0)] {
@@ -55,33 +56,33 @@ fn counted() -> (Summary, Vec<Row>) {
     (summary, rows)
 }
 
-/// A duration is one that can be waited for and told, and what is told is about as long.
+/// A timeout is between zero and a day, and its text parses to about the same duration.
 pub fn duration(text: &str) {
     let day = Duration::from_hours(24);
-    match values::duration(text) {
+    match values::parse_timeout(text) {
         Ok(duration) => {
             assert!(Duration::ZERO < duration && duration <= day, "{text}: {duration:?}");
-            let told = text::duration(duration);
-            if let Ok(again) = values::duration(&told) {
-                let off = if duration < Duration::from_hours(1) {
+            let shown = text::duration(duration);
+            if let Ok(parsed) = values::parse_timeout(&shown) {
+                let tolerance = if duration < Duration::from_hours(1) {
                     Duration::from_secs(1)
                 } else {
                     Duration::from_mins(1)
                 };
-                assert!(again.abs_diff(duration) <= off, "{duration:?} is told as {told}");
+                assert!(parsed.abs_diff(duration) <= tolerance, "{duration:?} is shown as {shown}");
             } else {
-                assert_eq!(told, "0ms");
+                assert_eq!(shown, "0ms");
             }
         }
         Err(error) => assert!(is_a_line(&error), "{error}"),
     }
-    for span in [values::span(text), values::positive_span(text)] {
-        match span {
+    for parsed in [values::parse_duration(text), values::parse_nonzero_duration(text)] {
+        match parsed {
             Ok(span) => {
                 assert!(is_a_line(&text::duration(span)) && text::duration(span).len() < 32, "{text}");
             }
             Err(error) => assert!(is_a_line(&error), "{error}"),
         }
     }
-    assert!(values::positive_span(text).is_ok() <= values::span(text).is_ok());
+    assert!(values::parse_nonzero_duration(text).is_ok() <= values::parse_duration(text).is_ok());
 }

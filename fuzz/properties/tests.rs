@@ -164,8 +164,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn a_roster_names_everyone_once(kind in any::<u8>(), list in nearly(LISTS, IN_LISTS)) {
-        super::roster(&[&[kind], &list.0[..]].concat());
+    fn an_input_has_every_login_once(kind in any::<u8>(), list in nearly(LISTS, IN_LISTS)) {
+        super::input(&[&[kind], &list.0[..]].concat());
     }
 
     #[test]

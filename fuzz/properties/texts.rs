@@ -1,22 +1,23 @@
-//! Text from elsewhere.
+//! Sanitized text.
 
 use super::is_a_line;
 use crate::text::{kept, on_a_line, redact_url, sanitize_line};
 
-/// The most characters of a text in a report, with the ellipsis behind them, and of a cell.
-const LINE: usize = 501;
-const CELL: usize = 32_767;
+/// Maximum number of characters of a line, with the ellipsis.
+const MAX_LINE: usize = 501;
+/// Maximum number of characters of a cell.
+const MAX_CELL: usize = 32_767;
 
-/// What is made harmless is harmless, is no longer than it may be, and stays the same when that is done
-/// again: a report that is read back holds what was written.
+/// Sanitized text has no harmful characters, is not too long, and stays the same when it is sanitized again: a report that is read
+/// back has the same text.
 pub fn text(text: &str) {
     let shown = sanitize_line(text);
-    assert!(is_a_line(&shown) && shown.chars().count() <= LINE, "{shown}");
+    assert!(is_a_line(&shown) && shown.chars().count() <= MAX_LINE, "{shown}");
     assert_eq!(sanitize_line(&shown), shown);
 
     let cell = kept(text);
     let plain = cell.replace("\r\n", "").replace(['\n', '\t'], "");
-    assert!(is_a_line(&plain) && cell.chars().count() <= CELL, "{cell}");
+    assert!(is_a_line(&plain) && cell.chars().count() <= MAX_CELL, "{cell}");
     assert_eq!(kept(&cell), cell);
 
     let line = on_a_line(text);

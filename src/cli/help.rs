@@ -1,84 +1,202 @@
-//! What `--help` says behind the flags, and what is said of wrong ones.
+//! Text made from the flags: the end of `--help`, the man page, completions, and errors in one line.
 
 use std::fmt::Write as _;
+use std::io::{self, Write};
 
 use clap::error::ErrorKind;
+use clap::{CommandFactory, ValueEnum};
+use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 
+use super::Cli;
 use crate::text::sanitize_line;
 
-/// Behind `-h`.
-pub(super) const SHORT: &str = "--help tells of more flags, the token, exit statuses and examples.";
+pub(super) const AFTER_SHORT_HELP: &str = "See --help for all options, tokens, exit statuses and examples.";
 
-/// Where the token comes from.
-pub(super) const TOKEN: &str = "\
-Read from GH_TOKEN, then GITHUB_TOKEN (for an Enterprise Server GH_ENTERPRISE_TOKEN, then \
-GITHUB_ENTERPRISE_TOKEN), else from `gh auth token` where gh is installed. Inside GitHub Actions GITHUB_TOKEN is \
-only sent to the server that runs the job. Without a token GitHub answers 60 requests an hour. With one, a query for a hundred logins costs one of 5,000 points an hour. With --app-id \
-and --app-key it is that of a GitHub App, renewed before it expires.";
+const TOKEN: &str = "\
+Read from GH_TOKEN, then GITHUB_TOKEN (for an Enterprise Server GH_ENTERPRISE_TOKEN, then GITHUB_ENTERPRISE_TOKEN), else \
+from `gh auth token` if gh is installed. Inside GitHub Actions GITHUB_TOKEN is only sent to the server that runs the job. \
+Without a token GitHub answers 60 requests an hour. With one, a query for 100 logins costs one of 5,000 points an hour. \
+With --app-id and --app-key the token is that of a GitHub App, and is renewed before it expires.";
 
-/// What the exit statuses mean.
-pub(super) const STATUSES: [(&str, &str); 7] = [
+const EXIT_STATUSES: [(&str, &str); 7] = [
     ("0", "every login was counted"),
     ("1", "the report is complete, but some logins could not be counted"),
-    ("2", "wrong usage, an unreadable list, an output that cannot be written"),
-    ("3", "a rule of --fail-on held"),
-    ("4", "the token was refused, or one is needed and there is none"),
-    ("5", "the run stopped before every login was asked (a limit, --deadline, --max-points, a dead host)"),
-    ("130", "interrupted (143: ended by SIGTERM); what was done is kept"),
+    ("2", "wrong usage, unreadable input, or an output that cannot be written"),
+    ("3", "a rule of --fail-on matched"),
+    ("4", "the token was refused, or one is required"),
+    (
+        "5",
+        "the run ended before every login was looked up (rate limit, --deadline, --max-points, unreachable host)",
+    ),
+    ("130", "interrupted (143: ended by SIGTERM); finished work is saved"),
 ];
 
-/// Commands to begin with.
-pub(super) const EXAMPLES: [(&str, &str); 6] = [
+const EXAMPLES: [(&str, &str); 6] = [
     ("Three names", "ghrepos torvalds gvanrossum antirez"),
     (
         "A team's spreadsheet, as a spreadsheet and as a page",
         "ghrepos --file team.csv --group-by team -o counts.csv -o counts.html",
     ),
-    ("The ten largest of an organisation", "ghrepos --members acme --top 10"),
+    ("The ten members of an organization with the most repositories", "ghrepos --members acme --top 10"),
     (
-        "What has changed since the last report",
+        "Changes since the last report",
         "ghrepos --file team.csv --baseline last.ndjson --fail-on 'gone>0,change>50%'",
     ),
-    (
-        "A long list; the same command goes on where it was stopped",
-        "ghrepos --file all.txt -o all.ndjson --resume",
-    ),
+    ("A long list; rerun the same command to continue", "ghrepos --file all.txt -o all.ndjson --resume"),
     ("In a pipe", "some-command | ghrepos - -F ndjson | jq 'select(.status == \"ok\")'"),
 ];
 
-/// Behind `--help`.
-pub(super) fn long() -> String {
+pub(super) fn after_long_help() -> String {
     let mut text = format!("Token: {TOKEN}\n\nExit status:\n");
     // Writing to a String cannot fail.
-    for (status, meaning) in STATUSES {
+    for (status, meaning) in EXIT_STATUSES {
         let _ = writeln!(text, "  {status:<4} {meaning}");
     }
     text.push_str("\nExamples:\n");
-    for (what, command) in EXAMPLES {
-        let _ = writeln!(text, "  # {what}\n  {command}");
+    for (title, command) in EXAMPLES {
+        let _ = writeln!(text, "  # {title}\n  {command}");
     }
     text.truncate(text.trim_end().len());
     text
 }
 
-/// What is wrong with the flags, and the way out, in one line. None where help or the version was asked for.
-#[must_use]
+/// Value of `--generate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GenerateTarget {
+    Man,
+    CompleteBash,
+    CompleteZsh,
+    CompleteFish,
+}
+
+impl GenerateTarget {
+    pub(crate) fn write(self, out: &mut dyn Write) -> io::Result<()> {
+        let text = match self {
+            Self::Man => man_page()?,
+            Self::CompleteBash => completions(Shell::Bash),
+            Self::CompleteZsh => completions(Shell::Zsh),
+            Self::CompleteFish => completions(Shell::Fish),
+        };
+        out.write_all(&text)?;
+        out.flush()
+    }
+}
+
+fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "ghrepos", &mut script);
+    script
+}
+
+/// Date of the last change to the flags.
+const MAN_PAGE_DATE: &str = "2026-11-25";
+
+fn man_page() -> io::Result<Vec<u8>> {
+    let man = Man::new(Cli::command()).title("GHREPOS").date(MAN_PAGE_DATE).manual("User Commands");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    let mut synopsis = Roff::new();
+    synopsis.control("SH", ["SYNOPSIS"]).text([bold("ghrepos"), roman(" [OPTIONS] [LOGIN]...")]);
+    synopsis.to_writer(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    let mut sections = Roff::new();
+    sections.control("SH", ["TOKEN"]).text([roman(TOKEN)]);
+    sections.control("SH", ["EXIT STATUS"]);
+    for (status, meaning) in EXIT_STATUSES {
+        sections.control("TP", []).text([bold(status)]).text([roman(meaning)]);
+    }
+    sections.control("SH", ["EXAMPLES"]);
+    for (title, command) in EXAMPLES {
+        sections.control("TP", []).text([roman(title)]).text([bold(command)]);
+    }
+    sections.to_writer(&mut page)?;
+    Ok(normalize_roff(&String::from_utf8_lossy(&page)).into_bytes())
+}
+
+/// Removes what mandoc's lint reports in generated pages: breaks beside spaces, long lines.
+fn normalize_roff(page: &str) -> String {
+    const MAX_LINE: usize = 78;
+    let lines: Vec<_> = page.lines().map(str::trim_end).collect();
+    let is_space =
+        |at: Option<usize>| at.and_then(|at| lines.get(at)).is_some_and(|line| matches!(*line, "" | ".sp"));
+    let mut normalized = String::with_capacity(page.len());
+    for (at, line) in lines.iter().enumerate() {
+        if *line == ".br" && (is_space(at.checked_sub(1)) || is_space(Some(at + 1))) {
+            continue;
+        }
+        let mut length = 0;
+        for (number, word) in line.split(' ').enumerate() {
+            // A line that begins with one of these is a command.
+            let breaks = !line.starts_with('.') && !word.starts_with(['.', '\'']);
+            if number > 0 {
+                let over = breaks && length + 1 + word.len() > MAX_LINE;
+                normalized.push(if over { '\n' } else { ' ' });
+                length = if over { 0 } else { length + 1 };
+            }
+            normalized.push_str(word);
+            length += word.len();
+        }
+        normalized.push('\n');
+    }
+    normalized
+}
+
+/// Returns clap's error and its tips in one line. None if the error is a request for help or the version.
 pub(crate) fn one_line_error(error: &clap::Error) -> Option<String> {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return None;
     }
-    let said = error.to_string();
-    let said = said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let said =
-        said.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
-    let mut complaint = String::new();
-    for line in said {
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let mut message = String::new();
+    for line in lines {
         let line = line.strip_prefix("error: ").or_else(|| line.strip_prefix("tip: ")).unwrap_or(line);
-        if !complaint.is_empty() {
-            let is_list = complaint.ends_with(':') || line.starts_with('[');
-            complaint.push_str(if is_list { " " } else { "; " });
+        if !message.is_empty() {
+            let is_list = message.ends_with(':') || line.starts_with('[');
+            message.push_str(if is_list { " " } else { "; " });
         }
-        complaint.push_str(line);
+        message.push_str(line);
     }
-    Some(format!("{}. See ghrepos --help", sanitize_line(&complaint)))
+    Some(format!("{}. See ghrepos --help", sanitize_line(&message)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_flag_is_named_in_one_line_with_a_tip() {
+        for (arguments, message) in [
+            ("--fromat csv a", "unexpected argument '--fromat' found; a similar argument exists: '--format'"),
+            ("-j 0 a", "invalid value '0' for '--jobs <N>': expected an integer from 1 to 100"),
+            ("--max-age 1d a", "the following required arguments were not provided: --resume"),
+            (
+                "--generate man a",
+                "the argument '--generate <TARGET>' cannot be used with one or more of the other specified arguments",
+            ),
+            (
+                "\u{1b}[2J --\u{202e}x",
+                "unexpected argument '--\\u{202e}x' found; to pass '--\\u{202e}x' as a value, use '-- --\\u{202e}x'",
+            ),
+        ] {
+            let words = std::iter::once("ghrepos").chain(arguments.split(' '));
+            let error = Cli::try_parse_from(words).unwrap_err();
+            assert_eq!(one_line_error(&error).unwrap(), format!("{message}. See ghrepos --help"));
+        }
+        let help = Cli::try_parse_from(["ghrepos", "-h"]).unwrap_err();
+        assert_eq!(one_line_error(&help), None);
+    }
 }

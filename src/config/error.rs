@@ -1,5 +1,7 @@
-//! What is wrong with the flags or the environment, and the way out.
+//! Errors of flags and environment. Each message names the value and the way out.
 
+use super::credentials::AppKeyError;
+use super::network::CertificateError;
 use crate::exit_status::ExitStatus;
 use crate::fail_on::ParseRuleError;
 use crate::github::credentials::InvalidToken;
@@ -7,179 +9,89 @@ use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
 use crate::network::proxy::ParseProxyError;
 use crate::render::Format;
 
-/// Flags that make no sense together, or not in this environment.
+/// `from` is the flag or the variable with the value.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// Nobody to count.
     #[error(
-        "nobody to count: name some logins, give a list with --file, an organisation with --members, or - to read standard input"
+        "no logins given: pass logins as arguments, a file with --file, an organization with --members, or - for standard \
+         input"
     )]
     NoLogins,
-    /// An output whose name tells no format.
-    #[error("cannot tell the format of {0} from its name: let it end in {extensions}", extensions = extensions())]
-    NoFormat(String),
-    /// The same file twice.
-    #[error("{0} is given as an output twice")]
-    OutputTwice(String),
-    /// A report that would replace the list that it is made from.
-    #[error("{0} is the list and an output: the report would replace the list")]
-    ListIsOutput(String),
-    /// A folder that is to be replayed, and is none.
+    #[error("unknown output format of {0}: use a name ending in {extensions}", extensions = extensions())]
+    UnknownFormat(String),
+    #[error("output {0} is specified more than once")]
+    DuplicateOutput(String),
+    #[error("output {0} would overwrite the input file")]
+    OutputOverwritesInput(String),
     #[error("cannot replay {0}: there is no such folder")]
     NoRecording(String),
-    /// `--api-url` or `GITHUB_API_URL` is no address of an API.
-    #[error("cannot use address {url:?} from {from}: {reason}")]
-    InvalidEndpoint {
-        /// As it was given.
-        url: String,
-        /// The flag or the variable.
-        from: &'static str,
-        /// What is wrong with it.
-        reason: InvalidEndpoint,
-    },
-    /// `--host`, `GH_HOST` or `GITHUB_SERVER_URL` is no host.
-    #[error("cannot use host {host:?} from {from}: {reason}")]
-    NotAHost {
-        /// As it was given.
-        host: String,
-        /// The flag or the variable.
-        from: &'static str,
-        /// What is wrong with it.
-        reason: InvalidEndpoint,
-    },
-    /// A host whose name is almost that of GitHub.
+    #[error("cannot use address {url:?} from {from}: {source}")]
+    InvalidEndpoint { url: String, from: &'static str, source: InvalidEndpoint },
+    #[error("cannot use host {host:?} from {from}: {source}")]
+    InvalidHost { host: String, from: &'static str, source: InvalidEndpoint },
     #[error(
-        "unknown host {host:?} (from {from}): did you mean {meant}? If this is your server, use --api-url https://{host}/api/v3"
+        "unknown host {host:?} (from {from}): did you mean {meant}? If this is your server, use --api-url \
+         https://{host}/api/v3"
     )]
-    MistypedHost {
-        /// As it was given.
-        host: String,
-        /// `--host` or `GH_HOST`.
-        from: &'static str,
-        /// What was probably meant.
-        meant: &'static str,
-    },
-    /// The variables of the Actions job name two servers.
+    MistypedHost { host: String, from: &'static str, meant: &'static str },
     #[error(
-        "GITHUB_API_URL {api_url:?} and GITHUB_SERVER_URL {server_url:?} name different servers: choose one with --host or --api-url"
+        "GITHUB_API_URL {api_url:?} and GITHUB_SERVER_URL {server_url:?} name different servers: choose one with --host or \
+         --api-url"
     )]
-    ConflictingServers {
-        /// The value of `GITHUB_API_URL`.
-        api_url: String,
-        /// The value of `GITHUB_SERVER_URL`.
-        server_url: String,
-    },
-    /// `--ca-file` holds no certificate.
-    #[error("cannot take a certificate authority from {path}: {reason}")]
-    NoCertificate {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// `SSL_CERT_FILE` or `SSL_CERT_DIR` names no certificate.
+    ConflictingServers { api_url: String, server_url: String },
+    #[error("cannot use the certificates in {path} (from --ca-file): {source}")]
+    UnusableCaFile { path: String, source: CertificateError },
     #[error(
-        "cannot use the certificates in {path:?} (from {variable}): {reason}; correct the path, or unset {variable}"
+        "cannot use the certificates in {path:?} (from {variable}): {source}; correct the path, or unset {variable}"
     )]
-    UnusableCertificates {
-        /// The environment variable.
-        variable: &'static str,
-        /// The file or folder.
-        path: String,
-        /// The reason.
-        reason: String,
-    },
-    /// The environment names a proxy that cannot be used.
-    #[error("cannot use the proxy {proxy:?} (from {variable}): {reason}")]
-    UnusableProxy {
-        /// As it was given, without user and password.
-        proxy: String,
-        /// The environment variable.
-        variable: &'static str,
-        /// The reason.
-        reason: ParseProxyError,
-    },
-    /// No address of a database.
+    UnusableCertificates { variable: &'static str, path: String, source: CertificateError },
+    /// `proxy` has no user and password.
+    #[error("cannot use the proxy {proxy:?} (from {variable}): {source}")]
+    UnusableProxy { proxy: String, variable: &'static str, source: ParseProxyError },
+    /// `url` has no password.
     #[cfg(feature = "sql")]
-    #[error("cannot use the database {url:?}: {reason}")]
-    NotADatabase {
-        /// As it was given, without a password.
-        url: String,
-        /// What is wrong with it.
-        reason: crate::database::NotADatabase,
-    },
-    /// Nothing to ask a database.
-    #[error("--query is empty: it has to look like \"SELECT login FROM staff\"")]
+    #[error("cannot use the database {url:?}: {source}")]
+    InvalidDatabaseUrl { url: String, source: crate::database::NotADatabase },
+    #[cfg(feature = "sql")]
+    #[error("--query is empty: expected a query such as \"SELECT login FROM staff\"")]
     EmptyQuery,
-    /// A part of a run that the others cannot find.
-    #[error("--save of a --shard needs a --run-name, by which the parts of the run find each other")]
-    NamelessShard,
-    /// Something needs a token, and there is none.
+    #[cfg(feature = "sql")]
+    #[error("--save with --shard requires --run-name: the shards of a run find each other by it")]
+    ShardNeedsRunName,
     #[error("{flag} requires a token: {way_out}")]
-    NeedsToken {
-        /// The flag.
-        flag: &'static str,
-        /// How to provide a token for the queried server.
-        way_out: String,
-    },
-    /// Private repositories by REST.
-    #[error("--private is not to be had by REST: drop --api rest")]
-    PrivateByRest,
-    /// Sorted by what is not counted.
-    #[error("--sort {0} needs {1}")]
-    NotCounted(&'static str, &'static str),
-    /// A column of nothing.
-    #[error("{0} is for lists that end in .csv or .tsv{more}, and there is none", more = if *.0 == "--login-column" { "" } else { ", and for --sql" })]
-    NoSheet(&'static str),
-    /// A rule that makes no sense.
+    TokenRequired { flag: &'static str, way_out: String },
+    #[error("--private requires the GraphQL API: remove --api rest")]
+    PrivateRequiresGraphql,
+    #[error("--sort {key} requires {flag}")]
+    SortKeyNotSelected { key: String, flag: &'static str },
+    #[error("{0} requires a .csv or .tsv input file{or_sql}", or_sql = if *.0 == "--login-column" { "" } else { " or --sql" })]
+    RequiresCsvInput(&'static str),
     #[error(transparent)]
-    ParseRuleError(#[from] ParseRuleError),
-    /// A rule about a change, and nothing to compare with.
-    #[error("--fail-on {0} needs an earlier report to compare with: add --baseline FILE")]
-    NeedsBaseline(String),
-    /// `--carry` names no columns.
-    #[error("cannot carry {0:?}: it has to look like name,team")]
-    NoColumns(String),
-    /// A column that the report has itself.
-    #[error("cannot carry {0:?}: the report has a column of that name itself; give it another in the list")]
-    OwnColumn(String),
-    /// Nothing to go on with.
-    #[error("--resume goes on with one .ndjson output, and there is none: add -o FILE.ndjson")]
-    NoJournal,
-    /// More than one thing to go on with.
-    #[error("--resume goes on with one .ndjson output, and there are {0}: write the others in another run")]
-    ManyJournals(usize),
-    /// Something that cannot be read again.
-    #[error("--resume cannot go on with {0}: it is no file")]
-    NoJournalFile(String),
-    /// A plan in a format that it does not have.
-    #[error("a plan is printed for people, or as JSON with -F json")]
+    InvalidRule(#[from] ParseRuleError),
+    #[error("--fail-on {0} requires an earlier report: add --baseline FILE")]
+    RuleNeedsBaseline(String),
+    #[error("cannot carry {0:?}: expected column names such as name,team")]
+    InvalidColumns(String),
+    #[error("cannot carry column {0:?}: the name is reserved; rename it in the input")]
+    ReservedColumn(String),
+    #[error("--resume requires exactly one .ndjson output: add -o FILE.ndjson")]
+    NoResumeTarget,
+    #[error("--resume requires exactly one .ndjson output, not {0}: write the others in another run")]
+    AmbiguousResumeTarget(usize),
+    #[error("cannot resume {0}: not a regular file")]
+    IrregularResumeTarget(String),
+    #[error("--plan supports only the table and json formats")]
     PlanFormat,
-    /// A token that is none.
     #[error(transparent)]
     InvalidToken(#[from] InvalidToken),
-    /// No key of an app.
-    #[error("cannot take the app's key from {from}: {reason}")]
-    NoKey {
-        /// The file or the variable.
-        from: String,
-        /// Why.
-        reason: String,
-    },
-    /// A variable that is to hold the number of an app or an installation.
-    #[error("{0} holds no whole number")]
-    NotAnId(&'static str),
-    /// A part of what an app needs.
-    #[error("{0} needs {1} too")]
-    HalfAnApp(&'static str, &'static str),
-    /// A token would go over the network for everyone to read.
+    #[error("cannot use the app's key from {from}: {source}")]
+    UnusableAppKey { from: String, source: AppKeyError },
+    #[error("{0} must be an integer")]
+    InvalidId(&'static str),
+    #[error("{0} also requires {1}")]
+    IncompleteAppCredentials(&'static str, &'static str),
     #[error("refusing to send the token from {from} over plain HTTP to {endpoint}: use https")]
-    InsecureEndpoint {
-        /// Where it would go.
-        endpoint: ApiEndpoint,
-        /// Where it was found.
-        from: &'static str,
-    },
+    InsecureEndpoint { endpoint: ApiEndpoint, from: &'static str },
 }
 
 fn extensions() -> String {
@@ -187,11 +99,9 @@ fn extensions() -> String {
 }
 
 impl ConfigError {
-    /// The exit status that it means.
-    #[must_use]
-    pub(crate) fn exit(&self) -> ExitStatus {
+    pub(crate) fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::NeedsToken { .. } => ExitStatus::Token,
+            Self::TokenRequired { .. } => ExitStatus::Auth,
             _ => ExitStatus::Usage,
         }
     }

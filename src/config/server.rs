@@ -1,4 +1,4 @@
-//! The server to query, and the tokens that may be sent to it: one table for all flags and variables.
+//! The server to query, its API, and the tokens that may be sent to it: one table for all flags and variables.
 //!
 //! | queried server | token variables, in order |
 //! |---|---|
@@ -10,24 +10,29 @@
 //! an Enterprise Server, and for no other server.
 
 use super::ConfigError;
+use crate::cli::ApiChoice;
 use crate::github::credentials::{ENTERPRISE_TOKEN_ENV_VARS, JOB_TOKEN_ENV_VAR, TOKEN_ENV_VARS};
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint, bare_host};
 use crate::github::transport::TransportMode;
+use crate::report::ApiKind;
 use crate::text::{redact_url, sanitize_line};
 
 const GITHUB: &str = "github.com";
+const API_URL_FLAG: &str = "--api-url";
+const JOB_API_ENV_VAR: &str = "GITHUB_API_URL";
+const JOB_SERVER_ENV_VAR: &str = "GITHUB_SERVER_URL";
 
-/// Flags that name a server.
 #[derive(Clone, Copy, Default)]
 pub(super) struct ServerFlags<'a> {
     pub(super) api_url: Option<&'a str>,
     pub(super) host: Option<&'a str>,
 }
 
-/// The server to query, and the tokens that may be sent to it.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) endpoint: ApiEndpoint,
+    /// Flag or variable that named the server. None for the default.
+    pub(super) chosen_by: Option<&'static str>,
     pub(super) tokens: TokenSources,
 }
 
@@ -39,7 +44,7 @@ pub(crate) struct TokenSources {
     /// Host for `gh auth token --hostname`. None where `gh` has no login for the address.
     pub(super) gh_host: Option<String>,
     job: Job,
-    /// Why `GITHUB_TOKEN` is not read although it is set.
+    /// Reason for which `GITHUB_TOKEN` is not read although it is set.
     withheld: Option<String>,
 }
 
@@ -50,22 +55,13 @@ enum Job {
     None,
     /// The queried server runs the job.
     SameServer,
-    /// Another server runs the job, or one that its variables do not tell.
+    /// Another server runs the job, or one that its variables do not name.
     OtherServer,
 }
 
-/// What decided the address of the API.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum DecidedBy {
-    ApiUrl,
-    Host,
-    JobVariables,
-    Default,
-}
+pub(super) type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
-
-/// The value of a variable. CI sets an empty one where a secret or an input is missing.
+/// Returns the value of a variable. CI sets an empty one where a secret or an input is missing.
 pub(super) fn non_empty_env(env: &Env<'_>, variable: &str) -> Option<String> {
     env(variable).filter(|text| !text.trim().is_empty())
 }
@@ -82,26 +78,54 @@ impl Server {
             TransportMode::Replay(folder) => folder.join("api/v3").is_dir(),
             TransportMode::Network | TransportMode::Record(_) => true,
         };
-        let (endpoint, by) = if let Some(url) = flags.api_url {
-            (parse_api_url(url, "--api-url")?, DecidedBy::ApiUrl)
+        let (endpoint, chosen_by) = if let Some(url) = flags.api_url {
+            (parse_api_url(url, API_URL_FLAG)?, Some(API_URL_FLAG))
         } else if let Some(host) = flags.host {
-            (parse_host(host, "--host")?, DecidedBy::Host)
+            (parse_host(host, "--host")?, Some("--host"))
         } else if !reads_environment {
-            (ApiEndpoint::default(), DecidedBy::Default)
+            (ApiEndpoint::default(), None)
         } else if let Some(host) = non_empty_env(env, "GH_HOST") {
-            (parse_host(&host, "GH_HOST")?, DecidedBy::Host)
+            (parse_host(&host, "GH_HOST")?, Some("GH_HOST"))
         } else if let Some(endpoint) = job_endpoint(env)? {
-            (endpoint, DecidedBy::JobVariables)
+            let variables = [JOB_API_ENV_VAR, JOB_SERVER_ENV_VAR];
+            (endpoint, variables.into_iter().find(|variable| non_empty_env(env, variable).is_some()))
         } else {
-            (ApiEndpoint::default(), DecidedBy::Default)
+            (ApiEndpoint::default(), None)
         };
-        let tokens = TokenSources::of(&endpoint, by, env);
-        Ok(Self { endpoint, tokens })
+        let tokens = TokenSources::new(&endpoint, chosen_by, env);
+        Ok(Self { endpoint, chosen_by, tokens })
+    }
+
+    /// Chooses the API. A recording decides by its contents.
+    pub(super) fn api(
+        &self,
+        choice: ApiChoice,
+        has_token: bool,
+        transport: &TransportMode,
+    ) -> Result<ApiKind, ConfigError> {
+        let is_graphql_available = match transport {
+            TransportMode::Replay(folder) => {
+                folder.join(self.endpoint.graphql().trim_start_matches('/')).is_dir()
+            }
+            TransportMode::Network | TransportMode::Record(_) => has_token,
+        };
+        match choice {
+            ApiChoice::Graphql if !has_token && !matches!(transport, TransportMode::Replay(_)) => {
+                Err(self.token_required_by("--api graphql"))
+            }
+            ApiChoice::Graphql => Ok(ApiKind::Graphql),
+            ApiChoice::Auto if is_graphql_available => Ok(ApiKind::Graphql),
+            ApiChoice::Auto | ApiChoice::Rest => Ok(ApiKind::Rest),
+        }
+    }
+
+    pub(super) fn token_required_by(&self, flag: &'static str) -> ConfigError {
+        ConfigError::TokenRequired { flag, way_out: self.tokens.way_out() }
     }
 }
 
 impl TokenSources {
-    fn of(endpoint: &ApiEndpoint, by: DecidedBy, env: &Env<'_>) -> Self {
+    fn new(endpoint: &ApiEndpoint, chosen_by: Option<&str>, env: &Env<'_>) -> Self {
         let (job, reason) = match job_endpoint(env) {
             Ok(None) => (Job::None, None),
             Ok(Some(own)) if own == *endpoint => (Job::SameServer, None),
@@ -111,7 +135,7 @@ impl TokenSources {
             Err(_) => (Job::OtherServer, Some(format!("the server of {JOB_TOKEN_ENV_VAR} is unknown"))),
         };
         let is_known = endpoint.is_github_cloud() || endpoint.is_enterprise();
-        let is_job_gateway = by == DecidedBy::JobVariables && !is_known;
+        let is_job_gateway = chosen_by == Some(JOB_API_ENV_VAR) && !is_known;
         let variables: &[&str] = match (endpoint.is_enterprise(), job) {
             _ if is_job_gateway => &[JOB_TOKEN_ENV_VAR],
             (false, Job::None | Job::SameServer) => &TOKEN_ENV_VARS,
@@ -119,41 +143,36 @@ impl TokenSources {
             (true, Job::None | Job::OtherServer) => &ENTERPRISE_TOKEN_ENV_VARS,
             (true, Job::SameServer) => &["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", JOB_TOKEN_ENV_VAR],
         };
-        let asks_gh = by != DecidedBy::ApiUrl && !is_job_gateway;
+        let has_gh_login = chosen_by != Some(API_URL_FLAG) && !is_job_gateway;
         Self {
             variables,
-            gh_host: asks_gh.then(|| endpoint.web_host().to_owned()),
+            gh_host: has_gh_login.then(|| endpoint.web_host().to_owned()),
             job,
             withheld: reason.filter(|_| non_empty_env(env, JOB_TOKEN_ENV_VAR).is_some()),
         }
     }
 
-    /// The variable for a person's token.
-    #[must_use]
+    /// Returns the variable for a person's token.
     pub(crate) fn variable(&self) -> &'static str {
         self.variables.first().copied().unwrap_or(JOB_TOKEN_ENV_VAR)
     }
 
-    /// Whether a token from `source` is that of the Actions job.
-    #[must_use]
+    /// Returns true for the source of the Actions job's token.
     pub(crate) fn is_of_job(&self, source: &str) -> bool {
         self.job == Job::SameServer && source == JOB_TOKEN_ENV_VAR
     }
 
-    /// Whether the queried server runs the Actions job, so that the token of the job is the way out.
-    #[must_use]
+    /// Returns true if the queried server runs the Actions job and accepts its token.
     pub(crate) fn can_use_job_token(&self) -> bool {
         self.job == Job::SameServer
     }
 
-    /// Why `GITHUB_TOKEN` is not read although it is set.
-    #[must_use]
+    /// Returns the reason for which `GITHUB_TOKEN` is not read although it is set.
     pub(crate) fn withheld(&self) -> Option<&str> {
         self.withheld.as_deref()
     }
 
-    /// How to provide a token: `set GH_TOKEN or run gh auth login`.
-    #[must_use]
+    /// Returns the way to provide a token: `set GH_TOKEN or run gh auth login`.
     pub(crate) fn way_out(&self) -> String {
         let variable = self.variable();
         match (self.job, &self.withheld) {
@@ -167,8 +186,7 @@ impl TokenSources {
         }
     }
 
-    /// `gh auth login` or another command of `gh auth`, for the queried server.
-    #[must_use]
+    /// Returns `gh auth login` or another command of `gh auth`, for the queried server.
     pub(crate) fn gh_command(&self, command: &str) -> Option<String> {
         let host = self.gh_host.as_deref()?;
         let hostname = if host == GITHUB { String::new() } else { format!(" --hostname {host}") };
@@ -176,19 +194,13 @@ impl TokenSources {
     }
 }
 
-/// The error where `flag` needs a token and there is none.
-pub(super) fn needs_token(flag: &'static str, server: &Server) -> ConfigError {
-    ConfigError::NeedsToken { flag, way_out: server.tokens.way_out() }
-}
-
-/// The API of the server that runs this program as a job of GitHub Actions. None outside of Actions.
+/// Returns the API of the server that runs this program as a job of GitHub Actions. None outside of Actions.
 fn job_endpoint(env: &Env<'_>) -> Result<Option<ApiEndpoint>, ConfigError> {
     if env("GITHUB_ACTIONS").as_deref() != Some("true") {
         return Ok(None);
     }
-    let (api_url, server_url) =
-        (non_empty_env(env, "GITHUB_API_URL"), non_empty_env(env, "GITHUB_SERVER_URL"));
-    let endpoint = api_url.as_deref().map(|url| parse_api_url(url, "GITHUB_API_URL")).transpose()?;
+    let (api_url, server_url) = (non_empty_env(env, JOB_API_ENV_VAR), non_empty_env(env, JOB_SERVER_ENV_VAR));
+    let endpoint = api_url.as_deref().map(|url| parse_api_url(url, JOB_API_ENV_VAR)).transpose()?;
     let server = server_url.as_deref().map(parse_server_url).transpose()?;
     match (endpoint, server) {
         (Some(endpoint), Some(server)) if endpoint.origin() != server.origin() => {
@@ -203,15 +215,15 @@ fn job_endpoint(env: &Env<'_>) -> Result<Option<ApiEndpoint>, ConfigError> {
 }
 
 fn parse_api_url(url: &str, from: &'static str) -> Result<ApiEndpoint, ConfigError> {
-    ApiEndpoint::parse(url).map_err(|reason| ConfigError::InvalidEndpoint {
+    ApiEndpoint::parse(url).map_err(|source| ConfigError::InvalidEndpoint {
         url: redact_url(url),
         from,
-        reason,
+        source,
     })
 }
 
 fn parse_server_url(url: &str) -> Result<ApiEndpoint, ConfigError> {
-    ApiEndpoint::from_server_url(url).map_err(|reason| not_a_host(url, "GITHUB_SERVER_URL", reason))
+    ApiEndpoint::from_server_url(url).map_err(|source| invalid_host(url, JOB_SERVER_ENV_VAR, source))
 }
 
 fn parse_host(host: &str, from: &'static str) -> Result<ApiEndpoint, ConfigError> {
@@ -224,16 +236,16 @@ fn parse_host(host: &str, from: &'static str) -> Result<ApiEndpoint, ConfigError
             meant: GITHUB,
         });
     }
-    ApiEndpoint::from_host(host).map_err(|reason| not_a_host(host, from, reason))
+    ApiEndpoint::from_host(host).map_err(|source| invalid_host(host, from, source))
 }
 
-fn not_a_host(host: &str, from: &'static str, reason: InvalidEndpoint) -> ConfigError {
+fn invalid_host(host: &str, from: &'static str, source: InvalidEndpoint) -> ConfigError {
     // The part before an @ may be a token.
     let host = sanitize_line(host.rsplit('@').next().unwrap_or_default()).into_owned();
-    ConfigError::NotAHost { host, from, reason }
+    ConfigError::InvalidHost { host, from, source }
 }
 
-/// The name of a server, for people.
+/// Returns the name of a server in messages.
 fn name(endpoint: &ApiEndpoint) -> String {
     if endpoint.is_github_cloud() || endpoint.is_enterprise() {
         endpoint.web_host().to_owned()

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use clap::Parser;
 
 use super::*;
+use crate::render::{RowOrder, SortKey};
 use crate::report::ApiKind;
 
 fn config(arguments: &str, env: &[(&str, &str)]) -> Result<Config, String> {
@@ -17,7 +18,7 @@ fn token_from(arguments: &str, env: &[(&str, &str)]) -> Option<&'static str> {
 }
 
 #[test]
-fn the_token_is_found_where_gh_finds_it() {
+fn tokens_are_found_where_gh_finds_them() {
     let both = [("GH_TOKEN", "a"), ("GITHUB_TOKEN", "b"), ("GH_ENTERPRISE_TOKEN", "c")];
     assert_eq!(token_from("a", &both), Some("GH_TOKEN"));
     assert_eq!(token_from("a", &[("GH_TOKEN", " \n"), ("GITHUB_TOKEN", "b")]), Some("GITHUB_TOKEN"));
@@ -42,23 +43,23 @@ fn a_token_never_leaves_this_machine_in_the_clear() {
 #[test]
 fn wrong_flags_are_refused_with_a_way_out() {
     let refused = |arguments: &str| config(arguments, &[]).unwrap_err();
-    assert!(refused("").starts_with("nobody to count: name some logins"));
+    assert!(refused("").starts_with("no logins given: pass logins as arguments"));
     assert_eq!(
         refused("a -o report"),
-        "cannot tell the format of report from its name: let it end in .csv .tsv .json .ndjson .md .html .prom"
+        "unknown output format of report: use a name ending in .csv .tsv .json .ndjson .md .html .prom"
     );
-    assert_eq!(refused("a -o x.csv -o ./x.csv"), "./x.csv is given as an output twice");
+    assert_eq!(refused("a -o x.csv -o ./x.csv"), "output ./x.csv is specified more than once");
     assert_eq!(refused("a --replay nowhere"), "cannot replay nowhere: there is no such folder");
     assert!(refused("a --api-url git.example.com").starts_with("cannot use address \"git.example.com\""));
-    // What stands before an @ may be a token.
+    // The part before an @ may be a token.
     for arguments in
         ["a --api-url https://me:ghp_s3cret@git.example.com", "a --host me:ghp_s3cret@git.example.com"]
     {
-        let told = refused(arguments);
-        assert!(told.contains("git.example.com") && !told.contains("s3cret"), "{told}");
+        let message = refused(arguments);
+        assert!(message.contains("git.example.com") && !message.contains("s3cret"), "{message}");
     }
-    let told = config("a", &[("GHREPOS_APP_ID", "s3cret")]).unwrap_err();
-    assert_eq!(told, "GHREPOS_APP_ID holds no whole number");
+    let message = config("a", &[("GHREPOS_APP_ID", "s3cret")]).unwrap_err();
+    assert_eq!(message, "GHREPOS_APP_ID must be an integer");
     for arguments in ["a -j 0", "a -j 101", "a --retries -1", "a --timeout 0s", "a --record x --replay src"] {
         assert!(refused(arguments).starts_with("error: "), "{arguments}");
     }
@@ -75,29 +76,29 @@ fn wrong_flags_are_refused_with_a_way_out() {
 }
 
 #[test]
-fn with_a_token_it_is_graphql_and_without_one_rest() {
+fn the_api_is_graphql_with_a_token_and_rest_without() {
     let token = [("GH_TOKEN", "a_token")];
-    let via =
+    let api =
         |arguments: &str, env: &[(&str, &str)]| config(arguments, env).map(|config| config.settings.api);
-    assert_eq!(via("a", &token), Ok(ApiKind::Graphql));
-    assert_eq!(via("a", &[]), Ok(ApiKind::Rest));
-    assert_eq!(via("a --api rest", &token), Ok(ApiKind::Rest));
-    assert_eq!(via("a --replay src", &[]), Ok(ApiKind::Rest));
+    assert_eq!(api("a", &token), Ok(ApiKind::Graphql));
+    assert_eq!(api("a", &[]), Ok(ApiKind::Rest));
+    assert_eq!(api("a --api rest", &token), Ok(ApiKind::Rest));
+    assert_eq!(api("a --replay src", &[]), Ok(ApiKind::Rest));
     for flag in ["--api graphql", "--private", "--verify 5"] {
-        let refused = via(&format!("a {flag}"), &[]).unwrap_err();
+        let refused = api(&format!("a {flag}"), &[]).unwrap_err();
         assert!(refused.ends_with(" requires a token: set GH_TOKEN or run gh auth login"), "{refused}");
     }
     assert_eq!(
-        via("a --api rest --private", &token).unwrap_err(),
-        "--private is not to be had by REST: drop --api rest"
+        api("a --api rest --private", &token).unwrap_err(),
+        "--private requires the GraphQL API: remove --api rest"
     );
-    assert!(via("a --sort forks", &token).unwrap_err().contains("needs --breakdown"));
-    assert!(via("a --sort forks --breakdown", &token).is_ok());
-    assert!(via("a --plan -F csv", &token).is_err());
+    assert_eq!(api("a --sort forks", &token).unwrap_err(), "--sort forks requires --breakdown");
+    assert!(api("a --sort forks --breakdown", &token).is_ok());
+    assert!(api("a --plan -F csv", &token).is_err());
 }
 
 #[test]
-fn output_files_silence_stdout_unless_a_format_is_named() {
+fn stdout_gets_no_report_if_there_are_files() {
     let reports = |arguments: &str| config(arguments, &[]).unwrap().reports;
     let to = |format, path: Option<&str>| Report { format, path: path.map(Into::into) };
     assert_eq!(reports("a"), [to(Format::Table, None)]);
@@ -114,12 +115,12 @@ fn the_top_rows_are_the_largest() {
 }
 
 #[test]
-fn colours_and_characters_follow_the_environment() {
-    let look = |arguments: &str, env: &[(&str, &str)]| config(arguments, env).unwrap().layout.look;
-    assert!(!look("a", &[]).color && !look("a", &[]).unicode);
-    assert!(look("a --color always", &[("NO_COLOR", "1")]).color);
-    assert!(look("a", &[("CLICOLOR_FORCE", "1")]).color);
-    assert!(!look("a", &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).color);
-    assert!(look("a", &[("LANG", "de_DE.UTF-8")]).unicode);
-    assert!(!look("a", &[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]).unicode);
+fn colors_and_characters_follow_the_environment() {
+    let style = |arguments: &str, env: &[(&str, &str)]| config(arguments, env).unwrap().layout.look;
+    assert!(!style("a", &[]).color && !style("a", &[]).unicode);
+    assert!(style("a --color always", &[("NO_COLOR", "1")]).color);
+    assert!(style("a", &[("CLICOLOR_FORCE", "1")]).color);
+    assert!(!style("a", &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).color);
+    assert!(style("a", &[("LANG", "de_DE.UTF-8")]).unicode);
+    assert!(!style("a", &[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]).unicode);
 }

@@ -1,131 +1,140 @@
-//! Rosters from databases: the first column of a query's rows, as they come.
+//! Logins from a database: the first column of a query's rows, as they arrive.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures::StreamExt;
+use futures::stream::TryReadyChunksError;
+use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{mpsc, oneshot};
 
-use super::text::BATCH;
+use super::csv::carried_cell;
+use super::text::RECORDS_PER_BATCH;
 use super::{InputError, InputOptions, InputRecord, InputReport};
 use crate::database::{AccessMode, Connection, DatabaseUrl, Record, SqlError};
 use crate::login::Login;
-use crate::report::Carried;
-use crate::text::kept;
 
-/// Batches that are read ahead.
-const READ_AHEAD: usize = 2;
+/// Batches of rows that are read ahead.
+const BATCHES_AHEAD: usize = 2;
 
-/// Asks a database, and hands on the logins as they come. What is wrong with the query is known before
-/// anybody is counted.
+/// Runs the query, and returns its records as they arrive. An error of the first rows ends the run before any request.
 pub(super) async fn open(
     address: DatabaseUrl,
     query: String,
-    reading: &InputOptions,
-    notes: Arc<InputReport>,
+    options: &InputOptions,
+    report: Arc<InputReport>,
 ) -> Result<mpsc::Receiver<Vec<InputRecord>>, InputError> {
-    let unreadable = {
-        let name = PathBuf::from(address.to_string());
-        move |error: SqlError| InputError { path: name.clone(), cause: io::Error::other(error.0) }
+    let name = address.to_string();
+    let connection =
+        Connection::open(&address, AccessMode::Read).await.map_err(|error| read_error(&name, error))?;
+    let (records, receiver) = mpsc::channel(BATCHES_AHEAD);
+    let (first_rows_tx, first_rows_rx) = oneshot::channel();
+    let parser = RowParser {
+        web_host: options.web_host.clone(),
+        carry: options.carry.clone(),
+        columns: None,
+        empty: 0,
     };
-    let (sender, receiver) = mpsc::channel(READ_AHEAD);
-    let (ready, begun) = oneshot::channel::<Result<(), SqlError>>();
-    let (site, carry) = (reading.site.clone(), reading.carry.clone());
-    let mut connection = Connection::open(&address, AccessMode::Read).await.map_err(&unreadable)?;
-    let late = unreadable.clone();
-    tokio::spawn(async move {
-        let mut ready = Some(ready);
+    let reader = QueryReader { name: name.clone(), parser, records, first_rows: Some(first_rows_tx), report };
+    tokio::spawn(reader.run(connection, query));
+    match first_rows_rx.await {
+        Ok(Err(error)) => Err(read_error(&name, error)),
+        // A query without rows is an input without logins.
+        Ok(Ok(())) | Err(_) => Ok(receiver),
+    }
+}
+
+fn read_error(name: &str, error: SqlError) -> InputError {
+    InputError { name: PathBuf::from(name), source: io::Error::other(error.0) }
+}
+
+struct QueryReader {
+    name: String,
+    parser: RowParser,
+    records: mpsc::Sender<Vec<InputRecord>>,
+    /// Tells [`open`] about the first rows.
+    first_rows: Option<oneshot::Sender<Result<(), SqlError>>>,
+    report: Arc<InputReport>,
+}
+
+impl QueryReader {
+    async fn run(mut self, mut connection: Connection, query: String) {
         {
-            let mut columns = None;
-            let mut read = |record: Record| -> Result<Option<InputRecord>, SqlError> {
-                let columns = match &columns {
-                    Some(columns) => columns,
-                    None => columns.insert(places(&record, &carry)?),
-                };
-                entry(record, columns, &site)
-            };
-            let mut rows = connection.rows(query).map(|record| read(record?)).ready_chunks(BATCH);
-            let mut empty = 0;
+            let records = connection.rows(query).map(|row| self.parser.parse(&row?));
+            let mut chunks = records.try_ready_chunks(RECORDS_PER_BATCH);
             loop {
                 let chunk = tokio::select! {
-                    chunk = rows.next() => chunk,
-                    // Nobody wants more: the connection is given back.
-                    () = sender.closed() => break,
+                    chunk = chunks.next() => chunk,
+                    () = self.records.closed() => None,
                 };
-                let Some(chunk) = chunk else { break };
-                let mut batch = Vec::with_capacity(chunk.len());
-                let mut failure = None;
-                for entry in chunk {
-                    match entry {
-                        Ok(Some(entry)) => batch.push(entry),
-                        Ok(None) => empty += 1,
-                        Err(error) => {
-                            failure = Some(error);
-                            break;
-                        }
+                let sent = match (chunk, self.first_rows.take()) {
+                    (None, _) => break,
+                    (Some(Ok(records)), first_rows) => {
+                        drop(first_rows.map(|first_rows| first_rows.send(Ok(()))));
+                        self.records.send(records.into_iter().flatten().collect()).await
                     }
-                }
-                match (ready.take(), failure) {
-                    (Some(ready), Some(error)) => {
-                        let _ = ready.send(Err(error));
+                    (Some(Err(TryReadyChunksError(_, error))), Some(first_rows)) => {
+                        let _ = first_rows.send(Err(error));
                         break;
                     }
-                    (Some(ready), None) => drop(ready.send(Ok(()))),
-                    (None, None) => {}
-                    (None, Some(error)) => {
-                        let _ = sender.send(batch).await;
-                        notes.fail(&late(error));
+                    (Some(Err(TryReadyChunksError(records, error))), None) => {
+                        let _ = self.records.send(records.into_iter().flatten().collect()).await;
+                        self.report.fail(&read_error(&self.name, error));
                         break;
                     }
-                }
-                if sender.send(batch).await.is_err() {
+                };
+                if sent.is_err() {
                     break;
                 }
             }
-            if empty > 0 {
-                let rows = crate::text::pluralize(empty, "row", "rows");
-                notes.remark(format!("{address}: {rows} without a login skipped"));
-            }
         }
+        self.report.warn_empty_rows(&self.name, self.parser.empty);
         connection.close().await;
-        // A query without rows is a roster without logins.
-        drop(ready.map(|ready| ready.send(Ok(()))));
-    });
-    match begun.await {
-        Ok(Err(error)) => Err(unreadable(error)),
-        _ => Ok(receiver),
     }
 }
 
-/// Where the carried columns are.
-fn places(record: &Record, carry: &[String]) -> Result<Vec<usize>, SqlError> {
-    let names = || record.cells.iter().map(|cell| format!("{:?}", cell.name)).collect::<Vec<_>>().join(", ");
-    let place = |name: &String| {
-        let same = |other: &str| other.to_lowercase() == name.to_lowercase();
-        let found = record.cells.iter().position(|cell| same(&cell.name));
-        found.ok_or_else(|| SqlError(format!("the query has no column {name:?}, but {}", names())))
-    };
-    carry.iter().map(place).collect()
+struct RowParser {
+    web_host: String,
+    carry: Vec<String>,
+    /// Positions of the carried columns, from the first row.
+    columns: Option<Vec<usize>>,
+    /// Number of rows without a login.
+    empty: u64,
 }
 
-fn entry(mut record: Record, columns: &[usize], site: &str) -> Result<Option<InputRecord>, SqlError> {
-    let Some(first) = record.cells.first_mut() else {
-        return Err(SqlError("the query has no columns".into()));
-    };
-    if let (Some(kind), true) = (&first.no_text, first.text.is_some()) {
-        let name = crate::text::sanitize_line(&first.name).into_owned();
-        return Err(SqlError(format!(
-            "the first column of the query, {name}, is of type {kind}: logins are text"
-        )));
+impl RowParser {
+    /// Returns None for a row without a login.
+    fn parse(&mut self, row: &Record) -> Result<Option<InputRecord>, SqlError> {
+        let columns = match &self.columns {
+            Some(columns) => columns,
+            None => self.columns.insert(column_indices(row, &self.carry)?),
+        };
+        let Some(first) = row.cells.first() else {
+            return Err(SqlError("the query has no columns".into()));
+        };
+        if let (Some(kind), true) = (&first.no_text, first.text.is_some()) {
+            let name = crate::text::sanitize_line(&first.name);
+            let reason = format!("the first column of the query, {name}, is of type {kind}: logins are text");
+            return Err(SqlError(reason));
+        }
+        let login = first.text.as_deref().unwrap_or_default().trim();
+        if login.is_empty() {
+            self.empty += 1;
+            return Ok(None);
+        }
+        let cells = columns.iter().map(|column| row.cells.get(*column)?.text.as_deref());
+        let carried = cells.map(|text| carried_cell(text?)).collect();
+        Ok(Some(InputRecord { login: Login::parse_for_host(login, &self.web_host), carried }))
     }
-    let Some(login) = first.text.clone().filter(|login| !login.trim().is_empty()) else {
-        return Ok(None);
+}
+
+fn column_indices(row: &Record, names: &[String]) -> Result<Vec<usize>, SqlError> {
+    let index_of = |name: &String| {
+        let index = row.cells.iter().position(|cell| cell.name.to_lowercase() == name.to_lowercase());
+        index.ok_or_else(|| {
+            let columns: Vec<_> = row.cells.iter().map(|cell| format!("{:?}", cell.name)).collect();
+            SqlError(format!("column {name:?} not found (columns: {})", columns.join(", ")))
+        })
     };
-    let carried: Carried = columns
-        .iter()
-        .map(|at| record.cells.get(*at)?.text.as_deref().map(str::trim).filter(|text| !text.is_empty()))
-        .map(|text| Some(kept(text?).into()))
-        .collect();
-    Ok(Some(InputRecord { login: Login::parse_for_host(login.trim(), site), carried }))
+    names.iter().map(index_of).collect()
 }

@@ -1,63 +1,80 @@
-//! Plain lists: one login a line, `#` begins a comment.
+//! Plain text: one login per line. A `#` at the beginning of a line or after white space begins a comment.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc;
 
 use super::InputRecord;
 use crate::login::Login;
 
-/// The longest line that is looked at; what comes behind is dropped. No login is anywhere near.
+/// Bytes of a line that are read; the rest of the line is dropped. The longest login has 100.
 const MAX_LINE: u64 = 4096;
-/// Lines that are handed on together where there are that many at once.
-pub(super) const BATCH: usize = 256;
+/// Records per message, if as many can be read without waiting.
+pub(super) const RECORDS_PER_BATCH: usize = 256;
 
-/// Why reading ended before the list did.
-pub(super) enum End {
-    /// The run is over.
-    NobodyWants,
-    /// The list broke off.
-    Failed(io::Error),
+/// Reason for which reading ended before the source did.
+pub(super) enum ReadEnd {
+    ReceiverClosed,
+    Io(io::Error),
 }
 
-/// Reads a list line by line. Lines are handed on in batches, but none waits for the next to come.
-pub(super) fn read(list: impl Read, site: &str, sender: &Sender<Vec<InputRecord>>) -> Result<(), End> {
-    let mut reader = BufReader::with_capacity(64 << 10, list);
+/// Parses logins, and sends them to the stream.
+pub(super) struct Sender {
+    pub(super) channel: mpsc::Sender<Vec<InputRecord>>,
+    pub(super) web_host: String,
+}
+
+impl Sender {
+    pub(super) fn parse(&self, text: &str) -> InputRecord {
+        Login::parse_for_host(text, &self.web_host).into()
+    }
+
+    pub(super) fn send(&self, batch: &mut Vec<InputRecord>) -> Result<(), ReadEnd> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.channel.blocking_send(std::mem::take(batch)).map_err(|_| ReadEnd::ReceiverClosed)
+    }
+
+    /// Sends the records that were read before an error, and returns the error.
+    pub(super) fn fail(&self, batch: &mut Vec<InputRecord>, error: io::Error) -> Result<(), ReadEnd> {
+        self.send(batch)?;
+        Err(ReadEnd::Io(error))
+    }
+
+    pub(super) fn send_logins(&self, logins: &[String]) -> Result<(), ReadEnd> {
+        for batch in logins.chunks(RECORDS_PER_BATCH) {
+            self.send(&mut batch.iter().map(|text| self.parse(text)).collect())?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends the logins of all lines. A line never waits for the next one to be written.
+pub(super) fn read(lines: impl Read, sender: &Sender) -> Result<(), ReadEnd> {
+    let mut reader = BufReader::with_capacity(64 << 10, lines);
     let mut batch = Vec::new();
-    let mut first = true;
+    let mut is_first = true;
     loop {
-        let line = match next_line(&mut reader) {
-            Ok(line) => line,
-            Err(error) => {
-                // What was read before is still good.
-                send(&mut batch, sender)?;
-                return Err(End::Failed(error));
-            }
+        let mut line = match next_line(&mut reader) {
+            Ok(Some(line)) => line,
+            Ok(None) => return sender.send(&mut batch),
+            Err(error) => return sender.fail(&mut batch, error),
         };
-        let Some(mut line) = line else {
-            return send(&mut batch, sender);
-        };
-        if std::mem::take(&mut first) && line.starts_with(b"\xef\xbb\xbf") {
+        if std::mem::take(&mut is_first) && line.starts_with(b"\xef\xbb\xbf") {
             line.drain(..3);
         }
         let text = String::from_utf8_lossy(&line);
-        let text = without_comment(&text);
+        let text = strip_comment(&text).trim();
         if !text.is_empty() {
-            batch.push(Login::parse_for_host(text, site).into());
+            batch.push(sender.parse(text));
         }
-        if batch.len() >= BATCH || !reader.buffer().contains(&b'\n') {
-            send(&mut batch, sender)?;
+        if batch.len() >= RECORDS_PER_BATCH || !reader.buffer().contains(&b'\n') {
+            sender.send(&mut batch)?;
         }
     }
-}
-
-pub(super) fn send(batch: &mut Vec<InputRecord>, sender: &Sender<Vec<InputRecord>>) -> Result<(), End> {
-    if batch.is_empty() {
-        return Ok(());
-    }
-    sender.blocking_send(std::mem::take(batch)).map_err(|_| End::NobodyWants)
 }
 
 fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
@@ -71,20 +88,13 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
-/// A `#` begins a comment at the beginning of a line or after white space; elsewhere it is part of
-/// what should be a login.
-fn without_comment(line: &str) -> &str {
-    let begins =
-        |at: usize| line.get(..at).is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t']));
-    let end = line.match_indices('#').map(|(at, _)| at).find(|at| begins(*at));
-    line.get(..end.unwrap_or(line.len())).unwrap_or_default().trim()
+/// Any other `#` is part of a text that is not a login.
+fn strip_comment(line: &str) -> &str {
+    let mut parts = line.match_indices('#').filter_map(|(at, _)| line.get(..at));
+    parts.find(|before| before.is_empty() || before.ends_with([' ', '\t'])).unwrap_or(line)
 }
 
-/// How many lines a file has.
 pub(super) fn count_lines(path: &Path) -> io::Result<u64> {
-    if !path.metadata()?.is_file() {
-        return Ok(0);
-    }
     let mut reader = BufReader::with_capacity(64 << 10, File::open(path)?);
     let mut lines = 0;
     while reader.skip_until(b'\n')? > 0 {

@@ -31,16 +31,16 @@ pub(super) async fn conclude(outcome: Outcome, config: &Config) -> ExitStatus {
     }
 
     let wrong = summary.uncounted() + summary.disagreed;
-    let mut exit = if wrong > 0 { ExitStatus::Uncounted } else { ExitStatus::Counted };
+    let mut exit = if wrong > 0 { ExitStatus::SomeFailed } else { ExitStatus::Success };
     if stop == Some(StopReason::OutputClosed) && problems.is_empty() {
-        return ExitStatus::Counted;
+        return ExitStatus::Success;
     }
     for problem in &problems {
         eprint_status(problem);
-        exit = exit.or(ExitStatus::Usage);
+        exit = exit.max(ExitStatus::Usage);
     }
     if let Some(stop) = &stop {
-        exit = ExitStatus::of(stop).map_or(exit, |status| exit.or(status));
+        exit = ExitStatus::from_stop(stop).map_or(exit, |status| exit.max(status));
         if *stop != StopReason::OutputClosed && !(stop.is_signal() && config.quiet) {
             eprint_status(&explained(stop, config, &summary, whole));
         }
@@ -50,7 +50,8 @@ pub(super) async fn conclude(outcome: Outcome, config: &Config) -> ExitStatus {
     }
     if written && !in_vain && !config.quiet {
         if summary.asked == 0 {
-            let list = if config.reading.shard.is_some() { "this part of the list" } else { "the list" };
+            let list =
+                if config.input_options.shard.is_some() { "this part of the list" } else { "the list" };
             eprint_status(&format!("{list} held no logins: nothing to count"));
         } else {
             eprint_status(&summary.to_string());
@@ -69,11 +70,11 @@ pub(super) async fn conclude(outcome: Outcome, config: &Config) -> ExitStatus {
     }
     // Of a report that is rendered again, or a run that is played back, nobody else says so.
     if summary.skipped > 0 {
-        exit = exit.or(ExitStatus::Incomplete);
+        exit = exit.max(ExitStatus::Incomplete);
     }
     for rule in rules.that_hold(&summary) {
         eprint_status(&rule);
-        exit = exit.or(ExitStatus::Ruled);
+        exit = exit.max(ExitStatus::RuleViolated);
     }
     exit
 }

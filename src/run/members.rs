@@ -19,7 +19,7 @@ pub(crate) struct ListMembersError {
 /// Lists every group. None where the run has ended meanwhile.
 pub(super) async fn list(client: &Client, config: &Config) -> Result<Option<Vec<String>>, ListMembersError> {
     let mut all = Vec::new();
-    for group in &config.groups {
+    for group in &config.member_sources {
         let members = match client.members(group).await {
             Ok(members) => members,
             Err(LookupError::Stopped(_)) => return Ok(None),

@@ -20,12 +20,13 @@ const MAX_COMMAND: usize = 400;
 /// its end.
 pub(super) fn explained(stop: &StopReason, config: &Config, summary: &Summary, whole: bool) -> String {
     let endpoint = &config.settings.endpoint;
+    let chosen_by = config.server_chosen_by.map(|name| format!(" (from {name})")).unwrap_or_default();
     let rest = if summary.skipped == 0 {
         String::new()
     } else {
         format!("; {} not asked", pluralize(summary.skipped, "login was", "logins were"))
     };
-    let unread = match (whole, config.databases.name_logins()) {
+    let unread = match (whole, config.has_input_query()) {
         (true, _) => "",
         (false, true) => "; the rest of the query's rows was not read",
         (false, false) => "; the rest of standard input was not read",
@@ -56,12 +57,12 @@ pub(super) fn explained(stop: &StopReason, config: &Config, summary: &Summary, w
             format!("{endpoint} requires a token: {message}; {}{rest}", config.tokens.way_out())
         }
         StopReason::OutOfReach(reason) => {
-            format!("cannot reach {endpoint}{}: {reason}{rest}{on}", via(config))
+            format!("cannot reach {endpoint}{chosen_by}{}: {reason}{rest}{on}", via(config))
         }
         StopReason::NotConnected { error, way_out, is_proxy } => {
             let via = if *is_proxy { String::new() } else { via(config) };
             let way_out = way_out.as_ref().map(|way_out| format!("; {way_out}")).unwrap_or_default();
-            format!("cannot reach {endpoint}{via}: {error}{way_out}{rest}{on}")
+            format!("cannot reach {endpoint}{chosen_by}{via}: {error}{way_out}{rest}{on}")
         }
         StopReason::RateLimitTooLong { until, reason } => {
             // Without -q it was said before.

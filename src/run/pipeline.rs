@@ -74,13 +74,13 @@ pub(super) async fn run_pipeline(
     tally: RowAggregator,
     progress: &Progress,
 ) -> (Outcome, Evidence) {
-    let notes = roster.notes();
-    let is_unbounded = roster.is_endless();
+    let notes = roster.report();
+    let is_unbounded = roster.is_unbounded();
     let linger = if is_unbounded { config.options.linger } else { LookupOptions::FILE_LINGER };
     let last_read = Cell::new(Instant::now());
-    let stop_input = stop_input(client, &last_read, is_unbounded, config.databases.name_logins());
+    let stop_input = stop_input(client, &last_read, is_unbounded, config.has_input_query());
     let entries =
-        roster.entries().take_until(Box::pin(stop_input)).inspect(|_| last_read.set(Instant::now()));
+        roster.into_stream().take_until(Box::pin(stop_input)).inspect(|_| last_read.set(Instant::now()));
     let pending = Cell::new(0);
     let kept_rows = &mut kept;
     let items = entries.map(|entry| {
@@ -104,11 +104,11 @@ pub(super) async fn run_pipeline(
     };
     let ((), consumer) = join(stage, consumer.run(completed)).await;
     let Consumer { mut tally, mut sinks, mut problems, unverified, .. } = consumer;
-    let whole = notes.is_whole();
+    let whole = notes.is_complete();
     problems.extend(notes.failure().map(str::to_owned));
     // Logins that were removed are known only when the whole input was read.
     if whole {
-        let gone = SinkMessage::Ordered(tally.gone(config.reading.shard));
+        let gone = SinkMessage::Ordered(tally.gone(config.input_options.shard));
         sinks = broadcast(&gone, sinks, &mut problems).await;
     }
     let RowAggregator { mut summary, rules, evidence, .. } = tally;
@@ -119,7 +119,7 @@ pub(super) async fn run_pipeline(
     }
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
     let stop = client.limiter().stop.reason();
-    let remarks = notes.remarks();
+    let remarks = notes.notices();
     (Outcome { summary, rules, stop, unverified, sinks, whole, problems, remarks }, evidence)
 }
 

@@ -22,16 +22,16 @@ use crate::stop::StopReason;
 
 /// Tells what would be asked, and asks nothing but what is left.
 pub(super) async fn plan(roster: Input, client: &Client, config: &Config) -> Result<ExitStatus, Failure> {
-    let notes = roster.notes();
+    let notes = roster.report();
     let kept = match config.journal().filter(|_| config.resume) {
-        Some((_, path)) => Checkpoint::look(path, &config.wants(), &config.layout.columns)?,
+        Some((_, path)) => Checkpoint::look(path, &config.resume_filter(), &config.layout.columns)?,
         None => None,
     };
     let told = |stop: &StopReason| {
         if !(stop.is_signal() && config.quiet) {
             eprint_status(&explained(stop, config, &Summary::default(), true));
         }
-        Ok(ExitStatus::of(stop).unwrap_or(ExitStatus::Incomplete))
+        Ok(ExitStatus::from_stop(stop).unwrap_or(ExitStatus::Incomplete))
     };
     let mut plan = tokio::select! {
         plan = Plan::of(roster, kept, client, config.options) => plan,
@@ -64,6 +64,6 @@ pub(super) async fn plan(roster: Input, client: &Client, config: &Config) -> Res
     let written = written.and_then(|()| std::io::stdout().write_all(&text));
     match written.as_ref().map_err(OutputError::stdout) {
         Err(error) if !error.is_closed_pipe() => Err(error.into()),
-        _ => Ok(ExitStatus::Counted),
+        _ => Ok(ExitStatus::Success),
     }
 }

@@ -25,7 +25,7 @@ pub(super) async fn render_again(config: Config) -> Result<ExitStatus, Failure> 
     let finished = SavedReport::read_all(&config.from)?;
     let mut config = config;
     let holds = ReportSchema { change: finished.holds.change || baseline.is_some(), ..finished.holds };
-    let groups = match &config.groups_by {
+    let groups = match &config.group_by {
         None => None,
         Some(by) => Some(grouped(by, &holds)?),
     };
@@ -52,7 +52,7 @@ pub(super) async fn render_again(config: Config) -> Result<ExitStatus, Failure> 
         let news = SinkMessage::Ordered(tally.take(batch));
         sinks = broadcast(&news, sinks, &mut problems).await;
     }
-    let gone = SinkMessage::Ordered(tally.gone(config.reading.shard));
+    let gone = SinkMessage::Ordered(tally.gone(config.input_options.shard));
     sinks = broadcast(&gone, sinks, &mut problems).await;
     let RowAggregator { mut summary, rules, .. } = tally;
     let totals = finished.totals.unwrap_or_default();
@@ -78,10 +78,10 @@ fn grouped(by: &Groups, holds: &ReportSchema) -> Result<Groups, Failure> {
 
 /// What the report says of its run, or else of this one.
 fn meta(config: &Config, told: Option<&serde_json::Value>, rows: &[Row]) -> Meta {
-    let of_the_run = told.and_then(|meta| Meta::read(meta, config.compared_with()));
+    let of_the_run = told.and_then(|meta| Meta::read(meta, config.baseline_name()));
     let mut meta = of_the_run.unwrap_or_else(|| Meta {
         from: config.from.iter().map(|path| path.display().to_string()).collect(),
-        baseline: config.compared_with(),
+        baseline: config.baseline_name(),
         // The rows tell when they were answered.
         started: rows.iter().filter_map(|row| row.at).min().unwrap_or_else(now),
         command: command(config),

@@ -186,16 +186,16 @@ fn an_unknown_app_is_reported_in_one_line() {
     let no_key = file("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n");
     let (key, no_key) = (path(&key), path(&no_key));
     for (arguments, reason) in [
-        (&["--app-id", "12"][..], "--app-id needs --app-key too".to_owned()),
-        (&["--app-key", key], "--app-key needs --app-id too".into()),
-        (&["--installation", "1"], "--installation needs --app-id and --app-key too".into()),
+        (&["--app-id", "12"][..], "--app-id also requires --app-key".to_owned()),
+        (&["--app-key", key], "--app-key also requires --app-id".into()),
+        (&["--installation", "1"], "--installation also requires --app-id and --app-key".into()),
         (
             &["--app-id", "12", "--app-key", no_key],
-            format!("cannot take the app's key from {no_key}: expected an RSA private key in PEM format"),
+            format!("cannot use the app's key from {no_key}: expected an RSA private key in PEM format"),
         ),
         (
             &["--app-id", "12", "--app-key", "/nowhere.pem"],
-            "cannot take the app's key from /nowhere.pem: No such file or directory".into(),
+            "cannot use the app's key from /nowhere.pem: No such file or directory".into(),
         ),
     ] {
         let run = Program::for_fake(&fake, &[&["a"], arguments].concat()).run();

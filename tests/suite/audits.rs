@@ -122,10 +122,7 @@ fn a_run_fails_on_matching_rules_and_names_their_rows() {
             &["--fail-on", "failed>0,chnge>5"][..],
             "cannot understand --fail-on \"failed>0,chnge>5\" at character 10: there is no measure \"chnge\"",
         ),
-        (
-            &["--fail-on", "new>0"],
-            "--fail-on new>0 needs an earlier report to compare with: add --baseline FILE",
-        ),
+        (&["--fail-on", "new>0"], "--fail-on new>0 requires an earlier report: add --baseline FILE"),
         (&["--baseline", "/nowhere.csv"], "cannot read /nowhere.csv as a report: No such file or directory"),
     ] {
         let run = Program::for_fake(&fake, &[&["a"], arguments].concat()).run();

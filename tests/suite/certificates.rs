@@ -15,7 +15,7 @@ fn look_up(url: &str, arguments: &[&str]) -> Run {
 }
 
 fn assert_unreachable(run: &Run, url: &str, reason: &str) {
-    let expected = format!("ghrepos: cannot reach {url}: {reason}\n");
+    let expected = format!("ghrepos: cannot reach {url} (from --api-url): {reason}\n");
     assert_eq!((run.status, run.stderr.as_str()), (5, expected.as_str()));
 }
 

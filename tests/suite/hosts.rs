@@ -80,7 +80,7 @@ fn a_ca_file_without_a_certificate_is_refused_in_one_line() {
         assert_eq!(run.status, 2);
         assert_eq!(
             run.stderr,
-            format!("ghrepos: cannot take a certificate authority from {path}: {reason}\n")
+            format!("ghrepos: cannot use the certificates in {path} (from --ca-file): {reason}\n")
         );
     }
 }

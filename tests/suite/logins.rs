@@ -98,24 +98,21 @@ fn an_output_never_overwrites_its_input() {
     let path = list.path().to_str().unwrap();
     let run = Program::new(&["-f", path, "-o", path]).run();
     assert_eq!(run.status, 2);
-    assert_eq!(
-        run.stderr,
-        format!("ghrepos: {path} is the list and an output: the report would replace the list\n")
-    );
+    assert_eq!(run.stderr, format!("ghrepos: output {path} would overwrite the input file\n"));
 }
 
 #[test]
 fn an_unreadable_input_is_reported_in_one_line() {
     for (file, line) in [
         ("/nowhere/list.txt", "ghrepos: cannot read /nowhere/list.txt: No such file or directory\n"),
-        ("/", "ghrepos: cannot read /: it is a folder\n"),
+        ("/", "ghrepos: cannot read /: it is a folder; name a file in it\n"),
     ] {
         let run = Program::new(&["-f", file]).run();
         assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (2, "", line));
     }
     let run = Program::new(&[]).run();
     assert_eq!(run.status, 2);
-    assert!(run.stderr.starts_with("ghrepos: nobody to count: "), "{}", run.stderr);
+    assert!(run.stderr.starts_with("ghrepos: no logins given: "), "{}", run.stderr);
 }
 
 #[test]
@@ -139,7 +136,7 @@ fn the_reports_of_all_shards_add_up_to_the_whole() {
     for wrong in ["0/3", "4/3", "3"] {
         let run = Program::for_fake(&fake, &["a", "--shard", wrong]).run();
         assert_eq!(run.status, 2);
-        assert!(run.stderr.contains("it has to look like 1/8"), "{}", run.stderr);
+        assert!(run.stderr.contains("expected a part such as 1/8"), "{}", run.stderr);
     }
 }
 

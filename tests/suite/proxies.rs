@@ -20,7 +20,7 @@ fn look_up(api: &str, env: &[(&str, &str)]) -> Run {
 
 /// The message about a failing proxy.
 fn line(api: &str, proxy: &str, variable: &str, failure: &str) -> String {
-    format!("ghrepos: cannot reach {api}: proxy {proxy} (from {variable}) {failure}\n")
+    format!("ghrepos: cannot reach {api} (from --api-url): proxy {proxy} (from {variable}) {failure}\n")
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn curls_variables_decide_which_proxy_is_used() {
         let variables: Vec<_> = filled.split(' ').map(|pair| pair.split_once('=').unwrap()).collect();
         let run = look_up(api, &variables);
         let expected = match used {
-            None => format!("ghrepos: cannot reach {api}: Connection refused\n"),
+            None => format!("ghrepos: cannot reach {api} (from --api-url): Connection refused\n"),
             Some((number, variable)) => line(
                 api,
                 &recorders[number].url(),
@@ -139,7 +139,8 @@ fn a_failing_proxy_is_named_with_its_variable() {
     for (scheme, reply, failure) in rows {
         let recorder = Recorder::start(reply);
         let proxy = format!("{scheme}://127.0.0.1:{}", recorder.port);
-        let program = Program::new(&["torvalds", "--retries", "0", "-q", "--timeout", "2s"]);
+        let program =
+            Program::new(&["torvalds", "--api-url", api, "--retries", "0", "-q", "--timeout", "2s"]);
         let run = program.env("HTTPS_PROXY", &proxy).run();
         assert_eq!((run.status, run.stderr), (5, line(api, &proxy, "HTTPS_PROXY", &failure)));
     }
@@ -163,7 +164,7 @@ fn a_host_that_socks5_cannot_resolve_is_named() {
     let proxy = format!("socks5://127.0.0.1:{}", free_port());
     let run = look_up("https://git.invalid", &[("ALL_PROXY", &proxy)]);
     let begin = format!(
-        "ghrepos: cannot reach https://git.invalid via proxy {proxy} (from ALL_PROXY): no address for this host ("
+        "ghrepos: cannot reach https://git.invalid (from --api-url) via proxy {proxy} (from ALL_PROXY): no address for this host ("
     );
     let end = "); write socks5h:// in ALL_PROXY to let the proxy resolve it\n";
     assert!(run.stderr.starts_with(&begin) && run.stderr.ends_with(end), "{}", run.stderr);
@@ -203,7 +204,10 @@ fn an_unusable_proxy_is_status_2_and_never_bypassed() {
             assert_eq!(run.status, 0, "{}", run.stderr);
         }
         let run = look_up("https://localhost:1", &[("HTTPS_PROXY", proxy), ("NO_PROXY", "localhost")]);
-        assert_eq!(run.stderr, "ghrepos: cannot reach https://localhost:1: Connection refused\n");
+        assert_eq!(
+            run.stderr,
+            "ghrepos: cannot reach https://localhost:1 (from --api-url): Connection refused\n"
+        );
     }
 }
 

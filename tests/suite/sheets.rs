@@ -86,25 +86,18 @@ fn the_login_column_is_recognized_or_named() {
     let none = folder.write("none.csv", b"Name;E-Mail\nx;y\n");
     let run = look_up(&fake, &none, &[]);
     assert_eq!(run.status, 2);
-    let reason = r#"it has no column login, github, username or user, but "Name", "E-Mail"; name one with --login-column"#;
+    let reason = r#"no column login, github, username or user (columns: "Name", "E-Mail"); name one with --login-column"#;
     assert_eq!(run.stderr, format!("ghrepos: cannot read {}: {reason}\n", none.display()));
     let run = look_up(&fake, &list, &["--login-column", "Nick"]);
     assert!(
-        run.stderr.contains(r#"it has no column "Nick", but "user", "GITHUB", "Konto""#),
+        run.stderr.contains(r#"column "Nick" not found (columns: "user", "GITHUB", "Konto")"#),
         "{}",
         run.stderr
     );
     let run = look_up(&fake, &folder.write("empty.csv", b""), &[]);
-    assert!(
-        run.stderr.contains("it is empty: a sheet begins with the names of its columns"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("it is empty: the first line has to name the columns"), "{}", run.stderr);
     let run = Program::for_fake(&fake, &["a", "--login-column", "x"]).run();
-    assert_eq!(
-        run.stderr,
-        "ghrepos: --login-column is for lists that end in .csv or .tsv, and there is none\n"
-    );
+    assert_eq!(run.stderr, "ghrepos: --login-column requires a .csv or .tsv input file\n");
     assert_eq!(fake.requests(), before, "no request before the header is valid");
 }
 
@@ -123,7 +116,7 @@ fn rows_without_a_login_are_counted_ragged_ones_named() {
     assert_eq!(lines[0], format!("ghrepos: {name}: 3 rows without a login skipped"));
     assert_eq!(
         lines[1],
-        format!("ghrepos: warning: {name}: line 5 has 1 cell, line 6 has 5 cells, where the header has 3")
+        format!("ghrepos: warning: {name}: line 5 has 1 cell, line 6 has 5 cells; the header has 3")
     );
     let quiet = look_up(&fake, &list, &["-q"]);
     assert_eq!(quiet.stderr, "");
@@ -141,8 +134,8 @@ fn line_numbers_agree_with_an_editor() {
         ("sep.csv", format!("sep=,\r\n{}", text.replace('\n', "\r\n")), 4, 9),
     ] {
         let run = look_up(&fake, &folder.write(name, text.as_bytes()), &[]);
-        let message = format!("line {first} has 2 cells, line {second} has 4 cells, where the header has 3");
-        assert!(run.stderr.contains(&message), "{name}: {}", run.stderr);
+        let told = format!("line {first} has 2 cells, line {second} has 4 cells; the header has 3");
+        assert!(run.stderr.contains(&told), "{name}: {}", run.stderr);
     }
 }
 
@@ -154,7 +147,11 @@ fn csv_that_is_not_utf8_is_read_as_windows_1252() {
     let run = look_up(&fake, &list, &["--carry", "abteilung,ört"]);
     let carried: Vec<_> = run.rows_of(2).iter().map(|row| row["carried"].to_string()).collect();
     assert_eq!(carried, [r#"{"abteilung":"Müller","ört":"x"}"#, r#"{"abteilung":"Möller","ört":"€"}"#]);
-    assert!(run.stderr.contains("west.csv: 2 rows not in UTF-8, taken for Windows-1252"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("west.csv: 2 rows decoded as Windows-1252 (not valid UTF-8)"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -229,10 +226,10 @@ fn an_invalid_carry_column_is_refused_in_one_line() {
     let folder = Folder::new();
     let list = folder.write("a.csv", b"login,Team,note\na,core,=1+1\nb,\"\x1b[31mred\",\n");
     for (arguments, reason) in [
-        (&["--carry", "site"][..], "it has no column \"site\", but \"login\", \"Team\", \"note\""),
-        (&["--group-by", "site"], "it has no column \"site\", but"),
-        (&["--carry", "team,id"], "cannot carry \"id\": the report has a column of that name itself"),
-        (&["--carry", ","], "cannot carry \",\": it has to look like name,team"),
+        (&["--carry", "site"][..], "column \"site\" not found (columns: \"login\", \"Team\", \"note\")"),
+        (&["--group-by", "site"], "column \"site\" not found (columns: "),
+        (&["--carry", "team,id"], "cannot carry column \"id\": the name is reserved; rename it in the input"),
+        (&["--carry", ","], "cannot carry \",\": expected column names such as name,team"),
     ] {
         let run = look_up(&fake, &list, arguments);
         assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
@@ -240,9 +237,7 @@ fn an_invalid_carry_column_is_refused_in_one_line() {
     }
     for flag in ["--carry", "--group-by"] {
         let run = Program::for_fake(&fake, &["a", flag, "team"]).run();
-        let reason = format!(
-            "ghrepos: {flag} is for lists that end in .csv or .tsv, and for --sql, and there is none\n"
-        );
+        let reason = format!("ghrepos: {flag} requires a .csv or .tsv input file or --sql\n");
         assert_eq!((run.status, run.stderr), (2, reason));
     }
     assert_eq!(fake.requests(), 0);
@@ -268,7 +263,7 @@ fn csv_with_an_endless_row_is_not_read_into_memory() {
     }
     let many: String = (0..5000).map(|at| format!("column {at},")).collect();
     let run = look_up(&fake, &folder.write("many.csv", many.as_bytes()), &[]);
-    assert!(run.stderr.contains("and 4989 more; name one with --login-column"), "{}", run.stderr);
-    let list = folder.write("sep.csv", b"sep=\t\nlogin\tname, all\none\tx\n");
-    assert_eq!(logins(&look_up(&fake, &list, &[])), ["one"]);
+    assert!(run.stderr.contains("and 4989 more); name one with --login-column"), "{}", run.stderr);
+    let told = folder.write("told.csv", b"sep=\t\nlogin\tname, all\none\tx\n");
+    assert_eq!(logins(&look_up(&fake, &told, &[])), ["one"]);
 }

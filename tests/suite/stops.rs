@@ -15,7 +15,10 @@ fn an_unreachable_host_ends_the_run_after_a_few_tries() {
     let begun = Instant::now();
     let run = Program::new(&["--api-url", &url, "-f", path(&input)]).run();
     assert_eq!((run.status, run.stdout.as_str()), (5, ""));
-    assert!(run.stderr.starts_with(&format!("ghrepos: cannot reach {url}: Connection refused; ")));
+    assert!(
+        run.stderr
+            .starts_with(&format!("ghrepos: cannot reach {url} (from --api-url): Connection refused; "))
+    );
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
     assert!(begun.elapsed() < Duration::from_secs(60), "not a thousand logins' worth of back-off");
 

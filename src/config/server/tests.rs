@@ -1,7 +1,6 @@
 use super::*;
 
-/// One combination of flags and variables, and the server and token variables that it must lead to; or the
-/// beginning of the refusal.
+/// Flags and variables, and the expected server and token variables, or the beginning of the error.
 struct Case {
     flags: &'static str,
     env: &'static str,
@@ -52,7 +51,7 @@ const CASES: &[Case] = &[
     to("--api-url https://git.example.com/api/v3", "", GHES, SERVER),
     to("--api-url https://gateway.example.com/github", "", GATEWAY, CLOUD),
     to("--api-url http://127.0.0.1:8099", "", "http://127.0.0.1:8099", CLOUD),
-    // Outside of Actions the variables of a job are ignored, whatever they hold.
+    // Outside of Actions the variables of a job are ignored, whatever their values.
     to("", "GITHUB_API_URL=https://git.example.com/api/v3", GITHUB_COM, CLOUD),
     to("", "GITHUB_SERVER_URL=https://git.example.com", GITHUB_COM, CLOUD),
     to("", "GITHUB_ACTIONS=1 GITHUB_SERVER_URL=https://git.example.com", GITHUB_COM, CLOUD),
@@ -180,7 +179,7 @@ fn flags_and_variables_decide_the_server_and_its_tokens() {
 }
 
 #[test]
-fn gh_is_asked_for_hosts_and_not_for_addresses() {
+fn gh_has_tokens_for_hosts_and_not_for_urls() {
     let gh_host = |flags, env| choose(flags, env, &TransportMode::Network).unwrap().tokens.gh_host;
     assert_eq!(gh_host("", "").as_deref(), Some("github.com"));
     assert_eq!(gh_host("--host acme.ghe.com", ON_GHES).as_deref(), Some("acme.ghe.com"));
@@ -190,7 +189,7 @@ fn gh_is_asked_for_hosts_and_not_for_addresses() {
 }
 
 #[test]
-fn a_replay_of_github_com_ignores_the_environment() {
+fn a_recording_of_github_com_ignores_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let recording = TransportMode::Replay(folder.path().to_owned());
     let api = |flags, env| choose(flags, env, &recording).map(|server| server.endpoint.to_string());

@@ -50,7 +50,7 @@ fn a_query_provides_logins_and_their_carried_columns() {
             (
                 "SELECT login FROM staff",
                 &["--carry", "site"],
-                "the query has no column \"site\", but \"login\"",
+                "column \"site\" not found (columns: \"login\"",
             ),
             ("SELEC", &[], "syntax error"),
             ("INSERT INTO staff VALUES ('x', NULL, 1, NULL)", &[], "read"),

@@ -140,7 +140,7 @@ fn saving_under_an_existing_run_name_replaces_that_run() {
         assert_eq!(save(&["user-1", "user-2", "--max-points", "1"]).status, 5);
         assert_eq!(database.rows(complete), [["0"]], "no longer complete");
         for (arguments, reason) in [
-            (&["a", "--save", &url, "--shard", "1/2"][..], "--save of a --shard needs a --run-name"),
+            (&["a", "--save", &url, "--shard", "1/2"][..], "--save with --shard requires --run-name"),
             (&["--sql", &url, "--query", " "], "--query is empty"),
         ] {
             let run = Program::for_fake(&fake, arguments).run();

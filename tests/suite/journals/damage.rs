@@ -66,13 +66,10 @@ fn a_file_that_is_not_a_journal_is_refused_unchanged() {
     let run = workspace.run(&fake, &["--resume"]);
     assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
     for (arguments, reason) in [
-        (
-            &["-o", "x.csv"][..],
-            "--resume goes on with one .ndjson output, and there is none: add -o FILE.ndjson",
-        ),
+        (&["-o", "x.csv"][..], "--resume requires exactly one .ndjson output: add -o FILE.ndjson"),
         (
             &["-o", "x.ndjson", "-o", "y.ndjson"],
-            "--resume goes on with one .ndjson output, and there are 2: write the others in another run",
+            "--resume requires exactly one .ndjson output, not 2: write the others in another run",
         ),
     ] {
         let run = Program::for_fake(&fake, &[&["a", "--resume"], arguments].concat()).run();

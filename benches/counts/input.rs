@@ -1,4 +1,4 @@
-//! Who is asked for: `user-1` and so on, and now and then somebody who does not exist.
+//! The input of a measured run, `user-1`, `user-2` and so on, and the check of its report.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -9,20 +9,19 @@ use serde::Deserialize;
 
 use crate::fake;
 
-/// A list of logins.
 #[derive(Clone, Copy, Debug)]
-pub struct Roster {
+pub struct Input {
     pub logins: u64,
-    /// Every hundredth does not exist.
+    /// Whether every hundredth account does not exist.
     pub missing: bool,
 }
 
-/// How counts are written.
+/// Format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// As this program's NDJSON.
+    /// NDJSON of this program.
     Ndjson,
-    /// A login and a number, in any order; nobody, or `-` for a number, for who does not exist.
+    /// A login and a number per line, in any order. A missing account has no line, or `-` instead of a number.
     Plain,
 }
 
@@ -32,8 +31,8 @@ struct Row<'a> {
     public_repos: Option<u64>,
 }
 
-impl Roster {
-    pub fn of(logins: u64) -> Self {
+impl Input {
+    pub fn new(logins: u64) -> Self {
         Self { logins, missing: false }
     }
 
@@ -45,21 +44,21 @@ impl Roster {
         }
     }
 
-    /// Writes it, one login a line.
+    /// Writes one login per line.
     pub fn write(self, to: impl Write) -> std::io::Result<()> {
         let mut to = BufWriter::new(to);
         (1..=self.logins).try_for_each(|number| writeln!(to, "{}", self.login(number)))?;
         to.flush()
     }
 
-    /// Puts it into a file.
+    /// Writes the logins to a file.
     pub fn file(self) -> PathBuf {
-        let path = folder().join("roster.txt");
+        let path = folder().join("input.txt");
         self.write(File::create(&path).expect("a file")).expect("room");
         path
     }
 
-    /// What is wrong with what was counted, if anything is.
+    /// Returns the first error of a report.
     pub fn wrong(self, counted: &Path, shape: Shape) -> Option<String> {
         let mut lines = BufReader::new(File::open(counted).expect("a report")).lines();
         let mut next = || lines.next().map(|line| line.expect("text"));
@@ -80,10 +79,10 @@ impl Roster {
                 let mut seen = HashSet::new();
                 while let Some(line) = next() {
                     let (login, count) = line.split_once(' ').unwrap_or((&line, ""));
-                    let right =
+                    let expected =
                         fake::account(login).map_or("-".into(), |account| account.public_repos.to_string());
-                    if right != count {
-                        return Some(format!("{login}: {count}, and not {right}"));
+                    if expected != count {
+                        return Some(format!("{login}: {count} instead of {expected}"));
                     }
                     if count != "-" && !seen.insert(login.to_owned()) {
                         return Some(format!("{login} twice"));
@@ -96,7 +95,7 @@ impl Roster {
     }
 }
 
-/// Where what is measured writes to.
+/// Folder of the files of a measured run.
 pub fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).expect("a folder");

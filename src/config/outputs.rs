@@ -1,0 +1,222 @@
+//! Outputs, carried columns, and the abilities of the terminals.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use csv::ReaderBuilder;
+
+use super::ConfigError;
+use super::server::{Env, non_empty_env};
+use crate::cli::AutoChoice;
+use crate::input::{InputSource, is_csv};
+use crate::output::Report;
+use crate::progress::ProgressMode;
+use crate::render::{Format, RowOrder, SortKey, TerminalStyle};
+use crate::report::{Column, CountSelection, Groups};
+
+/// Returns the outputs: the files, and standard output if a format is named for it or there are no files.
+pub(super) fn outputs(format: Option<Format>, paths: &[PathBuf]) -> Result<Vec<Report>, ConfigError> {
+    let mut outputs = Vec::new();
+    if format.is_some() || paths.is_empty() {
+        outputs.push(Report { format: format.unwrap_or(Format::Table), path: None });
+    }
+    for path in paths {
+        let name = path.display().to_string();
+        let Some(format) = Format::of(path) else {
+            return Err(ConfigError::UnknownFormat(name));
+        };
+        if writes_to(&outputs, path) {
+            return Err(ConfigError::DuplicateOutput(name));
+        }
+        outputs.push(Report { format, path: Some(path.clone()) });
+    }
+    Ok(outputs)
+}
+
+/// Checks that no output replaces a file of the input. `csv_only_flag` needs a file with columns.
+pub(super) fn check_inputs(
+    sources: &[InputSource],
+    outputs: &[Report],
+    csv_only_flag: Option<&'static str>,
+) -> Result<(), ConfigError> {
+    let mut has_csv = false;
+    for source in sources {
+        let InputSource::File(path) = source else { continue };
+        has_csv |= is_csv(path);
+        if writes_to(outputs, path) {
+            return Err(ConfigError::OutputOverwritesInput(path.display().to_string()));
+        }
+    }
+    match csv_only_flag {
+        Some(flag) if !has_csv => Err(ConfigError::RequiresCsvInput(flag)),
+        _ => Ok(()),
+    }
+}
+
+fn writes_to(outputs: &[Report], path: &Path) -> bool {
+    outputs.iter().filter_map(|output| output.path.as_deref()).any(|other| is_same_file(other, path))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    real_path(one).is_some_and(|path| Some(path) == real_path(other))
+}
+
+/// A path that does not exist yet is only made absolute.
+fn real_path(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).ok()
+}
+
+/// Checks that there is exactly one output that can be resumed.
+pub(super) fn check_resume_target(outputs: &[Report]) -> Result<(), ConfigError> {
+    let is_ndjson = |output: &&Report| output.format == Format::Ndjson;
+    let targets: Vec<_> =
+        outputs.iter().filter(is_ndjson).filter_map(|output| output.path.as_deref()).collect();
+    match targets.as_slice() {
+        [] => Err(ConfigError::NoResumeTarget),
+        [path] if path.exists() && !path.is_file() => {
+            Err(ConfigError::IrregularResumeTarget(path.display().to_string()))
+        }
+        [_] => Ok(()),
+        targets => Err(ConfigError::AmbiguousResumeTarget(targets.len())),
+    }
+}
+
+/// Returns the order of the rows. `counts` is None for a finished report, which may have counts that no flag asked for.
+pub(super) fn row_order(
+    sort: Option<SortKey>,
+    top: Option<usize>,
+    counts: Option<CountSelection>,
+) -> Result<RowOrder, ConfigError> {
+    // The top rows are those with the largest counts.
+    let by = sort.unwrap_or(if top.is_some() { SortKey::PublicRepos } else { SortKey::Input });
+    let required_flag = counts.and_then(|counts| match by {
+        SortKey::Sources | SortKey::Forks | SortKey::Archived if !counts.breakdown => Some("--breakdown"),
+        SortKey::PrivateRepos if !counts.private => Some("--private"),
+        _ => None,
+    });
+    match required_flag {
+        None => Ok(RowOrder { by, top }),
+        Some(flag) => {
+            let key = by.to_possible_value().map(|key| key.get_name().to_owned()).unwrap_or_default();
+            Err(ConfigError::SortKeyNotSelected { key, flag })
+        }
+    }
+}
+
+/// Columns that are copied from the input into the report.
+pub(super) struct CarriedColumns {
+    pub(super) names: Vec<String>,
+    /// Subtotals by one of them.
+    pub(super) group_by: Option<Groups>,
+}
+
+/// Returns the columns of `--carry` and `--group-by`.
+pub(super) fn carried_columns(
+    lists: &[String],
+    group_by: Option<&str>,
+) -> Result<CarriedColumns, ConfigError> {
+    let mut names = Vec::new();
+    for list in lists {
+        // A name with a comma in it is quoted, as in a CSV file.
+        let mut reader = ReaderBuilder::new().has_headers(false).from_reader(list.as_bytes());
+        let listed = reader.records().next().and_then(Result::ok);
+        let listed = listed.ok_or_else(|| ConfigError::InvalidColumns(list.clone()))?;
+        for name in listed.iter().map(str::trim) {
+            add_column(&mut names, name, list)?;
+        }
+    }
+    let group_by = match group_by.map(str::trim) {
+        None => None,
+        Some(name) => Some(Groups::new(name.to_owned(), add_column(&mut names, name, name)?)),
+    };
+    Ok(CarriedColumns { names, group_by })
+}
+
+/// Adds a column unless it is there already, and returns its index.
+fn add_column(names: &mut Vec<String>, name: &str, flag_value: &str) -> Result<usize, ConfigError> {
+    if name.is_empty() {
+        return Err(ConfigError::InvalidColumns(flag_value.to_owned()));
+    }
+    // Databases, and some readers of CSV, ignore case.
+    if Column::NAMES.contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(ConfigError::ReservedColumn(name.to_owned()));
+    }
+    let index = names.iter().position(|other| other.to_lowercase() == name.to_lowercase());
+    Ok(index.unwrap_or_else(|| {
+        names.push(name.to_owned());
+        names.len() - 1
+    }))
+}
+
+/// Returns the style of a table on standard output. Renderers do not read the environment.
+pub(super) fn terminal_style(color: AutoChoice, env: &Env<'_>) -> TerminalStyle {
+    let stdout = std::io::stdout();
+    let is_terminal = stdout.is_terminal();
+    let size = if is_terminal { terminal_size::terminal_size_of(&stdout) } else { None };
+    TerminalStyle {
+        color: has_colors(color, is_terminal, env),
+        unicode: is_utf8(env),
+        width: size.map(|(width, _)| width.0),
+    }
+}
+
+/// Returns how progress is shown on standard error.
+pub(super) fn progress_mode(choice: AutoChoice, quiet: bool, env: &Env<'_>) -> ProgressMode {
+    match (choice, std::io::stderr().is_terminal()) {
+        _ if quiet => ProgressMode::Hidden,
+        (AutoChoice::Never, _) => ProgressMode::Hidden,
+        (AutoChoice::Auto, false) => ProgressMode::WaitsOnly,
+        (AutoChoice::Always, false) => ProgressMode::Log,
+        _ if is_dumb(env) => ProgressMode::Log,
+        _ => ProgressMode::Bar,
+    }
+}
+
+/// Follows no-color.org and bixense.com/clicolors. Crates for this read the environment of the process, not `env`.
+fn has_colors(choice: AutoChoice, is_terminal: bool, env: &Env<'_>) -> bool {
+    match choice {
+        AutoChoice::Always => true,
+        AutoChoice::Never => false,
+        AutoChoice::Auto if env("NO_COLOR").is_some_and(|value| !value.is_empty()) => false,
+        AutoChoice::Auto => {
+            let is_forced = env("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
+            is_forced || is_terminal && !is_dumb(env)
+        }
+    }
+}
+
+fn is_dumb(env: &Env<'_>) -> bool {
+    env("TERM").as_deref() == Some("dumb")
+}
+
+/// Terminals on Windows show UTF-8 in every locale.
+fn is_utf8(env: &Env<'_>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|variable| non_empty_env(env, variable));
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carry(lists: &[&str], group_by: Option<&str>) -> Result<(String, Option<String>), ConfigError> {
+        let lists: Vec<_> = lists.iter().map(|list| (*list).to_owned()).collect();
+        let carried = carried_columns(&lists, group_by)?;
+        Ok((carried.names.join("|"), carried.group_by.map(|groups| groups.by().to_owned())))
+    }
+
+    #[test]
+    fn names_are_split_at_commas_and_carried_once() {
+        assert_eq!(carry(&[], None).unwrap(), (String::new(), None));
+        assert_eq!(carry(&["name, team", "Team,site"], None).unwrap().0, "name|team|site");
+        assert_eq!(carry(&[r#""Last, First",team"#], None).unwrap().0, "Last, First|team");
+        assert_eq!(carry(&["name"], Some("team")).unwrap(), ("name|team".into(), Some("team".into())));
+        assert_eq!(carry(&["Team"], Some("team")).unwrap().0, "Team");
+        for wrong in ["", "a,", ",", "  "] {
+            assert!(matches!(carry(&[wrong], None), Err(ConfigError::InvalidColumns(_))), "{wrong:?}");
+        }
+        assert!(matches!(carry(&["name,ID"], None), Err(ConfigError::ReservedColumn(name)) if name == "ID"));
+    }
+}
