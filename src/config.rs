@@ -30,7 +30,7 @@ use crate::github::transport::TransportMode;
 use crate::input::{InputOptions, InputSource};
 use crate::journal::ResumeFilter;
 use crate::lookup::LookupOptions;
-use crate::output::Report;
+use crate::output::OutputSpec;
 use crate::progress::ProgressMode;
 use crate::render::{Format, ReportLayout, RowOrder, SortKey};
 use crate::report::{Columns, CountSelection, Groups, ReportSchema};
@@ -51,7 +51,7 @@ pub(crate) struct Config {
     /// Sources of a token for the queried server.
     pub(crate) tokens: TokenSources,
     /// What to write.
-    pub(crate) reports: Vec<Report>,
+    pub(crate) reports: Vec<OutputSpec>,
     /// What the reports show, and how.
     pub(crate) layout: ReportLayout,
     /// Subtotals, where they are asked for: none of them yet.
@@ -83,8 +83,8 @@ pub(crate) struct Config {
 impl Config {
     /// The report that a later run can go on with, and its file.
     #[must_use]
-    pub(crate) fn journal(&self) -> Option<(&Report, &Path)> {
-        let is_journal = |report: &&Report| report.format == Format::Ndjson && report.path.is_some();
+    pub(crate) fn journal(&self) -> Option<(&OutputSpec, &Path)> {
+        let is_journal = |report: &&OutputSpec| report.format == Format::Ndjson && report.path.is_some();
         let mut journals = self.reports.iter().filter(is_journal);
         let only = journals.next().filter(|_| journals.next().is_none());
         let only = only.filter(|_| self.resume || self.layout.order.is_the_rosters())?;

@@ -75,7 +75,7 @@ impl Default for InputOptions {
 
 /// A roster cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {}: {}", path.display(), crate::text::reason(cause))]
+#[error("cannot read {}: {}", path.display(), crate::text::io_message(cause))]
 pub(crate) struct InputError {
     path: PathBuf,
     cause: io::Error,

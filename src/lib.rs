@@ -65,7 +65,7 @@
 //! | `run` | one run, from the configuration to the exit status |
 //! | `login` | [`Login`], the only way to a request path |
 //! | `input` | lists of logins, without duplicates |
-//! | `lookup`, `plan` | the concurrent stage; an estimate of its cost |
+//! | `lookup` | the concurrent stage |
 //! | `github` | the client: batches, retries, octocrab, transport, errors |
 //! | `rate_limit`, `stop` | admission of requests; the early end of a run |
 //! | `report` | rows, columns and the summary |
@@ -82,7 +82,7 @@ mod database;
 mod diff;
 mod exit_status;
 mod fail_on;
-mod file;
+mod fs;
 mod github;
 mod input;
 mod journal;
@@ -90,7 +90,6 @@ mod login;
 mod lookup;
 mod object;
 mod output;
-mod plan;
 mod program;
 mod progress;
 #[cfg(any(test, fuzzing))]

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::github::Client;
-use crate::text::{duration, group_digits, kept};
+use crate::text::{format_duration, group_digits, sanitize_multiline};
 
 /// A run that is over by then shows none.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -136,7 +136,7 @@ impl Drop for Shown {
 /// Writes a line to standard error, in the program's name. Whether anybody reads it does not matter.
 pub(crate) fn eprint_status(line: &str) {
     // A file may have any name, and its name be in any message.
-    let _ = writeln!(io::stderr(), "ghrepos: {}", kept(line));
+    let _ = writeln!(io::stderr(), "ghrepos: {}", sanitize_multiline(line));
 }
 
 fn line(done: u64, total: Option<u64>, elapsed: Duration, waiting: Option<(&str, Duration)>) -> String {
@@ -150,7 +150,7 @@ fn line(done: u64, total: Option<u64>, elapsed: Duration, waiting: Option<(&str,
         let until =
             jiff::Zoned::now().saturating_add(jiff::SignedDuration::try_from(wait).unwrap_or_default());
         let until = until.strftime("%H:%M:%S");
-        return format!("{line}, waiting for {reason} until {until} ({})", duration(wait));
+        return format!("{line}, waiting for {reason} until {until} ({})", format_duration(wait));
     }
     if done > 0 {
         if rate >= 1.0 {
@@ -160,7 +160,7 @@ fn line(done: u64, total: Option<u64>, elapsed: Duration, waiting: Option<(&str,
         let left =
             total.and_then(|total| Duration::try_from_secs_f64((total as f64 - done as f64) / rate).ok());
         if let Some(left) = left.filter(|left| left.as_secs() > 0) {
-            let _ = write!(line, ", {} left", duration(Duration::from_secs(left.as_secs())));
+            let _ = write!(line, ", {} left", format_duration(Duration::from_secs(left.as_secs())));
         }
     }
     line
@@ -240,7 +240,7 @@ impl Drop for LogLine {
     fn drop(&mut self) {
         let text = std::mem::take(&mut self.text);
         self.bar.suspend(|| {
-            let _ = io::stderr().write_all(kept(&String::from_utf8_lossy(&text)).as_bytes());
+            let _ = io::stderr().write_all(sanitize_multiline(&String::from_utf8_lossy(&text)).as_bytes());
         });
     }
 }

@@ -163,7 +163,7 @@ impl LimiterState {
             Admission::Ready | Admission::Blocked => None,
         };
         if let Some(Pause { until, reason }) = wait.as_ref().filter(|wait| last.as_ref() != Some(*wait)) {
-            let wait = text::duration(until.remaining());
+            let wait = text::format_duration(until.remaining());
             tracing::debug!(?resource, reason = reason.as_noun(), wait, "requests wait");
         }
         *last = wait;
@@ -410,7 +410,7 @@ impl RateLimiter {
             }
             state.pause = Some(Pause { until, reason });
         }
-        tracing::info!(reason = reason.as_noun(), wait = text::duration(wait), "all requests pause");
+        tracing::info!(reason = reason.as_noun(), wait = text::format_duration(wait), "all requests pause");
         self.enforce_max_wait(until, reason);
         self.changed.notify_waiters();
     }

@@ -40,7 +40,7 @@ fn check(error: &LookupError) {
     {
         let moment = Deadline::after(*wait);
         assert!(moment.remaining() <= Duration::from_secs(1).max(*wait));
-        let _ = (moment.timestamp(), crate::text::duration(*wait));
+        let _ = (moment.timestamp(), crate::text::format_duration(*wait));
     }
 }
 

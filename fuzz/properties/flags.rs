@@ -26,7 +26,7 @@ pub fn rules(text: &str) {
     for row in &rows {
         rules.add(row);
     }
-    let held = rules.that_hold(&summary);
+    let held = rules.violations(&summary);
     for line in held.iter().map(String::as_str).chain(rules.needs_baseline()) {
         assert!(is_a_line(line), "{line:?}");
     }
@@ -36,7 +36,7 @@ pub fn rules(text: &str) {
         for row in &rows {
             again.add(row);
         }
-        assert_eq!(again.that_hold(&summary), [line]);
+        assert_eq!(again.violations(&summary), [line]);
     }
 }
 
@@ -61,7 +61,7 @@ pub fn duration(text: &str) {
     match values::duration(text) {
         Ok(duration) => {
             assert!(Duration::ZERO < duration && duration <= day, "{text}: {duration:?}");
-            let told = text::duration(duration);
+            let told = text::format_duration(duration);
             if let Ok(again) = values::duration(&told) {
                 let off = if duration < Duration::from_hours(1) {
                     Duration::from_secs(1)
@@ -78,7 +78,10 @@ pub fn duration(text: &str) {
     for span in [values::span(text), values::positive_span(text)] {
         match span {
             Ok(span) => {
-                assert!(is_a_line(&text::duration(span)) && text::duration(span).len() < 32, "{text}");
+                assert!(
+                    is_a_line(&text::format_duration(span)) && text::format_duration(span).len() < 32,
+                    "{text}"
+                );
             }
             Err(error) => assert!(is_a_line(&error), "{error}"),
         }

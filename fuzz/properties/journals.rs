@@ -10,7 +10,7 @@ use crate::input::InputRecord;
 use crate::journal::{Journal, ResumeError, ResumeFilter};
 use crate::login::Login;
 use crate::report::{Breakdown, Columns, CountSelection, ReportSchema, Row, Status};
-use crate::text::kept;
+use crate::text::sanitize_multiline;
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,8 +87,10 @@ impl Run {
             } else {
                 Login::parse(&format!("user-{at}"))
             };
-            let carried =
-                columns.carried().iter().map(|_| input.maybe(|input| kept(input.text().trim()).into()));
+            let carried = columns
+                .carried()
+                .iter()
+                .map(|_| input.maybe(|input| sanitize_multiline(input.text().trim()).into()));
             let carried = carried.collect();
             let row = match &login {
                 Err(not) => Row::without_count(&not.text, Status::Invalid, &not.to_string()),

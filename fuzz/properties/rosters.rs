@@ -10,7 +10,7 @@ use super::bytes::ByteReader;
 use super::is_a_line;
 use crate::input::{Input, InputOptions, InputSource};
 use crate::login::Login;
-use crate::text::kept;
+use crate::text::sanitize_multiline;
 
 /// Bytes of a line that are looked at.
 const LINE: usize = 4096;
@@ -134,7 +134,10 @@ fn rows(content: &[u8], ending: &str, carry: &[String]) -> Option<Vec<Listed>> {
         let record = record.unwrap();
         let cell = |at: usize| record.get(at).map(text).filter(|text| !text.is_empty());
         if let Some(login) = cell(column) {
-            named.push(listed(&login, carried.iter().map(|at| cell(*at).map(|text| kept(&text))).collect()));
+            named.push(listed(
+                &login,
+                carried.iter().map(|at| cell(*at).map(|text| sanitize_multiline(&text))).collect(),
+            ));
         }
     }
     Some(named)

@@ -12,11 +12,11 @@ pub(super) fn authorities(path: &Path) -> Result<Vec<Certificate>, ConfigError> 
 }
 
 fn read(path: &Path) -> Result<Vec<Certificate>, String> {
-    let pem = std::fs::read(path).map_err(|error| crate::text::reason(&error))?;
+    let pem = std::fs::read(path).map_err(|error| crate::text::io_message(&error))?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) => Err(NONE.into()),
-        Err(error) => Err(crate::text::reason(&error)),
+        Err(error) => Err(crate::text::io_message(&error)),
     }
 }
 
@@ -36,7 +36,7 @@ pub(super) fn check_environment(env: &dyn Fn(&str) -> Option<String>) -> Result<
     let folders = folders.as_deref().unwrap_or_default();
     for folder in std::env::split_paths(folders).filter(|folder| !folder.as_os_str().is_empty()) {
         let entries = std::fs::read_dir(&folder).map_err(|error| {
-            unusable("SSL_CERT_DIR", &folder.display().to_string(), crate::text::reason(&error))
+            unusable("SSL_CERT_DIR", &folder.display().to_string(), crate::text::io_message(&error))
         })?;
         has_certificate |= entries.flatten().any(|entry| read(&entry.path()).is_ok());
     }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 use crate::input::{self, InputSource};
-use crate::output::Report;
+use crate::output::OutputSpec;
 use crate::render::Format;
 
 /// The reports: standard output, unless there are files and no format was named for it.
-pub(super) fn reports(format: Option<Format>, outputs: &[PathBuf]) -> Result<Vec<Report>, ConfigError> {
+pub(super) fn reports(format: Option<Format>, outputs: &[PathBuf]) -> Result<Vec<OutputSpec>, ConfigError> {
     let mut reports = Vec::new();
     if format.is_some() || outputs.is_empty() {
-        reports.push(Report { format: format.unwrap_or(Format::Table), path: None });
+        reports.push(OutputSpec { format: format.unwrap_or(Format::Table), path: None });
     }
     for path in outputs {
         let name = path.display().to_string();
@@ -21,7 +21,7 @@ pub(super) fn reports(format: Option<Format>, outputs: &[PathBuf]) -> Result<Vec
         if reports.iter().any(|report| report.path.as_deref().is_some_and(|other| same(other, path))) {
             return Err(ConfigError::OutputTwice(name));
         }
-        reports.push(Report { format, path: Some(path.clone()) });
+        reports.push(OutputSpec { format, path: Some(path.clone()) });
     }
     Ok(reports)
 }
@@ -29,7 +29,7 @@ pub(super) fn reports(format: Option<Format>, outputs: &[PathBuf]) -> Result<Vec
 /// Whether the lists can be read as they are named, and none of them is written to.
 pub(super) fn check_lists(
     sources: &[InputSource],
-    reports: &[Report],
+    reports: &[OutputSpec],
     for_sheets: Option<&'static str>,
 ) -> Result<(), ConfigError> {
     let is_sheet = |source: &InputSource| matches!(source, InputSource::File(path) if input::is_sheet(path));
@@ -46,7 +46,7 @@ pub(super) fn check_lists(
 }
 
 /// Whether there is one report that can be gone on with.
-pub(super) fn check_journal(reports: &[Report]) -> Result<(), ConfigError> {
+pub(super) fn check_journal(reports: &[OutputSpec]) -> Result<(), ConfigError> {
     let journals: Vec<_> = reports
         .iter()
         .filter(|report| report.format == Format::Ndjson)

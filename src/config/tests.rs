@@ -99,7 +99,7 @@ fn with_a_token_it_is_graphql_and_without_one_rest() {
 #[test]
 fn standard_output_is_left_alone_where_there_are_files_unless_a_format_is_named() {
     let reports = |arguments: &str| config(arguments, &[]).unwrap().reports;
-    let to = |format, path: Option<&str>| Report { format, path: path.map(Into::into) };
+    let to = |format, path: Option<&str>| OutputSpec { format, path: path.map(Into::into) };
     assert_eq!(reports("a"), [to(Format::Table, None)]);
     assert_eq!(reports("a -o x.CSV"), [to(Format::Csv, Some("x.CSV"))]);
     assert_eq!(reports("a -o x.json -F csv"), [to(Format::Csv, None), to(Format::Json, Some("x.json"))]);

@@ -57,7 +57,7 @@ fn app(flags: AppFlags, set: &dyn Fn(&str) -> Option<String>) -> Result<Option<A
             let from = path.display().to_string();
             let pem = std::fs::read(&path).map_err(|error| ConfigError::NoKey {
                 from: from.clone(),
-                reason: crate::text::reason(&error),
+                reason: crate::text::io_message(&error),
             })?;
             Some((from, pem))
         }

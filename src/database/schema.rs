@@ -1,4 +1,4 @@
-//! The tables, and how they come to be.
+//! The tables, and the rows that are inserted into them.
 //!
 //! ```text
 //! runs    id, name, started, finished, complete, parts, generator, api, viewer, app, baseline
@@ -7,16 +7,21 @@
 //!         carried, was, change, verified, error, via, at, attempts, exchange
 //! ```
 //!
-//! A run has a name only where one was given, one part unless it was divided into shards, and is complete
-//! when all its parts are. `key` is the login in lower case; `account` is GitHub's numeric id.
+//! A run has a name only if one was given, and more than one part only with shards. It is complete when all its parts are. `key`
+//! is the login in lower case; `account` is GitHub's numeric id.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::AssertSqlSafe;
 
 use super::{Connection, SqlError};
+use crate::report::{AccountKind, ApiKind, Columns, Row};
 
-/// What is in the tables now.
+/// Version of the tables.
 const VERSION: i64 = 1;
 
-/// The statements of `SQLite`.
-const SQLITE: [&str; 6] = [
+const SQLITE_TABLES: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS ghrepos_schema (version INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS runs (
         id INTEGER PRIMARY KEY, name TEXT UNIQUE, started TEXT NOT NULL, finished TEXT,
@@ -37,8 +42,7 @@ const SQLITE: [&str; 6] = [
     "INSERT INTO ghrepos_schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
 ];
 
-/// The same for `PostgreSQL`.
-const POSTGRES: [&str; 6] = [
+const POSTGRES_TABLES: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS ghrepos_schema (version BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS runs (
         id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT UNIQUE, started TIMESTAMPTZ NOT NULL,
@@ -59,33 +63,127 @@ const POSTGRES: [&str; 6] = [
     "INSERT INTO ghrepos_schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
 ];
 
-/// A number that nobody else is likely to lock: runs that begin together make the tables one after the
-/// other.
+/// Makes runs that start together create the tables one after the other. The number only has to be unlikely.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7013402184)";
 
-/// Makes the tables where there are none.
+/// Creates the tables if they are missing.
 pub(super) async fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
-    let postgres = connection.is_postgres();
     if version(connection).await != Some(VERSION) {
-        connection.run(if postgres { "BEGIN" } else { "BEGIN IMMEDIATE" }, &[]).await?;
-        if postgres {
-            connection.run(LOCK, &[]).await?;
+        connection.begin().await?;
+        if connection.is_postgres() {
+            connection.execute(LOCK, &[]).await?;
         }
-        for statement in if postgres { POSTGRES } else { SQLITE } {
-            connection.run(statement, &[]).await?;
+        for statement in if connection.is_postgres() { POSTGRES_TABLES } else { SQLITE_TABLES } {
+            connection.execute(statement, &[]).await?;
         }
-        connection.run("COMMIT", &[]).await?;
+        connection.execute("COMMIT", &[]).await?;
     }
     match version(connection).await {
         Some(VERSION) => Ok(()),
-        Some(other) => {
-            Err(SqlError(format!("its tables are of version {other}, and this program knows {VERSION}")))
-        }
-        None => Err(SqlError("its tables cannot be read".into())),
+        Some(other) => Err(SqlError::Other(format!(
+            "its tables are of version {other}, and this program knows {VERSION}"
+        ))),
+        None => Err(SqlError::Other("its tables cannot be read".into())),
     }
 }
 
 async fn version(connection: &mut Connection) -> Option<i64> {
     let version = "SELECT CAST(max(version) AS BIGINT) FROM ghrepos_schema";
-    connection.number(version, &[]).await.ok().flatten()
+    connection.fetch_i64(version, &[]).await.ok().flatten()
+}
+
+/// A row of `counts`, without its run and part.
+#[derive(Serialize)]
+struct DbRow<'a> {
+    key: String,
+    login: &'a str,
+    status: &'static str,
+    kind: Option<&'static str>,
+    account: Option<u64>,
+    public_repos: Option<u64>,
+    sources: Option<u64>,
+    forks: Option<u64>,
+    archived: Option<u64>,
+    private_repos: Option<u64>,
+    carried: Option<Map<String, Value>>,
+    was: Option<u64>,
+    change: Option<String>,
+    verified: Option<bool>,
+    error: Option<&'a str>,
+    via: Option<&'static str>,
+    at: Option<Timestamp>,
+    attempts: u32,
+    exchange: Option<&'a str>,
+}
+
+const SQLITE_INSERT: &str = "
+    INSERT INTO counts SELECT CAST($1 AS INTEGER), CAST($3 AS INTEGER),
+        value ->> 'key', value ->> 'login', value ->> 'status', value ->> 'kind', value ->> 'account',
+        value ->> 'public_repos', value ->> 'sources', value ->> 'forks', value ->> 'archived',
+        value ->> 'private_repos', value ->> 'carried', value ->> 'was', value ->> 'change',
+        value ->> 'verified', value ->> 'error', value ->> 'via', value ->> 'at', value ->> 'attempts',
+        value ->> 'exchange'
+    FROM json_each($2) WHERE TRUE";
+
+const POSTGRES_INSERT: &str = "
+    INSERT INTO counts SELECT CAST($1 AS BIGINT), CAST($3 AS BIGINT), row.*
+    FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, login TEXT, status TEXT, kind TEXT,
+        account NUMERIC, public_repos NUMERIC, sources NUMERIC, forks NUMERIC, archived NUMERIC,
+        private_repos NUMERIC, carried JSONB, was NUMERIC, change TEXT, verified BOOLEAN, error TEXT,
+        via TEXT, at TIMESTAMPTZ, attempts BIGINT, exchange TEXT) WHERE TRUE";
+
+/// Replaces the row of a login that is saved already, except an answer by a row without one.
+const UPSERT: &str = "
+    ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, login = excluded.login, status = excluded.status,
+        kind = excluded.kind, account = excluded.account, public_repos = excluded.public_repos,
+        sources = excluded.sources, forks = excluded.forks, archived = excluded.archived,
+        private_repos = excluded.private_repos, carried = excluded.carried, was = excluded.was,
+        change = excluded.change, verified = excluded.verified, error = excluded.error,
+        via = excluded.via, at = excluded.at, attempts = excluded.attempts, exchange = excluded.exchange
+    WHERE excluded.status IN ('ok', 'not_found', 'forbidden', 'invalid')
+        OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')";
+
+/// Inserts rows of a part of a run, in one statement that is a transaction.
+pub(super) async fn insert(
+    connection: &mut Connection,
+    run: &str,
+    part: &str,
+    rows: &[Row],
+    columns: &Columns,
+) -> Result<(), SqlError> {
+    let rows: Vec<_> = rows.iter().map(|row| DbRow::new(row, columns)).collect();
+    let json = serde_json::to_string(&rows).map_err(|error| SqlError::Other(error.to_string()))?;
+    let insert = if connection.is_postgres() { POSTGRES_INSERT } else { SQLITE_INSERT };
+    let sql = AssertSqlSafe(format!("{insert}{UPSERT}"));
+    connection.execute(sql, &[Some(run), Some(&json), Some(part)]).await
+}
+
+impl<'a> DbRow<'a> {
+    fn new(row: &'a Row, columns: &Columns) -> Self {
+        let cells = row.carried.iter().map(|cell| cell.as_deref().map_or(Value::Null, Value::from));
+        let cells = cells.chain(std::iter::repeat(Value::Null));
+        let carried: Map<_, _> = columns.carried().iter().cloned().zip(cells).collect();
+        Self {
+            // The mark of an invalid login is a NUL, which PostgreSQL does not store.
+            key: row.key().trim_start_matches('\0').to_owned(),
+            login: &row.login,
+            status: row.status.as_str(),
+            kind: row.kind.map(AccountKind::as_str),
+            account: row.id,
+            public_repos: row.public_repos,
+            sources: row.breakdown.map(|breakdown| breakdown.sources),
+            forks: row.breakdown.map(|breakdown| breakdown.forks),
+            archived: row.breakdown.map(|breakdown| breakdown.archived),
+            private_repos: row.private_repos,
+            carried: (!carried.is_empty()).then_some(carried),
+            was: row.was,
+            change: row.change.map(|change| change.to_string()),
+            verified: row.verified,
+            error: row.error.as_deref(),
+            via: row.via.map(ApiKind::as_str),
+            at: row.at,
+            attempts: row.attempts,
+            exchange: row.exchange.as_deref(),
+        }
+    }
 }

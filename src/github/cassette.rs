@@ -24,8 +24,8 @@ use serde_json::{Map, Value};
 
 use self::graphql::{GraphqlBody, ReplayIndex};
 use super::account::ApiKind;
-use crate::file::beside;
-use crate::text::{reason, sanitize_line};
+use crate::fs::temp_file_beside;
+use crate::text::{io_message, sanitize_line};
 
 pub(super) use self::graphql::NOT_RECORDED;
 
@@ -60,7 +60,7 @@ pub(crate) struct CassetteMiss(pub(super) String);
 
 /// A response could not be recorded.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot record to {}: {}", path.display(), reason(source))]
+#[error("cannot record to {}: {}", path.display(), io_message(source))]
 pub(crate) struct RecordError {
     path: PathBuf,
     source: io::Error,
@@ -289,7 +289,7 @@ pub(crate) fn write_json<T: Serialize + DeserializeOwned>(
     if fs::symlink_metadata(path).is_ok() && read_json::<T>(path).is_none() {
         return refuse("the existing file was not recorded; record to a new folder");
     }
-    let file = beside(path, None)?;
+    let file = temp_file_beside(path, None)?;
     let mut json = serde_json::to_vec_pretty(value)?;
     json.push(b'\n');
     fs::write(file.path(), json)?;

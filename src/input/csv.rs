@@ -187,7 +187,7 @@ fn decoded(cell: &[u8]) -> Cow<'_, str> {
 fn carried(cell: &[u8]) -> Option<Box<str>> {
     let text = decoded(cell);
     let text = text.trim();
-    (!text.is_empty()).then(|| text::kept(text).into())
+    (!text.is_empty()).then(|| text::sanitize_multiline(text).into())
 }
 
 /// The beginning of a sheet, to the end of its header at least.

@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::text::BATCH;
 use super::{InputError, InputOptions, InputRecord, InputReport};
-use crate::database::{AccessMode, Connection, DatabaseUrl, Record, SqlError};
+use crate::database::{AccessMode, Connection, DatabaseUrl, DbRecord, SqlError};
 use crate::login::Login;
 use crate::report::Carried;
-use crate::text::kept;
+use crate::text::sanitize_multiline;
 
 /// Batches that are read ahead.
 const READ_AHEAD: usize = 2;
@@ -27,7 +27,7 @@ pub(super) async fn open(
 ) -> Result<mpsc::Receiver<Vec<InputRecord>>, InputError> {
     let unreadable = {
         let name = PathBuf::from(address.to_string());
-        move |error: SqlError| InputError { path: name.clone(), cause: io::Error::other(error.0) }
+        move |error: SqlError| InputError { path: name.clone(), cause: io::Error::other(error) }
     };
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let (ready, begun) = oneshot::channel::<Result<(), SqlError>>();
@@ -38,7 +38,7 @@ pub(super) async fn open(
         let mut ready = Some(ready);
         {
             let mut columns = None;
-            let mut read = |record: Record| -> Result<Option<InputRecord>, SqlError> {
+            let mut read = |record: DbRecord| -> Result<Option<InputRecord>, SqlError> {
                 let columns = match &columns {
                     Some(columns) => columns,
                     None => columns.insert(places(&record, &carry)?),
@@ -99,23 +99,23 @@ pub(super) async fn open(
 }
 
 /// Where the carried columns are.
-fn places(record: &Record, carry: &[String]) -> Result<Vec<usize>, SqlError> {
+fn places(record: &DbRecord, carry: &[String]) -> Result<Vec<usize>, SqlError> {
     let names = || record.cells.iter().map(|cell| format!("{:?}", cell.name)).collect::<Vec<_>>().join(", ");
     let place = |name: &String| {
         let same = |other: &str| other.to_lowercase() == name.to_lowercase();
         let found = record.cells.iter().position(|cell| same(&cell.name));
-        found.ok_or_else(|| SqlError(format!("the query has no column {name:?}, but {}", names())))
+        found.ok_or_else(|| SqlError::Other(format!("the query has no column {name:?}, but {}", names())))
     };
     carry.iter().map(place).collect()
 }
 
-fn entry(mut record: Record, columns: &[usize], site: &str) -> Result<Option<InputRecord>, SqlError> {
+fn entry(mut record: DbRecord, columns: &[usize], site: &str) -> Result<Option<InputRecord>, SqlError> {
     let Some(first) = record.cells.first_mut() else {
-        return Err(SqlError("the query has no columns".into()));
+        return Err(SqlError::Other("the query has no columns".into()));
     };
-    if let (Some(kind), true) = (&first.no_text, first.text.is_some()) {
+    if let (Some(kind), true) = (&first.non_text_type, first.text.is_some()) {
         let name = crate::text::sanitize_line(&first.name).into_owned();
-        return Err(SqlError(format!(
+        return Err(SqlError::Other(format!(
             "the first column of the query, {name}, is of type {kind}: logins are text"
         )));
     }
@@ -125,7 +125,7 @@ fn entry(mut record: Record, columns: &[usize], site: &str) -> Result<Option<Inp
     let carried: Carried = columns
         .iter()
         .map(|at| record.cells.get(*at)?.text.as_deref().map(str::trim).filter(|text| !text.is_empty()))
-        .map(|text| Some(kept(text?).into()))
+        .map(|text| Some(sanitize_multiline(text?).into()))
         .collect();
     Ok(Some(InputRecord { login: Login::parse_at(login.trim(), site), carried }))
 }

@@ -49,7 +49,7 @@ fn who_is_not_shown_everybody_is_told_so() {
     assert!(run.stderr.starts_with(told), "{}", run.stderr);
     let run = ask(&fake, &["--members", "strangers-9"]);
     let told =
-        "ghrepos: strangers-9: 9 members, the public ones: the token's owner is not in the organisation\n";
+        "ghrepos: strangers-9: 9 members, the public ones: the token's owner is not in the organization\n";
     assert!(run.stderr.starts_with(told), "{}", run.stderr);
 }
 

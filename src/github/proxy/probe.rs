@@ -62,7 +62,7 @@ async fn connect(proxy: &Proxy) -> Result<TcpStream, ProxyFailure> {
     let host = proxy.host.trim_start_matches('[').trim_end_matches(']');
     let addresses = tokio::net::lookup_host((host, proxy.port))
         .await
-        .map_err(|error| ProxyFailure::Unresolved(crate::text::reason(&error)))?;
+        .map_err(|error| ProxyFailure::Unresolved(crate::text::io_message(&error)))?;
     let mut last = ProxyFailure::Unresolved("no addresses".into());
     for address in addresses {
         match TcpStream::connect(address).await {
@@ -119,7 +119,7 @@ impl ProxyFailure {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::UnexpectedEof => Self::Closed,
             io::ErrorKind::TimedOut => timed_out(),
-            _ => Self::Unreachable(crate::text::reason(error)),
+            _ => Self::Unreachable(crate::text::io_message(error)),
         }
     }
 }

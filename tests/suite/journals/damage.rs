@@ -42,21 +42,21 @@ fn what_is_no_journal_is_refused_and_left_as_it_was() {
     for (text, reason) in [
         (
             format!("{row}\n{{\"level\":\"info\"}}\n{row}\n"),
-            "line 2 is no row of a report (missing field `login`); it is left as it was",
+            "line 2 is not a row of a report (missing field `login`); the file is unchanged",
         ),
-        (format!("{row}\nhello"), "line 2 is no row of a report (expected value); it is left as it was"),
+        (format!("{row}\nhello"), "line 2 is not a row of a report (expected value); the file is unchanged"),
         (
             "login,status\na,ok\n".into(),
-            "line 1 is no row of a report (expected value); it is left as it was",
+            "line 1 is not a row of a report (expected value); the file is unchanged",
         ),
-        ("x".repeat(100_000), "line 1 is no row of a report (expected value); it is left as it was"),
+        ("x".repeat(100_000), "line 1 is not a row of a report (expected value); the file is unchanged"),
         (format!("{more}\n"), "it was made with --breakdown; give it again, or another --output"),
     ] {
         let desk = Desk::new("a\nb\n");
         fs::write(desk.at("journal.ndjson"), &text).unwrap();
         let run = desk.run(&fake, &["--resume"]);
         assert_eq!(run.status, 2);
-        assert_eq!(run.stderr, format!("ghrepos: cannot go on with journal.ndjson: {reason}\n"));
+        assert_eq!(run.stderr, format!("ghrepos: cannot resume from journal.ndjson: {reason}\n"));
         assert_eq!(desk.journal(), text);
     }
     assert_eq!(fake.requests(), 0);
@@ -128,7 +128,7 @@ fn a_journal_that_is_taken_away_while_it_is_written_is_told() {
         assert_eq!(run.status, 2);
         assert_eq!(
             run.stderr,
-            "ghrepos: cannot write journal.ndjson: it was removed or replaced while the run was on\n"
+            "ghrepos: cannot write journal.ndjson: it was removed or replaced during the run\n"
         );
         assert_eq!(fs::read_to_string(desk.at("journal.ndjson")).ok().as_deref(), replacement);
     }

@@ -103,7 +103,7 @@ fn an_interrupted_run_ends_in_order_and_says_how_to_go_on() {
     assert!(sent.success());
     let run = crate::program::ended(child);
     assert_eq!(run.status, 143);
-    let command = run.stderr.lines().next().unwrap().split_once("Go on with: ").unwrap().1;
+    let command = run.stderr.lines().next().unwrap().split_once("Continue with: ").unwrap().1;
     assert!(command.contains(" --resume "), "{command}");
     assert_eq!(rows(&desk.journal()).len(), 2000);
     let csv = fs::read_to_string(desk.at("report.csv")).unwrap();
@@ -174,7 +174,7 @@ fn a_list_on_standard_input_has_a_row_for_everyone_and_loses_none_that_was_there
             .current_dir(desk.0.path())
             .run_with_input(&list);
         assert_eq!(run.status, 5);
-        assert!(run.stderr.contains("; 8,900 logins were not asked. Go on then with: "), "{}", run.stderr);
+        assert!(run.stderr.contains("; 8,900 logins were not asked. Continue then with: "), "{}", run.stderr);
         assert!(run.stderr.contains(" (and the same list on standard input)\n"), "{}", run.stderr);
         assert_eq!(rows(&desk.journal()).len(), 9000);
     }
