@@ -10,13 +10,12 @@
 //! A run has a name only if one was given, and more than one part only with shards. It is complete when all its parts are. `key`
 //! is the login in lower case; `account` is GitHub's numeric id.
 
-use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 use super::{Connection, SqlError};
-use crate::report::{AccountKind, ApiKind, Columns, Row};
+use crate::render::row_as_json;
+use crate::report::{Columns, Row};
 
 /// Version of the tables.
 const VERSION: i64 = 1;
@@ -92,33 +91,9 @@ async fn version(connection: &mut Connection) -> Option<i64> {
     connection.fetch_i64(version, &[]).await.ok().flatten()
 }
 
-/// A row of `counts`, without its run and part.
-#[derive(Serialize)]
-struct DbRow<'a> {
-    key: String,
-    login: &'a str,
-    status: &'static str,
-    kind: Option<&'static str>,
-    account: Option<u64>,
-    public_repos: Option<u64>,
-    sources: Option<u64>,
-    forks: Option<u64>,
-    archived: Option<u64>,
-    private_repos: Option<u64>,
-    carried: Option<Map<String, Value>>,
-    was: Option<u64>,
-    change: Option<String>,
-    verified: Option<bool>,
-    error: Option<&'a str>,
-    via: Option<&'static str>,
-    at: Option<Timestamp>,
-    attempts: u32,
-    exchange: Option<&'a str>,
-}
-
 const SQLITE_INSERT: &str = "
     INSERT INTO counts SELECT CAST($1 AS INTEGER), CAST($3 AS INTEGER),
-        value ->> 'key', value ->> 'login', value ->> 'status', value ->> 'kind', value ->> 'account',
+        value ->> 'key', value ->> 'login', value ->> 'status', value ->> 'kind', value ->> 'id',
         value ->> 'public_repos', value ->> 'sources', value ->> 'forks', value ->> 'archived',
         value ->> 'private_repos', value ->> 'carried', value ->> 'was', value ->> 'change',
         value ->> 'verified', value ->> 'error', value ->> 'via', value ->> 'at', value ->> 'attempts',
@@ -128,7 +103,7 @@ const SQLITE_INSERT: &str = "
 const POSTGRES_INSERT: &str = "
     INSERT INTO counts SELECT CAST($1 AS BIGINT), CAST($3 AS BIGINT), row.*
     FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, login TEXT, status TEXT, kind TEXT,
-        account NUMERIC, public_repos NUMERIC, sources NUMERIC, forks NUMERIC, archived NUMERIC,
+        id NUMERIC, public_repos NUMERIC, sources NUMERIC, forks NUMERIC, archived NUMERIC,
         private_repos NUMERIC, carried JSONB, was NUMERIC, change TEXT, verified BOOLEAN, error TEXT,
         via TEXT, at TIMESTAMPTZ, attempts BIGINT, exchange TEXT) WHERE TRUE";
 
@@ -151,39 +126,18 @@ pub(super) async fn insert(
     rows: &[Row],
     columns: &Columns,
 ) -> Result<(), SqlError> {
-    let rows: Vec<_> = rows.iter().map(|row| DbRow::new(row, columns)).collect();
-    let json = serde_json::to_string(&rows).map_err(|error| SqlError::Other(error.to_string()))?;
+    let rows: Value = rows.iter().map(|row| db_row(row, columns)).collect();
     let insert = if connection.is_postgres() { POSTGRES_INSERT } else { SQLITE_INSERT };
     let sql = AssertSqlSafe(format!("{insert}{UPSERT}"));
-    connection.execute(sql, &[Some(run), Some(&json), Some(part)]).await
+    connection.execute(sql, &[Some(run), Some(&rows.to_string()), Some(part)]).await
 }
 
-impl<'a> DbRow<'a> {
-    fn new(row: &'a Row, columns: &Columns) -> Self {
-        let cells = row.carried.iter().map(|cell| cell.as_deref().map_or(Value::Null, Value::from));
-        let cells = cells.chain(std::iter::repeat(Value::Null));
-        let carried: Map<_, _> = columns.carried().iter().cloned().zip(cells).collect();
-        Self {
-            // The mark of an invalid login is a NUL, which PostgreSQL does not store.
-            key: row.key().trim_start_matches('\0').to_owned(),
-            login: &row.login,
-            status: row.status.as_str(),
-            kind: row.kind.map(AccountKind::as_str),
-            account: row.id,
-            public_repos: row.public_repos,
-            sources: row.breakdown.map(|breakdown| breakdown.sources),
-            forks: row.breakdown.map(|breakdown| breakdown.forks),
-            archived: row.breakdown.map(|breakdown| breakdown.archived),
-            private_repos: row.private_repos,
-            carried: (!carried.is_empty()).then_some(carried),
-            was: row.was,
-            change: row.change.map(|change| change.to_string()),
-            verified: row.verified,
-            error: row.error.as_deref(),
-            via: row.via.map(ApiKind::as_str),
-            at: row.at,
-            attempts: row.attempts,
-            exchange: row.exchange.as_deref(),
-        }
+/// Returns a row as in the NDJSON report, with its key.
+fn db_row(row: &Row, columns: &Columns) -> Value {
+    let mut json = row_as_json(columns, row);
+    // The mark of an invalid login is a NUL, which PostgreSQL does not store.
+    if let Value::Object(object) = &mut json {
+        object.insert("key".into(), row.key().trim_start_matches('\0').into());
     }
+    json
 }

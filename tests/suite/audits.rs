@@ -120,7 +120,7 @@ fn a_run_fails_on_the_rules_that_hold_and_names_their_rows() {
     for (arguments, reason) in [
         (
             &["--fail-on", "failed>0,chnge>5"][..],
-            "cannot understand --fail-on \"failed>0,chnge>5\" at character 10: there is no measure \"chnge\"",
+            "cannot understand --fail-on \"failed>0,chnge>5\" at character 10: unknown metric \"chnge\"",
         ),
         (
             &["--fail-on", "new>0"],

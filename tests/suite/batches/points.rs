@@ -113,5 +113,5 @@ fn a_plan_tells_what_the_run_then_spends_and_asks_nothing_but_what_is_left() {
     let offline =
         Program::asking(&Fake::start(Behaviour { bare: true, ..Behaviour::default() }), &["a", "--plan"])
             .run();
-    assert!(offline.stdout.contains("the server tells of no limits"), "{}", offline.stdout);
+    assert!(offline.stdout.contains("the server reports no limits"), "{}", offline.stdout);
 }
