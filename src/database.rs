@@ -48,7 +48,7 @@ impl FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Whether a text is a URL rather than the name of a file.
+    /// Returns true for URLs, as opposed to names of files.
     #[must_use]
     pub(crate) fn is_meant(text: &str) -> bool {
         let lower = text.to_ascii_lowercase();
@@ -287,19 +287,13 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_printed_without_its_password() {
+    fn a_database_url_is_printed_without_its_password() {
         assert_eq!(
             printed("postgres://me:p@ss/w@db.example.com:5432/staff?sslmode=disable&password=x").unwrap(),
             "postgres://db.example.com:5432/staff postgres://db.example.com:5432/staff"
         );
         assert_eq!(printed("sqlite:staff.db").unwrap(), "sqlite:staff.db sqlite:staff.db");
         assert_eq!(printed("postgres://me:p?w@h/d").unwrap(), "postgres://… postgres://…");
-        assert_eq!(redact_url("--save=postgresql://me:pw@h/d"), "--save=postgresql://h/d");
-        assert_eq!(redact_url("postgres://h/d?user=me&password=p@ss"), "postgres://…");
-        assert_eq!(redact_url("mysql://me:pw@h/d"), "mysql://h/d");
-        assert_eq!(redact_url("postgres:me:pw@h/d"), "postgres:h/d");
-        assert_eq!(redact_url("JDBC:Postgres://me:pw@h/d"), "JDBC:Postgres://h/d");
-        assert_eq!(redact_url("https://github.com/@torvalds"), "https://github.com/@torvalds");
         for wrong in ["", "sqlite:", "sqlite://", "mysql://a/b", "staff.db", "postgres:/x"] {
             assert_eq!(printed(wrong), Err(NotADatabase), "{wrong}");
         }

@@ -27,7 +27,7 @@ struct BaselineRow {
     kind: Option<AccountKind>,
     id: Option<u64>,
     public_repos: Option<u64>,
-    /// Whether this report has the account or the login, too.
+    /// Set when a row of this report has the same account or login.
     is_seen: AtomicBool,
 }
 

@@ -194,16 +194,16 @@ impl Rule {
         }
     }
 
-    /// Compares a number with the threshold, whose percentages are of `whole`.
+    /// Compares a number with the threshold, whose percentages are of `total`.
     #[expect(clippy::cast_precision_loss, reason = "a percentage of more than 2^53 may be off")]
-    fn compares(&self, number: u64, whole: u64) -> bool {
+    fn compares(&self, number: u64, total: u64) -> bool {
         let ordering = match self.threshold {
             Threshold::Number(threshold) => Some(number.cmp(&threshold)),
             // Of zero, zero is 0 %, and any other number more than every percentage.
-            Threshold::Percent(percent) if whole == 0 => {
+            Threshold::Percent(percent) if total == 0 => {
                 (if number > 0 { f64::INFINITY } else { 0.0 }).partial_cmp(&percent)
             }
-            Threshold::Percent(percent) => (number as f64 * 100.0).partial_cmp(&(percent * whole as f64)),
+            Threshold::Percent(percent) => (number as f64 * 100.0).partial_cmp(&(percent * total as f64)),
         };
         match self.comparison {
             Comparison::Gt => ordering.is_some_and(Ordering::is_gt),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// Whether there is something other than a regular file or a folder at `path`: a device, a pipe.
+/// Returns true for devices, pipes, and everything else that is neither a regular file nor a folder.
 pub(crate) fn is_special_file(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }

@@ -22,14 +22,14 @@ use crate::report::{CountSelection, Row, Status};
 pub(crate) struct ResumeFilter {
     /// Counts of this run. A row with fewer of them is looked up again.
     pub(crate) measures: CountSelection,
-    /// Whether this run has `--verify`.
+    /// `--verify`
     pub(crate) verify: bool,
     /// Rows that are older are looked up again.
     pub(crate) since: Option<Timestamp>,
 }
 
 impl ResumeFilter {
-    /// Whether a row is kept. The error is the flag of a count that this run does not have.
+    /// Returns true for rows to keep. The error is the flag of a count that this run does not have.
     fn keeps(&self, row: &Row) -> Result<bool, &'static str> {
         // A new count does not compile until it is handled here.
         let CountSelection { breakdown, private } = self.measures;
@@ -84,7 +84,7 @@ fn lock(file: &File, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether `path` still leads to this file.
+/// Returns true while `path` leads to this file.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;

@@ -16,7 +16,7 @@
 //!
 //! Each step calls the next one, so "go to definition" leads from the command line to the socket:
 //!
-//! 1. `main` parses the flags and calls `run::start`, which runs everything on one thread.
+//! 1. `main` parses the flags and calls `run::run_blocking`, which runs everything on one thread.
 //! 2. `run::pipeline::run_pipeline` reads the input (`input`), starts the stage, and consumes the rows that it completes.
 //! 3. `lookup::stage` gives each login its position and a place in the window; its `Batcher` forms a batch when there is a slot:
 //!    up to a hundred logins for GraphQL, one for REST.

@@ -16,7 +16,7 @@ use crate::journal::Journal;
 use crate::render::{Format, Meta, Output, Renderer, ReportLayout, renderer};
 use crate::report::{Row, Summary};
 
-/// An output that was asked for.
+/// A requested output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputSpec {
     pub(crate) format: Format,
@@ -45,7 +45,7 @@ impl OutputError {
         Self { to: "standard output".into(), source }
     }
 
-    /// Whether the reader closed the pipe, which is not a failure.
+    /// Returns true if the reader closed the pipe, which is not a failure.
     #[must_use]
     pub(crate) fn is_broken_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
@@ -59,7 +59,7 @@ pub(crate) struct Sink {
     messages: mpsc::Sender<Message>,
     writer: JoinHandle<io::Result<()>>,
     temporary: Option<TemporaryFile>,
-    /// Whether nothing is visible before the end, so that a run without an answer can drop it.
+    /// Set when nothing is visible before the end, so that a run without an answer can drop it.
     is_buffered: bool,
     is_journal: bool,
 }
@@ -150,7 +150,7 @@ impl Sink {
         self.is_buffered
     }
 
-    /// Whether it takes rows out of order.
+    /// Returns true for outputs that take rows out of order.
     #[must_use]
     pub(crate) fn is_journal(&self) -> bool {
         self.is_journal

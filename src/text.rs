@@ -71,7 +71,7 @@ pub(crate) fn collapse_whitespace(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a spreadsheet takes a text for a formula, or would without the apostrophe and white space before it.
+/// Returns true for text that a spreadsheet takes for a formula, or would without the apostrophe and white space before it.
 pub(crate) fn is_formula(text: &str) -> bool {
     text.trim_start_matches(|c: char| c == '\'' || c.is_whitespace())
         .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
@@ -82,7 +82,7 @@ fn is_zero_width_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// Whether a joiner beside this character can have a meaning.
+/// Returns true for characters beside which a joiner can have a meaning.
 fn can_be_joined(c: Option<char>) -> bool {
     c.is_some_and(|c| !c.is_ascii() && !is_unprintable(c))
 }
@@ -97,7 +97,7 @@ fn is_unprintable(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{fdd0}'..='\u{fdef}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Removes the user and the password from a URL, and the parameters from that of a database. Other texts are returned as they are.
+/// Removes the user and the password from a URL, and the parameters from that of a database. Other text stays as it is.
 ///
 /// The crate `url` does not do: it takes the first slash for the end of the host, although it may be part of a password that was
 /// not escaped.
@@ -222,6 +222,12 @@ mod tests {
     #[test]
     fn a_url_is_printed_without_its_password() {
         assert_eq!(redact_url("postgres://me:secret@db/staff"), "postgres://db/staff");
+        assert_eq!(redact_url("--save=postgresql://me:pw@h/d"), "--save=postgresql://h/d");
+        assert_eq!(redact_url("postgres://h/d?user=me&password=p@ss"), "postgres://…");
+        assert_eq!(redact_url("mysql://me:pw@h/d"), "mysql://h/d");
+        assert_eq!(redact_url("postgres:me:pw@h/d"), "postgres:h/d");
+        assert_eq!(redact_url("JDBC:Postgres://me:pw@h/d"), "JDBC:Postgres://h/d");
+        assert_eq!(redact_url("https://github.com/@torvalds"), "https://github.com/@torvalds");
     }
 
     #[test]

@@ -20,28 +20,8 @@ use crate::report::{Columns, Row};
 /// Version of the tables.
 const VERSION: i64 = 1;
 
-const SQLITE_TABLES: [&str; 6] = [
-    "CREATE TABLE IF NOT EXISTS ghrepos_schema (version INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS runs (
-        id INTEGER PRIMARY KEY, name TEXT UNIQUE, started TEXT NOT NULL, finished TEXT,
-        complete INTEGER NOT NULL DEFAULT 0, parts INTEGER NOT NULL DEFAULT 1, generator TEXT NOT NULL,
-        api TEXT, viewer TEXT, app TEXT, baseline TEXT)",
-    "CREATE TABLE IF NOT EXISTS parts (
-        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, part INTEGER NOT NULL,
-        finished TEXT NOT NULL, logins INTEGER NOT NULL, duplicates INTEGER, requests INTEGER,
-        points INTEGER, seconds REAL, PRIMARY KEY (run, part))",
-    "CREATE TABLE IF NOT EXISTS counts (
-        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, part INTEGER NOT NULL, key TEXT NOT NULL,
-        login TEXT NOT NULL,
-        status TEXT NOT NULL, kind TEXT, account INTEGER, public_repos INTEGER, sources INTEGER,
-        forks INTEGER, archived INTEGER, private_repos INTEGER, carried TEXT, was INTEGER, change TEXT,
-        verified INTEGER, error TEXT, via TEXT, at TEXT, attempts INTEGER NOT NULL, exchange TEXT,
-        PRIMARY KEY (run, key)) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS counts_of_a_login ON counts (key, run)",
-    "INSERT INTO ghrepos_schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
-];
-
-const POSTGRES_TABLES: [&str; 6] = [
+/// Statements that create the tables, with the types of PostgreSQL.
+const TABLES: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS ghrepos_schema (version BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS runs (
         id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT UNIQUE, started TIMESTAMPTZ NOT NULL,
@@ -62,6 +42,17 @@ const POSTGRES_TABLES: [&str; 6] = [
     "INSERT INTO ghrepos_schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
 ];
 
+/// The types of PostgreSQL, and what SQLite has in their place.
+const SQLITE_TYPES: [(&str, &str); 7] = [
+    ("BIGINT GENERATED ALWAYS AS IDENTITY", "INTEGER"),
+    ("BIGINT", "INTEGER"),
+    ("NUMERIC(20)", "INTEGER"),
+    ("BOOLEAN", "INTEGER"),
+    ("DOUBLE PRECISION", "REAL"),
+    ("TIMESTAMPTZ", "TEXT"),
+    ("JSONB", "TEXT"),
+];
+
 /// Makes runs that start together create the tables one after the other. The number only has to be unlikely.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7013402184)";
 
@@ -72,8 +63,10 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<(), SqlError>
         if connection.is_postgres() {
             connection.execute(LOCK, &[]).await?;
         }
-        for statement in if connection.is_postgres() { POSTGRES_TABLES } else { SQLITE_TABLES } {
-            connection.execute(statement, &[]).await?;
+        let types = if connection.is_postgres() { &[][..] } else { &SQLITE_TYPES };
+        for statement in TABLES {
+            let sql = types.iter().fold(statement.to_owned(), |sql, (from, to)| sql.replace(from, to));
+            connection.execute(AssertSqlSafe(sql), &[]).await?;
         }
         connection.execute("COMMIT", &[]).await?;
     }

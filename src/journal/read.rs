@@ -45,7 +45,7 @@ pub(super) struct ScanResult {
     pub(super) fallbacks: RowSpans,
     /// Length of all complete lines, in bytes.
     pub(super) len: u64,
-    /// Whether the last line is complete except for its line end.
+    /// Set when the last line is complete except for its line end.
     pub(super) missing_newline: bool,
 }
 
@@ -110,8 +110,8 @@ pub(super) fn hash(line: &[u8]) -> u32 {
     u32::try_from(hasher.finish() >> 32).unwrap_or_default()
 }
 
-/// Whether a line without an end may be the beginning of a row: not complete JSON that is not a row. After a power failure a file
-/// system leaves zeros behind it, or in its place.
+/// Returns true if a line without an end may be the beginning of a row, not other JSON. After a power failure, file systems leave
+/// zeros behind such a line, or in its place.
 fn is_truncated(text: &[u8], is_after_rows: bool) -> bool {
     const ROW_START: &[u8] = b"{\"login\":\"";
     let zeros = text.iter().rev().take_while(|byte| **byte == 0).count();
@@ -171,7 +171,7 @@ impl Checkpoint {
         match self.read(span) {
             Ok(mut row) if row.key() == key => {
                 self.claimed += 1;
-                // These columns depend on the input and the baseline of this run.
+                // Both depend on the input and the baseline of this run.
                 row.carried.clone_from(&record.carried);
                 (row.was, row.change) = (None, None);
                 Some(row)

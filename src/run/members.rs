@@ -63,7 +63,7 @@ fn list_error(group: &MemberSource, error: &LookupError, config: &Config) -> Lis
     ListMembersError { group: group.to_string(), reason }
 }
 
-/// Whether the server names a reason that no scope of the token changes.
+/// Returns true for messages with a reason that no scope of the token changes.
 fn is_unrelated_to_scopes(message: &str) -> bool {
     ["SAML", "IP allow list", "forbids access via"].iter().any(|cause| message.contains(cause))
 }

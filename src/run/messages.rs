@@ -222,7 +222,7 @@ pub(super) fn members_hint(config: &Config) -> String {
     }
 }
 
-/// Whether the token is that of the Actions job, whose scopes a person cannot change.
+/// Returns true for the token of an Actions job, whose scopes a person cannot change.
 pub(super) fn uses_job_token(config: &Config) -> bool {
     match &config.settings.credentials {
         Some(Credentials::Token(token)) => is_of_job(token, config),

@@ -57,7 +57,7 @@ pub(super) struct Outcome {
     /// Logins whose second count failed.
     pub(super) unverified: u64,
     pub(super) sinks: Vec<Sink>,
-    /// Whether the input was read to its end.
+    /// Set when the input was read to its end.
     pub(super) input_complete: bool,
     /// Inputs that broke off, outputs that cannot be written: one line each.
     pub(super) errors: Vec<String>,
@@ -285,8 +285,8 @@ fn interval(period: Duration) -> Interval {
     interval
 }
 
-/// Waits until the input is not read any further, after the run has stopped. For a file that is never: its other rows are due. What a
-/// pipe holds already is read, but it may never end. A query's other rows stay in the database.
+/// Waits until the input is not to be read any further, after the run has stopped. A file is read to its end, so that every login
+/// has a row. A pipe may never end: only what it holds already is read. The other rows of a query stay in the database.
 async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bool, is_query: bool) {
     if client.limiter().stop.requested().await == StopReason::OutputClosed || is_query {
         return;

@@ -43,7 +43,7 @@ struct Plan {
     queries: u64,
     #[serde(skip)]
     rest_requests: u64,
-    /// Whether more requests may be needed, whose number cannot be known beforehand.
+    /// Set when more requests may be needed, whose number cannot be known beforehand.
     at_least: bool,
     points: u64,
     budget: Option<RemainingQuota>,

@@ -44,8 +44,7 @@ fn who_is_not_shown_everybody_is_told_so() {
     let fake = Fake::well_behaved();
     let run = Program::asking(&fake, &["--members", "acme-100", "-F", "ndjson"]).run();
     run.rows_of(50);
-    let told =
-        "ghrepos: acme-100: 50 members, the public ones: without a token there are no others to be seen\n";
+    let told = "ghrepos: acme-100: 50 members, the public ones: the others are not visible without a token\n";
     assert!(run.stderr.starts_with(told), "{}", run.stderr);
     let run = ask(&fake, &["--members", "strangers-9"]);
     let told =

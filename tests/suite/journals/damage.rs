@@ -50,7 +50,7 @@ fn what_is_no_journal_is_refused_and_left_as_it_was() {
             "line 1 is not a row of a report (expected value); the file is unchanged",
         ),
         ("x".repeat(100_000), "line 1 is not a row of a report (expected value); the file is unchanged"),
-        (format!("{more}\n"), "it was made with --breakdown; give it again, or another --output"),
+        (format!("{more}\n"), "it was made with --breakdown; add that flag, or use another --output"),
     ] {
         let desk = Desk::new("a\nb\n");
         fs::write(desk.at("journal.ndjson"), &text).unwrap();
