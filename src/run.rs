@@ -129,18 +129,20 @@ async fn execute(
     let total = if config.progress == ProgressMode::Hidden { None } else { input.estimate() };
     let progress_guard = progress.start(client.clone(), total);
     let aggregator = RowAggregator::new(config, config.groups_by.clone(), baseline, manifest);
-    let (mut outcome, manifest) =
-        run_pipeline(input, checkpoint, client, sinks, config, aggregator, progress).await;
+    let mut outcome = run_pipeline(input, checkpoint, client, sinks, config, aggregator, progress).await;
     drop(progress_guard);
     let milliseconds = (started.elapsed().as_secs_f64() * 1000.0).round();
     outcome.summary.seconds = Some(milliseconds / 1000.0);
     let recording_failed = matches!(outcome.stop, Some(StopReason::RecordingFailed(_)));
-    if !recording_failed && let Err(error) = manifest.write(&meta, &mut outcome.summary) {
+    if !recording_failed
+        && let Err(error) = std::mem::take(&mut outcome.manifest).write(&meta, &mut outcome.summary)
+    {
         outcome.errors.push(format!("cannot write the manifest of the recording: {}", io_message(&error)));
     }
     Ok(finish(outcome, config).await)
 }
 
+#[cfg_attr(not(feature = "sql"), expect(clippy::unused_async, reason = "a database is waited for"))]
 async fn open_input(config: &Config) -> Result<Input, InputError> {
     let input = Input::open(&config.sources, &config.reading)?;
     #[cfg(feature = "sql")]

@@ -9,7 +9,7 @@ use crate::stop::StopReason;
 use crate::text::{error_chain, group_digits, pluralize};
 
 pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
-    let Outcome { mut summary, rules, stop, unverified, sinks, input_complete, mut errors, notices } =
+    let Outcome { mut summary, rules, stop, unverified, sinks, input_complete, mut errors, notices, .. } =
         outcome;
     summary.complete = summary.skipped == 0 && stop.is_none() && errors.is_empty();
 

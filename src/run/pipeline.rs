@@ -63,6 +63,7 @@ pub(super) struct Outcome {
     pub(super) errors: Vec<String>,
     /// Other messages about the inputs.
     pub(super) notices: Vec<String>,
+    pub(super) manifest: ManifestRecorder,
 }
 
 /// Looks up the input, and passes the rows to the sinks.
@@ -74,8 +75,8 @@ pub(super) async fn run_pipeline(
     config: &Config,
     aggregator: RowAggregator,
     progress: &Progress,
-) -> (Outcome, ManifestRecorder) {
-    let report = input.notes();
+) -> Outcome {
+    let input_report = input.notes();
     let is_unbounded = input.is_endless();
     let linger = if is_unbounded { config.options.linger } else { LookupOptions::FILE_LINGER };
     let last_read = Cell::new(Instant::now());
@@ -103,20 +104,20 @@ pub(super) async fn run_pipeline(
     };
     let ((), consumer) = join(stage, consumer.run(completed)).await;
     let Consumer { mut aggregator, mut sinks, unverified, .. } = consumer;
-    let input_complete = report.is_whole();
-    sinks.errors.extend(report.failure().map(str::to_owned));
+    let input_complete = input_report.is_whole();
+    sinks.errors.extend(input_report.failure().map(str::to_owned));
     // Logins that were removed are known only when the whole input was read.
     if input_complete {
         sinks.send(&SinkMessage::Ordered(aggregator.removed(config.reading.shard))).await;
     }
     let RowAggregator { mut summary, rules, manifest, .. } = aggregator;
-    summary.duplicates = Some(report.duplicates());
+    summary.duplicates = Some(input_report.duplicates());
     if let Some(checkpoint) = checkpoint {
         summary.kept = checkpoint.claimed();
         summary.no_longer_asked = if input_complete { checkpoint.unclaimed() } else { 0 };
     }
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
-    let outcome = Outcome {
+    Outcome {
         summary,
         rules,
         stop: client.limiter().stop.reason(),
@@ -124,9 +125,9 @@ pub(super) async fn run_pipeline(
         sinks: sinks.open,
         input_complete,
         errors: sinks.errors,
-        notices: report.remarks(),
-    };
-    (outcome, manifest)
+        notices: input_report.remarks(),
+        manifest,
+    }
 }
 
 /// Sees every row once, since rows are not kept: compares it with the baseline, and adds it to the totals, the subtotals, the

@@ -69,7 +69,7 @@ pub(super) async fn print_plan(
     client: &Client,
     config: &Config,
 ) -> Result<ExitStatus, RunError> {
-    let report = input.notes();
+    let input_report = input.notes();
     let stop = &client.limiter().stop;
     let checkpoint = match config.journal().filter(|_| config.resume) {
         Some((_, path)) => Checkpoint::open_readonly(path, &config.wants(), &config.layout.columns)?,
@@ -80,7 +80,7 @@ pub(super) async fn print_plan(
         // Standard input may have no end.
         reason = stop.requested() => return Ok(print_stop(&reason, config)),
     };
-    if let Some(error) = report.failure() {
+    if let Some(error) = input_report.failure() {
         eprint_status(error);
         return Ok(ExitStatus::Usage);
     }
@@ -115,7 +115,7 @@ impl Plan {
         options: LookupOptions,
     ) -> Self {
         let settings = client.config();
-        let report = input.notes();
+        let input_report = input.notes();
         let mut plan = Self { api: settings.api.as_str(), ..Self::default() };
         let (mut by_query, mut by_get, mut sampled) = (0_u64, 0_u64, 0_u64);
         let mut records = pin!(input.entries());
@@ -132,7 +132,7 @@ impl Plan {
             *(if client.api_for(&login) == ApiKind::Rest { &mut by_get } else { &mut by_query }) += 1;
             sampled += u64::from(!login.is_bot() && is_sampled(&login, options.verify));
         }
-        plan.duplicates = report.duplicates();
+        plan.duplicates = input_report.duplicates();
         // A sample is counted again by the other API.
         let (accounts, rest_requests) = match settings.api {
             ApiKind::Graphql => (by_query, by_get + sampled),
