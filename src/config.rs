@@ -26,7 +26,7 @@ use crate::input::{InputOptions, InputSource};
 use crate::journal::ResumeFilter;
 use crate::lookup::LookupOptions;
 use crate::network::proxy::ProxyChoice;
-use crate::output::Report;
+use crate::output::OutputSpec;
 use crate::progress::ProgressMode;
 use crate::render::{Format, ReportLayout};
 use crate::report::{Columns, CountSelection, Groups, ReportSchema};
@@ -47,7 +47,7 @@ pub(crate) struct Config {
     /// Flag or variable that named the server. None for the default.
     pub(crate) server_chosen_by: Option<&'static str>,
     pub(crate) tokens: TokenSources,
-    pub(crate) reports: Vec<Report>,
+    pub(crate) reports: Vec<OutputSpec>,
     pub(crate) layout: ReportLayout,
     /// Subtotals, empty.
     pub(crate) group_by: Option<Groups>,
@@ -73,8 +73,8 @@ pub(crate) struct Config {
 
 impl Config {
     /// Returns the report that a later run can resume, and its file.
-    pub(crate) fn journal(&self) -> Option<(&Report, &Path)> {
-        let is_journal = |report: &&Report| report.format == Format::Ndjson && report.path.is_some();
+    pub(crate) fn journal(&self) -> Option<(&OutputSpec, &Path)> {
+        let is_journal = |report: &&OutputSpec| report.format == Format::Ndjson && report.path.is_some();
         let mut journals = self.reports.iter().filter(is_journal);
         let only = journals.next().filter(|_| journals.next().is_none());
         let only = only.filter(|_| self.resume || self.layout.order.is_the_rosters())?;

@@ -1,9 +1,7 @@
-//! Databases: SQLite and PostgreSQL, behind one small door.
+//! SQLite and PostgreSQL behind one connection type. All parameters are text; the statements cast them.
 
-mod baseline;
-mod rows;
 mod runs;
-pub(crate) mod schema;
+mod schema;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,29 +9,29 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::postgres::{PgColumn, PgConnectOptions, PgConnection, PgRow};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteColumn, SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{
-    AssertSqlSafe, Column as _, ConnectOptions, Connection as _, Executor, Row as _, TypeInfo, ValueRef,
+    AssertSqlSafe, Column as _, ConnectOptions, Connection as _, Database, Encode, Executor, Row as _,
+    SqlSafeStr, Type, TypeInfo, ValueRef,
 };
 
-pub(crate) use self::baseline::last_complete;
-pub(crate) use self::runs::{RunWriter, SaveTarget};
-use crate::text::{redact_url, sanitize_line};
+pub(crate) use self::runs::{RunWriter, SaveTarget, last_complete};
+use crate::text::{collapse_whitespace, io_message, pluralize, redact_url, sanitize_line};
 
-/// Who has not answered by then will hardly do so later.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How long another run's transaction is waited for.
-const BUSY: Duration = Duration::from_mins(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Maximum wait for the transaction of another run.
+const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The address of a database: `sqlite:FILE` or `postgres://…`. A password in it is in no message.
+/// URL of a database: `sqlite:FILE` or `postgres://…`. It is printed without its password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct DatabaseUrl {
     url: String,
     is_postgres: bool,
 }
 
-/// What is no address of a database.
+/// A text that is not the URL of a supported database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it has to look like sqlite:FILE or postgres://USER@HOST/DATABASE")]
 pub(crate) struct NotADatabase;
@@ -50,7 +48,7 @@ impl FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Whether a text is meant as the address of a database.
+    /// Returns true for URLs, as opposed to names of files.
     #[must_use]
     pub(crate) fn is_meant(text: &str) -> bool {
         let lower = text.to_ascii_lowercase();
@@ -59,7 +57,6 @@ impl DatabaseUrl {
     }
 }
 
-/// The address without the name and password in it, and without parameters.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&redact_url(&self.url))
@@ -72,165 +69,135 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// A database does not do what it is asked to, in one line for a person.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct SqlError(pub(crate) String);
+/// A database that cannot be used. Its text is one line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SqlError {
+    #[error("{}", driver_message(.0))]
+    Driver(#[from] sqlx::Error),
+    #[error(transparent)]
+    Url(#[from] NotADatabase),
+    #[error(
+        "{source}; {} of this run are saved and no more, and it is not marked complete; save its report afterwards with --from REPORT --save",
+        pluralize(*saved, "row", "rows")
+    )]
+    Partial { saved: u64, source: Box<SqlError> },
+    #[error("{0}")]
+    Other(String),
+}
 
-impl From<sqlx::Error> for SqlError {
-    fn from(error: sqlx::Error) -> Self {
-        let reason = match &error {
-            sqlx::Error::Database(said) => said.message().to_owned(),
-            sqlx::Error::Io(error) => crate::text::reason(error),
-            sqlx::Error::Configuration(error) => error.to_string(),
-            other => other.to_string(),
-        };
-        let line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        Self(sanitize_line(&line).into_owned())
+impl SqlError {
+    /// Adds the number of rows that were saved before the error.
+    fn after_rows(self, saved: u64) -> Self {
+        Self::Partial { saved, source: Box::new(self) }
     }
 }
 
-/// What a connection is for.
+fn driver_message(error: &sqlx::Error) -> String {
+    let message = match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => io_message(error),
+        other => other.to_string(),
+    };
+    sanitize_line(&collapse_whitespace(&message)).into_owned()
+}
+
+/// Access of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AccessMode {
-    /// Reading alone.
     Read,
-    /// Writing; a file is made where there is none.
+    /// Creates a missing SQLite file.
     Write,
 }
 
-/// A connection.
 pub(crate) enum Connection {
     Sqlite(Box<SqliteConnection>),
     Postgres(Box<PgConnection>),
 }
 
-/// A row of a query: each column as text, with its name.
-pub(crate) struct Record {
-    pub(crate) cells: Vec<Cell>,
+/// A row of a query.
+pub(crate) struct DbRecord {
+    pub(crate) cells: Vec<DbValue>,
 }
 
-/// What stands in a column.
+/// A value of a row, as text.
 #[derive(Debug)]
-pub(crate) struct Cell {
+pub(crate) struct DbValue {
+    /// Name of the column.
     pub(crate) name: String,
     /// None for NULL.
     pub(crate) text: Option<String>,
-    /// The type, where it is none of text.
-    pub(crate) no_text: Option<String>,
+    /// The type, if it is not a type of text.
+    pub(crate) non_text_type: Option<String>,
 }
 
 impl Connection {
-    pub(crate) async fn open(address: &DatabaseUrl, access: AccessMode) -> Result<Self, SqlError> {
-        let opened = tokio::time::timeout(PATIENCE, Self::opened(address, access)).await;
-        opened.unwrap_or_else(|_| Err(SqlError("nobody answers at its address".into())))
-    }
-
-    async fn opened(address: &DatabaseUrl, access: AccessMode) -> Result<Self, SqlError> {
-        if address.is_postgres {
-            let options = PgConnectOptions::from_str(&address.url).map_err(|_| {
-                // Its own words may hold a part of the password.
-                SqlError("it is no address of a PostgreSQL database".into())
-            })?;
-            let options = options.application_name("ghrepos").disable_statement_logging();
-            let mut connection = PgConnection::connect_with(&options).await?;
-            if access == AccessMode::Read {
-                connection.execute("SET default_transaction_read_only = on").await?;
-            }
-            return Ok(Self::Postgres(Box::new(connection)));
-        }
-        let options = SqliteConnectOptions::from_str(&address.url)?;
-        let options = options.create_if_missing(access == AccessMode::Write).busy_timeout(BUSY);
-        let options = match access {
-            AccessMode::Read => options.pragma("query_only", "ON"),
-            // Readers and the one who writes do not wait for each other.
-            AccessMode::Write => options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal),
-        };
-        let connection = SqliteConnection::connect_with(&options.disable_statement_logging()).await?;
-        Ok(Self::Sqlite(Box::new(connection)))
+    pub(crate) async fn open(url: &DatabaseUrl, access: AccessMode) -> Result<Self, SqlError> {
+        let connection = tokio::time::timeout(CONNECT_TIMEOUT, async {
+            if url.is_postgres { open_postgres(url, access).await } else { open_sqlite(url, access).await }
+        });
+        connection.await.unwrap_or_else(|_| Err(SqlError::Other("the server does not respond".into())))
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Runs a statement with texts for its parameters.
-    pub(crate) async fn run(&mut self, sql: &'static str, binds: &[Option<&str>]) -> Result<(), SqlError> {
+    /// Returns an SQL expression for a parameter that is a time: SQLite stores it as text.
+    fn timestamp(&self, parameter: &str) -> String {
+        if self.is_postgres() { format!("CAST({parameter} AS TIMESTAMPTZ)") } else { parameter.to_owned() }
+    }
+
+    /// Begins a transaction, which `COMMIT` ends.
+    async fn begin(&mut self) -> Result<(), SqlError> {
+        self.execute(if self.is_postgres() { "BEGIN" } else { "BEGIN IMMEDIATE" }, &[]).await
+    }
+
+    /// Runs a statement without a result.
+    async fn execute(&mut self, sql: impl SqlSafeStr, parameters: &[Option<&str>]) -> Result<(), SqlError> {
         match self {
             Self::Sqlite(connection) => {
-                let query =
-                    binds.iter().fold(sqlx::query(sql), |query, bind| query.bind(bind.map(str::to_owned)));
-                query.execute(&mut **connection).await?;
+                bind(sql, parameters).execute(&mut **connection).await?;
             }
             Self::Postgres(connection) => {
-                let query =
-                    binds.iter().fold(sqlx::query(sql), |query, bind| query.bind(bind.map(str::to_owned)));
-                query.execute(&mut **connection).await?;
+                bind(sql, parameters).execute(&mut **connection).await?;
             }
         }
         Ok(())
     }
 
-    /// Runs a statement that was put together of many equal parts.
-    /// What is not going to be run again is not kept prepared.
-    pub(crate) async fn insert(
+    /// Runs a statement that returns a number.
+    async fn fetch_i64(
         &mut self,
-        sql: String,
-        binds: Vec<Option<String>>,
-        again: bool,
-    ) -> Result<(), SqlError> {
-        let sql = AssertSqlSafe(sql);
-        match self {
-            Self::Sqlite(connection) => {
-                let query = binds.into_iter().fold(sqlx::query(sql), sqlx::query::Query::bind);
-                let query = query.persistent(again);
-                query.execute(&mut **connection).await?;
-            }
-            Self::Postgres(connection) => {
-                let query = binds.into_iter().fold(sqlx::query(sql), sqlx::query::Query::bind);
-                let query = query.persistent(again);
-                query.execute(&mut **connection).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs a statement that gives a number.
-    pub(crate) async fn number(
-        &mut self,
-        sql: &'static str,
-        binds: &[Option<&str>],
+        sql: impl SqlSafeStr,
+        parameters: &[Option<&str>],
     ) -> Result<Option<i64>, SqlError> {
         Ok(match self {
             Self::Sqlite(connection) => {
-                let query =
-                    binds.iter().fold(sqlx::query(sql), |query, bind| query.bind(bind.map(str::to_owned)));
-                query.fetch_optional(&mut **connection).await?.map(|row| row.try_get(0)).transpose()?
+                let row = bind(sql, parameters).fetch_optional(&mut **connection).await?;
+                row.map(|row| row.try_get(0)).transpose()?
             }
             Self::Postgres(connection) => {
-                let query =
-                    binds.iter().fold(sqlx::query(sql), |query, bind| query.bind(bind.map(str::to_owned)));
-                query.fetch_optional(&mut **connection).await?.map(|row| row.try_get(0)).transpose()?
+                let row = bind(sql, parameters).fetch_optional(&mut **connection).await?;
+                row.map(|row| row.try_get(0)).transpose()?
             }
         })
     }
 
-    /// Runs statements without parameters, and gives their rows as they come.
-    pub(crate) fn rows(&mut self, sql: String) -> BoxStream<'_, Result<Record, SqlError>> {
+    /// Runs statements without parameters, and streams their rows.
+    pub(crate) fn rows(&mut self, sql: String) -> BoxStream<'_, Result<DbRecord, SqlError>> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         match self {
             Self::Sqlite(connection) => {
-                let rows = sql.fetch(&mut **connection).map_err(SqlError::from);
-                rows.and_then(|row| async move { of_sqlite(&row) }).boxed()
+                let rows = sql.fetch(&mut **connection);
+                rows.and_then(|row| async move { from_sqlite(&row) }).map_err(SqlError::from).boxed()
             }
             Self::Postgres(connection) => {
-                let rows = sql.fetch(&mut **connection).map_err(SqlError::from);
-                rows.and_then(|row| async move { of_postgres(&row) }).boxed()
+                let rows = sql.fetch(&mut **connection);
+                rows.and_then(|row| async move { from_postgres(&row) }).map_err(SqlError::from).boxed()
             }
         }
     }
 
-    /// Takes leave.
     pub(crate) async fn close(self) {
         let _ = match self {
             Self::Sqlite(connection) => connection.close().await,
@@ -239,68 +206,96 @@ impl Connection {
     }
 }
 
-/// The row of a query without parameters: PostgreSQL sends every type as text then.
-fn of_postgres(row: &PgRow) -> Result<Record, SqlError> {
-    let cell = |at: usize, column: &sqlx::postgres::PgColumn| {
-        let value = row.try_get_raw(at)?;
-        let kind = column.type_info().name().to_owned();
-        let is_text = matches!(
-            kind.to_ascii_uppercase().as_str(),
-            "TEXT" | "VARCHAR" | "CHAR" | "NAME" | "CITEXT" | "UNKNOWN" | "\"CHAR\""
-        );
-        let text = if value.is_null() {
-            None
-        } else {
-            Some(value.as_str().map_err(sqlx::Error::Decode)?.to_owned())
-        };
-        Ok(Cell { name: column.name().to_owned(), text, no_text: (!is_text).then_some(kind) })
-    };
-    let cells = row.columns().iter().enumerate().map(|(at, column)| cell(at, column));
-    let cells: Result<_, sqlx::Error> = cells.collect();
-    Ok(Record { cells: cells? })
+async fn open_postgres(url: &DatabaseUrl, access: AccessMode) -> Result<Connection, SqlError> {
+    // The error of the driver may contain a part of the password.
+    let options = PgConnectOptions::from_str(&url.url)
+        .map_err(|_| SqlError::Other("it is not the URL of a PostgreSQL database".into()))?;
+    let options = options.application_name("ghrepos").disable_statement_logging();
+    let mut connection = PgConnection::connect_with(&options).await?;
+    if access == AccessMode::Read {
+        connection.execute("SET default_transaction_read_only = on").await?;
+    }
+    Ok(Connection::Postgres(Box::new(connection)))
 }
 
-fn of_sqlite(row: &SqliteRow) -> Result<Record, SqlError> {
-    let cell = |at: usize, column: &sqlx::sqlite::SqliteColumn| {
-        let value = row.try_get_raw(at)?;
-        // SQLite's values have types, its columns but inclinations.
-        let kind = if value.is_null() { "TEXT".to_owned() } else { value.type_info().name().to_owned() };
-        let text = match kind.as_str() {
-            _ if value.is_null() => None,
-            "TEXT" => Some(row.try_get::<String, _>(at)?),
-            "INTEGER" | "BOOLEAN" => Some(row.try_get_unchecked::<i64, _>(at)?.to_string()),
-            "REAL" => Some(row.try_get_unchecked::<f64, _>(at)?.to_string()),
-            _ => Some(String::from_utf8_lossy(&row.try_get_unchecked::<Vec<u8>, _>(at)?).into_owned()),
-        };
-        Ok(Cell { name: column.name().to_owned(), text, no_text: (kind != "TEXT").then_some(kind) })
+async fn open_sqlite(url: &DatabaseUrl, access: AccessMode) -> Result<Connection, SqlError> {
+    let options = SqliteConnectOptions::from_str(&url.url)?.busy_timeout(BUSY_TIMEOUT);
+    let options = match access {
+        AccessMode::Read => options.pragma("query_only", "ON"),
+        // With a write-ahead log, readers and the writer do not block each other.
+        AccessMode::Write => {
+            options.create_if_missing(true).journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+        }
     };
-    let cells = row.columns().iter().enumerate().map(|(at, column)| cell(at, column));
-    let cells: Result<_, sqlx::Error> = cells.collect();
-    Ok(Record { cells: cells? })
+    let connection = SqliteConnection::connect_with(&options.disable_statement_logging()).await?;
+    Ok(Connection::Sqlite(Box::new(connection)))
+}
+
+fn bind<'q, D: Database>(sql: impl SqlSafeStr, parameters: &[Option<&str>]) -> Query<'q, D, D::Arguments>
+where
+    for<'e> Option<String>: Encode<'e, D> + Type<D>,
+{
+    parameters.iter().fold(sqlx::query(sql), |query, parameter| query.bind(parameter.map(str::to_owned)))
+}
+
+/// Reads a row of a query without parameters: PostgreSQL sends all types as text then.
+fn from_postgres(row: &PgRow) -> Result<DbRecord, sqlx::Error> {
+    let cells = row.columns().iter().map(|column| postgres_value(row, column)).collect::<Result<_, _>>()?;
+    Ok(DbRecord { cells })
+}
+
+fn postgres_value(row: &PgRow, column: &PgColumn) -> Result<DbValue, sqlx::Error> {
+    let value = row.try_get_raw(column.ordinal())?;
+    let kind = column.type_info().name().to_owned();
+    let is_text = matches!(
+        kind.to_ascii_uppercase().as_str(),
+        "TEXT" | "VARCHAR" | "CHAR" | "NAME" | "CITEXT" | "UNKNOWN" | "\"CHAR\""
+    );
+    let text =
+        if value.is_null() { None } else { Some(value.as_str().map_err(sqlx::Error::Decode)?.to_owned()) };
+    Ok(DbValue { name: column.name().to_owned(), text, non_text_type: (!is_text).then_some(kind) })
+}
+
+fn from_sqlite(row: &SqliteRow) -> Result<DbRecord, sqlx::Error> {
+    let cells = row.columns().iter().map(|column| sqlite_value(row, column)).collect::<Result<_, _>>()?;
+    Ok(DbRecord { cells })
+}
+
+/// Reads a value by its own type: that of an SQLite column is only a preference.
+fn sqlite_value(row: &SqliteRow, column: &SqliteColumn) -> Result<DbValue, sqlx::Error> {
+    let (name, at) = (column.name().to_owned(), column.ordinal());
+    let value = row.try_get_raw(at)?;
+    if value.is_null() {
+        return Ok(DbValue { name, text: None, non_text_type: None });
+    }
+    let kind = value.type_info().name().to_owned();
+    let text = match kind.as_str() {
+        "TEXT" => row.try_get::<String, _>(at)?,
+        "INTEGER" | "BOOLEAN" => row.try_get_unchecked::<i64, _>(at)?.to_string(),
+        "REAL" => row.try_get_unchecked::<f64, _>(at)?.to_string(),
+        _ => String::from_utf8_lossy(&row.try_get_unchecked::<Vec<u8>, _>(at)?).into_owned(),
+    };
+    Ok(DbValue { name, text: Some(text), non_text_type: (kind != "TEXT").then_some(kind) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn printed(text: &str) -> Result<String, NotADatabase> {
+        text.parse::<DatabaseUrl>().map(|url| format!("{url} {url:?}"))
+    }
+
     #[test]
-    fn an_address_is_shown_without_its_password() {
-        let address =
-            |text: &str| text.parse::<DatabaseUrl>().map(|address| format!("{address} {address:?}"));
+    fn a_database_url_is_printed_without_its_password() {
         assert_eq!(
-            address("postgres://me:p@ss/w@db.example.com:5432/staff?sslmode=disable&password=x").unwrap(),
+            printed("postgres://me:p@ss/w@db.example.com:5432/staff?sslmode=disable&password=x").unwrap(),
             "postgres://db.example.com:5432/staff postgres://db.example.com:5432/staff"
         );
-        assert_eq!(address("sqlite:staff.db").unwrap(), "sqlite:staff.db sqlite:staff.db");
-        assert_eq!(address("postgres://me:p?w@h/d").unwrap(), "postgres://… postgres://…");
-        assert_eq!(redact_url("--save=postgresql://me:pw@h/d"), "--save=postgresql://h/d");
-        assert_eq!(redact_url("postgres://h/d?user=me&password=p@ss"), "postgres://…");
-        assert_eq!(redact_url("mysql://me:pw@h/d"), "mysql://h/d");
-        assert_eq!(redact_url("postgres:me:pw@h/d"), "postgres:h/d");
-        assert_eq!(redact_url("JDBC:Postgres://me:pw@h/d"), "JDBC:Postgres://h/d");
-        assert_eq!(redact_url("https://github.com/@torvalds"), "https://github.com/@torvalds");
+        assert_eq!(printed("sqlite:staff.db").unwrap(), "sqlite:staff.db sqlite:staff.db");
+        assert_eq!(printed("postgres://me:p?w@h/d").unwrap(), "postgres://… postgres://…");
         for wrong in ["", "sqlite:", "sqlite://", "mysql://a/b", "staff.db", "postgres:/x"] {
-            assert_eq!(address(wrong), Err(NotADatabase), "{wrong}");
+            assert_eq!(printed(wrong), Err(NotADatabase), "{wrong}");
         }
     }
 }

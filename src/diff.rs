@@ -1,8 +1,7 @@
-//! What has changed since an earlier report: who came, who went, who is somebody else now, and whose
-//! repositories have grown or shrunk.
+//! Changes since an earlier report: new and removed logins, renamed and replaced accounts, differences of the counts.
 //!
-//! An account is known again by its id, which survives a change of its login. Where one of the two
-//! counts is missing the change is not known, and never a difference.
+//! Accounts are matched by id, which survives a change of the login. If one of the two counts is missing, the change is unknown,
+//! never a difference.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,97 +14,95 @@ use crate::shard::Shard;
 #[derive(Debug)]
 pub(crate) struct Baseline {
     name: String,
-    rows: Vec<Earlier>,
+    rows: Vec<BaselineRow>,
     by_login: HashMap<Box<str>, usize>,
     by_id: HashMap<u64, usize>,
 }
 
-/// What an earlier report says of a login.
+/// A row of the earlier report.
 #[derive(Debug)]
-struct Earlier {
+struct BaselineRow {
     login: Box<str>,
     status: Status,
     kind: Option<AccountKind>,
     id: Option<u64>,
     public_repos: Option<u64>,
-    /// Whether it is in this report, too.
-    met: AtomicBool,
+    /// Set when a row of this report has the same account or login.
+    is_seen: AtomicBool,
 }
 
 impl Baseline {
     /// Reads an earlier report.
-    ///
-    /// # Errors
-    /// [`ReadReportError`] for what is none.
     pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
-        let finished = SavedReport::read(path)?;
-        Ok(Self::of(path.display().to_string(), finished.rows))
+        let report = SavedReport::read(path)?;
+        Ok(Self::of(path.display().to_string(), report.rows))
     }
 
-    /// An earlier report that is called `name`.
+    /// Indexes the rows of an earlier report. The name is for messages.
     #[must_use]
     pub(crate) fn of(name: String, rows: Vec<Row>) -> Self {
         let mut baseline = Self { name, rows: Vec::new(), by_login: HashMap::new(), by_id: HashMap::new() };
-        // Who was gone then was in neither roster.
+        // Logins that had been removed then are in neither input.
         for row in rows.into_iter().filter(|row| !row.is_gone()) {
-            let at = baseline.rows.len();
-            baseline.by_login.insert(row.key(), at);
+            let index = baseline.rows.len();
+            baseline.by_login.insert(row.key(), index);
             if let Some(id) = row.id {
-                baseline.by_id.insert(id, at);
+                baseline.by_id.insert(id, index);
             }
-            baseline.rows.push(Earlier {
+            baseline.rows.push(BaselineRow {
                 login: row.login.into(),
                 status: row.status,
                 kind: row.kind,
                 id: row.id,
                 public_repos: row.public_repos,
-                met: AtomicBool::new(false),
+                is_seen: AtomicBool::new(false),
             });
         }
         baseline
     }
 
-    /// No changes yet.
+    /// Returns a summary without changes.
     #[must_use]
-    pub(crate) fn drift(&self) -> DiffSummary {
+    pub(crate) fn empty_summary(&self) -> DiffSummary {
         DiffSummary { baseline: self.name.clone(), ..DiffSummary::default() }
     }
 
-    /// Tells in a row what has changed.
+    /// Sets the earlier count and the change of a row.
     pub(crate) fn compare(&self, row: &mut Row) {
-        let earlier = |at: Option<&usize>| at.and_then(|at| self.rows.get(*at));
-        let named = earlier(self.by_login.get(&row.key()));
-        let same = row.id.and_then(|id| earlier(self.by_id.get(&id)));
-        for met in [named, same].into_iter().flatten() {
-            met.met.store(true, Ordering::Relaxed);
+        let by_login = self.by_login.get(&row.key()).and_then(|index| self.rows.get(*index));
+        let by_id = row.id.and_then(|id| self.by_id.get(&id)).and_then(|index| self.rows.get(*index));
+        for earlier in by_login.iter().chain(&by_id) {
+            earlier.is_seen.store(true, Ordering::Relaxed);
         }
-        let known = same.or(named);
-        row.was = known.and_then(|earlier| earlier.public_repos);
-        let change = match (row.public_repos, known, row.was) {
+        let earlier = by_id.or(by_login);
+        row.was = earlier.and_then(|earlier| earlier.public_repos);
+        row.change = Some(match (row.public_repos, earlier, row.was) {
             (None, ..) | (_, Some(_), None) => Change::Unknown,
             (Some(_), None, _) => Change::New,
-            (Some(is), Some(_), Some(was)) => match (same, named) {
+            (Some(is), Some(_), Some(was)) => match (by_id, by_login) {
                 (Some(same), _) if !same.login.eq_ignore_ascii_case(&row.login) => Change::Renamed,
-                (None, Some(named)) if named.id.is_some() && row.id.is_some() => Change::Replaced,
+                (None, Some(other)) if other.id.is_some() && row.id.is_some() => Change::Replaced,
                 _ => Change::between(was, is),
             },
-        };
-        row.change = Some(change);
+        });
     }
 
-    /// Rows for those who were in the roster then and are not any more; of a part of the roster, where
-    /// only that was compared.
+    /// Returns rows for the logins that this report does not have; with a shard, only for those of the shard. Invalid logins are
+    /// left out.
     #[must_use]
-    pub(crate) fn gone(&self, shard: Option<Shard>) -> Vec<Row> {
-        let in_part = |login: &str| shard.is_none_or(|shard| shard.contains(login.trim()));
-        let left = self.rows.iter().filter(|earlier| !earlier.met.load(Ordering::Relaxed));
-        // What is no login was nobody.
-        let left = left.filter(|earlier| earlier.status != Status::Invalid && in_part(&earlier.login));
-        left.map(|earlier| {
-            let row = Row::without_count(&earlier.login, Status::Skipped, "");
-            Row::gone(&Row { kind: earlier.kind, id: earlier.id, public_repos: earlier.public_repos, ..row })
-        })
-        .collect()
+    pub(crate) fn removed_rows(&self, shard: Option<Shard>) -> Vec<Row> {
+        let removed = self.rows.iter().filter(|earlier| {
+            !earlier.is_seen.load(Ordering::Relaxed)
+                && earlier.status != Status::Invalid
+                && shard.is_none_or(|shard| shard.contains(earlier.login.trim()))
+        });
+        removed
+            .map(|earlier| {
+                let (kind, id, public_repos) = (earlier.kind, earlier.id, earlier.public_repos);
+                let row = Row::without_count(&earlier.login, Status::Skipped, "");
+                Row::gone(&Row { kind, id, public_repos, ..row })
+            })
+            .collect()
     }
 }
 
@@ -121,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_change_is_told_from_the_others() {
+    fn every_kind_of_change_is_recognized() {
         let baseline = Baseline::of(
             "then".into(),
             vec![
@@ -137,7 +134,7 @@ mod tests {
                 Row::gone(&row("left-before", 8, Some(5))),
             ],
         );
-        let mut told = Vec::new();
+        let mut changes = Vec::new();
         for mut row in [
             row("SAME", 1, Some(5)),
             row("grows", 2, Some(9)),
@@ -146,13 +143,13 @@ mod tests {
             row("failed-then", 9, Some(5)),
             row("fails-now", 0, None),
             row("joiner", 10, Some(2)),
-            // It took a name that was somebody else's: it is the same account all the same.
+            // An account that took the login of another account is still the same account.
             row("old-name", 7, Some(1)),
             row("csv", 11, Some(2)),
             row("left-before", 8, Some(5)),
         ] {
             baseline.compare(&mut row);
-            told.push((row.login, row.was, row.change.unwrap()));
+            changes.push((row.login, row.was, row.change.unwrap()));
         }
         let expected = [
             ("SAME", Some(5), Change::By(0)),
@@ -166,28 +163,29 @@ mod tests {
             ("csv", Some(3), Change::By(-1)),
             ("left-before", None, Change::New),
         ];
-        assert_eq!(told, expected.map(|(login, was, change)| (login.to_owned(), was, change)));
-        let gone: Vec<_> = baseline.gone(None).into_iter().map(|row| (row.login, row.was)).collect();
+        assert_eq!(changes, expected.map(|(login, was, change)| (login.to_owned(), was, change)));
+        let gone: Vec<_> = baseline.removed_rows(None).into_iter().map(|row| (row.login, row.was)).collect();
         assert_eq!(gone, [("leaver".to_owned(), Some(7))]);
     }
 
     #[test]
-    fn a_removed_row_keeps_known_values_within_its_own_shard() {
+    fn a_removed_row_has_the_earlier_id_and_is_in_one_shard() {
         let invalid = Row { status: Status::Invalid, ..row("no/login", 0, None) };
         let gone = Row { kind: Some(AccountKind::Organization), ..row("gone", 5, Some(7)) };
         let baseline = Baseline::of("then".into(), vec![gone, invalid, row("failed", 0, None)]);
-        let told = baseline.gone(None);
-        let logins: Vec<_> = told.iter().map(|row| row.login.as_str()).collect();
+        let removed = baseline.removed_rows(None);
+        let logins: Vec<_> = removed.iter().map(|row| row.login.as_str()).collect();
         assert_eq!(logins, ["gone", "failed"]);
-        let first = &told[0];
+        let first = &removed[0];
         assert_eq!((first.kind, first.id, first.was), (Some(AccountKind::Organization), Some(5), Some(7)));
         assert_eq!((first.public_repos, first.change), (None, Some(Change::Gone)));
-        let parts: Vec<_> = [1, 2].map(|part| baseline.gone(Some(Shard { part, of: 2 })).len()).into();
+        let parts: Vec<_> =
+            [1, 2].map(|part| baseline.removed_rows(Some(Shard { part, of: 2 })).len()).into();
         assert_eq!(parts.iter().sum::<usize>(), 2);
         for part in [1, 2] {
             let shard = Shard { part, of: 2 };
-            let told = baseline.gone(Some(shard)).iter().any(|row| row.login == "gone");
-            assert_eq!(told, shard.contains("gone"));
+            let changes = baseline.removed_rows(Some(shard)).iter().any(|row| row.login == "gone");
+            assert_eq!(changes, shard.contains("gone"));
         }
     }
 }

@@ -60,7 +60,7 @@ impl Default for InputOptions {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {}: {}", name.display(), crate::text::reason(source))]
+#[error("cannot read {}: {}", name.display(), crate::text::io_message(source))]
 pub(crate) struct InputError {
     /// File, or URL of a database.
     name: PathBuf,

@@ -1,13 +1,14 @@
 //! The report is the journal: an `.ndjson` file that grows while the run goes on.
 //!
-//! Each answer is on disk within a second, in a line of its own. A run that is killed at any moment
-//! leaves a file that `--resume` reads: it keeps what is good and asks for the rest. An orderly end
-//! leaves the file in the order of the roster, one row a login.
+//! Each row is on disk within a second, in a line of its own. A run that is killed at any moment leaves a file that `--resume`
+//! reads: it keeps the rows that are good and looks up the rest. A run that ends in order leaves the file in input order, one
+//! row per login.
 
-mod lock;
 mod read;
 mod write;
 
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -15,78 +16,83 @@ use jiff::Timestamp;
 pub(crate) use self::read::Checkpoint;
 pub(crate) use self::write::Journal;
 use crate::report::{CountSelection, Row, Status};
-use crate::text;
 
-/// Which rows of a journal are kept.
+/// Decides which rows of a journal are kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResumeFilter {
-    /// What this run counts: a row with less is asked for again.
+    /// Counts of this run. A row with fewer of them is looked up again.
     pub(crate) measures: CountSelection,
-    /// Whether this run counts a sample again.
+    /// `--verify`
     pub(crate) verify: bool,
-    /// Rows that were answered before are asked for again.
+    /// Rows that are older are looked up again.
     pub(crate) since: Option<Timestamp>,
 }
 
 impl ResumeFilter {
-    /// Whether a row is good enough to be kept; an error where it holds more than this run would.
+    /// Returns true for rows to keep. The error is the flag of a count that this run does not have.
     fn keeps(&self, row: &Row) -> Result<bool, &'static str> {
-        // Whoever adds a measure is led here.
+        // A new count does not compile until it is handled here.
         let CountSelection { breakdown, private } = self.measures;
-        for (is_there, is_wanted, flag) in [
+        for (is_present, is_selected, flag) in [
             (row.breakdown.is_some(), breakdown, "--breakdown"),
             (row.private_repos.is_some(), private, "--private"),
             (row.verified.is_some(), self.verify, "--verify"),
         ] {
-            if is_there && !is_wanted {
+            if is_present && !is_selected {
                 return Err(flag);
             }
         }
-        let young = self.since.is_none_or(|since| row.at.is_some_and(|at| at >= since));
+        let is_recent = self.since.is_none_or(|since| row.at.is_some_and(|at| at >= since));
         Ok(match row.status {
             Status::Invalid => true,
-            Status::NotFound => young,
+            Status::NotFound => is_recent,
             Status::Ok => {
-                young && (row.breakdown.is_some() || !breakdown) && (row.private_repos.is_some() || !private)
+                is_recent
+                    && (row.breakdown.is_some() || !breakdown)
+                    && (row.private_repos.is_some() || !private)
             }
             Status::Forbidden | Status::Failed | Status::Skipped => false,
         })
     }
 }
 
-/// A file that a run cannot go on with. It is left as it was.
+/// A file that a run cannot be resumed from. It is not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResumeError {
-    /// It cannot be opened, read or locked.
-    #[error("cannot go on with {}: {}", path.display(), text::reason(cause))]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: std::io::Error,
-    },
-    /// A line in it is no row.
-    #[error("cannot go on with {}: line {line} is no row of a report ({reason}); it is left as it was", path.display())]
-    NotARow {
-        /// The file.
-        path: PathBuf,
-        /// Counted from one.
-        line: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// It holds what this run would not count.
-    #[error("cannot go on with {}: it was made with {flag}; give it again, or another --output", path.display())]
-    MadeWithMore {
-        /// The file.
-        path: PathBuf,
-        /// The missing flag.
-        flag: &'static str,
-    },
+    /// The file cannot be opened, read or locked.
+    #[error("cannot resume from {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    /// A line is not a row. Lines are counted from 1.
+    #[error("cannot resume from {}: line {line} is not a row of a report ({reason}); the file is unchanged", path.display())]
+    InvalidRow { path: PathBuf, line: u64, reason: String },
+    /// A row has a count that this run would not have.
+    #[error("cannot resume from {}: it was made with {flag}; add that flag, or use another --output", path.display())]
+    SchemaMismatch { path: PathBuf, flag: &'static str },
 }
 
-impl ResumeError {
-    fn unusable(path: &Path, cause: std::io::Error) -> Self {
-        Self::Unusable { path: path.to_owned(), cause }
+/// Locks the file at `path` until it is closed: one run at a time writes to a journal.
+fn lock(file: &File, path: &Path) -> io::Result<()> {
+    match file.try_lock() {
+        // The run that had the lock may just have replaced the file.
+        Ok(()) if is_at(file, path)? => Ok(()),
+        Ok(()) | Err(TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::WouldBlock, "another run is writing to it"))
+        }
+        // Some file systems have no locks. A report without a lock is better than none.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// Returns true while `path` leads to this file.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (ours, current) = (file.metadata()?, fs::metadata(path)?);
+    Ok((ours.dev(), ours.ino()) == (current.dev(), current.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }

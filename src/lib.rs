@@ -16,7 +16,7 @@
 //!
 //! Each step calls the next one, so "go to definition" leads from the command line to the socket:
 //!
-//! 1. `main` parses the flags and calls `run::start`, which runs everything on one thread.
+//! 1. `main` parses the flags and calls `run::run_blocking`, which runs everything on one thread.
 //! 2. `run::pipeline::run_pipeline` reads the input (`input`), starts the stage, and consumes the rows that it completes.
 //! 3. `lookup::stage` gives each login its position and a place in the window; its `Batcher` forms a batch when there is a slot:
 //!    up to a hundred logins for GraphQL, one for REST.
@@ -66,7 +66,7 @@
 //! | `run` | one run, from the configuration to the exit status |
 //! | `login` | [`Login`], the only way to a request path |
 //! | `input` | lists of logins, without duplicates |
-//! | `lookup`, `plan` | the concurrent stage; an estimate of its cost |
+//! | `lookup` | the concurrent stage |
 //! | `github` | the client: batches, retries, octocrab, transport, errors |
 //! | `network` | proxies, certificates, and the reasons of failed connections |
 //! | `rate_limit`, `stop` | admission of requests; the early end of a run |
@@ -84,7 +84,7 @@ mod database;
 mod diff;
 mod exit_status;
 mod fail_on;
-mod file;
+mod fs;
 mod github;
 mod input;
 mod journal;
@@ -93,7 +93,6 @@ mod lookup;
 mod network;
 mod object;
 mod output;
-mod plan;
 mod program;
 mod progress;
 #[cfg(any(test, fuzzing))]

@@ -1,4 +1,4 @@
-//! Structs from JSON objects alone: serde takes a list for one as well, its items in the order of the fields.
+//! Structs from JSON objects only: serde also accepts arrays, with the fields in order.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// What was read from an object.
+/// A struct that was read from an object.
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

@@ -1,86 +1,80 @@
-//! Where reports go: standard output, files that appear whole or not at all, and the journal.
+//! Destinations of reports: standard output, files that appear complete or not at all, journals, databases.
 
-mod target;
-
-use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::NamedTempFile;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 #[cfg(feature = "sql")]
-use crate::database::SqlError;
-#[cfg(feature = "sql")]
 use crate::database::{RunWriter, SaveTarget};
-use crate::file;
+use crate::fs::{check_writable, is_special_file, resolve_symlinks, temp_file_beside};
 use crate::journal::Journal;
 use crate::render::{Format, Meta, Output, Renderer, ReportLayout, renderer};
 use crate::report::{Row, Summary};
-use crate::text;
 
-/// A report that was asked for.
+/// A requested output.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Report {
-    /// Its format.
+pub(crate) struct OutputSpec {
     pub(crate) format: Format,
-    /// Its file; none for standard output.
+    /// None for standard output.
     pub(crate) path: Option<PathBuf>,
 }
 
-impl Report {
-    /// Its name for people.
+impl OutputSpec {
+    /// Returns the name for messages.
     #[must_use]
     pub(crate) fn name(&self) -> String {
         self.path.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string())
     }
 }
 
-/// A report cannot be written.
+/// An output that cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {to}: {reason}")]
+#[error("cannot write {to}")]
 pub(crate) struct OutputError {
     to: String,
-    kind: io::ErrorKind,
-    reason: String,
+    source: io::Error,
 }
 
 impl OutputError {
-    fn new(to: String, cause: &io::Error) -> Self {
-        Self { to, kind: cause.kind(), reason: text::reason(cause) }
+    pub(crate) fn stdout(source: io::Error) -> Self {
+        Self { to: "standard output".into(), source }
     }
 
-    /// Standard output cannot be written.
+    /// Returns true if the reader closed the pipe, which is not a failure.
     #[must_use]
-    pub(crate) fn stdout(cause: &io::Error) -> Self {
-        Self::new("standard output".into(), cause)
-    }
-
-    /// Whether the reader closed the pipe, which is no error.
-    #[must_use]
-    pub(crate) fn is_closed_pipe(&self) -> bool {
-        self.kind == io::ErrorKind::BrokenPipe
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        self.source.kind() == io::ErrorKind::BrokenPipe
     }
 }
 
-/// A report that is being written, on a thread of its own: a reader who takes a break holds up the
-/// rows, but neither the requests in flight nor Ctrl-C.
+/// An output with its writer, which runs on a thread of its own: a slow reader delays the rows, but neither the requests in
+/// flight nor Ctrl-C.
 pub(crate) struct Sink {
     name: String,
-    writer: mpsc::Sender<Message>,
-    failure: Arc<OnceLock<io::Error>>,
-    /// The file under its temporary name, and the one that it shall have.
-    unfinished: Option<(NamedTempFile, PathBuf)>,
-    is_table: bool,
-    is_file: bool,
+    messages: mpsc::Sender<Message>,
+    writer: JoinHandle<io::Result<()>>,
+    temporary: Option<TemporaryFile>,
+    /// Set when nothing is visible before the end, so that a run without an answer can drop it.
+    is_buffered: bool,
     is_journal: bool,
+}
+
+/// A file that is renamed when it is complete.
+struct TemporaryFile {
+    file: NamedTempFile,
+    path: PathBuf,
 }
 
 enum Message {
     Rows(Arc<Vec<Row>>),
-    Early(Arc<Vec<(u64, Row)>>),
-    Finish(Box<Summary>, bool, oneshot::Sender<()>),
-    Abandon(oneshot::Sender<()>),
+    OutOfOrder(Arc<Vec<(u64, Row)>>),
+    Finish { summary: Box<Summary>, input_complete: bool },
+    Abandon,
 }
 
 enum Writer {
@@ -90,215 +84,194 @@ enum Writer {
     Database(Box<RunWriter>),
 }
 
-/// Batches of rows that wait for the writer.
-const WAITING: usize = 4;
+/// Messages that wait for a writer.
+const CHANNEL_CAPACITY: usize = 4;
 
 impl Sink {
-    /// Opens a report's destination.
+    /// Opens an output.
     ///
-    /// A file is written under a temporary name beside its own, and gets its own when it is whole; so
-    /// a failed run neither leaves half a report nor destroys an earlier one. Through a link it is
-    /// the linked file that is replaced. What is no file (a device, a pipe) is written to directly.
-    /// An `.ndjson` file in the order of the roster is a [`journal`](crate::journal).
-    ///
-    /// # Errors
-    /// [`OutputError`] for a folder, a missing folder, or one that is not ours to write to.
-    pub(crate) fn open(report: &Report, layout: &ReportLayout, meta: &Meta) -> Result<Self, OutputError> {
-        let unwritable = |cause| OutputError::new(report.name(), &cause);
-        let (out, unfinished): (Output, _) = match &report.path {
-            None => (target::buffered(io::stdout()), None),
-            Some(path)
-                if report.format == Format::Ndjson
-                    && layout.order.is_the_rosters()
-                    && !file::is_special(path) =>
-            {
-                file::check(path).map_err(unwritable)?;
-                let journal = Journal::create(path, &layout.columns).map_err(unwritable)?;
-                return Ok(Self::journal(report, journal));
+    /// A file is written under a temporary name in the same folder and renamed when it is complete: a failed run neither leaves
+    /// half a report nor destroys an earlier one. If the path is a link, the linked file is replaced. Devices and pipes are
+    /// written to directly. An `.ndjson` file in input order is a [`journal`](crate::journal).
+    pub(crate) fn open(spec: &OutputSpec, layout: &ReportLayout, meta: &Meta) -> Result<Self, OutputError> {
+        let output_error = |source| OutputError { to: spec.name(), source };
+        let is_journal = spec.format == Format::Ndjson && layout.order.is_the_rosters();
+        let (out, temporary) = match &spec.path {
+            None => (buffered(io::stdout()), None),
+            Some(path) if is_special_file(path) => {
+                (buffered(File::options().write(true).open(path).map_err(output_error)?), None)
             }
-            Some(path) => target::create(path).map_err(unwritable)?,
+            Some(path) if is_journal => {
+                check_writable(path).map_err(output_error)?;
+                return Ok(Self::journal(
+                    spec,
+                    Journal::create(path, &layout.columns).map_err(output_error)?,
+                ));
+            }
+            Some(path) => {
+                let temporary = TemporaryFile::create(path).map_err(output_error)?;
+                (buffered(temporary.file.reopen().map_err(output_error)?), Some(temporary))
+            }
         };
-        let renderer = renderer(report.format, layout, meta, out);
-        Ok(Self::writing(report, Writer::Renderer(renderer), unfinished))
+        let is_buffered = spec.format == Format::Table || spec.path.is_some();
+        let renderer = renderer(spec.format, layout, meta, out);
+        Ok(Self { temporary, is_buffered, ..Self::spawn(spec.name(), Writer::Renderer(renderer)) })
     }
 
-    /// A report that is a journal.
-    pub(crate) fn journal(report: &Report, journal: Journal) -> Self {
-        Self::writing(report, Writer::Journal(Box::new(journal)), None)
+    /// Wraps a journal that is open.
+    pub(crate) fn journal(spec: &OutputSpec, journal: Journal) -> Self {
+        Self { is_journal: true, ..Self::spawn(spec.name(), Writer::Journal(Box::new(journal))) }
     }
 
-    /// Saves the run to a database.
-    ///
-    /// # Errors
-    /// [`OutputError`] where that cannot be reached, or lets nobody write.
+    /// Starts to save the run to a database.
     #[cfg(feature = "sql")]
-    pub(crate) async fn saving(
-        saving: &SaveTarget,
+    pub(crate) async fn database(
+        target: &SaveTarget,
         layout: &ReportLayout,
         meta: &Meta,
     ) -> Result<Self, OutputError> {
-        let name = saving.address.to_string();
-        let (saving, columns, meta) = (saving.clone(), layout.columns.clone(), meta.clone());
-        let opened = tokio::task::spawn_blocking(move || RunWriter::open(&saving, &columns, &meta)).await;
-        let opened = opened.map_err(io::Error::other).and_then(|opened| opened.map_err(io::Error::other));
-        let store = opened.map_err(|cause| OutputError::new(name.clone(), &cause))?;
-        Ok(Self { is_file: true, ..Self::on_a_thread(name, Writer::Database(Box::new(store))) })
+        let to = target.address.to_string();
+        let (target, columns, meta) = (target.clone(), layout.columns.clone(), meta.clone());
+        let run = spawn_blocking(move || RunWriter::open(&target, &columns, &meta).map_err(io::Error::other));
+        match run.await.unwrap_or_else(|panic| Err(panic.into())) {
+            Ok(run) => Ok(Self::spawn(to, Writer::Database(Box::new(run)))),
+            Err(source) => Err(OutputError { to, source }),
+        }
     }
 
-    fn writing(report: &Report, by: Writer, unfinished: Option<(NamedTempFile, PathBuf)>) -> Self {
-        let (is_table, is_file) = (report.format == Format::Table, report.path.is_some());
-        Self { unfinished, is_table, is_file, ..Self::on_a_thread(report.name(), by) }
+    fn spawn(name: String, writer: Writer) -> Self {
+        let (messages, received) = mpsc::channel(CHANNEL_CAPACITY);
+        let writer = spawn_blocking(move || writer.run(received));
+        Self { name, messages, writer, temporary: None, is_buffered: true, is_journal: false }
     }
 
-    fn on_a_thread(name: String, by: Writer) -> Self {
-        let is_journal = matches!(by, Writer::Journal(_));
-        let failure = Arc::<OnceLock<_>>::default();
-        let (writer, messages) = mpsc::channel(WAITING);
-        let told = Arc::clone(&failure);
-        std::thread::spawn(move || write(by, messages, &told));
-        Self { name, writer, failure, unfinished: None, is_table: false, is_file: false, is_journal }
-    }
-
-    /// Whether it shows nothing before its end, so that a run without any answer may leave it out.
     #[must_use]
-    pub(crate) fn is_silent_until_finished(&self) -> bool {
-        self.is_table || self.is_file
+    pub(crate) fn is_buffered(&self) -> bool {
+        self.is_buffered
     }
 
-    /// Whether answers go there before their turn.
+    /// Returns true for outputs that take rows out of order.
     #[must_use]
     pub(crate) fn is_journal(&self) -> bool {
         self.is_journal
     }
 
-    /// Adds rows. Waits while the writer is behind.
-    ///
-    /// # Errors
-    /// [`OutputError`]; the report is lost then.
+    /// Adds the next rows. Waits while the writer is behind. After an error the output is lost.
     pub(crate) async fn rows(&mut self, rows: &Arc<Vec<Row>>) -> Result<(), OutputError> {
         self.send(Message::Rows(Arc::clone(rows))).await
     }
 
-    /// Adds rows before their turn, by their number, to a journal.
-    ///
-    /// # Errors
-    /// [`OutputError`]; nothing more can be added then.
-    pub(crate) async fn early(&mut self, rows: &Arc<Vec<(u64, Row)>>) -> Result<(), OutputError> {
-        if self.is_journal { self.send(Message::Early(Arc::clone(rows))).await } else { Ok(()) }
+    /// Adds rows to a journal out of order, by position. Other outputs ignore them.
+    pub(crate) async fn rows_out_of_order(&mut self, rows: &Arc<Vec<(u64, Row)>>) -> Result<(), OutputError> {
+        if self.is_journal { self.send(Message::OutOfOrder(Arc::clone(rows))).await } else { Ok(()) }
     }
 
     async fn send(&mut self, message: Message) -> Result<(), OutputError> {
-        match self.writer.send(message).await {
+        match self.messages.send(message).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(unwritable(self.name.clone(), &self.failure)),
+            Err(_) => self.join().await,
         }
     }
 
-    /// Ends the report and gives its file its name. `whole`: there was a row for every login.
-    ///
-    /// # Errors
-    /// [`OutputError`]; the report is lost then, unless it is a journal.
-    pub(crate) async fn finish(self, summary: &Summary, whole: bool) -> Result<(), OutputError> {
-        let (done, finished) = oneshot::channel();
-        let sent = self.writer.send(Message::Finish(Box::new(summary.clone()), whole, done)).await;
-        // A message that crosses with the writer's end stays in the channel, and `done` with it, until
-        // the last sender is dropped.
-        drop(self.writer);
-        if sent.is_err() || finished.await.is_err() {
-            return Err(unwritable(self.name, &self.failure));
+    /// Waits for the writer to end, and returns its error.
+    async fn join(&mut self) -> Result<(), OutputError> {
+        let result = (&mut self.writer).await.unwrap_or_else(|panic| Err(panic.into()));
+        result.map_err(|source| OutputError { to: self.name.clone(), source })
+    }
+
+    /// Writes the end of the report and gives its file its name. After an error only a journal still has its rows.
+    pub(crate) async fn finish(mut self, summary: &Summary, input_complete: bool) -> Result<(), OutputError> {
+        self.send(Message::Finish { summary: Box::new(summary.clone()), input_complete }).await?;
+        self.join().await?;
+        let Some(TemporaryFile { file, path }) = self.temporary else { return Ok(()) };
+        let synced = file.as_file().sync_all();
+        let renamed = synced.and_then(|()| file.persist(path).map(drop).map_err(|error| error.error));
+        renamed.map_err(|source| OutputError { to: self.name, source })
+    }
+
+    /// Drops the report: an earlier one stays as it was.
+    pub(crate) async fn abandon(mut self) {
+        let _ = self.send(Message::Abandon).await;
+        let _ = self.join().await;
+    }
+}
+
+impl TemporaryFile {
+    fn create(path: &Path) -> io::Result<Self> {
+        let existing = check_writable(path)?;
+        let path = resolve_symlinks(path);
+        if existing.is_some() {
+            // A file that cannot be written must not be replaced either.
+            File::options().append(true).open(&path)?;
         }
-        let Some((file, path)) = self.unfinished else {
-            return Ok(());
-        };
-        let named = file
-            .as_file()
-            .sync_all()
-            .and_then(|()| file.persist(path).map(drop).map_err(|error| error.error));
-        named.map_err(|cause| OutputError::new(self.name.clone(), &cause))
-    }
-
-    /// Leaves the report out: an earlier one stays as it was.
-    pub(crate) async fn abandon(self) {
-        let (done, finished) = oneshot::channel();
-        let _ = self.writer.send(Message::Abandon(done)).await;
-        drop(self.writer);
-        let _ = finished.await;
+        let file = temp_file_beside(&path, existing.map(|existing| existing.permissions()))?;
+        Ok(Self { file, path })
     }
 }
 
-/// Why the writer has ended. It says so before it hangs up.
-fn unwritable(to: String, failure: &OnceLock<io::Error>) -> OutputError {
-    match failure.get() {
-        Some(cause) => OutputError::new(to, cause),
-        None => OutputError::new(to, &io::Error::other("it ended early")),
-    }
+fn buffered(out: impl Write + Send + 'static) -> Output {
+    BufWriter::with_capacity(64 << 10, Box::new(out))
 }
 
-/// Writes what comes, and hands it on whenever nothing more waits. A failure is told before the ends
-/// of the channels are dropped, by which the other side learns of it.
-fn write(mut writer: Writer, mut messages: mpsc::Receiver<Message>, failure: &OnceLock<io::Error>) {
-    while let Some(message) = messages.blocking_recv() {
-        let written = match (message, &mut writer) {
-            (Message::Rows(rows), Writer::Journal(journal)) => journal.rows(&rows),
-            (Message::Rows(rows), Writer::Renderer(renderer)) => {
-                let written = rows.iter().try_for_each(|row| renderer.row(row));
-                if written.is_ok() && messages.is_empty() { renderer.flush() } else { written }
+impl Writer {
+    /// Writes what is received, and flushes whenever no other message waits.
+    fn run(mut self, mut messages: mpsc::Receiver<Message>) -> io::Result<()> {
+        while let Some(message) = messages.blocking_recv() {
+            match message {
+                Message::Rows(rows) => {
+                    self.rows(&rows)?;
+                    if messages.is_empty() {
+                        self.flush()?;
+                    }
+                }
+                Message::OutOfOrder(rows) => {
+                    if let Self::Journal(journal) = &mut self {
+                        journal.rows_out_of_order(&rows)?;
+                    }
+                }
+                Message::Finish { summary, input_complete } => return self.finish(&summary, input_complete),
+                Message::Abandon => {
+                    self.abandon();
+                    break;
+                }
             }
-            (Message::Early(rows), Writer::Journal(journal)) => journal.early(&rows),
-            (Message::Early(_), _) => Ok(()),
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self, rows: &[Row]) -> io::Result<()> {
+        match self {
+            Self::Renderer(renderer) => rows.iter().try_for_each(|row| renderer.row(row)),
+            Self::Journal(journal) => journal.rows(rows),
             #[cfg(feature = "sql")]
-            (Message::Rows(rows), Writer::Database(store)) => {
-                store.rows(&rows, !messages.is_empty()).map_err(|error| not_saved(&error, store))
-            }
-            (Message::Finish(summary, whole, done), _) => {
-                // Either way the file is closed before it gets its name.
-                let finished = match writer {
-                    Writer::Journal(journal) => journal.finish(whole),
-                    Writer::Renderer(mut renderer) => renderer.finish(&summary),
-                    #[cfg(feature = "sql")]
-                    Writer::Database(store) => {
-                        let saved = store.saved();
-                        store.finish(&summary).map_err(|error| after(&error, saved))
-                    }
-                };
-                match finished {
-                    Ok(()) => {
-                        let _ = done.send(());
-                    }
-                    Err(error) => {
-                        let _ = failure.set(error);
-                    }
-                }
-                return;
-            }
-            (Message::Abandon(done), _) => {
-                match writer {
-                    Writer::Journal(journal) => journal.abandon(),
-                    Writer::Renderer(_) => {}
-                    #[cfg(feature = "sql")]
-                    Writer::Database(store) => store.abandon(),
-                }
-                let _ = done.send(());
-                return;
-            }
-        };
-        if let Err(error) = written {
-            let _ = failure.set(error);
-            return;
+            Self::Database(run) => run.rows(rows).map_err(io::Error::other),
         }
     }
-}
 
-/// What a person needs to know of a run that is not in the database.
-#[cfg(feature = "sql")]
-fn not_saved(error: &SqlError, store: &RunWriter) -> io::Error {
-    after(error, store.saved())
-}
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Renderer(renderer) => renderer.flush(),
+            Self::Journal(_) => Ok(()),
+            #[cfg(feature = "sql")]
+            Self::Database(run) => run.flush().map_err(io::Error::other),
+        }
+    }
 
-#[cfg(feature = "sql")]
-fn after(error: &SqlError, saved: u64) -> io::Error {
-    let rows = text::pluralize(saved, "row", "rows");
-    io::Error::other(format!(
-        "{error}; {rows} of this run are saved and no more, and it is not marked complete; save its report afterwards with --from REPORT --save"
-    ))
+    fn finish(self, summary: &Summary, input_complete: bool) -> io::Result<()> {
+        match self {
+            Self::Renderer(mut renderer) => renderer.finish(summary),
+            Self::Journal(journal) => journal.finish(input_complete),
+            #[cfg(feature = "sql")]
+            Self::Database(run) => run.finish(summary).map_err(io::Error::other),
+        }
+    }
+
+    fn abandon(self) {
+        match self {
+            Self::Renderer(_) => {}
+            Self::Journal(journal) => journal.abandon(),
+            #[cfg(feature = "sql")]
+            Self::Database(run) => run.abandon(),
+        }
+    }
 }

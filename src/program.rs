@@ -14,6 +14,7 @@ use crate::exit_status::ExitStatus;
 use crate::output::OutputError;
 use crate::progress::{Progress, eprint_status};
 use crate::run;
+use crate::text::error_chain;
 
 /// Runs the program `ghrepos` with the arguments and the environment of this process.
 #[must_use]
@@ -44,29 +45,17 @@ pub fn main_with(
     match run_with(cli, env) {
         Ok(status) => status.into(),
         Err(error) => {
-            eprint_status(&with_causes(&error));
+            eprint_status(&error_chain(error.as_ref()));
             error.downcast_ref().map_or(ExitStatus::Usage, ConfigError::exit_status).into()
         }
     }
 }
 
-/// Returns the error with its causes. Most errors name their cause already.
-fn with_causes(error: &anyhow::Error) -> String {
-    let mut message = error.to_string();
-    for cause in error.chain().skip(1) {
-        let cause = crate::text::reason(cause);
-        if !message.contains(&cause) {
-            message = format!("{message}: {cause}");
-        }
-    }
-    message
-}
-
 /// Returns the status after printing to standard output. A reader that closes the pipe early is not an error.
 fn printed(result: std::io::Result<()>) -> ExitCode {
-    match result.map_err(|error| OutputError::stdout(&error)) {
-        Err(error) if !error.is_closed_pipe() => {
-            eprint_status(&error.to_string());
+    match result.map_err(OutputError::stdout) {
+        Err(error) if !error.is_broken_pipe() => {
+            eprint_status(&error_chain(&error));
             ExitStatus::Usage.into()
         }
         _ => ExitCode::SUCCESS,
@@ -77,7 +66,7 @@ fn run_with(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Ex
     let config = Config::new(cli, env)?;
     let progress = Progress::new(config.progress);
     log_to_stderr(config.verbose, &progress);
-    Ok(run::start(config, progress)?)
+    Ok(run::run_blocking(config, progress)?)
 }
 
 /// Logs the events of this crate to standard error, those of its dependencies never: they may contain a token.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::github::Client;
-use crate::text::{duration, kept};
+use crate::text::{format_duration, sanitize_multiline};
 
 /// A shorter run shows no bar.
 const SHOW_AFTER: Duration = Duration::from_millis(400);
@@ -143,7 +143,7 @@ impl Drop for ProgressGuard {
 /// Writes a line to standard error, after the program's name. Errors are ignored.
 pub(crate) fn eprint_status(line: &str) {
     // Messages contain names of files, which may have any characters.
-    let _ = writeln!(io::stderr(), "ghrepos: {}", kept(line));
+    let _ = writeln!(io::stderr(), "ghrepos: {}", sanitize_multiline(line));
 }
 
 /// `wait` is a reason and the time left.
@@ -157,7 +157,7 @@ fn status_line(done: u64, total: Option<u64>, elapsed: Duration, wait: Option<(&
     if let Some((reason, wait)) = wait {
         let wait_signed = jiff::SignedDuration::try_from(wait).unwrap_or_default();
         let until = jiff::Zoned::now().saturating_add(wait_signed).strftime("%H:%M:%S");
-        let _ = write!(line, ", waiting for {reason} until {until} ({})", duration(wait));
+        let _ = write!(line, ", waiting for {reason} until {until} ({})", format_duration(wait));
         return line;
     }
     let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
@@ -166,7 +166,7 @@ fn status_line(done: u64, total: Option<u64>, elapsed: Duration, wait: Option<(&
     }
     let left = total.and_then(|total| Duration::try_from_secs_f64((total as f64 - done as f64) / rate).ok());
     if let Some(left) = left.filter(|left| left.as_secs() > 0) {
-        let _ = write!(line, ", {} left", duration(Duration::from_secs(left.as_secs())));
+        let _ = write!(line, ", {} left", format_duration(Duration::from_secs(left.as_secs())));
     }
     line
 }
@@ -238,7 +238,8 @@ impl Write for LogLine {
 impl Drop for LogLine {
     fn drop(&mut self) {
         self.bar.suspend(|| {
-            let _ = io::stderr().write_all(kept(&String::from_utf8_lossy(&self.text)).as_bytes());
+            let _ =
+                io::stderr().write_all(sanitize_multiline(&String::from_utf8_lossy(&self.text)).as_bytes());
         });
     }
 }

@@ -138,7 +138,7 @@ impl LimiterState {
         let admission = all.into_iter().max_by_key(Admission::severity).unwrap_or(pause);
         let wait = if let Admission::NotBefore(pause) = admission { Some(pause) } else { None };
         if let Some(Pause { until, reason }) = wait.filter(|_| wait != limits.wait) {
-            let wait = text::duration(until.remaining());
+            let wait = text::format_duration(until.remaining());
             tracing::debug!(?resource, reason = reason.as_noun(), wait, "requests wait");
         }
         limits.wait = wait;
@@ -371,7 +371,7 @@ impl RateLimiter {
         }
         state.pause = Some(pause);
         drop(state);
-        tracing::info!(reason = reason.as_noun(), wait = text::duration(wait), "all requests pause");
+        tracing::info!(reason = reason.as_noun(), wait = text::format_duration(wait), "all requests pause");
         self.enforce_max_wait(pause);
         self.changed.notify_waiters();
     }

@@ -1,298 +1,269 @@
 //! One run, from the configuration to the exit status.
 
-mod advice;
-mod aggregate;
-mod evidence;
 mod finish;
+mod manifest;
 mod members;
 mod messages;
 mod pipeline;
 mod plan;
 mod rerender;
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use self::aggregate::RowAggregator;
-use self::evidence::Evidence;
-use self::finish::conclude;
+use self::finish::finish;
+use self::manifest::ManifestRecorder;
 pub(crate) use self::members::ListMembersError;
-use self::members::list;
-use self::messages::{command, explained};
-use self::pipeline::run_pipeline;
-use self::plan::plan;
-use self::rerender::render_again;
+use self::members::list_members;
+use self::messages::{print_stop, report_command};
+use self::pipeline::{RowAggregator, run_pipeline};
+use self::plan::print_plan;
+use self::rerender::rerender;
 use crate::config::Config;
+#[cfg(feature = "sql")]
+use crate::database::{DatabaseUrl, SqlError, last_complete};
 use crate::diff::Baseline;
 use crate::exit_status::ExitStatus;
 use crate::github::transport::TransportMode;
 use crate::github::{BuildError, Client};
-use crate::input::{self, Input, InputError};
+use crate::input::{Input, InputError, InputSource, stdin_is_a_terminal};
 use crate::journal::{Checkpoint, Journal, ResumeError};
 use crate::output::{OutputError, Sink};
 use crate::progress::{Progress, ProgressMode, eprint_status};
 use crate::render::{Format, Meta};
-use crate::report::{ApiKind, Identity, ReadReportError, Summary};
+use crate::report::{ApiKind, Identity, ReadReportError};
 use crate::stop::StopReason;
-use crate::text::reason;
+use crate::text::io_message;
+#[cfg(feature = "sql")]
+use crate::text::redact_url;
 
-/// A second signal within this time is the first once more.
-const TWICE: Duration = Duration::from_millis(500);
+/// Signals closer together than this count as one: a process and its group are often both signaled.
+const SIGNAL_DEBOUNCE: Duration = Duration::from_millis(500);
 
-/// A run could not begin.
+/// A run that could not start.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// A list cannot be read.
+pub(crate) enum RunError {
     #[error(transparent)]
     Input(#[from] InputError),
-    /// A report cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// A report cannot be gone on with.
     #[error(transparent)]
-    Journal(#[from] ResumeError),
-    /// An organisation or a team cannot be listed.
+    Resume(#[from] ResumeError),
     #[error(transparent)]
-    Listing(#[from] ListMembersError),
-    /// An earlier report cannot be read.
+    Members(#[from] ListMembersError),
     #[error(transparent)]
     Report(#[from] ReadReportError),
-    /// A database with an earlier run cannot be read.
     #[cfg(feature = "sql")]
-    #[error("cannot read the last run in {0}: {1}")]
-    Database(String, String),
-    /// A report has no such column.
-    #[error("cannot group by {0}: the report carries {1}")]
-    NotCarried(String, String),
-    /// The network cannot be set up.
+    #[error("cannot read the last run in {url}")]
+    Database { url: String, source: SqlError },
+    #[error("cannot group by {column}: the report carries {carried}")]
+    NotCarried { column: String, carried: String },
     #[error(transparent)]
     Network(#[from] BuildError),
-    /// The system grants none of what a run needs to wait for the network.
-    #[error("cannot begin: {0}")]
-    Runtime(String),
+    #[error("cannot start the run")]
+    Runtime(#[from] io::Error),
 }
 
-/// Runs on a runtime of its own: one thread does for a hundred requests in flight.
+/// Runs on a runtime with one thread, which suffices for a hundred requests in flight.
 ///
-/// It is here and not in the program because a future is compiled where it is polled: there, it would be all
-/// of this crate once more.
-///
-/// # Errors
-/// [`Failure`] where nothing was asked yet.
-pub(crate) fn start(config: Config, progress: Progress) -> Result<ExitStatus, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Runtime(reason(&error)))?;
-    let exit = runtime.block_on(run(config, progress));
-    // Standard input may still be waited for; nobody wants what comes.
+/// It is in the library because futures are compiled where they are polled: the binary would compile the crate again.
+pub(crate) fn run_blocking(config: Config, progress: Progress) -> Result<ExitStatus, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exit = runtime.block_on(run_until_signal(config, progress));
+    // Threads that still read standard input or a pipe are not waited for.
     runtime.shutdown_background();
     exit
 }
 
-/// Counts, reports, and says how it went.
-///
-/// Ctrl-C ends it in order, with the rest of the rows skipped; a second one ends it at once.
-///
-/// # Errors
-/// [`Failure`] where nothing was asked yet.
-async fn run(config: Config, progress: Progress) -> Result<ExitStatus, Failure> {
-    let begun = Instant::now();
+/// The first Ctrl-C stops the run, with the other rows skipped; the second one aborts it.
+async fn run_until_signal(config: Config, progress: Progress) -> Result<ExitStatus, RunError> {
+    let started = Instant::now();
     if !config.from.is_empty() {
-        return render_again(config).await;
+        return rerender(config).await;
     }
-    let roster = Input::open(&config.sources, &config.input_options)?;
-    #[cfg(feature = "sql")]
-    let roster = match config.input_query.clone() {
-        Some((address, query)) => roster.chain_query(address, query, &config.input_options).await?,
-        None => roster,
-    };
+    let input = open_input(&config).await?;
     let client = Client::new(config.settings.clone())?;
-    let interrupted = async {
-        let stop = interruption().await;
-        client.limiter().stop.request(stop);
-        // Whoever signals a process and its group signals it twice.
-        tokio::time::sleep(TWICE).await;
-        let exit = ExitStatus::from_stop(&interruption().await).unwrap_or(ExitStatus::Interrupted);
-        eprint_status("ended at once, without the reports that were not written yet");
-        exit
-    };
     tokio::select! {
-        exit = work(&config, &client, roster, &progress, begun) => exit,
-        // At once: whatever was half written goes with the sinks.
-        exit = interrupted => Ok(exit),
+        exit = execute(&config, &client, input, &progress, started) => exit,
+        // Temporary files are removed with the sinks.
+        exit = abort_on_second_signal(&client) => Ok(exit),
     }
 }
 
-/// Lists who is to be listed, counts everybody, and reports.
-async fn work(
+async fn abort_on_second_signal(client: &Client) -> ExitStatus {
+    client.limiter().stop.request(next_signal().await);
+    tokio::time::sleep(SIGNAL_DEBOUNCE).await;
+    let exit = ExitStatus::from_stop(&next_signal().await).unwrap_or(ExitStatus::Interrupted);
+    eprint_status("aborted; unfinished reports were not written");
+    exit
+}
+
+/// Reads the baseline and the members, looks up the logins, and writes the reports.
+async fn execute(
     config: &Config,
     client: &Client,
-    roster: Input,
+    input: Input,
     progress: &Progress,
-    begun: Instant,
-) -> Result<ExitStatus, Failure> {
+    started: Instant,
+) -> Result<ExitStatus, RunError> {
+    let stop = &client.limiter().stop;
     let baseline = tokio::select! {
-        baseline = baseline(config) => Some(baseline?.map(Arc::new)),
-        _ = client.limiter().stop.requested() => None,
+        baseline = read_baseline(config) => baseline?.map(Arc::new),
+        reason = stop.requested() => return Ok(print_stop(&reason, config)),
     };
-    let listed = if baseline.is_some() { list(client, config).await? } else { None };
-    let stop = client.limiter().stop.reason();
-    let listed = listed.filter(|_| stop.is_none() || config.member_sources.is_empty());
-    let (Some(baseline), Some(listed)) = (baseline, listed) else {
-        // Nobody is counted who is not known yet.
-        let stop = stop.unwrap_or(StopReason::Interrupted);
-        if !(stop.is_signal() && config.quiet) {
-            eprint_status(&explained(&stop, config, &Summary::default(), true));
-        }
-        return Ok(ExitStatus::from_stop(&stop).unwrap_or(ExitStatus::Incomplete));
+    let Some(members) = list_members(client, config).await? else {
+        return Ok(print_stop(&stop.reason().unwrap_or(StopReason::Interrupted), config));
     };
-    let roster = roster.chain_logins(listed);
+    let input = input.chain_logins(members);
     if config.plan {
-        return plan(roster, client, config).await;
+        return print_plan(input, client, config).await;
     }
-    let evidence = Evidence::of(&config.settings.transport);
-    let mut meta = meta(config, client).await;
-    evidence.told(&mut meta);
-    let (sinks, kept) = open(config, &meta).await?;
-    let replayed = matches!(config.settings.transport, TransportMode::Replay(_));
-    if config.settings.counts.breakdown && config.settings.api == ApiKind::Rest && !replayed && !config.quiet
+    let manifest = ManifestRecorder::open(&config.settings.transport);
+    let mut meta = run_metadata(config, client).await;
+    manifest.apply_to_meta(&mut meta);
+    let (sinks, checkpoint) = open_sinks(config, &meta).await?;
+    print_notes(config);
+    let total = if config.progress == ProgressMode::Hidden { None } else { input.estimate() };
+    let progress_guard = progress.start(client.clone(), total);
+    let aggregator = RowAggregator::new(config, config.group_by.clone(), baseline, manifest);
+    let mut outcome = run_pipeline(input, checkpoint, client, sinks, config, aggregator, progress).await;
+    drop(progress_guard);
+    let milliseconds = (started.elapsed().as_secs_f64() * 1000.0).round();
+    outcome.summary.seconds = Some(milliseconds / 1000.0);
+    let recording_failed = matches!(outcome.stop, Some(StopReason::RecordingFailed(_)));
+    if !recording_failed
+        && let Err(error) = std::mem::take(&mut outcome.manifest).write(&meta, &mut outcome.summary)
     {
+        outcome.errors.push(format!("cannot write the manifest of the recording: {}", io_message(&error)));
+    }
+    Ok(finish(outcome, config).await)
+}
+
+#[cfg_attr(not(feature = "sql"), expect(clippy::unused_async, reason = "a database is waited for"))]
+async fn open_input(config: &Config) -> Result<Input, InputError> {
+    let input = Input::open(&config.sources, &config.input_options)?;
+    #[cfg(feature = "sql")]
+    if let Some((url, query)) = config.input_query.clone() {
+        return input.chain_query(url, query, &config.input_options).await;
+    }
+    Ok(input)
+}
+
+/// Prints what a person should know before the first request.
+fn print_notes(config: &Config) {
+    if config.quiet {
+        return;
+    }
+    let is_replay = matches!(config.settings.transport, TransportMode::Replay(_));
+    if config.settings.counts.breakdown && config.settings.api == ApiKind::Rest && !is_replay {
         eprint_status(
             "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
              and GraphQL it is a query for 49 accounts",
         );
     }
-    if config.sources.contains(&input::InputSource::Stdin) && input::stdin_is_a_terminal() && !config.quiet {
-        eprint_status("reading logins from the keyboard, one a line; Ctrl-D ends the list");
+    if config.sources.contains(&InputSource::Stdin) && stdin_is_a_terminal() {
+        eprint_status("reading logins from the keyboard, one per line; Ctrl-D ends the list");
     }
-    let total = if config.progress == ProgressMode::Hidden { None } else { roster.estimate() };
-    let progress_guard = progress.start(client.clone(), total);
-    let tally = RowAggregator::new(config, config.group_by.clone(), baseline, evidence);
-    let (mut outcome, evidence) = run_pipeline(roster, kept, client, sinks, config, tally, progress).await;
-    drop(progress_guard);
-    let seconds = begun.elapsed().as_secs_f64();
-    outcome.summary.seconds = Some((seconds * 1000.0).round() / 1000.0);
-    let broken = matches!(outcome.stop, Some(StopReason::RecordingFailed(_)));
-    if !broken && let Err(error) = evidence.finish(&meta, &mut outcome.summary) {
-        outcome.problems.push(format!("cannot write down what belongs to the recording: {}", reason(&error)));
-    }
-    Ok(conclude(outcome, config).await)
 }
 
-/// Waits for Ctrl-C, or for SIGTERM, by which systems end their services and jobs.
-async fn interruption() -> StopReason {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // A system without signals cannot send any.
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<Option<()>>();
+async fn next_signal() -> StopReason {
     tokio::select! {
-        () = interrupted => StopReason::Interrupted,
-        _ = terminated => StopReason::Terminated,
+        () = ctrl_c() => StopReason::Interrupted,
+        () = sigterm() => StopReason::Terminated,
     }
 }
 
-/// What the reports say of the run. Who asks is asked for where somebody wants to know.
-async fn meta(config: &Config, client: &Client) -> Meta {
-    let wanted = config.verbose > 0
+async fn ctrl_c() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(unix)]
+async fn sigterm() {
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn sigterm() {
+    std::future::pending().await
+}
+
+/// Returns the metadata of the reports. The identity costs a request, and is requested only if it is shown.
+async fn run_metadata(config: &Config, client: &Client) -> Meta {
+    let shows_identity = config.verbose > 0
         || config.reports.iter().any(|report| matches!(report.format, Format::Json | Format::Html));
-    let started = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-    let whose = if wanted { client.identity().await } else { Identity::default() };
+    let identity = if shows_identity { client.identity().await } else { Identity::default() };
     if let Some(credentials) = &config.settings.credentials {
-        let name = whose.viewer.clone().or_else(|| whose.app.as_ref().map(|app| format!("the app {app}")));
-        let name = name.unwrap_or_else(|| "whoever it belongs to".into());
-        tracing::info!("asking as {name}, with the token from {}", credentials.source());
+        let Identity { viewer, app, .. } = &identity;
+        tracing::info!(viewer, app, token_from = credentials.source(), "authenticated");
     } else if let Some(reason) = config.tokens.withheld() {
-        tracing::info!("asking without a token: {reason}");
+        tracing::info!(reason, "not authenticated");
     }
     let exchanges = match &config.settings.transport {
         TransportMode::Network => None,
         TransportMode::Replay(folder) | TransportMode::Record(folder) => Some(folder.display().to_string()),
     };
-    let api = Some(config.settings.endpoint.to_string());
     Meta {
-        api,
-        whose,
+        api: Some(config.settings.endpoint.to_string()),
+        whose: identity,
         exchanges,
         baseline: config.baseline_name(),
-        started,
-        command: command(config),
+        started: now(),
+        command: report_command(config),
         site: Some(config.settings.endpoint.web_host().to_owned()),
         ..Meta::default()
     }
 }
 
-/// The report to compare with.
-async fn baseline(config: &Config) -> Result<Option<Baseline>, Failure> {
-    let Some(path) = &config.baseline else { return Ok(None) };
+/// Returns the current time, in whole seconds.
+fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
+}
+
+async fn read_baseline(config: &Config) -> Result<Option<Baseline>, RunError> {
+    let Some(path) = config.baseline.clone() else { return Ok(None) };
     #[cfg(feature = "sql")]
-    if let Some(url) = path.to_str().filter(|url| crate::database::DatabaseUrl::is_meant(url)) {
-        let unreadable = |reason: String| Failure::Database(crate::text::redact_url(url), reason);
-        let address: crate::database::DatabaseUrl =
-            url.parse().map_err(|error: crate::database::NotADatabase| unreadable(error.to_string()))?;
-        let rows =
-            crate::database::last_complete(&address).await.map_err(|error| unreadable(error.to_string()))?;
-        return Ok(Some(Baseline::of(address.to_string(), rows)));
+    if let Some(url) = path.to_str().filter(|url| DatabaseUrl::is_meant(url)) {
+        return match read_last_run(url).await {
+            Ok(baseline) => Ok(Some(baseline)),
+            Err(source) => Err(RunError::Database { url: redact_url(url), source }),
+        };
     }
-    // It may be a pipe into which nobody writes: the thread waits for that, and Ctrl-C does not.
-    let (read, reading) = tokio::sync::oneshot::channel();
-    let path = path.clone();
-    std::thread::spawn(move || drop(read.send(Baseline::read(&path))));
-    match reading.await {
-        Ok(baseline) => Ok(Some(baseline?)),
-        Err(_) => Err(Failure::Runtime("the baseline was not read to its end".into())),
-    }
+    // Reading a pipe may block for ever.
+    let baseline = tokio::task::spawn_blocking(move || Baseline::read(&path)).await;
+    Ok(Some(baseline.map_err(io::Error::from)??))
 }
 
-/// Opens what is written to.
-async fn opened(config: &Config, meta: &Meta) -> Result<Vec<Sink>, Failure> {
-    let reports = config.reports.iter();
-    let mut sinks =
-        reports.map(|report| Sink::open(report, &config.layout, meta)).collect::<Result<Vec<_>, _>>()?;
-    save(config, meta, &mut sinks).await?;
-    Ok(sinks)
-}
-
-/// Opens the database that the run is saved to.
 #[cfg(feature = "sql")]
-async fn save(config: &Config, meta: &Meta, sinks: &mut Vec<Sink>) -> Result<(), Failure> {
-    if let Some(saving) = &config.save_to {
-        sinks.push(Sink::saving(saving, &config.layout, meta).await?);
-    }
-    Ok(())
+async fn read_last_run(url: &str) -> Result<Baseline, SqlError> {
+    let url: DatabaseUrl = url.parse()?;
+    Ok(Baseline::of(url.to_string(), last_complete(&url).await?))
 }
 
-#[cfg(not(feature = "sql"))]
-#[expect(clippy::unused_async, reason = "a database is waited for")]
-async fn save(_: &Config, _: &Meta, _: &mut Vec<Sink>) -> Result<(), Failure> {
-    Ok(())
-}
-
-/// Opens what is written to, and the rows that are kept from an earlier run.
-async fn open(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Checkpoint>), Failure> {
-    let (mut sinks, mut kept) = (Vec::new(), None);
+/// Opens the outputs, and the rows of an earlier run with `--resume`.
+async fn open_sinks(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Checkpoint>), RunError> {
+    let (mut sinks, mut checkpoint) = (Vec::new(), None);
     let journal = config.journal().filter(|_| config.resume);
     for report in &config.reports {
         match journal {
             Some((resumed, path)) if resumed == report => {
                 let (journal, rows) = Journal::resume(path, &config.resume_filter(), &config.layout.columns)?;
                 sinks.push(Sink::journal(report, journal));
-                kept = Some(rows);
+                checkpoint = Some(rows);
             }
             _ => sinks.push(Sink::open(report, &config.layout, meta)?),
         }
     }
-    save(config, meta, &mut sinks).await?;
-    Ok((sinks, kept))
+    #[cfg(feature = "sql")]
+    if let Some(target) = &config.save_to {
+        sinks.push(Sink::database(target, &config.layout, meta).await?);
+    }
+    Ok((sinks, checkpoint))
 }

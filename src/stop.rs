@@ -81,7 +81,7 @@ pub(crate) enum StopReason {
         reason: WaitReason,
     },
     /// `--deadline` has passed, or would pass before the next request is admitted.
-    #[error("the deadline of {} has come", text::duration(*.given))]
+    #[error("the deadline of {} has come", text::format_duration(*.given))]
     Deadline {
         /// `--deadline`.
         given: Duration,

@@ -1,4 +1,4 @@
-//! GitHub's answers, and those of whatever stands before it.
+//! Responses of GitHub, and of proxies and other servers in its place.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::login::Login;
 use crate::rate_limit::Deadline;
 use crate::report::{Breakdown, CountSelection};
 
-/// Whom queries ask for.
-const ASKED: [&str; 4] = ["torvalds", "Octo-Cat", "mona_acme", "x"];
+/// Logins of the queries.
+const LOGINS: [&str; 4] = ["torvalds", "Octo-Cat", "mona_acme", "x"];
 
 const HEADERS: [&str; 7] = [
     "retry-after",
@@ -26,56 +26,55 @@ const HEADERS: [&str; 7] = [
     "x-github-sso",
 ];
 
-fn named(login: &str) -> Login {
+fn login(login: &str) -> Login {
     Login::parse(login).unwrap()
 }
 
-/// An error is one line, and whatever wait it asks for can be waited for.
-fn check(error: &LookupError) {
-    let told = error.to_string();
-    assert!(is_a_line(&told), "{told:?}");
+/// Asserts that an error is one line, and that its wait can be represented.
+fn assert_error_is_printable(error: &LookupError) {
+    let message = error.to_string();
+    assert!(is_a_line(&message), "{message:?}");
     if let LookupError::RateLimited { retry_after: Some(wait), .. }
     | LookupError::Status { retry_after: Some(wait), .. } = error
     {
-        let moment = Deadline::after(*wait);
-        assert!(moment.remaining() <= Duration::from_secs(1).max(*wait));
-        let _ = (moment.timestamp(), crate::text::duration(*wait));
+        let deadline = Deadline::after(*wait);
+        assert!(deadline.remaining() <= Duration::from_secs(1).max(*wait));
+        let _ = (deadline.timestamp(), crate::text::format_duration(*wait));
     }
 }
 
-/// The body of an answer by REST is the account that was asked for, with the count that stands there, or an
-/// error.
+/// The body of a REST response is the requested account, with the count of the body, or an error.
 pub fn account(body: &[u8]) {
     let text = String::from_utf8_lossy(body);
     let claimed = json::object(&text).and_then(|body| json::text(&body, "login"));
     let claimed = claimed.and_then(|login| Login::parse(&login).ok());
-    for asked in claimed.into_iter().chain([named("torvalds")]) {
+    for asked in claimed.into_iter().chain([login("torvalds")]) {
         match rest::parse_account(body, &asked) {
             Ok(account) => {
                 let body = json::object(&text).expect("an account is an object");
-                same(&account, &asked, json::text(&body, "login").as_deref());
+                assert_same_account(&account, &asked, json::text(&body, "login").as_deref());
                 assert_eq!(Some(account.public_repos), json::count(&body, "public_repos"), "{text}");
                 assert_eq!(account.id, json::count(&body, "id"), "{text}");
             }
-            Err(error) => check(&error),
+            Err(error) => assert_error_is_printable(&error),
         }
     }
 }
 
-fn same(account: &Account, asked: &Login, answered: Option<&str>) {
+fn assert_same_account(account: &Account, asked: &Login, answered: Option<&str>) {
     assert_eq!(Some(account.login.as_str()), answered);
     assert!(account.login.as_str().eq_ignore_ascii_case(asked.as_str()), "{} is not {asked}", account.login);
 }
 
-/// A query has one outcome for each login, and where that is an account it is the one that was asked for,
-/// with the counts that stand under its alias. The first byte tells how many are asked for, and for what.
+/// A query has one outcome per login: the requested account, with the counts under its alias, or an error. The first byte selects
+/// the number of logins and the counts.
 pub fn query(bytes: &[u8]) {
     let Some((first, body)) = bytes.split_first() else { return };
-    let logins: Vec<_> = ASKED.iter().take(usize::from(first % 5)).map(|login| named(login)).collect();
+    let logins: Vec<_> = LOGINS.iter().take(usize::from(first % 5)).map(|name| login(name)).collect();
     let measures = CountSelection { breakdown: first & 64 != 0, private: first & 128 != 0 };
     let answer = match graphql::parse_response(&HeaderMap::new(), body, &logins, measures) {
         Ok(answer) => answer,
-        Err(error) => return check(&error),
+        Err(error) => return assert_error_is_printable(&error),
     };
     assert_eq!(answer.results.len(), logins.len());
     let text = String::from_utf8_lossy(body);
@@ -83,14 +82,14 @@ pub fn query(bytes: &[u8]) {
         let account = match outcome {
             Ok(account) => account,
             Err(error) => {
-                check(error);
+                assert_error_is_printable(error);
                 continue;
             }
         };
-        let data = json::object(&text).expect("an envelope is an object");
-        let data = json::object(data["data"].get()).expect("so is what is in it");
-        let owner = json::object(data[&format!("a{at}")].get()).expect("and every owner");
-        same(account, asked, json::text(&owner, "login").as_deref());
+        let data = json::object(&text).expect("the body is an object");
+        let data = json::object(data["data"].get()).expect("data is an object");
+        let owner = json::object(data[&format!("a{at}")].get()).expect("an owner is an object");
+        assert_same_account(account, asked, json::text(&owner, "login").as_deref());
         let count = |name: &str| json::count(&json::object(owner.get(name)?.get())?, "totalCount");
         assert_eq!(Some(account.public_repos), count("public"), "{text}");
         assert_eq!(account.private_repos, count("private").filter(|_| measures.private), "{text}");
@@ -102,8 +101,8 @@ pub fn query(bytes: &[u8]) {
     }
 }
 
-/// An answer is a success by its status alone. What is none is an error of one line, is no missing account
-/// unless GitHub says so, and asks for a wait that can be waited for.
+/// A response is a success by its status alone. Every other one is an error of one line, a missing account only if the body is an
+/// object, and has a wait that can be represented.
 pub fn refusal(bytes: &[u8]) {
     let mut input = ByteReader::new(bytes);
     let status = StatusCode::from_u16(100 + u16::try_from(input.below(900)).unwrap()).unwrap();
@@ -119,7 +118,7 @@ pub fn refusal(bytes: &[u8]) {
         Ok(()) => assert!(status.is_success()),
         Err(error) => {
             assert!(!status.is_success());
-            check(&error);
+            assert_error_is_printable(&error);
             if error == LookupError::NotFound {
                 assert!(
                     json::object(&String::from_utf8_lossy(body)).is_some() && status == StatusCode::NOT_FOUND

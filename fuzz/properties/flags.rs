@@ -27,7 +27,7 @@ pub fn rules(text: &str) {
     for row in &rows {
         rules.add(row);
     }
-    let violations = rules.that_hold(&summary);
+    let violations = rules.violations(&summary);
     for line in violations.iter().map(String::as_str).chain(rules.needs_baseline()) {
         assert!(is_a_line(line), "{line:?}");
     }
@@ -37,7 +37,7 @@ pub fn rules(text: &str) {
         for row in &rows {
             parsed.add(row);
         }
-        assert_eq!(parsed.that_hold(&summary), [line]);
+        assert_eq!(parsed.violations(&summary), [line]);
     }
 }
 
@@ -62,7 +62,7 @@ pub fn duration(text: &str) {
     match values::parse_timeout(text) {
         Ok(duration) => {
             assert!(Duration::ZERO < duration && duration <= day, "{text}: {duration:?}");
-            let shown = text::duration(duration);
+            let shown = text::format_duration(duration);
             if let Ok(parsed) = values::parse_timeout(&shown) {
                 let tolerance = if duration < Duration::from_hours(1) {
                     Duration::from_secs(1)
@@ -79,7 +79,10 @@ pub fn duration(text: &str) {
     for parsed in [values::parse_duration(text), values::parse_nonzero_duration(text)] {
         match parsed {
             Ok(span) => {
-                assert!(is_a_line(&text::duration(span)) && text::duration(span).len() < 32, "{text}");
+                assert!(
+                    is_a_line(&text::format_duration(span)) && text::format_duration(span).len() < 32,
+                    "{text}"
+                );
             }
             Err(error) => assert!(is_a_line(&error), "{error}"),
         }

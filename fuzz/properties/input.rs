@@ -10,7 +10,7 @@ use super::bytes::ByteReader;
 use super::is_a_line;
 use crate::input::{Input, InputOptions, InputSource};
 use crate::login::Login;
-use crate::text::kept;
+use crate::text::sanitize_multiline;
 
 /// Bytes of a line that are read.
 const MAX_LINE: usize = 4096;
@@ -143,7 +143,7 @@ fn rows(content: &[u8], extension: &str, carry: &[String]) -> Option<Vec<Record>
         if let Some(login) = cell(column) {
             records.push(Record::new(
                 &login,
-                carried.iter().map(|at| cell(*at).map(|text| kept(&text))).collect(),
+                carried.iter().map(|at| cell(*at).map(|text| sanitize_multiline(&text))).collect(),
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! Journals that were damaged: by a full disk, by an editor, by a merge.
+//! Damaged journals: by a full disk, by an editor, by a merge.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,33 +10,28 @@ use crate::input::InputRecord;
 use crate::journal::{Journal, ResumeError, ResumeFilter};
 use crate::login::Login;
 use crate::report::{Breakdown, Columns, CountSelection, ReportSchema, Row, Status};
-use crate::text::kept;
+use crate::text::sanitize_multiline;
 
-/// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Ending {
-    /// In order.
-    Whole,
-    /// The list broke off half-way.
-    Half,
-    /// Killed.
+enum RunEnd {
+    Complete,
+    /// The input broke off half-way.
+    InputBrokeOff,
     Killed,
-    /// Nothing was learnt.
-    GivenUp,
+    /// Nothing was counted.
+    Abandoned,
 }
 
-/// What a run is made of.
 struct Run {
     columns: Columns,
-    wants: ResumeFilter,
+    filter: ResumeFilter,
     entries: Vec<InputRecord>,
-    /// The rows of those who are asked for.
+    /// The rows of the logins that are looked up.
     answers: Vec<Row>,
 }
 
-/// A run that goes on with a damaged journal loses no row that was whole, and in the end the journal holds
-/// one row for each login; going on once more changes nothing. A file that it cannot go on with stays as it
-/// was.
+/// A run that resumes from a damaged journal loses no row that is intact, and in the end the journal has one row per login.
+/// Resuming once more changes nothing. A file that a run cannot be resumed from is not changed.
 pub fn journal(bytes: &[u8]) {
     let mut input = ByteReader::new(bytes);
     let folder = tempfile::tempdir().unwrap();
@@ -48,29 +43,29 @@ pub fn journal(bytes: &[u8]) {
     journal.finish(true).unwrap();
     let original = fs::read(&path).unwrap();
 
-    let ending = [Ending::Whole, Ending::Half, Ending::Killed, Ending::GivenUp][input.below(4)];
+    let end = [RunEnd::Complete, RunEnd::InputBrokeOff, RunEnd::Killed, RunEnd::Abandoned][input.below(4)];
     let before = damaged(original.clone(), &mut input);
     fs::write(&path, &before).unwrap();
-    let good = good(&original, &before);
-    if let Err(error) = run.on(&path, ending) {
+    let intact = intact_lines(&original, &before);
+    if let Err(error) = run.resume(&path, end) {
         let error = error.to_string();
         assert!(is_a_line(&error) && error.contains("journal.ndjson"), "{error:?}");
         assert_eq!(fs::read(&path).unwrap(), before, "{error}");
         return;
     }
     let after = fs::read(&path).unwrap();
-    holds(&after, &good, &run);
-    if ending == Ending::GivenUp {
-        let whole = after.strip_suffix(b"\n").unwrap_or(&after);
-        assert!(before.starts_with(&after) || before == whole, "nothing but a torn line may go");
+    assert_rows_remain(&after, &intact, &run);
+    if end == RunEnd::Abandoned {
+        let unterminated = after.strip_suffix(b"\n").unwrap_or(&after);
+        assert!(before.starts_with(&after) || before == unterminated, "only a truncated line may be removed");
     }
-    run.on(&path, Ending::Whole).expect("what it went on with once it goes on with again");
+    run.resume(&path, RunEnd::Complete).expect("a journal that was resumed can be resumed again");
     let ended = fs::read(&path).unwrap();
-    holds(&ended, &good, &run);
+    assert_rows_remain(&ended, &intact, &run);
     let logins: Vec<_> = lines(&ended).map(|line| Row::parse(line, &[]).unwrap().key()).collect();
     let asked: Vec<_> = run.answers.iter().map(Row::key).collect();
     assert_eq!(logins, asked);
-    run.on(&path, Ending::Whole).expect("a finished journal is a journal");
+    run.resume(&path, RunEnd::Complete).expect("a finished journal is a journal");
     assert_eq!(fs::read(&path).unwrap(), ended);
 }
 
@@ -87,11 +82,13 @@ impl Run {
             } else {
                 Login::parse(&format!("user-{at}"))
             };
-            let carried =
-                columns.carried().iter().map(|_| input.maybe(|input| kept(input.text().trim()).into()));
+            let carried = columns
+                .carried()
+                .iter()
+                .map(|_| input.maybe(|input| sanitize_multiline(input.text().trim()).into()));
             let carried = carried.collect();
             let row = match &login {
-                Err(not) => Row::without_count(&not.text, Status::Invalid, &not.to_string()),
+                Err(invalid) => Row::without_count(&invalid.text, Status::Invalid, &invalid.to_string()),
                 Ok(login) if input.byte().is_multiple_of(4) => {
                     Row::without_count(login.as_str(), Status::Failed, "broken")
                 }
@@ -100,22 +97,22 @@ impl Run {
             answers.push(Row { carried: Clone::clone(&carried), ..row });
             entries.push(InputRecord { login, carried });
         }
-        Self { columns, wants: ResumeFilter { measures, verify: false, since }, entries, answers }
+        Self { columns, filter: ResumeFilter { measures, verify: false, since }, entries, answers }
     }
 
-    fn on(&self, path: &Path, ending: Ending) -> Result<(), ResumeError> {
-        let (mut journal, mut kept) = Journal::resume(path, &self.wants, &self.columns)?;
+    fn resume(&self, path: &Path, end: RunEnd) -> Result<(), ResumeError> {
+        let (mut journal, mut checkpoint) = Journal::resume(path, &self.filter, &self.columns)?;
         let reached =
-            if ending == Ending::Whole { self.entries.len() } else { self.entries.len().div_ceil(2) };
+            if end == RunEnd::Complete { self.entries.len() } else { self.entries.len().div_ceil(2) };
         let reached = self.entries.iter().zip(&self.answers).take(reached);
         let rows: Vec<_> =
-            reached.map(|(entry, answer)| kept.take(entry).unwrap_or_else(|| answer.clone())).collect();
+            reached.map(|(entry, answer)| checkpoint.take(entry).unwrap_or_else(|| answer.clone())).collect();
         journal.rows(&rows).unwrap();
-        match ending {
-            Ending::Whole => journal.finish(true).unwrap(),
-            Ending::Half => journal.finish(false).unwrap(),
-            Ending::Killed => drop(journal),
-            Ending::GivenUp => journal.abandon(),
+        match end {
+            RunEnd::Complete => journal.finish(true).unwrap(),
+            RunEnd::InputBrokeOff => journal.finish(false).unwrap(),
+            RunEnd::Killed => drop(journal),
+            RunEnd::Abandoned => journal.abandon(),
         }
         Ok(())
     }
@@ -132,7 +129,7 @@ fn counted(login: &str, repos: u64, measures: CountSelection, at: &str) -> Row {
     }
 }
 
-/// What an earlier run has answered.
+/// Returns the rows of an earlier run.
 fn rows(input: &mut ByteReader<'_>, run: &Run) -> Vec<Row> {
     let mut rows = Vec::new();
     for answer in &run.answers {
@@ -140,11 +137,11 @@ fn rows(input: &mut ByteReader<'_>, run: &Run) -> Vec<Row> {
             (Status::Invalid, _) => answer.clone(),
             (_, 0) => Row::without_count(&answer.login, Status::Failed, &input.text()),
             (_, 1) => Row::without_count(&answer.login, Status::NotFound, "no such login"),
-            (_, 2) => counted(&answer.login, input.number(), run.wants.measures, "2026-11-20T12:00:00Z"),
+            (_, 2) => counted(&answer.login, input.number(), run.filter.measures, "2026-11-20T12:00:00Z"),
             (_, 3) => {
                 counted(&answer.login, input.number(), CountSelection::default(), "2026-11-24T12:00:00Z")
             }
-            _ => counted(&answer.login, input.number(), run.wants.measures, "2026-11-23T12:00:00Z"),
+            _ => counted(&answer.login, input.number(), run.filter.measures, "2026-11-23T12:00:00Z"),
         };
         rows.push(Row { carried: answer.carried.clone(), ..row });
     }
@@ -188,29 +185,33 @@ fn lines(file: &[u8]) -> impl Iterator<Item = &[u8]> {
     file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 
-/// The lines of answers that came through whole, where they are the only ones of their login.
-fn good(original: &[u8], damaged: &[u8]) -> Vec<Vec<u8>> {
-    let mut found = HashMap::<_, Vec<&[u8]>>::new();
+/// Returns the lines that are not damaged, if they are the only ones of their login.
+fn intact_lines(original: &[u8], damaged: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines_by_key = HashMap::<_, Vec<&[u8]>>::new();
     for line in lines(damaged) {
         if let Ok(row) = Row::parse(line.trim_ascii_end(), &[]) {
-            found.entry(row.key()).or_default().push(line);
+            lines_by_key.entry(row.key()).or_default().push(line);
         }
     }
-    let only = found.into_values().filter(|found| found.len() == 1).flatten();
+    let only = lines_by_key.into_values().filter(|lines| lines.len() == 1).flatten();
     only.filter(|line| lines(original).any(|other| other == *line)).map(<[u8]>::to_vec).collect()
 }
 
-/// A row is an answer that is kept: the line is there, or one that says the same with a later answer.
-fn holds(file: &[u8], good: &[Vec<u8>], run: &Run) {
-    let read = |line: &[u8]| Row::parse(line.trim_ascii_end(), run.columns.carried());
-    for line in good {
-        let row = read(line).unwrap();
-        let there = lines(file).filter_map(|line| read(line).ok());
-        let again: Vec<_> = there.filter(|there| there.key() == row.key()).collect();
-        let lost = || format!("{} of\n{}", String::from_utf8_lossy(line), String::from_utf8_lossy(file));
-        let is_kept = |there: &Row| *there == row || there.at > row.at;
+/// Asserts that each answer is still in the file, or a later answer for the same login.
+fn assert_rows_remain(file: &[u8], intact: &[Vec<u8>], run: &Run) {
+    let carried = run.columns.carried();
+    let rows: Vec<_> =
+        lines(file).filter_map(|line| Row::parse(line.trim_ascii_end(), carried).ok()).collect();
+    for line in intact {
+        let row = Row::parse(line.trim_ascii_end(), carried).unwrap();
         if matches!(row.status, Status::Ok | Status::NotFound | Status::Invalid) {
-            assert!(again.iter().any(is_kept), "{}", lost());
+            let mut same_login = rows.iter().filter(|other| other.key() == row.key());
+            assert!(
+                same_login.any(|other| *other == row || other.at > row.at),
+                "{} of\n{}",
+                String::from_utf8_lossy(line),
+                String::from_utf8_lossy(file)
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Sanitized text.
 
 use super::is_a_line;
-use crate::text::{kept, on_a_line, redact_url, sanitize_line};
+use crate::text::{collapse_whitespace, redact_url, sanitize_line, sanitize_multiline};
 
 /// Maximum number of characters of a line, with the ellipsis.
 const MAX_LINE: usize = 501;
@@ -15,12 +15,12 @@ pub fn text(text: &str) {
     assert!(is_a_line(&shown) && shown.chars().count() <= MAX_LINE, "{shown}");
     assert_eq!(sanitize_line(&shown), shown);
 
-    let cell = kept(text);
+    let cell = sanitize_multiline(text);
     let plain = cell.replace("\r\n", "").replace(['\n', '\t'], "");
     assert!(is_a_line(&plain) && cell.chars().count() <= MAX_CELL, "{cell}");
-    assert_eq!(kept(&cell), cell);
+    assert_eq!(sanitize_multiline(&cell), cell);
 
-    let line = on_a_line(text);
+    let line = collapse_whitespace(text);
     assert!(!line.contains(['\n', '\t']) && !line.contains("  ") && line == line.trim(), "{line:?}");
     assert!(is_a_line(&redact_url(text)));
 }

@@ -26,7 +26,7 @@ pub(super) struct AppFlags {
 /// Reason for which a private key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AppKeyError {
-    #[error("{}", crate::text::reason(.0))]
+    #[error("{}", crate::text::io_message(.0))]
     Read(#[source] io::Error),
     /// The text is not shown: it may be a damaged key.
     #[error("it is neither a private key in PEM format nor a file that can be read")]

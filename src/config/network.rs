@@ -11,7 +11,7 @@ use super::ConfigError;
 use super::server::Env;
 use crate::github::endpoint::ApiEndpoint;
 use crate::network::proxy::{Proxy, ProxyChoice};
-use crate::text::{reason, sanitize_line};
+use crate::text::{io_message, sanitize_line};
 
 /// Variables for an https API, in the order in which they are read.
 const HTTPS_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
@@ -22,9 +22,9 @@ const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
 /// Reason for which a file or folder cannot be used for certificates.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {
-    #[error("{}", reason(.0))]
+    #[error("{}", io_message(.0))]
     Read(#[source] io::Error),
-    #[error("{}", reason(.0))]
+    #[error("{}", io_message(.0))]
     Parse(#[source] reqwest::Error),
     #[error("there is no certificate in PEM format in it")]
     NoneInFile,

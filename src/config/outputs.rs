@@ -10,16 +10,16 @@ use super::ConfigError;
 use super::server::{Env, non_empty_env};
 use crate::cli::AutoChoice;
 use crate::input::{InputSource, is_csv};
-use crate::output::Report;
+use crate::output::OutputSpec;
 use crate::progress::ProgressMode;
 use crate::render::{Format, RowOrder, SortKey, TerminalStyle};
 use crate::report::{Column, CountSelection, Groups};
 
 /// Returns the outputs: the files, and standard output if a format is named for it or there are no files.
-pub(super) fn outputs(format: Option<Format>, paths: &[PathBuf]) -> Result<Vec<Report>, ConfigError> {
+pub(super) fn outputs(format: Option<Format>, paths: &[PathBuf]) -> Result<Vec<OutputSpec>, ConfigError> {
     let mut outputs = Vec::new();
     if format.is_some() || paths.is_empty() {
-        outputs.push(Report { format: format.unwrap_or(Format::Table), path: None });
+        outputs.push(OutputSpec { format: format.unwrap_or(Format::Table), path: None });
     }
     for path in paths {
         let name = path.display().to_string();
@@ -29,7 +29,7 @@ pub(super) fn outputs(format: Option<Format>, paths: &[PathBuf]) -> Result<Vec<R
         if writes_to(&outputs, path) {
             return Err(ConfigError::DuplicateOutput(name));
         }
-        outputs.push(Report { format, path: Some(path.clone()) });
+        outputs.push(OutputSpec { format, path: Some(path.clone()) });
     }
     Ok(outputs)
 }
@@ -37,7 +37,7 @@ pub(super) fn outputs(format: Option<Format>, paths: &[PathBuf]) -> Result<Vec<R
 /// Checks that no output replaces a file of the input. `csv_only_flag` needs a file with columns.
 pub(super) fn check_inputs(
     sources: &[InputSource],
-    outputs: &[Report],
+    outputs: &[OutputSpec],
     csv_only_flag: Option<&'static str>,
 ) -> Result<(), ConfigError> {
     let mut has_csv = false;
@@ -54,7 +54,7 @@ pub(super) fn check_inputs(
     }
 }
 
-fn writes_to(outputs: &[Report], path: &Path) -> bool {
+fn writes_to(outputs: &[OutputSpec], path: &Path) -> bool {
     outputs.iter().filter_map(|output| output.path.as_deref()).any(|other| is_same_file(other, path))
 }
 
@@ -68,8 +68,8 @@ fn real_path(path: &Path) -> Option<PathBuf> {
 }
 
 /// Checks that there is exactly one output that can be resumed.
-pub(super) fn check_resume_target(outputs: &[Report]) -> Result<(), ConfigError> {
-    let is_ndjson = |output: &&Report| output.format == Format::Ndjson;
+pub(super) fn check_resume_target(outputs: &[OutputSpec]) -> Result<(), ConfigError> {
+    let is_ndjson = |output: &&OutputSpec| output.format == Format::Ndjson;
     let targets: Vec<_> =
         outputs.iter().filter(is_ndjson).filter_map(|output| output.path.as_deref()).collect();
     match targets.as_slice() {

@@ -100,7 +100,7 @@ fn the_api_is_graphql_with_a_token_and_rest_without() {
 #[test]
 fn stdout_gets_no_report_if_there_are_files() {
     let reports = |arguments: &str| config(arguments, &[]).unwrap().reports;
-    let to = |format, path: Option<&str>| Report { format, path: path.map(Into::into) };
+    let to = |format, path: Option<&str>| OutputSpec { format, path: path.map(Into::into) };
     assert_eq!(reports("a"), [to(Format::Table, None)]);
     assert_eq!(reports("a -o x.CSV"), [to(Format::Csv, Some("x.CSV"))]);
     assert_eq!(reports("a -o x.json -F csv"), [to(Format::Csv, None), to(Format::Json, Some("x.json"))]);

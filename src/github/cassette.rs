@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::account::ApiKind;
-use crate::file::beside;
-use crate::text::{reason, sanitize_line};
+use crate::fs::temp_file_beside;
+use crate::text::{io_message, sanitize_line};
 
 /// Name of the file that describes the recorded run.
 pub(crate) const MANIFEST: &str = "run.json";
@@ -59,7 +59,7 @@ pub(crate) struct CassetteMiss(pub(super) String);
 
 /// A response could not be recorded.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot record to {}: {}", path.display(), reason(source))]
+#[error("cannot record to {}: {}", path.display(), io_message(source))]
 pub(crate) struct RecordError {
     path: PathBuf,
     source: io::Error,
@@ -391,7 +391,7 @@ pub(crate) fn write_json<T: Serialize + DeserializeOwned>(
     if fs::symlink_metadata(path).is_ok() && read_json::<T>(path).is_none() {
         return refuse("the existing file was not recorded; record to a new folder");
     }
-    let file = beside(path, None)?;
+    let file = temp_file_beside(path, None)?;
     let mut json = serde_json::to_vec_pretty(value)?;
     json.push(b'\n');
     fs::write(file.path(), json)?;

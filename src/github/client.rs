@@ -194,7 +194,7 @@ impl Client {
         if self.0.tokens.on_response(token.as_ref(), &result) {
             result = Err(LookupError::InstallationTokenRejected);
         }
-        let took = crate::text::duration(sent.elapsed());
+        let took = crate::text::format_duration(sent.elapsed());
         let error = result.as_ref().err();
         tracing::debug!(error = error.map(tracing::field::display), bytes, took, "{request}");
         let has_ca_file = !sender.config.ca_certificates.is_empty();

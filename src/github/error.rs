@@ -62,7 +62,7 @@ pub(crate) enum LookupError {
         retry_after: Option<Duration>,
     },
     /// No complete response within the timeout of one attempt.
-    #[error("timed out after {}", text::duration(*.0))]
+    #[error("timed out after {}", text::format_duration(*.0))]
     TimedOut(Duration),
     /// No connection to the server.
     #[error("could not connect: {0}")]

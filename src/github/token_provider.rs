@@ -149,7 +149,7 @@ async fn create_token_with_retries(
         // If the signature was rejected because of our clock, the response has the server's time.
         let skew = limiter.clock().now().duration_since(clock).unsigned_abs();
         if matches!(error, LookupError::Unauthorized(_)) && skew > CLOCK_SKEW_TOLERANCE && attempts == 1 {
-            tracing::info!(skew = crate::text::duration(skew), "signing by the server's clock");
+            tracing::info!(skew = crate::text::format_duration(skew), "signing by the server's clock");
             continue;
         }
         let can_retry = attempts <= sender.config.retries;
@@ -205,7 +205,7 @@ async fn create_token(
     sender.redactor.add(token.clone());
     // By the server's clock: ours may be wrong by more than an hour.
     let lifetime = sender.limiter.clock().duration_until(response.expires_at.as_second()).unwrap_or_default();
-    tracing::info!(lifetime = crate::text::duration(lifetime), "new token for the app");
+    tracing::info!(lifetime = crate::text::format_duration(lifetime), "new token for the app");
     Ok((token, lifetime))
 }
 

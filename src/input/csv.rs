@@ -198,7 +198,7 @@ fn decode(cell: &[u8]) -> Cow<'_, str> {
 /// Returns a cell as it goes into the report, None if it is blank.
 pub(super) fn carried_cell(text: &str) -> Option<Box<str>> {
     let text = text.trim();
-    (!text.is_empty()).then(|| text::kept(text).into())
+    (!text.is_empty()).then(|| text::sanitize_multiline(text).into())
 }
 
 /// The beginning of a file, at least to the end of its header.

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::csv::carried_cell;
 use super::text::RECORDS_PER_BATCH;
 use super::{InputError, InputOptions, InputRecord, InputReport};
-use crate::database::{AccessMode, Connection, DatabaseUrl, Record, SqlError};
+use crate::database::{AccessMode, Connection, DatabaseUrl, DbRecord, SqlError};
 use crate::login::Login;
 
 /// Batches of rows that are read ahead.
@@ -45,7 +45,7 @@ pub(super) async fn open(
 }
 
 fn read_error(name: &str, error: SqlError) -> InputError {
-    InputError { name: PathBuf::from(name), source: io::Error::other(error.0) }
+    InputError { name: PathBuf::from(name), source: io::Error::other(error) }
 }
 
 struct QueryReader {
@@ -104,18 +104,18 @@ struct RowParser {
 
 impl RowParser {
     /// Returns None for a row without a login.
-    fn parse(&mut self, row: &Record) -> Result<Option<InputRecord>, SqlError> {
+    fn parse(&mut self, row: &DbRecord) -> Result<Option<InputRecord>, SqlError> {
         let columns = match &self.columns {
             Some(columns) => columns,
             None => self.columns.insert(column_indices(row, &self.carry)?),
         };
         let Some(first) = row.cells.first() else {
-            return Err(SqlError("the query has no columns".into()));
+            return Err(SqlError::Other("the query has no columns".into()));
         };
-        if let (Some(kind), true) = (&first.no_text, first.text.is_some()) {
+        if let (Some(kind), true) = (&first.non_text_type, first.text.is_some()) {
             let name = crate::text::sanitize_line(&first.name);
             let reason = format!("the first column of the query, {name}, is of type {kind}: logins are text");
-            return Err(SqlError(reason));
+            return Err(SqlError::Other(reason));
         }
         let login = first.text.as_deref().unwrap_or_default().trim();
         if login.is_empty() {
@@ -128,12 +128,12 @@ impl RowParser {
     }
 }
 
-fn column_indices(row: &Record, names: &[String]) -> Result<Vec<usize>, SqlError> {
+fn column_indices(row: &DbRecord, names: &[String]) -> Result<Vec<usize>, SqlError> {
     let index_of = |name: &String| {
         let index = row.cells.iter().position(|cell| cell.name.to_lowercase() == name.to_lowercase());
         index.ok_or_else(|| {
             let columns: Vec<_> = row.cells.iter().map(|cell| format!("{:?}", cell.name)).collect();
-            SqlError(format!("column {name:?} not found (columns: {})", columns.join(", ")))
+            SqlError::Other(format!("column {name:?} not found (columns: {})", columns.join(", ")))
         })
     };
     names.iter().map(index_of).collect()

@@ -1,212 +1,209 @@
-//! Reading a journal: which rows it holds, where, and which of them are good.
+//! Reading a journal: its rows, their positions, and which of them are kept.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{ResumeError, ResumeFilter};
 use crate::input::InputRecord;
 use crate::report::{Columns, Row, Status};
 use crate::text::sanitize_line;
 
-/// No row of ours is as long, whatever it carries from a spreadsheet.
+/// Maximum length of a line, in bytes. The rows of this program are shorter, whatever they carry.
 const MAX_LINE: u64 = 16 << 20;
 
-/// Where a row stands in the file.
+/// Position of a row in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) at: u64,
-    pub(super) length: u32,
-    /// Of the line: a row that this run would write in another way is written anew.
+pub(super) struct RowSpan {
+    pub(super) offset: u64,
+    pub(super) len: u32,
+    /// Hash of the line. A row that this run would write differently is written again.
     pub(super) hash: u32,
 }
 
-/// The places of the rows that are kept, by their key. The writer takes them out as their turn comes.
-pub(super) type Places = Arc<Mutex<HashMap<Box<str>, Place>>>;
+/// Rows by their key.
+pub(super) type RowSpans = HashMap<Box<str>, RowSpan>;
 
-/// What was found in a journal.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) places: Places,
-    /// Answers that are not kept, for their age or because they hold too little: better than none.
-    pub(super) earlier: HashMap<Box<str>, Place>,
-    /// The length of its whole lines.
-    pub(super) length: u64,
-    /// Whether the last line is whole but for its end.
-    pub(super) unended: bool,
+/// Rows that are kept. The writer removes each in its turn.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeptRows(Arc<Mutex<RowSpans>>);
+
+impl KeptRows {
+    pub(super) fn lock(&self) -> MutexGuard<'_, RowSpans> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Reads a journal from its beginning, and changes nothing.
+/// Contents of a journal.
+#[derive(Debug)]
+pub(super) struct ScanResult {
+    pub(super) kept: KeptRows,
+    /// Answers that are too old or lack a count. They are used where this run gets no answer.
+    pub(super) fallbacks: RowSpans,
+    /// Length of all complete lines, in bytes.
+    pub(super) len: u64,
+    /// Set when the last line is complete except for its line end.
+    pub(super) missing_newline: bool,
+}
+
+/// Reads a journal from its beginning, without changing it.
 pub(super) fn scan(
     file: &File,
     path: &Path,
-    wants: &ResumeFilter,
+    filter: &ResumeFilter,
     columns: &Columns,
-) -> Result<Found, ResumeError> {
-    let unusable = |cause| ResumeError::unusable(path, cause);
+) -> Result<ScanResult, ResumeError> {
+    let io_error = |source| ResumeError::Io { path: path.to_owned(), source };
     let mut reader = BufReader::with_capacity(256 << 10, file);
-    reader.seek(SeekFrom::Start(0)).map_err(unusable)?;
-    let (mut places, mut earlier) = (HashMap::new(), HashMap::new());
-    let (mut at, mut number, mut bytes) = (0_u64, 0_u64, Vec::new());
-    let mut unended = false;
+    reader.seek(SeekFrom::Start(0)).map_err(io_error)?;
+    let (mut kept, mut fallbacks) = (RowSpans::new(), RowSpans::new());
+    let (mut offset, mut number, mut line) = (0_u64, 0_u64, Vec::new());
+    let mut missing_newline = false;
     loop {
-        bytes.clear();
-        let length = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes).map_err(unusable)? as u64;
-        if length == 0 {
+        line.clear();
+        let len = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(io_error)? as u64;
+        if len == 0 {
             break;
         }
         number += 1;
-        let whole = bytes.last() == Some(&b'\n');
-        let text = bytes.trim_ascii_end();
+        let is_terminated = line.last() == Some(&b'\n');
+        let text = line.trim_ascii_end();
         match Row::parse(text, columns.carried()) {
             Ok(row) => {
-                let keeps = wants.keeps(&row);
-                let keeps =
-                    keeps.map_err(|flag| ResumeError::MadeWithMore { path: path.to_owned(), flag })?;
-                if !whole {
-                    bytes.push(b'\n');
+                let is_kept = filter
+                    .keeps(&row)
+                    .map_err(|flag| ResumeError::SchemaMismatch { path: path.to_owned(), flag })?;
+                if !is_terminated {
+                    line.push(b'\n');
                 }
-                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                let place = Place { at, length, hash: hash(&bytes) };
-                // Of several answers the last counts; what is none takes the place of no answer.
-                if keeps {
-                    earlier.remove(&row.key());
-                    places.insert(row.key(), place);
+                let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
+                let span = RowSpan { offset, len, hash: hash(&line) };
+                // The last of several answers counts. A row without an answer does not replace one.
+                if is_kept {
+                    fallbacks.remove(&row.key());
+                    kept.insert(row.key(), span);
                 } else if matches!(row.status, Status::Ok | Status::NotFound) {
-                    places.remove(&row.key());
-                    earlier.insert(row.key(), place);
+                    kept.remove(&row.key());
+                    fallbacks.insert(row.key(), span);
                 }
-                unended = !whole;
+                missing_newline = !is_terminated;
             }
-            // A blank line is nothing, and a torn last one is the end.
-            Err(_) if text.is_empty() && whole => {}
-            Err(_) if !whole && length < MAX_LINE && is_torn(text, number > 1) => break,
-            Err(reason) => return Err(ResumeError::NotARow { path: path.to_owned(), line: number, reason }),
+            // Blank lines are ignored, and a truncated last line is dropped.
+            Err(_) if text.is_empty() && is_terminated => {}
+            Err(_) if !is_terminated && len < MAX_LINE && is_truncated(text, number > 1) => break,
+            Err(reason) => {
+                return Err(ResumeError::InvalidRow { path: path.to_owned(), line: number, reason });
+            }
         }
-        at += length;
+        offset += len;
     }
-    Ok(Found { places: Arc::new(Mutex::new(places)), earlier, length: at, unended })
+    Ok(ScanResult { kept: KeptRows(Arc::new(Mutex::new(kept))), fallbacks, len: offset, missing_newline })
 }
 
-/// A hash of a line.
+/// Hashes a line.
 pub(super) fn hash(line: &[u8]) -> u32 {
     let mut hasher = DefaultHasher::new();
     hasher.write(line);
-    // The upper half is as good as the whole.
     u32::try_from(hasher.finish() >> 32).unwrap_or_default()
 }
 
-/// Whether a line without an end may be the beginning of a row of ours: not what is whole JSON, and no
-/// row. Where the power failed a file system leaves zeros behind it, or in its place.
-fn is_torn(text: &[u8], behind_rows: bool) -> bool {
-    const BEGIN: &[u8] = b"{\"login\":\"";
+/// Returns true if a line without an end may be the beginning of a row, not other JSON. After a power failure, file systems leave
+/// zeros behind such a line, or in its place.
+fn is_truncated(text: &[u8], is_after_rows: bool) -> bool {
+    const ROW_START: &[u8] = b"{\"login\":\"";
     let zeros = text.iter().rev().take_while(|byte| **byte == 0).count();
     let text = text.get(..text.len() - zeros).unwrap_or_default();
     if text.is_empty() {
-        return behind_rows;
+        return is_after_rows;
     }
-    let common = text.len().min(BEGIN.len());
-    let broke_off = serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof());
-    text.get(..common) == BEGIN.get(..common) && broke_off
+    let common = text.len().min(ROW_START.len());
+    let is_incomplete =
+        serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof());
+    text.get(..common) == ROW_START.get(..common) && is_incomplete
 }
 
-/// The rows that a journal has kept for this run.
+/// Kept rows of a journal, for the lookup of this run.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
-    places: Places,
+    rows: KeptRows,
     reader: BufReader<File>,
-    position: u64,
-    /// The names of the columns that are carried.
+    /// Offset of the reader; none after an error.
+    position: Option<u64>,
+    /// Names of the carried columns.
     carried: Vec<String>,
-    /// Rows that nobody has asked for, and those that were taken.
-    left: u64,
-    taken: u64,
+    unclaimed: u64,
+    claimed: u64,
 }
 
 impl Checkpoint {
-    pub(super) fn new(file: File, places: &Places, columns: &Columns) -> Self {
-        let left = places.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
-        Self {
-            places: Arc::clone(places),
-            reader: BufReader::new(file),
-            position: u64::MAX,
-            carried: columns.carried().to_vec(),
-            left,
-            taken: 0,
-        }
+    pub(super) fn new(file: File, rows: KeptRows, columns: &Columns) -> Self {
+        let unclaimed = rows.lock().len() as u64;
+        let (reader, carried) = (BufReader::new(file), columns.carried().to_vec());
+        Self { rows, reader, position: None, carried, unclaimed, claimed: 0 }
     }
 
-    /// The rows of a journal that a run would keep, without opening it for writing.
-    ///
-    /// # Errors
-    /// [`ResumeError`]; a file that is not there is an empty one.
-    pub(crate) fn look(
+    /// Reads the rows that a run would keep, without opening the journal for writing. A missing file has no rows.
+    pub(crate) fn open_readonly(
         path: &Path,
-        wants: &ResumeFilter,
+        filter: &ResumeFilter,
         columns: &Columns,
     ) -> Result<Option<Self>, ResumeError> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(ResumeError::unusable(path, cause)),
+            Err(source) => return Err(ResumeError::Io { path: path.to_owned(), source }),
         };
-        let found = scan(&file, path, wants, columns)?;
-        Ok(Some(Self::new(file, &found.places, columns)))
+        let scan = scan(&file, path, filter, columns)?;
+        Ok(Some(Self::new(file, scan.kept, columns)))
     }
 
-    /// The row of an entry of the roster, if it is kept.
-    pub(crate) fn take(&mut self, entry: &InputRecord) -> Option<Row> {
-        let key: Box<str> = match &entry.login {
+    /// Returns the row of an input record, if it is kept.
+    pub(crate) fn take(&mut self, record: &InputRecord) -> Option<Row> {
+        let key: Box<str> = match &record.login {
             Ok(login) => login.case_folded().into(),
-            Err(not) => format!("\0{}", sanitize_line(&not.text)).into(),
+            Err(invalid) => format!("\0{}", sanitize_line(&invalid.text)).into(),
         };
-        let place = *self.places().get(&key)?;
-        self.left = self.left.saturating_sub(1);
-        match self.read(place) {
+        let span = *self.rows.lock().get(&key)?;
+        self.unclaimed = self.unclaimed.saturating_sub(1);
+        match self.read(span) {
             Ok(mut row) if row.key() == key => {
-                self.taken += 1;
-                // What the list and the baseline say of it is of this run.
-                row.carried.clone_from(&entry.carried);
+                self.claimed += 1;
+                // Both depend on the input and the baseline of this run.
+                row.carried.clone_from(&record.carried);
                 (row.was, row.change) = (None, None);
                 Some(row)
             }
-            // It cannot be read any more: it is asked for again, and written again.
+            // A row that cannot be read any more is looked up and written again.
             _ => {
-                self.position = u64::MAX;
-                self.places().remove(&key);
+                self.position = None;
+                self.rows.lock().remove(&key);
                 None
             }
         }
     }
 
-    /// How many rows were taken.
-    #[must_use]
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken
+    /// Returns the number of rows that were taken.
+    pub(crate) fn claimed(&self) -> u64 {
+        self.claimed
     }
 
-    /// How many rows nobody has asked for.
-    #[must_use]
-    pub(crate) fn left(&self) -> u64 {
-        self.left
+    /// Returns the number of rows whose logins were not in the input.
+    pub(crate) fn unclaimed(&self) -> u64 {
+        self.unclaimed
     }
 
-    fn read(&mut self, place: Place) -> io::Result<Row> {
-        // Most rows stand one behind the other: the buffer goes with them.
-        match place.at.checked_signed_diff(self.position) {
-            Some(ahead) if self.position != u64::MAX => self.reader.seek_relative(ahead)?,
-            _ => drop(self.reader.seek(SeekFrom::Start(place.at))?),
+    fn read(&mut self, span: RowSpan) -> io::Result<Row> {
+        // Most rows are read in the order of the file: a relative seek keeps the buffer.
+        match self.position.and_then(|position| span.offset.checked_signed_diff(position)) {
+            Some(ahead) => self.reader.seek_relative(ahead)?,
+            None => drop(self.reader.seek(SeekFrom::Start(span.offset))?),
         }
-        let mut line = Vec::with_capacity(place.length as usize);
-        let read = self.reader.by_ref().take(place.length.into()).read_to_end(&mut line)?;
-        self.position = place.at + read as u64;
+        let mut line = Vec::with_capacity(span.len as usize);
+        let read = self.reader.by_ref().take(span.len.into()).read_to_end(&mut line)?;
+        self.position = Some(span.offset + read as u64);
         Row::parse(line.trim_ascii_end(), &self.carried).map_err(io::Error::other)
-    }
-
-    fn places(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Place>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,19 +1,15 @@
-//! Writing a journal: whole lines, at once, and in order at the end.
-
-mod ending;
+//! Writing a journal: complete lines at once, in input order at the end.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use tempfile::NamedTempFile;
 
-use super::lock::lock;
-use super::read::{Checkpoint, Found, Place, Places, hash, scan};
-use super::{ResumeError, ResumeFilter};
-use crate::file::{beside, resolved};
+use super::read::{Checkpoint, KeptRows, RowSpan, RowSpans, hash, scan};
+use super::{ResumeError, ResumeFilter, is_at, lock};
+use crate::fs::{resolve_symlinks, temp_file_beside};
 use crate::render::line;
 use crate::report::{Columns, Row, Status};
 
@@ -22,227 +18,361 @@ use crate::report::{Columns, Row, Status};
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
-    /// What the file is, until it is worth its name.
-    state: State,
+    state: FileState,
     columns: Columns,
+    /// Lines that are not written yet.
     buffer: Vec<u8>,
-    /// The length of the file.
-    end: u64,
-    /// Rows of an earlier run that stand in the file already, and are kept.
-    kept: Option<Places>,
-    /// Its other answers: better than none, should this run get none.
-    earlier: HashMap<Box<str>, Place>,
-    /// The length of the file when this run began.
-    begun: u64,
-    /// Rows that were written before their turn, by their number.
-    early: HashMap<u64, (u64, u32)>,
-    /// The rows in the order of the roster, as stretches of the file.
-    stretches: Vec<(u64, u64)>,
+    /// Length of the file.
+    len: u64,
+    /// Length of the file at the beginning of this run.
+    initial_len: u64,
+    /// Rows of an earlier run that are kept.
+    kept: KeptRows,
+    /// Other answers of an earlier run, used where this run gets none.
+    fallbacks: RowSpans,
+    /// Rows that were written out of order, by position.
+    out_of_order: HashMap<u64, Extent>,
+    /// The rows in input order.
+    extents: Vec<Extent>,
+    /// Number of rows in input order.
     rows: u64,
 }
 
+/// Consecutive bytes of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Extent {
+    offset: u64,
+    len: u64,
+}
+
+impl From<RowSpan> for Extent {
+    fn from(span: RowSpan) -> Self {
+        Self { offset: span.offset, len: span.len.into() }
+    }
+}
+
 #[derive(Debug)]
-enum State {
-    /// It has its name.
-    Named,
-    /// It has its name, because this run made it: if nothing is learnt it goes again.
-    New,
-    /// An earlier report has the name until there is something to replace it with.
-    Waiting { temporary: NamedTempFile, _earlier: File },
+enum FileState {
+    /// The file has its name.
+    Published,
+    /// The file has its name and was created by this run: it is removed again if nothing was counted.
+    Created,
+    /// The file is temporary: an earlier report has its name until the first answer. The open file holds its lock.
+    Staged { temporary: NamedTempFile, _earlier: File },
 }
 
 impl Journal {
-    /// Begins a journal at `path`, or in the place of an earlier report there once an answer has come.
+    /// Creates a journal at `path`. An earlier report there is replaced when the first answer is written.
     pub(crate) fn create(path: &Path, columns: &Columns) -> io::Result<Self> {
-        let path = resolved(path);
-        let new = File::options().read(true).write(true).create_new(true).open(&path);
-        let (file, state) = match new {
+        let path = resolve_symlinks(path);
+        let (file, state) = match File::options().read(true).write(true).create_new(true).open(&path) {
             Ok(file) => {
                 lock(&file, &path)?;
-                (file, State::New)
+                (file, FileState::Created)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let earlier = File::options().append(true).open(&path)?;
                 lock(&earlier, &path)?;
-                let temporary = beside(&path, Some(earlier.metadata()?.permissions()))?;
+                let temporary = temp_file_beside(&path, Some(earlier.metadata()?.permissions()))?;
                 let file = temporary.reopen()?;
                 lock(&file, temporary.path())?;
-                (file, State::Waiting { temporary, _earlier: earlier })
+                (file, FileState::Staged { temporary, _earlier: earlier })
             }
             Err(error) => return Err(error),
         };
-        Ok(Self::at(path, file, state, columns))
+        Ok(Self::new(path, file, state, columns))
     }
 
-    /// Goes on with the journal at `path`, if there is one. What cannot be gone on with is left as it
-    /// was.
+    /// Resumes the journal at `path`, or creates one.
     pub(crate) fn resume(
         path: &Path,
-        wants: &ResumeFilter,
+        filter: &ResumeFilter,
         columns: &Columns,
     ) -> Result<(Self, Checkpoint), ResumeError> {
-        let unusable = |cause| ResumeError::unusable(path, cause);
-        let real = resolved(path);
-        let open = || {
-            let new = !real.exists();
-            let file = File::options().read(true).write(true).create(true).truncate(false).open(&real)?;
-            lock(&file, &real)?;
-            Ok((if new { State::New } else { State::Named }, file))
+        let io_error = |source| ResumeError::Io { path: path.to_owned(), source };
+        let real_path = resolve_symlinks(path);
+        let (mut file, state) = open_or_create(&real_path).map_err(io_error)?;
+        let scan = scan(&file, path, filter, columns)?;
+        repair(&mut file, scan.len, scan.missing_newline).map_err(io_error)?;
+        let reader = File::open(&real_path).map_err(io_error)?;
+        let checkpoint = Checkpoint::new(reader, scan.kept.clone(), columns);
+        let len = scan.len + u64::from(scan.missing_newline);
+        let journal = Self {
+            len,
+            initial_len: len,
+            kept: scan.kept,
+            fallbacks: scan.fallbacks,
+            ..Self::new(real_path, file, state, columns)
         };
-        let (state, mut file) = open().map_err(unusable)?;
-        let Found { places, earlier, length, unended } = scan(&file, path, wants, columns)?;
-        let mut repair = || {
-            // Nothing but a torn last line is cut off, and a missing line end put in its place.
-            if file.metadata()?.len() > length {
-                file.set_len(length)?;
-            }
-            file.seek(SeekFrom::Start(length))?;
-            if unended {
-                file.write_all(b"\n")?;
-            }
-            Ok(())
-        };
-        repair().map_err(unusable)?;
-        let reader = File::open(&real).map_err(unusable)?;
-        let kept = Checkpoint::new(reader, &places, columns);
-        let mut journal = Self::at(real, file, state, columns);
-        journal.end = length + u64::from(unended);
-        journal.begun = journal.end;
-        (journal.kept, journal.earlier) = (Some(places), earlier);
-        Ok((journal, kept))
+        Ok((journal, checkpoint))
     }
 
-    fn at(path: PathBuf, file: File, state: State, columns: &Columns) -> Self {
+    fn new(path: PathBuf, file: File, state: FileState, columns: &Columns) -> Self {
         Self {
             path,
             file,
             state,
             columns: columns.clone(),
             buffer: Vec::new(),
-            end: 0,
-            kept: None,
-            earlier: HashMap::new(),
-            begun: 0,
-            early: HashMap::new(),
-            stretches: Vec::new(),
+            len: 0,
+            initial_len: 0,
+            kept: KeptRows::default(),
+            fallbacks: RowSpans::new(),
+            out_of_order: HashMap::new(),
+            extents: Vec::new(),
             rows: 0,
         }
     }
 
-    /// Takes the next rows of the roster.
+    /// Adds the next rows in input order.
     pub(crate) fn rows(&mut self, rows: &[Row]) -> io::Result<()> {
         for row in rows {
-            let early = self.early.remove(&self.rows);
-            if early.is_some() {
-                self.earlier.remove(&row.key());
+            let written = self.out_of_order.remove(&self.rows);
+            if written.is_some() {
+                self.fallbacks.remove(&row.key());
             }
-            let written = early.or_else(|| self.kept_place(row));
-            let (at, length) = written.unwrap_or_else(|| self.append(row));
+            let written = written.or_else(|| self.kept_extent(row));
+            let extent = written.unwrap_or_else(|| self.append(row));
             self.rows += 1;
-            self.add(at, length);
+            self.add_extent(extent);
         }
         self.write()?;
         let is_answer = |row: &Row| matches!(row.status, Status::Ok | Status::NotFound | Status::Forbidden);
-        if rows.iter().any(is_answer) { self.name() } else { Ok(()) }
+        if rows.iter().any(is_answer) { self.publish() } else { Ok(()) }
     }
 
-    /// Takes rows whose turn has not come.
-    pub(crate) fn early(&mut self, rows: &[(u64, Row)]) -> io::Result<()> {
-        for (number, row) in rows {
-            // Its turn may have come while this was on its way.
-            if *number >= self.rows {
-                let place = self.append(row);
-                self.early.insert(*number, place);
+    /// Adds rows out of order, by position.
+    pub(crate) fn rows_out_of_order(&mut self, rows: &[(u64, Row)]) -> io::Result<()> {
+        for (position, row) in rows {
+            // A message with its turn may have overtaken this one.
+            if *position >= self.rows {
+                let extent = self.append(row);
+                self.out_of_order.insert(*position, extent);
             }
         }
         self.write()?;
-        self.name()
+        self.publish()
     }
 
-    /// Adds a row to those in order.
-    fn add(&mut self, at: u64, length: u32) {
-        match self.stretches.last_mut() {
-            Some((begin, so_far)) if *begin + *so_far == at => *so_far += u64::from(length),
-            _ => self.stretches.push((at, length.into())),
+    fn add_extent(&mut self, extent: Extent) {
+        match self.extents.last_mut() {
+            Some(last) if last.offset + last.len == extent.offset => last.len += extent.len,
+            _ => self.extents.push(extent),
         }
     }
 
-    fn kept_place(&mut self, row: &Row) -> Option<(u64, u32)> {
-        let kept = self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).remove(&row.key());
-        if let Some(place) = kept {
-            // What this run would write in another way is written anew.
-            let mut written = Vec::with_capacity(place.length as usize);
+    /// Returns the extent of a row of an earlier run that stays, if there is one.
+    fn kept_extent(&mut self, row: &Row) -> Option<Extent> {
+        let kept = self.kept.lock().remove(&row.key());
+        if let Some(span) = kept {
+            let mut written = Vec::with_capacity(span.len as usize);
             line(&mut written, &self.columns, row);
-            let same = written.len() == place.length as usize && hash(&written) == place.hash;
-            return same.then_some((place.at, place.length));
+            let is_same = written.len() == span.len as usize && hash(&written) == span.hash;
+            return is_same.then(|| span.into());
         }
-        let earlier = self.earlier.remove(&row.key())?;
-        // No answer takes the place of an earlier one, which is told with what the list says today.
+        let fallback = self.fallbacks.remove(&row.key())?;
         if !matches!(row.status, Status::Failed | Status::Skipped) {
             return None;
         }
-        match self.reread(earlier) {
+        match self.read_row(fallback) {
+            // An earlier answer is better than none. Its other columns are those of this run.
             Ok(answer) => {
                 let carried = row.carried.clone();
                 Some(self.append(&Row { carried, was: row.was, change: row.change, ..answer }))
             }
-            Err(_) => Some((earlier.at, earlier.length)),
+            Err(_) => Some(fallback.into()),
         }
     }
 
-    /// A row that stands in the file.
-    fn reread(&self, place: Place) -> io::Result<Row> {
+    fn read_row(&self, span: RowSpan) -> io::Result<Row> {
         let mut file = &self.file;
-        file.seek(SeekFrom::Start(place.at))?;
-        let mut line = Vec::with_capacity(place.length as usize);
-        let read = file.take(place.length.into()).read_to_end(&mut line);
-        file.seek(SeekFrom::Start(self.end))?;
+        file.seek(SeekFrom::Start(span.offset))?;
+        let mut line = Vec::with_capacity(span.len as usize);
+        let read = file.take(span.len.into()).read_to_end(&mut line);
+        file.seek(SeekFrom::Start(self.len))?;
         read?;
         Row::parse(line.trim_ascii_end(), &[]).map_err(io::Error::other)
     }
 
-    fn append(&mut self, row: &Row) -> (u64, u32) {
+    fn append(&mut self, row: &Row) -> Extent {
         let before = self.buffer.len();
         line(&mut self.buffer, &self.columns, row);
-        (self.end + before as u64, u32::try_from(self.buffer.len() - before).unwrap_or(u32::MAX))
+        Extent { offset: self.len + before as u64, len: (self.buffer.len() - before) as u64 }
     }
 
-    /// Hands whole lines to the system. From there not even a killed run loses them.
+    /// Passes complete lines to the system, which writes them even if the run is killed.
     fn write(&mut self) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        self.check_length()?;
-        let written = self.file.write_all(&self.buffer);
-        match written {
-            Ok(()) => self.end += self.buffer.len() as u64,
-            Err(error) => {
-                // A disk that is full has taken a part: a torn line would only have to be repaired.
-                let _ = self.file.set_len(self.end);
-                return Err(error);
-            }
+        self.check_len()?;
+        if let Err(error) = self.file.write_all(&self.buffer) {
+            // A full disk may have taken a part of a line.
+            let _ = self.file.set_len(self.len);
+            return Err(error);
         }
+        self.len += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
     }
 
-    /// There is something to show for: it takes the place of an earlier report.
-    fn name(&mut self) -> io::Result<()> {
-        match std::mem::replace(&mut self.state, State::Named) {
-            State::Waiting { temporary, _earlier } => {
-                temporary.persist(&self.path).map(drop).map_err(|error| error.error)
-            }
-            _ => Ok(()),
+    /// Gives the file its name, in place of an earlier report.
+    fn publish(&mut self) -> io::Result<()> {
+        match std::mem::replace(&mut self.state, FileState::Published) {
+            FileState::Staged { temporary, _earlier } => persist(temporary, &self.path),
+            FileState::Published | FileState::Created => Ok(()),
         }
     }
 
-    fn check_length(&self) -> io::Result<()> {
-        if self.file.metadata()?.len() != self.end {
-            return Err(io::Error::other("another program has written to it while the run was on"));
+    fn check_len(&self) -> io::Result<()> {
+        if self.file.metadata()?.len() == self.len {
+            return Ok(());
         }
-        Ok(())
+        Err(io::Error::other("another program has written to it during the run"))
+    }
+
+    /// Syncs the file to the disk, in input order if the input was read to its end.
+    pub(crate) fn finish(mut self, input_complete: bool) -> io::Result<()> {
+        self.write()?;
+        self.publish()?;
+        self.file.sync_all()?;
+        if !is_at(&self.file, &self.path).unwrap_or(false) {
+            return Err(io::Error::other("it was removed or replaced during the run"));
+        }
+        self.check_len()?;
+        if !input_complete {
+            self.retain_unvisited();
+        }
+        match self.extents.as_slice() {
+            [] if self.len == 0 => Ok(()),
+            [only] if *only == (Extent { offset: 0, len: self.len }) => Ok(()),
+            _ => self.rewrite_in_order().map_err(|error| {
+                let reason = crate::text::io_message(&error);
+                let hint = "it holds every row, but not yet in input order; --resume repairs that";
+                io::Error::new(error.kind(), format!("{reason}; {hint}"))
+            }),
+        }
+    }
+
+    /// Adds the rows of an earlier run that the input was not read far enough for.
+    fn retain_unvisited(&mut self) {
+        let mut unvisited: Vec<_> = self
+            .kept
+            .lock()
+            .drain()
+            .chain(self.fallbacks.drain())
+            .map(|(_, span)| Extent::from(span))
+            .collect();
+        unvisited.sort_unstable_by_key(|extent| extent.offset);
+        for extent in unvisited {
+            self.add_extent(extent);
+        }
+    }
+
+    fn rewrite_in_order(&self) -> io::Result<()> {
+        let ordered = temp_file_beside(&self.path, Some(self.file.metadata()?.permissions()))?;
+        let mut out = ordered.reopen()?;
+        // Another run finds the new file locked until this one has ended.
+        lock(&out, ordered.path())?;
+        let mut file = &self.file;
+        for extent in &self.extents {
+            file.seek(SeekFrom::Start(extent.offset))?;
+            if io::copy(&mut file.take(extent.len), &mut out)? != extent.len {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter during the run"));
+            }
+        }
+        out.sync_all()?;
+        persist(ordered, &self.path)
+    }
+
+    /// Gives up a run in which nothing was counted: an earlier report stays as it was, a new file is removed.
+    pub(crate) fn abandon(self) {
+        let _ = match self.state {
+            FileState::Created if is_at(&self.file, &self.path).unwrap_or(false) => {
+                fs::remove_file(&self.path)
+            }
+            FileState::Published => self.file.set_len(self.initial_len),
+            FileState::Created | FileState::Staged { .. } => Ok(()),
+        };
     }
 }
 
+fn open_or_create(path: &Path) -> io::Result<(File, FileState)> {
+    let state = if path.exists() { FileState::Published } else { FileState::Created };
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    lock(&file, path)?;
+    Ok((file, state))
+}
+
+/// Cuts a truncated last line off, and adds a missing line end.
+fn repair(file: &mut File, len: u64, missing_newline: bool) -> io::Result<()> {
+    if file.metadata()?.len() > len {
+        file.set_len(len)?;
+    }
+    file.seek(SeekFrom::Start(len))?;
+    if missing_newline { file.write_all(b"\n") } else { Ok(()) }
+}
+
+fn persist(temporary: NamedTempFile, path: &Path) -> io::Result<()> {
+    temporary.persist(path).map(drop).map_err(|error| error.error)
+}
+
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::render::sample;
+    use crate::report::{CountSelection, ReportSchema};
+
+    fn lines(path: &Path) -> usize {
+        fs::read_to_string(path).unwrap().lines().count()
+    }
+
+    #[test]
+    fn a_row_out_of_order_replaces_the_earlier_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.ndjson");
+        let columns = Columns::of(&ReportSchema {
+            measures: CountSelection { breakdown: true, private: false },
+            verified: true,
+            ..ReportSchema::default()
+        });
+        let rows = sample::rows();
+        let mut journal = Journal::create(&path, &columns).unwrap();
+        journal.rows(&rows).unwrap();
+        journal.finish(true).unwrap();
+        assert_eq!(lines(&path), 5);
+
+        // All answers are too old; one is replaced out of order, and the input breaks off.
+        let measures = CountSelection { breakdown: true, private: false };
+        let since = Some("2099-01-01T00:00:00Z".parse().unwrap());
+        let (mut journal, _) =
+            Journal::resume(&path, &ResumeFilter { measures, verify: true, since }, &columns).unwrap();
+        journal.rows_out_of_order(&[(0, rows[0].clone())]).unwrap();
+        journal.rows(&rows[..1]).unwrap();
+        journal.finish(false).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let logins: Vec<_> =
+            text.lines().map(|line| Row::parse(line.as_bytes(), &[]).unwrap().login).collect();
+        assert_eq!(logins[0], "torvalds");
+        assert_eq!(logins.iter().filter(|login| *login == "torvalds").count(), 1, "{text}");
+        assert!(logins.contains(&"microsoft".to_owned()), "a login that was not reached stays: {text}");
+    }
+
+    #[test]
+    fn an_abandoned_run_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.ndjson");
+        let columns = Columns::of(&ReportSchema::default());
+        let failed = [Row::without_count("a", Status::Failed, "broken")];
+        let mut journal = Journal::create(&path, &columns).unwrap();
+        journal.rows(&failed).unwrap();
+        journal.abandon();
+        assert!(!path.exists());
+        fs::write(&path, "").unwrap();
+        let wants = ResumeFilter { measures: CountSelection::default(), verify: false, since: None };
+        let (mut journal, _) = Journal::resume(&path, &wants, &columns).unwrap();
+        journal.rows(&failed).unwrap();
+        journal.abandon();
+        assert_eq!(lines(&path), 0);
+    }
+}

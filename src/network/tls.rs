@@ -96,7 +96,7 @@ impl TlsError {
                     crate::text::sanitize_line(&error.to_string())
                 ))
             }),
-            other => Self::Other(crate::text::reason(other)),
+            other => Self::Other(crate::text::io_message(other)),
         })
     }
 

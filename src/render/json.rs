@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{Meta, Output, Renderer};
-use crate::report::{Column, Columns, CountSelection, ReportSchema, Row, Summary};
+use crate::report::{Column, Columns, Row, Summary};
 
 /// A row as a JSON object with the contract's keys.
 struct Object<'a>(&'a Columns, &'a Row);
@@ -42,13 +42,10 @@ pub(crate) fn line(out: &mut Vec<u8>, columns: &Columns, row: &Row) {
     out.push(b'\n');
 }
 
-/// A row with all that it can hold, but for what it carries.
-pub(crate) fn row_as_json(row: &Row) -> serde_json::Value {
-    let measures =
-        CountSelection { breakdown: row.breakdown.is_some(), private: row.private_repos.is_some() };
-    let columns = Columns::of(&ReportSchema { measures, ..ReportSchema::default() });
+/// Returns a row as an object.
+pub(crate) fn row_as_json(columns: &Columns, row: &Row) -> serde_json::Value {
     // A row in memory cannot fail.
-    serde_json::to_value(Object(&columns, row)).unwrap_or_default()
+    serde_json::to_value(Object(columns, row)).unwrap_or_default()
 }
 
 /// One object a line, as the rows come.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::headings::{heading, is_number, kind, middle, outcome};
 use super::{Meta, Output, Renderer};
 use crate::report::{self, Column, Columns, Groups, Row, Summary};
-use crate::text::{group_digits, on_a_line, pluralize, sanitize_line, signed};
+use crate::text::{collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
 
 /// Bytes of the tables. All of it has to stay below the 1 MiB that a job's summary may have.
 const COUNTED: usize = 700_000;
@@ -53,7 +53,10 @@ impl Lines {
     /// The table, and what is left out of it.
     fn write(&self, head: &[(&str, bool)], foot: &[String], out: &mut Output) -> io::Result<()> {
         let mut text = String::new();
-        line(&mut text, &head.iter().map(|(name, _)| escaped(&on_a_line(name))).collect::<Vec<_>>());
+        line(
+            &mut text,
+            &head.iter().map(|(name, _)| escaped(&collapse_whitespace(name))).collect::<Vec<_>>(),
+        );
         let rule = |(_, number): &(_, bool)| if *number { "--:" } else { ":--" }.to_owned();
         line(&mut text, &head.iter().map(rule).collect::<Vec<_>>());
         out.write_all(text.as_bytes())?;
@@ -125,7 +128,7 @@ impl Markdown {
     fn groups(&mut self, groups: &Groups) -> io::Result<()> {
         let mut lines = Lines::new(GROUPS);
         for (name, subtotal) in groups.in_order() {
-            let name = name.map_or_else(|| format!("(no {})", groups.by()), on_a_line);
+            let name = name.map_or_else(|| format!("(no {})", groups.by()), collapse_whitespace);
             lines.add(&[
                 escaped(&name),
                 group_digits(subtotal.logins),
@@ -230,9 +233,9 @@ fn cell(row: &Row, column: Column) -> String {
     match row.cell(column) {
         report::Cell::Absent if matches!(column, Column::Carried(_)) => String::new(),
         report::Cell::Absent => "–".into(),
-        report::Cell::Text(text) => escaped(&on_a_line(&text)),
+        report::Cell::Text(text) => escaped(&collapse_whitespace(&text)),
         report::Cell::Number(number) => group_digits(number),
-        report::Cell::Signed(by) => signed(by),
+        report::Cell::Signed(by) => format_delta(by),
         report::Cell::Flag(true) => "yes".into(),
         report::Cell::Flag(false) => "**NO**".into(),
     }

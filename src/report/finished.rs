@@ -67,7 +67,7 @@ impl SavedReport {
     pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
         let not = |reason| ReadReportError { path: path.to_owned(), reason };
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-        let file = fs::File::open(path).map_err(|error| not(text::reason(&error)))?;
+        let file = fs::File::open(path).map_err(|error| not(text::io_message(&error)))?;
         match extension.as_deref() {
             Some("json") => json(file),
             Some("csv") => table(file, b','),
@@ -154,7 +154,7 @@ fn ndjson(file: fs::File) -> Result<SavedReport, String> {
         line.clear();
         number += 1;
         let length = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
-        if length.map_err(|error| text::reason(&error))? == 0 {
+        if length.map_err(|error| text::io_message(&error))? == 0 {
             break;
         }
         if line.trim_ascii().is_empty() {
@@ -174,7 +174,7 @@ fn json(file: fs::File) -> Result<SavedReport, String> {
         summary: Option<Totals>,
     }
     let mut text = String::new();
-    let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| text::reason(&error))?;
+    let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| text::io_message(&error))?;
     if length as u64 == MAX_JSON {
         return Err("it is longer than any report of ours".into());
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{AccountKind, ApiKind, Breakdown, Carried, Change, CountSelection, ReportSchema, Row, Status};
 use crate::object::Object;
-use crate::text::{kept, sanitize_line};
+use crate::text::{sanitize_line, sanitize_multiline};
 
 /// The keys that are read. Others are not ours, or of a later version.
 #[derive(Deserialize)]
@@ -88,7 +88,9 @@ impl Row {
                 exchange: line.exchange.is_here(),
             },
             carried: carried
-                .map(|(name, text)| (sanitize_line(&name).into_owned(), text.map(|text| kept(&text).into())))
+                .map(|(name, text)| {
+                    (sanitize_line(&name).into_owned(), text.map(|text| sanitize_multiline(&text).into()))
+                })
                 .collect(),
         };
         let breakdown = match (line.sources.value(), line.forks.value(), line.archived.value()) {

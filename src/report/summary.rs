@@ -116,7 +116,7 @@ impl Summary {
         let points = points.map(|points| format!(" for {}", pluralize(points, "point", "points")));
         // A report that was read may claim anything.
         let took = self.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
-        let took = took.map(|took| format!(" in {}", text::duration(took)));
+        let took = took.map(|took| format!(" in {}", text::format_duration(took)));
         Some(requests + &points.unwrap_or_default() + &took.unwrap_or_default())
     }
 }

@@ -1,79 +1,80 @@
-//! The end of a run: reports get their names, a person is told what there is to tell.
+//! The end of a run: finishes the reports, prints the summary, and decides the exit status.
 
-use super::messages::explained;
+use super::messages::stop_message;
 use super::pipeline::Outcome;
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::progress::eprint_status;
 use crate::stop::StopReason;
-use crate::text::{group_digits, pluralize};
+use crate::text::{error_chain, group_digits, pluralize};
 
-/// Ends the reports, tells what there is to tell, and decides the exit status.
-pub(super) async fn conclude(outcome: Outcome, config: &Config) -> ExitStatus {
-    let Outcome { mut summary, rules, stop, unverified, sinks, whole, mut problems, remarks } = outcome;
-    summary.complete = summary.skipped == 0 && stop.is_none() && problems.is_empty();
+pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
+    let Outcome { mut summary, rules, stop, unverified, sinks, input_complete, mut errors, notices, .. } =
+        outcome;
+    summary.complete = summary.skipped == 0 && stop.is_none() && errors.is_empty();
 
-    // Where nothing was learnt, a table of failures would only hide the one line that tells why, and
-    // a file would replace an earlier report that is worth more.
+    // A table of failures would hide the one line with the reason, and a file would replace an earlier report that is worth more.
     let nothing_learnt = summary.ok + summary.not_found + summary.forbidden == 0;
-    let in_vain = nothing_learnt && (stop.is_some() || !problems.is_empty());
-    let mut written = false;
+    let drops_reports = nothing_learnt && (stop.is_some() || !errors.is_empty());
+    let mut is_written = false;
     for sink in sinks {
-        if in_vain && sink.is_silent_until_finished() {
+        if drops_reports && sink.is_buffered() {
             sink.abandon().await;
             continue;
         }
-        match sink.finish(&summary, whole).await {
-            Ok(()) => written = true,
-            Err(error) if error.is_closed_pipe() => {}
-            Err(error) => problems.push(error.to_string()),
+        match sink.finish(&summary, input_complete).await {
+            Ok(()) => is_written = true,
+            Err(error) if error.is_broken_pipe() => {}
+            Err(error) => errors.push(error_chain(&error)),
         }
     }
-
-    let wrong = summary.uncounted() + summary.disagreed;
-    let mut exit = if wrong > 0 { ExitStatus::SomeFailed } else { ExitStatus::Success };
-    if stop == Some(StopReason::OutputClosed) && problems.is_empty() {
+    if stop == Some(StopReason::OutputClosed) && errors.is_empty() {
         return ExitStatus::Success;
     }
-    for problem in &problems {
-        eprint_status(problem);
+
+    let uncounted = summary.uncounted() + summary.disagreed;
+    let mut exit = if uncounted > 0 { ExitStatus::SomeFailed } else { ExitStatus::Success };
+    for error in &errors {
+        eprint_status(error);
         exit = exit.max(ExitStatus::Usage);
     }
     if let Some(stop) = &stop {
         exit = ExitStatus::from_stop(stop).map_or(exit, |status| exit.max(status));
         if *stop != StopReason::OutputClosed && !(stop.is_signal() && config.quiet) {
-            eprint_status(&explained(stop, config, &summary, whole));
+            eprint_status(&stop_message(stop, config, summary.skipped, input_complete));
         }
     }
-    for remark in remarks.iter().filter(|_| !config.quiet) {
-        eprint_status(remark);
-    }
-    if written && !in_vain && !config.quiet {
-        if summary.asked == 0 {
-            let list =
-                if config.input_options.shard.is_some() { "this part of the list" } else { "the list" };
-            eprint_status(&format!("{list} held no logins: nothing to count"));
-        } else {
-            eprint_status(&summary.to_string());
+    if !config.quiet {
+        for notice in &notices {
+            eprint_status(notice);
         }
-    }
-    if unverified > 0 && !config.quiet {
-        let rows = pluralize(unverified, "login", "logins");
-        eprint_status(&format!("warning: {rows} could not be counted a second time; -v tells why"));
+        if is_written && !drops_reports {
+            if summary.asked == 0 {
+                let list =
+                    if config.input_options.shard.is_some() { "this part of the list" } else { "the list" };
+                eprint_status(&format!("{list} held no logins: nothing to count"));
+            } else {
+                eprint_status(&summary.to_string());
+            }
+        }
+        if unverified > 0 {
+            let logins = pluralize(unverified, "login", "logins");
+            eprint_status(&format!("warning: {logins} could not be counted a second time; -v tells why"));
+        }
     }
     if summary.disagreed > 0 {
-        let rows = pluralize(summary.disagreed, "login", "logins");
+        let logins = pluralize(summary.disagreed, "login", "logins");
         eprint_status(&format!(
-            "warning: the two APIs disagree on {rows} of {} counted twice; see `verified` in the report",
+            "warning: the two APIs disagree on {logins} of {} counted twice; see `verified` in the report",
             group_digits(summary.verified)
         ));
     }
-    // Of a report that is rendered again, or a run that is played back, nobody else says so.
+    // A run that is rendered or replayed has no other sign of it.
     if summary.skipped > 0 {
         exit = exit.max(ExitStatus::Incomplete);
     }
-    for rule in rules.that_hold(&summary) {
-        eprint_status(&rule);
+    for violation in rules.violations(&summary) {
+        eprint_status(&violation);
         exit = exit.max(ExitStatus::RuleViolated);
     }
     exit

@@ -1,54 +1,60 @@
-//! What a person is told of a run that ended early: why, what that means, and how to go on.
+//! Messages about a run that ended early: the reason, and how to continue. They fit the server and the kind of token.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::advice::{after_refusal, for_quota};
 use crate::config::Config;
+use crate::exit_status::ExitStatus;
 use crate::github::credentials::{APP_TOKEN_SOURCE, Credentials};
+use crate::github::credentials::{GH_CLI_SOURCE, Token, TokenKind};
 use crate::github::transport::TransportMode;
-use crate::report::Summary;
+use crate::input::InputSource;
+use crate::progress::eprint_status;
 use crate::stop::StopReason;
-use crate::text::{duration, pluralize};
+use crate::text::{format_duration, pluralize, redact_url, sanitize_line};
 
-/// The longest command that is repeated to whoever typed it.
+/// Maximum length of a command that is printed, in characters.
 const MAX_COMMAND: usize = 400;
 
-/// Why a run ended early, what that means, and the way out, in one line. `whole`: the list was read to
-/// its end.
-pub(super) fn explained(stop: &StopReason, config: &Config, summary: &Summary, whole: bool) -> String {
+/// Prints the reason for which a run ended before its first lookup, and returns the exit status.
+pub(super) fn print_stop(stop: &StopReason, config: &Config) -> ExitStatus {
+    if !(stop.is_signal() && config.quiet) {
+        eprint_status(&stop_message(stop, config, 0, true));
+    }
+    ExitStatus::from_stop(stop).unwrap_or(ExitStatus::Incomplete)
+}
+
+/// Returns one line: the reason of an early end, its consequences, and the way out.
+pub(super) fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete: bool) -> String {
     let endpoint = &config.settings.endpoint;
     let chosen_by = config.server_chosen_by.map(|name| format!(" (from {name})")).unwrap_or_default();
-    let rest = if summary.skipped == 0 {
-        String::new()
-    } else {
-        format!("; {} not asked", pluralize(summary.skipped, "login was", "logins were"))
-    };
-    let unread = match (whole, config.has_input_query()) {
+    let mut rest = String::new();
+    if skipped > 0 {
+        rest = format!("; {} not asked", pluralize(skipped, "login was", "logins were"));
+    }
+    rest += match (input_complete, config.has_input_query()) {
         (true, _) => "",
         (false, true) => "; the rest of the query's rows was not read",
         (false, false) => "; the rest of standard input was not read",
     };
-    let rest = rest + unread;
     if let TransportMode::Replay(_) = config.settings.transport {
         return format!("{stop}{rest}");
     }
-    let on = match advice(config) {
-        Some(command) if summary.skipped > 0 || !whole => format!(". Go on with: {command}"),
-        _ => String::new(),
-    };
+    let command = resume_command(config).filter(|_| skipped > 0 || !input_complete);
+    let now = command.as_ref().map(|command| format!(". Continue with: {command}")).unwrap_or_default();
+    let later = command.map(|command| format!(". Continue then with: {command}")).unwrap_or_default();
     match stop {
         StopReason::TokenRefused(message) => {
             match config.settings.credentials.as_ref().map(Credentials::source) {
                 Some(APP_TOKEN_SOURCE) => {
                     format!("GitHub refused the app: {message}. Check its id, key and installation{rest}")
                 }
-                from => {
-                    let from = from.unwrap_or_else(|| config.tokens.variable());
-                    let way_out = after_refusal(config);
-                    format!("GitHub refused the token from {from}: {message}. {way_out}{rest}")
+                source => {
+                    let source = source.unwrap_or_else(|| config.tokens.variable());
+                    let hint = refused_token_hint(config);
+                    format!("GitHub refused the token from {source}: {message}. {hint}{rest}")
                 }
             }
         }
@@ -57,117 +63,178 @@ pub(super) fn explained(stop: &StopReason, config: &Config, summary: &Summary, w
             format!("{endpoint} requires a token: {message}; {}{rest}", config.tokens.way_out())
         }
         StopReason::OutOfReach(reason) => {
-            format!("cannot reach {endpoint}{chosen_by}{}: {reason}{rest}{on}", via(config))
+            format!("cannot reach {endpoint}{chosen_by}{}: {reason}{rest}{now}", via_proxy(config))
         }
         StopReason::NotConnected { error, way_out, is_proxy } => {
-            let via = if *is_proxy { String::new() } else { via(config) };
-            let way_out = way_out.as_ref().map(|way_out| format!("; {way_out}")).unwrap_or_default();
-            format!("cannot reach {endpoint}{chosen_by}{via}: {error}{way_out}{rest}{on}")
+            let via = if *is_proxy { String::new() } else { via_proxy(config) };
+            let hint = way_out.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            format!("cannot reach {endpoint}{chosen_by}{via}: {error}{hint}{rest}{now}")
         }
         StopReason::RateLimitTooLong { until, reason } => {
-            // Without -q it was said before.
-            let more =
-                if config.settings.credentials.is_some() || !endpoint.is_github_cloud() || !config.quiet {
-                    String::new()
-                } else {
-                    format!(". Without a token the limit is 60 requests an hour; {}", for_quota(config))
-                };
-            let (until, wait) = (time_of_day(*until), from_now(*until));
-            let most = duration(config.settings.max_wait);
-            let then = on.replacen("Go on with", "Go on then with", 1);
-            format!("{reason} until {until}, {wait} from now, and --max-wait is {most}{rest}{more}{then}")
+            // Without --quiet the hint was printed before.
+            let is_anonymous = config.settings.credentials.is_none() && endpoint.is_github_cloud();
+            let hint = if is_anonymous && config.quiet {
+                format!(". Without a token the limit is 60 requests an hour; {}", quota_hint(config))
+            } else {
+                String::new()
+            };
+            let (time, wait) = (time_of_day(*until), time_until(*until));
+            let max_wait = format_duration(config.settings.max_wait);
+            format!("{reason} until {time}, {wait} from now, and --max-wait is {max_wait}{rest}{hint}{later}")
         }
         StopReason::Deadline { given, until: Some((until, reason)) } => {
-            let until = time_of_day(*until);
-            let then = on.replacen("Go on with", "Go on then with", 1);
-            format!("{reason} until {until}, beyond the deadline of {}{rest}{then}", duration(*given))
+            let (time, deadline) = (time_of_day(*until), format_duration(*given));
+            format!("{reason} until {time}, beyond the deadline of {deadline}{rest}{later}")
         }
         StopReason::Interrupted
         | StopReason::Terminated
         | StopReason::Deadline { until: None, .. }
         | StopReason::StillRateLimited(_)
-        | StopReason::RecordingFailed(_) => format!("{stop}{rest}{on}"),
-        StopReason::PointBudgetExhausted(points) => format!("--max-points {points} is spent{rest}{on}"),
+        | StopReason::RecordingFailed(_) => format!("{stop}{rest}{now}"),
+        StopReason::PointBudgetExhausted(points) => format!("--max-points {points} is spent{rest}{now}"),
         StopReason::OutputClosed => String::new(),
     }
 }
 
-/// The proxy between this machine and the API, for failures that are not its own.
-fn via(config: &Config) -> String {
+/// Names the proxy, for failures that are not its own.
+fn via_proxy(config: &Config) -> String {
     config.settings.proxy.proxy().map(|proxy| format!(" via {}", proxy.name)).unwrap_or_default()
 }
 
-/// The command that goes on with this run, where it keeps a journal.
-fn advice(config: &Config) -> Option<String> {
+/// Returns the command that resumes this run, if it writes a journal.
+fn resume_command(config: &Config) -> Option<String> {
     config.journal()?;
-    let mut words = typed(config);
+    let mut words: Vec<_> = config.command.iter().map(|word| shell_quote(&redact_url(word))).collect();
     if !config.resume {
-        // Behind a `--` it would be a login.
+        // After a `--` it would be a login.
         words.insert(1.min(words.len()), "--resume".into());
     }
     let mut command = words.join(" ");
     if command.len() > MAX_COMMAND {
         command = "the same command and --resume".into();
     }
-    if config.sources.contains(&crate::input::InputSource::Stdin) {
+    if config.sources.contains(&InputSource::Stdin) {
         command += " (and the same list on standard input)";
     }
     Some(command)
 }
 
-/// The command that was typed, for whoever reads the report.
-pub(super) fn command(config: &Config) -> Option<String> {
-    let mut words = told(&config.command);
-    // Where the program was installed is nobody's business.
-    if let Some(program) = words.first_mut() {
-        *program = env!("CARGO_PKG_NAME").into();
+/// Returns the command for the metadata of a report, without the path of the program.
+pub(super) fn report_command(config: &Config) -> Option<String> {
+    let mut words = redacted_words(&config.command);
+    *words.first_mut()? = env!("CARGO_PKG_NAME").into();
+    let mut command = words.join(" ");
+    if let Some((end, _)) = command.char_indices().nth(MAX_COMMAND) {
+        command.truncate(end);
+        command.push('…');
     }
-    let command = words.join(" ");
-    let short = command.char_indices().nth(MAX_COMMAND).and_then(|(at, _)| command.get(..at));
-    Some(short.map(|short| format!("{short}…")).unwrap_or(command)).filter(|command| !command.is_empty())
+    Some(command)
 }
 
-/// The words of the command that was typed, without passwords.
-fn typed(config: &Config) -> Vec<String> {
-    let words = config.command.iter().map(|word| crate::text::redact_url(word));
-    words.map(|word| quoted(&word)).collect()
-}
-
-/// The same without the text of a query, which may hold what nobody else is to read.
-fn told(words: &[String]) -> Vec<String> {
-    let mut after = false;
-    let hidden = words.iter().map(|word| {
-        let hides = std::mem::replace(&mut after, word == "--query");
-        if hides {
-            "…".into()
-        } else if word.starts_with("--query=") {
-            "--query=…".into()
-        } else {
-            quoted(&crate::text::redact_url(word))
-        }
+/// Quotes the words of a command, without passwords and without the text of a query, which may be confidential.
+fn redacted_words(words: &[String]) -> Vec<String> {
+    let previous = std::iter::once("").chain(words.iter().map(String::as_str));
+    let words = words.iter().zip(previous).map(|(word, previous)| match word {
+        _ if previous == "--query" => "…".into(),
+        word if word.starts_with("--query=") => "--query=…".into(),
+        word => shell_quote(&redact_url(word)),
     });
-    hidden.collect()
+    words.collect()
 }
 
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+/// Quotes a word for a POSIX shell. Unlike the crate `shlex`, it never fails: control characters are escaped.
+fn shell_quote(word: &str) -> String {
+    let is_plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c));
+    if is_plain && !word.is_empty() {
         return word.to_owned();
     }
-    format!("'{}'", crate::text::sanitize_line(word).replace('\'', r"'\''"))
+    format!("'{}'", sanitize_line(word).replace('\'', r"'\''"))
 }
 
-/// By the clock on the wall, with the date where it is not today.
-fn time_of_day(at: Timestamp) -> String {
+/// Formats a local time, with its date if that is not today.
+fn time_of_day(time: Timestamp) -> String {
     let zone = TimeZone::system();
-    let (at, now) = (at.to_zoned(zone.clone()), Timestamp::now().to_zoned(zone));
-    let format = if at.date() == now.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
-    at.strftime(format).to_string()
+    let (time, now) = (time.to_zoned(zone.clone()), Timestamp::now().to_zoned(zone));
+    let format = if time.date() == now.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
+    time.strftime(format).to_string()
 }
 
-fn from_now(at: Timestamp) -> String {
-    duration(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default())
+fn time_until(time: Timestamp) -> String {
+    format_duration(Duration::try_from(time.duration_since(Timestamp::now())).unwrap_or_default())
+}
+
+/// Returns the way out after the server refused the token.
+fn refused_token_hint(config: &Config) -> String {
+    let Some(Credentials::Token(token)) = &config.settings.credentials else {
+        return config.tokens.way_out();
+    };
+    let source = token.source();
+    if is_of_job(token, config) {
+        // A new token is issued for each job and cannot be created by hand.
+        return format!(
+            "Check that {source} is ${{{{ github.token }}}} of this job and that the job is still running"
+        );
+    }
+    match config.tokens.gh_command("login") {
+        Some(login) if source == GH_CLI_SOURCE => format!("Run {login} again"),
+        _ => format!("Create a new token, or unset {source} to run without one"),
+    }
+}
+
+/// Returns the way to a higher limit than that without a token.
+pub(super) fn quota_hint(config: &Config) -> String {
+    let tokens = &config.tokens;
+    if tokens.can_use_job_token() || tokens.withheld().is_some() {
+        format!("{} for more", tokens.way_out())
+    } else if config.settings.endpoint.is_enterprise() {
+        format!("set {} for more", tokens.variable())
+    } else {
+        format!("set {} for 5,000 points an hour (100 logins each)", tokens.variable())
+    }
+}
+
+/// Returns the way to the access that lists of members need, in terms of the kind of token.
+pub(super) fn members_hint(config: &Config) -> String {
+    const APP_PERMISSION: &str = "the app needs the organization permission Members: read";
+    let variable = config.tokens.variable();
+    let token = match &config.settings.credentials {
+        None => return format!("set {variable} to a token with the scope read:org"),
+        Some(Credentials::App(_)) => return APP_PERMISSION.into(),
+        Some(Credentials::Token(token)) => token,
+    };
+    let refresh = config.tokens.gh_command("refresh --scopes read:org");
+    match token.kind() {
+        TokenKind::Classic => "the token needs the scope read:org".into(),
+        TokenKind::FineGrained => "the token needs the organization permission Members: read".into(),
+        TokenKind::AppUser => APP_PERMISSION.into(),
+        TokenKind::Installation | TokenKind::Unknown if is_of_job(token, config) => format!(
+            "an Actions token cannot read organization members: set {variable} to a personal access token, or use --app-id"
+        ),
+        TokenKind::Installation => {
+            format!("{APP_PERMISSION}, which an Actions token cannot have")
+        }
+        TokenKind::OAuthApp => {
+            format!("run {}", refresh.unwrap_or_else(|| "gh auth refresh --scopes read:org".into()))
+        }
+        TokenKind::Unknown => match refresh {
+            Some(refresh) if token.source() == GH_CLI_SOURCE => format!("run {refresh}"),
+            _ => "the token needs read:org (classic) or Members: read (fine-grained)".into(),
+        },
+    }
+}
+
+/// Returns true for the token of an Actions job, whose scopes a person cannot change.
+pub(super) fn uses_job_token(config: &Config) -> bool {
+    match &config.settings.credentials {
+        Some(Credentials::Token(token)) => is_of_job(token, config),
+        Some(Credentials::App(_)) | None => false,
+    }
+}
+
+fn is_of_job(token: &Token, config: &Config) -> bool {
+    // A workflow may set the variable to a person's token, which has a prefix of its own.
+    config.tokens.is_of_job(token.source())
+        && matches!(token.kind(), TokenKind::Installation | TokenKind::Unknown)
 }
 
 #[cfg(test)]
@@ -180,18 +247,18 @@ mod tests {
                      --save=postgres://me:secret@db/x https://me:sec/ret@host/a a@b";
         let words: Vec<_> = words.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
         assert_eq!(
-            told(&words).join(" "),
+            redacted_words(&words).join(" "),
             "ghrepos --query … --query=… --save postgres://db/x --save=postgres://db/x https://host/a a@b"
         );
     }
 
     #[test]
     fn words_are_quoted_as_a_shell_needs_it() {
-        assert_eq!(quoted("-o"), "-o");
-        assert_eq!(quoted("reports/today.ndjson"), "reports/today.ndjson");
-        assert_eq!(quoted("my team.txt"), "'my team.txt'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted("dependabot[bot]"), "'dependabot[bot]'");
-        assert_eq!(quoted(""), "''");
+        assert_eq!(shell_quote("-o"), "-o");
+        assert_eq!(shell_quote("reports/today.ndjson"), "reports/today.ndjson");
+        assert_eq!(shell_quote("my team.txt"), "'my team.txt'");
+        assert_eq!(shell_quote("it's"), r"'it'\''s'");
+        assert_eq!(shell_quote("dependabot[bot]"), "'dependabot[bot]'");
+        assert_eq!(shell_quote(""), "''");
     }
 }

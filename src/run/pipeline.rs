@@ -16,10 +16,10 @@ use futures::future::join;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::advice::for_quota;
-use super::aggregate::RowAggregator;
-use super::evidence::Evidence;
+use super::manifest::ManifestRecorder;
+use super::messages::quota_hint;
 use crate::config::Config;
+use crate::diff::Baseline;
 use crate::fail_on::Rules;
 use crate::github::Client;
 use crate::github::transport::TransportMode;
@@ -30,9 +30,10 @@ use crate::output::Sink;
 use crate::progress::{Progress, eprint_status};
 use crate::rate_limit::RateLimiter;
 use crate::reorder::ReorderBuffer;
-use crate::report::{Row, Status, Summary};
+use crate::report::{Groups, Row, Status, Summary};
+use crate::shard::Shard;
 use crate::stop::StopReason;
-use crate::text::{group_digits, pluralize};
+use crate::text::{error_chain, group_digits, pluralize};
 
 /// Rows per message to the sinks. The allocator would return larger buffers to the system each time.
 const ROWS_PER_MESSAGE: usize = 128;
@@ -56,78 +57,137 @@ pub(super) struct Outcome {
     /// Logins whose second count failed.
     pub(super) unverified: u64,
     pub(super) sinks: Vec<Sink>,
-    /// Whether the input was read to its end.
-    pub(super) whole: bool,
+    /// Set when the input was read to its end.
+    pub(super) input_complete: bool,
     /// Inputs that broke off, outputs that cannot be written: one line each.
-    pub(super) problems: Vec<String>,
+    pub(super) errors: Vec<String>,
     /// Other messages about the inputs.
-    pub(super) remarks: Vec<String>,
+    pub(super) notices: Vec<String>,
+    pub(super) manifest: ManifestRecorder,
 }
 
 /// Looks up the input, and passes the rows to the sinks.
 pub(super) async fn run_pipeline(
-    roster: Input,
-    mut kept: Option<Checkpoint>,
+    input: Input,
+    mut checkpoint: Option<Checkpoint>,
     client: &Client,
     sinks: Vec<Sink>,
     config: &Config,
-    tally: RowAggregator,
+    aggregator: RowAggregator,
     progress: &Progress,
-) -> (Outcome, Evidence) {
-    let notes = roster.report();
-    let is_unbounded = roster.is_unbounded();
+) -> Outcome {
+    let input_report = input.report();
+    let is_unbounded = input.is_unbounded();
     let linger = if is_unbounded { config.options.linger } else { LookupOptions::FILE_LINGER };
     let last_read = Cell::new(Instant::now());
     let stop_input = stop_input(client, &last_read, is_unbounded, config.has_input_query());
-    let entries =
-        roster.into_stream().take_until(Box::pin(stop_input)).inspect(|_| last_read.set(Instant::now()));
+    let records =
+        input.into_stream().take_until(Box::pin(stop_input)).inspect(|_| last_read.set(Instant::now()));
     let pending = Cell::new(0);
-    let kept_rows = &mut kept;
-    let items = entries.map(|entry| {
-        if let Some(row) = kept_rows.as_mut().and_then(|kept| kept.take(&entry)) {
+    let rows = &mut checkpoint;
+    let items = records.map(|record| {
+        if let Some(row) = rows.as_mut().and_then(|rows| rows.take(&record)) {
             return Item::Resolved(row);
         }
-        pending.set(pending.get() + u64::from(entry.login.is_ok()));
-        Item::Lookup { login: entry.login, carried: entry.carried }
+        pending.set(pending.get() + u64::from(record.login.is_ok()));
+        Item::Lookup { login: record.login, carried: record.carried }
     });
     let (stage, completed) = stage(client.clone(), items, LookupOptions { linger, ..config.options });
     let consumer = Consumer {
         limiter: client.limiter(),
-        tally,
-        sinks,
+        aggregator,
+        sinks: Sinks { open: sinks, errors: Vec::new() },
         progress,
         pending: &pending,
         quota_hint: low_quota_hint(config),
         reorder: ReorderBuffer::default(),
         unverified: 0,
-        problems: Vec::new(),
     };
     let ((), consumer) = join(stage, consumer.run(completed)).await;
-    let Consumer { mut tally, mut sinks, mut problems, unverified, .. } = consumer;
-    let whole = notes.is_complete();
-    problems.extend(notes.failure().map(str::to_owned));
+    let Consumer { mut aggregator, mut sinks, unverified, .. } = consumer;
+    let input_complete = input_report.is_complete();
+    sinks.errors.extend(input_report.failure().map(str::to_owned));
     // Logins that were removed are known only when the whole input was read.
-    if whole {
-        let gone = SinkMessage::Ordered(tally.gone(config.input_options.shard));
-        sinks = broadcast(&gone, sinks, &mut problems).await;
+    if input_complete {
+        sinks.send(&SinkMessage::Ordered(aggregator.removed(config.input_options.shard))).await;
     }
-    let RowAggregator { mut summary, rules, evidence, .. } = tally;
-    summary.duplicates = Some(notes.duplicates());
-    if let Some(kept) = kept {
-        summary.kept = kept.taken();
-        summary.no_longer_asked = if whole { kept.left() } else { 0 };
+    let RowAggregator { mut summary, rules, manifest, .. } = aggregator;
+    summary.duplicates = Some(input_report.duplicates());
+    if let Some(checkpoint) = checkpoint {
+        summary.kept = checkpoint.claimed();
+        summary.no_longer_asked = if input_complete { checkpoint.unclaimed() } else { 0 };
     }
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
-    let stop = client.limiter().stop.reason();
-    let remarks = notes.notices();
-    (Outcome { summary, rules, stop, unverified, sinks, whole, problems, remarks }, evidence)
+    Outcome {
+        summary,
+        rules,
+        stop: client.limiter().stop.reason(),
+        unverified,
+        sinks: sinks.open,
+        input_complete,
+        errors: sinks.errors,
+        notices: input_report.notices(),
+        manifest,
+    }
+}
+
+/// Sees every row once, since rows are not kept: compares it with the baseline, and adds it to the totals, the subtotals, the
+/// rules and the manifest.
+pub(super) struct RowAggregator {
+    pub(super) summary: Summary,
+    pub(super) rules: Rules,
+    baseline: Option<Arc<Baseline>>,
+    manifest: ManifestRecorder,
+}
+
+impl RowAggregator {
+    pub(super) fn new(
+        config: &Config,
+        groups: Option<Groups>,
+        baseline: Option<Arc<Baseline>>,
+        manifest: ManifestRecorder,
+    ) -> Self {
+        let drift = baseline.as_deref().map(Baseline::empty_summary);
+        let summary = Summary { groups, drift, ..Summary::default() };
+        Self { summary, rules: config.rules.clone(), baseline, manifest }
+    }
+
+    /// Adds rows of the input.
+    pub(super) fn add(&mut self, mut rows: Vec<Row>) -> Arc<Vec<Row>> {
+        for row in &mut rows {
+            self.manifest.observe(row);
+            self.compare(row);
+        }
+        self.sum(&rows);
+        Arc::new(rows)
+    }
+
+    /// Returns rows for the logins of the baseline that were not in the input, which was read to its end.
+    pub(super) fn removed(&mut self, shard: Option<Shard>) -> Arc<Vec<Row>> {
+        let rows = self.baseline.as_ref().map(|baseline| baseline.removed_rows(shard)).unwrap_or_default();
+        self.sum(&rows);
+        Arc::new(rows)
+    }
+
+    fn compare(&self, row: &mut Row) {
+        if let Some(baseline) = &self.baseline {
+            baseline.compare(row);
+        }
+    }
+
+    fn sum(&mut self, rows: &[Row]) {
+        for row in rows {
+            self.summary.add(row);
+            self.rules.add(row);
+        }
+    }
 }
 
 /// Takes the rows that the stage completes, and passes them on in input order.
 struct Consumer<'a> {
     limiter: &'a RateLimiter,
-    tally: RowAggregator,
-    sinks: Vec<Sink>,
+    aggregator: RowAggregator,
+    sinks: Sinks,
     progress: &'a Progress,
     /// Logins that were read and have no row yet.
     pending: &'a Cell<u64>,
@@ -135,12 +195,11 @@ struct Consumer<'a> {
     quota_hint: Option<String>,
     reorder: ReorderBuffer<CompletedRow>,
     unverified: u64,
-    problems: Vec<String>,
 }
 
 impl Consumer<'_> {
     async fn run(mut self, mut completed: UnboundedReceiver<CompletedRow>) -> Self {
-        let has_journal = self.sinks.iter().any(Sink::is_journal);
+        let has_journal = self.sinks.open.iter().any(Sink::is_journal);
         let mut flush = interval(FLUSH_INTERVAL);
         let mut received = Vec::with_capacity(ROWS_PER_MESSAGE);
         loop {
@@ -159,7 +218,7 @@ impl Consumer<'_> {
                 }
             }
             self.warn_low_quota();
-            if self.sinks.is_empty() {
+            if self.sinks.open.is_empty() {
                 // Rows that reach no output are not worth a request.
                 self.limiter.stop.request(StopReason::OutputClosed);
             }
@@ -189,29 +248,24 @@ impl Consumer<'_> {
                 .map(|completed| (completed.row, completed.place))
                 .unzip();
             self.progress.add(rows.len());
-            let rows = SinkMessage::Ordered(self.tally.take(rows));
-            self.sinks = broadcast(&rows, std::mem::take(&mut self.sinks), &mut self.problems).await;
+            self.sinks.send(&SinkMessage::Ordered(self.aggregator.add(rows))).await;
             drop(places);
         }
     }
 
     /// Writes rows that have waited behind a slower one to the journal, if `--resume` would keep them.
     async fn flush_out_of_order(&mut self) {
-        let waiting = self.reorder.take_waiting(OUT_OF_ORDER_FLUSH_DELAY);
-        let is_kept = |row: &Row| matches!(row.status, Status::Ok | Status::NotFound);
-        let worth_it = waiting.filter(|(_, completed)| completed.was_looked_up && is_kept(&completed.row));
-        let baseline = self.tally.baseline.as_deref();
-        let rows: Vec<_> = worth_it
-            .map(|(position, completed)| {
+        let mut rows = Vec::new();
+        for (position, completed) in self.reorder.take_waiting(OUT_OF_ORDER_FLUSH_DELAY) {
+            if completed.was_looked_up && matches!(completed.row.status, Status::Ok | Status::NotFound) {
                 let mut row = completed.row.clone();
-                if let Some(baseline) = baseline {
-                    baseline.compare(&mut row);
-                }
-                (position, row)
-            })
-            .collect();
-        let rows = SinkMessage::OutOfOrder(Arc::new(rows));
-        self.sinks = broadcast(&rows, std::mem::take(&mut self.sinks), &mut self.problems).await;
+                self.aggregator.compare(&mut row);
+                rows.push((position, row));
+            }
+        }
+        if !rows.is_empty() {
+            self.sinks.send(&SinkMessage::OutOfOrder(Arc::new(rows))).await;
+        }
     }
 
     /// Shows the hint, once, if the requests that are left are fewer than the logins that wait.
@@ -236,8 +290,8 @@ fn interval(period: Duration) -> Interval {
     interval
 }
 
-/// Waits until the input is not read any further, after the run has stopped. For a file that is never: its other rows are due. What a
-/// pipe holds already is read, but it may never end. A query's other rows stay in the database.
+/// Waits until the input is not to be read any further, after the run has stopped. A file is read to its end, so that every login
+/// has a row. A pipe may never end: only what it holds already is read. The other rows of a query stay in the database.
 async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bool, is_query: bool) {
     if client.limiter().stop.requested().await == StopReason::OutputClosed || is_query {
         return;
@@ -254,7 +308,7 @@ fn low_quota_hint(config: &Config) -> Option<String> {
     let settings = &config.settings;
     let is_anonymous =
         !matches!(settings.transport, TransportMode::Replay(_)) && settings.credentials.is_none();
-    (is_anonymous && !config.quiet).then(|| for_quota(config))
+    (is_anonymous && !config.quiet).then(|| quota_hint(config))
 }
 
 /// Rows for the sinks.
@@ -265,24 +319,26 @@ pub(super) enum SinkMessage {
     OutOfOrder(Arc<Vec<(u64, Row)>>),
 }
 
-/// Passes rows to all sinks, and keeps the sinks that took them.
-pub(super) async fn broadcast(
-    message: &SinkMessage,
-    sinks: Vec<Sink>,
-    problems: &mut Vec<String>,
-) -> Vec<Sink> {
-    let mut left = Vec::with_capacity(sinks.len());
-    for mut sink in sinks {
-        let taken = match message {
-            SinkMessage::Ordered(rows) => sink.rows(rows).await,
-            SinkMessage::OutOfOrder(rows) if rows.is_empty() => Ok(()),
-            SinkMessage::OutOfOrder(rows) => sink.early(rows).await,
-        };
-        match taken {
-            Ok(()) => left.push(sink),
-            Err(error) if error.is_closed_pipe() => {}
-            Err(error) => problems.push(error.to_string()),
+/// Outputs that can still be written, and the errors of the others.
+#[derive(Default)]
+pub(super) struct Sinks {
+    pub(super) open: Vec<Sink>,
+    pub(super) errors: Vec<String>,
+}
+
+impl Sinks {
+    /// Passes rows to all sinks, and drops the sinks that fail.
+    pub(super) async fn send(&mut self, message: &SinkMessage) {
+        for mut sink in std::mem::take(&mut self.open) {
+            let sent = match message {
+                SinkMessage::Ordered(rows) => sink.rows(rows).await,
+                SinkMessage::OutOfOrder(rows) => sink.rows_out_of_order(rows).await,
+            };
+            match sent {
+                Ok(()) => self.open.push(sink),
+                Err(error) if error.is_broken_pipe() => {}
+                Err(error) => self.errors.push(error_chain(&error)),
+            }
         }
     }
-    left
 }

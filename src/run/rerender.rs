@@ -1,98 +1,83 @@
-//! A finished report, rendered again. Nothing is asked.
+//! `--from`: finished reports, rendered again without a request.
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use super::aggregate::RowAggregator;
-use super::evidence::Evidence;
-use super::finish::conclude;
-use super::messages::command;
-use super::pipeline::{Outcome, SinkMessage, broadcast};
-use super::{Failure, opened};
+use super::finish::finish;
+use super::manifest::ManifestRecorder;
+use super::messages::report_command;
+use super::pipeline::{Outcome, RowAggregator, SinkMessage, Sinks};
+use super::{RunError, now, open_sinks, read_baseline};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::endpoint::ApiEndpoint;
 use crate::render::Meta;
 use crate::report::{Columns, DiffSummary, Groups, ReportSchema, Row, SavedReport};
 
-/// Rows that are handed on together.
-const BATCH: usize = 512;
+const ROWS_PER_MESSAGE: usize = 512;
 
-/// Renders finished reports, joined, as the flags say.
-pub(super) async fn render_again(config: Config) -> Result<ExitStatus, Failure> {
-    let baseline = super::baseline(&config).await?;
-    let finished = SavedReport::read_all(&config.from)?;
-    let mut config = config;
-    let holds = ReportSchema { change: finished.holds.change || baseline.is_some(), ..finished.holds };
-    let groups = match &config.group_by {
-        None => None,
-        Some(by) => Some(grouped(by, &holds)?),
-    };
-    config.layout.columns = Columns::of(&holds);
-    let mut rows = finished.rows;
+pub(super) async fn rerender(mut config: Config) -> Result<ExitStatus, RunError> {
+    let baseline = read_baseline(&config).await?;
+    let saved = SavedReport::read_all(&config.from)?;
+    let schema = ReportSchema { change: saved.holds.change || baseline.is_some(), ..saved.holds };
+    let groups = config.group_by.as_ref().map(|groups| find_groups(groups, &schema)).transpose()?;
+    config.layout.columns = Columns::of(&schema);
+    let mut rows = saved.rows;
     if baseline.is_some() {
-        // What was gone then is not in this report's roster.
+        // Logins that had been removed then are not part of this report's input.
         rows.retain(|row| !row.is_gone());
     }
-    let meta = meta(&config, finished.meta.as_ref(), &rows);
-    let mut tally = RowAggregator::new(&config, groups, baseline.map(Arc::new), Evidence::default());
-    if tally.summary.drift.is_none() && holds.change {
+    let meta = saved_metadata(&config, saved.meta.as_ref(), &rows);
+    let mut aggregator =
+        RowAggregator::new(&config, groups, baseline.map(Arc::new), ManifestRecorder::default());
+    if aggregator.summary.drift.is_none() && schema.change {
         let baseline = meta.baseline.clone().unwrap_or_else(|| "an earlier report".into());
-        tally.summary.drift = Some(DiffSummary { baseline, ..DiffSummary::default() });
+        aggregator.summary.drift = Some(DiffSummary { baseline, ..DiffSummary::default() });
     }
-    let mut sinks = opened(&config, &meta).await?;
-    let mut problems = Vec::new();
-    let mut rows = rows.into_iter();
-    loop {
-        let batch: Vec<_> = rows.by_ref().take(BATCH).collect();
-        if batch.is_empty() {
-            break;
-        }
-        let news = SinkMessage::Ordered(tally.take(batch));
-        sinks = broadcast(&news, sinks, &mut problems).await;
+    let (open, _) = open_sinks(&config, &meta).await?;
+    let mut sinks = Sinks { open, ..Sinks::default() };
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let rows = aggregator.add(rows.by_ref().take(ROWS_PER_MESSAGE).collect());
+        sinks.send(&SinkMessage::Ordered(rows)).await;
     }
-    let gone = SinkMessage::Ordered(tally.gone(config.input_options.shard));
-    sinks = broadcast(&gone, sinks, &mut problems).await;
-    let RowAggregator { mut summary, rules, .. } = tally;
-    let totals = finished.totals.unwrap_or_default();
+    sinks.send(&SinkMessage::Ordered(aggregator.removed(config.input_options.shard))).await;
+
+    let RowAggregator { mut summary, rules, .. } = aggregator;
+    let totals = saved.totals.unwrap_or_default();
     (summary.duplicates, summary.requests) = (totals.duplicates, totals.requests);
     (summary.points, summary.seconds) = (totals.points, totals.seconds);
     summary.kept = totals.kept.unwrap_or(0);
     summary.no_longer_asked = totals.no_longer_asked.unwrap_or(0);
-
-    let outcome = Outcome { summary, rules, sinks, whole: true, problems, ..Outcome::default() };
-    Ok(conclude(outcome, &config).await)
+    let Sinks { open: sinks, errors } = sinks;
+    let outcome = Outcome { summary, rules, sinks, input_complete: true, errors, ..Outcome::default() };
+    Ok(finish(outcome, &config).await)
 }
 
-/// The column to group by, which has to be one that the report carries.
-fn grouped(by: &Groups, holds: &ReportSchema) -> Result<Groups, Failure> {
-    let same = |name: &String| name.to_lowercase() == by.by().to_lowercase();
-    let column = holds.carried.iter().position(same);
-    let column = column.ok_or_else(|| {
-        let carried = if holds.carried.is_empty() { "nothing".into() } else { holds.carried.join(", ") };
-        Failure::NotCarried(by.by().to_owned(), carried)
-    })?;
-    Ok(Groups::new(by.by().to_owned(), column))
+/// Finds the column to group by among those that the report carries.
+fn find_groups(groups: &Groups, schema: &ReportSchema) -> Result<Groups, RunError> {
+    let name = groups.by().to_lowercase();
+    match schema.carried.iter().position(|carried| carried.to_lowercase() == name) {
+        Some(column) => Ok(Groups::new(groups.by().to_owned(), column)),
+        None if schema.carried.is_empty() => {
+            Err(RunError::NotCarried { column: groups.by().to_owned(), carried: "nothing".into() })
+        }
+        None => {
+            Err(RunError::NotCarried { column: groups.by().to_owned(), carried: schema.carried.join(", ") })
+        }
+    }
 }
 
-/// What the report says of its run, or else of this one.
-fn meta(config: &Config, told: Option<&serde_json::Value>, rows: &[Row]) -> Meta {
-    let of_the_run = told.and_then(|meta| Meta::read(meta, config.baseline_name()));
-    let mut meta = of_the_run.unwrap_or_else(|| Meta {
+/// Returns the metadata of the run that made the report, or of this one if the report has none.
+fn saved_metadata(config: &Config, saved: Option<&serde_json::Value>, rows: &[Row]) -> Meta {
+    let saved = saved.and_then(|meta| Meta::read(meta, config.baseline_name()));
+    let mut meta = saved.unwrap_or_else(|| Meta {
         from: config.from.iter().map(|path| path.display().to_string()).collect(),
         baseline: config.baseline_name(),
-        // The rows tell when they were answered.
         started: rows.iter().filter_map(|row| row.at).min().unwrap_or_else(now),
-        command: command(config),
+        command: report_command(config),
         ..Meta::default()
     });
     let endpoint = meta.api.as_deref().and_then(|url| ApiEndpoint::parse(url).ok());
     meta.site = endpoint.map(|endpoint| endpoint.web_host().to_owned());
     meta
-}
-
-/// To the second.
-fn now() -> Timestamp {
-    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }

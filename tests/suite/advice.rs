@@ -128,7 +128,7 @@ fn a_missing_token_error_names_the_servers_variable() {
         .env("GITHUB_TOKEN", TOKEN)
         .run();
     assert!(
-        run.stderr.contains("asking without a token: GITHUB_TOKEN belongs to github.com"),
+        run.stderr.contains("not authenticated reason=\"GITHUB_TOKEN belongs to github.com"),
         "{}",
         run.stderr
     );

@@ -235,7 +235,7 @@ fn the_meta_names_the_viewer_and_never_the_token() {
     assert_eq!(run.status, 0, "{}", run.stderr);
     let json: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((&json["meta"]["app"], &json["meta"]["viewer"]), (&"The Auditor".into(), &Value::Null));
-    assert!(run.stderr.contains("asking as the app The Auditor"), "{}", run.stderr);
+    assert!(run.stderr.contains("authenticated app=\"The Auditor\""), "{}", run.stderr);
     let mut all = run.stdout + &run.stderr;
     let mut folders = vec![recording];
     while let Some(folder) = folders.pop() {
@@ -258,7 +258,7 @@ fn the_meta_names_the_viewer_and_never_the_token() {
         assert_eq!(json["meta"]["viewer"], "Octocat-Sample", "{}", run.stderr);
         assert_eq!((run.status, &json["rows"][0]["status"]), (0, &"ok".into()), "{}", run.stderr);
         assert!(
-            run.stderr.contains("asking as Octocat-Sample, with the token from GH_TOKEN"),
+            run.stderr.contains("authenticated viewer=\"Octocat-Sample\" token_from=\"GH_TOKEN\""),
             "{}",
             run.stderr
         );

@@ -120,7 +120,7 @@ fn a_run_fails_on_matching_rules_and_names_their_rows() {
     for (arguments, reason) in [
         (
             &["--fail-on", "failed>0,chnge>5"][..],
-            "cannot understand --fail-on \"failed>0,chnge>5\" at character 10: there is no measure \"chnge\"",
+            "cannot understand --fail-on \"failed>0,chnge>5\" at character 10: unknown metric \"chnge\"",
         ),
         (&["--fail-on", "new>0"], "--fail-on new>0 requires an earlier report: add --baseline FILE"),
         (&["--baseline", "/nowhere.csv"], "cannot read /nowhere.csv as a report: No such file or directory"),

@@ -8,7 +8,7 @@ use html5gum::{HtmlString, Spanned, Token, Tokenizer};
 
 use super::Report;
 use crate::report::{Cell, Column, Row};
-use crate::text::{group_digits, on_a_line, sanitize_line};
+use crate::text::{collapse_whitespace, group_digits, sanitize_line};
 
 /// A table of a page: its id, and the text of its cells.
 #[derive(Debug, Default)]
@@ -175,10 +175,10 @@ fn same(cell: &str, text: &str) {
 }
 
 fn shown(text: &str) -> String {
-    sanitize_line(&on_a_line(text)).into_owned()
+    sanitize_line(&collapse_whitespace(text)).into_owned()
 }
 
 /// White space at the ends of a cell, and more than one space, are nothing to Markdown.
 fn squeezed(text: &str) -> String {
-    on_a_line(text)
+    collapse_whitespace(text)
 }

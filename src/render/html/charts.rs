@@ -1,7 +1,7 @@
 //! Pictures: bars in tables, so that their figures are text for whoever cannot see them.
 
 use crate::report::{Breakdown, Groups, Subtotal};
-use crate::text::{group_digits, pluralize, signed};
+use crate::text::{format_delta, group_digits, pluralize};
 
 /// The length of a bar's place; a bar is so many of it.
 const FULL: u64 = 1000;
@@ -81,7 +81,7 @@ pub(super) fn change(name: String, link: Option<String>, by: i64, was: Option<u6
     let (class, from) = if by > 0 { ("up", FULL / 2) } else { ("down", FULL / 2 - half) };
     let piece = Piece { class, from, length: half, top: 1, height: 8 };
     let words = was.map(|was| format!("from {}", group_digits(was))).unwrap_or_default();
-    Bar { name, link, pieces: vec![piece], value: signed(by), words }
+    Bar { name, link, pieces: vec![piece], value: format_delta(by), words }
 }
 
 /// The groups, the largest first.

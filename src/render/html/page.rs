@@ -9,7 +9,7 @@ use super::rows::Table;
 use super::spread::Spread;
 use super::{BARS, Html};
 use crate::report::{Breakdown, Column, Row, Summary};
-use crate::text::{duration, group_digits, pluralize};
+use crate::text::{format_duration, group_digits, pluralize};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -207,7 +207,7 @@ fn provenance(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
     let from = (!meta.from.is_empty()).then(|| meta.from.join(", "));
     let lines = [
         ("Begun", Some(meta.started.to_string())),
-        ("Took", took.map(duration)),
+        ("Took", took.map(format_duration)),
         ("API", meta.api.clone()),
         ("Asked by", asked_by),
         ("Requests", known(summary.requests)),

@@ -7,7 +7,7 @@ use askama::Template;
 use super::MOST;
 use crate::render::headings::{heading, is_number, outcome};
 use crate::report::{Cell, Column, Columns, Row};
-use crate::text::{group_digits, pluralize, signed};
+use crate::text::{format_delta, group_digits, pluralize};
 
 /// Rows that are shown at once; the rest is a click away.
 const AT_ONCE: usize = 200;
@@ -129,7 +129,7 @@ fn shown(row: &Row, column: Column) -> Shown<'_> {
                 -1 => "n down",
                 _ => "n",
             };
-            Shown { class, text: signed(by).into(), free: false }
+            Shown { class, text: format_delta(by).into(), free: false }
         }
         (_, Cell::Flag(true)) => plain("", "yes"),
         (_, Cell::Flag(false)) => plain("down", "NO"),

@@ -90,7 +90,7 @@ fn whatever_a_name_holds_it_stays_a_name() {
         let failed = Row::without_count(text, Status::Invalid, text);
         let columns = Columns::of(&ReportSchema { carried: vec![text.into()], ..ReportSchema::default() });
         let html = rendered(&report(Meta::default(), columns, &[row, failed]));
-        let plain = on_a_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let plain = collapse_whitespace(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let plain = plain.replace('@', "@<!-- -->").replace('#', "#<!-- -->");
         // Also as the name of a column, and as the login that it is not.
         for cell in [format!("<td>{plain}</td>"), format!("<th>{plain}</th>")] {

@@ -7,7 +7,7 @@ use super::Table;
 use super::shape::{Reasons, Shape};
 use crate::render::headings::kind;
 use crate::report::{self, Column, Groups, Row, Status, Subtotal, Summary};
-use crate::text::{group_digits, on_a_line, sanitize_line};
+use crate::text::{collapse_whitespace, group_digits, sanitize_line};
 
 impl Table {
     pub(super) fn text(&self, text: &str) -> String {
@@ -33,7 +33,7 @@ impl Table {
                     self.painted(Cell::new(text), Some(Color::DarkYellow))
                 }
                 // A cell of several lines would tear the table apart.
-                report::Cell::Text(text) => Cell::new(self.text(&on_a_line(&text))),
+                report::Cell::Text(text) => Cell::new(self.text(&collapse_whitespace(&text))),
                 report::Cell::Absent if matches!(column, Column::Carried(_)) => Cell::new(""),
                 report::Cell::Number(number) => Cell::new(group_digits(number)),
                 report::Cell::Flag(true) => Cell::new("yes"),
@@ -97,7 +97,7 @@ impl Table {
         let row = |(name, subtotal): (Option<&str>, Subtotal)| {
             let name = name.map_or_else(
                 || format!("(no {})", self.text(groups.by())),
-                |name| self.text(&on_a_line(name)),
+                |name| self.text(&collapse_whitespace(name)),
             );
             let counted = format!("{} of {}", group_digits(subtotal.counted), group_digits(subtotal.logins));
             let is_wide = self.look.width.is_none_or(|width| width >= WIDE);

@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle
 use super::Table;
 use crate::render::headings::{heading, is_number};
 use crate::report::{Column, Row, Summary};
-use crate::text::on_a_line;
+use crate::text::collapse_whitespace;
 
 /// How a table is laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl Table {
 
     /// What stands above a column.
     pub(super) fn heading(&self, column: Column) -> String {
-        self.text(&on_a_line(heading(column, &self.columns).unwrap_or_default()))
+        self.text(&collapse_whitespace(heading(column, &self.columns).unwrap_or_default()))
     }
 }
 

@@ -11,15 +11,15 @@ use super::{MAX_LINE, SavedReport};
 use crate::report::{
     AccountKind, ApiKind, Breakdown, Change, Column, CountSelection, ReportSchema, Row, Status,
 };
-use crate::text::{self, is_formula, kept, sanitize_line};
+use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
 
 /// CSV or TSV, of which the columns that are not ours are carried.
 pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     // A file that was cut off in a number would be believed; what is no file has no end to look at.
     let mut last = [b'\n'];
     if file.seek(SeekFrom::End(-1)).is_ok() {
-        file.read_exact(&mut last).map_err(|error| text::reason(&error))?;
-        file.rewind().map_err(|error| text::reason(&error))?;
+        file.read_exact(&mut last).map_err(|error| text::io_message(&error))?;
+        file.rewind().map_err(|error| text::io_message(&error))?;
     }
     let left = Rc::new(Cell::new(MAX_LINE));
     let file = Bounded { file, left: Rc::clone(&left) };
@@ -78,7 +78,7 @@ pub(super) fn table(mut file: fs::File, delimiter: u8) -> Result<SavedReport, St
             carried: carried
                 .iter()
                 .map(|at| record.get(*at).filter(|cell| !cell.is_empty()))
-                .map(|cell| Some(kept(&plain(cell?)).into()))
+                .map(|cell| Some(sanitize_multiline(&plain(cell?)).into()))
                 .collect(),
             was: number("was")?,
             change: cell("change").and_then(Change::parse),

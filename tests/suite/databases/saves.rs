@@ -110,7 +110,7 @@ fn four_concurrent_shards_save_one_run_with_each_row_once() {
         assert_eq!(database.rows(sums), [["2000", "2000", &repos.to_string()]]);
         let run = part("1/3");
         assert_eq!(run.status, 2);
-        assert!(run.stderr.contains("the run \"weekly\" there has 4 parts, and not 3"), "{}", run.stderr);
+        assert!(run.stderr.contains("the run \"weekly\" has 4 parts, not 3"), "{}", run.stderr);
     });
 }
 

@@ -42,15 +42,15 @@ fn a_file_that_is_not_a_journal_is_refused_unchanged() {
     for (text, reason) in [
         (
             format!("{row}\n{{\"level\":\"info\"}}\n{row}\n"),
-            "line 2 is no row of a report (missing field `login`); it is left as it was",
+            "line 2 is not a row of a report (missing field `login`); the file is unchanged",
         ),
-        (format!("{row}\nhello"), "line 2 is no row of a report (expected value); it is left as it was"),
+        (format!("{row}\nhello"), "line 2 is not a row of a report (expected value); the file is unchanged"),
         (
             "login,status\na,ok\n".into(),
-            "line 1 is no row of a report (expected value); it is left as it was",
+            "line 1 is not a row of a report (expected value); the file is unchanged",
         ),
-        ("x".repeat(100_000), "line 1 is no row of a report (expected value); it is left as it was"),
-        (format!("{more}\n"), "it was made with --breakdown; give it again, or another --output"),
+        ("x".repeat(100_000), "line 1 is not a row of a report (expected value); the file is unchanged"),
+        (format!("{more}\n"), "it was made with --breakdown; add that flag, or use another --output"),
     ] {
         let workspace = Workspace::new("a\nb\n");
         fs::write(workspace.at("journal.ndjson"), &text).unwrap();
@@ -125,7 +125,7 @@ fn a_journal_that_disappears_during_a_run_is_an_error() {
         assert_eq!(run.status, 2);
         assert_eq!(
             run.stderr,
-            "ghrepos: cannot write journal.ndjson: it was removed or replaced while the run was on\n"
+            "ghrepos: cannot write journal.ndjson: it was removed or replaced during the run\n"
         );
         assert_eq!(fs::read_to_string(workspace.at("journal.ndjson")).ok().as_deref(), replacement);
     }

@@ -117,7 +117,7 @@ fn an_interrupted_run_says_how_to_resume() {
     assert!(sent.success());
     let run = crate::program::wait_for_exit(child);
     assert_eq!(run.status, 143);
-    let command = run.stderr.lines().next().unwrap().split_once("Go on with: ").unwrap().1;
+    let command = run.stderr.lines().next().unwrap().split_once("Continue with: ").unwrap().1;
     assert!(command.contains(" --resume "), "{command}");
     assert_eq!(rows(&workspace.journal()).len(), 2000);
     let csv = fs::read_to_string(workspace.at("report.csv")).unwrap();
@@ -193,7 +193,7 @@ fn resuming_from_stdin_gives_every_login_a_row_and_loses_none() {
             .current_dir(workspace.0.path())
             .run_with_input(&list);
         assert_eq!(run.status, 5);
-        assert!(run.stderr.contains("; 8,900 logins were not asked. Go on then with: "), "{}", run.stderr);
+        assert!(run.stderr.contains("; 8,900 logins were not asked. Continue then with: "), "{}", run.stderr);
         assert!(run.stderr.contains(" (and the same list on standard input)\n"), "{}", run.stderr);
         assert_eq!(rows(&workspace.journal()).len(), 9000);
     }

@@ -1,0 +1,148 @@
+//! `run.json` in the folder of a recording: facts about the recorded run that no response contains, so that a replay gives the
+//! same report.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::github::cassette::{self, MANIFEST};
+use crate::github::transport::TransportMode;
+use crate::login::stable_hash;
+use crate::render::{Meta, row_as_json};
+use crate::report::{Columns, Identity, ReportSchema, Row, Status, Summary};
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Manifest {
+    generator: String,
+    api: Option<String>,
+    #[serde(flatten)]
+    whose: Identity,
+    started: Option<Timestamp>,
+    #[serde(default)]
+    command: Option<String>,
+    requests: u64,
+    points: u64,
+    seconds: f64,
+    #[serde(flatten)]
+    input: InputFingerprint,
+    /// Requests per row, if more than one.
+    attempts: BTreeMap<String, u32>,
+    /// Rows without a response.
+    unanswered: Vec<Value>,
+}
+
+/// Identifies the logins of a run, in any order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct InputFingerprint {
+    logins: u64,
+    hash: u64,
+}
+
+/// Writes the manifest of a recording, or applies it to a replay.
+#[derive(Default)]
+pub(super) struct ManifestRecorder {
+    mode: Mode,
+    manifest: Manifest,
+    /// Input of this run.
+    input: InputFingerprint,
+}
+
+#[derive(Default)]
+enum Mode {
+    #[default]
+    Off,
+    Record(PathBuf),
+    /// Rows of the recorded run without a response, by key.
+    Replay(HashMap<Box<str>, Row>),
+}
+
+impl ManifestRecorder {
+    pub(super) fn open(transport: &TransportMode) -> Self {
+        match transport {
+            TransportMode::Network => Self::default(),
+            TransportMode::Record(folder) => Self { mode: Mode::Record(folder.clone()), ..Self::default() },
+            TransportMode::Replay(folder) => Self::read(folder).unwrap_or_default(),
+        }
+    }
+
+    fn read(folder: &Path) -> Option<Self> {
+        let json = cassette::read(&folder.join(MANIFEST)).ok()?;
+        let manifest: Manifest = serde_json::from_slice(&json).ok()?;
+        let rows =
+            manifest.unanswered.iter().filter_map(|row| Row::parse(row.to_string().as_bytes(), &[]).ok());
+        let mode = Mode::Replay(rows.map(|row| (row.key(), row)).collect());
+        Some(Self { mode, manifest, ..Self::default() })
+    }
+
+    /// Replaces the metadata of a replay by that of the recorded run.
+    pub(super) fn apply_to_meta(&self, meta: &mut Meta) {
+        if let (Mode::Replay(_), Some(started)) = (&self.mode, self.manifest.started) {
+            meta.started = started;
+            meta.generator.clone_from(&self.manifest.generator);
+            meta.api.clone_from(&self.manifest.api);
+            meta.whose.clone_from(&self.manifest.whose);
+            meta.command.clone_from(&self.manifest.command);
+            meta.make_harmless();
+        }
+    }
+
+    /// Records a row, or replaces it by the recorded one.
+    pub(super) fn observe(&mut self, row: &mut Row) {
+        let key = row.key();
+        match &self.mode {
+            Mode::Off => return,
+            // Rows with a response are recorded by it, except the number of attempts. Invalid rows do not depend on responses.
+            Mode::Record(_) if row.status == Status::Invalid => {}
+            Mode::Record(_) if row.via.is_none() && row.error.is_some() => {
+                self.manifest.unanswered.push(row_as_json(&Columns::of(&ReportSchema::default()), row));
+            }
+            Mode::Record(_) if row.attempts > 1 => {
+                self.manifest.attempts.insert(key.to_string(), row.attempts);
+            }
+            Mode::Record(_) => {}
+            Mode::Replay(unanswered) => {
+                if let Some(recorded) = unanswered.get(&key).filter(|_| row.via.is_none()) {
+                    let current = std::mem::replace(row, recorded.clone());
+                    (row.carried, row.exchange) = (current.carried, current.exchange);
+                } else if let Some(attempts) = self.manifest.attempts.get(&*key) {
+                    row.attempts = *attempts;
+                }
+            }
+        }
+        self.input.logins += 1;
+        self.input.hash = self.input.hash.wrapping_add(stable_hash(&key).into());
+    }
+
+    /// Writes the manifest of a recording. In a replay of the same logins, sets the totals of the recorded run.
+    pub(super) fn write(mut self, meta: &Meta, summary: &mut Summary) -> io::Result<()> {
+        let manifest = &mut self.manifest;
+        match self.mode {
+            Mode::Off => Ok(()),
+            Mode::Replay(_) => {
+                if manifest.input == self.input {
+                    (summary.requests, summary.points) = (Some(manifest.requests), Some(manifest.points));
+                    summary.seconds = Some(manifest.seconds);
+                }
+                Ok(())
+            }
+            Mode::Record(folder) => {
+                manifest.generator.clone_from(&meta.generator);
+                manifest.api.clone_from(&meta.api);
+                manifest.whose.clone_from(&meta.whose);
+                manifest.started = Some(meta.started);
+                manifest.command.clone_from(&meta.command);
+                manifest.requests = summary.requests.unwrap_or(0);
+                manifest.points = summary.points.unwrap_or(0);
+                manifest.seconds = summary.seconds.unwrap_or(0.0);
+                manifest.input = self.input;
+                fs::create_dir_all(&folder)?;
+                cassette::write_json(&folder, &folder.join(MANIFEST), manifest)
+            }
+        }
+    }
+}
