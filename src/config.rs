@@ -33,7 +33,7 @@ use crate::lookup::LookupOptions;
 use crate::output::Report;
 use crate::progress::ProgressMode;
 use crate::render::{Format, ReportLayout, RowOrder, SortKey};
-use crate::report::{Columns, CountSelection, Groups, ReportSchema};
+use crate::report::{Columns, CountSelection, GroupTotals, ReportSchema};
 
 /// Everything that a run needs to know.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub(crate) struct Config {
     /// What the reports show, and how.
     pub(crate) layout: ReportLayout,
     /// Subtotals, where they are asked for: none of them yet.
-    pub(crate) groups_by: Option<Groups>,
+    pub(crate) groups_by: Option<GroupTotals>,
     /// How logins are looked up.
     pub(crate) options: LookupOptions,
     /// Go on with the journal.
@@ -87,7 +87,7 @@ impl Config {
         let is_journal = |report: &&Report| report.format == Format::Ndjson && report.path.is_some();
         let mut journals = self.reports.iter().filter(is_journal);
         let only = journals.next().filter(|_| journals.next().is_none());
-        let only = only.filter(|_| self.resume || self.layout.order.is_the_rosters())?;
+        let only = only.filter(|_| self.resume || self.layout.order.is_input_order())?;
         Some((only, only.path.as_deref()?))
     }
 
@@ -260,18 +260,15 @@ fn order(
     measures: Option<CountSelection>,
 ) -> Result<RowOrder, ConfigError> {
     // "The ten" are the ten largest.
-    let by = sort.unwrap_or(if top.is_some() { SortKey::PublicRepos } else { SortKey::Input });
-    match by {
-        SortKey::Sources | SortKey::Forks | SortKey::Archived
-            if measures.is_some_and(|measures| !measures.breakdown) =>
-        {
-            Err(ConfigError::NotCounted("by sources, forks or archived", "--breakdown"))
-        }
-        SortKey::PrivateRepos if measures.is_some_and(|measures| !measures.private) => {
-            Err(ConfigError::NotCounted("private_repos", "--private"))
-        }
-        _ => Ok(RowOrder { by, top }),
+    let by = sort.unwrap_or(if top.is_some() { SortKey::public_repos() } else { SortKey::Input });
+    let schema = measures.map(|measures| ReportSchema { measures, ..ReportSchema::default() });
+    if let (SortKey::Measure(spec), Some(schema)) = (by, schema)
+        && let Some(group) = spec.group
+        && !(group.is_in)(&schema)
+    {
+        return Err(ConfigError::NotCounted(spec.key, group.flag));
     }
+    Ok(RowOrder { by, top })
 }
 
 #[cfg(test)]

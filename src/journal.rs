@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 pub(crate) use self::read::Checkpoint;
 pub(crate) use self::write::Journal;
-use crate::report::{CountSelection, Row, Status};
+use crate::report::{CountSelection, ReportSchema, Row, Status};
 use crate::text;
 
 /// Which rows of a journal are kept.
@@ -31,24 +31,16 @@ pub(crate) struct ResumeFilter {
 impl ResumeFilter {
     /// Whether a row is good enough to be kept; an error where it holds more than this run would.
     fn keeps(&self, row: &Row) -> Result<bool, &'static str> {
-        // Whoever adds a measure is led here.
-        let CountSelection { breakdown, private } = self.measures;
-        for (is_there, is_wanted, flag) in [
-            (row.breakdown.is_some(), breakdown, "--breakdown"),
-            (row.private_repos.is_some(), private, "--private"),
-            (row.verified.is_some(), self.verify, "--verify"),
-        ] {
-            if is_there && !is_wanted {
-                return Err(flag);
-            }
+        let Self { measures, verify: verified, since } = *self;
+        let schema = ReportSchema { measures, verified, ..ReportSchema::default() };
+        if let Some(flag) = row.flag_missing_in(&schema) {
+            return Err(flag);
         }
-        let young = self.since.is_none_or(|since| row.at.is_some_and(|at| at >= since));
+        let young = since.is_none_or(|since| row.at.is_some_and(|at| at >= since));
         Ok(match row.status {
             Status::Invalid => true,
             Status::NotFound => young,
-            Status::Ok => {
-                young && (row.breakdown.is_some() || !breakdown) && (row.private_repos.is_some() || !private)
-            }
+            Status::Ok => young && row.has_measures_of(&schema),
             Status::Forbidden | Status::Failed | Status::Skipped => false,
         })
     }

@@ -506,26 +506,7 @@ fn row(login: &Login, outcome: LookupOutcome) -> Row {
     let LookupOutcome { result, attempts, consecutive_failures, same_error_each_time, api } = outcome;
     let at = Some(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
     let error = match result {
-        Ok(account) => {
-            return Row {
-                login: account.login.to_string(),
-                status: Status::Ok,
-                kind: account.kind,
-                id: account.id,
-                public_repos: Some(account.public_repos),
-                breakdown: account.breakdown,
-                private_repos: account.private_repos,
-                carried: Carried::default(),
-                was: None,
-                change: None,
-                verified: None,
-                error: None,
-                via: Some(api),
-                at,
-                attempts,
-                exchange: None,
-            };
-        }
+        Ok(account) => return Row::counted(account, api, at, attempts),
         Err(error) => error,
     };
     let status = match error {

@@ -109,7 +109,7 @@ impl Sink {
             None => (target::buffered(io::stdout()), None),
             Some(path)
                 if report.format == Format::Ndjson
-                    && layout.order.is_the_rosters()
+                    && layout.order.is_input_order()
                     && !file::is_special(path) =>
             {
                 file::check(path).map_err(unwritable)?;

@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use super::bytes::ByteReader;
 use super::is_a_line;
-use crate::render::{Format, Meta, ReportLayout, RowOrder, SortKey, TerminalStyle, renderer};
-use crate::report::{Column, Columns, CountSelection, ReportSchema, Row, SavedReport, Status, Summary};
+use crate::render::{Format, Meta, ReportLayout, RowOrder, TerminalStyle, renderer};
+use crate::report::{Columns, CountSelection, ReportSchema, Row, SavedReport, Status, Summary, is_reserved};
 
 const STATUSES: [Status; 6] =
     [Status::Ok, Status::NotFound, Status::Forbidden, Status::Invalid, Status::Failed, Status::Skipped];
@@ -60,7 +60,7 @@ pub fn earlier(bytes: &[u8]) {
             [usize::from(kind % 4)];
     let mut file = tempfile::Builder::new().suffix(&format!(".{ending}")).tempfile().unwrap();
     file.write_all(content).unwrap();
-    let SavedReport { holds, mut rows, .. } = match SavedReport::read(file.path()) {
+    let SavedReport { schema, mut rows, .. } = match SavedReport::read(file.path()) {
         Ok(finished) => finished,
         Err(error) => {
             let error = error.to_string();
@@ -70,12 +70,12 @@ pub fn earlier(bytes: &[u8]) {
     };
     let mut summary = Summary::default();
     for row in &mut rows {
-        if !holds.change {
+        if !schema.change {
             row.was = None;
         }
         summary.add(row);
     }
-    let report = Report { columns: Columns::of(&holds), rows, summary };
+    let report = Report { columns: Columns::of(&schema), rows, summary };
     let table = report.rendered(Format::Table);
     assert!(table.lines().all(is_a_line), "{table:?}");
     report.is_read_again(&report.rendered(format), ending);
@@ -87,7 +87,7 @@ impl Report {
         let mut names = Vec::new();
         for _ in 0..input.byte() % 3 {
             let name = crate::text::sanitize_line(input.text().trim()).into_owned();
-            if !name.trim().is_empty() && !names.contains(&name) && !Column::NAMES.contains(&name.as_str()) {
+            if !name.trim().is_empty() && !names.contains(&name) && !is_reserved(&name) {
                 names.push(name);
             }
         }
@@ -113,7 +113,7 @@ impl Report {
         let out = Shared::default();
         let layout = ReportLayout {
             columns: self.columns.clone(),
-            order: RowOrder { by: SortKey::Input, top: None },
+            order: RowOrder::default(),
             look: TerminalStyle::default(),
         };
         let meta = Meta { site: Some("github.com".into()), ..Meta::default() };
@@ -150,7 +150,7 @@ impl Report {
         let mut file = tempfile::Builder::new().suffix(&format!(".{ending}")).tempfile().unwrap();
         file.write_all(report.as_bytes()).unwrap();
         let finished = SavedReport::read(file.path()).expect("a report of ours");
-        assert_eq!(finished.holds.carried, self.columns.carried());
+        assert_eq!(finished.schema.carried, self.columns.carried());
         let mut rows = self.rows.clone();
         if ending.ends_with("sv") {
             rows.iter_mut().for_each(sheets::without_empty_text);

@@ -4,13 +4,13 @@
 use csv::ReaderBuilder;
 
 use super::ConfigError;
-use crate::report::{Column, Groups};
+use crate::report::{GroupTotals, is_reserved};
 
 /// The columns of `--carry`, that of `--group-by` among them, and the subtotals by it.
 pub(super) fn carry(
     lists: &[String],
     group_by: Option<&str>,
-) -> Result<(Vec<String>, Option<Groups>), ConfigError> {
+) -> Result<(Vec<String>, Option<GroupTotals>), ConfigError> {
     let mut names = Vec::new();
     for list in lists {
         // A name with a comma in it is quoted as in the sheet.
@@ -23,7 +23,7 @@ pub(super) fn carry(
     }
     let groups = match group_by.map(str::trim) {
         None => None,
-        Some(by) => Some(Groups::new(by.to_owned(), add(&mut names, by, by)?)),
+        Some(by) => Some(GroupTotals::new(by.to_owned(), add(&mut names, by, by)?)),
     };
     Ok((names, groups))
 }
@@ -33,8 +33,7 @@ fn add(names: &mut Vec<String>, name: &str, from: &str) -> Result<usize, ConfigE
     if name.is_empty() {
         return Err(ConfigError::NoColumns(from.to_owned()));
     }
-    // Some readers of CSV, and databases, do not tell upper from lower case.
-    if Column::NAMES.contains(&name.to_ascii_lowercase().as_str()) {
+    if is_reserved(name) {
         return Err(ConfigError::OwnColumn(name.to_owned()));
     }
     let same = |other: &String| other.to_lowercase() == name.to_lowercase();

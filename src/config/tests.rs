@@ -109,7 +109,7 @@ fn standard_output_is_left_alone_where_there_are_files_unless_a_format_is_named(
 fn the_top_rows_are_the_largest() {
     let order = |arguments: &str| config(arguments, &[]).unwrap().layout.order;
     assert_eq!(order("a"), RowOrder { by: SortKey::Input, top: None });
-    assert_eq!(order("a --top 3"), RowOrder { by: SortKey::PublicRepos, top: Some(3) });
+    assert_eq!(order("a --top 3"), RowOrder { by: SortKey::public_repos(), top: Some(3) });
     assert_eq!(order("a --top 3 --sort login"), RowOrder { by: SortKey::Login, top: Some(3) });
 }
 

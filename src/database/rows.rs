@@ -1,119 +1,151 @@
-//! Rows as they go into the database: many in a statement, and as parameters, never as text of the statement.
+//! Rows in the table `counts`: its columns are those of [`COLUMNS`], with the extra columns as one JSON object. Rows are
+//! inserted many at a time, and as parameters, never as text of the statement.
 
-use jiff::Timestamp;
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::report::{Columns, Row};
+use crate::report::{COLUMNS, Cell, Columns, EXTRA_KEY, Role, Row, ValueType};
 
-/// A row, as the statements below take it.
-#[derive(Serialize)]
-pub(super) struct Saved<'a> {
-    key: &'a str,
-    login: &'a str,
-    status: &'static str,
-    kind: Option<&'static str>,
-    account: Option<u64>,
-    public_repos: Option<u64>,
-    sources: Option<u64>,
-    forks: Option<u64>,
-    archived: Option<u64>,
-    private_repos: Option<u64>,
-    carried: Option<Map<String, Value>>,
-    was: Option<u64>,
-    change: Option<String>,
-    verified: Option<bool>,
-    error: Option<&'a str>,
-    via: Option<&'static str>,
-    at: Option<Timestamp>,
-    attempts: u32,
-    exchange: Option<&'a str>,
-}
-
-/// The columns of `counts`, behind the run and the part.
-const COLUMNS: usize = 19;
 /// Rows of a statement of `SQLite`, which takes 32,766 parameters.
 pub(super) const ROWS: usize = 1024;
 
-// An answer takes the place of an earlier row, and no answer that of no answer.
-pub(super) const CONFLICT: &str = "
-    ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, login = excluded.login, status = excluded.status,
-        kind = excluded.kind, account = excluded.account, public_repos = excluded.public_repos,
-        sources = excluded.sources, forks = excluded.forks, archived = excluded.archived,
-        private_repos = excluded.private_repos, carried = excluded.carried, was = excluded.was,
-        change = excluded.change, verified = excluded.verified, error = excluded.error,
-        via = excluded.via, at = excluded.at, attempts = excluded.attempts, exchange = excluded.exchange
-    WHERE excluded.status IN ('ok', 'not_found', 'forbidden', 'invalid')
-        OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')";
-
-/// Inserts so many rows of a run. `SQLite` makes numbers of the texts by itself, as its columns want them.
-pub(super) fn sqlite(rows: usize, run: &str, part: &str) -> String {
-    let row = format!("({run}, {part}{})", ", ?".repeat(COLUMNS));
-    format!("INSERT INTO counts VALUES {}{CONFLICT}", vec![row; rows].join(", "))
+/// One row with its key.
+pub(super) struct Saved<'a> {
+    key: &'a str,
+    row: &'a Row,
+    columns: &'a Columns,
 }
 
-pub(super) const POSTGRES: &str = "
-    INSERT INTO counts SELECT CAST($1 AS BIGINT), CAST($3 AS BIGINT), row.*
-    FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, login TEXT, status TEXT, kind TEXT,
-        account NUMERIC, public_repos NUMERIC, sources NUMERIC, forks NUMERIC, archived NUMERIC,
-        private_repos NUMERIC, carried JSONB, was NUMERIC, change TEXT, verified BOOLEAN, error TEXT,
-        via TEXT, at TIMESTAMPTZ, attempts BIGINT, exchange TEXT)";
+/// A column of `counts`, except `run`, `part` and `key`.
+struct SqlColumn {
+    name: &'static str,
+    /// None for the extra columns.
+    value: Option<ValueType>,
+    is_required: bool,
+}
 
-impl<'a> Saved<'a> {
-    /// A row with its key.
-    pub(super) fn of(key: &'a str, row: &'a Row, columns: &Columns) -> Self {
-        let text = |text: &Option<Box<str>>| text.as_deref().map_or(Value::Null, Value::from);
-        let carried = || {
-            let cells = columns.carried().iter().enumerate();
-            cells.map(|(at, name)| (name.clone(), row.carried.get(at).map_or(Value::Null, text))).collect()
-        };
-        Self {
-            key,
-            login: &row.login,
-            status: row.status.as_str(),
-            kind: row.kind.map(crate::report::AccountKind::as_str),
-            account: row.id,
-            public_repos: row.public_repos,
-            sources: row.breakdown.map(|breakdown| breakdown.sources),
-            forks: row.breakdown.map(|breakdown| breakdown.forks),
-            archived: row.breakdown.map(|breakdown| breakdown.archived),
-            private_repos: row.private_repos,
-            carried: (!columns.carried().is_empty()).then(carried),
-            was: row.was,
-            change: row.change.map(|change| change.to_string()),
-            verified: row.verified,
-            error: row.error.as_deref(),
-            via: row.via.map(crate::report::ApiKind::as_str),
-            at: row.at,
-            attempts: row.attempts,
-            exchange: row.exchange.as_deref(),
+impl SqlColumn {
+    fn sqlite_type(&self) -> &'static str {
+        match self.value {
+            None | Some(ValueType::Text | ValueType::Label | ValueType::Change | ValueType::Timestamp) => {
+                "TEXT"
+            }
+            Some(ValueType::Number | ValueType::SmallNumber | ValueType::Bool) => "INTEGER",
         }
     }
 
-    /// The cells of a row, as texts.
-    pub(super) fn cells(self) -> [Option<String>; COLUMNS] {
-        let text = |text: Option<&str>| text.map(str::to_owned);
-        let number = |number: Option<u64>| number.map(|number| number.to_string());
-        [
-            text(Some(self.key)),
-            text(Some(self.login)),
-            text(Some(self.status)),
-            text(self.kind),
-            number(self.account),
-            number(self.public_repos),
-            number(self.sources),
-            number(self.forks),
-            number(self.archived),
-            number(self.private_repos),
-            self.carried.map(|carried| Value::Object(carried).to_string()),
-            number(self.was),
-            self.change,
-            self.verified.map(|verified| u8::from(verified).to_string()),
-            text(self.error),
-            text(self.via),
-            self.at.map(|at| at.to_string()),
-            Some(self.attempts.to_string()),
-            text(self.exchange),
-        ]
+    fn postgres_type(&self) -> &'static str {
+        match self.value {
+            None => "JSONB",
+            Some(ValueType::Text | ValueType::Label | ValueType::Change) => "TEXT",
+            Some(ValueType::Number) => "NUMERIC(20)",
+            Some(ValueType::SmallNumber) => "BIGINT",
+            Some(ValueType::Bool) => "BOOLEAN",
+            Some(ValueType::Timestamp) => "TIMESTAMPTZ",
+        }
+    }
+}
+
+/// Returns the columns in their order. The extra ones come before `was`.
+fn sql_columns() -> Vec<SqlColumn> {
+    let mut columns = Vec::new();
+    for spec in &COLUMNS {
+        if spec.role == Role::Was {
+            columns.push(SqlColumn { name: EXTRA_KEY, value: None, is_required: false });
+        }
+        let is_required = spec.is_required;
+        columns.push(SqlColumn { name: spec.sql_name, value: Some(spec.value), is_required });
+    }
+    columns
+}
+
+/// Joins a text for each column.
+fn join(text: impl Fn(&SqlColumn) -> String) -> String {
+    sql_columns().iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the column definitions of `counts`.
+pub(super) fn definitions(is_postgres: bool) -> String {
+    join(|column| {
+        let sql_type = if is_postgres { column.postgres_type() } else { column.sqlite_type() };
+        format!("{} {sql_type}{}", column.name, if column.is_required { " NOT NULL" } else { "" })
+    })
+}
+
+fn insert() -> String {
+    format!("INSERT INTO counts (run, part, key, {})", join(|column| column.name.to_owned()))
+}
+
+/// An answer replaces an earlier row; a row without an answer does not replace an answer.
+fn upsert() -> String {
+    format!(
+        " ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, {}
+        WHERE excluded.status IN ('ok', 'not_found', 'forbidden', 'invalid')
+            OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')",
+        join(|column| format!("{0} = excluded.{0}", column.name))
+    )
+}
+
+/// Returns the statement that inserts this many rows of a run. `SQLite` converts the texts to the types of its columns.
+pub(super) fn sqlite(rows: usize, run: &str, part: &str) -> String {
+    let row = format!("({run}, {part}{})", ", ?".repeat(sql_columns().len() + 1));
+    format!("{} VALUES {}{}", insert(), vec![row; rows].join(", "), upsert())
+}
+
+/// Returns the statement that inserts rows. Its parameters are the run, the rows as a JSON array, and the part.
+pub(super) fn postgres() -> String {
+    format!(
+        "{} SELECT CAST($1 AS BIGINT), CAST($3 AS BIGINT), row.*
+        FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, {}){}",
+        insert(),
+        join(|column| format!("{} {}", column.name, column.postgres_type())),
+        upsert()
+    )
+}
+
+/// The row as a JSON object.
+impl Serialize for Saved<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("key", self.key)?;
+        for spec in &COLUMNS {
+            object.serialize_entry(spec.sql_name, &self.row.own_cell(spec))?;
+        }
+        object.serialize_entry(EXTRA_KEY, &self.extra_cells())?;
+        object.end()
+    }
+}
+
+impl<'a> Saved<'a> {
+    pub(super) fn of(key: &'a str, row: &'a Row, columns: &'a Columns) -> Self {
+        Self { key, row, columns }
+    }
+
+    /// Returns the extra cells by name. None if the report has no extra columns.
+    fn extra_cells(&self) -> Option<Map<String, Value>> {
+        let names = self.columns.carried();
+        let text =
+            |index| self.row.carried.get(index).and_then(Option::as_deref).map_or(Value::Null, Value::from);
+        let cells = names.iter().enumerate().map(|(index, name)| (name.clone(), text(index)));
+        (!names.is_empty()).then(|| cells.collect())
+    }
+
+    /// Returns the cells in the order of the columns, as text.
+    pub(super) fn cells(self) -> Vec<Option<String>> {
+        let mut cells = vec![Some(self.key.to_owned())];
+        for spec in &COLUMNS {
+            if spec.role == Role::Was {
+                cells.push(self.extra_cells().map(|extra| Value::Object(extra).to_string()));
+            }
+            cells.push(match self.row.own_cell(spec) {
+                Cell::Null => None,
+                Cell::Text(text) => Some(text.into_owned()),
+                Cell::Number(number) => Some(number.to_string()),
+                Cell::Delta(number) => Some(number.to_string()),
+                Cell::Bool(flag) => Some(u8::from(flag).to_string()),
+            });
+        }
+        cells
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
-use super::rows::{CONFLICT, POSTGRES, ROWS, Saved, sqlite};
+use super::rows::{ROWS, Saved, postgres, sqlite};
 
 use super::{AccessMode, Connection, DatabaseUrl, SqlError};
 use crate::render::Meta;
@@ -109,7 +109,7 @@ impl RunWriter {
         if self.connection.is_postgres() {
             let json = serde_json::to_string(&rows.collect::<Vec<_>>());
             let json = json.map_err(|error| SqlError(error.to_string()))?;
-            let sql = self.statement.get_or_insert_with(|| format!("{POSTGRES}{CONFLICT}")).clone();
+            let sql = self.statement.get_or_insert_with(postgres).clone();
             let cells = vec![Some(self.run.clone()), Some(json), Some(self.part.clone())];
             return Self::wait(&self.runtime, self.connection.insert(sql, cells, true));
         }

@@ -3,13 +3,13 @@
 //! ```text
 //! runs    id, name, started, finished, complete, parts, generator, api, viewer, app, baseline
 //! parts   run, part, finished, logins, duplicates, requests, points, seconds
-//! counts  run, part, key, login, status, kind, account, public_repos, sources, forks, archived, private_repos,
-//!         carried, was, change, verified, error, via, at, attempts, exchange
+//! counts  run, part, key, and the columns of a report; `id` is called `account`
 //! ```
 //!
 //! A run has a name only where one was given, one part unless it was divided into shards, and is complete
 //! when all its parts are. `key` is the login in lower case; `account` is GitHub's numeric id.
 
+use super::rows::definitions;
 use super::{Connection, SqlError};
 
 /// What is in the tables now.
@@ -28,11 +28,7 @@ const SQLITE: [&str; 6] = [
         points INTEGER, seconds REAL, PRIMARY KEY (run, part))",
     "CREATE TABLE IF NOT EXISTS counts (
         run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, part INTEGER NOT NULL, key TEXT NOT NULL,
-        login TEXT NOT NULL,
-        status TEXT NOT NULL, kind TEXT, account INTEGER, public_repos INTEGER, sources INTEGER,
-        forks INTEGER, archived INTEGER, private_repos INTEGER, carried TEXT, was INTEGER, change TEXT,
-        verified INTEGER, error TEXT, via TEXT, at TEXT, attempts INTEGER NOT NULL, exchange TEXT,
-        PRIMARY KEY (run, key)) WITHOUT ROWID",
+        {columns}, PRIMARY KEY (run, key)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS counts_of_a_login ON counts (key, run)",
     "INSERT INTO ghrepos_schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
 ];
@@ -50,11 +46,7 @@ const POSTGRES: [&str; 6] = [
         points BIGINT, seconds DOUBLE PRECISION, PRIMARY KEY (run, part))",
     "CREATE TABLE IF NOT EXISTS counts (
         run BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, part BIGINT NOT NULL, key TEXT NOT NULL,
-        login TEXT NOT NULL,
-        status TEXT NOT NULL, kind TEXT, account NUMERIC(20), public_repos NUMERIC(20), sources NUMERIC(20),
-        forks NUMERIC(20), archived NUMERIC(20), private_repos NUMERIC(20), carried JSONB, was NUMERIC(20),
-        change TEXT, verified BOOLEAN, error TEXT, via TEXT, at TIMESTAMPTZ, attempts BIGINT NOT NULL,
-        exchange TEXT, PRIMARY KEY (run, key))",
+        {columns}, PRIMARY KEY (run, key))",
     "CREATE INDEX IF NOT EXISTS counts_of_a_login ON counts (key, run)",
     "INSERT INTO ghrepos_schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
 ];
@@ -72,7 +64,8 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<(), SqlError>
             connection.run(LOCK, &[]).await?;
         }
         for statement in if postgres { POSTGRES } else { SQLITE } {
-            connection.run(statement, &[]).await?;
+            let statement = statement.replace("{columns}", &definitions(postgres));
+            connection.insert(statement, Vec::new(), false).await?;
         }
         connection.run("COMMIT", &[]).await?;
     }

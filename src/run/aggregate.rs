@@ -7,7 +7,7 @@ use super::evidence::Evidence;
 use crate::config::Config;
 use crate::diff::Baseline;
 use crate::fail_on::Rules;
-use crate::report::{Groups, Row, Summary};
+use crate::report::{GroupTotals, Row, Summary};
 use crate::shard::Shard;
 
 /// Compares rows with the baseline, adds them up, and shows them to the rules.
@@ -21,7 +21,7 @@ pub(super) struct RowAggregator {
 impl RowAggregator {
     pub(super) fn new(
         config: &Config,
-        groups: Option<Groups>,
+        groups: Option<GroupTotals>,
         baseline: Option<Arc<Baseline>>,
         evidence: Evidence,
     ) -> Self {

@@ -81,7 +81,7 @@ impl Evidence {
             meta.api.clone_from(&self.manifest.api);
             meta.whose.clone_from(&self.manifest.whose);
             meta.command.clone_from(&self.manifest.command);
-            meta.make_harmless();
+            meta.sanitize();
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) async fn conclude(outcome: Outcome, config: &Config) -> ExitStatus {
         }
     }
 
-    let wrong = summary.uncounted() + summary.disagreed;
+    let wrong = summary.uncounted() + summary.mismatched;
     let mut exit = if wrong > 0 { ExitStatus::Uncounted } else { ExitStatus::Counted };
     if stop == Some(StopReason::OutputClosed) && problems.is_empty() {
         return ExitStatus::Counted;
@@ -60,8 +60,8 @@ pub(super) async fn conclude(outcome: Outcome, config: &Config) -> ExitStatus {
         let rows = pluralize(unverified, "login", "logins");
         eprint_status(&format!("warning: {rows} could not be counted a second time; -v tells why"));
     }
-    if summary.disagreed > 0 {
-        let rows = pluralize(summary.disagreed, "login", "logins");
+    if summary.mismatched > 0 {
+        let rows = pluralize(summary.mismatched, "login", "logins");
         eprint_status(&format!(
             "warning: the two APIs disagree on {rows} of {} counted twice; see `verified` in the report",
             group_digits(summary.verified)

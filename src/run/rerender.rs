@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::endpoint::ApiEndpoint;
 use crate::render::Meta;
-use crate::report::{Columns, DiffSummary, Groups, ReportSchema, Row, SavedReport};
+use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
 
 /// Rows that are handed on together.
 const BATCH: usize = 512;
@@ -24,7 +24,7 @@ pub(super) async fn render_again(config: Config) -> Result<ExitStatus, Failure> 
     let baseline = super::baseline(&config).await?;
     let finished = SavedReport::read_all(&config.from)?;
     let mut config = config;
-    let holds = ReportSchema { change: finished.holds.change || baseline.is_some(), ..finished.holds };
+    let holds = ReportSchema { change: finished.schema.change || baseline.is_some(), ..finished.schema };
     let groups = match &config.groups_by {
         None => None,
         Some(by) => Some(grouped(by, &holds)?),
@@ -66,14 +66,14 @@ pub(super) async fn render_again(config: Config) -> Result<ExitStatus, Failure> 
 }
 
 /// The column to group by, which has to be one that the report carries.
-fn grouped(by: &Groups, holds: &ReportSchema) -> Result<Groups, Failure> {
+fn grouped(by: &GroupTotals, holds: &ReportSchema) -> Result<GroupTotals, Failure> {
     let same = |name: &String| name.to_lowercase() == by.by().to_lowercase();
     let column = holds.carried.iter().position(same);
     let column = column.ok_or_else(|| {
         let carried = if holds.carried.is_empty() { "nothing".into() } else { holds.carried.join(", ") };
         Failure::NotCarried(by.by().to_owned(), carried)
     })?;
-    Ok(Groups::new(by.by().to_owned(), column))
+    Ok(GroupTotals::new(by.by().to_owned(), column))
 }
 
 /// What the report says of its run, or else of this one.

@@ -7,7 +7,7 @@ use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{HtmlString, Spanned, Token, Tokenizer};
 
 use super::Report;
-use crate::report::{Cell, Column, Row};
+use crate::report::{Cell, Role, Row};
 use crate::text::{group_digits, on_a_line, sanitize_line};
 
 /// A table of a page: its id, and the text of its cells.
@@ -147,14 +147,13 @@ pub(super) fn markdown(markdown: &str, report: &Report) {
     let body = page.body(|table| !is_uncounted(table));
     // Its last row is the sum.
     assert_eq!(body.len(), if counted.is_empty() { 0 } else { counted.len() + 1 });
-    let middle: Vec<_> =
-        report.columns.iter().filter(|column| matches!(column, Column::Carried(_))).collect();
+    let middle: Vec<_> = report.columns.iter().filter(|column| column.role() == Role::Extra).collect();
     for (cells, row) in body.iter().zip(&counted) {
         same(&cells[0], &row.login);
         let count = row.public_repos.map_or_else(|| "–".to_owned(), group_digits);
         assert!(cells.contains(&count), "{count} is not in {cells:?}");
         for column in &middle {
-            if let Cell::Text(text) = row.cell(*column) {
+            if let Cell::Text(text) = row.cell(column) {
                 assert!(
                     cells.iter().any(|cell| squeezed(cell) == squeezed(&shown(&text))),
                     "{text:?}: {cells:?}"

@@ -16,17 +16,17 @@ pub(super) fn check(sheet: &str, delimiter: u8, report: &Report) {
     assert_eq!(records.len(), report.rows.len());
     let columns = &report.columns;
     for (found, column) in head.iter().zip(columns.iter()) {
-        text(found, columns.name(column));
+        text(found, column.key());
     }
     for (record, row) in records.iter().zip(&report.rows) {
         assert_eq!(record.len(), columns.iter().count());
         for (found, column) in record.iter().zip(columns.iter()) {
             match row.cell(column) {
-                Cell::Absent => assert_eq!(found, ""),
+                Cell::Null => assert_eq!(found, ""),
                 Cell::Text(written) => text(found, &written),
                 Cell::Number(number) => assert_eq!(found.parse(), Ok(number)),
-                Cell::Signed(number) => assert_eq!(found.parse(), Ok(number)),
-                Cell::Flag(flag) => assert_eq!(found.parse(), Ok(flag)),
+                Cell::Delta(number) => assert_eq!(found.parse(), Ok(number)),
+                Cell::Bool(flag) => assert_eq!(found.parse(), Ok(flag)),
             }
         }
     }
