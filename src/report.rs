@@ -12,8 +12,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::change::{Change, DiffSummary};
+#[cfg(feature = "sql")]
+pub(crate) use self::columns::ValueType;
 pub(crate) use self::columns::{
-    COLUMNS, Cell, Column, ColumnSpec, Columns, EXTRA_KEY, ReportSchema, Role, ValueType, is_reserved,
+    COLUMNS, Cell, Column, ColumnSpec, Columns, EXTRA_KEY, ReportSchema, Role, is_reserved,
 };
 pub(crate) use self::saved::{ReadReportError, SavedReport};
 pub(crate) use self::summary::{GroupTotals, Subtotal, Summary};

@@ -170,8 +170,8 @@ fn an_incomplete_run_is_not_passed_off_as_a_whole_one() {
     }
     assert_eq!(program.env("GH_TOKEN", "right").run().status, 5);
     let read = |name: &str| fs::read_to_string(at(name)).unwrap();
-    assert!(read("a.html").contains("This report is incomplete: 40 accounts were not asked for"));
-    assert!(read("a.md").contains("This report is incomplete: 40 logins were not asked for"));
+    assert!(read("a.html").contains("This report is incomplete: 40 accounts were not looked up"));
+    assert!(read("a.md").contains("This report is incomplete: 40 logins were not looked up"));
     assert!(read("a.prom").contains("\nghrepos_run_complete 0\n"));
     // Nor when it is rendered again; and it is as old as its rows.
     let csv = read("a.csv");
