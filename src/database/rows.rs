@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::report::{COLUMNS, Cell, Columns, EXTRA_KEY, Role, Row, ValueType};
+use crate::report::{COLUMNS, Cell, ColumnSpec, Columns, EXTRA_KEY, Role, Row, ValueType};
 
 /// Rows of a statement of `SQLite`, which takes 32,766 parameters.
 pub(super) const ROWS: usize = 1024;
@@ -47,6 +47,10 @@ impl SqlColumn {
     }
 }
 
+fn sql_name(spec: &ColumnSpec) -> &'static str {
+    spec.sql_name.unwrap_or(spec.key)
+}
+
 /// Returns the columns in their order. The extra ones come before `was`.
 fn sql_columns() -> Vec<SqlColumn> {
     let mut columns = Vec::new();
@@ -55,7 +59,7 @@ fn sql_columns() -> Vec<SqlColumn> {
             columns.push(SqlColumn { name: EXTRA_KEY, value: None, is_required: false });
         }
         let is_required = spec.is_required;
-        columns.push(SqlColumn { name: spec.sql_name, value: Some(spec.value), is_required });
+        columns.push(SqlColumn { name: sql_name(spec), value: Some(spec.value), is_required });
     }
     columns
 }
@@ -110,7 +114,7 @@ impl Serialize for Saved<'_> {
         let mut object = serializer.serialize_map(None)?;
         object.serialize_entry("key", self.key)?;
         for spec in &COLUMNS {
-            object.serialize_entry(spec.sql_name, &self.row.own_cell(spec))?;
+            object.serialize_entry(sql_name(spec), &self.row.own_cell(spec))?;
         }
         object.serialize_entry(EXTRA_KEY, &self.extra_cells())?;
         object.end()

@@ -17,9 +17,9 @@ use crate::text::sanitize_line;
 pub(crate) struct ColumnSpec {
     /// JSON key and CSV header.
     pub(crate) key: &'static str,
-    /// Name in the database.
+    /// Name in the database, if it is not the key.
     #[cfg_attr(not(feature = "sql"), expect(dead_code))]
-    pub(crate) sql_name: &'static str,
+    pub(crate) sql_name: Option<&'static str>,
     /// Heading for people. Empty for a column that only programs read.
     pub(crate) heading: &'static str,
     pub(crate) role: Role,
@@ -123,7 +123,7 @@ const RECORDING: Option<ColumnGroup> = Some(ColumnGroup {
 /// Defaults of an entry.
 const COLUMN: ColumnSpec = ColumnSpec {
     key: "",
-    sql_name: "",
+    sql_name: None,
     heading: "",
     role: Role::Technical,
     value: ValueType::Text,
@@ -135,11 +135,13 @@ const COLUMN: ColumnSpec = ColumnSpec {
     set: |_, _| None,
 };
 
+/// Defaults of a measure.
+const MEASURE: ColumnSpec = ColumnSpec { role: Role::Measure, value: ValueType::Number, ..COLUMN };
+
 /// Columns in their order. Extra columns come before `was`.
 pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     ColumnSpec {
         key: "login",
-        sql_name: "login",
         heading: "Login",
         role: Role::Login,
         is_required: true,
@@ -149,7 +151,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "status",
-        sql_name: "status",
         heading: "Outcome",
         role: Role::Status,
         value: ValueType::Label,
@@ -160,7 +161,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "kind",
-        sql_name: "kind",
         heading: "Kind",
         role: Role::Kind,
         value: ValueType::Label,
@@ -170,7 +170,7 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "id",
-        sql_name: "account",
+        sql_name: Some("account"),
         value: ValueType::Number,
         get: |row| Cell::number(row.id),
         set: |row, cell| set_some(&mut row.id, cell.as_number()),
@@ -178,24 +178,18 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "public_repos",
-        sql_name: "public_repos",
         heading: "Public repos",
-        role: Role::Measure,
-        value: ValueType::Number,
         metric: Some(Metric {
             name: "ghrepos_account_public_repositories",
             help: "Public repositories that the account owns, forks included.",
         }),
         get: |row| Cell::number(row.public_repos),
         set: |row, cell| set_some(&mut row.public_repos, cell.as_number()),
-        ..COLUMN
+        ..MEASURE
     },
     ColumnSpec {
         key: "sources",
-        sql_name: "sources",
         heading: "Sources",
-        role: Role::Measure,
-        value: ValueType::Number,
         group: BREAKDOWN,
         metric: Some(Metric {
             name: "ghrepos_account_source_repositories",
@@ -203,14 +197,11 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
         }),
         get: |row| Cell::number(row.breakdown.map(|breakdown| breakdown.sources)),
         set: |row, cell| set(&mut breakdown(row).sources, cell.as_number()),
-        ..COLUMN
+        ..MEASURE
     },
     ColumnSpec {
         key: "forks",
-        sql_name: "forks",
         heading: "Forks",
-        role: Role::Measure,
-        value: ValueType::Number,
         group: BREAKDOWN,
         metric: Some(Metric {
             name: "ghrepos_account_forked_repositories",
@@ -218,14 +209,11 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
         }),
         get: |row| Cell::number(row.breakdown.map(|breakdown| breakdown.forks)),
         set: |row, cell| set(&mut breakdown(row).forks, cell.as_number()),
-        ..COLUMN
+        ..MEASURE
     },
     ColumnSpec {
         key: "archived",
-        sql_name: "archived",
         heading: "Archived",
-        role: Role::Measure,
-        value: ValueType::Number,
         group: BREAKDOWN,
         note: "sources and forks",
         metric: Some(Metric {
@@ -234,14 +222,11 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
         }),
         get: |row| Cell::number(row.breakdown.map(|breakdown| breakdown.archived)),
         set: |row, cell| set(&mut breakdown(row).archived, cell.as_number()),
-        ..COLUMN
+        ..MEASURE
     },
     ColumnSpec {
         key: "private_repos",
-        sql_name: "private_repos",
         heading: "Private",
-        role: Role::Measure,
-        value: ValueType::Number,
         group: PRIVATE,
         note: "visible to the token",
         metric: Some(Metric {
@@ -250,11 +235,10 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
         }),
         get: |row| Cell::number(row.private_repos),
         set: |row, cell| set_some(&mut row.private_repos, cell.as_number()),
-        ..COLUMN
+        ..MEASURE
     },
     ColumnSpec {
         key: "was",
-        sql_name: "was",
         heading: "Was",
         role: Role::Was,
         value: ValueType::Number,
@@ -265,7 +249,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "change",
-        sql_name: "change",
         heading: "Change",
         role: Role::Change,
         value: ValueType::Change,
@@ -283,7 +266,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "verified",
-        sql_name: "verified",
         heading: "Verified",
         role: Role::Verified,
         value: ValueType::Bool,
@@ -298,7 +280,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "error",
-        sql_name: "error",
         heading: "Reason",
         role: Role::Error,
         get: |row| Cell::text(row.error.as_deref()),
@@ -307,7 +288,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "via",
-        sql_name: "via",
         value: ValueType::Label,
         get: |row| Cell::text(row.via.map(ApiKind::as_str)),
         set: |row, cell| set_some(&mut row.via, ApiKind::parse(cell.as_text()?)),
@@ -315,7 +295,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "at",
-        sql_name: "at",
         value: ValueType::Timestamp,
         get: |row| row.at.map_or(Cell::Null, |at| Cell::Text(at.to_string().into())),
         set: |row, cell| set_some(&mut row.at, cell.as_text()?.parse().ok()),
@@ -323,7 +302,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "attempts",
-        sql_name: "attempts",
         value: ValueType::SmallNumber,
         is_required: true,
         get: |row| Cell::Number(row.attempts.into()),
@@ -332,7 +310,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
     },
     ColumnSpec {
         key: "exchange",
-        sql_name: "exchange",
         group: RECORDING,
         get: |row| Cell::text(row.exchange.as_deref()),
         set: |row, cell| set_some(&mut row.exchange, cell.line().map(Into::into)),

@@ -17,7 +17,7 @@ struct Table {
     rows: Vec<Vec<String>>,
 }
 
-/// What a browser makes of it: the tables, and everything else that is no text.
+/// Tables, links and elements of a page, as a browser parses them.
 #[derive(Debug, Default)]
 struct Page {
     tables: Vec<Table>,
@@ -62,7 +62,7 @@ impl Page {
         page
     }
 
-    /// The rows of a table, without its head: how many there are is told in any case.
+    /// Returns the rows of a table without its head.
     fn body(&self, table: impl FnMut(&&Table) -> bool) -> &[Vec<String>] {
         self.tables.iter().find(table).map_or(&[], |table| &table.rows[1..])
     }
@@ -85,8 +85,8 @@ fn text(text: &Spanned<HtmlString, ()>) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// A page has a row for each that was counted, with the count, and one for each that was not, with the
-/// reason; nothing in them is an element or leads elsewhere.
+/// Asserts that a page has a row with the count for each counted account, and one with the reason for each other. No text in
+/// them is an element or a link to another site.
 pub(super) fn page(html: &str, report: &Report) {
     let page = Page::read(html);
     assert_eq!((page.elements["script"], page.elements["style"]), (1, 1));
@@ -122,7 +122,7 @@ fn carried(cells: &[String], row: &Row) {
     }
 }
 
-/// Markdown as GitHub renders it, with all that it makes of text.
+/// Renders Markdown as GitHub does.
 pub(crate) fn rendered(markdown: &str) -> String {
     let mut options = Options::default();
     options.extension.table = true;
@@ -134,7 +134,7 @@ pub(crate) fn rendered(markdown: &str) -> String {
     markdown_to_html(markdown, &options)
 }
 
-/// Markdown, as GitHub renders it, has the same rows in two tables, and no markup but its own.
+/// Asserts that rendered Markdown has the same rows in two tables, and no markup from a row.
 pub(super) fn markdown(markdown: &str, report: &Report) {
     let page = Page::read(&rendered(markdown));
     page.has_only(&[
@@ -177,7 +177,7 @@ fn shown(text: &str) -> String {
     sanitize_line(&on_a_line(text)).into_owned()
 }
 
-/// White space at the ends of a cell, and more than one space, are nothing to Markdown.
+/// Markdown ignores white space at the ends of a cell, and repeated spaces.
 fn squeezed(text: &str) -> String {
     on_a_line(text)
 }

@@ -3,11 +3,10 @@
 use super::Report;
 use crate::report::{Cell, Row};
 
-/// What no cell of text begins with, not even behind white space.
+/// Characters that start a formula.
 const FORMULAS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
-/// Parsed by the `csv` crate it has a row for each, with what stands in the row; an apostrophe stands before
-/// what would be a formula, and before nothing else.
+/// Asserts that the `csv` crate parses the same rows, with an apostrophe before a formula and before nothing else.
 pub(super) fn check(sheet: &str, delimiter: u8, report: &Report) {
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(sheet.as_bytes());
@@ -39,7 +38,7 @@ fn text(found: &str, written: &str) {
     assert_eq!(found, format!("{apostrophe}{written}"));
 }
 
-/// A sheet does not tell text of no length from none.
+/// Replaces empty text by None, because CSV does not distinguish them.
 pub(super) fn without_empty_text(row: &mut Row) {
     row.error = row.error.take().filter(|text| !text.is_empty());
     row.exchange = row.exchange.take().filter(|text| !text.is_empty());
