@@ -199,11 +199,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NAME", requires = "save", hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) run_name: Option<String>,
 
-    /// Sort by this, largest counts first [default: roster; with --top: public_repos]
+    /// Sort by this, largest counts first [default: input; with --top: public_repos]
     #[arg(long, value_name = "KEY", hide_possible_values = true, help_heading = HELP_OUTPUT)]
     #[arg(
-        long_help = "Sort by this, largest counts first: roster, login, public_repos, sources, forks, archived or \
-                       private_repos [default: roster; with --top: public_repos]"
+        long_help = "Sort by this, largest counts first: input, login, public_repos, sources, forks, archived or \
+                       private_repos [default: input; with --top: public_repos]"
     )]
     pub(crate) sort: Option<SortKey>,
 

@@ -29,7 +29,7 @@ use crate::network::proxy::ProxyChoice;
 use crate::output::OutputSpec;
 use crate::progress::ProgressMode;
 use crate::render::{Format, ReportLayout};
-use crate::report::{Columns, CountSelection, Groups, ReportSchema};
+use crate::report::{Columns, CountSelection, GroupTotals, ReportSchema};
 
 /// Everything that a run needs to know.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub(crate) struct Config {
     pub(crate) reports: Vec<OutputSpec>,
     pub(crate) layout: ReportLayout,
     /// Subtotals, empty.
-    pub(crate) group_by: Option<Groups>,
+    pub(crate) group_by: Option<GroupTotals>,
     pub(crate) options: LookupOptions,
     /// Continue the journal.
     pub(crate) resume: bool,
@@ -77,7 +77,7 @@ impl Config {
         let is_journal = |report: &&OutputSpec| report.format == Format::Ndjson && report.path.is_some();
         let mut journals = self.reports.iter().filter(is_journal);
         let only = journals.next().filter(|_| journals.next().is_none());
-        let only = only.filter(|_| self.resume || self.layout.order.is_the_rosters())?;
+        let only = only.filter(|_| self.resume || self.layout.order.is_input_order())?;
         Some((only, only.path.as_deref()?))
     }
 

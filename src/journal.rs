@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 pub(crate) use self::read::Checkpoint;
 pub(crate) use self::write::Journal;
-use crate::report::{CountSelection, Row, Status};
+use crate::report::{CountSelection, ReportSchema, Row, Status};
 
 /// Decides which rows of a journal are kept.
 #[derive(Clone, Copy, Debug)]
@@ -31,26 +31,16 @@ pub(crate) struct ResumeFilter {
 impl ResumeFilter {
     /// Returns true for rows to keep. The error is the flag of a count that this run does not have.
     fn keeps(&self, row: &Row) -> Result<bool, &'static str> {
-        // A new count does not compile until it is handled here.
-        let CountSelection { breakdown, private } = self.measures;
-        for (is_present, is_selected, flag) in [
-            (row.breakdown.is_some(), breakdown, "--breakdown"),
-            (row.private_repos.is_some(), private, "--private"),
-            (row.verified.is_some(), self.verify, "--verify"),
-        ] {
-            if is_present && !is_selected {
-                return Err(flag);
-            }
+        let Self { measures, verify: verified, since } = *self;
+        let schema = ReportSchema { measures, verified, ..ReportSchema::default() };
+        if let Some(flag) = row.flag_missing_in(&schema) {
+            return Err(flag);
         }
-        let is_recent = self.since.is_none_or(|since| row.at.is_some_and(|at| at >= since));
+        let is_recent = since.is_none_or(|since| row.at.is_some_and(|at| at >= since));
         Ok(match row.status {
             Status::Invalid => true,
             Status::NotFound => is_recent,
-            Status::Ok => {
-                is_recent
-                    && (row.breakdown.is_some() || !breakdown)
-                    && (row.private_repos.is_some() || !private)
-            }
+            Status::Ok => is_recent && row.has_measures_of(&schema),
             Status::Forbidden | Status::Failed | Status::Skipped => false,
         })
     }

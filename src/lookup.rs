@@ -459,15 +459,7 @@ fn row(login: &Login, LookupOutcome { result, api, log }: LookupOutcome) -> Row 
         Err(_) => Status::Failed,
     };
     let row = match result {
-        Ok(account) => Row {
-            kind: account.kind,
-            id: account.id,
-            public_repos: Some(account.public_repos),
-            breakdown: account.breakdown,
-            private_repos: account.private_repos,
-            error: None,
-            ..Row::without_count(account.login.as_str(), status, "")
-        },
+        Ok(account) => Row::counted(account),
         Err(error) => Row::without_count(login.as_str(), status, &log.describe(&error)),
     };
     let is_answer = matches!(status, Status::Ok | Status::NotFound | Status::Forbidden);

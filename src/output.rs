@@ -95,7 +95,7 @@ impl Sink {
     /// written to directly. An `.ndjson` file in input order is a [`journal`](crate::journal).
     pub(crate) fn open(spec: &OutputSpec, layout: &ReportLayout, meta: &Meta) -> Result<Self, OutputError> {
         let output_error = |source| OutputError { to: spec.name(), source };
-        let is_journal = spec.format == Format::Ndjson && layout.order.is_the_rosters();
+        let is_journal = spec.format == Format::Ndjson && layout.order.is_input_order();
         let (out, temporary) = match &spec.path {
             None => (buffered(io::stdout()), None),
             Some(path) if is_special_file(path) => {

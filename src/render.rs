@@ -1,33 +1,33 @@
 //! Renderers: rows in, a report out. They know rows, never GitHub.
 //!
-//! Formats that can stream write each row as it comes; the table gathers. One exhaustive factory,
-//! [`renderer`], makes them: a new format is a variant, a file and a line there.
+//! CSV, JSON and NDJSON write each row as it comes; the other formats collect rows. A new format is a variant of [`Format`], a
+//! file, and a line in [`renderer`].
 
 mod csv;
-mod headings;
 mod html;
 mod json;
 mod markdown;
 mod openmetrics;
-mod sorted;
 mod table;
 
+use std::cmp::Reverse;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::LazyLock;
 
+use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::json::{line, row_as_json};
-pub(crate) use self::sorted::{RowOrder, SortKey};
 pub(crate) use self::table::TerminalStyle;
 use crate::login::Login;
-use crate::report::{Columns, Identity, Row, Status, Summary};
+use crate::report::{COLUMNS, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};
 use crate::text::sanitize_line;
 
-/// The format of a report.
+/// Format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// For a terminal.
+    /// Text for a terminal.
     Table,
     /// Comma-separated values, RFC 4180.
     Csv,
@@ -35,18 +35,18 @@ pub(crate) enum Format {
     Tsv,
     /// One document with `meta`, `rows` and `summary`.
     Json,
-    /// One JSON object a line, written as the run goes on.
+    /// One JSON object per line.
     Ndjson,
-    /// For a pull request or a job's summary.
+    /// GitHub Flavored Markdown, for a pull request or a job summary.
     Markdown,
-    /// A page to look at.
+    /// One page without outside resources.
     Html,
-    /// Metrics for Prometheus' textfile collector.
+    /// Metrics for the textfile collector of Prometheus.
     Openmetrics,
 }
 
 impl Format {
-    /// The extensions of files in formats that have one.
+    /// File extensions.
     pub(crate) const EXTENSIONS: [(&'static str, Self); 7] = [
         ("csv", Self::Csv),
         ("tsv", Self::Tsv),
@@ -57,7 +57,7 @@ impl Format {
         ("prom", Self::Openmetrics),
     ];
 
-    /// The format that a file's extension names, in any case.
+    /// Returns the format of a file's extension, in any case.
     #[must_use]
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
@@ -65,30 +65,28 @@ impl Format {
     }
 }
 
-/// What a report says about the run that it comes from.
+/// Facts about the run that a report comes from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Meta {
-    /// `ghrepos` and its version.
+    /// Name and version of the program.
     pub(crate) generator: String,
-    /// The API's address; none where nothing was asked.
+    /// Base URL of the API. None if no request was sent.
     pub(crate) api: Option<String>,
-    /// Who asked.
     #[serde(flatten)]
     pub(crate) whose: Identity,
-    /// The folder with the exchanges, where they were recorded, or played back from it.
+    /// Folder of the recording that was made or replayed.
     pub(crate) exchanges: Option<String>,
-    /// The report that this one is compared with.
+    /// Report that this one is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) baseline: Option<String>,
-    /// The reports that it was rendered from.
+    /// Reports that this one was rendered from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) from: Vec<String>,
-    /// When the run began.
     pub(crate) started: jiff::Timestamp,
-    /// The command, without passwords.
+    /// Command line, without passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<String>,
-    /// The host on which accounts have their profiles, where that is known.
+    /// Host of the profile pages.
     #[serde(skip)]
     pub(crate) site: Option<String>,
 }
@@ -110,29 +108,29 @@ impl Default for Meta {
 }
 
 impl Meta {
-    /// Reads what a JSON report says of its run, which is now compared with `baseline`, if with any.
+    /// Parses `meta` of a JSON report, which is now compared with `baseline`.
     #[must_use]
     pub(crate) fn read(meta: &serde_json::Value, baseline: Option<String>) -> Option<Self> {
         let mut meta = Self::deserialize(meta).ok()?;
         meta.baseline = baseline.or(meta.baseline);
-        meta.make_harmless();
+        meta.sanitize();
         Some(meta)
     }
 
-    /// Makes what a file says of its run text that can be shown.
-    pub(crate) fn make_harmless(&mut self) {
+    /// Removes control characters.
+    pub(crate) fn sanitize(&mut self) {
         let Self { generator, api, whose, exchanges, baseline, from, command, .. } = self;
-        let some = [api, &mut whose.viewer, &mut whose.app, exchanges, baseline, command];
-        for text in some.into_iter().flatten().chain(from).chain([generator]) {
+        let optional = [api, &mut whose.viewer, &mut whose.app, exchanges, baseline, command];
+        for text in optional.into_iter().flatten().chain(from).chain([generator]) {
             *text = sanitize_line(text).into_owned();
         }
     }
 
-    /// The address of the profile of a row's account, where GitHub has answered that there is one.
-    fn profile(&self, row: &Row) -> Option<String> {
+    /// Returns the URL of a row's profile page. None if the account was not counted.
+    fn profile_url(&self, row: &Row) -> Option<String> {
         let site = self.site.as_ref()?;
         let login = Login::parse(&row.login).ok().filter(|_| row.status == Status::Ok)?;
-        // A bot has its page among the apps.
+        // The profile page of a bot is that of its app.
         match login.as_str().strip_suffix("[bot]") {
             Some(app) => Some(format!("https://{site}/apps/{app}")),
             None => Some(format!("https://{site}/{login}")),
@@ -140,44 +138,29 @@ impl Meta {
     }
 }
 
-/// Writes a report.
+/// Writes a report. Errors are those of the output.
 pub(crate) trait Renderer {
-    /// Takes the next row.
-    ///
-    /// # Errors
-    /// Where the output cannot be written.
     fn row(&mut self, row: &Row) -> io::Result<()>;
 
-    /// Hands what was written so far on to the reader, where the format streams.
-    ///
-    /// # Errors
-    /// Where the output cannot be written.
+    /// Passes on the rows that were written, if the format writes each row as it comes.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Ends the report.
-    ///
-    /// # Errors
-    /// Where the output cannot be written.
+    /// Writes the end of the report.
     fn finish(&mut self, summary: &Summary) -> io::Result<()>;
 }
 
-/// Where a renderer writes to.
 pub(crate) type Output = BufWriter<Box<dyn Write + Send>>;
 
-/// What a report shows, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct ReportLayout {
-    /// The columns, in their order.
     pub(crate) columns: Columns,
-    /// The order of the rows.
     pub(crate) order: RowOrder,
-    /// What the terminal can show.
     pub(crate) look: TerminalStyle,
 }
 
-/// A renderer of `format` that writes to `out`.
+/// Makes a renderer of `format` that writes to `out`.
 #[must_use]
 pub(crate) fn renderer(
     format: Format,
@@ -187,21 +170,135 @@ pub(crate) fn renderer(
 ) -> Box<dyn Renderer + Send> {
     let columns = layout.columns.clone();
     let renderer: Box<dyn Renderer + Send> = match format {
-        Format::Table => Box::new(table::Table::new(out, columns, layout.look)),
+        Format::Table => Box::new(table::Table::new(out, &columns, layout.look)),
         Format::Csv => Box::new(csv::Csv::new(out, columns, b',')),
         Format::Tsv => Box::new(csv::Csv::new(out, columns, b'\t')),
         Format::Json => Box::new(json::Json::new(out, columns, meta.clone())),
         Format::Ndjson => Box::new(json::Ndjson::new(out, columns)),
-        Format::Markdown => Box::new(markdown::Markdown::new(out, columns, meta.clone())),
+        Format::Markdown => Box::new(markdown::Markdown::new(out, &columns, meta.clone())),
         Format::Html => Box::new(html::Html::new(out, columns, meta.clone())),
         Format::Openmetrics => Box::new(openmetrics::OpenMetrics::new(out, &columns, meta.clone())),
     };
-    layout.order.applied_to(renderer)
+    layout.order.wrap(renderer)
+}
+
+/// Key of `--sort`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SortKey {
+    #[default]
+    Input,
+    /// In any case.
+    Login,
+    /// Largest first; rows without a count last.
+    Measure(&'static ColumnSpec),
+}
+
+impl SortKey {
+    /// Returns the key of the column `public_repos`.
+    pub(crate) fn public_repos() -> Self {
+        Self::measures().next().unwrap_or_default()
+    }
+
+    fn measures() -> impl Iterator<Item = Self> {
+        COLUMNS.iter().filter(|spec| spec.role == Role::Measure).map(Self::Measure)
+    }
+}
+
+impl clap::ValueEnum for SortKey {
+    fn value_variants<'a>() -> &'a [Self] {
+        static KEYS: LazyLock<Vec<SortKey>> = LazyLock::new(|| {
+            [SortKey::Input, SortKey::Login].into_iter().chain(SortKey::measures()).collect()
+        });
+        &KEYS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Input => "input",
+            Self::Login => "login",
+            Self::Measure(spec) => spec.key,
+        }))
+    }
+}
+
+/// Order of a report's rows, and the maximum number of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RowOrder {
+    pub(crate) by: SortKey,
+    pub(crate) top: Option<usize>,
+}
+
+impl RowOrder {
+    /// Returns whether the report has every row in input order.
+    #[must_use]
+    pub(crate) fn is_input_order(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Wraps a renderer so that it gets the rows in this order.
+    fn wrap(self, inner: Box<dyn Renderer + Send>) -> Box<dyn Renderer + Send> {
+        match self {
+            Self { by: SortKey::Input, top: None } => inner,
+            Self { by: SortKey::Input, top: Some(top) } => Box::new(TopN { inner, left: top }),
+            order => Box::new(SortBy { inner, order, rows: Vec::new() }),
+        }
+    }
+}
+
+/// Passes on the first rows only.
+struct TopN {
+    inner: Box<dyn Renderer + Send>,
+    left: usize,
+}
+
+impl Renderer for TopN {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        self.left -= 1;
+        self.inner.row(row)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        self.inner.finish(summary)
+    }
+}
+
+/// Collects the rows, and passes them on in another order.
+struct SortBy {
+    inner: Box<dyn Renderer + Send>,
+    order: RowOrder,
+    rows: Vec<Row>,
+}
+
+impl Renderer for SortBy {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.rows.push(row.clone());
+        Ok(())
+    }
+
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        match self.order.by {
+            SortKey::Input => {}
+            SortKey::Login => self.rows.sort_by_cached_key(|row| row.login.to_ascii_lowercase()),
+            // None is less than every number, so it comes last.
+            SortKey::Measure(spec) => self.rows.sort_by_key(|row| Reverse(row.own_cell(spec).as_number())),
+        }
+        for row in self.rows.iter().take(self.order.top.unwrap_or(usize::MAX)) {
+            self.inner.row(row)?;
+        }
+        self.inner.finish(summary)
+    }
 }
 
 #[cfg(test)]
 pub(crate) mod sample {
-    //! Rows of every status, and a place to write them to.
+    //! Rows of every status, and an output to write them to.
 
     use std::sync::{Arc, Mutex};
 
@@ -283,5 +380,32 @@ pub(crate) mod sample {
         }
         renderer.finish(&summary).unwrap();
         out.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logins(by: SortKey, top: Option<usize>) -> Vec<String> {
+        let report = sample::report(Format::Ndjson, RowOrder { by, top }, TerminalStyle::default());
+        let login =
+            |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["login"].to_string();
+        report.lines().map(login).map(|login| login.chars().take(10).collect()).collect()
+    }
+
+    #[test]
+    fn rows_without_a_count_are_sorted_last() {
+        assert_eq!(
+            logins(SortKey::public_repos(), None),
+            ["\"microsoft", "\"torvalds\"", "\"nosuchlog", "\"=cmd|' /C", "\"a\\\\u{1b}["]
+        );
+        assert_eq!(logins(SortKey::public_repos(), Some(1)), ["\"microsoft"]);
+    }
+
+    #[test]
+    fn logins_are_sorted_in_any_case() {
+        assert_eq!(logins(SortKey::Login, Some(2)), ["\"=cmd|' /C", "\"a\\\\u{1b}["]);
+        assert_eq!(logins(SortKey::Input, Some(2)), ["\"torvalds\"", "\"microsoft"]);
     }
 }

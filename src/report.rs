@@ -1,47 +1,49 @@
-//! The report: one [`Row`] for each login, and the [`Summary`] of them all.
+//! A report: one [`Row`] for each login, its [`COLUMNS`], and the [`Summary`] of all rows.
 //!
-//! A row is never lost and never an error: whatever happened to a login is its row. An absent number
+//! A row is never lost and never an error: a login that cannot be counted has a row with the reason. A number that is not known
 //! is absent (`null`, an empty field), never 0.
 
 mod change;
 mod columns;
-mod finished;
-mod groups;
-mod parse;
+mod saved;
 mod summary;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::change::{Change, DiffSummary};
-pub(crate) use self::columns::{Cell, Column, Columns, ReportSchema};
-pub(crate) use self::finished::{ReadReportError, SavedReport};
-pub(crate) use self::groups::{Groups, Subtotal};
-pub(crate) use self::summary::Summary;
+#[cfg(feature = "sql")]
+pub(crate) use self::columns::ValueType;
+pub(crate) use self::columns::{
+    COLUMNS, Cell, Column, ColumnSpec, Columns, EXTRA_KEY, ReportSchema, Role, is_reserved,
+};
+pub(crate) use self::saved::{ReadReportError, SavedReport};
+pub(crate) use self::summary::{GroupTotals, Subtotal, Summary};
+use crate::github::account::Account;
 pub(crate) use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
 use crate::text::sanitize_line;
 
-/// What became of a login.
+/// Result of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Status {
-    /// It was counted.
+    /// Counted.
     Ok,
-    /// GitHub has no user or organisation of this name, or does not show it to us.
+    /// GitHub has no user or organization of this name, or does not show it to the token.
     NotFound,
-    /// GitHub refuses to tell (not because of a limit).
+    /// GitHub denied access, and not because of a rate limit.
     Forbidden,
-    /// It is no login, so it was never asked for.
+    /// Not a valid login. It was never looked up.
     Invalid,
-    /// It was asked for and there was no good answer.
+    /// Looked up without a valid response.
     Failed,
-    /// The run ended before it could be asked for.
+    /// Not looked up, because the run ended early.
     Skipped,
 }
 
 impl Status {
-    /// Reads the word in reports.
+    /// Parses the word in reports.
     #[must_use]
     pub(crate) fn parse(word: &str) -> Option<Self> {
         [Self::Ok, Self::NotFound, Self::Forbidden, Self::Invalid, Self::Failed, Self::Skipped]
@@ -49,7 +51,7 @@ impl Status {
             .find(|status| status.as_str() == word)
     }
 
-    /// The word in reports.
+    /// Returns the word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,52 +63,73 @@ impl Status {
             Self::Skipped => "skipped",
         }
     }
+
+    /// Returns the words for people.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::NotFound => "not found",
+            status => status.as_str(),
+        }
+    }
 }
 
-/// What a roster says of a login, in the order of the carried columns: none where it says nothing. Text
-/// as it was written, without control characters but tabs and line ends.
+/// Cells of the extra columns, without control characters except tabs and line ends. None if the input has no value.
 pub(crate) type Carried = Box<[Option<Box<str>>]>;
 
-/// What is known of one login.
+/// Result of one login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Row {
-    /// As GitHub spells it; where GitHub did not answer, as asked, without control characters.
+    /// Login as GitHub spells it. Without a response: as requested, without control characters.
     pub login: String,
-    /// What became of it.
+    /// Result.
     pub status: Status,
-    /// The kind of the account.
+    /// Kind of the account.
     pub kind: Option<AccountKind>,
-    /// GitHub's numeric id: the identity of an account, which survives a change of its login.
+    /// GitHub's numeric id, which stays the same when the login changes.
     pub id: Option<u64>,
     /// Public repositories that the account owns, forks included.
     pub public_repos: Option<u64>,
-    /// Which of these are what, where that was asked for.
+    /// Sources, forks and archived repositories among them, if requested.
     pub breakdown: Option<Breakdown>,
-    /// Private repositories that the account owns and the token may see, where that was asked for.
+    /// Private repositories that the account owns and the token can see, if requested.
     pub private_repos: Option<u64>,
-    /// What the roster says of it, in the carried columns.
     pub(crate) carried: Carried,
-    /// The count in the report that this one is compared with.
+    /// Count in the baseline.
     pub(crate) was: Option<u64>,
-    /// What has changed since.
+    /// Change since the baseline.
     pub(crate) change: Option<Change>,
-    /// Whether the other API gave the same count, where it was asked.
+    /// Whether the other API returned the same count, if both were queried.
     pub verified: Option<bool>,
-    /// Why there is no count: one line for a person, without control characters.
+    /// Reason why there is no count: one line, without control characters.
     pub error: Option<String>,
-    /// The API that answered.
+    /// API that responded.
     pub via: Option<ApiKind>,
-    /// When it was answered, to the second.
+    /// Time of the response, to the second.
     pub at: Option<Timestamp>,
-    /// Requests that this row took part in.
+    /// Requests that included this login.
     pub attempts: u32,
-    /// The recorded exchange that it came from, in the folder of the recording.
+    /// Path of the recorded response in the folder of the recording.
     pub(crate) exchange: Option<Box<str>>,
 }
 
 impl Row {
-    /// A row without a count: `login` as asked, and why.
+    /// Makes the row of an account that was counted.
+    pub(crate) fn counted(account: Account) -> Self {
+        let Account { login, kind, id, public_repos, breakdown, private_repos } = account;
+        Self {
+            login: login.to_string(),
+            kind,
+            id,
+            public_repos: Some(public_repos),
+            breakdown,
+            private_repos,
+            error: None,
+            ..Self::without_count("", Status::Ok, "")
+        }
+    }
+
+    /// Makes a row without a count.
     #[must_use]
     pub(crate) fn without_count(login: &str, status: Status, error: &str) -> Self {
         Self {
@@ -128,20 +151,18 @@ impl Row {
             exchange: None,
         }
     }
-}
 
-impl Row {
-    /// What a row is found by again: a login in any case, or a text that is none.
+    /// Returns the key of the row in a set of rows. Logins ignore case.
     #[must_use]
     pub(crate) fn key(&self) -> Box<str> {
         match self.status {
-            // A control character cannot be part of a login: no confusion of the two.
+            // A login has no control character, so the two cannot be confused.
             Status::Invalid => format!("\0{}", self.login).into(),
             _ => self.login.to_ascii_lowercase().into(),
         }
     }
 
-    /// Whether GitHub, or the rules for logins, have said something about it.
+    /// Returns whether GitHub, or the rules for logins, decided the status.
     #[must_use]
     pub(crate) fn is_answer(&self) -> bool {
         matches!(self.status, Status::Ok | Status::NotFound | Status::Forbidden | Status::Invalid)

@@ -1,20 +1,20 @@
-//! JSON that is read key by key, and what is not asked for not at all.
+//! JSON objects that are read key by key.
 
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-/// An object's values as they stand in the text; nothing where it is no object.
+/// Returns the raw values of an object. None if the text is not an object.
 pub(super) fn object(json: &str) -> Option<HashMap<String, &RawValue>> {
     serde_json::from_str(json).ok()
 }
 
-/// The text under a key.
+/// Returns the string of a key.
 pub(super) fn text(object: &HashMap<String, &RawValue>, key: &str) -> Option<String> {
     serde_json::from_str(object.get(key)?.get()).ok()
 }
 
-/// The count under a key, digit by digit.
+/// Returns the number of a key. None unless it consists of digits.
 pub(super) fn count(object: &HashMap<String, &RawValue>, key: &str) -> Option<u64> {
     let digits = object.get(key)?.get();
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?

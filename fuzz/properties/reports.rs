@@ -1,4 +1,4 @@
-//! Reports: whatever stands in a row, every format says of it what the row does.
+//! Reports: every format has the same rows, for any text in a row.
 
 mod metrics;
 mod pages;
@@ -15,21 +15,20 @@ use serde_json::{Map, Value, json};
 
 use super::bytes::ByteReader;
 use super::is_a_line;
-use crate::render::{Format, Meta, ReportLayout, RowOrder, SortKey, TerminalStyle, renderer};
-use crate::report::{Column, Columns, CountSelection, ReportSchema, Row, SavedReport, Status, Summary};
+use crate::render::{Format, Meta, ReportLayout, RowOrder, TerminalStyle, renderer};
+use crate::report::{Columns, CountSelection, ReportSchema, Row, SavedReport, Status, Summary, is_reserved};
 
 const STATUSES: [Status; 6] =
     [Status::Ok, Status::NotFound, Status::Forbidden, Status::Invalid, Status::Failed, Status::Skipped];
 
-/// Rows, and their columns.
 struct Report {
     columns: Columns,
     rows: Vec<Row>,
     summary: Summary,
 }
 
-/// Rows of every status, with any text in them, are in each format the same rows: for whoever parses it, and
-/// for this program where it reads the report again. No cell of a sheet begins as a formula does.
+/// Each format has the same rows, for a parser of that format and when the program reads the report back. No CSV cell is a
+/// formula.
 pub fn report(bytes: &[u8]) {
     let report = Report::of(&mut ByteReader::new(bytes));
     let table = report.rendered(Format::Table);
@@ -37,22 +36,22 @@ pub fn report(bytes: &[u8]) {
     for (format, ending, delimiter) in [(Format::Csv, "csv", b','), (Format::Tsv, "tsv", b'\t')] {
         let sheet = report.rendered(format);
         sheets::check(&sheet, delimiter, &report);
-        report.is_read_again(&sheet, ending);
+        report.assert_read_back(&sheet, ending);
     }
     let document = report.rendered(Format::Json);
     let parsed: Value = serde_json::from_str(&document).expect("a JSON report is JSON");
-    report.is_told_by(parsed["rows"].as_array().unwrap());
-    report.is_read_again(&document, "json");
+    report.assert_same_as(parsed["rows"].as_array().unwrap());
+    report.assert_read_back(&document, "json");
     let lines = report.rendered(Format::Ndjson);
-    report.is_told_by(&lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>());
-    report.is_read_again(&lines, "ndjson");
+    report.assert_same_as(&lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>());
+    report.assert_read_back(&lines, "ndjson");
     pages::page(&report.rendered(Format::Html), &report);
     pages::markdown(&report.rendered(Format::Markdown), &report);
     metrics::check(&report.rendered(Format::Openmetrics), &report);
 }
 
-/// A file in the place of an earlier report is one, or is named in one line. What was read shows nothing but
-/// lines, and when it is written it is read again as the same. The first byte tells the format.
+/// Any file is read as a report, or rejected in one line that names it. A report that was read has no control characters, and is
+/// the same when it is written and read again. The first byte selects the format.
 pub fn earlier(bytes: &[u8]) {
     let Some((kind, content)) = bytes.split_first() else { return };
     let (ending, format) =
@@ -60,7 +59,7 @@ pub fn earlier(bytes: &[u8]) {
             [usize::from(kind % 4)];
     let mut file = tempfile::Builder::new().suffix(&format!(".{ending}")).tempfile().unwrap();
     file.write_all(content).unwrap();
-    let SavedReport { holds, mut rows, .. } = match SavedReport::read(file.path()) {
+    let SavedReport { schema, mut rows, .. } = match SavedReport::read(file.path()) {
         Ok(finished) => finished,
         Err(error) => {
             let error = error.to_string();
@@ -70,24 +69,24 @@ pub fn earlier(bytes: &[u8]) {
     };
     let mut summary = Summary::default();
     for row in &mut rows {
-        if !holds.change {
+        if !schema.change {
             row.was = None;
         }
         summary.add(row);
     }
-    let report = Report { columns: Columns::of(&holds), rows, summary };
+    let report = Report { columns: Columns::of(&schema), rows, summary };
     let table = report.rendered(Format::Table);
     assert!(table.lines().all(is_a_line), "{table:?}");
-    report.is_read_again(&report.rendered(format), ending);
+    report.assert_read_back(&report.rendered(format), ending);
 }
 
 impl Report {
-    /// A report whose rows were read from lines, as all text from elsewhere is.
+    /// Makes a report from parsed rows, so that its text is sanitized.
     fn of(input: &mut ByteReader<'_>) -> Self {
         let mut names = Vec::new();
         for _ in 0..input.byte() % 3 {
             let name = crate::text::sanitize_line(input.text().trim()).into_owned();
-            if !name.trim().is_empty() && !names.contains(&name) && !Column::NAMES.contains(&name.as_str()) {
+            if !name.trim().is_empty() && !names.contains(&name) && !is_reserved(&name) {
                 names.push(name);
             }
         }
@@ -113,7 +112,7 @@ impl Report {
         let out = Shared::default();
         let layout = ReportLayout {
             columns: self.columns.clone(),
-            order: RowOrder { by: SortKey::Input, top: None },
+            order: RowOrder::default(),
             look: TerminalStyle::default(),
         };
         let meta = Meta { site: Some("github.com".into()), ..Meta::default() };
@@ -126,8 +125,8 @@ impl Report {
         String::from_utf8(bytes).expect("a report is text")
     }
 
-    /// The objects of a report in JSON say what the rows do.
-    fn is_told_by(&self, objects: &[Value]) {
+    /// Asserts that JSON objects have the values of the rows.
+    fn assert_same_as(&self, objects: &[Value]) {
         assert_eq!(objects.len(), self.rows.len());
         for (object, row) in objects.iter().zip(&self.rows) {
             assert_eq!(object["login"], row.login);
@@ -141,8 +140,8 @@ impl Report {
         }
     }
 
-    /// Where no login is there twice, the program reads what it wrote.
-    fn is_read_again(&self, report: &str, ending: &str) {
+    /// Asserts that the program reads the report back, unless a login is in it twice.
+    fn assert_read_back(&self, report: &str, ending: &str) {
         let keys: HashSet<_> = self.rows.iter().map(Row::key).collect();
         if keys.len() < self.rows.len() || self.rows.is_empty() {
             return;
@@ -150,7 +149,7 @@ impl Report {
         let mut file = tempfile::Builder::new().suffix(&format!(".{ending}")).tempfile().unwrap();
         file.write_all(report.as_bytes()).unwrap();
         let finished = SavedReport::read(file.path()).expect("a report of ours");
-        assert_eq!(finished.holds.carried, self.columns.carried());
+        assert_eq!(finished.schema.carried, self.columns.carried());
         let mut rows = self.rows.clone();
         if ending.ends_with("sv") {
             rows.iter_mut().for_each(sheets::without_empty_text);
@@ -159,7 +158,7 @@ impl Report {
     }
 }
 
-/// A row as a line of a report, as somebody may have written it.
+/// Makes a row as a line of NDJSON.
 fn line(input: &mut ByteReader<'_>, at: u8, names: &[String]) -> Value {
     let status = STATUSES[input.below(6)];
     let login = if status == Status::Invalid || input.byte().is_multiple_of(8) {
@@ -204,7 +203,6 @@ fn line(input: &mut ByteReader<'_>, at: u8, names: &[String]) -> Value {
     })
 }
 
-/// A place to write to.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 

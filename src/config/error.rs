@@ -63,7 +63,7 @@ pub(crate) enum ConfigError {
     #[error("--private requires the GraphQL API: remove --api rest")]
     PrivateRequiresGraphql,
     #[error("--sort {key} requires {flag}")]
-    SortKeyNotSelected { key: String, flag: &'static str },
+    SortKeyNotSelected { key: &'static str, flag: &'static str },
     #[error("{0} requires a .csv or .tsv input file{or_sql}", or_sql = if *.0 == "--login-column" { "" } else { " or --sql" })]
     RequiresCsvInput(&'static str),
     #[error(transparent)]

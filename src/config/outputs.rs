@@ -3,7 +3,6 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
 use csv::ReaderBuilder;
 
 use super::ConfigError;
@@ -13,7 +12,7 @@ use crate::input::{InputSource, is_csv};
 use crate::output::OutputSpec;
 use crate::progress::ProgressMode;
 use crate::render::{Format, RowOrder, SortKey, TerminalStyle};
-use crate::report::{Column, CountSelection, Groups};
+use crate::report::{CountSelection, GroupTotals, ReportSchema, is_reserved};
 
 /// Returns the outputs: the files, and standard output if a format is named for it or there are no files.
 pub(super) fn outputs(format: Option<Format>, paths: &[PathBuf]) -> Result<Vec<OutputSpec>, ConfigError> {
@@ -89,26 +88,22 @@ pub(super) fn row_order(
     counts: Option<CountSelection>,
 ) -> Result<RowOrder, ConfigError> {
     // The top rows are those with the largest counts.
-    let by = sort.unwrap_or(if top.is_some() { SortKey::PublicRepos } else { SortKey::Input });
-    let required_flag = counts.and_then(|counts| match by {
-        SortKey::Sources | SortKey::Forks | SortKey::Archived if !counts.breakdown => Some("--breakdown"),
-        SortKey::PrivateRepos if !counts.private => Some("--private"),
-        _ => None,
-    });
-    match required_flag {
-        None => Ok(RowOrder { by, top }),
-        Some(flag) => {
-            let key = by.to_possible_value().map(|key| key.get_name().to_owned()).unwrap_or_default();
-            Err(ConfigError::SortKeyNotSelected { key, flag })
-        }
+    let by = sort.unwrap_or(if top.is_some() { SortKey::public_repos() } else { SortKey::Input });
+    let schema = counts.map(|measures| ReportSchema { measures, ..ReportSchema::default() });
+    if let (SortKey::Measure(spec), Some(schema)) = (by, schema)
+        && let Some(group) = spec.group
+        && !(group.is_in)(&schema)
+    {
+        return Err(ConfigError::SortKeyNotSelected { key: spec.key, flag: group.flag });
     }
+    Ok(RowOrder { by, top })
 }
 
 /// Columns that are copied from the input into the report.
 pub(super) struct CarriedColumns {
     pub(super) names: Vec<String>,
     /// Subtotals by one of them.
-    pub(super) group_by: Option<Groups>,
+    pub(super) group_by: Option<GroupTotals>,
 }
 
 /// Returns the columns of `--carry` and `--group-by`.
@@ -128,7 +123,7 @@ pub(super) fn carried_columns(
     }
     let group_by = match group_by.map(str::trim) {
         None => None,
-        Some(name) => Some(Groups::new(name.to_owned(), add_column(&mut names, name, name)?)),
+        Some(name) => Some(GroupTotals::new(name.to_owned(), add_column(&mut names, name, name)?)),
     };
     Ok(CarriedColumns { names, group_by })
 }
@@ -139,7 +134,7 @@ fn add_column(names: &mut Vec<String>, name: &str, flag_value: &str) -> Result<u
         return Err(ConfigError::InvalidColumns(flag_value.to_owned()));
     }
     // Databases, and some readers of CSV, ignore case.
-    if Column::NAMES.contains(&name.to_ascii_lowercase().as_str()) {
+    if is_reserved(name) {
         return Err(ConfigError::ReservedColumn(name.to_owned()));
     }
     let index = names.iter().position(|other| other.to_lowercase() == name.to_lowercase());

@@ -110,7 +110,7 @@ fn stdout_gets_no_report_if_there_are_files() {
 fn the_top_rows_are_the_largest() {
     let order = |arguments: &str| config(arguments, &[]).unwrap().layout.order;
     assert_eq!(order("a"), RowOrder { by: SortKey::Input, top: None });
-    assert_eq!(order("a --top 3"), RowOrder { by: SortKey::PublicRepos, top: Some(3) });
+    assert_eq!(order("a --top 3"), RowOrder { by: SortKey::public_repos(), top: Some(3) });
     assert_eq!(order("a --top 3 --sort login"), RowOrder { by: SortKey::Login, top: Some(3) });
 }
 

@@ -3,19 +3,17 @@
 //! ```text
 //! runs    id, name, started, finished, complete, parts, generator, api, viewer, app, baseline
 //! parts   run, part, finished, logins, duplicates, requests, points, seconds
-//! counts  run, part, key, login, status, kind, account, public_repos, sources, forks, archived, private_repos,
-//!         carried, was, change, verified, error, via, at, attempts, exchange
+//! counts  run, part, key, and the columns of a report; the extra ones are one JSON object
 //! ```
 //!
 //! A run has a name only if one was given, and more than one part only with shards. It is complete when all its parts are. `key`
 //! is the login in lower case; `account` is GitHub's numeric id.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 
 use super::{Connection, SqlError};
-use crate::render::row_as_json;
-use crate::report::{Columns, Row};
+use crate::report::{COLUMNS, ColumnSpec, Columns, EXTRA_KEY, Role, Row, ValueType};
 
 /// Version of the tables.
 const VERSION: i64 = 1;
@@ -33,11 +31,7 @@ const TABLES: [&str; 6] = [
         points BIGINT, seconds DOUBLE PRECISION, PRIMARY KEY (run, part))",
     "CREATE TABLE IF NOT EXISTS counts (
         run BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, part BIGINT NOT NULL, key TEXT NOT NULL,
-        login TEXT NOT NULL,
-        status TEXT NOT NULL, kind TEXT, account NUMERIC(20), public_repos NUMERIC(20), sources NUMERIC(20),
-        forks NUMERIC(20), archived NUMERIC(20), private_repos NUMERIC(20), carried JSONB, was NUMERIC(20),
-        change TEXT, verified BOOLEAN, error TEXT, via TEXT, at TIMESTAMPTZ, attempts BIGINT NOT NULL,
-        exchange TEXT, PRIMARY KEY (run, key))",
+        {columns}, PRIMARY KEY (run, key))",
     "CREATE INDEX IF NOT EXISTS counts_of_a_login ON counts (key, run)",
     "INSERT INTO ghrepos_schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
 ];
@@ -65,7 +59,8 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<(), SqlError>
         }
         let types = if connection.is_postgres() { &[][..] } else { &SQLITE_TYPES };
         for statement in TABLES {
-            let sql = types.iter().fold(statement.to_owned(), |sql, (from, to)| sql.replace(from, to));
+            let statement = statement.replace("{columns}", &join(definition));
+            let sql = types.iter().fold(statement, |sql, (from, to)| sql.replace(from, to));
             connection.execute(AssertSqlSafe(sql), &[]).await?;
         }
         connection.execute("COMMIT", &[]).await?;
@@ -84,32 +79,66 @@ async fn version(connection: &mut Connection) -> Option<i64> {
     connection.fetch_i64(version, &[]).await.ok().flatten()
 }
 
-const SQLITE_INSERT: &str = "
-    INSERT INTO counts SELECT CAST($1 AS INTEGER), CAST($3 AS INTEGER),
-        value ->> 'key', value ->> 'login', value ->> 'status', value ->> 'kind', value ->> 'id',
-        value ->> 'public_repos', value ->> 'sources', value ->> 'forks', value ->> 'archived',
-        value ->> 'private_repos', value ->> 'carried', value ->> 'was', value ->> 'change',
-        value ->> 'verified', value ->> 'error', value ->> 'via', value ->> 'at', value ->> 'attempts',
-        value ->> 'exchange'
-    FROM json_each($2) WHERE TRUE";
+/// A column of `counts` that comes from a report.
+struct SqlColumn {
+    name: &'static str,
+    sql_type: &'static str,
+    is_required: bool,
+}
 
-const POSTGRES_INSERT: &str = "
-    INSERT INTO counts SELECT CAST($1 AS BIGINT), CAST($3 AS BIGINT), row.*
-    FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, login TEXT, status TEXT, kind TEXT,
-        id NUMERIC, public_repos NUMERIC, sources NUMERIC, forks NUMERIC, archived NUMERIC,
-        private_repos NUMERIC, carried JSONB, was NUMERIC, change TEXT, verified BOOLEAN, error TEXT,
-        via TEXT, at TIMESTAMPTZ, attempts BIGINT, exchange TEXT) WHERE TRUE";
+/// Returns the columns in their order. The extra ones come before `was`.
+fn sql_columns() -> Vec<SqlColumn> {
+    let mut columns = Vec::new();
+    for spec in &COLUMNS {
+        if spec.role == Role::Was {
+            columns.push(SqlColumn { name: EXTRA_KEY, sql_type: "JSONB", is_required: false });
+        }
+        let sql_type = match spec.value {
+            ValueType::Text | ValueType::Label | ValueType::Change => "TEXT",
+            ValueType::Number => "NUMERIC(20)",
+            ValueType::SmallNumber => "BIGINT",
+            ValueType::Bool => "BOOLEAN",
+            ValueType::Timestamp => "TIMESTAMPTZ",
+        };
+        columns.push(SqlColumn { name: sql_name(spec), sql_type, is_required: spec.is_required });
+    }
+    columns
+}
 
-/// Replaces the row of a login that is saved already, except an answer by a row without one.
-const UPSERT: &str = "
-    ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, login = excluded.login, status = excluded.status,
-        kind = excluded.kind, account = excluded.account, public_repos = excluded.public_repos,
-        sources = excluded.sources, forks = excluded.forks, archived = excluded.archived,
-        private_repos = excluded.private_repos, carried = excluded.carried, was = excluded.was,
-        change = excluded.change, verified = excluded.verified, error = excluded.error,
-        via = excluded.via, at = excluded.at, attempts = excluded.attempts, exchange = excluded.exchange
-    WHERE excluded.status IN ('ok', 'not_found', 'forbidden', 'invalid')
-        OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')";
+fn sql_name(spec: &ColumnSpec) -> &'static str {
+    spec.sql_name.unwrap_or(spec.key)
+}
+
+/// Joins a text for each column.
+fn join(text: fn(&SqlColumn) -> String) -> String {
+    sql_columns().iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+fn definition(column: &SqlColumn) -> String {
+    format!("{} {}{}", column.name, column.sql_type, if column.is_required { " NOT NULL" } else { "" })
+}
+
+/// Returns the statement that inserts rows. Its parameters are the run, the rows as a JSON array, and the part.
+///
+/// The row of a login that is saved already is replaced, except an answer by a row without one.
+fn insert_statement(is_postgres: bool) -> String {
+    let names = join(|column| column.name.to_owned());
+    let values = if is_postgres {
+        let fields = join(|column| format!("{} {}", column.name, column.sql_type));
+        format!("row.* FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, {fields})")
+    } else {
+        let fields = join(|column| format!("value ->> '{}'", column.name));
+        format!("value ->> 'key', {fields} FROM json_each($2)")
+    };
+    let updates = join(|column| format!("{0} = excluded.{0}", column.name));
+    format!(
+        "INSERT INTO counts (run, part, key, {names})
+        SELECT CAST($1 AS BIGINT), CAST($3 AS BIGINT), {values} WHERE TRUE
+        ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, {updates}
+        WHERE excluded.status IN ('ok', 'not_found', 'forbidden', 'invalid')
+            OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')"
+    )
+}
 
 /// Inserts rows of a part of a run, in one statement that is a transaction.
 pub(super) async fn insert(
@@ -120,17 +149,23 @@ pub(super) async fn insert(
     columns: &Columns,
 ) -> Result<(), SqlError> {
     let rows: Value = rows.iter().map(|row| db_row(row, columns)).collect();
-    let insert = if connection.is_postgres() { POSTGRES_INSERT } else { SQLITE_INSERT };
-    let sql = AssertSqlSafe(format!("{insert}{UPSERT}"));
+    let sql = AssertSqlSafe(insert_statement(connection.is_postgres()));
     connection.execute(sql, &[Some(run), Some(&rows.to_string()), Some(part)]).await
 }
 
-/// Returns a row as in the NDJSON report, with its key.
+/// Returns a row as a JSON object, by the names of the database.
 fn db_row(row: &Row, columns: &Columns) -> Value {
-    let mut json = row_as_json(columns, row);
+    let mut object = Map::new();
     // The mark of an invalid login is a NUL, which PostgreSQL does not store.
-    if let Value::Object(object) = &mut json {
-        object.insert("key".into(), row.key().trim_start_matches('\0').into());
+    object.insert("key".into(), row.key().trim_start_matches('\0').into());
+    for spec in &COLUMNS {
+        object.insert(sql_name(spec).into(), serde_json::to_value(row.own_cell(spec)).unwrap_or_default());
     }
-    json
+    if !columns.carried().is_empty() {
+        let names = columns.carried().iter().enumerate();
+        let cells = names
+            .map(|(index, name)| (name.clone(), row.carried.get(index).and_then(Option::as_deref).into()));
+        object.insert(EXTRA_KEY.into(), cells.collect::<Map<_, _>>().into());
+    }
+    object.into()
 }

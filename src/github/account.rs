@@ -21,6 +21,13 @@ pub(crate) struct Account {
     pub(crate) private_repos: Option<u64>,
 }
 
+impl Account {
+    /// Makes an account without the counts of [`CountSelection`].
+    pub(super) fn new(login: Login, kind: Option<AccountKind>, id: Option<u64>, public_repos: u64) -> Self {
+        Self { login, kind, id, public_repos, breakdown: None, private_repos: None }
+    }
+}
+
 /// Kind of an account; GitHub's REST API calls it `type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

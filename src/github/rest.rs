@@ -74,14 +74,9 @@ pub(super) fn parse_json<'a, T: Deserialize<'a>>(
 
 pub(crate) fn parse_account(body: &[u8], requested: &Login) -> Result<Account, LookupError> {
     let Object(user): Object<User> = parse_json(body, "missing account fields")?;
-    Ok(Account {
-        login: verify_login(&user.login, requested)?,
-        kind: user.kind.as_deref().and_then(AccountKind::parse),
-        id: Some(user.id),
-        public_repos: user.public_repos,
-        breakdown: None,
-        private_repos: None,
-    })
+    let login = verify_login(&user.login, requested)?;
+    let kind = user.kind.as_deref().and_then(AccountKind::parse);
+    Ok(Account::new(login, kind, Some(user.id), user.public_repos))
 }
 
 /// Returns the login as GitHub spells it. Caches have been seen to return a different account.

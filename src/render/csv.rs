@@ -10,21 +10,21 @@ use crate::text::is_formula;
 pub(super) struct Csv {
     writer: csv::Writer<Output>,
     columns: Columns,
-    begun: bool,
+    has_header: bool,
 }
 
 impl Csv {
     pub(super) fn new(out: Output, columns: Columns, delimiter: u8) -> Self {
         let writer =
             csv::WriterBuilder::new().delimiter(delimiter).terminator(csv::Terminator::CRLF).from_writer(out);
-        Self { writer, columns, begun: false }
+        Self { writer, columns, has_header: false }
     }
 
-    fn begin(&mut self) -> io::Result<()> {
-        if !std::mem::replace(&mut self.begun, true) {
+    fn write_header(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.has_header, true) {
             for column in self.columns.iter() {
-                // A carried column may be called anything.
-                self.writer.write_field(defused(self.columns.name(column)).as_bytes()).map_err(io_error)?;
+                // An extra column may have any name.
+                self.writer.write_field(escape_formula(column.key()).as_bytes()).map_err(io_error)?;
             }
             self.writer.write_record(None::<&[u8]>).map_err(io_error)?;
         }
@@ -34,14 +34,14 @@ impl Csv {
 
 impl Renderer for Csv {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.begin()?;
+        self.write_header()?;
         for column in self.columns.iter() {
             match row.cell(column) {
-                Cell::Absent => self.writer.write_field(""),
-                Cell::Text(text) => self.writer.write_field(defused(&text).as_bytes()),
+                Cell::Null => self.writer.write_field(""),
+                Cell::Text(text) => self.writer.write_field(escape_formula(&text).as_bytes()),
                 Cell::Number(number) => self.writer.write_field(number.to_string()),
-                Cell::Signed(number) => self.writer.write_field(number.to_string()),
-                Cell::Flag(flag) => self.writer.write_field(flag.to_string()),
+                Cell::Delta(number) => self.writer.write_field(number.to_string()),
+                Cell::Bool(flag) => self.writer.write_field(flag.to_string()),
             }
             .map_err(io_error)?;
         }
@@ -53,15 +53,14 @@ impl Renderer for Csv {
     }
 
     fn finish(&mut self, _: &Summary) -> io::Result<()> {
-        self.begin()?;
+        self.write_header()?;
         self.writer.flush()
     }
 }
 
-/// A text that a spreadsheet would take for a formula, with an apostrophe before it, which makes it
-/// text again.
-fn defused(text: &str) -> Cow<'_, str> {
-    // An apostrophe that stood there already is told from ours by one more.
+/// Puts an apostrophe before text that a spreadsheet would read as a formula.
+fn escape_formula(text: &str) -> Cow<'_, str> {
+    // Text that has an apostrophe already gets another one, so that the reader can remove ours.
     if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
@@ -80,7 +79,7 @@ mod tests {
     const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
     #[test]
-    fn csv_has_the_contracts_header_and_no_formulas() {
+    fn csv_has_a_header_and_no_formulas() {
         assert_eq!(
             sample::report(Format::Csv, ORDER, TerminalStyle::default()),
             "login,status,kind,id,public_repos,error,via,at,attempts\r\n\
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn no_white_space_hides_a_formula() {
+    fn white_space_does_not_hide_a_formula() {
         for (text, cell) in [
             ("\t=1+1", "'\t=1+1"),
             ("＝1+1", "'＝1+1"),
@@ -101,12 +100,12 @@ mod tests {
             (" ' -1", "' ' -1"),
             ("' a", "' a"),
         ] {
-            assert_eq!(super::defused(text), cell);
+            assert_eq!(super::escape_formula(text), cell);
         }
     }
 
     #[test]
-    fn unselected_counts_have_no_column_unknown_ones_no_value() {
+    fn unknown_values_are_empty_and_unrequested_ones_absent() {
         let columns = Columns::of(&ReportSchema {
             measures: CountSelection { breakdown: true, private: true },
             verified: true,
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn tsv_is_the_same_with_tabs() {
+    fn tsv_has_tabs_for_commas() {
         let tsv = sample::report(Format::Tsv, RowOrder { top: Some(1), ..ORDER }, TerminalStyle::default());
         assert_eq!(
             tsv,
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_without_rows_still_has_its_header() {
+    fn a_report_without_rows_has_a_header() {
         let csv = sample::report(Format::Csv, RowOrder { top: Some(0), ..ORDER }, TerminalStyle::default());
         assert_eq!(csv, "login,status,kind,id,public_repos,error,via,at,attempts\r\n");
     }

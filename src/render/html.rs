@@ -1,78 +1,93 @@
-//! A page for people who look rather than read: one file without any outside resource.
+//! HTML page: one file without outside resources.
 //!
-//! The page's content security policy allows its own style and its own script alone, by their hashes, so
-//! that whatever stands in a row stays text. Without the script only sorting and filtering are missing.
+//! The content security policy allows only the page's own style and script, by their hashes, so text in a row stays text.
+//! Without the script only sorting and filtering are missing. The template escapes all text; none is made markup here.
 
 mod changes;
 mod charts;
-mod page;
 mod rows;
-mod spread;
 
+use std::cmp::Reverse;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use askama::Template;
 
-use self::changes::Changes;
-use self::page::Page;
-use self::rows::Table;
+use self::changes::{ChangeCollector, ChangesSection};
+use self::charts::{Bar, Chart, Distribution, Stat, repositories, rest_note};
+use self::rows::RowTable;
 use super::{Meta, Output, Renderer};
-use crate::report::{Breakdown, Columns, Row, Summary};
+use crate::report::{Column, ColumnSpec, Columns, Role, Row, Summary};
+use crate::text::{format_duration, group_digits, pluralize};
 
-/// Rows of a table that a page holds. A browser takes seconds for more.
-const MOST: usize = 100_000;
-/// Accounts, and groups, in a picture.
-const BARS: usize = 20;
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
 
-/// Gathers what the page shows; of many rows not all.
+/// Content security policy. A test compares the hashes with `page.css` and `page.js`.
+const CSP: &str = concat!(
+    "default-src 'none'; base-uri 'none'; form-action 'none'; ",
+    "style-src 'sha256-/vNvkLUJs1PVN5Qii42LL12OxD/hu+SOZ4LzRU/qcsQ='; ",
+    "script-src 'sha256-U9ymgVBRshqMnadprjvim6kyMbnjHaaQhmGRygBfR38='"
+);
+
+/// Maximum number of accounts, and of groups, in a chart.
+const MAX_BARS: usize = 20;
+/// Smallest number of counts with a histogram.
+const MIN_FOR_HISTOGRAM: usize = 10;
+
+/// Collects what the page shows, which is not every row.
 pub(super) struct Html {
     out: Output,
     meta: Meta,
     columns: Columns,
-    counted: Table,
-    uncounted: Table,
-    /// The counts of all that were counted.
+    counted: RowTable,
+    uncounted: RowTable,
+    /// Public repositories of each counted account.
     counts: Vec<u64>,
-    /// Those of which are what, where all tell it.
-    breakdown: Breakdown,
-    private: u64,
+    sums: Vec<MeasureSum>,
     largest: Vec<Row>,
-    changes: Changes,
-    /// Rows of this report, without those who are gone.
+    changes: ChangeCollector,
+    /// Rows that are in the input.
     rows: u64,
+}
+
+/// Sum of an optional measure.
+struct MeasureSum {
+    spec: &'static ColumnSpec,
+    sum: u64,
 }
 
 impl Html {
     pub(super) fn new(out: Output, columns: Columns, meta: Meta) -> Self {
+        let optional_measure = |column: &Column| match column {
+            Column::Own(spec) if spec.role == Role::Measure && spec.group.is_some() => {
+                Some(MeasureSum { spec, sum: 0 })
+            }
+            _ => None,
+        };
         Self {
             out,
-            counted: Table::counted(&columns),
-            uncounted: Table::uncounted(&columns),
-            columns,
+            counted: RowTable::counted(&columns),
+            uncounted: RowTable::uncounted(&columns),
             counts: Vec::new(),
-            breakdown: Breakdown { sources: 0, forks: 0, archived: 0 },
-            private: 0,
+            sums: columns.iter().filter_map(optional_measure).collect(),
+            columns,
             largest: Vec::new(),
-            changes: Changes::default(),
+            changes: ChangeCollector::default(),
             rows: 0,
             meta,
         }
     }
 
-    /// The profile of a row's account, where it is certain that there is one.
-    fn profile(&self, row: &Row) -> Option<String> {
-        self.meta.profile(row)
-    }
-
-    fn shorten(&mut self) {
-        self.largest.sort_by_key(|row| std::cmp::Reverse(row.public_repos));
-        self.largest.truncate(BARS);
+    fn truncate_largest(&mut self) {
+        self.largest.sort_by_key(|row| Reverse(row.public_repos));
+        self.largest.truncate(MAX_BARS);
     }
 }
 
 impl Renderer for Html {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        let link = self.profile(row);
+        let link = self.meta.profile_url(row);
         self.changes.add(row, link.as_deref());
         if row.is_gone() {
             return Ok(());
@@ -82,26 +97,179 @@ impl Renderer for Html {
             return self.uncounted.add(row, link.as_deref());
         };
         self.counts.push(count);
-        if let Some(Breakdown { sources, forks, archived }) = row.breakdown {
-            let add = |sum: &mut u64, number: u64| *sum = sum.saturating_add(number);
-            add(&mut self.breakdown.sources, sources);
-            add(&mut self.breakdown.forks, forks);
-            add(&mut self.breakdown.archived, archived);
+        for MeasureSum { spec, sum } in &mut self.sums {
+            *sum = sum.saturating_add(row.own_cell(spec).as_number().unwrap_or(0));
         }
-        self.private = self.private.saturating_add(row.private_repos.unwrap_or(0));
         self.largest.push(row.clone());
-        if self.largest.len() > BARS * 8 {
-            self.shorten();
+        if self.largest.len() > MAX_BARS * 8 {
+            self.truncate_largest();
         }
         self.counted.add(row, link.as_deref())
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        self.shorten();
+        self.truncate_largest();
+        self.changes.truncate();
         let page = Page::of(self, summary).render().map_err(io::Error::other)?;
         self.out.write_all(page.as_bytes())?;
         self.out.flush()
     }
+}
+
+#[derive(Template)]
+#[template(path = "page.html", config = "src/render/html/askama.toml")]
+struct Page<'a> {
+    csp: &'static str,
+    style: &'static str,
+    script: &'static str,
+    generator: &'a str,
+    title: String,
+    heading: String,
+    summary_sentence: String,
+    warnings: Vec<String>,
+    /// Number of rows that are shown, if not all are.
+    shown: Option<String>,
+    stats: Vec<Stat>,
+    changes: Option<ChangesSection>,
+    groups: Option<Chart>,
+    has_breakdown: bool,
+    largest: Chart,
+    distribution: Option<Chart>,
+    distribution_description: String,
+    counted: &'a RowTable,
+    uncounted: &'a RowTable,
+    run_metadata: Vec<(&'static str, String)>,
+}
+
+impl<'a> Page<'a> {
+    fn of(html: &'a Html, summary: &Summary) -> Self {
+        let accounts = pluralize(summary.asked, "account", "accounts");
+        let shown = (html.rows < summary.asked).then(|| group_digits(html.rows));
+        let distribution = Distribution::of(html.counts.clone());
+        let median = distribution.as_ref().map(|distribution| distribution.median);
+        let mut distribution_description =
+            distribution.as_ref().map(Distribution::description).unwrap_or_default();
+        if let Some(shown) = &shown {
+            distribution_description = format!("Of the {shown} that are shown. {distribution_description}");
+        }
+        Self {
+            csp: CSP,
+            style: STYLE,
+            script: SCRIPT,
+            generator: &html.meta.generator,
+            title: format!("{accounts}, {} · ghrepos", repositories(summary.public_repos)),
+            heading: format!(
+                "Public repositories of {}",
+                pluralize(summary.asked, "GitHub account", "GitHub accounts")
+            ),
+            summary_sentence: summary_sentence(html, summary, shown.as_deref()),
+            warnings: warnings(summary),
+            stats: stats(html, summary, median),
+            changes: summary.drift.as_ref().map(|drift| html.changes.section(drift)),
+            groups: summary.groups.as_ref().map(|groups| Chart::of_groups(groups, MAX_BARS)),
+            has_breakdown: html.columns.iter().any(Column::is_part),
+            largest: largest(html),
+            distribution: distribution
+                .filter(|_| html.counts.len() >= MIN_FOR_HISTOGRAM)
+                .map(Distribution::chart),
+            distribution_description,
+            counted: &html.counted,
+            uncounted: &html.uncounted,
+            run_metadata: run_metadata(html, summary),
+            shown,
+        }
+    }
+}
+
+fn summary_sentence(html: &Html, summary: &Summary, shown: Option<&str>) -> String {
+    let date = html.meta.started.strftime("%-d %B %Y, %H:%M UTC");
+    let site = html.meta.site.as_ref().map(|site| format!(" on {site}")).unwrap_or_default();
+    let statuses = if summary.asked == 0 { "the input is empty".into() } else { summary.status_line() };
+    let shown = shown.map(|shown| format!(" {shown} are shown.")).unwrap_or_default();
+    format!("{date}{site}: {statuses}.{shown}")
+}
+
+fn warnings(summary: &Summary) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !summary.complete {
+        warnings.push(match summary.skipped {
+            0 => "This report is incomplete: see the messages of the run.".into(),
+            skipped => {
+                let skipped = pluralize(skipped, "account was", "accounts were");
+                format!("This report is incomplete: {skipped} not looked up before the run ended.")
+            }
+        });
+    }
+    if summary.mismatched > 0 {
+        let rows = pluralize(summary.mismatched, "account", "accounts");
+        warnings.push(format!(
+            "GitHub’s two APIs disagree on {rows} of {} that were counted twice.",
+            group_digits(summary.verified)
+        ));
+    }
+    warnings
+}
+
+fn stats(html: &Html, summary: &Summary, median: Option<u64>) -> Vec<Stat> {
+    let mut stats = vec![
+        Stat::new("Public repositories", summary.public_repos, ""),
+        Stat::new("Counted", summary.ok, format!("of {}", group_digits(summary.asked))),
+    ];
+    if html.rows == summary.asked {
+        stats.extend(median.map(|median| Stat::new("Median", median, "half have this many or fewer")));
+        stats.extend(
+            html.sums.iter().map(|MeasureSum { spec, sum }| Stat::new(spec.heading, *sum, spec.note)),
+        );
+    }
+    if summary.uncounted() > 0 {
+        stats.push(Stat::new("Not counted", summary.uncounted(), ""));
+    }
+    stats
+}
+
+fn largest(html: &Html) -> Chart {
+    let largest = html.largest.first().and_then(|row| row.public_repos).unwrap_or(0);
+    let bar = |row: &Row| {
+        let repos = row.public_repos.unwrap_or(0);
+        Bar::of_count(row.login.clone(), html.meta.profile_url(row), repos, row.breakdown, largest)
+    };
+    let shown = html.largest.iter().filter_map(|row| row.public_repos).fold(0, u64::saturating_add);
+    let all = html.counts.iter().copied().fold(0, u64::saturating_add);
+    let others = html.counts.len().saturating_sub(html.largest.len()) as u64;
+    Chart {
+        category: "Account".into(),
+        measure: "Repositories",
+        is_centered: false,
+        bars: html.largest.iter().map(bar).collect(),
+        rest: rest_note(others, all.saturating_sub(shown)),
+    }
+}
+
+fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
+    fn unless_zero(number: u64) -> Option<String> {
+        (number > 0).then(|| group_digits(number))
+    }
+    let meta = &html.meta;
+    let app = || meta.whose.app.as_ref().map(|app| format!("the app {app}"));
+    let took = summary.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let lines = [
+        ("Started", Some(meta.started.to_string())),
+        ("Duration", took.map(format_duration)),
+        ("API", meta.api.clone()),
+        ("Token owner", meta.whose.viewer.clone().or_else(app)),
+        ("Requests", summary.requests.map(group_digits)),
+        ("Points", summary.points.map(group_digits)),
+        ("Complete", Some(if summary.complete { "yes" } else { "no" }.into())),
+        ("Duplicates dropped", summary.duplicates.and_then(unless_zero)),
+        ("Kept from an earlier run", unless_zero(summary.kept)),
+        ("Rows dropped from an earlier run", unless_zero(summary.no_longer_asked)),
+        ("Compared with", meta.baseline.clone()),
+        ("Recording", meta.exchanges.clone()),
+        ("Rendered from", (!meta.from.is_empty()).then(|| meta.from.join(", "))),
+        (if meta.exchanges.is_some() { "Recorded with" } else { "Command" }, meta.command.clone()),
+        ("Generated by", Some(meta.generator.clone())),
+    ];
+    lines.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 #[cfg(test)]

@@ -6,49 +6,54 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{Meta, Output, Renderer};
-use crate::report::{Column, Columns, Row, Summary};
+use crate::report::{Column, Columns, EXTRA_KEY, ReportSchema, Row, Summary};
 
-/// A row as a JSON object with the contract's keys.
-struct Object<'a>(&'a Columns, &'a Row);
+/// A row as a JSON object.
+struct RowObject<'a>(&'a Columns, &'a Row);
 
-impl Serialize for Object<'_> {
+impl Serialize for RowObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(columns, row) = self;
         let mut map = serializer.serialize_map(None)?;
-        for column in self.0.iter() {
+        for column in columns.iter() {
             match column {
-                Column::Carried(0) => map.serialize_entry("carried", &Carried(self.0, self.1))?,
-                Column::Carried(_) => {}
-                column => map.serialize_entry(self.0.name(column), &self.1.cell(column))?,
+                Column::Own(spec) => map.serialize_entry(spec.key, &row.own_cell(spec))?,
+                Column::Extra { index: 0, .. } => {
+                    map.serialize_entry(EXTRA_KEY, &ExtraObject(columns, row))?;
+                }
+                Column::Extra { .. } => {}
             }
         }
         map.end()
     }
 }
 
-/// What a row has from the roster.
-struct Carried<'a>(&'a Columns, &'a Row);
+/// The extra cells of a row.
+struct ExtraObject<'a>(&'a Columns, &'a Row);
 
-impl Serialize for Carried<'_> {
+impl Serialize for ExtraObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let names = self.0.carried().iter().enumerate();
-        serializer.collect_map(names.map(|(at, name)| (name, self.1.cell(Column::Carried(at)))))
+        let Self(columns, row) = self;
+        let extra = columns.iter().filter(|column| matches!(column, Column::Extra { .. }));
+        serializer.collect_map(extra.map(|column| (column.key(), row.cell(column))))
     }
 }
 
-/// A row as a line of NDJSON.
+/// Appends a line of NDJSON.
 pub(crate) fn line(out: &mut Vec<u8>, columns: &Columns, row: &Row) {
-    // Neither a row nor a vector in memory can fail.
-    let _ = serde_json::to_writer(&mut *out, &Object(columns, row));
+    // Cannot fail: the output is memory.
+    let _ = serde_json::to_writer(&mut *out, &RowObject(columns, row));
     out.push(b'\n');
 }
 
-/// Returns a row as an object.
-pub(crate) fn row_as_json(columns: &Columns, row: &Row) -> serde_json::Value {
-    // A row in memory cannot fail.
-    serde_json::to_value(Object(columns, row)).unwrap_or_default()
+/// Returns a row with the measures that it has, without extra columns.
+pub(crate) fn row_as_json(row: &Row) -> serde_json::Value {
+    let columns = Columns::of(&ReportSchema::measures_of(row));
+    // Cannot fail: the output is memory.
+    serde_json::to_value(RowObject(&columns, row)).unwrap_or_default()
 }
 
-/// One object a line, as the rows come.
+/// One object per line, written as the rows come.
 pub(super) struct Ndjson {
     out: Output,
     columns: Columns,
@@ -62,7 +67,7 @@ impl Ndjson {
 
 impl Renderer for Ndjson {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, &Object(&self.columns, row))?;
+        serde_json::to_writer(&mut self.out, &RowObject(&self.columns, row))?;
         self.out.write_all(b"\n")
     }
 
@@ -75,7 +80,7 @@ impl Renderer for Ndjson {
     }
 }
 
-/// One document: `{"meta": …, "rows": […], "summary": …}`, a row a line.
+/// One document: `{"meta": …, "rows": […], "summary": …}`, with a line for each row.
 pub(super) struct Json {
     out: Output,
     columns: Columns,
@@ -88,8 +93,8 @@ impl Json {
         Self { out, columns, meta, rows: 0 }
     }
 
-    /// What stands before a row: the document's beginning, or the comma behind the last row.
-    fn next(&mut self) -> io::Result<()> {
+    /// Writes the start of the document, or the comma after the last row.
+    fn start_row(&mut self) -> io::Result<()> {
         if self.rows == 0 {
             self.out.write_all(b"{\n\"meta\": ")?;
             serde_json::to_writer(&mut self.out, &self.meta)?;
@@ -101,14 +106,14 @@ impl Json {
 
 impl Renderer for Json {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.next()?;
+        self.start_row()?;
         self.rows += 1;
-        serde_json::to_writer(&mut self.out, &Object(&self.columns, row)).map_err(Into::into)
+        serde_json::to_writer(&mut self.out, &RowObject(&self.columns, row)).map_err(Into::into)
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         if self.rows == 0 {
-            self.next()?;
+            self.start_row()?;
         } else {
             self.out.write_all(b"\n")?;
         }
@@ -126,7 +131,7 @@ mod tests {
     const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
     #[test]
-    fn ndjson_is_rows_alone_with_null_for_what_is_not_known() {
+    fn ndjson_has_null_for_unknown_values() {
         let ndjson = sample::report(Format::Ndjson, ORDER, TerminalStyle::default());
         let lines: Vec<_> = ndjson.lines().collect();
         assert_eq!(lines.len(), 5);
@@ -141,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_one_document_with_meta_rows_and_summary() {
+    fn json_is_one_document() {
         for (top, rows) in [(None, 5), (Some(1), 1), (Some(0), 0)] {
             let json = sample::report(Format::Json, RowOrder { top, ..ORDER }, TerminalStyle::default());
             let json: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -1,48 +1,50 @@
-//! Markdown as GitHub renders it, for a pull request or a job's summary.
+//! GitHub Flavored Markdown, for a pull request or a job summary.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::headings::{heading, is_number, kind, middle, outcome};
 use super::{Meta, Output, Renderer};
-use crate::report::{self, Column, Columns, Groups, Row, Summary};
+use crate::report::{Cell, Column, Columns, GroupTotals, Role, Row, Summary};
 use crate::text::{collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
 
-/// Bytes of the tables. All of it has to stay below the 1 MiB that a job's summary may have.
-const COUNTED: usize = 700_000;
-const UNCOUNTED: usize = 200_000;
-const GROUPS: usize = 60_000;
+/// Upper bounds on the tables, in bytes. Together they stay below 1 MiB, the limit of a job summary.
+const MAX_COUNTED_BYTES: usize = 700_000;
+const MAX_UNCOUNTED_BYTES: usize = 200_000;
+const MAX_GROUPS_BYTES: usize = 60_000;
 
-/// Lines of a table, as many as there is room for.
-struct Lines {
+/// Lines of a table up to a size.
+struct SizeCappedTable {
     text: String,
-    most: usize,
+    max_bytes: usize,
     rows: u64,
     left_out: u64,
 }
 
-pub(super) struct Markdown {
-    out: Output,
-    columns: Columns,
-    middle: Vec<Column>,
-    meta: Meta,
-    counted: Lines,
-    uncounted: Lines,
-    /// What the columns of counts add up to.
-    sums: Vec<u64>,
-    /// Rows of this report, without those who are gone.
-    rows: u64,
+/// Heading of a column.
+struct Heading<'a> {
+    text: &'a str,
+    is_numeric: bool,
 }
 
-impl Lines {
-    fn new(most: usize) -> Self {
-        Self { text: String::new(), most, rows: 0, left_out: 0 }
+impl<'a> Heading<'a> {
+    fn of(column: &'a Column) -> Self {
+        Self { text: column.heading().unwrap_or_default(), is_numeric: column.is_numeric() }
+    }
+
+    fn of_texts<const N: usize>(texts: [&'a str; N]) -> Vec<Self> {
+        texts.map(|text| Self { text, is_numeric: false }).into()
+    }
+}
+
+impl SizeCappedTable {
+    fn new(max_bytes: usize) -> Self {
+        Self { text: String::new(), max_bytes, rows: 0, left_out: 0 }
     }
 
     fn add(&mut self, cells: &[String]) {
         let length = cells.iter().map(|cell| cell.len() + 3).sum::<usize>() + 2;
-        // What comes after the first that has no room has none either: no gaps.
-        if self.left_out > 0 || self.text.len() + length > self.most {
+        // After the first row without room all others are left out, so that there are no gaps.
+        if self.left_out > 0 || self.text.len() + length > self.max_bytes {
             self.left_out += 1;
             return;
         }
@@ -50,44 +52,66 @@ impl Lines {
         line(&mut self.text, cells);
     }
 
-    /// The table, and what is left out of it.
-    fn write(&self, head: &[(&str, bool)], foot: &[String], out: &mut Output) -> io::Result<()> {
+    /// Writes the table, and the number of rows that were left out.
+    fn write(&self, head: &[Heading<'_>], foot: &[String], out: &mut Output) -> io::Result<()> {
         let mut text = String::new();
         line(
             &mut text,
-            &head.iter().map(|(name, _)| escaped(&collapse_whitespace(name))).collect::<Vec<_>>(),
+            &head.iter().map(|heading| escape(&collapse_whitespace(heading.text))).collect::<Vec<_>>(),
         );
-        let rule = |(_, number): &(_, bool)| if *number { "--:" } else { ":--" }.to_owned();
-        line(&mut text, &head.iter().map(rule).collect::<Vec<_>>());
-        out.write_all(text.as_bytes())?;
-        out.write_all(self.text.as_bytes())?;
+        let rules = head.iter().map(|heading| if heading.is_numeric { "--:" } else { ":--" }.to_owned());
+        line(&mut text, &rules.collect::<Vec<_>>());
+        text.push_str(&self.text);
         if !foot.is_empty() {
-            text.clear();
             line(&mut text, foot);
-            out.write_all(text.as_bytes())?;
         }
+        out.write_all(text.as_bytes())?;
         if self.left_out > 0 {
             let rows = pluralize(self.left_out, "more row", "more rows");
             writeln!(
                 out,
-                "\n**{rows} not shown**: a job's summary holds 1 MiB. A `.csv`, `.json` or `.ndjson` report has all."
+                "\n**{rows} not shown**: a job summary is limited to 1 MiB. A `.csv`, `.json` or `.ndjson` report has \
+                 every row."
             )?;
         }
         Ok(())
     }
 }
 
+pub(super) struct Markdown {
+    out: Output,
+    details: Vec<Column>,
+    meta: Meta,
+    counted: SizeCappedTable,
+    uncounted: SizeCappedTable,
+    /// Sums of `details`.
+    sums: Vec<u64>,
+    /// Rows that are in the input.
+    rows: u64,
+}
+
 impl Markdown {
-    pub(super) fn new(out: Output, columns: Columns, meta: Meta) -> Self {
-        let (counted, uncounted) = (Lines::new(COUNTED), Lines::new(UNCOUNTED));
-        let middle = middle(&columns);
-        Self { out, sums: vec![0; middle.len()], middle, columns, meta, counted, uncounted, rows: 0 }
+    pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
+        let details = columns.details();
+        Self {
+            out,
+            sums: vec![0; details.len()],
+            details,
+            meta,
+            counted: SizeCappedTable::new(MAX_COUNTED_BYTES),
+            uncounted: SizeCappedTable::new(MAX_UNCOUNTED_BYTES),
+            rows: 0,
+        }
+    }
+
+    fn extra_columns(&self) -> impl Iterator<Item = &Column> {
+        self.details.iter().filter(|column| column.role() == Role::Extra)
     }
 
     fn login(&self, row: &Row) -> String {
-        let login = escaped(&row.login);
-        match self.meta.profile(row) {
-            // A login has no character that would end an address.
+        let login = escape(&row.login);
+        match self.meta.profile_url(row) {
+            // A login has no character that would end a URL.
             Some(link) => format!("[{login}]({})", link.replace('[', "%5B").replace(']', "%5D")),
             None => login,
         }
@@ -99,55 +123,75 @@ impl Markdown {
             accounts = format!("{} of {accounts}", group_digits(summary.ok));
         }
         let repos = pluralize(summary.public_repos, "public repository", "public repositories");
-        let mut text = format!("### {repos} of {accounts}\n\n");
-        let mut sentences = Vec::new();
-        sentences.push(match summary.asked {
-            0 => "Nobody was asked for.".to_owned(),
-            _ => format!("{}.", summary.outcomes()),
-        });
+        let mut sentences = vec![match summary.asked {
+            0 => "The input is empty.".to_owned(),
+            _ => format!("{}.", summary.status_line()),
+        }];
         if let Some(drift) = &summary.drift {
-            sentences.push(format!("{}.", escaped(&drift.to_string())));
+            sentences.push(format!("{}.", escape(&drift.to_string())));
         }
-        if summary.disagreed > 0 {
-            let rows = pluralize(summary.disagreed, "account", "accounts");
+        if summary.mismatched > 0 {
+            let rows = pluralize(summary.mismatched, "account", "accounts");
             sentences.push(format!("**The two APIs disagree on {rows}.**"));
         }
-        text += &sentences.join(" ");
-        text += "\n\n";
+        let mut text = format!("### {repos} of {accounts}\n\n{}\n\n", sentences.join(" "));
         if !summary.complete {
-            let why = match summary.skipped {
-                0 => "the run told what went wrong".into(),
-                skipped => format!("{} not asked for", pluralize(skipped, "login was", "logins were")),
+            let reason = match summary.skipped {
+                0 => "see the messages of the run".into(),
+                skipped => format!("{} not looked up", pluralize(skipped, "login was", "logins were")),
             };
             // Writing to a String cannot fail.
-            let _ = write!(text, "> [!WARNING]\n> This report is incomplete: {why}.\n\n");
+            let _ = write!(text, "> [!WARNING]\n> This report is incomplete: {reason}.\n\n");
         }
         text
     }
 
-    fn groups(&mut self, groups: &Groups) -> io::Result<()> {
-        let mut lines = Lines::new(GROUPS);
-        for (name, subtotal) in groups.in_order() {
-            let name = name.map_or_else(|| format!("(no {})", groups.by()), collapse_whitespace);
-            lines.add(&[
-                escaped(&name),
+    fn write_counted(&mut self, summary: &Summary) -> io::Result<()> {
+        let mut head = Heading::of_texts(["Login", "Kind"]);
+        head.extend(self.details.iter().map(Heading::of));
+        let mut foot = Vec::new();
+        // The sum of some rows would look like the sum of all.
+        if self.rows == summary.asked {
+            foot = vec![format!("**{} counted**", group_digits(summary.ok)), String::new()];
+            foot.extend(self.details.iter().zip(&self.sums).map(|(column, sum)| match column.role() {
+                Role::Measure => format!("**{}**", group_digits(*sum)),
+                _ => String::new(),
+            }));
+        }
+        self.counted.write(&head, &foot, &mut self.out)
+    }
+
+    fn write_groups(&mut self, groups: &GroupTotals) -> io::Result<()> {
+        let mut table = SizeCappedTable::new(MAX_GROUPS_BYTES);
+        for (name, subtotal) in groups.sorted() {
+            table.add(&[
+                escape(&collapse_whitespace(&groups.label(name))),
                 group_digits(subtotal.logins),
                 group_digits(subtotal.counted),
                 group_digits(subtotal.public_repos),
             ]);
         }
-        let head = [(groups.by(), false), ("Logins", true), ("Counted", true), ("Public repos", true)];
+        let mut head = Heading::of_texts([groups.by()]);
+        head.extend(["Logins", "Counted", "Public repos"].map(|text| Heading { text, is_numeric: true }));
         writeln!(self.out)?;
-        lines.write(&head, &[], &mut self.out)
+        table.write(&head, &[], &mut self.out)
     }
 
-    /// When, where and at what cost.
-    fn provenance(&self, summary: &Summary) -> String {
-        let mut said =
-            vec![escaped(&self.meta.generator), self.meta.started.strftime("%Y-%m-%d %H:%M UTC").to_string()];
-        said.extend(self.meta.api.as_deref().map(escaped));
-        said.extend(summary.spent());
-        said.join(" · ")
+    fn write_uncounted(&mut self) -> io::Result<()> {
+        let rows = group_digits(self.uncounted.rows + self.uncounted.left_out);
+        writeln!(self.out, "\n<details>\n<summary>{rows} not counted</summary>\n")?;
+        let mut head = Heading::of_texts(["Login", "Outcome", "Reason"]);
+        head.extend(self.details.iter().filter(|column| column.role() == Role::Extra).map(Heading::of));
+        self.uncounted.write(&head, &[], &mut self.out)?;
+        writeln!(self.out, "\n</details>")
+    }
+
+    fn run_metadata(&self, summary: &Summary) -> String {
+        let started = self.meta.started.strftime("%Y-%m-%d %H:%M UTC").to_string();
+        let mut parts = vec![escape(&self.meta.generator), started];
+        parts.extend(self.meta.api.as_deref().map(escape));
+        parts.extend(summary.cost_line());
+        parts.join(" · ")
     }
 }
 
@@ -156,20 +200,16 @@ impl Renderer for Markdown {
         self.rows += u64::from(!row.is_gone());
         if row.public_repos.is_none() && !row.is_gone() {
             let error = row.error.as_deref().unwrap_or_default();
-            let outcome = outcome(row.status).to_owned();
-            let carried = self.middle.iter().filter(|column| matches!(column, Column::Carried(_)));
-            let carried: Vec<_> = carried.map(|column| cell(row, *column)).collect();
-            self.uncounted
-                .add(&[&[escaped(&row.login), outcome, escaped(error)], carried.as_slice()].concat());
+            let mut cells = vec![escape(&row.login), row.status.label().to_owned(), escape(error)];
+            cells.extend(self.extra_columns().map(|column| cell(row, column)));
+            self.uncounted.add(&cells);
             return Ok(());
         }
-        for (sum, column) in self.sums.iter_mut().zip(&self.middle) {
-            if let (report::Cell::Number(number), false) = (row.cell(*column), *column == Column::Was) {
-                *sum = sum.saturating_add(number);
-            }
+        for (sum, column) in self.sums.iter_mut().zip(&self.details) {
+            *sum = sum.saturating_add(row.cell(column).as_number().unwrap_or(0));
         }
-        let mut cells = vec![self.login(row), kind(row).to_owned()];
-        cells.extend(self.middle.iter().map(|column| cell(row, *column)));
+        let mut cells = vec![self.login(row), row.label().to_owned()];
+        cells.extend(self.details.iter().map(|column| cell(row, column)));
         self.counted.add(&cells);
         Ok(())
     }
@@ -180,42 +220,17 @@ impl Renderer for Markdown {
             let (shown, all) = (group_digits(self.rows), pluralize(summary.asked, "account", "accounts"));
             writeln!(self.out, "{shown} of {all} shown.\n")?;
         }
-        let name = |column: Column| heading(column, &self.columns).unwrap_or_default();
         if self.counted.rows > 0 {
-            let mut head = vec![("Login", false), ("Kind", false)];
-            head.extend(self.middle.iter().map(|column| (name(*column), is_number(*column))));
-            let mut foot = Vec::new();
-            // Of some rows the sum would be taken for the sum of the rows.
-            if self.rows == summary.asked {
-                foot = vec![format!("**{} counted**", group_digits(summary.ok)), String::new()];
-                foot.extend(self.middle.iter().zip(&self.sums).map(|(column, sum)| match column {
-                    Column::PublicRepos
-                    | Column::Sources
-                    | Column::Forks
-                    | Column::Archived
-                    | Column::PrivateRepos => {
-                        format!("**{}**", group_digits(*sum))
-                    }
-                    _ => String::new(),
-                }));
-            }
-            self.counted.write(&head, &foot, &mut self.out)?;
+            self.write_counted(summary)?;
         }
         if let Some(groups) = &summary.groups {
-            self.groups(groups)?;
+            self.write_groups(groups)?;
         }
         if self.uncounted.rows > 0 {
-            let rows = group_digits(self.uncounted.rows + self.uncounted.left_out);
-            writeln!(self.out, "\n<details>\n<summary>{rows} not counted</summary>\n")?;
-            let mut head = vec![("Login", false), ("Outcome", false), ("Reason", false)];
-            let name = |column: Column| heading(column, &self.columns).unwrap_or_default();
-            let carried = self.middle.iter().filter(|column| matches!(column, Column::Carried(_)));
-            head.extend(carried.map(|column| (name(*column), false)));
-            self.uncounted.write(&head, &[], &mut self.out)?;
-            writeln!(self.out, "\n</details>")?;
+            self.write_uncounted()?;
         }
-        let provenance = self.provenance(summary);
-        writeln!(self.out, "\n<sub>{provenance}</sub>")?;
+        let metadata = self.run_metadata(summary);
+        writeln!(self.out, "\n<sub>{metadata}</sub>")?;
         self.out.flush()
     }
 }
@@ -229,20 +244,20 @@ fn line(text: &mut String, cells: &[String]) {
     text.push('\n');
 }
 
-fn cell(row: &Row, column: Column) -> String {
+fn cell(row: &Row, column: &Column) -> String {
     match row.cell(column) {
-        report::Cell::Absent if matches!(column, Column::Carried(_)) => String::new(),
-        report::Cell::Absent => "–".into(),
-        report::Cell::Text(text) => escaped(&collapse_whitespace(&text)),
-        report::Cell::Number(number) => group_digits(number),
-        report::Cell::Signed(by) => format_delta(by),
-        report::Cell::Flag(true) => "yes".into(),
-        report::Cell::Flag(false) => "**NO**".into(),
+        Cell::Null if column.role() == Role::Extra => String::new(),
+        Cell::Null => "–".into(),
+        Cell::Text(text) => escape(&collapse_whitespace(&text)),
+        Cell::Number(number) => group_digits(number),
+        Cell::Delta(by) => format_delta(by),
+        Cell::Bool(true) => "yes".into(),
+        Cell::Bool(false) => "**NO**".into(),
     }
 }
 
-/// Text that stays what it is: no markup, no HTML, no link, nobody mentioned, no `#1` linked to.
-fn escaped(text: &str) -> String {
+/// Escapes text, so that it has no markup, HTML, links, mentions or references such as `#1`.
+fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let shown = sanitize_line(text);
     let mut rest = shown.chars().peekable();
@@ -251,7 +266,7 @@ fn escaped(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            // GitHub looks for names and numbers behind these in what was rendered.
+            // GitHub looks for names and numbers after these in the rendered text.
             '@' | '#' => {
                 out.push(c);
                 out.push_str("<!-- -->");

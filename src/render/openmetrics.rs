@@ -1,69 +1,41 @@
 //! OpenMetrics, for the textfile collector of Prometheus' node exporter.
 //!
-//! That collector reads the older Prometheus text format and refuses samples with a time of their own. So
-//! every family here is a gauge, which both formats write alike: these are figures of the last run, and
-//! nothing that only grows. When it was is a metric itself.
-
-mod family;
-mod totals;
+//! That collector reads the older Prometheus text format and rejects samples with timestamps. Every family is a gauge, which
+//! both formats write alike: the figures are those of the last run. Its start is a metric itself.
 
 use std::collections::HashSet;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
-use self::family::{Family, labels};
 use super::{Meta, Output, Renderer};
-use crate::report::{Cell, Column, Columns, Row, Status, Summary};
-
-/// The figures of each account, by their columns.
-const FAMILIES: [(Column, &str, &str); 7] = [
-    (
-        Column::PublicRepos,
-        "ghrepos_account_public_repositories",
-        "Public repositories that the account owns, forks included.",
-    ),
-    (Column::Sources, "ghrepos_account_source_repositories", "Public repositories that are no forks."),
-    (Column::Forks, "ghrepos_account_forked_repositories", "Public repositories that are forks."),
-    (
-        Column::Archived,
-        "ghrepos_account_archived_repositories",
-        "Public repositories that are archived, of either kind.",
-    ),
-    (
-        Column::PrivateRepos,
-        "ghrepos_account_private_repositories",
-        "Private repositories that the token may see.",
-    ),
-    (
-        Column::Change,
-        "ghrepos_account_change_repositories",
-        "Public repositories now minus those in the baseline.",
-    ),
-    (Column::Verified, "ghrepos_account_verified", "1 where GitHub's two APIs agree, 0 where they do not."),
-];
+use crate::report::{AccountKind, Cell, Column, ColumnSpec, Columns, Row, Status, Summary};
 
 pub(super) struct OpenMetrics {
     out: Output,
     meta: Meta,
-    accounts: Vec<(Column, Family)>,
-    info: Family,
-    uncounted: Family,
-    /// The names of carried columns, as labels.
+    accounts: Vec<(&'static ColumnSpec, MetricFamily)>,
+    info: MetricFamily,
+    uncounted: MetricFamily,
+    /// Label names of the extra columns.
     labels: Vec<String>,
-    /// No two samples may have the same labels.
+    /// Logins so far, because two samples must not have the same labels.
     logins: HashSet<Box<str>>,
 }
 
 impl OpenMetrics {
     pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
-        let held = FAMILIES.iter().filter(|(column, ..)| columns.iter().any(|held| held == *column));
+        let family = |column: &Column| match column {
+            Column::Own(spec) => Some((*spec, MetricFamily::new(spec.metric?.name, spec.metric?.help))),
+            Column::Extra { .. } => None,
+        };
         Self {
-            accounts: held.map(|(column, name, help)| (*column, Family::new(name, help))).collect(),
-            info: Family::new("ghrepos_account_info", "1 for each account that was counted, and what it is."),
-            uncounted: Family::new(
+            accounts: columns.iter().filter_map(family).collect(),
+            info: MetricFamily::new("ghrepos_account_info", "1 for each account that was counted."),
+            uncounted: MetricFamily::new(
                 "ghrepos_account_uncounted",
                 "1 for each login that could not be counted.",
             ),
-            labels: labels(columns.carried()),
+            labels: label_names(columns.carried()),
             logins: HashSet::new(),
             out,
             meta,
@@ -81,16 +53,16 @@ impl Renderer for OpenMetrics {
             self.uncounted.sample(&[login, ("status", row.status.as_str())], &1);
         }
         for (column, family) in &mut self.accounts {
-            match row.cell(*column) {
+            match row.own_cell(column) {
                 Cell::Number(number) => family.sample(&[login], &number),
-                Cell::Signed(number) => family.sample(&[login], &number),
-                Cell::Flag(flag) => family.sample(&[login], &u8::from(flag)),
-                Cell::Absent | Cell::Text(_) => {}
+                Cell::Delta(number) => family.sample(&[login], &number),
+                Cell::Bool(flag) => family.sample(&[login], &u8::from(flag)),
+                Cell::Null | Cell::Text(_) => {}
             }
         }
         if row.status == Status::Ok {
             let id = row.id.map(|id| id.to_string()).unwrap_or_default();
-            let kind = row.kind.map_or("", crate::report::AccountKind::as_str);
+            let kind = row.kind.map_or("", AccountKind::as_str);
             let mut labels = vec![login, ("id", id.as_str()), ("kind", kind)];
             let carried = self.labels.iter().zip(&row.carried);
             labels.extend(carried.map(|(name, text)| (name.as_str(), text.as_deref().unwrap_or_default())));
@@ -106,7 +78,7 @@ impl Renderer for OpenMetrics {
         }
         self.info.write(&mut self.out)?;
         self.uncounted.write(&mut self.out)?;
-        let rest = [totals::run(&self.meta, summary), totals::groups(summary), totals::drift(summary)];
+        let rest = [run_metrics(&self.meta, summary), group_metrics(summary), baseline_metrics(summary)];
         for family in rest.iter().flatten() {
             family.write(&mut self.out)?;
         }
@@ -115,22 +87,175 @@ impl Renderer for OpenMetrics {
     }
 }
 
+/// Returns the figures of the run.
+fn run_metrics(meta: &Meta, summary: &Summary) -> Vec<MetricFamily> {
+    let mut families: Vec<_> = [
+        ("ghrepos_public_repositories", "Public repositories of all accounts.", Some(summary.public_repos)),
+        ("ghrepos_run_complete", "1 if every login was looked up.", Some(summary.complete.into())),
+        ("ghrepos_run_duplicate_logins", "Repeated logins.", summary.duplicates),
+        ("ghrepos_run_requests", "Requests sent.", summary.requests),
+        ("ghrepos_run_points", "GraphQL points spent.", summary.points),
+    ]
+    .into_iter()
+    .filter_map(|(name, help, value)| Some(MetricFamily::of_one(name, help, &value?)))
+    .collect();
+    if let Some(seconds) = summary.seconds {
+        families.push(MetricFamily::of_one("ghrepos_run_duration_seconds", "Duration of the run.", &seconds));
+    }
+    families.push(MetricFamily::of_one(
+        "ghrepos_run_start_timestamp_seconds",
+        "Start of the run, since 1970.",
+        &meta.started.as_second(),
+    ));
+    let mut logins = MetricFamily::new("ghrepos_logins", "Number of logins by status.");
+    for (status, number) in [
+        (Status::Ok, summary.ok),
+        (Status::NotFound, summary.not_found),
+        (Status::Forbidden, summary.forbidden),
+        (Status::Invalid, summary.invalid),
+        (Status::Failed, summary.failed),
+        (Status::Skipped, summary.skipped),
+    ] {
+        logins.sample(&[("status", status.as_str())], &number);
+    }
+    let mut run = MetricFamily::new("ghrepos_run_info", "1, with the origin of the report.");
+    let api = meta.api.as_deref().unwrap_or_default();
+    run.sample(&[("api", api), ("generator", &meta.generator)], &1);
+    families.extend([logins, run]);
+    families
+}
+
+/// Returns the figures of each group.
+fn group_metrics(summary: &Summary) -> Vec<MetricFamily> {
+    let mut logins = MetricFamily::new("ghrepos_group_logins", "Logins of a group.");
+    let mut counted =
+        MetricFamily::new("ghrepos_group_counted_logins", "Logins of a group that were counted.");
+    let mut repos = MetricFamily::new("ghrepos_group_public_repositories", "Public repositories of a group.");
+    if let Some(groups) = &summary.groups {
+        for (group, subtotal) in groups.sorted() {
+            let labels = [("by", groups.by()), ("group", group.unwrap_or_default())];
+            logins.sample(&labels, &subtotal.logins);
+            counted.sample(&labels, &subtotal.counted);
+            repos.sample(&labels, &subtotal.public_repos);
+        }
+    }
+    vec![logins, counted, repos]
+}
+
+/// Returns the figures of the comparison with the baseline.
+fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
+    let mut logins = MetricFamily::new("ghrepos_baseline_logins", "Logins by change since the baseline.");
+    let mut repos = MetricFamily::new(
+        "ghrepos_baseline_repositories",
+        "Repositories added and removed since the baseline.",
+    );
+    if let Some(drift) = &summary.drift {
+        for (change, number) in [
+            ("new", drift.new),
+            ("gone", drift.gone),
+            ("renamed", drift.renamed),
+            ("replaced", drift.replaced),
+            ("unknown", drift.unknown),
+            ("grown", drift.grown),
+            ("shrunk", drift.shrunk),
+            ("unchanged", drift.unchanged),
+        ] {
+            logins.sample(&[("change", change)], &number);
+        }
+        for (change, number) in [
+            ("come", drift.repositories_come),
+            ("gone", drift.repositories_gone),
+            ("of_new", drift.repositories_of_new),
+            ("of_gone", drift.repositories_of_gone),
+        ] {
+            repos.sample(&[("change", change)], &number);
+        }
+    }
+    vec![logins, repos]
+}
+
+/// A metric and its samples.
+struct MetricFamily {
+    name: &'static str,
+    help: &'static str,
+    samples: String,
+}
+
+impl MetricFamily {
+    const fn new(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, samples: String::new() }
+    }
+
+    fn of_one(name: &'static str, help: &'static str, value: &dyn Display) -> Self {
+        let mut family = Self::new(name, help);
+        family.sample(&[], value);
+        family
+    }
+
+    fn sample(&mut self, labels: &[(&str, &str)], value: &dyn Display) {
+        self.samples.push_str(self.name);
+        for (at, (name, text)) in labels.iter().enumerate() {
+            self.samples.push(if at == 0 { '{' } else { ',' });
+            // Writing to a String cannot fail.
+            let _ = write!(self.samples, "{name}=\"{}\"", escape_label(text));
+        }
+        self.samples.push_str(if labels.is_empty() { " " } else { "} " });
+        let _ = writeln!(self.samples, "{value}");
+    }
+
+    fn write(&self, out: &mut Output) -> io::Result<()> {
+        if self.samples.is_empty() {
+            return Ok(());
+        }
+        let Self { name, help, samples } = self;
+        writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
+        if name.ends_with("_seconds") {
+            writeln!(out, "# UNIT {name} seconds")?;
+        }
+        out.write_all(samples.as_bytes())
+    }
+}
+
+/// Returns a unique label name for each extra column.
+fn label_names(names: &[String]) -> Vec<String> {
+    let mut labels: Vec<String> = Vec::with_capacity(names.len());
+    for name in names {
+        let mut label = "carried_".to_owned();
+        label.extend(
+            name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }),
+        );
+        let mut unique = label.clone();
+        for number in 2.. {
+            if !labels.contains(&unique) {
+                break;
+            }
+            unique = format!("{label}_{number}");
+        }
+        labels.push(unique);
+    }
+    labels
+}
+
+/// Escapes a label's value.
+fn escape_label(text: &str) -> String {
+    text.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n").replace('\r', r"\\r")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::family::escaped;
     use super::*;
     use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
-    use crate::report::Groups;
+    use crate::report::GroupTotals;
 
     #[test]
-    fn every_figure_has_its_metric() {
+    fn every_figure_has_a_metric() {
         let order = RowOrder { by: SortKey::Input, top: Some(4) };
         insta::assert_snapshot!(sample::report(Format::Openmetrics, order, TerminalStyle::default()), @r##"
         # HELP ghrepos_account_public_repositories Public repositories that the account owns, forks included.
         # TYPE ghrepos_account_public_repositories gauge
         ghrepos_account_public_repositories{login="torvalds"} 9
         ghrepos_account_public_repositories{login="microsoft"} 7421
-        # HELP ghrepos_account_info 1 for each account that was counted, and what it is.
+        # HELP ghrepos_account_info 1 for each account that was counted.
         # TYPE ghrepos_account_info gauge
         ghrepos_account_info{login="torvalds",id="1024025",kind="user"} 1
         ghrepos_account_info{login="microsoft",id="6154722",kind="organization"} 1
@@ -141,21 +266,21 @@ mod tests {
         # HELP ghrepos_public_repositories Public repositories of all accounts.
         # TYPE ghrepos_public_repositories gauge
         ghrepos_public_repositories 7430
-        # HELP ghrepos_run_complete 1 if every login was asked for.
+        # HELP ghrepos_run_complete 1 if every login was looked up.
         # TYPE ghrepos_run_complete gauge
         ghrepos_run_complete 1
         # HELP ghrepos_run_requests Requests sent.
         # TYPE ghrepos_run_requests gauge
         ghrepos_run_requests 3
-        # HELP ghrepos_run_duration_seconds Time that the run took.
+        # HELP ghrepos_run_duration_seconds Duration of the run.
         # TYPE ghrepos_run_duration_seconds gauge
         # UNIT ghrepos_run_duration_seconds seconds
         ghrepos_run_duration_seconds 0.25
-        # HELP ghrepos_run_start_timestamp_seconds When the run began, since 1970.
+        # HELP ghrepos_run_start_timestamp_seconds Start of the run, since 1970.
         # TYPE ghrepos_run_start_timestamp_seconds gauge
         # UNIT ghrepos_run_start_timestamp_seconds seconds
         ghrepos_run_start_timestamp_seconds 1795348800
-        # HELP ghrepos_logins Logins by what became of them.
+        # HELP ghrepos_logins Number of logins by status.
         # TYPE ghrepos_logins gauge
         ghrepos_logins{status="ok"} 2
         ghrepos_logins{status="not_found"} 1
@@ -163,7 +288,7 @@ mod tests {
         ghrepos_logins{status="invalid"} 2
         ghrepos_logins{status="failed"} 0
         ghrepos_logins{status="skipped"} 0
-        # HELP ghrepos_run_info 1, and what made the report.
+        # HELP ghrepos_run_info 1, with the origin of the report.
         # TYPE ghrepos_run_info gauge
         ghrepos_run_info{api="https://api.github.com",generator="ghrepos 0.1.0"} 1
         # EOF
@@ -171,16 +296,16 @@ mod tests {
     }
 
     #[test]
-    fn no_two_samples_are_the_same_and_no_label_breaks_its_line() {
+    fn samples_are_unique_and_labels_are_escaped() {
         let columns = Columns::of(&crate::report::ReportSchema {
             carried: ["Team name", "team-name", "überall"].map(str::to_owned).to_vec(),
             ..crate::report::ReportSchema::default()
         });
         assert_eq!(
-            labels(columns.carried()),
+            label_names(columns.carried()),
             ["carried_team_name", "carried_team_name_2", "carried__berall"]
         );
-        assert_eq!(escaped("a\\b\"c\r\nd"), r#"a\\b\"c\\r\nd"#);
+        assert_eq!(escape_label("a\\b\"c\r\nd"), r#"a\\b\"c\\r\nd"#);
         let twice = [sample::rows(), sample::rows()].concat();
         let out = sample::Shared::default();
         let mut metrics =
@@ -188,7 +313,7 @@ mod tests {
         for row in &twice {
             metrics.row(row).unwrap();
         }
-        let mut summary = Summary { groups: Some(Groups::new("team".into(), 0)), ..Summary::default() };
+        let mut summary = Summary { groups: Some(GroupTotals::new("team".into(), 0)), ..Summary::default() };
         for group in [None, Some(""), Some("x\r\ny"), Some("x\ny")] {
             let row = Row::without_count("a", Status::Ok, "");
             summary.add(&Row { carried: [group.map(Into::into)].into(), ..row });

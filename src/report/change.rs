@@ -1,40 +1,39 @@
-//! What has changed since an earlier report, as a word or a signed number: kept apart from the count, so that
-//! a failure then or now is never taken for a difference.
+//! Changes since an earlier report: a word or a signed number. They are separate from the count, so that a failure in either
+//! run is not a difference.
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
-use super::{Row, Status};
+use super::{AccountKind, Row, Status};
 use crate::text::group_digits;
 
-/// What has changed since an earlier report.
+/// Change of one login since the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It was not in the roster then.
+    /// Only in this input.
     New,
-    /// It is not in the roster any more.
+    /// Only in the baseline.
     Gone,
-    /// The same account, by its id, had another login.
+    /// Same id, other login.
     Renamed,
-    /// The login was another account's, by its id: somebody else has taken the name.
+    /// Same login, other id: the name belongs to another account now.
     Replaced,
-    /// It could not be counted, then or now.
+    /// Not counted in one of the two runs.
     Unknown,
-    /// The count now minus the count then.
+    /// Count now minus count in the baseline.
     By(i64),
 }
 
 impl Change {
-    /// The difference between two counts.
     #[must_use]
     pub(crate) fn between(was: u64, is: u64) -> Self {
         let difference = i128::from(is) - i128::from(was);
-        // A server can claim any number.
+        // A server can report any number.
         Self::By(i64::try_from(difference).unwrap_or(if difference > 0 { i64::MAX } else { i64::MIN }))
     }
 
-    /// The word in reports; none for a difference.
+    /// Returns the word in reports. None for a difference.
     #[must_use]
     pub(crate) fn word(self) -> Option<&'static str> {
         match self {
@@ -47,7 +46,7 @@ impl Change {
         }
     }
 
-    /// Reads the word or the number in a report.
+    /// Parses the word or the number in a report.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let words = [Self::New, Self::Gone, Self::Renamed, Self::Replaced, Self::Unknown];
@@ -56,7 +55,6 @@ impl Change {
     }
 }
 
-/// As it stands in reports.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -66,61 +64,36 @@ impl fmt::Display for Change {
     }
 }
 
-impl<'de> Deserialize<'de> for Change {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Cell<'a> {
-            Number(i64),
-            Word(std::borrow::Cow<'a, str>),
-        }
-        match Cell::deserialize(deserializer)? {
-            Cell::Number(number) => Ok(Self::By(number)),
-            Cell::Word(word) => {
-                Self::parse(&word).ok_or_else(|| serde::de::Error::custom("an unknown change"))
-            }
-        }
-    }
-}
-
-/// What has changed since an earlier report, in numbers. Who came and who went is told apart from the
-/// repositories that came and went with those who stayed.
+/// Number of accounts for each kind of change, and of their repositories.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct DiffSummary {
-    /// The earlier report.
+    /// Name of the earlier report.
     pub(crate) baseline: String,
-    /// Logins that were not in the roster then.
     pub(crate) new: u64,
-    /// Logins that are not in it any more.
     pub(crate) gone: u64,
-    /// Accounts under another login.
     pub(crate) renamed: u64,
-    /// Logins of other accounts.
     pub(crate) replaced: u64,
-    /// Logins that could not be counted, then or now.
     pub(crate) unknown: u64,
-    /// Accounts with more repositories than then.
     pub(crate) grown: u64,
-    /// Accounts with fewer.
     pub(crate) shrunk: u64,
-    /// Accounts with as many.
     pub(crate) unchanged: u64,
-    /// Repositories that came to the accounts that have grown.
+    /// Repositories added by accounts that have grown.
     pub(crate) repositories_come: u64,
-    /// Repositories that went from those that have shrunk.
+    /// Repositories removed by accounts that have shrunk.
     pub(crate) repositories_gone: u64,
-    /// Repositories of the new.
     pub(crate) repositories_of_new: u64,
-    /// Repositories that the gone had.
     pub(crate) repositories_of_gone: u64,
 }
 
+/// Adds to a sum that a hostile count cannot overflow.
+fn add(sum: &mut u64, number: u64) {
+    *sum = sum.saturating_add(number);
+}
+
 impl DiffSummary {
-    /// Takes one more row into account.
     pub(super) fn add(&mut self, row: &Row) {
         let Some(change) = row.change else { return };
         let (was, is) = (row.was.unwrap_or(0), row.public_repos.unwrap_or(0));
-        let add = |sum: &mut u64, number: u64| *sum = sum.saturating_add(number);
         match change {
             Change::New => {
                 self.new += 1;
@@ -146,7 +119,7 @@ impl DiffSummary {
     }
 }
 
-/// `2 new, 1 gone, 3 grown (+12), 1 shrunk (-2)`: what there is of it.
+/// `2 new, 1 gone, 3 grown (+12), 1 shrunk (-2)`, without zeros.
 impl fmt::Display for DiffSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers = [
@@ -159,20 +132,16 @@ impl fmt::Display for DiffSummary {
             (self.unchanged, "unchanged", String::new()),
             (self.unknown, "unknown", String::new()),
         ];
-        let said = numbers.iter().filter(|(number, ..)| *number > 0);
-        let said: Vec<_> =
-            said.map(|(number, word, more)| format!("{} {word}{more}", group_digits(*number))).collect();
-        write!(
-            f,
-            "Since {}: {}",
-            self.baseline,
-            if said.is_empty() { "nothing".into() } else { said.join(", ") }
-        )
+        let parts = numbers.iter().filter(|(number, ..)| *number > 0);
+        let parts: Vec<_> =
+            parts.map(|(number, word, more)| format!("{} {word}{more}", group_digits(*number))).collect();
+        let parts = if parts.is_empty() { "nothing".into() } else { parts.join(", ") };
+        write!(f, "Since {}: {parts}", self.baseline)
     }
 }
 
 impl Row {
-    /// What was in the roster of an earlier report, and is not in this one's.
+    /// Makes the row of a login that is only in the baseline.
     #[must_use]
     pub(crate) fn gone(earlier: &Self) -> Self {
         Self {
@@ -184,9 +153,17 @@ impl Row {
         }
     }
 
-    /// Whether it stands for somebody who is not in the roster any more.
     #[must_use]
     pub(crate) fn is_gone(&self) -> bool {
         self.change == Some(Change::Gone)
+    }
+
+    /// Returns the kind of a counted account, or the words of the status.
+    pub(crate) fn label(&self) -> &'static str {
+        match (self.status, self.kind) {
+            _ if self.is_gone() => "gone",
+            (Status::Ok, kind) => kind.map_or("", AccountKind::as_str),
+            (status, _) => status.label(),
+        }
     }
 }

@@ -1,194 +1,467 @@
-//! The columns of a report, and what stands in them: every format takes both from here, so that none of them
-//! leaves one out or calls it something else.
+//! The table of columns: [`COLUMNS`] is the only list of them.
+//!
+//! Renderers, the readers of saved reports, the database, `--sort` and `--resume` are driven by it, so a new measure is a field
+//! of [`Row`] and an entry here.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Change, CountSelection, Row};
+use super::{AccountKind, ApiKind, Breakdown, Change, CountSelection, Row, Status};
+use crate::text::sanitize_line;
 
-/// The columns of a report. Their names and order are a contract.
+/// A column that the program defines. Keys and their order are a contract.
+#[derive(Debug)]
+pub(crate) struct ColumnSpec {
+    /// JSON key and CSV header.
+    pub(crate) key: &'static str,
+    /// Name in the database, if it is not the key.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
+    pub(crate) sql_name: Option<&'static str>,
+    /// Heading for people. Empty for a column that only programs read.
+    pub(crate) heading: &'static str,
+    pub(crate) role: Role,
+    pub(crate) value: ValueType,
+    /// Whether every row has a value. Only the database needs it.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
+    pub(crate) is_required: bool,
+    /// Flag that adds the column. None: every report has it.
+    pub(crate) group: Option<ColumnGroup>,
+    /// Explanation below the sum on an HTML page.
+    pub(crate) note: &'static str,
+    pub(crate) metric: Option<Metric>,
+    get: for<'a> fn(&'a Row) -> Cell<'a>,
+    /// Returns None for a cell that the column cannot have.
+    set: fn(&mut Row, &Cell<'_>) -> Option<()>,
+}
+
+impl PartialEq for ColumnSpec {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for ColumnSpec {}
+
+/// Role of a column in a report for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Column {
-    /// `login`
+pub(crate) enum Role {
     Login,
-    /// `status`
     Status,
-    /// `kind`
     Kind,
-    /// `id`
-    Id,
-    /// `public_repos`
-    PublicRepos,
-    /// `sources`
-    Sources,
-    /// `forks`
-    Forks,
-    /// `archived`
-    Archived,
-    /// `private_repos`
-    PrivateRepos,
-    /// One of the `carried` ones, by its position there
-    Carried(usize),
-    /// `was`
+    /// A count of repositories, which can be added up.
+    Measure,
+    /// Copied from the input.
+    Extra,
     Was,
-    /// `change`
     Change,
-    /// `verified`
     Verified,
-    /// `error`
     Error,
-    /// `via`
-    Via,
-    /// `at`
-    At,
-    /// `attempts`
-    Attempts,
-    /// `exchange`
-    Exchange,
+    /// Only for programs.
+    Technical,
 }
 
-impl Column {
-    /// The columns that every report of this program can have. Nothing that is carried may be called so.
-    pub(crate) const NAMES: [&'static str; 18] = [
-        "login",
-        "status",
-        "kind",
-        "id",
-        "public_repos",
-        "sources",
-        "forks",
-        "archived",
-        "private_repos",
-        "carried",
-        "was",
-        "change",
-        "verified",
-        "error",
-        "via",
-        "at",
-        "attempts",
-        "exchange",
-    ];
+/// Type of the values in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ValueType {
+    Text,
+    /// One of a few words.
+    Label,
+    /// 64 bits, unsigned: a server can report any number.
+    Number,
+    /// 32 bits, unsigned.
+    SmallNumber,
+    /// A signed number, or a word.
+    Change,
+    Bool,
+    Timestamp,
 }
 
-/// What the rows of a report hold, beside what all of them do.
+/// Columns that one flag adds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ColumnGroup {
+    pub(crate) flag: &'static str,
+    pub(crate) is_in: fn(&ReportSchema) -> bool,
+    add_to: fn(&mut ReportSchema),
+}
+
+/// OpenMetrics family with one sample per account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+}
+
+const BREAKDOWN: Option<ColumnGroup> = Some(ColumnGroup {
+    flag: "--breakdown",
+    is_in: |schema| schema.measures.breakdown,
+    add_to: |schema| schema.measures.breakdown = true,
+});
+const PRIVATE: Option<ColumnGroup> = Some(ColumnGroup {
+    flag: "--private",
+    is_in: |schema| schema.measures.private,
+    add_to: |schema| schema.measures.private = true,
+});
+const BASELINE: Option<ColumnGroup> = Some(ColumnGroup {
+    flag: "--baseline",
+    is_in: |schema| schema.change,
+    add_to: |schema| schema.change = true,
+});
+const VERIFY: Option<ColumnGroup> = Some(ColumnGroup {
+    flag: "--verify",
+    is_in: |schema| schema.verified,
+    add_to: |schema| schema.verified = true,
+});
+const RECORDING: Option<ColumnGroup> = Some(ColumnGroup {
+    flag: "--record",
+    is_in: |schema| schema.exchange,
+    add_to: |schema| schema.exchange = true,
+});
+
+/// Defaults of an entry.
+const COLUMN: ColumnSpec = ColumnSpec {
+    key: "",
+    sql_name: None,
+    heading: "",
+    role: Role::Technical,
+    value: ValueType::Text,
+    is_required: false,
+    group: None,
+    note: "",
+    metric: None,
+    get: |_| Cell::Null,
+    set: |_, _| None,
+};
+
+/// Defaults of a measure.
+const MEASURE: ColumnSpec = ColumnSpec { role: Role::Measure, value: ValueType::Number, ..COLUMN };
+
+/// Columns in their order. Extra columns come before `was`.
+pub(crate) static COLUMNS: [ColumnSpec; 17] = [
+    ColumnSpec {
+        key: "login",
+        heading: "Login",
+        role: Role::Login,
+        is_required: true,
+        get: |row| Cell::text(Some(&row.login)),
+        set: |row, cell| set(&mut row.login, cell.line()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "status",
+        heading: "Outcome",
+        role: Role::Status,
+        value: ValueType::Label,
+        is_required: true,
+        get: |row| Cell::text(Some(row.status.as_str())),
+        set: |row, cell| set(&mut row.status, Status::parse(cell.as_text()?)),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "kind",
+        heading: "Kind",
+        role: Role::Kind,
+        value: ValueType::Label,
+        get: |row| Cell::text(row.kind.map(AccountKind::as_str)),
+        set: |row, cell| set_some(&mut row.kind, AccountKind::parse(cell.as_text()?)),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "id",
+        sql_name: Some("account"),
+        value: ValueType::Number,
+        get: |row| Cell::number(row.id),
+        set: |row, cell| set_some(&mut row.id, cell.as_number()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "public_repos",
+        heading: "Public repos",
+        metric: Some(Metric {
+            name: "ghrepos_account_public_repositories",
+            help: "Public repositories that the account owns, forks included.",
+        }),
+        get: |row| Cell::number(row.public_repos),
+        set: |row, cell| set_some(&mut row.public_repos, cell.as_number()),
+        ..MEASURE
+    },
+    ColumnSpec {
+        key: "sources",
+        heading: "Sources",
+        group: BREAKDOWN,
+        metric: Some(Metric {
+            name: "ghrepos_account_source_repositories",
+            help: "Public repositories that are not forks.",
+        }),
+        get: |row| Cell::number(row.breakdown.map(|breakdown| breakdown.sources)),
+        set: |row, cell| set(&mut breakdown(row).sources, cell.as_number()),
+        ..MEASURE
+    },
+    ColumnSpec {
+        key: "forks",
+        heading: "Forks",
+        group: BREAKDOWN,
+        metric: Some(Metric {
+            name: "ghrepos_account_forked_repositories",
+            help: "Public repositories that are forks.",
+        }),
+        get: |row| Cell::number(row.breakdown.map(|breakdown| breakdown.forks)),
+        set: |row, cell| set(&mut breakdown(row).forks, cell.as_number()),
+        ..MEASURE
+    },
+    ColumnSpec {
+        key: "archived",
+        heading: "Archived",
+        group: BREAKDOWN,
+        note: "sources and forks",
+        metric: Some(Metric {
+            name: "ghrepos_account_archived_repositories",
+            help: "Public repositories that are archived, sources and forks.",
+        }),
+        get: |row| Cell::number(row.breakdown.map(|breakdown| breakdown.archived)),
+        set: |row, cell| set(&mut breakdown(row).archived, cell.as_number()),
+        ..MEASURE
+    },
+    ColumnSpec {
+        key: "private_repos",
+        heading: "Private",
+        group: PRIVATE,
+        note: "visible to the token",
+        metric: Some(Metric {
+            name: "ghrepos_account_private_repositories",
+            help: "Private repositories that the token can see.",
+        }),
+        get: |row| Cell::number(row.private_repos),
+        set: |row, cell| set_some(&mut row.private_repos, cell.as_number()),
+        ..MEASURE
+    },
+    ColumnSpec {
+        key: "was",
+        heading: "Was",
+        role: Role::Was,
+        value: ValueType::Number,
+        group: BASELINE,
+        get: |row| Cell::number(row.was),
+        set: |row, cell| set_some(&mut row.was, cell.as_number()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "change",
+        heading: "Change",
+        role: Role::Change,
+        value: ValueType::Change,
+        group: BASELINE,
+        metric: Some(Metric {
+            name: "ghrepos_account_change_repositories",
+            help: "Public repositories now minus those in the baseline.",
+        }),
+        get: |row| match row.change {
+            Some(Change::By(difference)) => Cell::Delta(difference),
+            change => Cell::text(change.and_then(Change::word)),
+        },
+        set: |row, cell| set_some(&mut row.change, cell.as_change()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "verified",
+        heading: "Verified",
+        role: Role::Verified,
+        value: ValueType::Bool,
+        group: VERIFY,
+        metric: Some(Metric {
+            name: "ghrepos_account_verified",
+            help: "1 if GitHub's two APIs agree, 0 if they differ.",
+        }),
+        get: |row| row.verified.map_or(Cell::Null, Cell::Bool),
+        set: |row, cell| set_some(&mut row.verified, cell.as_bool()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "error",
+        heading: "Reason",
+        role: Role::Error,
+        get: |row| Cell::text(row.error.as_deref()),
+        set: |row, cell| set_some(&mut row.error, cell.line()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "via",
+        value: ValueType::Label,
+        get: |row| Cell::text(row.via.map(ApiKind::as_str)),
+        set: |row, cell| set_some(&mut row.via, ApiKind::parse(cell.as_text()?)),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "at",
+        value: ValueType::Timestamp,
+        get: |row| row.at.map_or(Cell::Null, |at| Cell::Text(at.to_string().into())),
+        set: |row, cell| set_some(&mut row.at, cell.as_text()?.parse().ok()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "attempts",
+        value: ValueType::SmallNumber,
+        is_required: true,
+        get: |row| Cell::Number(row.attempts.into()),
+        set: |row, cell| set(&mut row.attempts, u32::try_from(cell.as_number()?).ok()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "exchange",
+        group: RECORDING,
+        get: |row| Cell::text(row.exchange.as_deref()),
+        set: |row, cell| set_some(&mut row.exchange, cell.line().map(Into::into)),
+        ..COLUMN
+    },
+];
+
+/// JSON key of the object with the extra columns.
+pub(crate) const EXTRA_KEY: &str = "carried";
+
+fn set<T>(field: &mut T, value: Option<T>) -> Option<()> {
+    *field = value?;
+    Some(())
+}
+
+fn set_some<T>(field: &mut Option<T>, value: Option<T>) -> Option<()> {
+    *field = Some(value?);
+    Some(())
+}
+
+/// The parts of a count. [`RowBuilder::finish`] removes them if one is missing.
+fn breakdown(row: &mut Row) -> &mut Breakdown {
+    row.breakdown.get_or_insert(Breakdown { sources: 0, forks: 0, archived: 0 })
+}
+
+/// Returns whether an extra column cannot have this name. Some readers of CSV, and databases, ignore case.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name.eq_ignore_ascii_case(EXTRA_KEY) || COLUMNS.iter().any(|spec| spec.key.eq_ignore_ascii_case(name))
+}
+
+/// Columns that the rows of a report have in addition to those of every report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReportSchema {
-    /// Further counts.
     pub(crate) measures: CountSelection,
-    /// The names of what is carried from the roster.
+    /// Names of the extra columns.
     pub(crate) carried: Vec<String>,
-    /// What has changed.
     pub(crate) change: bool,
-    /// Whether the other API agrees.
     pub(crate) verified: bool,
-    /// Where the exchange was recorded.
     pub(crate) exchange: bool,
 }
 
+impl ReportSchema {
+    /// Returns the measures of a row.
+    pub(crate) fn measures_of(row: &Row) -> Self {
+        let mut schema = Self::default();
+        let measures = COLUMNS.iter().filter(|spec| spec.role == Role::Measure);
+        measures.filter(|spec| row.own_cell(spec) != Cell::Null).for_each(|spec| schema.add_group_of(spec));
+        schema
+    }
+
+    /// Adds the columns of another report, except the extra ones.
+    pub(super) fn add(&mut self, other: &Self) {
+        let groups = COLUMNS.iter().filter_map(|spec| spec.group);
+        groups.filter(|group| (group.is_in)(other)).for_each(|group| (group.add_to)(self));
+    }
+
+    /// Adds the group of a column that a saved report has.
+    pub(super) fn add_group_of(&mut self, spec: &ColumnSpec) {
+        if let Some(group) = spec.group {
+            (group.add_to)(self);
+        }
+    }
+}
+
+/// A column of one report.
+#[derive(Clone, Debug)]
+pub(crate) enum Column {
+    Own(&'static ColumnSpec),
+    /// Copied from the input.
+    Extra {
+        /// Position among the extra columns.
+        index: usize,
+        name: Arc<str>,
+    },
+}
+
+impl Column {
+    /// Returns the CSV header; the JSON key, inside `carried` for an extra column.
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::Own(spec) => spec.key,
+            Self::Extra { name, .. } => name,
+        }
+    }
+
+    /// Returns the heading for people. None for a column that only programs read.
+    pub(crate) fn heading(&self) -> Option<&str> {
+        match self {
+            Self::Own(spec) => Some(spec.heading).filter(|heading| !heading.is_empty()),
+            Self::Extra { name, .. } => Some(name),
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self {
+            Self::Own(spec) => spec.role,
+            Self::Extra { .. } => Role::Extra,
+        }
+    }
+
+    /// Returns whether the column is aligned to the right.
+    pub(crate) fn is_numeric(&self) -> bool {
+        matches!(self, Self::Own(ColumnSpec { value: ValueType::Number | ValueType::Change, .. }))
+    }
+
+    /// Returns whether the column is a part of the public repositories.
+    pub(crate) fn is_part(&self) -> bool {
+        self.role() == Role::Measure
+            && matches!(self, Self::Own(ColumnSpec { group: Some(group), .. }) if group.flag == "--breakdown")
+    }
+}
+
 /// The columns of one report, in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
     list: Vec<Column>,
-    carried: Arc<[String]>,
+    carried: Vec<String>,
 }
 
 impl Columns {
-    /// The columns of a report whose rows hold this.
     #[must_use]
-    pub(crate) fn of(holds: &ReportSchema) -> Self {
-        let mut list = vec![Column::Login, Column::Status, Column::Kind, Column::Id, Column::PublicRepos];
-        if holds.measures.breakdown {
-            list.extend([Column::Sources, Column::Forks, Column::Archived]);
+    pub(crate) fn of(schema: &ReportSchema) -> Self {
+        let mut list = Vec::new();
+        for spec in &COLUMNS {
+            if spec.role == Role::Was {
+                let extra = schema.carried.iter().enumerate();
+                list.extend(extra.map(|(index, name)| Column::Extra { index, name: name.as_str().into() }));
+            }
+            if spec.group.is_none_or(|group| (group.is_in)(schema)) {
+                list.push(Column::Own(spec));
+            }
         }
-        if holds.measures.private {
-            list.push(Column::PrivateRepos);
-        }
-        list.extend((0..holds.carried.len()).map(Column::Carried));
-        if holds.change {
-            list.extend([Column::Was, Column::Change]);
-        }
-        if holds.verified {
-            list.push(Column::Verified);
-        }
-        list.extend([Column::Error, Column::Via, Column::At, Column::Attempts]);
-        if holds.exchange {
-            list.push(Column::Exchange);
-        }
-        Self { list, carried: holds.carried.as_slice().into() }
+        Self { list, carried: schema.carried.clone() }
     }
 
-    /// The columns.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Column> {
-        self.list.iter().copied()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Column> {
+        self.list.iter()
     }
 
-    /// The names of those that are carried.
+    /// Returns the columns that people read between the kind of an account and the reason of a failure.
+    pub(crate) fn details(&self) -> Vec<Column> {
+        let is_detail = |column: &&Column| {
+            let is_outer = matches!(column.role(), Role::Login | Role::Status | Role::Kind | Role::Error);
+            !is_outer && column.heading().is_some()
+        };
+        self.list.iter().filter(is_detail).cloned().collect()
+    }
+
+    /// Returns the names of the extra columns.
     #[must_use]
     pub(crate) fn carried(&self) -> &[String] {
         &self.carried
-    }
-
-    /// The key in JSON, the header in CSV.
-    #[must_use]
-    pub(crate) fn name(&self, column: Column) -> &str {
-        match column {
-            Column::Login => "login",
-            Column::Status => "status",
-            Column::Kind => "kind",
-            Column::Id => "id",
-            Column::PublicRepos => "public_repos",
-            Column::Sources => "sources",
-            Column::Forks => "forks",
-            Column::Archived => "archived",
-            Column::PrivateRepos => "private_repos",
-            Column::Carried(at) => self.carried.get(at).map_or("", String::as_str),
-            Column::Was => "was",
-            Column::Change => "change",
-            Column::Verified => "verified",
-            Column::Error => "error",
-            Column::Via => "via",
-            Column::At => "at",
-            Column::Attempts => "attempts",
-            Column::Exchange => "exchange",
-        }
-    }
-}
-
-impl Row {
-    /// What stands in `column`.
-    #[must_use]
-    pub(crate) fn cell(&self, column: Column) -> Cell<'_> {
-        let number = |number: Option<u64>| number.map_or(Cell::Absent, Cell::Number);
-        match column {
-            Column::Login => Cell::Text(Cow::Borrowed(&self.login)),
-            Column::Status => Cell::Text(self.status.as_str().into()),
-            Column::Kind => self.kind.map(|kind| kind.as_str().into()).map_or(Cell::Absent, Cell::Text),
-            Column::Id => number(self.id),
-            Column::PublicRepos => number(self.public_repos),
-            Column::Sources => number(self.breakdown.map(|breakdown| breakdown.sources)),
-            Column::Forks => number(self.breakdown.map(|breakdown| breakdown.forks)),
-            Column::Archived => number(self.breakdown.map(|breakdown| breakdown.archived)),
-            Column::PrivateRepos => number(self.private_repos),
-            Column::Carried(at) => match self.carried.get(at) {
-                Some(Some(text)) => Cell::Text(Cow::Borrowed(text)),
-                _ => Cell::Absent,
-            },
-            Column::Was => number(self.was),
-            Column::Change => match self.change {
-                None => Cell::Absent,
-                Some(Change::By(difference)) => Cell::Signed(difference),
-                Some(change) => Cell::Text(change.word().unwrap_or_default().into()),
-            },
-            Column::Verified => self.verified.map_or(Cell::Absent, Cell::Flag),
-            Column::Error => self.error.as_deref().map_or(Cell::Absent, |error| Cell::Text(error.into())),
-            Column::Via => self.via.map(|via| via.as_str().into()).map_or(Cell::Absent, Cell::Text),
-            Column::At => self.at.map_or(Cell::Absent, |at| Cell::Text(at.to_string().into())),
-            Column::Attempts => Cell::Number(self.attempts.into()),
-            Column::Exchange => self.exchange.as_deref().map_or(Cell::Absent, |path| Cell::Text(path.into())),
-        }
     }
 }
 
@@ -197,13 +470,202 @@ impl Row {
 #[serde(untagged)]
 pub(crate) enum Cell<'a> {
     /// `null`; an empty CSV field.
-    Absent,
-    /// Text, without control characters; what is carried may hold tabs and line ends.
+    Null,
+    /// Text without control characters. An extra column may have tabs and line ends.
     Text(Cow<'a, str>),
-    /// A count or an id.
     Number(u64),
-    /// A difference.
-    Signed(i64),
-    /// Yes or no.
-    Flag(bool),
+    Delta(i64),
+    Bool(bool),
+}
+
+impl<'a> Cell<'a> {
+    fn text(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, |text| Self::Text(text.into()))
+    }
+
+    fn number(number: Option<u64>) -> Self {
+        number.map_or(Self::Null, Self::Number)
+    }
+
+    /// Parses a CSV field.
+    pub(super) fn parse(text: &'a str, value: ValueType) -> Option<Self> {
+        Some(match value {
+            ValueType::Number | ValueType::SmallNumber => Self::Number(text.parse().ok()?),
+            ValueType::Bool => Self::Bool(text.parse().ok()?),
+            ValueType::Text | ValueType::Label | ValueType::Change | ValueType::Timestamp => {
+                Self::Text(text.into())
+            }
+        })
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns text of one line, without control characters.
+    fn line(&self) -> Option<String> {
+        Some(sanitize_line(self.as_text()?).into_owned())
+    }
+
+    pub(crate) fn as_number(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    fn as_change(&self) -> Option<Change> {
+        match self {
+            Self::Text(text) => Change::parse(text),
+            Self::Number(number) => i64::try_from(*number).ok().map(Change::By),
+            Self::Delta(difference) => Some(Change::By(*difference)),
+            Self::Null | Self::Bool(_) => None,
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CellVisitor;
+        impl<'de> Visitor<'de> for CellVisitor {
+            type Value = Cell<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("text, an integer, true, false or null")
+            }
+            fn visit_unit<E>(self) -> Result<Cell<'de>, E> {
+                Ok(Cell::Null)
+            }
+            fn visit_bool<E>(self, flag: bool) -> Result<Cell<'de>, E> {
+                Ok(Cell::Bool(flag))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Cell<'de>, E> {
+                Ok(Cell::Number(number))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Cell<'de>, E> {
+                Ok(Cell::Delta(number))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Cell<'de>, E> {
+                Ok(Cell::Text(text.to_owned().into()))
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cell<'de>, E> {
+                Ok(Cell::Text(text.into()))
+            }
+        }
+        deserializer.deserialize_any(CellVisitor)
+    }
+}
+
+impl Row {
+    #[must_use]
+    pub(crate) fn cell(&self, column: &Column) -> Cell<'_> {
+        match column {
+            Column::Own(spec) => self.own_cell(spec),
+            Column::Extra { index, .. } => Cell::text(self.carried.get(*index).and_then(Option::as_deref)),
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn own_cell(&self, spec: &ColumnSpec) -> Cell<'_> {
+        (spec.get)(self)
+    }
+
+    /// Returns whether the row has every measure that `schema` has.
+    pub(crate) fn has_measures_of(&self, schema: &ReportSchema) -> bool {
+        let measures = COLUMNS.iter().filter(|spec| spec.role == Role::Measure);
+        measures
+            .filter(|spec| spec.group.is_some_and(|group| (group.is_in)(schema)))
+            .all(|spec| self.own_cell(spec) != Cell::Null)
+    }
+
+    /// Returns the flag of the first optional count of this row that `schema` does not have.
+    pub(crate) fn flag_missing_in(&self, schema: &ReportSchema) -> Option<&'static str> {
+        let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
+        counts
+            .filter(|spec| self.own_cell(spec) != Cell::Null)
+            .filter_map(|spec| spec.group)
+            .find_map(|group| (!(group.is_in)(schema)).then_some(group.flag))
+    }
+}
+
+/// A row that is being read, cell by cell.
+pub(super) struct RowBuilder {
+    row: Row,
+    has_key: [bool; COLUMNS.len()],
+    has_value: [bool; COLUMNS.len()],
+}
+
+/// A cell that its column cannot have.
+pub(super) struct InvalidCell;
+
+impl RowBuilder {
+    pub(super) fn new() -> Self {
+        let row = Row { error: None, ..Row::without_count("", Status::Skipped, "") };
+        Self { row, has_key: [false; COLUMNS.len()], has_value: [false; COLUMNS.len()] }
+    }
+
+    /// Returns whether the column at `index` is set for the first time.
+    pub(super) fn mark(&mut self, index: usize) -> bool {
+        self.has_key.get_mut(index).is_some_and(|has_key| !std::mem::replace(has_key, true))
+    }
+
+    pub(super) fn set(&mut self, index: usize, cell: &Cell<'_>) -> Result<(), InvalidCell> {
+        let (Some(spec), Some(has_value)) = (COLUMNS.get(index), self.has_value.get_mut(index)) else {
+            return Err(InvalidCell);
+        };
+        if *cell == Cell::Null {
+            return Ok(());
+        }
+        *has_value = true;
+        (spec.set)(&mut self.row, cell).ok_or(InvalidCell)
+    }
+
+    /// Returns the row, and adds the columns that it has to `schema`.
+    pub(super) fn finish(self, schema: &mut ReportSchema) -> Result<Row, String> {
+        let Self { mut row, has_key, has_value } = self;
+        for ((spec, has_key), has_value) in COLUMNS.iter().zip(has_key).zip(has_value) {
+            if matches!(spec.role, Role::Login | Role::Status) && !has_value {
+                return Err(format!("missing field `{}`", spec.key));
+            }
+            if has_key {
+                schema.add_group_of(spec);
+            }
+            if spec.group.is_some_and(|group| group.flag == "--breakdown") && !has_value {
+                row.breakdown = None;
+            }
+        }
+        if row.status == Status::Ok && row.public_repos.is_none() {
+            return Err("it is ok, but has no public_repos".into());
+        }
+        Ok(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_names_are_keys_in_any_case() {
+        assert!(is_reserved("ID") && is_reserved("carried") && !is_reserved("team"));
+    }
+
+    #[test]
+    fn a_column_is_set_to_what_it_was() {
+        let row = crate::render::sample::rows().remove(0);
+        let mut builder = RowBuilder::new();
+        for (index, spec) in COLUMNS.iter().enumerate() {
+            assert!(builder.set(index, &row.own_cell(spec)).is_ok(), "{}", spec.key);
+        }
+        assert_eq!(builder.finish(&mut ReportSchema::default()).unwrap(), row);
+    }
 }

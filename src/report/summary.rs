@@ -1,63 +1,53 @@
-//! The totals of a run: what stands below the table, in `summary` of JSON, and on standard error, so that nobody
-//! has to count rows to know whether a run was whole.
+//! Totals of a run, and subtotals by an extra column (`--group-by`). They are added up while rows pass, because rows are not
+//! kept.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
-use super::{DiffSummary, Groups, Row, Status};
-use crate::text::{self, pluralize};
+use super::{DiffSummary, Row, Status};
+use crate::text::{self, group_digits, pluralize};
 
-/// The totals of a run.
+/// Totals of a run; `summary` of a JSON report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Summary {
-    /// Distinct logins: the rows of the report.
+    /// Distinct logins.
     pub(crate) asked: u64,
-    /// Rows that were counted.
     pub(crate) ok: u64,
-    /// Rows that GitHub does not know.
     pub(crate) not_found: u64,
-    /// Rows that GitHub refused.
     pub(crate) forbidden: u64,
-    /// Rows that are no logins.
     pub(crate) invalid: u64,
-    /// Rows without a good answer.
     pub(crate) failed: u64,
-    /// Rows that were not asked for.
     pub(crate) skipped: u64,
-    /// Logins that were named again, in any case, and dropped. This, and what was spent, is not known of
-    /// a report that was rendered again from its rows alone.
+    /// Repeated logins that were dropped. Not known, like the cost, if the report was read back from rows without totals.
     pub(crate) duplicates: Option<u64>,
-    /// Rows that were kept from an earlier run, and not asked for.
+    /// Rows that were kept from an earlier run.
     pub(crate) kept: u64,
-    /// Rows of that run whose logins are no longer in the roster, and were dropped.
+    /// Rows of that run that were dropped because their logins are no longer in the input.
     pub(crate) no_longer_asked: u64,
-    /// The sum of public repositories over the counted rows.
     pub(crate) public_repos: u64,
-    /// Requests sent.
     pub(crate) requests: Option<u64>,
-    /// Points of the GraphQL API's budget that they cost, by GitHub's own account where it gives one.
+    /// GraphQL points, as GitHub reported them.
     pub(crate) points: Option<u64>,
-    /// Wall time of the run in seconds, to the millisecond.
+    /// Duration of the run in seconds, to the millisecond.
     pub(crate) seconds: Option<f64>,
-    /// Whether every login was asked.
+    /// Whether every login was looked up.
     pub(crate) complete: bool,
-    /// Subtotals, where they were asked for.
     #[serde(flatten)]
-    pub(crate) groups: Option<Groups>,
-    /// What has changed since an earlier report, where this one is compared with it.
+    pub(crate) groups: Option<GroupTotals>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<DiffSummary>,
-    /// Rows that were counted a second time.
+    /// Rows that were counted through both APIs.
     #[serde(skip)]
     pub(crate) verified: u64,
-    /// Those of them for which the two APIs disagree.
+    /// Rows for which the two APIs disagree.
     #[serde(skip)]
-    pub(crate) disagreed: u64,
+    pub(crate) mismatched: u64,
 }
 
 impl Summary {
-    /// Takes one more row into account.
     pub(crate) fn add(&mut self, row: &Row) {
         if let Some(drift) = &mut self.drift {
             drift.add(row);
@@ -78,20 +68,19 @@ impl Summary {
             groups.add(row);
         }
         self.verified += u64::from(row.verified.is_some());
-        self.disagreed += u64::from(row.verified == Some(false));
-        // A server can claim any number; the sum must not be what panics.
+        self.mismatched += u64::from(row.verified == Some(false));
+        // A server can report any number.
         self.public_repos = self.public_repos.saturating_add(row.public_repos.unwrap_or(0));
     }
 
-    /// Rows that have no count.
     #[must_use]
     pub(crate) fn uncounted(&self) -> u64 {
         self.asked - self.ok
     }
 
-    /// What became of the logins, in words: `3 counted, 1 not found`.
+    /// Returns the number of rows of each status: `3 counted, 1 not found`.
     #[must_use]
-    pub(crate) fn outcomes(&self) -> String {
+    pub(crate) fn status_line(&self) -> String {
         let outcomes = [
             (self.ok, "counted"),
             (self.not_found, "not found"),
@@ -100,27 +89,26 @@ impl Summary {
             (self.failed, "failed"),
             (self.skipped, "skipped"),
         ];
-        let said = outcomes.iter().filter(|(number, _)| *number > 0);
-        said.map(|(number, word)| format!("{} {word}", text::group_digits(*number)))
+        let present = outcomes.iter().filter(|(number, _)| *number > 0);
+        present
+            .map(|(number, word)| format!("{} {word}", group_digits(*number)))
             .collect::<Vec<_>>()
             .join(", ")
     }
-}
 
-/// The line on standard error at the end of a run.
-impl Summary {
-    /// `4 requests for 3 points in 2s`, as far as it is known.
-    pub(crate) fn spent(&self) -> Option<String> {
+    /// Returns what is known of the cost: `4 requests for 3 points in 2s`.
+    pub(crate) fn cost_line(&self) -> Option<String> {
         let requests = pluralize(self.requests?, "request", "requests");
         let points = self.points.filter(|points| *points > 0);
         let points = points.map(|points| format!(" for {}", pluralize(points, "point", "points")));
-        // A report that was read may claim anything.
+        // A report that was read back may have any number.
         let took = self.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
         let took = took.map(|took| format!(" in {}", text::format_duration(took)));
         Some(requests + &points.unwrap_or_default() + &took.unwrap_or_default())
     }
 }
 
+/// The line on standard error at the end of a run.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&pluralize(self.asked, "login", "logins"))?;
@@ -128,10 +116,10 @@ impl fmt::Display for Summary {
             write!(f, " ({} dropped)", pluralize(duplicates, "duplicate", "duplicates"))?;
         }
         if self.asked > 0 {
-            write!(f, ": {}", self.outcomes())?;
+            write!(f, ": {}", self.status_line())?;
         }
         if self.kept > 0 {
-            write!(f, ", {} kept from before", text::group_digits(self.kept))?;
+            write!(f, ", {} kept from before", group_digits(self.kept))?;
         }
         if self.no_longer_asked > 0 {
             write!(f, ". {} no longer asked for, dropped", pluralize(self.no_longer_asked, "row", "rows"))?;
@@ -140,10 +128,79 @@ impl fmt::Display for Summary {
         if let Some(drift) = &self.drift {
             write!(f, " {drift}.")?;
         }
-        match self.spent() {
-            Some(spent) => write!(f, " {spent}."),
+        match self.cost_line() {
+            Some(cost) => write!(f, " {cost}."),
             None => Ok(()),
         }
+    }
+}
+
+/// Subtotals by an extra column.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct GroupTotals {
+    /// Name of the column.
+    by: String,
+    /// Index among the extra columns.
+    column: usize,
+    subtotals: BTreeMap<Option<Box<str>>, Subtotal>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Subtotal {
+    pub(crate) logins: u64,
+    pub(crate) counted: u64,
+    pub(crate) public_repos: u64,
+}
+
+impl GroupTotals {
+    #[must_use]
+    pub(crate) fn new(by: String, column: usize) -> Self {
+        Self { by, column, subtotals: BTreeMap::new() }
+    }
+
+    /// Returns the name of the column.
+    #[must_use]
+    pub(crate) fn by(&self) -> &str {
+        &self.by
+    }
+
+    fn add(&mut self, row: &Row) {
+        let group = row.carried.get(self.column).cloned().flatten().filter(|group| !group.is_empty());
+        let subtotal = self.subtotals.entry(group).or_default();
+        subtotal.logins += 1;
+        subtotal.counted += u64::from(row.status == Status::Ok);
+        subtotal.public_repos = subtotal.public_repos.saturating_add(row.public_repos.unwrap_or(0));
+    }
+
+    /// Returns the groups by name, in any case; the rows without a group come last.
+    #[must_use]
+    pub(crate) fn sorted(&self) -> Vec<(Option<&str>, Subtotal)> {
+        let mut groups: Vec<_> =
+            self.subtotals.iter().map(|(name, subtotal)| (name.as_deref(), *subtotal)).collect();
+        groups.sort_by_cached_key(|(name, _)| (name.is_none(), name.map(str::to_lowercase)));
+        groups
+    }
+
+    /// Returns the name of a group for people.
+    pub(crate) fn label(&self, group: Option<&str>) -> String {
+        group.map_or_else(|| format!("(no {})", self.by), str::to_owned)
+    }
+}
+
+impl Serialize for GroupTotals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Group<'a> {
+            group: Option<&'a str>,
+            #[serde(flatten)]
+            subtotal: Subtotal,
+        }
+        let sorted = self.sorted().into_iter();
+        let list: Vec<_> = sorted.map(|(group, subtotal)| Group { group, subtotal }).collect();
+        let mut groups = serializer.serialize_struct("Groups", 2)?;
+        groups.serialize_field("group_by", &self.by)?;
+        groups.serialize_field("groups", &list)?;
+        groups.end()
     }
 }
 
@@ -152,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_report_claims_to_have_taken_is_no_reason_to_fall_over() {
+    fn an_impossible_duration_is_left_out() {
         for seconds in [1e300, f64::NAN, -1.0, f64::INFINITY] {
             let summary = Summary { requests: Some(1), seconds: Some(seconds), ..Summary::default() };
             assert!(summary.to_string().ends_with(" 1 request."), "{summary}");
@@ -160,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_says_what_became_of_every_login() {
+    fn the_summary_counts_each_status() {
         let mut summary = Summary { requests: Some(4), seconds: Some(0.234), ..Summary::default() };
         for repos in [9, 28, 74] {
             let row = Row::without_count("a", Status::Ok, "");
@@ -175,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_count_does_not_overflow_the_sum() {
+    fn a_hostile_count_does_not_overflow() {
         let mut summary = Summary::default();
         for _ in 0..2 {
             let row = Row::without_count("a", Status::Ok, "");

@@ -32,7 +32,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
         return ExitStatus::Success;
     }
 
-    let uncounted = summary.uncounted() + summary.disagreed;
+    let uncounted = summary.uncounted() + summary.mismatched;
     let mut exit = if uncounted > 0 { ExitStatus::SomeFailed } else { ExitStatus::Success };
     for error in &errors {
         eprint_status(error);
@@ -62,8 +62,8 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
             eprint_status(&format!("warning: {logins} could not be counted a second time; -v tells why"));
         }
     }
-    if summary.disagreed > 0 {
-        let logins = pluralize(summary.disagreed, "login", "logins");
+    if summary.mismatched > 0 {
+        let logins = pluralize(summary.mismatched, "login", "logins");
         eprint_status(&format!(
             "warning: the two APIs disagree on {logins} of {} counted twice; see `verified` in the report",
             group_digits(summary.verified)

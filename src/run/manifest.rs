@@ -14,7 +14,7 @@ use crate::github::cassette::{self, MANIFEST};
 use crate::github::transport::TransportMode;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
-use crate::report::{Columns, Identity, ReportSchema, Row, Status, Summary};
+use crate::report::{Identity, Row, Status, Summary};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Manifest {
@@ -87,7 +87,7 @@ impl ManifestRecorder {
             meta.api.clone_from(&self.manifest.api);
             meta.whose.clone_from(&self.manifest.whose);
             meta.command.clone_from(&self.manifest.command);
-            meta.make_harmless();
+            meta.sanitize();
         }
     }
 
@@ -99,7 +99,7 @@ impl ManifestRecorder {
             // Rows with a response are recorded by it, except the number of attempts. Invalid rows do not depend on responses.
             Mode::Record(_) if row.status == Status::Invalid => {}
             Mode::Record(_) if row.via.is_none() && row.error.is_some() => {
-                self.manifest.unanswered.push(row_as_json(&Columns::of(&ReportSchema::default()), row));
+                self.manifest.unanswered.push(row_as_json(row));
             }
             Mode::Record(_) if row.attempts > 1 => {
                 self.manifest.attempts.insert(key.to_string(), row.attempts);

@@ -30,7 +30,7 @@ use crate::output::Sink;
 use crate::progress::{Progress, eprint_status};
 use crate::rate_limit::RateLimiter;
 use crate::reorder::ReorderBuffer;
-use crate::report::{Groups, Row, Status, Summary};
+use crate::report::{GroupTotals, Row, Status, Summary};
 use crate::shard::Shard;
 use crate::stop::StopReason;
 use crate::text::{error_chain, group_digits, pluralize};
@@ -143,7 +143,7 @@ pub(super) struct RowAggregator {
 impl RowAggregator {
     pub(super) fn new(
         config: &Config,
-        groups: Option<Groups>,
+        groups: Option<GroupTotals>,
         baseline: Option<Arc<Baseline>>,
         manifest: ManifestRecorder,
     ) -> Self {

@@ -11,14 +11,14 @@ use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::endpoint::ApiEndpoint;
 use crate::render::Meta;
-use crate::report::{Columns, DiffSummary, Groups, ReportSchema, Row, SavedReport};
+use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
 
 const ROWS_PER_MESSAGE: usize = 512;
 
 pub(super) async fn rerender(mut config: Config) -> Result<ExitStatus, RunError> {
     let baseline = read_baseline(&config).await?;
     let saved = SavedReport::read_all(&config.from)?;
-    let schema = ReportSchema { change: saved.holds.change || baseline.is_some(), ..saved.holds };
+    let schema = ReportSchema { change: saved.schema.change || baseline.is_some(), ..saved.schema };
     let groups = config.group_by.as_ref().map(|groups| find_groups(groups, &schema)).transpose()?;
     config.layout.columns = Columns::of(&schema);
     let mut rows = saved.rows;
@@ -54,10 +54,10 @@ pub(super) async fn rerender(mut config: Config) -> Result<ExitStatus, RunError>
 }
 
 /// Finds the column to group by among those that the report carries.
-fn find_groups(groups: &Groups, schema: &ReportSchema) -> Result<Groups, RunError> {
+fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> Result<GroupTotals, RunError> {
     let name = groups.by().to_lowercase();
     match schema.carried.iter().position(|carried| carried.to_lowercase() == name) {
-        Some(column) => Ok(Groups::new(groups.by().to_owned(), column)),
+        Some(column) => Ok(GroupTotals::new(groups.by().to_owned(), column)),
         None if schema.carried.is_empty() => {
             Err(RunError::NotCarried { column: groups.by().to_owned(), carried: "nothing".into() })
         }

@@ -172,8 +172,8 @@ fn an_incomplete_run_is_marked_incomplete() {
     }
     assert_eq!(program.env("GH_TOKEN", "right").run().status, 5);
     let read = |name: &str| fs::read_to_string(at(name)).unwrap();
-    assert!(read("a.html").contains("This report is incomplete: 40 accounts were not asked for"));
-    assert!(read("a.md").contains("This report is incomplete: 40 logins were not asked for"));
+    assert!(read("a.html").contains("This report is incomplete: 40 accounts were not looked up"));
+    assert!(read("a.md").contains("This report is incomplete: 40 logins were not looked up"));
     assert!(read("a.prom").contains("\nghrepos_run_complete 0\n"));
     // A rerendered report is marked too, and has the date of its rows.
     let csv = read("a.csv");

@@ -1,4 +1,4 @@
-//! OpenMetrics, line by line, as its grammar has it.
+//! OpenMetrics, parsed line by line.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,8 +7,8 @@ use super::Report;
 /// The name of a metric, its labels, and its value.
 type Sample<'a> = (&'a str, Vec<(String, String)>, &'a str);
 
-/// Every line is one of the grammar's, every family is declared before its samples and stands in one piece,
-/// no two samples have the same labels, and the counts are those of the rows.
+/// Asserts that every line is valid, that every family is declared once and before its samples, that no two samples have the same
+/// labels, and that the counts are those of the rows.
 pub(super) fn check(text: &str, report: &Report) {
     let lines = text.strip_suffix("\n# EOF\n").unwrap_or_else(|| {
         assert_eq!(text, "# EOF\n");
@@ -76,7 +76,7 @@ fn sample(line: &str) -> Option<Sample<'_>> {
     is_name(name).then_some((name, labels, rest.strip_prefix(' ')?))
 }
 
-/// A label's value to its closing quote, and what comes behind.
+/// Splits text after the closing quote of a label's value.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut rest = text.chars();

@@ -7,7 +7,7 @@ use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{HtmlString, Spanned, Token, Tokenizer};
 
 use super::Report;
-use crate::report::{Cell, Column, Row};
+use crate::report::{Cell, Role, Row};
 use crate::text::{collapse_whitespace, group_digits, sanitize_line};
 
 /// A table of a page: its id, and the text of its cells.
@@ -17,7 +17,7 @@ struct Table {
     rows: Vec<Vec<String>>,
 }
 
-/// What a browser makes of it: the tables, and everything else that is no text.
+/// Tables, links and elements of a page, as a browser parses them.
 #[derive(Debug, Default)]
 struct Page {
     tables: Vec<Table>,
@@ -62,7 +62,7 @@ impl Page {
         page
     }
 
-    /// The rows of a table, without its head: how many there are is told in any case.
+    /// Returns the rows of a table without its head.
     fn body(&self, table: impl FnMut(&&Table) -> bool) -> &[Vec<String>] {
         self.tables.iter().find(table).map_or(&[], |table| &table.rows[1..])
     }
@@ -85,8 +85,8 @@ fn text(text: &Spanned<HtmlString, ()>) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// A page has a row for each that was counted, with the count, and one for each that was not, with the
-/// reason; nothing in them is an element or leads elsewhere.
+/// Asserts that a page has a row with the count for each counted account, and one with the reason for each other. No text in
+/// them is an element or a link to another site.
 pub(super) fn page(html: &str, report: &Report) {
     let page = Page::read(html);
     assert_eq!((page.elements["script"], page.elements["style"]), (1, 1));
@@ -122,7 +122,7 @@ fn carried(cells: &[String], row: &Row) {
     }
 }
 
-/// Markdown as GitHub renders it, with all that it makes of text.
+/// Renders Markdown as GitHub does.
 pub(crate) fn rendered(markdown: &str) -> String {
     let mut options = Options::default();
     options.extension.table = true;
@@ -134,7 +134,7 @@ pub(crate) fn rendered(markdown: &str) -> String {
     markdown_to_html(markdown, &options)
 }
 
-/// Markdown, as GitHub renders it, has the same rows in two tables, and no markup but its own.
+/// Asserts that rendered Markdown has the same rows in two tables, and no markup from a row.
 pub(super) fn markdown(markdown: &str, report: &Report) {
     let page = Page::read(&rendered(markdown));
     page.has_only(&[
@@ -147,14 +147,13 @@ pub(super) fn markdown(markdown: &str, report: &Report) {
     let body = page.body(|table| !is_uncounted(table));
     // Its last row is the sum.
     assert_eq!(body.len(), if counted.is_empty() { 0 } else { counted.len() + 1 });
-    let middle: Vec<_> =
-        report.columns.iter().filter(|column| matches!(column, Column::Carried(_))).collect();
+    let middle: Vec<_> = report.columns.iter().filter(|column| column.role() == Role::Extra).collect();
     for (cells, row) in body.iter().zip(&counted) {
         same(&cells[0], &row.login);
         let count = row.public_repos.map_or_else(|| "–".to_owned(), group_digits);
         assert!(cells.contains(&count), "{count} is not in {cells:?}");
         for column in &middle {
-            if let Cell::Text(text) = row.cell(*column) {
+            if let Cell::Text(text) = row.cell(column) {
                 assert!(
                     cells.iter().any(|cell| squeezed(cell) == squeezed(&shown(&text))),
                     "{text:?}: {cells:?}"
@@ -178,7 +177,7 @@ fn shown(text: &str) -> String {
     sanitize_line(&collapse_whitespace(text)).into_owned()
 }
 
-/// White space at the ends of a cell, and more than one space, are nothing to Markdown.
+/// Markdown ignores white space at the ends of a cell, and repeated spaces.
 fn squeezed(text: &str) -> String {
     collapse_whitespace(text)
 }

@@ -3,11 +3,10 @@
 use super::Report;
 use crate::report::{Cell, Row};
 
-/// What no cell of text begins with, not even behind white space.
+/// Characters that start a formula.
 const FORMULAS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
-/// Parsed by the `csv` crate it has a row for each, with what stands in the row; an apostrophe stands before
-/// what would be a formula, and before nothing else.
+/// Asserts that the `csv` crate parses the same rows, with an apostrophe before a formula and before nothing else.
 pub(super) fn check(sheet: &str, delimiter: u8, report: &Report) {
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(sheet.as_bytes());
@@ -16,17 +15,17 @@ pub(super) fn check(sheet: &str, delimiter: u8, report: &Report) {
     assert_eq!(records.len(), report.rows.len());
     let columns = &report.columns;
     for (found, column) in head.iter().zip(columns.iter()) {
-        text(found, columns.name(column));
+        text(found, column.key());
     }
     for (record, row) in records.iter().zip(&report.rows) {
         assert_eq!(record.len(), columns.iter().count());
         for (found, column) in record.iter().zip(columns.iter()) {
             match row.cell(column) {
-                Cell::Absent => assert_eq!(found, ""),
+                Cell::Null => assert_eq!(found, ""),
                 Cell::Text(written) => text(found, &written),
                 Cell::Number(number) => assert_eq!(found.parse(), Ok(number)),
-                Cell::Signed(number) => assert_eq!(found.parse(), Ok(number)),
-                Cell::Flag(flag) => assert_eq!(found.parse(), Ok(flag)),
+                Cell::Delta(number) => assert_eq!(found.parse(), Ok(number)),
+                Cell::Bool(flag) => assert_eq!(found.parse(), Ok(flag)),
             }
         }
     }
@@ -39,7 +38,7 @@ fn text(found: &str, written: &str) {
     assert_eq!(found, format!("{apostrophe}{written}"));
 }
 
-/// A sheet does not tell text of no length from none.
+/// Replaces empty text by None, because CSV does not distinguish them.
 pub(super) fn without_empty_text(row: &mut Row) {
     row.error = row.error.take().filter(|text| !text.is_empty());
     row.exchange = row.exchange.take().filter(|text| !text.is_empty());

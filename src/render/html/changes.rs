@@ -1,123 +1,119 @@
-//! What has changed since an earlier report, for the page.
+//! Section about the changes since an earlier report.
 
 use std::cmp::Reverse;
 
-use super::charts::{self, Bar, Chart, repositories};
-use super::page::Tile;
+use super::charts::{Bar, Chart, Stat, repositories};
 use crate::report::{Change, DiffSummary, Row};
 use crate::text::group_digits;
 
-/// Names of a kind that are listed.
-const NAMES: usize = 60;
-/// Differences in the picture.
-const BARS: usize = 12;
+/// Maximum number of names in a list.
+const MAX_NAMES: usize = 60;
+/// Maximum number of differences in the chart.
+const MAX_BARS: usize = 12;
 
-/// Gathers who has changed.
 #[derive(Default)]
-pub(super) struct Changes {
-    new: Names,
-    gone: Names,
-    renamed: Names,
-    replaced: Names,
-    moved: Vec<Moved>,
+pub(super) struct ChangeCollector {
+    new: CappedList,
+    gone: CappedList,
+    renamed: CappedList,
+    replaced: CappedList,
+    count_changes: Vec<CountChange>,
 }
 
-/// Some of many names.
+/// The first names of a list.
 #[derive(Clone, Default)]
-pub(super) struct Names {
-    pub(super) names: Vec<Named>,
+pub(super) struct CappedList {
+    pub(super) names: Vec<LinkedName>,
+    /// Number of names that are not listed.
     pub(super) more: u64,
 }
 
 #[derive(Clone)]
-pub(super) struct Named {
+pub(super) struct LinkedName {
     pub(super) name: String,
     pub(super) link: Option<String>,
     pub(super) note: String,
 }
 
-impl Names {
-    pub(super) fn more_in_words(&self) -> String {
+impl CappedList {
+    pub(super) fn more_label(&self) -> String {
         group_digits(self.more)
     }
 }
 
-/// Somebody whose count is another now.
-struct Moved {
+struct CountChange {
     name: String,
     link: Option<String>,
     by: i64,
     was: Option<u64>,
 }
 
-/// What the page shows of it.
-pub(super) struct Shown {
+/// Contents of the section.
+pub(super) struct ChangesSection {
     pub(super) since: String,
-    pub(super) tiles: Vec<Tile>,
+    pub(super) stats: Vec<Stat>,
     pub(super) chart: Chart,
-    pub(super) new: Names,
-    pub(super) gone: Names,
-    pub(super) renamed: Names,
-    pub(super) replaced: Names,
+    pub(super) new: CappedList,
+    pub(super) gone: CappedList,
+    pub(super) renamed: CappedList,
+    pub(super) replaced: CappedList,
 }
 
-impl Changes {
+impl ChangeCollector {
     pub(super) fn add(&mut self, row: &Row, link: Option<&str>) {
         let Some(change) = row.change else { return };
         let link = link.map(str::to_owned);
-        let is = || row.public_repos.map(repositories).unwrap_or_default();
-        let was = || row.was.map(|was| format!("had {}", repositories(was))).unwrap_or_default();
         let (list, note) = match change {
-            Change::New => (&mut self.new, is()),
-            Change::Gone => (&mut self.gone, was()),
-            Change::Renamed => (&mut self.renamed, is()),
-            Change::Replaced => (&mut self.replaced, is()),
-            Change::By(by) if by != 0 => {
-                self.moved.push(Moved { name: row.login.clone(), link, by, was: row.was });
-                if self.moved.len() > BARS * 8 {
-                    self.shorten();
+            Change::New => (&mut self.new, row.public_repos.map(repositories)),
+            Change::Gone => (&mut self.gone, row.was.map(|was| format!("had {}", repositories(was)))),
+            Change::Renamed => (&mut self.renamed, row.public_repos.map(repositories)),
+            Change::Replaced => (&mut self.replaced, row.public_repos.map(repositories)),
+            Change::By(0) | Change::Unknown => return,
+            Change::By(by) => {
+                self.count_changes.push(CountChange { name: row.login.clone(), link, by, was: row.was });
+                if self.count_changes.len() > MAX_BARS * 8 {
+                    self.truncate();
                 }
                 return;
             }
-            Change::By(_) | Change::Unknown => return,
         };
-        if list.names.len() < NAMES {
-            list.names.push(Named { name: row.login.clone(), link, note });
+        if list.names.len() < MAX_NAMES {
+            list.names.push(LinkedName { name: row.login.clone(), link, note: note.unwrap_or_default() });
         } else {
             list.more += 1;
         }
     }
 
-    fn shorten(&mut self) {
-        self.moved.sort_by_key(|moved| Reverse(moved.by.unsigned_abs()));
-        self.moved.truncate(BARS);
+    /// Keeps the largest changes.
+    pub(super) fn truncate(&mut self) {
+        self.count_changes.sort_by_key(|change| Reverse(change.by.unsigned_abs()));
+        self.count_changes.truncate(MAX_BARS);
     }
 
-    pub(super) fn shown(&mut self, drift: &DiffSummary) -> Shown {
-        self.shorten();
-        let largest = self.moved.first().map_or(0, |moved| moved.by.unsigned_abs());
-        let bar = |moved: &Moved| -> Bar {
-            charts::change(moved.name.clone(), moved.link.clone(), moved.by, moved.was, largest)
+    /// Returns the section. [`Self::truncate`] comes first.
+    pub(super) fn section(&self, drift: &DiffSummary) -> ChangesSection {
+        let largest = self.count_changes.first().map_or(0, |change| change.by.unsigned_abs());
+        let bar = |change: &CountChange| {
+            Bar::of_change(change.name.clone(), change.link.clone(), change.by, change.was, largest)
         };
-        let tile = |name, number: u64, note: String| Tile { name, value: group_digits(number), note };
-        let tiles = [
-            tile("New", drift.new, format!("with {}", repositories(drift.repositories_of_new))),
-            tile("Gone", drift.gone, format!("had {}", repositories(drift.repositories_of_gone))),
-            tile("Grown", drift.grown, format!("by {}", repositories(drift.repositories_come))),
-            tile("Shrunk", drift.shrunk, format!("by {}", repositories(drift.repositories_gone))),
-            tile("Unchanged", drift.unchanged, String::new()),
-            tile("Renamed", drift.renamed, String::new()),
-            tile("Replaced", drift.replaced, "another account now".into()),
-            tile("Not known", drift.unknown, "then or now".into()),
+        let stats = [
+            Stat::new("New", drift.new, format!("with {}", repositories(drift.repositories_of_new))),
+            Stat::new("Gone", drift.gone, format!("had {}", repositories(drift.repositories_of_gone))),
+            Stat::new("Grown", drift.grown, format!("by {}", repositories(drift.repositories_come))),
+            Stat::new("Shrunk", drift.shrunk, format!("by {}", repositories(drift.repositories_gone))),
+            Stat::new("Unchanged", drift.unchanged, ""),
+            Stat::new("Renamed", drift.renamed, ""),
+            Stat::new("Replaced", drift.replaced, "name taken over"),
+            Stat::new("Unknown", drift.unknown, "not counted in one run"),
         ];
-        Shown {
+        ChangesSection {
             since: drift.baseline.clone(),
-            tiles: tiles.into_iter().filter(|tile| tile.value != "0").collect(),
+            stats: stats.into_iter().filter(|stat| stat.value != "0").collect(),
             chart: Chart {
-                of: "Account".into(),
+                category: "Account".into(),
                 measure: "Change",
-                from_the_middle: true,
-                bars: self.moved.iter().map(bar).collect(),
+                is_centered: true,
+                bars: self.count_changes.iter().map(bar).collect(),
                 rest: None,
             },
             new: self.new.clone(),

@@ -1,116 +1,143 @@
-//! Pictures: bars in tables, so that their figures are text for whoever cannot see them.
+//! Charts: bars in tables, so that screen readers get the figures as text.
 
-use crate::report::{Breakdown, Groups, Subtotal};
+use crate::report::{Breakdown, GroupTotals, Subtotal};
 use crate::text::{format_delta, group_digits, pluralize};
 
-/// The length of a bar's place; a bar is so many of it.
-const FULL: u64 = 1000;
+/// Length of the longest bar, in units of the SVG.
+const BAR_SCALE: u64 = 1000;
 
-/// A piece of a bar.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Piece {
-    /// Of the style sheet: `all`, `sources`, `forks`, `archived`, `up`, `down`.
+pub(super) struct BarSegment {
+    /// CSS class: `all`, `sources`, `forks`, `archived`, `up`, `down`.
     pub(super) class: &'static str,
     pub(super) from: u64,
     pub(super) length: u64,
-    /// Its place from top to bottom, in tenths.
+    /// Vertical position, in tenths.
     pub(super) top: u64,
     pub(super) height: u64,
 }
 
-/// A line of a chart.
-#[derive(Debug)]
-pub(super) struct Bar {
-    pub(super) name: String,
-    /// Where the name leads to.
-    pub(super) link: Option<String>,
-    pub(super) pieces: Vec<Piece>,
+/// A figure with its name.
+pub(super) struct Stat {
+    pub(super) name: &'static str,
     pub(super) value: String,
-    /// What the picture shows beside the value, in words.
-    pub(super) words: String,
+    pub(super) note: String,
 }
 
-/// A chart of bars.
-#[derive(Debug)]
-pub(super) struct Chart {
-    /// What the bars are: `Account`, `team`.
-    pub(super) of: String,
-    /// What their length is.
-    pub(super) measure: &'static str,
-    /// Whether bars go to the left as well.
-    pub(super) from_the_middle: bool,
-    pub(super) bars: Vec<Bar>,
-    /// What is not shown.
-    pub(super) rest: Option<String>,
-}
-
-/// A bar for a count, and for what it consists of, where that is known.
-pub(super) fn count(
-    name: String,
-    link: Option<String>,
-    repos: u64,
-    of: Option<Breakdown>,
-    largest: u64,
-) -> Bar {
-    let piece = |class, from, length, (top, height)| Piece { class, from, length, top, height };
-    let (pieces, words) = match of {
-        None => (vec![piece("all", 0, share(repos, largest), (1, 8))], String::new()),
-        Some(Breakdown { sources, forks, archived }) => {
-            let length = share(sources, largest);
-            let pieces = vec![
-                piece("sources", 0, length, (0, 6)),
-                piece("forks", length, share(forks, largest).min(FULL - length), (0, 6)),
-                piece("archived", 0, share(archived, largest), (7, 2)),
-            ];
-            let words = format!(
-                "{}, {}, {} archived",
-                pluralize(sources, "source", "sources"),
-                pluralize(forks, "fork", "forks"),
-                group_digits(archived)
-            );
-            (pieces, words)
-        }
-    };
-    let pieces = pieces.into_iter().filter(|piece| piece.length > 0).collect();
-    Bar { name, link, pieces, value: group_digits(repos), words }
-}
-
-/// A bar to the right of the middle for growth, to the left for loss.
-pub(super) fn change(name: String, link: Option<String>, by: i64, was: Option<u64>, largest: u64) -> Bar {
-    let half = share(by.unsigned_abs(), largest) / 2;
-    let (class, from) = if by > 0 { ("up", FULL / 2) } else { ("down", FULL / 2 - half) };
-    let piece = Piece { class, from, length: half, top: 1, height: 8 };
-    let words = was.map(|was| format!("from {}", group_digits(was))).unwrap_or_default();
-    Bar { name, link, pieces: vec![piece], value: format_delta(by), words }
-}
-
-/// The groups, the largest first.
-pub(super) fn groups(groups: &Groups, most: usize) -> Chart {
-    let mut list = groups.in_order();
-    list.sort_by_key(|(_, subtotal)| std::cmp::Reverse(subtotal.public_repos));
-    let largest = list.first().map_or(0, |(_, subtotal)| subtotal.public_repos);
-    let rest = list.split_off(list.len().min(most));
-    let bar = |(name, subtotal): (Option<&str>, Subtotal)| {
-        let name = name.map_or_else(|| format!("(no {})", groups.by()), str::to_owned);
-        let Subtotal { logins, counted, public_repos } = subtotal;
-        let bar = count(name, None, public_repos, None, largest);
-        Bar { words: format!("{} of {} counted", group_digits(counted), group_digits(logins)), ..bar }
-    };
-    let others = rest.iter().map(|(_, subtotal)| subtotal.public_repos).fold(0, u64::saturating_add);
-    let more = || format!("{} more have {} together.", group_digits(rest.len() as u64), repositories(others));
-    Chart {
-        of: groups.by().to_owned(),
-        measure: "Repositories",
-        from_the_middle: false,
-        bars: list.into_iter().map(bar).collect(),
-        rest: (!rest.is_empty()).then(more),
+impl Stat {
+    pub(super) fn new(name: &'static str, value: u64, note: impl Into<String>) -> Self {
+        Self { name, value: group_digits(value), note: note.into() }
     }
 }
 
-/// How much of a bar's place `part` of `largest` takes: something, where there is anything.
-pub(super) fn share(part: u64, largest: u64) -> u64 {
-    let share = u128::from(part) * u128::from(FULL) / u128::from(largest.max(1));
-    u64::try_from(share).unwrap_or(FULL).clamp(u64::from(part > 0) * 2, FULL)
+#[derive(Debug)]
+pub(super) struct Bar {
+    pub(super) name: String,
+    pub(super) link: Option<String>,
+    pub(super) segments: Vec<BarSegment>,
+    pub(super) value: String,
+    /// The parts of the value, in words.
+    pub(super) description: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Chart {
+    /// Heading of the bars' names: `Account`, `team`.
+    pub(super) category: String,
+    /// Heading of the values.
+    pub(super) measure: &'static str,
+    /// Whether bars start in the middle.
+    pub(super) is_centered: bool,
+    pub(super) bars: Vec<Bar>,
+    /// Note about the bars that are not shown.
+    pub(super) rest: Option<String>,
+}
+
+impl Bar {
+    /// Makes a bar for a count and its parts, if they are known.
+    pub(super) fn of_count(
+        name: String,
+        link: Option<String>,
+        count: u64,
+        parts: Option<Breakdown>,
+        largest: u64,
+    ) -> Self {
+        let (segments, description) = match parts {
+            None => {
+                let length = scaled_length(count, largest);
+                (vec![BarSegment { class: "all", from: 0, length, top: 1, height: 8 }], String::new())
+            }
+            Some(Breakdown { sources, forks, archived }) => {
+                let from = scaled_length(sources, largest);
+                let length = scaled_length(forks, largest).min(BAR_SCALE - from);
+                let archived_length = scaled_length(archived, largest);
+                let segments = vec![
+                    BarSegment { class: "sources", from: 0, length: from, top: 0, height: 6 },
+                    BarSegment { class: "forks", from, length, top: 0, height: 6 },
+                    BarSegment { class: "archived", from: 0, length: archived_length, top: 7, height: 2 },
+                ];
+                let description = format!(
+                    "{}, {}, {} archived",
+                    pluralize(sources, "source", "sources"),
+                    pluralize(forks, "fork", "forks"),
+                    group_digits(archived)
+                );
+                (segments, description)
+            }
+        };
+        let segments = segments.into_iter().filter(|segment| segment.length > 0).collect();
+        Self { name, link, segments, value: group_digits(count), description }
+    }
+
+    /// Makes a bar that goes to the right of the middle for growth, to the left for loss.
+    pub(super) fn of_change(
+        name: String,
+        link: Option<String>,
+        by: i64,
+        was: Option<u64>,
+        largest: u64,
+    ) -> Self {
+        let length = scaled_length(by.unsigned_abs(), largest) / 2;
+        let (class, from) = if by > 0 { ("up", BAR_SCALE / 2) } else { ("down", BAR_SCALE / 2 - length) };
+        let segment = BarSegment { class, from, length, top: 1, height: 8 };
+        let description = was.map(|was| format!("from {}", group_digits(was))).unwrap_or_default();
+        Self { name, link, segments: vec![segment], value: format_delta(by), description }
+    }
+}
+
+impl Chart {
+    /// Makes a chart of the groups, the largest first.
+    pub(super) fn of_groups(groups: &GroupTotals, max_bars: usize) -> Self {
+        let mut list = groups.sorted();
+        list.sort_by_key(|(_, subtotal)| std::cmp::Reverse(subtotal.public_repos));
+        let largest = list.first().map_or(0, |(_, subtotal)| subtotal.public_repos);
+        let rest = list.split_off(list.len().min(max_bars));
+        let mut bars = Vec::new();
+        for (name, Subtotal { logins, counted, public_repos }) in list {
+            let description = format!("{} of {} counted", group_digits(counted), group_digits(logins));
+            let bar = Bar::of_count(groups.label(name), None, public_repos, None, largest);
+            bars.push(Bar { description, ..bar });
+        }
+        let others = rest.iter().map(|(_, subtotal)| subtotal.public_repos).fold(0, u64::saturating_add);
+        Self {
+            category: groups.by().to_owned(),
+            measure: "Repositories",
+            is_centered: false,
+            bars,
+            rest: rest_note(rest.len() as u64, others),
+        }
+    }
+}
+
+/// Describes the bars that are not shown. None if there are none.
+pub(super) fn rest_note(others: u64, repos: u64) -> Option<String> {
+    (others > 0).then(|| format!("+ {} with {}", pluralize(others, "other", "others"), repositories(repos)))
+}
+
+/// Returns the length of a bar for `part` of `largest`. It is visible if the part is not 0.
+fn scaled_length(part: u64, largest: u64) -> u64 {
+    let length = u128::from(part) * u128::from(BAR_SCALE) / u128::from(largest.max(1));
+    u64::try_from(length).unwrap_or(BAR_SCALE).clamp(u64::from(part > 0) * 2, BAR_SCALE)
 }
 
 /// `1 repository`, `1,234 repositories`.
@@ -118,23 +145,163 @@ pub(super) fn repositories(number: u64) -> String {
     pluralize(number, "repository", "repositories")
 }
 
+/// Range of counts, and the number of accounts in it.
+#[derive(Debug, PartialEq, Eq)]
+struct Bucket {
+    /// `0`, `5–9`, `1,000 and more`.
+    label: String,
+    accounts: u64,
+}
+
+/// Distribution of the counts: how many accounts have how many repositories.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Distribution {
+    pub(super) median: u64,
+    largest: u64,
+    /// Percentage of all repositories that the top tenth of the accounts has.
+    top_decile_share: u64,
+    buckets: Vec<Bucket>,
+}
+
+/// Largest count with a bucket for each count.
+const MAX_UNIT_BUCKETS: u64 = 12;
+/// Upper bound on buckets of the same width.
+const TARGET_BUCKETS: u64 = 10;
+/// If the largest count is more than this multiple of the median, buckets grow with the counts.
+const LOG_SCALE_RATIO: u64 = 6;
+
+impl Distribution {
+    /// Returns None without counts.
+    pub(super) fn of(mut counts: Vec<u64>) -> Option<Self> {
+        counts.sort_unstable();
+        let largest = *counts.last()?;
+        // The lower of the two in the middle, so that it is the count of an account.
+        let median = *counts.get((counts.len() - 1) / 2)?;
+        let rest = counts.len() - counts.len().div_ceil(10);
+        let share = wide_sum(counts.get(rest..)?) * 100 / wide_sum(&counts).max(1);
+        let starts = bucket_starts(median, largest);
+        let mut buckets = Vec::with_capacity(starts.len());
+        for (at, from) in starts.iter().enumerate() {
+            let below = starts.get(at + 1);
+            let end = below.map_or(counts.len(), |below| counts.partition_point(|count| count < below));
+            let begin = counts.partition_point(|count| count < from);
+            buckets.push(Bucket { label: label(*from, below.copied()), accounts: (end - begin) as u64 });
+        }
+        Some(Self { median, largest, top_decile_share: u64::try_from(share).unwrap_or(100), buckets })
+    }
+
+    /// Describes the distribution in a sentence.
+    pub(super) fn description(&self) -> String {
+        let Self { median, largest, top_decile_share, .. } = self;
+        format!(
+            "Half of the accounts have {} or fewer, the largest has {}; the top 10\u{a0}% have {top_decile_share}\u{a0}% of all.",
+            group_digits(*median),
+            group_digits(*largest)
+        )
+    }
+
+    pub(super) fn chart(self) -> Chart {
+        let most = self.buckets.iter().map(|bucket| bucket.accounts).max().unwrap_or(0);
+        let bar = |bucket: Bucket| Bar::of_count(bucket.label, None, bucket.accounts, None, most);
+        Chart {
+            category: "Repositories".into(),
+            measure: "Accounts",
+            is_centered: false,
+            bars: self.buckets.into_iter().map(bar).collect(),
+            rest: None,
+        }
+    }
+}
+
+fn wide_sum(counts: &[u64]) -> u128 {
+    counts.iter().map(|count| u128::from(*count)).sum()
+}
+
+fn bucket_starts(median: u64, largest: u64) -> Vec<u64> {
+    if largest <= MAX_UNIT_BUCKETS {
+        return (0..=largest).collect();
+    }
+    if largest > median.saturating_mul(LOG_SCALE_RATIO) {
+        let mut starts = vec![0];
+        starts.extend(one_two_five().take_while(|start| *start <= largest));
+        return starts;
+    }
+    let width = one_two_five().find(|width| largest / width < TARGET_BUCKETS).unwrap_or(u64::MAX);
+    (0..=largest / width).map(|bucket| bucket * width).collect()
+}
+
+/// 1, 2, 5, 10, 20, 50 …
+fn one_two_five() -> impl Iterator<Item = u64> {
+    (0..20).flat_map(|power| [1, 2, 5].map(|digit| 10_u64.checked_pow(power)?.checked_mul(digit))).flatten()
+}
+
+fn label(from: u64, below: Option<u64>) -> String {
+    match below {
+        Some(below) if below - from == 1 => group_digits(from),
+        Some(below) => format!("{}–{}", group_digits(from), group_digits(below - 1)),
+        None if from <= MAX_UNIT_BUCKETS => group_digits(from),
+        None => format!("{} and more", group_digits(from)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn no_bar_is_longer_than_its_place_whatever_a_server_claims() {
-        for (part, largest, length) in
-            [(0, 0, 0), (1, 100_000, 2), (5, 10, 500), (u64::MAX, u64::MAX, FULL), (u64::MAX, 1, FULL)]
-        {
-            assert_eq!(share(part, largest), length, "{part} of {largest}");
+    fn a_hostile_count_has_no_longer_bar() {
+        for (part, largest, length) in [
+            (0, 0, 0),
+            (1, 100_000, 2),
+            (5, 10, 500),
+            (u64::MAX, u64::MAX, BAR_SCALE),
+            (u64::MAX, 1, BAR_SCALE),
+        ] {
+            assert_eq!(scaled_length(part, largest), length, "{part} of {largest}");
         }
         let of = Breakdown { sources: u64::MAX, forks: u64::MAX, archived: 0 };
-        let bar = count("a".into(), None, 3, Some(of), 3);
-        assert!(bar.pieces.iter().all(|piece| piece.from + piece.length <= FULL), "{bar:?}");
+        let bar = Bar::of_count("a".into(), None, 3, Some(of), 3);
+        assert!(bar.segments.iter().all(|segment| segment.from + segment.length <= BAR_SCALE), "{bar:?}");
         for by in [i64::MIN, -1, i64::MAX] {
-            let bar = change("a".into(), None, by, None, by.unsigned_abs());
-            assert!(bar.pieces.iter().all(|piece| piece.from + piece.length <= FULL), "{bar:?}");
+            let bar = Bar::of_change("a".into(), None, by, None, by.unsigned_abs());
+            assert!(bar.segments.iter().all(|segment| segment.from + segment.length <= BAR_SCALE), "{bar:?}");
         }
+    }
+
+    fn buckets(counts: &[u64]) -> Vec<(String, u64)> {
+        let distribution = Distribution::of(counts.to_vec()).unwrap();
+        let accounts = distribution.buckets.iter().map(|bucket| bucket.accounts).sum::<u64>();
+        assert_eq!(accounts, counts.len() as u64, "every account is in one bucket");
+        distribution.buckets.into_iter().map(|bucket| (bucket.label, bucket.accounts)).collect()
+    }
+
+    fn labels(counts: &[u64]) -> String {
+        buckets(counts).into_iter().map(|(label, _)| label).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn small_counts_have_a_bucket_each() {
+        assert_eq!(buckets(&[0, 2, 2]), [("0".into(), 1), ("1".into(), 0), ("2".into(), 2)]);
+    }
+
+    #[test]
+    fn skewed_counts_have_growing_buckets() {
+        assert_eq!(labels(&[30, 40, 44]), "0–4 5–9 10–14 15–19 20–24 25–29 30–34 35–39 40 and more");
+        assert_eq!(labels(&[0, 3, 150]), "0 1 2–4 5–9 10–19 20–49 50–99 100 and more");
+        assert_eq!(labels(&[0, 0, 1, 7_421]).split(' ').next_back(), Some("more"));
+        let huge = buckets(&[0, 1, u64::MAX]);
+        assert_eq!(huge.last().map(|(_, accounts)| *accounts), Some(1));
+        assert!(buckets(&[u64::MAX, u64::MAX]).len() <= 20);
+    }
+
+    #[test]
+    fn the_median_and_the_top_tenth_are_known() {
+        let distribution = Distribution::of((1..=20).collect()).unwrap();
+        assert_eq!(
+            (distribution.median, distribution.largest, distribution.top_decile_share),
+            (10, 20, 39 * 100 / 210)
+        );
+        assert_eq!(Distribution::of(vec![]), None);
+        assert_eq!(Distribution::of(vec![0, 0]).unwrap().top_decile_share, 0);
     }
 }

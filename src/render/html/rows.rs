@@ -1,90 +1,81 @@
-//! The tables of rows: who was counted, and who was not.
+//! Tables of the rows that were counted, and of those that were not.
 
+use std::borrow::Cow;
 use std::io;
 
 use askama::Template;
 
-use super::MOST;
-use crate::render::headings::{heading, is_number, outcome};
-use crate::report::{Cell, Column, Columns, Row};
+use crate::report::{Cell, Column, Columns, Role, Row};
 use crate::text::{format_delta, group_digits, pluralize};
 
-/// Rows that are shown at once; the rest is a click away.
-const AT_ONCE: usize = 200;
+/// Maximum number of rows of a table on the page. A browser takes seconds for more.
+pub(super) const MAX_ROWS: usize = 100_000;
+/// Rows that are visible at first. `page.js` has the same number.
+const VISIBLE_ROWS: usize = 200;
 
-/// A table, its rows as they stand in the page.
-pub(super) struct Table {
+pub(super) struct RowTable {
     pub(super) headings: Vec<Heading>,
+    /// Columns after the login.
     columns: Vec<Column>,
+    /// Rows as HTML.
     rows: Vec<String>,
-    /// Rows beyond what a page holds.
+    /// Rows beyond [`MAX_ROWS`].
     pub(super) left_out: u64,
 }
 
-/// What stands above a column.
 pub(super) struct Heading {
     pub(super) text: String,
-    pub(super) number: bool,
+    pub(super) is_numeric: bool,
 }
 
 #[derive(Template)]
 #[template(
     ext = "html",
     source = "<tr><th scope=\"row\">{% if let Some(link) = link %}<a href=\"{{ link }}\">{{ login }}</a>{% else %}<bdi>{{ login }}</bdi>{% endif %}</th>\
-              {% for cell in cells %}<td{% if !cell.class.is_empty() %} class=\"{{ cell.class }}\"{% endif %}{% if cell.free %} dir=\"auto\"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>"
+              {% for cell in cells %}<td{% if !cell.class.is_empty() %} class=\"{{ cell.class }}\"{% endif %}{% if cell.is_foreign %} dir=\"auto\"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>"
 )]
-struct Line<'a> {
+struct RowTemplate<'a> {
     login: &'a str,
     link: Option<&'a str>,
-    cells: Vec<Shown<'a>>,
+    cells: Vec<CellView<'a>>,
 }
 
-struct Shown<'a> {
+struct CellView<'a> {
     class: &'static str,
-    text: std::borrow::Cow<'a, str>,
-    /// Text from elsewhere, which may be written from right to left.
-    free: bool,
+    text: Cow<'a, str>,
+    /// Whether the text is from the input, so that it may be written from right to left.
+    is_foreign: bool,
 }
 
-impl Table {
-    /// Those who were counted.
+impl RowTable {
     pub(super) fn counted(columns: &Columns) -> Self {
-        Self::of(columns, |column| !matches!(column, Column::Status | Column::Error))
+        Self::of(columns.iter().filter(|column| !matches!(column.role(), Role::Status | Role::Error)))
     }
 
-    /// Those who were not, and why.
+    /// Makes a table whose third column is the reason.
     pub(super) fn uncounted(columns: &Columns) -> Self {
-        let mut table = Self::of(columns, |column| {
-            matches!(column, Column::Status | Column::Error | Column::Carried(_) | Column::Was)
-        });
-        // The reason is what one looks for.
-        let middle = table.columns.iter().position(|column| *column == Column::Error);
-        if let Some(at) = middle {
-            let error = table.columns.remove(at);
-            table.columns.insert(1, error);
-            let heading = table.headings.remove(at + 1);
-            table.headings.insert(2, heading);
-        }
-        table
+        let is_first = |column: &&Column| matches!(column.role(), Role::Login | Role::Status | Role::Error);
+        let is_last = |column: &&Column| matches!(column.role(), Role::Extra | Role::Was);
+        Self::of(columns.iter().filter(is_first).chain(columns.iter().filter(is_last)))
     }
 
-    fn of(columns: &Columns, wanted: fn(Column) -> bool) -> Self {
-        let shown = columns.iter().filter(|column| *column == Column::Login || wanted(*column));
-        let heading =
-            |column| Some(Heading { text: heading(column, columns)?.to_owned(), number: is_number(column) });
-        let (columns, headings): (Vec<_>, Vec<_>) =
-            shown.filter_map(|column| Some((column, heading(column)?))).unzip();
-        let columns = columns.into_iter().skip(1).collect();
-        Self { headings, columns, rows: Vec::new(), left_out: 0 }
+    fn of<'a>(columns: impl Iterator<Item = &'a Column>) -> Self {
+        let columns: Vec<_> = columns.filter(|column| column.heading().is_some()).cloned().collect();
+        let heading = |column: &Column| Heading {
+            text: column.heading().unwrap_or_default().to_owned(),
+            is_numeric: column.is_numeric(),
+        };
+        let headings = columns.iter().map(heading).collect();
+        Self { headings, columns: columns.into_iter().skip(1).collect(), rows: Vec::new(), left_out: 0 }
     }
 
     pub(super) fn add(&mut self, row: &Row, link: Option<&str>) -> io::Result<()> {
-        if self.rows.len() >= MOST {
+        if self.rows.len() >= MAX_ROWS {
             self.left_out += 1;
             return Ok(());
         }
-        let cells = self.columns.iter().map(|column| shown(row, *column)).collect();
-        let html = Line { login: &row.login, link, cells }.render();
+        let cells = self.columns.iter().map(|column| cell_view(row, column)).collect();
+        let html = RowTemplate { login: &row.login, link, cells }.render();
         self.rows.push(html.map_err(io::Error::other)?);
         Ok(())
     }
@@ -93,48 +84,49 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// Those that are shown at once.
     pub(super) fn first(&self) -> &[String] {
-        self.rows.get(..AT_ONCE).unwrap_or(&self.rows)
+        self.rows.get(..VISIBLE_ROWS).unwrap_or(&self.rows)
     }
 
-    /// Those that are shown on demand.
+    /// Returns the rows that are shown on demand.
     pub(super) fn rest(&self) -> &[String] {
-        self.rows.get(AT_ONCE..).unwrap_or_default()
+        self.rows.get(VISIBLE_ROWS..).unwrap_or_default()
     }
 
-    /// How many rows there are in the page.
     pub(super) fn shown(&self) -> String {
         group_digits(self.rows.len() as u64)
     }
 
-    pub(super) fn left_out_in_words(&self) -> String {
+    pub(super) fn left_out_label(&self) -> String {
         let more = pluralize(self.left_out, "more row is", "more rows are");
         format!("This table has {} rows; {more}", self.shown())
     }
 }
 
-fn shown(row: &Row, column: Column) -> Shown<'_> {
-    let plain = |class, text: &'static str| Shown { class, text: text.into(), free: false };
-    match (column, row.cell(column)) {
-        (Column::Status, _) => plain("", outcome(row.status)),
-        (Column::Carried(_), Cell::Absent) => plain("", ""),
-        (Column::Carried(_), Cell::Text(text)) => Shown { class: "", text, free: true },
-        (Column::Was | Column::PrivateRepos, Cell::Absent) => plain("n", "–"),
-        (_, Cell::Absent) => plain("", "–"),
-        (_, Cell::Number(number)) => Shown { class: "n", text: group_digits(number).into(), free: false },
-        (_, Cell::Signed(by)) => {
+fn cell_view<'a>(row: &'a Row, column: &Column) -> CellView<'a> {
+    let role = column.role();
+    let number_class = if column.is_numeric() { "n" } else { "" };
+    let (class, text) = match row.cell(column) {
+        _ if role == Role::Status => ("", row.status.label().into()),
+        Cell::Null if role == Role::Extra => ("", "".into()),
+        Cell::Null => (number_class, "–".into()),
+        Cell::Number(number) => ("n", group_digits(number).into()),
+        Cell::Delta(by) => {
             let class = match by.signum() {
                 1 => "n up",
                 -1 => "n down",
                 _ => "n",
             };
-            Shown { class, text: format_delta(by).into(), free: false }
+            (class, format_delta(by).into())
         }
-        (_, Cell::Flag(true)) => plain("", "yes"),
-        (_, Cell::Flag(false)) => plain("down", "NO"),
-        (Column::Change, Cell::Text(text)) => Shown { class: "n word", text, free: false },
-        (Column::Error, Cell::Text(text)) => Shown { class: "reason", text, free: false },
-        (_, Cell::Text(text)) => Shown { class: "", text, free: false },
-    }
+        Cell::Bool(true) => ("", "yes".into()),
+        Cell::Bool(false) => ("down", "NO".into()),
+        Cell::Text(text) => match role {
+            Role::Change => ("n word", text),
+            Role::Error => ("reason", text),
+            _ => ("", text),
+        },
+    };
+    let is_foreign = role == Role::Extra && !text.is_empty();
+    CellView { class, text, is_foreign }
 }

@@ -1,6 +1,6 @@
 use base64::Engine;
 
-use super::page::POLICY;
+use super::CSP;
 use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
 use crate::report::{Columns, ReportSchema};
 
@@ -10,24 +10,24 @@ fn hash(text: &str) -> String {
 }
 
 #[test]
-fn the_csp_allows_only_the_pages_own_style_and_script() {
+fn the_csp_allows_only_our_style_and_script() {
     let page = sample::report(Format::Html, ORDER, TerminalStyle::default());
     let between = |begin, end| page.split_once(begin).unwrap().1.split_once(end).unwrap().0;
     let (style, script) = (hash(between("<style>", "</style>")), hash(between("<script>", "</script>")));
     assert_eq!(
-        POLICY,
+        CSP,
         format!(
             "default-src 'none'; base-uri 'none'; form-action 'none'; style-src {style}; script-src {script}"
         )
     );
     let policy = between("Content-Security-Policy\" content=\"", "\">").replace("&#39;", "'");
-    assert_eq!(policy, POLICY);
+    assert_eq!(policy, CSP);
 }
 
 const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
 #[test]
-fn the_page_is_one_file_and_what_stands_in_a_row_is_text() {
+fn text_in_a_row_is_not_markup() {
     let page = sample::report(Format::Html, ORDER, TerminalStyle::default());
     assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
     for outside in ["src=", "href=\"http:", "@import", "url(", "<link"] {
@@ -39,13 +39,13 @@ fn the_page_is_one_file_and_what_stands_in_a_row_is_text() {
 }
 
 #[test]
-fn rows_beyond_the_first_are_hidden_and_too_many_are_counted() {
+fn rows_beyond_the_maximum_are_left_out() {
     let columns = Columns::of(&ReportSchema::default());
-    let mut table = super::rows::Table::counted(&columns);
+    let mut table = super::rows::RowTable::counted(&columns);
     let row = &sample::rows()[0];
-    for _ in 0..=super::MOST {
+    for _ in 0..=super::rows::MAX_ROWS {
         table.add(row, None).unwrap();
     }
-    assert_eq!((table.first().len(), table.first().len() + table.rest().len()), (200, super::MOST));
-    assert_eq!(table.left_out_in_words(), "This table has 100,000 rows; 1 more row is");
+    assert_eq!((table.first().len(), table.first().len() + table.rest().len()), (200, super::rows::MAX_ROWS));
+    assert_eq!(table.left_out_label(), "This table has 100,000 rows; 1 more row is");
 }

@@ -4,12 +4,12 @@ use crate::report::{CountSelection, ReportSchema, Status};
 
 const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
-/// As GitHub renders it, with all that it makes of text.
+/// Renders Markdown as GitHub does.
 fn rendered(markdown: &str) -> String {
     crate::properties::rendered(markdown).replace(" align=\"left\"", "")
 }
 
-fn report(meta: Meta, columns: Columns, rows: &[Row]) -> String {
+fn report(meta: Meta, columns: &Columns, rows: &[Row]) -> String {
     let out = sample::Shared::default();
     let mut markdown = Markdown::new(io::BufWriter::new(Box::new(out.clone())), columns, meta);
     let mut summary = Summary { complete: true, ..Summary::default() };
@@ -22,7 +22,7 @@ fn report(meta: Meta, columns: Columns, rows: &[Row]) -> String {
 }
 
 #[test]
-fn a_table_and_the_failures_folded() {
+fn failures_are_folded() {
     insta::assert_snapshot!(sample::report(Format::Markdown, ORDER, TerminalStyle::default()), @r##"
     ### 7,430 public repositories of 2 of 5 accounts
 
@@ -50,13 +50,13 @@ fn a_table_and_the_failures_folded() {
 }
 
 #[test]
-fn it_is_rendered_into_what_was_meant() {
+fn links_and_tables_are_rendered() {
     let columns = Columns::of(&ReportSchema {
         measures: CountSelection { breakdown: true, private: false },
         ..ReportSchema::default()
     });
     let meta = Meta { site: Some("github.com".into()), ..Meta::default() };
-    let html = rendered(&report(meta, columns, &sample::rows()));
+    let html = rendered(&report(meta, &columns, &sample::rows()));
     assert_eq!(html.matches("<table>").count(), 2);
     assert_eq!(html.matches("<tr>").count(), 4 + 4, "{html}");
     assert!(html.contains(r#"<td><a href="https://github.com/torvalds">torvalds</a></td>"#), "{html}");
@@ -66,7 +66,7 @@ fn it_is_rendered_into_what_was_meant() {
 }
 
 #[test]
-fn whatever_a_name_holds_it_stays_a_name() {
+fn a_name_has_no_markup() {
     for text in [
         "<img src=x onerror=alert(1)>",
         "a|b",
@@ -89,7 +89,7 @@ fn whatever_a_name_holds_it_stays_a_name() {
         };
         let failed = Row::without_count(text, Status::Invalid, text);
         let columns = Columns::of(&ReportSchema { carried: vec![text.into()], ..ReportSchema::default() });
-        let html = rendered(&report(Meta::default(), columns, &[row, failed]));
+        let html = rendered(&report(Meta::default(), &columns, &[row, failed]));
         let plain = collapse_whitespace(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let plain = plain.replace('@', "@<!-- -->").replace('#', "#<!-- -->");
         // Also as the name of a column, and as the login that it is not.
@@ -103,7 +103,7 @@ fn whatever_a_name_holds_it_stays_a_name() {
 }
 
 #[test]
-fn a_long_report_is_cut_and_says_so() {
+fn rows_beyond_the_limit_are_counted() {
     let row = |number: u64| Row {
         error: None,
         public_repos: Some(number),
@@ -113,7 +113,7 @@ fn a_long_report_is_cut_and_says_so() {
     rows.extend((0..10_000).map(|number| {
         Row::without_count(&format!("missing-{number}"), Status::NotFound, "no such user or organization")
     }));
-    let markdown = report(Meta::default(), Columns::of(&ReportSchema::default()), &rows);
+    let markdown = report(Meta::default(), &Columns::of(&ReportSchema::default()), &rows);
     assert!(markdown.len() < 1 << 20, "{} bytes", markdown.len());
     let shown = |name: &str| markdown.lines().filter(|line| line.starts_with(&format!("| {name}-"))).count();
     for (name, all) in [("user", 40_000), ("missing", 10_000)] {

@@ -11,7 +11,7 @@ fn table(order: RowOrder, look: TerminalStyle) -> String {
 }
 
 #[test]
-fn a_failures_reason_stands_in_its_row() {
+fn a_failure_has_its_reason_in_its_row() {
     insta::assert_snapshot!(table(ORDER, TerminalStyle { unicode: true, ..TerminalStyle::default() }), @r#"
      Login                Kind           Public repos   Reason
     ─────────────────────────────────────────────────────────────────────────────────
@@ -26,7 +26,7 @@ fn a_failures_reason_stands_in_its_row() {
 }
 
 #[test]
-fn without_failures_there_is_no_column_for_reasons() {
+fn a_table_without_failures_has_no_column_for_them() {
     let look = TerminalStyle { unicode: true, ..TerminalStyle::default() };
     insta::assert_snapshot!(table(RowOrder { top: Some(1), ..ORDER }, look), @r##"
      Login           Kind        Public repos
@@ -39,7 +39,7 @@ fn without_failures_there_is_no_column_for_reasons() {
 }
 
 #[test]
-fn every_measure_has_its_column() {
+fn every_measure_has_a_column() {
     let columns = Columns::of(&ReportSchema {
         measures: CountSelection { breakdown: true, private: false },
         verified: true,
@@ -60,7 +60,7 @@ fn every_measure_has_its_column() {
 }
 
 #[test]
-fn it_is_readable_at_sixty_columns() {
+fn a_table_fits_sixty_columns() {
     let table = table(ORDER, TerminalStyle { unicode: true, width: Some(60), color: false });
     assert!(table.lines().all(|line| line.chars().count() <= 60));
     insta::assert_snapshot!(table, @r##"
@@ -81,12 +81,12 @@ fn it_is_readable_at_sixty_columns() {
 }
 
 #[test]
-fn it_is_plain_ascii_where_the_locale_is_not_utf8() {
+fn a_table_without_unicode_is_ascii() {
     assert!(table(ORDER, TerminalStyle::default()).is_ascii());
 }
 
 #[test]
-fn bars_are_as_long_as_counts_and_never_longer_than_their_place() {
+fn bars_are_proportional_and_never_too_long() {
     for (count, largest, unicode, shown) in [
         (0, 0, true, ""),
         (0, 10, true, ""),
@@ -98,12 +98,12 @@ fn bars_are_as_long_as_counts_and_never_longer_than_their_place() {
         (1, 1_000_000, false, "#"),
         (53, 100, false, "#####"),
     ] {
-        assert_eq!(super::cells::bar(count, largest, 10, unicode), shown, "{count} of {largest}");
+        assert_eq!(super::bar(count, largest, 10, unicode), shown, "{count} of {largest}");
     }
 }
 
 #[test]
-fn where_there_is_no_room_for_a_column_that_is_told() {
+fn columns_without_room_are_named() {
     let columns = Columns::of(&ReportSchema {
         measures: CountSelection { breakdown: true, private: true },
         carried: vec!["team".into()],
@@ -133,14 +133,14 @@ fn where_there_is_no_room_for_a_column_that_is_told() {
 }
 
 #[test]
-fn failures_are_coloured_where_colours_are_wanted() {
+fn failures_are_colored_if_requested() {
     let colored = table(ORDER, TerminalStyle { unicode: true, color: true, width: None });
     assert!(colored.contains("\u{1b}[38;5;3m") && colored.contains("\u{1b}[38;5;1m"), "{colored:?}");
     assert!(!table(ORDER, TerminalStyle::default()).contains('\u{1b}'));
 }
 
 #[test]
-fn growth_and_loss_are_signed_and_coloured() {
+fn changes_are_signed_and_colored() {
     let columns = Columns::of(&ReportSchema { change: true, ..ReportSchema::default() });
     for (change, text, color) in [
         (Change::By(1_234), "+1,234", Some(2)),
@@ -150,7 +150,7 @@ fn growth_and_loss_are_signed_and_coloured() {
     ] {
         let out = sample::Shared::default();
         let look = TerminalStyle { unicode: true, color: true, width: None };
-        let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), columns.clone(), look);
+        let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), &columns, look);
         table.row(&Row { change: Some(change), ..sample::rows().remove(0) }).unwrap();
         table.finish(&Summary::default()).unwrap();
         let painted = color.map_or_else(|| format!(" {text}"), |color| format!("\u{1b}[38;5;{color}m"));

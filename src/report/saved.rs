@@ -1,0 +1,483 @@
+//! Saved reports: NDJSON, JSON, CSV and TSV files that are read back.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::columns::{Cell, EXTRA_KEY, RowBuilder, ValueType};
+use super::{COLUMNS, ReportSchema, Role, Row, is_reserved};
+use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
+
+/// Upper bound on one row, in bytes.
+const MAX_ROW: u64 = 16 << 20;
+
+/// Upper bound on a JSON report, in bytes: about ten million rows.
+const MAX_JSON: u64 = 4 << 30;
+
+/// Upper bound on the extra columns of a report, because each row has room for all of them.
+const MAX_COLUMNS: usize = 1000;
+
+/// A file that is not a report, or cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {} as a report: {reason}", text::redact_url(&path.display().to_string()))]
+pub(crate) struct ReadReportError {
+    path: PathBuf,
+    reason: String,
+}
+
+/// A report that was read back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SavedReport {
+    /// Rows in their order, one for each login.
+    pub(crate) rows: Vec<Row>,
+    pub(crate) schema: ReportSchema,
+    /// Figures of the run, if the report has them.
+    pub(crate) totals: Option<RunTotals>,
+    /// The `meta` object of a JSON report.
+    pub(crate) meta: Option<Value>,
+}
+
+/// Figures of a run that cannot be computed from its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+pub(crate) struct RunTotals {
+    pub(crate) duplicates: Option<u64>,
+    pub(crate) kept: Option<u64>,
+    pub(crate) no_longer_asked: Option<u64>,
+    pub(crate) requests: Option<u64>,
+    pub(crate) points: Option<u64>,
+    pub(crate) seconds: Option<f64>,
+}
+
+impl RunTotals {
+    fn plus(self, other: Self) -> Self {
+        fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+            Some(one?.saturating_add(other?))
+        }
+        Self {
+            duplicates: sum(self.duplicates, other.duplicates),
+            kept: sum(self.kept, other.kept),
+            no_longer_asked: sum(self.no_longer_asked, other.no_longer_asked),
+            requests: sum(self.requests, other.requests),
+            points: sum(self.points, other.points),
+            seconds: self.seconds.zip(other.seconds).map(|(one, other)| one + other),
+        }
+    }
+}
+
+impl SavedReport {
+    /// Reads a report in the format of its extension; NDJSON if the extension is unknown.
+    ///
+    /// # Errors
+    /// [`ReadReportError`] names the file, and the line or row that is invalid.
+    pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
+        let mut report =
+            Self::parse(path).map_err(|reason| ReadReportError { path: path.to_owned(), reason })?;
+        // The journal of a run that was killed may have a login twice.
+        report.remove_duplicates();
+        Ok(report)
+    }
+
+    fn parse(path: &Path) -> Result<Self, String> {
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        let file = fs::File::open(path).map_err(|error| text::io_message(&error))?;
+        match extension.as_deref() {
+            Some("json") => parse_json(file),
+            Some("csv") => parse_csv(file, b','),
+            Some("tsv") => parse_csv(file, b'\t'),
+            Some("md" | "html" | "prom") => {
+                Err("only .ndjson, .json, .csv and .tsv can be read again".into())
+            }
+            _ => parse_ndjson(file),
+        }
+    }
+
+    /// Reads several reports, and merges them.
+    ///
+    /// # Errors
+    /// [`ReadReportError`] for the first that is invalid.
+    pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Self, ReadReportError> {
+        let mut reports = paths.iter().map(|path| Self::read(path));
+        let mut all = reports.next().transpose()?.unwrap_or_default();
+        for report in reports {
+            all.merge(report?);
+        }
+        all.remove_duplicates();
+        Ok(all)
+    }
+
+    fn merge(&mut self, mut other: Self) {
+        let names = &mut self.schema.carried;
+        for name in &other.schema.carried {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        let index_in_other = |name: &String| other.schema.carried.iter().position(|other| other == name);
+        let indices: Vec<_> = names.iter().map(index_in_other).collect();
+        for row in &mut other.rows {
+            row.carried = indices.iter().map(|index| row.carried.get((*index)?).cloned().flatten()).collect();
+        }
+        self.schema.add(&other.schema);
+        self.rows.append(&mut other.rows);
+        self.totals = self.totals.zip(other.totals).map(|(one, other)| one.plus(other));
+        self.meta = None;
+    }
+
+    /// Keeps one row for each login: at the first position, the last answer, or the last row if there is no answer. A login
+    /// that is missing from one shard may be present in another.
+    fn remove_duplicates(&mut self) {
+        fn rank(row: &Row) -> (bool, bool) {
+            (!row.is_gone(), row.is_answer())
+        }
+        let mut indices = HashMap::<Box<str>, usize>::with_capacity(self.rows.len());
+        let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
+        for row in self.rows.drain(..) {
+            let index = *indices.entry(row.key()).or_insert(rows.len());
+            match rows.get_mut(index) {
+                None => rows.push(row),
+                Some(earlier) if rank(&row) >= rank(earlier) => *earlier = row,
+                Some(_) => {}
+            }
+        }
+        self.rows = rows;
+    }
+}
+
+fn parse_ndjson(file: fs::File) -> Result<SavedReport, String> {
+    let mut reader = BufReader::with_capacity(256 << 10, file);
+    let (mut report, mut line, mut number) = (JsonRows::default(), Vec::new(), 0_u64);
+    loop {
+        line.clear();
+        number += 1;
+        let length = reader.by_ref().take(MAX_ROW).read_until(b'\n', &mut line);
+        if length.map_err(|error| text::io_message(&error))? == 0 {
+            break;
+        }
+        if !line.trim_ascii().is_empty() {
+            let row = report.add(line.trim_ascii());
+            row.map_err(|reason| format!("line {number} is no row ({reason})"))?;
+        }
+    }
+    Ok(report.finish())
+}
+
+fn parse_json(file: fs::File) -> Result<SavedReport, String> {
+    #[derive(Deserialize)]
+    struct Document {
+        meta: Option<Value>,
+        rows: Vec<Box<RawValue>>,
+        summary: Option<RunTotals>,
+    }
+    let mut text = String::new();
+    let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| text::io_message(&error))?;
+    if length as u64 == MAX_JSON {
+        return Err(format!("it is longer than {} GiB", MAX_JSON >> 30));
+    }
+    if text.trim().is_empty() {
+        return Err("it is empty".into());
+    }
+    let document: Document =
+        serde_json::from_str(&text).map_err(|error| sanitize_line(&error.to_string()).into_owned())?;
+    let mut report = JsonRows::default();
+    for (number, row) in (1..).zip(&document.rows) {
+        let row = report.add(row.get().as_bytes());
+        row.map_err(|reason| format!("row {number} is none ({reason})"))?;
+    }
+    Ok(SavedReport { totals: document.summary, meta: document.meta, ..report.finish() })
+}
+
+/// Rows of a JSON report so far. Each may have other extra columns.
+#[derive(Default)]
+struct JsonRows {
+    report: SavedReport,
+    extra_cells: Vec<Vec<(String, Option<Box<str>>)>>,
+    column_indices: HashMap<String, usize>,
+}
+
+impl JsonRows {
+    fn add(&mut self, json: &[u8]) -> Result<(), String> {
+        let ParsedRow { row, schema, extra_cells } = ParsedRow::parse(json)?;
+        self.report.schema.add(&schema);
+        let names = &mut self.report.schema.carried;
+        for (name, _) in &extra_cells {
+            if !self.column_indices.contains_key(name) {
+                self.column_indices.insert(name.clone(), names.len());
+                names.push(name.clone());
+            }
+        }
+        if names.len() > MAX_COLUMNS {
+            return Err(format!("it carries more than {MAX_COLUMNS} columns"));
+        }
+        self.extra_cells.push(extra_cells);
+        self.report.rows.push(row);
+        Ok(())
+    }
+
+    /// Gives each row its extra cells, in the order of the columns.
+    fn finish(mut self) -> SavedReport {
+        for (row, cells) in self.report.rows.iter_mut().zip(self.extra_cells) {
+            let mut carried = vec![None; self.column_indices.len()];
+            for (name, text) in cells {
+                if let Some(cell) = self.column_indices.get(&name).and_then(|index| carried.get_mut(*index)) {
+                    *cell = text;
+                }
+            }
+            row.carried = carried.into();
+        }
+        self.report
+    }
+}
+
+impl Row {
+    /// Parses a line of an NDJSON report, with its cells in the extra columns `carried`.
+    ///
+    /// # Errors
+    /// The reason why the line is not a row.
+    pub(crate) fn parse(line: &[u8], carried: &[String]) -> Result<Self, String> {
+        let ParsedRow { mut row, mut extra_cells, .. } = ParsedRow::parse(line)?;
+        row.carried = carried
+            .iter()
+            .map(|name| {
+                extra_cells.iter_mut().find(|(other, _)| other == name).and_then(|(_, text)| text.take())
+            })
+            .collect();
+        Ok(row)
+    }
+}
+
+/// A row of a JSON report, and the columns that it has. Its extra cells are not in the row yet.
+struct ParsedRow {
+    row: Row,
+    schema: ReportSchema,
+    extra_cells: Vec<(String, Option<Box<str>>)>,
+}
+
+impl ParsedRow {
+    fn parse(json: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(json).map_err(|error| {
+            let text = error.to_string();
+            // The text is one line, so its position in it is of no use.
+            sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ParsedRow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowVisitor;
+        impl<'de> Visitor<'de> for RowVisitor {
+            type Value = ParsedRow;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ParsedRow, A::Error> {
+                let (mut row, mut extra) = (RowBuilder::new(), OrderedStrings::default());
+                // Unknown keys are of a later version.
+                while let Some(Text(key)) = map.next_key()? {
+                    if key == EXTRA_KEY {
+                        extra = map.next_value()?;
+                        continue;
+                    }
+                    let Some(index) = COLUMNS.iter().position(|spec| spec.key == key) else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    if !row.mark(index) {
+                        return Err(A::Error::custom(format_args!("duplicate field `{key}`")));
+                    }
+                    let cell: Cell<'de> = map.next_value()?;
+                    let invalid = |_| A::Error::custom(format_args!("invalid {key}: {}", shown(&cell)));
+                    row.set(index, &cell).map_err(invalid)?;
+                }
+                let mut schema = ReportSchema::default();
+                let row = row.finish(&mut schema).map_err(A::Error::custom)?;
+                let extra_cells = extra.0.into_iter();
+                let extra_cells = extra_cells.map(|(name, text)| {
+                    (sanitize_line(&name).into_owned(), text.map(|text| sanitize_multiline(&text).into()))
+                });
+                Ok(ParsedRow { row, schema, extra_cells: extra_cells.collect() })
+            }
+        }
+        deserializer.deserialize_map(RowVisitor)
+    }
+}
+
+/// A cell as JSON has it.
+fn shown(cell: &Cell<'_>) -> String {
+    serde_json::to_string(cell).unwrap_or_default()
+}
+
+/// A JSON object of strings, in its order.
+#[derive(Default)]
+struct OrderedStrings<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for OrderedStrings<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StringsVisitor;
+        impl<'de> Visitor<'de> for StringsVisitor {
+            type Value = OrderedStrings<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object of texts")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedStrings<'de>, A::Error> {
+                let mut strings = Vec::new();
+                while let Some((Text(name), text)) = map.next_entry::<Text<'de>, Option<Text<'de>>>()? {
+                    strings.push((name, text.map(|Text(text)| text)));
+                }
+                Ok(OrderedStrings(strings))
+            }
+        }
+        deserializer.deserialize_map(StringsVisitor)
+    }
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Parses CSV or TSV. Columns that the program does not define are extra columns.
+fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
+    // A number that was cut off is a number. A pipe has no end to look at.
+    let mut last = [b'\n'];
+    if file.seek(SeekFrom::End(-1)).is_ok() {
+        file.read_exact(&mut last).map_err(|error| text::io_message(&error))?;
+        file.rewind().map_err(|error| text::io_message(&error))?;
+    }
+    let bytes_left = Rc::new(std::cell::Cell::new(MAX_ROW));
+    let file = RowLimitReader { file, bytes_left: Rc::clone(&bytes_left) };
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(file);
+    let header: Vec<_> =
+        reader.headers().map_err(|error| csv_message(&error))?.iter().map(csv_line).collect();
+    // A truncated row has too few fields, unless it was truncated in the last one.
+    if last != *b"\n" && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange")) {
+        return Err("its last line has no end: it was cut off".into());
+    }
+    if header.is_empty() {
+        return Err("it is empty".into());
+    }
+    if !["login", "status"].iter().all(|key| header.iter().any(|name| name == key)) {
+        return Err("it has no columns login and status".into());
+    }
+    // The first of two columns of the same name is read.
+    let own: Vec<_> = (0..)
+        .zip(&COLUMNS)
+        .filter_map(|(index, spec)| Some((index, spec, header.iter().position(|name| name == spec.key)?)))
+        .collect();
+    let extra: Vec<_> = header.iter().enumerate().filter(|(_, name)| !is_own_header(name)).collect();
+    let mut schema = ReportSchema {
+        carried: extra.iter().map(|(_, name)| (*name).clone()).collect(),
+        ..ReportSchema::default()
+    };
+    for (_, spec, _) in &own {
+        schema.add_group_of(spec);
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| csv_message(&error))?;
+        bytes_left.set(MAX_ROW);
+        let line = record.position().map_or(0, csv::Position::line);
+        let mut row = RowBuilder::new();
+        for (index, spec, at) in &own {
+            let text = record.get(*at).unwrap_or_default();
+            if text.is_empty() && !matches!(spec.role, Role::Login | Role::Status) {
+                continue;
+            }
+            let text = if spec.value == ValueType::Text { strip_formula_guard(text) } else { text };
+            let is_set = Cell::parse(text, spec.value).is_some_and(|cell| row.set(*index, &cell).is_ok());
+            // Spreadsheets change the spelling of flags, and a later version may have more words.
+            let is_lenient =
+                matches!(spec.value, ValueType::Bool | ValueType::Label) && spec.role != Role::Status;
+            if !is_set && !is_lenient {
+                return Err(format!("line {line} has {:?} as {}", sanitize_line(text), spec.key));
+            }
+        }
+        let mut row =
+            row.finish(&mut ReportSchema::default()).map_err(|reason| format!("line {line}: {reason}"))?;
+        let cells = extra.iter().map(|(at, _)| record.get(*at).filter(|cell| !cell.is_empty()));
+        row.carried = cells.map(|cell| Some(sanitize_multiline(strip_formula_guard(cell?)).into())).collect();
+        rows.push(row);
+    }
+    Ok(SavedReport { rows, schema, ..SavedReport::default() })
+}
+
+fn is_own_header(name: &str) -> bool {
+    // Only names in lower case are ours.
+    is_reserved(name) && !name.contains(|c: char| c.is_ascii_uppercase())
+}
+
+fn csv_line(name: &str) -> String {
+    sanitize_line(strip_formula_guard(name)).into_owned()
+}
+
+fn csv_message(error: &csv::Error) -> String {
+    sanitize_line(&error.to_string()).into_owned()
+}
+
+/// Removes the apostrophe that keeps a spreadsheet from reading text as a formula.
+fn strip_formula_guard(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|text| is_formula(text)).unwrap_or(cell)
+}
+
+/// A file of which at most [`MAX_ROW`] bytes are read for one row: a quote that is never closed has no end.
+struct RowLimitReader {
+    file: fs::File,
+    bytes_left: Rc<std::cell::Cell<u64>>,
+}
+
+impl Read for RowLimitReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.bytes_left.get() == 0 {
+            return Err(io::Error::other(format!("it has a row of more than {} MiB", MAX_ROW >> 20)));
+        }
+        let length = self.file.read(buffer)?;
+        self.bytes_left.set(self.bytes_left.get().saturating_sub(length as u64));
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::{Format, RowOrder, TerminalStyle, sample};
+    use crate::report::{Columns, CountSelection};
+
+    #[test]
+    fn ndjson_rows_are_read_back() {
+        let columns = Columns::of(&ReportSchema {
+            measures: CountSelection { breakdown: true, private: true },
+            verified: true,
+            ..ReportSchema::default()
+        });
+        let ndjson =
+            sample::report_of(columns, Format::Ndjson, RowOrder::default(), TerminalStyle::default());
+        for (line, row) in ndjson.lines().zip(sample::rows()) {
+            assert_eq!(Row::parse(line.as_bytes(), &[]).unwrap(), row, "{line}");
+        }
+        let spaced = ndjson.lines().next().unwrap().replace("\":", "\": ").replace(",\"", ", \"");
+        assert_eq!(Row::parse(spaced.as_bytes(), &[]).unwrap(), sample::rows()[0]);
+    }
+
+    #[test]
+    fn an_invalid_row_has_a_reason() {
+        for (line, reason) in [
+            ("", "EOF while parsing a value"),
+            ("[\"a\",\"skipped\"]", "invalid type: sequence, expected an object"),
+            ("{\"login\":\"a\"}", "missing field `status`"),
+            ("{\"level\":\"info\"}", "missing field `login`"),
+            ("{\"login\":\"a\",\"login\":\"b\"}", "duplicate field `login`"),
+            ("{\"login\":\"a\",\"status\":\"fine\"}", "invalid status: \"fine\""),
+            ("{\"login\":\"a\",\"status\":\"ok\"}", "it is ok, but has no public_repos"),
+            ("{\"login\":\"a\",\"status\":\"ok\",\"public_repos\":-1}", "invalid public_repos: -1"),
+        ] {
+            let told = Row::parse(line.as_bytes(), &[]).unwrap_err();
+            assert!(told.starts_with(reason), "{line}: {told}");
+        }
+    }
+}
