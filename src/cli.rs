@@ -71,12 +71,10 @@ pub(crate) struct Cli {
     pub(crate) teams: Vec<MemberSource>,
 
     /// Read logins from a database: sqlite:FILE, postgres://…
-    #[cfg(feature = "sql")]
     #[arg(long, value_name = "URL", requires = "query", conflicts_with = "from", hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) sql: Option<String>,
 
     /// Query for --sql; its first column holds the logins, the others can be carried
-    #[cfg(feature = "sql")]
     #[arg(long, value_name = "SQL", requires = "sql", hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) query: Option<String>,
 
@@ -190,12 +188,10 @@ pub(crate) struct Cli {
     pub(crate) outputs: Vec<PathBuf>,
 
     /// Append the run to a database: sqlite:FILE, postgres://…
-    #[cfg(feature = "sql")]
     #[arg(long, value_name = "URL", hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) save: Option<String>,
 
     /// Name of the run in the database, the same for all its shards
-    #[cfg(feature = "sql")]
     #[arg(long, value_name = "NAME", requires = "save", hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) run_name: Option<String>,
 

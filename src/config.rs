@@ -15,7 +15,6 @@ pub(crate) use self::error::ConfigError;
 pub(crate) use self::server::TokenSources;
 use self::server::{Env, Server, ServerFlags};
 use crate::cli::{ApiChoice, Cli};
-#[cfg(feature = "sql")]
 use crate::database::{DatabaseUrl, SaveTarget};
 use crate::fail_on::Rules;
 use crate::github::ClientConfig;
@@ -38,9 +37,7 @@ pub(crate) struct Config {
     /// Organizations and teams whose members are counted.
     pub(crate) member_sources: Vec<MemberSource>,
     /// Database whose rows are logins, and the query for them.
-    #[cfg(feature = "sql")]
     pub(crate) input_query: Option<(DatabaseUrl, String)>,
-    #[cfg(feature = "sql")]
     pub(crate) save_to: Option<SaveTarget>,
     pub(crate) input_options: InputOptions,
     pub(crate) settings: ClientConfig,
@@ -86,15 +83,8 @@ impl Config {
         Some(crate::text::redact_url(&self.baseline.as_ref()?.display().to_string()))
     }
 
-    #[cfg(feature = "sql")]
     pub(crate) fn has_input_query(&self) -> bool {
         self.input_query.is_some()
-    }
-
-    #[cfg(not(feature = "sql"))]
-    #[expect(clippy::unused_self, reason = "with databases there may be a query")]
-    pub(crate) fn has_input_query(&self) -> bool {
-        false
     }
 
     /// Returns the filter for rows of the journal that are not looked up again.
@@ -108,7 +98,6 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the flag's value or the variable, and the way out.
     pub(crate) fn new(cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
-        #[cfg(feature = "sql")]
         let (input_query, save_to) = (input_query(&cli)?, save_target(&cli)?);
         let csv_only_flag = check_flags(&cli)?;
         let is_rerender = !cli.from.is_empty();
@@ -158,9 +147,7 @@ impl Config {
         Ok(Self {
             sources,
             member_sources,
-            #[cfg(feature = "sql")]
             input_query,
-            #[cfg(feature = "sql")]
             save_to,
             input_options: InputOptions {
                 web_host: server.endpoint.web_host().to_owned(),
@@ -210,10 +197,7 @@ impl Config {
 
 /// Checks combinations of flags, and returns the first flag that needs a CSV file as input.
 fn check_flags(cli: &Cli) -> Result<Option<&'static str>, ConfigError> {
-    #[cfg(feature = "sql")]
     let has_other_input = cli.sql.is_some() || !cli.from.is_empty();
-    #[cfg(not(feature = "sql"))]
-    let has_other_input = !cli.from.is_empty();
     let has_lists = !cli.files.is_empty() || !cli.members.is_empty() || !cli.teams.is_empty();
     if cli.logins.is_empty() && !has_lists && !has_other_input {
         return Err(ConfigError::NoLogins);
@@ -232,7 +216,6 @@ fn check_flags(cli: &Cli) -> Result<Option<&'static str>, ConfigError> {
     Ok(csv_only.map(|(flag, _)| flag))
 }
 
-#[cfg(feature = "sql")]
 fn input_query(cli: &Cli) -> Result<Option<(DatabaseUrl, String)>, ConfigError> {
     let (Some(url), Some(query)) = (&cli.sql, &cli.query) else { return Ok(None) };
     if query.trim().is_empty() {
@@ -241,7 +224,6 @@ fn input_query(cli: &Cli) -> Result<Option<(DatabaseUrl, String)>, ConfigError> 
     Ok(Some((parse_database_url(url)?, query.clone())))
 }
 
-#[cfg(feature = "sql")]
 fn save_target(cli: &Cli) -> Result<Option<SaveTarget>, ConfigError> {
     let Some(url) = &cli.save else { return Ok(None) };
     if cli.shard.is_some() && cli.run_name.is_none() {
@@ -250,7 +232,6 @@ fn save_target(cli: &Cli) -> Result<Option<SaveTarget>, ConfigError> {
     Ok(Some(SaveTarget { address: parse_database_url(url)?, name: cli.run_name.clone(), shard: cli.shard }))
 }
 
-#[cfg(feature = "sql")]
 fn parse_database_url(url: &str) -> Result<DatabaseUrl, ConfigError> {
     url.parse()
         .map_err(|source| ConfigError::InvalidDatabaseUrl { url: crate::text::redact_url(url), source })

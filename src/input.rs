@@ -6,7 +6,6 @@
 
 mod csv;
 mod dedup;
-#[cfg(feature = "sql")]
 mod sql;
 mod text;
 
@@ -243,7 +242,6 @@ impl Input {
     ///
     /// # Errors
     /// [`InputError`] if the database or the query fails before its first row.
-    #[cfg(feature = "sql")]
     pub(crate) async fn chain_query(
         mut self,
         address: crate::database::DatabaseUrl,

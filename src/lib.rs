@@ -74,35 +74,51 @@
 //! | `render`, `output` | formats, and the files that they are written to |
 //! | `diff`, `fail_on` | changes since an earlier report, and the rules of `--fail-on` |
 //! | `journal` | the `.ndjson` report that an interrupted run is continued from |
-//! | `database` | runs that are saved to a database (feature `sql`) |
+//! | `database` | runs that are saved to a database |
 //! | `progress`, `exit_status`, `text` | the progress bar, exit statuses, text for people |
 
+// The program uses more of these modules than the library.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+
+#[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
 mod config;
-#[cfg(feature = "sql")]
+#[cfg(feature = "cli")]
 mod database;
+#[cfg(feature = "cli")]
 mod diff;
+#[cfg(feature = "cli")]
 mod exit_status;
+#[cfg(feature = "cli")]
 mod fail_on;
 mod fs;
 mod github;
+#[cfg(feature = "cli")]
 mod input;
+#[cfg(feature = "cli")]
 mod journal;
 mod login;
 mod lookup;
 mod network;
 mod object;
+#[cfg(feature = "cli")]
 mod output;
+#[cfg(feature = "cli")]
 mod program;
+#[cfg(feature = "cli")]
 mod progress;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(feature = "cli", any(test, fuzzing)))]
 #[path = "../fuzz/properties/mod.rs"]
 pub mod properties;
 mod rate_limit;
+#[cfg(feature = "cli")]
 mod render;
 mod reorder;
 mod report;
+#[cfg(feature = "cli")]
 mod run;
+#[cfg(feature = "cli")]
 mod shard;
 mod stop;
 mod text;
@@ -114,7 +130,9 @@ pub use crate::github::transport::TransportMode;
 pub use crate::github::{BuildError, Client, ClientConfig};
 pub use crate::login::{Login, ParseLoginError};
 pub use crate::lookup::{LookupOptions, lookup};
+#[cfg(feature = "cli")]
 pub use crate::program::main;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use crate::program::main_with;
 pub use crate::report::{Row, Status};

@@ -9,7 +9,6 @@ use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-#[cfg(feature = "sql")]
 use crate::database::{RunWriter, SaveTarget};
 use crate::fs::{check_writable, is_special_file, resolve_symlinks, temp_file_beside};
 use crate::journal::Journal;
@@ -80,7 +79,6 @@ enum Message {
 enum Writer {
     Renderer(Box<dyn Renderer + Send>),
     Journal(Box<Journal>),
-    #[cfg(feature = "sql")]
     Database(Box<RunWriter>),
 }
 
@@ -124,7 +122,6 @@ impl Sink {
     }
 
     /// Starts to save the run to a database.
-    #[cfg(feature = "sql")]
     pub(crate) async fn database(
         target: &SaveTarget,
         layout: &ReportLayout,
@@ -243,7 +240,6 @@ impl Writer {
         match self {
             Self::Renderer(renderer) => rows.iter().try_for_each(|row| renderer.row(row)),
             Self::Journal(journal) => journal.rows(rows),
-            #[cfg(feature = "sql")]
             Self::Database(run) => run.rows(rows).map_err(io::Error::other),
         }
     }
@@ -252,7 +248,6 @@ impl Writer {
         match self {
             Self::Renderer(renderer) => renderer.flush(),
             Self::Journal(_) => Ok(()),
-            #[cfg(feature = "sql")]
             Self::Database(run) => run.flush().map_err(io::Error::other),
         }
     }
@@ -261,7 +256,6 @@ impl Writer {
         match self {
             Self::Renderer(mut renderer) => renderer.finish(summary),
             Self::Journal(journal) => journal.finish(input_complete),
-            #[cfg(feature = "sql")]
             Self::Database(run) => run.finish(summary).map_err(io::Error::other),
         }
     }
@@ -270,7 +264,6 @@ impl Writer {
         match self {
             Self::Renderer(_) => {}
             Self::Journal(journal) => journal.abandon(),
-            #[cfg(feature = "sql")]
             Self::Database(run) => run.abandon(),
         }
     }

@@ -28,6 +28,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
+use http::header::AsHeaderName;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -40,6 +41,11 @@ use self::quota::{HourlyQuota, MinuteWindow, PerResource, Quota};
 use self::settings::LimiterSettings;
 use crate::stop::{StopReason, StopSignal, WaitReason};
 use crate::text;
+
+/// Returns a header as text, trimmed.
+pub(crate) fn header_str(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
 
 /// A wait that applies to all requests, or to those of one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 mod change;
 mod columns;
+#[cfg(feature = "cli")]
 mod saved;
 mod summary;
 
@@ -12,11 +13,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::change::{Change, DiffSummary};
-#[cfg(feature = "sql")]
 pub(crate) use self::columns::ValueType;
 pub(crate) use self::columns::{
     COLUMNS, Cell, Column, ColumnSpec, Columns, EXTRA_KEY, ReportSchema, Role, is_reserved,
 };
+#[cfg(feature = "cli")]
 pub(crate) use self::saved::{ReadReportError, SavedReport};
 pub(crate) use self::summary::{GroupTotals, Subtotal, Summary};
 use crate::github::account::Account;

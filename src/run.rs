@@ -23,7 +23,6 @@ use self::pipeline::{RowAggregator, run_pipeline};
 use self::plan::print_plan;
 use self::rerender::rerender;
 use crate::config::Config;
-#[cfg(feature = "sql")]
 use crate::database::{DatabaseUrl, SqlError, last_complete};
 use crate::diff::Baseline;
 use crate::exit_status::ExitStatus;
@@ -37,7 +36,6 @@ use crate::render::{Format, Meta};
 use crate::report::{ApiKind, Identity, ReadReportError};
 use crate::stop::StopReason;
 use crate::text::io_message;
-#[cfg(feature = "sql")]
 use crate::text::redact_url;
 
 /// Signals closer together than this count as one: a process and its group are often both signaled.
@@ -56,7 +54,6 @@ pub(crate) enum RunError {
     Members(#[from] ListMembersError),
     #[error(transparent)]
     Report(#[from] ReadReportError),
-    #[cfg(feature = "sql")]
     #[error("cannot read the last run in {url}")]
     Database { url: String, source: SqlError },
     #[error("cannot group by {column}: the report carries {carried}")]
@@ -142,10 +139,8 @@ async fn execute(
     Ok(finish(outcome, config).await)
 }
 
-#[cfg_attr(not(feature = "sql"), expect(clippy::unused_async, reason = "a database is waited for"))]
 async fn open_input(config: &Config) -> Result<Input, InputError> {
     let input = Input::open(&config.sources, &config.input_options)?;
-    #[cfg(feature = "sql")]
     if let Some((url, query)) = config.input_query.clone() {
         return input.chain_query(url, query, &config.input_options).await;
     }
@@ -229,7 +224,6 @@ fn now() -> Timestamp {
 
 async fn read_baseline(config: &Config) -> Result<Option<Baseline>, RunError> {
     let Some(path) = config.baseline.clone() else { return Ok(None) };
-    #[cfg(feature = "sql")]
     if let Some(url) = path.to_str().filter(|url| DatabaseUrl::is_meant(url)) {
         return match read_last_run(url).await {
             Ok(baseline) => Ok(Some(baseline)),
@@ -241,7 +235,6 @@ async fn read_baseline(config: &Config) -> Result<Option<Baseline>, RunError> {
     Ok(Some(baseline.map_err(io::Error::from)??))
 }
 
-#[cfg(feature = "sql")]
 async fn read_last_run(url: &str) -> Result<Baseline, SqlError> {
     let url: DatabaseUrl = url.parse()?;
     Ok(Baseline::of(url.to_string(), last_complete(&url).await?))
@@ -261,7 +254,6 @@ async fn open_sinks(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<C
             _ => sinks.push(Sink::open(report, &config.layout, meta)?),
         }
     }
-    #[cfg(feature = "sql")]
     if let Some(target) = &config.save_to {
         sinks.push(Sink::database(target, &config.layout, meta).await?);
     }

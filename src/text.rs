@@ -178,10 +178,18 @@ pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     io_message(causes(error).last().unwrap_or(error))
 }
 
-/// Formats `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`. `indicatif::HumanCount` does the same, but the library alone does not depend on it.
 #[must_use]
 pub(crate) fn group_digits(number: u64) -> String {
-    indicatif::HumanCount(number).to_string()
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// Formats a difference: `+1,234`, `−5`, `=`.

@@ -1,14 +1,13 @@
 //! Credentials: a GitHub App, or the token that `gh` would use.
 
-use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::ConfigError;
+use super::error::{AppKeyError, ConfigError};
 use super::server::{Env, Server, TokenSources, non_empty_env};
-use crate::github::credentials::{App, Credentials, InvalidPrivateKey};
+use crate::github::credentials::{App, Credentials};
 use crate::github::credentials::{ENTERPRISE_TOKEN_ENV_VARS, GH_CLI_SOURCE, TOKEN_ENV_VARS, Token};
 
 /// Maximum wait for `gh`, whose keyring may ask for a password.
@@ -21,18 +20,6 @@ pub(super) struct AppFlags {
     pub(super) id: Option<u64>,
     pub(super) key: Option<PathBuf>,
     pub(super) installation: Option<u64>,
-}
-
-/// Reason for which a private key cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AppKeyError {
-    #[error("{}", crate::text::io_message(.0))]
-    Read(#[source] io::Error),
-    /// The text is not shown: it may be a damaged key.
-    #[error("it is neither a private key in PEM format nor a file that can be read")]
-    NeitherKeyNorFile(#[source] io::Error),
-    #[error(transparent)]
-    Invalid(#[from] InvalidPrivateKey),
 }
 
 /// Returns the credentials for the server: the app if there is one, else the first token of its sources.

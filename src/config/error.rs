@@ -1,10 +1,10 @@
 //! Errors of flags and environment. Each message names the value and the way out.
 
-use super::credentials::AppKeyError;
-use super::network::CertificateError;
+use std::io;
+
 use crate::exit_status::ExitStatus;
 use crate::fail_on::ParseRuleError;
-use crate::github::credentials::InvalidToken;
+use crate::github::credentials::{InvalidPrivateKey, InvalidToken};
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
 use crate::network::proxy::ParseProxyError;
 use crate::render::Format;
@@ -49,13 +49,10 @@ pub(crate) enum ConfigError {
     #[error("cannot use the proxy {proxy:?} (from {variable}): {source}")]
     UnusableProxy { proxy: String, variable: &'static str, source: ParseProxyError },
     /// `url` has no password.
-    #[cfg(feature = "sql")]
     #[error("cannot use the database {url:?}: {source}")]
     InvalidDatabaseUrl { url: String, source: crate::database::NotADatabase },
-    #[cfg(feature = "sql")]
     #[error("--query is empty: expected a query such as \"SELECT login FROM staff\"")]
     EmptyQuery,
-    #[cfg(feature = "sql")]
     #[error("--save with --shard requires --run-name: the shards of a run find each other by it")]
     ShardNeedsRunName,
     #[error("{flag} requires a token: {way_out}")]
@@ -105,4 +102,29 @@ impl ConfigError {
             _ => ExitStatus::Usage,
         }
     }
+}
+
+/// Reason for which a private key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppKeyError {
+    #[error("{}", crate::text::io_message(.0))]
+    Read(#[source] io::Error),
+    /// The text is not shown: it may be a damaged key.
+    #[error("it is neither a private key in PEM format nor a file that can be read")]
+    NeitherKeyNorFile(#[source] io::Error),
+    #[error(transparent)]
+    Invalid(#[from] InvalidPrivateKey),
+}
+
+/// Reason for which a file or folder cannot be used for certificates.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CertificateError {
+    #[error("{}", crate::text::io_message(.0))]
+    Read(#[source] io::Error),
+    #[error("{}", crate::text::io_message(.0))]
+    Parse(#[source] reqwest::Error),
+    #[error("there is no certificate in PEM format in it")]
+    NoneInFile,
+    #[error("none of its files has a certificate in PEM format")]
+    NoneInFolder,
 }

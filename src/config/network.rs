@@ -1,36 +1,22 @@
 //! The way to the server: the proxy that the environment names, by curl's rules, and certificate authorities.
 
-use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
 use reqwest::{Certificate, Url};
 
-use super::ConfigError;
+use super::error::{CertificateError, ConfigError};
 use super::server::Env;
 use crate::github::endpoint::ApiEndpoint;
 use crate::network::proxy::{Proxy, ProxyChoice};
-use crate::text::{io_message, sanitize_line};
+use crate::text::sanitize_line;
 
 /// Variables for an https API, in the order in which they are read.
 const HTTPS_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 /// Variables for an http API. `HTTP_PROXY` is left out: a CGI server sets it from a request's header `Proxy`.
 const HTTP_VARIABLES: [&str; 3] = ["http_proxy", "all_proxy", "ALL_PROXY"];
 const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
-
-/// Reason for which a file or folder cannot be used for certificates.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CertificateError {
-    #[error("{}", io_message(.0))]
-    Read(#[source] io::Error),
-    #[error("{}", io_message(.0))]
-    Parse(#[source] reqwest::Error),
-    #[error("there is no certificate in PEM format in it")]
-    NoneInFile,
-    #[error("none of its files has a certificate in PEM format")]
-    NoneInFolder,
-}
 
 /// Reads certificates in PEM format.
 fn read_certificates(path: &Path) -> Result<Vec<Certificate>, CertificateError> {

@@ -21,7 +21,8 @@ use crate::network::{Cause, ConnectError};
 use crate::object::Object;
 use crate::rate_limit::RequestOutcome;
 use crate::rate_limit::clock::parse_date;
-use crate::rate_limit::quota::{REMAINING, header_str};
+use crate::rate_limit::header_str;
+use crate::rate_limit::quota::REMAINING;
 use crate::stop::StopReason;
 use crate::text::{self, sanitize_line};
 

@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::quota::header_str;
+use super::header_str;
 
 /// Longest sleep before the wall clock is checked again.
 const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(5);

@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::AsHeaderName;
 use tokio::time::Instant;
 
 use super::clock::{Deadline, ServerClock};
-use super::{Admission, Pause};
+use super::{Admission, Pause, header_str};
 use crate::stop::WaitReason;
 
 /// Header with the requests or points left in the window.
@@ -82,11 +81,6 @@ impl Quota {
             reset: Deadline::after(clock.duration_until(reset_second)?),
         })
     }
-}
-
-/// Returns a header as text, trimmed.
-pub(crate) fn header_str(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 /// The current window of a quota. A server whose responses have no quota headers has none.

@@ -18,14 +18,12 @@ pub(crate) struct ColumnSpec {
     /// JSON key and CSV header.
     pub(crate) key: &'static str,
     /// Name in the database, if it is not the key.
-    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
     pub(crate) sql_name: Option<&'static str>,
     /// Heading for people. Empty for a column that only programs read.
     pub(crate) heading: &'static str,
     pub(crate) role: Role,
     pub(crate) value: ValueType,
     /// Whether every row has a value. Only the database needs it.
-    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
     pub(crate) is_required: bool,
     /// Flag that adds the column. None: every report has it.
     pub(crate) group: Option<ColumnGroup>,

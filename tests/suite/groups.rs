@@ -46,11 +46,11 @@ fn a_token_that_sees_public_members_only_gets_a_note() {
     let run = Program::for_fake(&fake, &["--members", "acme-100", "-F", "ndjson"]).run();
     run.rows_of(50);
     let message =
-        "ghrepos: acme-100: 50 members, the public ones: without a token there are no others to be seen\n";
+        "ghrepos: acme-100: 50 members, the public ones: the others are not visible without a token\n";
     assert!(run.stderr.starts_with(message), "{}", run.stderr);
     let run = look_up(&fake, &["--members", "strangers-9"]);
     let message =
-        "ghrepos: strangers-9: 9 members, the public ones: the token's owner is not in the organisation\n";
+        "ghrepos: strangers-9: 9 members, the public ones: the token's owner is not in the organization\n";
     assert!(run.stderr.starts_with(message), "{}", run.stderr);
 }
 

@@ -18,9 +18,6 @@ fn readme() -> String {
 
 #[test]
 fn the_readmes_usage_is_the_real_help() {
-    if cfg!(not(feature = "sql")) {
-        return;
-    }
     for flag in ["-h", "--help"] {
         let help = printed(&[flag]);
         let lines: Vec<_> = help.lines().map(str::trim_end).collect();

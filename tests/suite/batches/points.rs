@@ -114,5 +114,5 @@ fn a_plan_predicts_the_cost_and_requests_only_the_quota() {
         &["a", "--plan"],
     )
     .run();
-    assert!(offline.stdout.contains("the server tells of no limits"), "{}", offline.stdout);
+    assert!(offline.stdout.contains("the server reports no limits"), "{}", offline.stdout);
 }

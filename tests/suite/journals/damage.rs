@@ -56,7 +56,7 @@ fn a_file_that_is_not_a_journal_is_refused_unchanged() {
         fs::write(workspace.at("journal.ndjson"), &text).unwrap();
         let run = workspace.run(&fake, &["--resume"]);
         assert_eq!(run.status, 2);
-        assert_eq!(run.stderr, format!("ghrepos: cannot go on with journal.ndjson: {reason}\n"));
+        assert_eq!(run.stderr, format!("ghrepos: cannot resume from journal.ndjson: {reason}\n"));
         assert_eq!(workspace.journal(), text);
     }
     assert_eq!(fake.requests(), 0);
