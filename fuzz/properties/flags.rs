@@ -10,7 +10,7 @@ use crate::text;
 
 /// Each violated rule is described in one line, which parses to the same rule. An invalid rule is an error of one line with the
 /// position of the mistake.
-pub fn rules(text: &str) {
+pub fn fail_on(text: &str) {
     let mut rules = match Rules::parse(text) {
         Ok(rules) => rules,
         Err(error) => {

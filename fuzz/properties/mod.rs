@@ -12,27 +12,27 @@
     reason = "a property that does not hold is a panic"
 )]
 
-mod answers;
 mod bytes;
-mod exchanges;
+mod cassette;
 mod flags;
 mod input;
-mod journals;
+mod journal;
 mod json;
-mod logins;
+mod login;
 mod reports;
-mod texts;
+mod responses;
+mod text;
 
-pub use self::answers::{account, query, refusal};
-pub use self::exchanges::exchange;
-pub use self::flags::{duration, rules};
+pub use self::cassette::cassette;
+pub use self::flags::{duration, fail_on};
 pub use self::input::input;
-pub use self::journals::journal;
-pub use self::logins::login;
+pub use self::journal::journal;
+pub use self::login::login;
 #[cfg(test)]
 pub(crate) use self::reports::rendered;
-pub use self::reports::{earlier, report};
-pub use self::texts::text;
+pub use self::reports::{report, saved_report};
+pub use self::responses::{account, query, response_error};
+pub use self::text::text;
 
 /// Whether a terminal shows a text as one line.
 fn is_a_line(text: &str) -> bool {

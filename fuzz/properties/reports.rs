@@ -52,7 +52,7 @@ pub fn report(bytes: &[u8]) {
 
 /// Any file is read as a report, or rejected in one line that names it. A report that was read has no control characters, and is
 /// the same when it is written and read again. The first byte selects the format.
-pub fn earlier(bytes: &[u8]) {
+pub fn saved_report(bytes: &[u8]) {
     let Some((kind, content)) = bytes.split_first() else { return };
     let (ending, format) =
         [("csv", Format::Csv), ("tsv", Format::Tsv), ("json", Format::Json), ("ndjson", Format::Ndjson)]

@@ -145,12 +145,12 @@ proptest! {
 
     #[test]
     fn a_refusal_is_a_line(answer in behind(64, nearly(ACCOUNTS, JSON))) {
-        super::refusal(&answer.0);
+        super::response_error(&answer.0);
     }
 
     #[test]
     fn rules_are_told_as_they_are_read(text in text(RULES, IN_RULES)) {
-        super::rules(&text);
+        super::fail_on(&text);
     }
 
     #[test]
@@ -170,12 +170,12 @@ proptest! {
 
     #[test]
     fn an_exchange_is_an_answer_or_named(file in nearly(EXCHANGES, JSON)) {
-        super::exchange(&file.0);
+        super::cassette(&file.0);
     }
 
     #[test]
     fn an_earlier_report_is_read_as_it_was_written(file in nearly(REPORTS, IN_REPORTS)) {
-        super::earlier(&file.0);
+        super::saved_report(&file.0);
     }
 
     #[test]

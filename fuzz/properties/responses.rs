@@ -103,7 +103,7 @@ pub fn query(bytes: &[u8]) {
 
 /// A response is a success by its status alone. Every other one is an error of one line, a missing account only if the body is an
 /// object, and has a wait that can be represented.
-pub fn refusal(bytes: &[u8]) {
+pub fn response_error(bytes: &[u8]) {
     let mut input = ByteReader::new(bytes);
     let status = StatusCode::from_u16(100 + u16::try_from(input.below(900)).unwrap()).unwrap();
     let mut headers = HeaderMap::new();

@@ -20,7 +20,7 @@ fn request(method: Method, path: &'static str, body: Vec<u8>) -> RecordedRequest
 
 /// A file in place of an exchange is a response, or an error that names the file. The response to a query has an outcome for each
 /// login. A response that is recorded again is the same response.
-pub fn exchange(file: &[u8]) {
+pub fn cassette(file: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     for name in ["users/torvalds.json", "graphql/torvalds+1.json"] {
         let path = folder.path().join(name);
