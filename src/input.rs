@@ -11,7 +11,7 @@ mod text;
 
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -329,10 +329,6 @@ fn spawn_reader(
 
 fn flatten(mut batches: mpsc::Receiver<Vec<InputRecord>>) -> impl Stream<Item = InputRecord> + Send {
     stream::poll_fn(move |context| batches.poll_recv(context)).flat_map(stream::iter)
-}
-
-pub(crate) fn stdin_is_a_terminal() -> bool {
-    io::stdin().is_terminal()
 }
 
 #[cfg(test)]

@@ -24,8 +24,6 @@ pub(crate) struct OutputSpec {
 }
 
 impl OutputSpec {
-    /// Returns the name for messages.
-    #[must_use]
     pub(crate) fn name(&self) -> String {
         self.path.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string())
     }
@@ -40,14 +38,17 @@ pub(crate) struct OutputError {
 }
 
 impl OutputError {
-    pub(crate) fn stdout(source: io::Error) -> Self {
-        Self { to: "standard output".into(), source }
-    }
-
     /// Returns true if the reader closed the pipe, which is not a failure.
-    #[must_use]
     pub(crate) fn is_broken_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+/// Returns the error of a print to standard output, unless the reader closed the pipe.
+pub(crate) fn check_stdout(printed: io::Result<()>) -> Result<(), OutputError> {
+    match printed.map_err(|source| OutputError { to: "standard output".into(), source }) {
+        Err(error) if error.is_broken_pipe() => Ok(()),
+        result => result,
     }
 }
 
@@ -69,10 +70,16 @@ struct TemporaryFile {
     path: PathBuf,
 }
 
-enum Message {
+#[derive(Clone)]
+pub(crate) enum Message {
+    /// The next rows in input order.
     Rows(Arc<Vec<Row>>),
+    /// Rows ahead of their turn, by position. Only a journal takes them.
     OutOfOrder(Arc<Vec<(u64, Row)>>),
-    Finish { summary: Box<Summary>, input_complete: bool },
+    Finish {
+        summary: Box<Summary>,
+        input_complete: bool,
+    },
     Abandon,
 }
 
@@ -142,28 +149,19 @@ impl Sink {
         Self { name, messages, writer, temporary: None, is_buffered: true, is_journal: false }
     }
 
-    #[must_use]
     pub(crate) fn is_buffered(&self) -> bool {
         self.is_buffered
     }
 
-    /// Returns true for outputs that take rows out of order.
-    #[must_use]
     pub(crate) fn is_journal(&self) -> bool {
         self.is_journal
     }
 
-    /// Adds the next rows. Waits while the writer is behind. After an error the output is lost.
-    pub(crate) async fn rows(&mut self, rows: &Arc<Vec<Row>>) -> Result<(), OutputError> {
-        self.send(Message::Rows(Arc::clone(rows))).await
-    }
-
-    /// Adds rows to a journal out of order, by position. Other outputs ignore them.
-    pub(crate) async fn rows_out_of_order(&mut self, rows: &Arc<Vec<(u64, Row)>>) -> Result<(), OutputError> {
-        if self.is_journal { self.send(Message::OutOfOrder(Arc::clone(rows))).await } else { Ok(()) }
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), OutputError> {
+    /// Waits while the writer is behind. After an error the output is lost.
+    pub(crate) async fn send(&mut self, message: Message) -> Result<(), OutputError> {
+        if matches!(message, Message::OutOfOrder(_)) && !self.is_journal {
+            return Ok(());
+        }
         match self.messages.send(message).await {
             Ok(()) => Ok(()),
             Err(_) => self.join().await,

@@ -8,15 +8,15 @@ mod pipeline;
 mod plan;
 mod rerender;
 
-use std::io;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use jiff::Timestamp;
 
 use self::finish::finish;
 use self::manifest::ManifestRecorder;
-pub(crate) use self::members::ListMembersError;
 use self::members::list_members;
 use self::messages::{print_stop, report_command};
 use self::pipeline::{RowAggregator, run_pipeline};
@@ -26,49 +26,26 @@ use crate::config::Config;
 use crate::database::{DatabaseUrl, SqlError, last_complete};
 use crate::diff::Baseline;
 use crate::exit_status::ExitStatus;
+use crate::github::Client;
 use crate::github::transport::TransportMode;
-use crate::github::{BuildError, Client};
-use crate::input::{Input, InputError, InputSource, stdin_is_a_terminal};
-use crate::journal::{Checkpoint, Journal, ResumeError};
-use crate::output::{OutputError, Sink};
+use crate::input::{Input, InputError, InputSource};
+use crate::journal::{Checkpoint, Journal};
+use crate::output::Sink;
 use crate::progress::{Progress, ProgressMode, eprint_status};
 use crate::render::{Format, Meta};
-use crate::report::{ApiKind, Identity, ReadReportError};
+use crate::report::{ApiKind, Identity};
 use crate::stop::StopReason;
-use crate::text::io_message;
-use crate::text::redact_url;
+use crate::text::{io_message, redact_url};
 
 /// Signals closer together than this count as one: a process and its group are often both signaled.
 const SIGNAL_DEBOUNCE: Duration = Duration::from_millis(500);
 
-/// A run that could not start.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RunError {
-    #[error(transparent)]
-    Input(#[from] InputError),
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    #[error(transparent)]
-    Resume(#[from] ResumeError),
-    #[error(transparent)]
-    Members(#[from] ListMembersError),
-    #[error(transparent)]
-    Report(#[from] ReadReportError),
-    #[error("cannot read the last run in {url}")]
-    Database { url: String, source: SqlError },
-    #[error("cannot group by {column}: the report carries {carried}")]
-    NotCarried { column: String, carried: String },
-    #[error(transparent)]
-    Network(#[from] BuildError),
-    #[error("cannot start the run")]
-    Runtime(#[from] io::Error),
-}
-
 /// Runs on a runtime with one thread, which suffices for a hundred requests in flight.
 ///
 /// It is in the library because futures are compiled where they are polled: the binary would compile the crate again.
-pub(crate) fn run_blocking(config: Config, progress: Progress) -> Result<ExitStatus, RunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub(crate) fn run_blocking(config: Config, progress: Progress) -> anyhow::Result<ExitStatus> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the run")?;
     let exit = runtime.block_on(run_until_signal(config, progress));
     // Threads that still read standard input or a pipe are not waited for.
     runtime.shutdown_background();
@@ -76,7 +53,7 @@ pub(crate) fn run_blocking(config: Config, progress: Progress) -> Result<ExitSta
 }
 
 /// The first Ctrl-C stops the run, with the other rows skipped; the second one aborts it.
-async fn run_until_signal(config: Config, progress: Progress) -> Result<ExitStatus, RunError> {
+async fn run_until_signal(config: Config, progress: Progress) -> anyhow::Result<ExitStatus> {
     let started = Instant::now();
     if !config.from.is_empty() {
         return rerender(config).await;
@@ -105,7 +82,7 @@ async fn execute(
     input: Input,
     progress: &Progress,
     started: Instant,
-) -> Result<ExitStatus, RunError> {
+) -> anyhow::Result<ExitStatus> {
     let stop = &client.limiter().stop;
     let baseline = tokio::select! {
         baseline = read_baseline(config) => baseline?.map(Arc::new),
@@ -159,7 +136,7 @@ fn print_notes(config: &Config) {
              and GraphQL it is a query for 49 accounts",
         );
     }
-    if config.sources.contains(&InputSource::Stdin) && stdin_is_a_terminal() {
+    if config.sources.contains(&InputSource::Stdin) && std::io::stdin().is_terminal() {
         eprint_status("reading logins from the keyboard, one per line; Ctrl-D ends the list");
     }
 }
@@ -222,17 +199,16 @@ fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }
 
-async fn read_baseline(config: &Config) -> Result<Option<Baseline>, RunError> {
+async fn read_baseline(config: &Config) -> anyhow::Result<Option<Baseline>> {
     let Some(path) = config.baseline.clone() else { return Ok(None) };
     if let Some(url) = path.to_str().filter(|url| DatabaseUrl::is_meant(url)) {
-        return match read_last_run(url).await {
-            Ok(baseline) => Ok(Some(baseline)),
-            Err(source) => Err(RunError::Database { url: redact_url(url), source }),
-        };
+        let baseline = read_last_run(url).await;
+        return baseline
+            .map(Some)
+            .with_context(|| format!("cannot read the last run in {}", redact_url(url)));
     }
     // Reading a pipe may block for ever.
-    let baseline = tokio::task::spawn_blocking(move || Baseline::read(&path)).await;
-    Ok(Some(baseline.map_err(io::Error::from)??))
+    Ok(Some(tokio::task::spawn_blocking(move || Baseline::read(&path)).await??))
 }
 
 async fn read_last_run(url: &str) -> Result<Baseline, SqlError> {
@@ -241,7 +217,7 @@ async fn read_last_run(url: &str) -> Result<Baseline, SqlError> {
 }
 
 /// Opens the outputs, and the rows of an earlier run with `--resume`.
-async fn open_sinks(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Checkpoint>), RunError> {
+async fn open_sinks(config: &Config, meta: &Meta) -> anyhow::Result<(Vec<Sink>, Option<Checkpoint>)> {
     let (mut sinks, mut checkpoint) = (Vec::new(), None);
     let journal = config.journal().filter(|_| config.resume);
     for report in &config.reports {

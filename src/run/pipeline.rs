@@ -26,7 +26,7 @@ use crate::github::transport::TransportMode;
 use crate::input::Input;
 use crate::journal::Checkpoint;
 use crate::lookup::{CompletedRow, Item, LookupOptions, stage};
-use crate::output::Sink;
+use crate::output::{Message, Sink};
 use crate::progress::{Progress, eprint_status};
 use crate::rate_limit::RateLimiter;
 use crate::reorder::ReorderBuffer;
@@ -109,7 +109,7 @@ pub(super) async fn run_pipeline(
     sinks.errors.extend(input_report.failure().map(str::to_owned));
     // Logins that were removed are known only when the whole input was read.
     if input_complete {
-        sinks.send(&SinkMessage::Ordered(aggregator.removed(config.input_options.shard))).await;
+        sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
     }
     let RowAggregator { mut summary, rules, manifest, .. } = aggregator;
     summary.duplicates = Some(input_report.duplicates());
@@ -248,7 +248,7 @@ impl Consumer<'_> {
                 .map(|completed| (completed.row, completed.place))
                 .unzip();
             self.progress.add(rows.len());
-            self.sinks.send(&SinkMessage::Ordered(self.aggregator.add(rows))).await;
+            self.sinks.send(&Message::Rows(self.aggregator.add(rows))).await;
             drop(places);
         }
     }
@@ -264,7 +264,7 @@ impl Consumer<'_> {
             }
         }
         if !rows.is_empty() {
-            self.sinks.send(&SinkMessage::OutOfOrder(Arc::new(rows))).await;
+            self.sinks.send(&Message::OutOfOrder(Arc::new(rows))).await;
         }
     }
 
@@ -311,14 +311,6 @@ fn low_quota_hint(config: &Config) -> Option<String> {
     (is_anonymous && !config.quiet).then(|| quota_hint(config))
 }
 
-/// Rows for the sinks.
-pub(super) enum SinkMessage {
-    /// In input order.
-    Ordered(Arc<Vec<Row>>),
-    /// Ahead of their turn, by position: for the journal.
-    OutOfOrder(Arc<Vec<(u64, Row)>>),
-}
-
 /// Outputs that can still be written, and the errors of the others.
 #[derive(Default)]
 pub(super) struct Sinks {
@@ -328,13 +320,9 @@ pub(super) struct Sinks {
 
 impl Sinks {
     /// Passes rows to all sinks, and drops the sinks that fail.
-    pub(super) async fn send(&mut self, message: &SinkMessage) {
+    pub(super) async fn send(&mut self, message: &Message) {
         for mut sink in std::mem::take(&mut self.open) {
-            let sent = match message {
-                SinkMessage::Ordered(rows) => sink.rows(rows).await,
-                SinkMessage::OutOfOrder(rows) => sink.rows_out_of_order(rows).await,
-            };
-            match sent {
+            match sink.send(message.clone()).await {
                 Ok(()) => self.open.push(sink),
                 Err(error) if error.is_broken_pipe() => {}
                 Err(error) => self.errors.push(error_chain(&error)),

@@ -8,7 +8,6 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::RunError;
 use super::messages::print_stop;
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
@@ -18,7 +17,7 @@ use crate::github::{Client, graphql};
 use crate::input::Input;
 use crate::journal::Checkpoint;
 use crate::lookup::{LookupOptions, is_sampled};
-use crate::output::OutputError;
+use crate::output::check_stdout;
 use crate::progress::eprint_status;
 use crate::rate_limit::settings::LimiterSettings;
 use crate::render::Format;
@@ -64,11 +63,7 @@ struct RemainingQuota {
 }
 
 /// Prints the plan.
-pub(super) async fn print_plan(
-    input: Input,
-    client: &Client,
-    config: &Config,
-) -> Result<ExitStatus, RunError> {
+pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -> anyhow::Result<ExitStatus> {
     let input_report = input.report();
     let stop = &client.limiter().stop;
     let checkpoint = match config.journal().filter(|_| config.resume) {
@@ -100,10 +95,8 @@ pub(super) async fn print_plan(
     } else {
         Ok(plan.describe())
     };
-    match text.and_then(|text| writeln!(io::stdout(), "{text}")).map_err(OutputError::stdout) {
-        Err(error) if !error.is_broken_pipe() => Err(error.into()),
-        _ => Ok(ExitStatus::Success),
-    }
+    check_stdout(text.and_then(|text| writeln!(io::stdout(), "{text}")))?;
+    Ok(ExitStatus::Success)
 }
 
 impl Plan {
