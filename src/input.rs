@@ -13,8 +13,7 @@ use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use futures::{Stream, StreamExt, stream};
@@ -104,47 +103,32 @@ impl InputRecord {
 }
 
 /// Findings of the thread that reads the input. They are complete when the stream has ended.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct InputReport {
-    duplicates: AtomicU64,
-    failure: OnceLock<String>,
-    is_complete: AtomicBool,
-    notices: Mutex<Vec<String>>,
+    /// Logins that were dropped because they occurred before, in any case.
+    pub(crate) duplicates: u64,
+    /// Reason for which the rest of the input could not be read.
+    pub(crate) failure: Option<String>,
+    pub(crate) is_complete: bool,
+    /// Warnings, such as rows without a login.
+    pub(crate) notices: Vec<String>,
 }
 
 impl InputReport {
-    /// Returns the number of logins that were dropped because they occurred before, in any case.
-    pub(crate) fn duplicates(&self) -> u64 {
-        self.duplicates.load(Ordering::Relaxed)
-    }
-
-    /// Returns warnings, such as rows without a login.
-    pub(crate) fn notices(&self) -> Vec<String> {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn is_complete(&self) -> bool {
-        self.is_complete.load(Ordering::Relaxed)
-    }
-
-    /// Returns the reason for which the rest of the input could not be read.
-    pub(crate) fn failure(&self) -> Option<&str> {
-        self.failure.get().map(String::as_str)
-    }
-
-    fn warn(&self, notice: String) {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
-    }
-
-    fn warn_empty_rows(&self, source: &str, rows: u64) {
+    fn warn_empty_rows(&mut self, source: &str, rows: u64) {
         if rows > 0 {
             let rows = crate::text::pluralize(rows, "row", "rows");
-            self.warn(format!("{source}: {rows} without a login skipped"));
+            self.notices.push(format!("{source}: {rows} without a login skipped"));
         }
     }
+}
 
-    fn fail(&self, error: &InputError) {
-        let _ = self.failure.set(error.to_string());
+#[derive(Clone, Default)]
+pub(crate) struct SharedReport(Arc<Mutex<InputReport>>);
+
+impl SharedReport {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, InputReport> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -168,7 +152,7 @@ pub(crate) struct Input {
     web_host: String,
     /// Logins from a database.
     query_rows: Option<mpsc::Receiver<Vec<InputRecord>>>,
-    report: Arc<InputReport>,
+    report: SharedReport,
 }
 
 impl Input {
@@ -183,7 +167,7 @@ impl Input {
             shard: options.shard,
             web_host: options.web_host.clone(),
             query_rows: None,
-            report: Arc::default(),
+            report: SharedReport::default(),
         };
         for source in sources {
             match source {
@@ -248,13 +232,13 @@ impl Input {
         query: String,
         options: &InputOptions,
     ) -> Result<Self, InputError> {
-        self.query_rows = Some(sql::open(address, query, options, Arc::clone(&self.report)).await?);
+        self.query_rows = Some(sql::open(address, query, options, self.report.clone()).await?);
         self.is_unbounded = true;
         Ok(self)
     }
 
-    pub(crate) fn report(&self) -> Arc<InputReport> {
-        Arc::clone(&self.report)
+    pub(crate) fn report(&self) -> SharedReport {
+        self.report.clone()
     }
 
     /// Returns true for pipes, devices and queries, which may never end.
@@ -278,12 +262,13 @@ impl Input {
     /// Returns the records of this shard in input order, without duplicates.
     pub(crate) fn into_stream(self) -> impl Stream<Item = InputRecord> + Send + use<> {
         let Self { sources, shard, web_host, query_rows, report, .. } = self;
-        let ended = Arc::clone(&report);
+        let ended = report.clone();
         let end = stream::poll_fn(move |_| {
-            ended.is_complete.store(ended.failure().is_none(), Ordering::Relaxed);
+            let mut ended = ended.lock();
+            ended.is_complete = ended.failure.is_none();
             Poll::Ready(None)
         });
-        let read = flatten(spawn_reader(sources, web_host, Arc::clone(&report)));
+        let read = flatten(spawn_reader(sources, web_host, report.clone()));
         let queried = stream::iter(query_rows).flat_map(flatten);
         let mut seen = Deduplicator::default();
         read.chain(queried).chain(end).filter(move |record| {
@@ -292,7 +277,7 @@ impl Input {
             }
             let is_new = seen.insert(record);
             if !is_new {
-                report.duplicates.fetch_add(1, Ordering::Relaxed);
+                report.lock().duplicates += 1;
             }
             std::future::ready(is_new)
         })
@@ -303,7 +288,7 @@ impl Input {
 fn spawn_reader(
     sources: Vec<OpenSource>,
     web_host: String,
-    report: Arc<InputReport>,
+    report: SharedReport,
 ) -> mpsc::Receiver<Vec<InputRecord>> {
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let sender = Sender { channel: sender, web_host };
@@ -318,7 +303,7 @@ fn spawn_reader(
                 Ok(()) => {}
                 Err(ReadEnd::ReceiverClosed) => return,
                 Err(ReadEnd::Io(source)) => {
-                    report.fail(&InputError { name, source });
+                    report.lock().failure = Some(InputError { name, source }.to_string());
                     return;
                 }
             }

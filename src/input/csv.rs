@@ -10,7 +10,7 @@ use encoding_rs::WINDOWS_1252;
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 use super::text::{RECORDS_PER_BATCH, ReadEnd, Sender};
-use super::{InputOptions, InputRecord, InputReport};
+use super::{InputOptions, InputRecord, InputReport, SharedReport};
 use crate::text::{self, pluralize, sanitize_line};
 
 /// Columns that hold logins if none was chosen; the first that exists is read.
@@ -84,7 +84,7 @@ impl CsvInput {
     }
 
     /// Sends the logins row by row.
-    pub(super) fn read(mut self, sender: &Sender, report: &InputReport) -> Result<(), ReadEnd> {
+    pub(super) fn read(mut self, sender: &Sender, report: &SharedReport) -> Result<(), ReadEnd> {
         let mut row = ByteRecord::new();
         let mut batch = Vec::new();
         let mut findings = Findings::default();
@@ -109,7 +109,7 @@ impl CsvInput {
                 sender.send(&mut batch)?;
             }
         }
-        findings.report(&self.name, self.column_count, report);
+        findings.report(&self.name, self.column_count, &mut report.lock());
         if self.reader.get_ref().row.quotes == Quotes::Open {
             // The logins in this row, and those after it, are unknown.
             let reason = format!("the row that begins in line {line} opens a quote and never closes it");
@@ -171,7 +171,7 @@ impl Findings {
         self.not_utf8 += u64::from(row.iter().any(|cell| std::str::from_utf8(cell).is_err()));
     }
 
-    fn report(&self, name: &str, column_count: usize, report: &InputReport) {
+    fn report(&self, name: &str, column_count: usize, report: &mut InputReport) {
         report.warn_empty_rows(name, self.empty);
         if self.ragged > 0 {
             let more = match self.ragged - self.ragged_lines.len() as u64 {
@@ -179,11 +179,11 @@ impl Findings {
                 more => format!(", and {} more", pluralize(more, "line", "lines")),
             };
             let lines = self.ragged_lines.join(", ");
-            report.warn(format!("warning: {name}: {lines}{more}; the header has {column_count}"));
+            report.notices.push(format!("warning: {name}: {lines}{more}; the header has {column_count}"));
         }
         if self.not_utf8 > 0 {
             let rows = pluralize(self.not_utf8, "row", "rows");
-            report.warn(format!("warning: {name}: {rows} decoded as Windows-1252 (not valid UTF-8)"));
+            report.notices.push(format!("warning: {name}: {rows} decoded as Windows-1252 (not valid UTF-8)"));
         }
     }
 }

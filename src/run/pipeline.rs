@@ -23,7 +23,7 @@ use crate::diff::Baseline;
 use crate::fail_on::Rules;
 use crate::github::Client;
 use crate::github::transport::TransportMode;
-use crate::input::Input;
+use crate::input::{Input, InputReport};
 use crate::journal::Checkpoint;
 use crate::lookup::{CompletedRow, Item, LookupOptions, stage};
 use crate::output::{Message, Sink};
@@ -105,14 +105,15 @@ pub(super) async fn run_pipeline(
     };
     let ((), consumer) = join(stage, consumer.run(completed)).await;
     let Consumer { mut aggregator, mut sinks, unverified, .. } = consumer;
-    let input_complete = input_report.is_complete();
-    sinks.errors.extend(input_report.failure().map(str::to_owned));
+    let InputReport { duplicates, failure, is_complete: input_complete, notices } =
+        input_report.lock().clone();
+    sinks.errors.extend(failure);
     // Logins that were removed are known only when the whole input was read.
     if input_complete {
         sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
     }
     let RowAggregator { mut summary, rules, manifest, .. } = aggregator;
-    summary.duplicates = Some(input_report.duplicates());
+    summary.duplicates = Some(duplicates);
     if let Some(checkpoint) = checkpoint {
         summary.kept = checkpoint.claimed();
         summary.no_longer_asked = if input_complete { checkpoint.unclaimed() } else { 0 };
@@ -126,7 +127,7 @@ pub(super) async fn run_pipeline(
         sinks: sinks.open,
         input_complete,
         errors: sinks.errors,
-        notices: input_report.notices(),
+        notices,
         manifest,
     }
 }

@@ -75,7 +75,7 @@ pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -
         // Standard input may have no end.
         reason = stop.requested() => return Ok(print_stop(&reason, config)),
     };
-    if let Some(error) = input_report.failure() {
+    if let Some(error) = &input_report.lock().failure {
         eprint_status(error);
         return Ok(ExitStatus::Usage);
     }
@@ -125,7 +125,7 @@ impl Plan {
             *(if client.api_for(&login) == ApiKind::Rest { &mut by_get } else { &mut by_query }) += 1;
             sampled += u64::from(!login.is_bot() && is_sampled(&login, options.verify));
         }
-        plan.duplicates = input_report.duplicates();
+        plan.duplicates = input_report.lock().duplicates;
         // A sample is counted again by the other API.
         let (accounts, rest_requests) = match settings.api {
             ApiKind::Graphql => (by_query, by_get + sampled),
