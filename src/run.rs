@@ -59,7 +59,7 @@ async fn run_until_signal(config: Config, progress: Progress) -> anyhow::Result<
         return rerender(config).await;
     }
     let input = open_input(&config).await?;
-    let client = Client::new(config.settings.clone())?;
+    let client = Client::new(config.client.clone())?;
     tokio::select! {
         exit = execute(&config, &client, input, &progress, started) => exit,
         // Temporary files are removed with the sinks.
@@ -95,7 +95,7 @@ async fn execute(
     if config.plan {
         return print_plan(input, client, config).await;
     }
-    let manifest = ManifestRecorder::open(&config.settings.transport);
+    let manifest = ManifestRecorder::open(&config.client.transport);
     let mut meta = run_metadata(config, client).await;
     manifest.apply_to_meta(&mut meta);
     let (sinks, checkpoint) = open_sinks(config, &meta).await?;
@@ -129,8 +129,8 @@ fn print_notes(config: &Config) {
     if config.quiet {
         return;
     }
-    let is_replay = matches!(config.settings.transport, TransportMode::Replay(_));
-    if config.settings.counts.breakdown && config.settings.api == ApiKind::Rest && !is_replay {
+    let client = &config.client;
+    if client.counts.breakdown && client.api == ApiKind::Rest && !client.is_replay() {
         eprint_status(
             "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
              and GraphQL it is a query for 49 accounts",
@@ -172,24 +172,24 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
     let shows_identity = config.verbose > 0
         || config.reports.iter().any(|report| matches!(report.format, Format::Json | Format::Html));
     let identity = if shows_identity { client.identity().await } else { Identity::default() };
-    if let Some(credentials) = &config.settings.credentials {
+    if let Some(credentials) = &config.client.credentials {
         let Identity { viewer, app, .. } = &identity;
         tracing::info!(viewer, app, token_from = credentials.source(), "authenticated");
     } else if let Some(reason) = config.tokens.withheld() {
         tracing::info!(reason, "not authenticated");
     }
-    let exchanges = match &config.settings.transport {
+    let exchanges = match &config.client.transport {
         TransportMode::Network => None,
         TransportMode::Replay(folder) | TransportMode::Record(folder) => Some(folder.display().to_string()),
     };
     Meta {
-        api: Some(config.settings.endpoint.to_string()),
+        api: Some(config.client.endpoint.to_string()),
         whose: identity,
         exchanges,
         baseline: config.baseline_name(),
         started: now(),
         command: report_command(config),
-        site: Some(config.settings.endpoint.web_host().to_owned()),
+        site: Some(config.client.endpoint.web_host().to_owned()),
         ..Meta::default()
     }
 }

@@ -18,14 +18,12 @@ const HTTPS_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "
 const HTTP_VARIABLES: [&str; 3] = ["http_proxy", "all_proxy", "ALL_PROXY"];
 const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// Reads certificates in PEM format.
 fn read_certificates(path: &Path) -> Result<Vec<Certificate>, CertificateError> {
     let pem = std::fs::read(path).map_err(CertificateError::Read)?;
     let certificates = Certificate::from_pem_bundle(&pem).map_err(CertificateError::Parse)?;
     if certificates.is_empty() { Err(CertificateError::NoneInFile) } else { Ok(certificates) }
 }
 
-/// Reads the certificates of `--ca-file`.
 pub(super) fn ca_certificates(path: &Path) -> Result<Vec<Certificate>, ConfigError> {
     read_certificates(path)
         .map_err(|source| ConfigError::UnusableCaFile { path: path.display().to_string(), source })
@@ -33,8 +31,9 @@ pub(super) fn ca_certificates(path: &Path) -> Result<Vec<Certificate>, ConfigErr
 
 /// Checks the variables that replace the system's authorities: the library that reads their files skips those that it cannot
 /// read. Does nothing on systems on which it does not read them.
-pub(super) fn check_certificate_variables(env: &Env<'_>) -> Result<(), ConfigError> {
-    if cfg!(not(all(unix, not(target_vendor = "apple"), not(target_os = "android")))) {
+pub(super) fn check_certificate_variables(endpoint: &ApiEndpoint, env: &Env<'_>) -> Result<(), ConfigError> {
+    let are_read = cfg!(all(unix, not(target_vendor = "apple"), not(target_os = "android")));
+    if !are_read || !endpoint.origin().starts_with("https://") {
         return Ok(());
     }
     let (file, folders) = (env("SSL_CERT_FILE"), env("SSL_CERT_DIR"));

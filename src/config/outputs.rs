@@ -8,7 +8,6 @@ use csv::ReaderBuilder;
 use super::ConfigError;
 use super::server::{Env, non_empty_env};
 use crate::cli::AutoChoice;
-use crate::input::{InputSource, is_csv};
 use crate::output::OutputSpec;
 use crate::progress::ProgressMode;
 use crate::render::{Format, RowOrder, SortKey, TerminalStyle};
@@ -33,23 +32,11 @@ pub(super) fn outputs(format: Option<Format>, paths: &[PathBuf]) -> Result<Vec<O
     Ok(outputs)
 }
 
-/// Checks that no output replaces a file of the input. `csv_only_flag` needs a file with columns.
-pub(super) fn check_inputs(
-    sources: &[InputSource],
-    outputs: &[OutputSpec],
-    csv_only_flag: Option<&'static str>,
-) -> Result<(), ConfigError> {
-    let mut has_csv = false;
-    for source in sources {
-        let InputSource::File(path) = source else { continue };
-        has_csv |= is_csv(path);
-        if writes_to(outputs, path) {
-            return Err(ConfigError::OutputOverwritesInput(path.display().to_string()));
-        }
-    }
-    match csv_only_flag {
-        Some(flag) if !has_csv => Err(ConfigError::RequiresCsvInput(flag)),
-        _ => Ok(()),
+/// Checks that no output replaces a file of the input.
+pub(super) fn check_inputs(files: &[PathBuf], outputs: &[OutputSpec]) -> Result<(), ConfigError> {
+    match files.iter().find(|path| writes_to(outputs, path)) {
+        Some(path) => Err(ConfigError::OutputOverwritesInput(path.display().to_string())),
+        None => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@
 //! an Enterprise Server, and for no other server.
 
 use super::ConfigError;
-use crate::cli::ApiChoice;
+use crate::cli::{ApiChoice, Cli};
 use crate::github::credentials::{ENTERPRISE_TOKEN_ENV_VARS, JOB_TOKEN_ENV_VAR, TOKEN_ENV_VARS};
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint, bare_host};
 use crate::github::transport::TransportMode;
@@ -21,12 +21,6 @@ const GITHUB: &str = "github.com";
 const API_URL_FLAG: &str = "--api-url";
 const JOB_API_ENV_VAR: &str = "GITHUB_API_URL";
 const JOB_SERVER_ENV_VAR: &str = "GITHUB_SERVER_URL";
-
-#[derive(Clone, Copy, Default)]
-pub(super) struct ServerFlags<'a> {
-    pub(super) api_url: Option<&'a str>,
-    pub(super) host: Option<&'a str>,
-}
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -68,19 +62,15 @@ pub(super) fn non_empty_env(env: &Env<'_>, variable: &str) -> Option<String> {
 
 impl Server {
     /// Chooses the server by `--api-url`, `--host`, `GH_HOST` or the Actions job, in this order; else github.com.
-    pub(super) fn choose(
-        flags: ServerFlags<'_>,
-        transport: &TransportMode,
-        env: &Env<'_>,
-    ) -> Result<Self, ConfigError> {
+    pub(super) fn choose(cli: &Cli, transport: &TransportMode, env: &Env<'_>) -> Result<Self, ConfigError> {
         // A recording of github.com is often replayed where the environment names an Enterprise Server.
         let reads_environment = match transport {
             TransportMode::Replay(folder) => folder.join("api/v3").is_dir(),
             TransportMode::Network | TransportMode::Record(_) => true,
         };
-        let (endpoint, chosen_by) = if let Some(url) = flags.api_url {
+        let (endpoint, chosen_by) = if let Some(url) = &cli.api_url {
             (parse_api_url(url, API_URL_FLAG)?, Some(API_URL_FLAG))
-        } else if let Some(host) = flags.host {
+        } else if let Some(host) = &cli.host {
             (parse_host(host, "--host")?, Some("--host"))
         } else if !reads_environment {
             (ApiEndpoint::default(), None)

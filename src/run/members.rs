@@ -33,7 +33,7 @@ pub(super) async fn list_members(client: &Client, config: &Config) -> anyhow::Re
 }
 
 fn failure_reason(group: &MemberSource, error: &LookupError, config: &Config) -> String {
-    let has_token = config.settings.credentials.is_some();
+    let has_token = config.client.credentials.is_some();
     match (error, group) {
         (LookupError::NotFound, MemberSource::Organization(_)) if has_token => {
             "organization not found, or not visible to this token".to_owned()
@@ -63,7 +63,7 @@ fn is_unrelated_to_scopes(message: &str) -> bool {
 /// Prints the number of members, and the reason if GitHub lists only the public ones.
 async fn print_member_count(client: &Client, group: &MemberSource, count: usize, config: &Config) {
     let limited_by = match group {
-        MemberSource::Organization(_) if config.settings.credentials.is_none() => {
+        MemberSource::Organization(_) if config.client.credentials.is_none() => {
             ", the public ones: the others are not visible without a token"
         }
         // The membership of an Actions token cannot be requested: it has no user.

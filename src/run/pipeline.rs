@@ -22,7 +22,6 @@ use crate::config::Config;
 use crate::diff::Baseline;
 use crate::fail_on::Rules;
 use crate::github::Client;
-use crate::github::transport::TransportMode;
 use crate::input::{Input, InputReport};
 use crate::journal::Checkpoint;
 use crate::lookup::{CompletedRow, Item, LookupOptions, stage};
@@ -80,7 +79,7 @@ pub(super) async fn run_pipeline(
     let is_unbounded = input.is_unbounded();
     let linger = if is_unbounded { config.options.linger } else { LookupOptions::FILE_LINGER };
     let last_read = Cell::new(Instant::now());
-    let stop_input = stop_input(client, &last_read, is_unbounded, config.has_input_query());
+    let stop_input = stop_input(client, &last_read, is_unbounded, config.input_query.is_some());
     let records =
         input.into_stream().take_until(Box::pin(stop_input)).inspect(|_| last_read.set(Instant::now()));
     let pending = Cell::new(0);
@@ -306,9 +305,7 @@ async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bo
 
 /// Returns the hint for a run without a token, which has few requests.
 fn low_quota_hint(config: &Config) -> Option<String> {
-    let settings = &config.settings;
-    let is_anonymous =
-        !matches!(settings.transport, TransportMode::Replay(_)) && settings.credentials.is_none();
+    let is_anonymous = config.client.credentials.is_none() && !config.client.is_replay();
     (is_anonymous && !config.quiet).then(|| quota_hint(config))
 }
 

@@ -12,7 +12,6 @@ use super::messages::print_stop;
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::rest::{Quota, RateLimits};
-use crate::github::transport::TransportMode;
 use crate::github::{Client, graphql};
 use crate::input::Input;
 use crate::journal::Checkpoint;
@@ -79,7 +78,7 @@ pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -
         eprint_status(error);
         return Ok(ExitStatus::Usage);
     }
-    if !matches!(config.settings.transport, TransportMode::Replay(_)) {
+    if !config.client.is_replay() {
         match client.rate_limits().await {
             Ok(Some(limits)) => plan.apply_limits(&limits, Timestamp::now()),
             Ok(None) => {}
