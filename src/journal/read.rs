@@ -7,7 +7,9 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{ResumeError, ResumeFilter};
+use anyhow::Context;
+
+use super::{ResumeError, ResumeFilter, cannot_resume};
 use crate::input::InputRecord;
 use crate::report::{Columns, Row, Status};
 use crate::text::sanitize_line;
@@ -49,22 +51,16 @@ pub(super) struct ScanResult {
     pub(super) missing_newline: bool,
 }
 
-/// Reads a journal from its beginning, without changing it.
-pub(super) fn scan(
-    file: &File,
-    path: &Path,
-    filter: &ResumeFilter,
-    columns: &Columns,
-) -> Result<ScanResult, ResumeError> {
-    let io_error = |source| ResumeError::Io { path: path.to_owned(), source };
+/// Reads a journal from its beginning.
+pub(super) fn scan(file: &File, filter: &ResumeFilter, columns: &Columns) -> Result<ScanResult, ResumeError> {
     let mut reader = BufReader::with_capacity(256 << 10, file);
-    reader.seek(SeekFrom::Start(0)).map_err(io_error)?;
+    reader.seek(SeekFrom::Start(0))?;
     let (mut kept, mut fallbacks) = (RowSpans::new(), RowSpans::new());
     let (mut offset, mut number, mut line) = (0_u64, 0_u64, Vec::new());
     let mut missing_newline = false;
     loop {
         line.clear();
-        let len = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(io_error)? as u64;
+        let len = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? as u64;
         if len == 0 {
             break;
         }
@@ -73,9 +69,7 @@ pub(super) fn scan(
         let text = line.trim_ascii_end();
         match Row::parse(text, columns.carried()) {
             Ok(row) => {
-                let is_kept = filter
-                    .keeps(&row)
-                    .map_err(|flag| ResumeError::SchemaMismatch { path: path.to_owned(), flag })?;
+                let is_kept = filter.keeps(&row)?;
                 if !is_terminated {
                     line.push(b'\n');
                 }
@@ -95,7 +89,7 @@ pub(super) fn scan(
             Err(_) if text.is_empty() && is_terminated => {}
             Err(_) if !is_terminated && len < MAX_LINE && is_truncated(text, number > 1) => break,
             Err(reason) => {
-                return Err(ResumeError::InvalidRow { path: path.to_owned(), line: number, reason });
+                return Err(ResumeError::InvalidRow { line: number, reason });
             }
         }
         offset += len;
@@ -103,7 +97,6 @@ pub(super) fn scan(
     Ok(ScanResult { kept: KeptRows(Arc::new(Mutex::new(kept))), fallbacks, len: offset, missing_newline })
 }
 
-/// Hashes a line.
 pub(super) fn hash(line: &[u8]) -> u32 {
     let mut hasher = DefaultHasher::new();
     hasher.write(line);
@@ -150,13 +143,12 @@ impl Checkpoint {
         path: &Path,
         filter: &ResumeFilter,
         columns: &Columns,
-    ) -> Result<Option<Self>, ResumeError> {
+    ) -> anyhow::Result<Option<Self>> {
         let file = match File::open(path) {
-            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(ResumeError::Io { path: path.to_owned(), source }),
+            file => file.with_context(|| cannot_resume(path))?,
         };
-        let scan = scan(&file, path, filter, columns)?;
+        let scan = scan(&file, filter, columns).with_context(|| cannot_resume(path))?;
         Ok(Some(Self::new(file, scan.kept, columns)))
     }
 
@@ -185,7 +177,6 @@ impl Checkpoint {
         }
     }
 
-    /// Returns the number of rows that were taken.
     pub(crate) fn claimed(&self) -> u64 {
         self.claimed
     }

@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use tempfile::NamedTempFile;
 
 use super::read::{Checkpoint, KeptRows, RowSpan, RowSpans, hash, scan};
-use super::{ResumeError, ResumeFilter, is_at, lock};
+use super::{ResumeError, ResumeFilter, cannot_resume, is_at, lock};
 use crate::fs::{resolve_symlinks, temp_file_beside};
 use crate::render::line;
 use crate::report::{Columns, Row, Status};
@@ -88,13 +89,20 @@ impl Journal {
         path: &Path,
         filter: &ResumeFilter,
         columns: &Columns,
+    ) -> anyhow::Result<(Self, Checkpoint)> {
+        Self::try_resume(path, filter, columns).with_context(|| cannot_resume(path))
+    }
+
+    fn try_resume(
+        path: &Path,
+        filter: &ResumeFilter,
+        columns: &Columns,
     ) -> Result<(Self, Checkpoint), ResumeError> {
-        let io_error = |source| ResumeError::Io { path: path.to_owned(), source };
         let real_path = resolve_symlinks(path);
-        let (mut file, state) = open_or_create(&real_path).map_err(io_error)?;
-        let scan = scan(&file, path, filter, columns)?;
-        repair(&mut file, scan.len, scan.missing_newline).map_err(io_error)?;
-        let reader = File::open(&real_path).map_err(io_error)?;
+        let (mut file, state) = open_or_create(&real_path)?;
+        let scan = scan(&file, filter, columns)?;
+        repair(&mut file, scan.len, scan.missing_newline)?;
+        let reader = File::open(&real_path)?;
         let checkpoint = Checkpoint::new(reader, scan.kept.clone(), columns);
         let len = scan.len + u64::from(scan.missing_newline);
         let journal = Self {
@@ -137,7 +145,6 @@ impl Journal {
             self.add_extent(extent);
         }
         self.write()?;
-        let is_answer = |row: &Row| matches!(row.status, Status::Ok | Status::NotFound | Status::Forbidden);
         if rows.iter().any(is_answer) { self.publish() } else { Ok(()) }
     }
 
@@ -295,6 +302,10 @@ impl Journal {
             FileState::Created | FileState::Staged { .. } => Ok(()),
         };
     }
+}
+
+fn is_answer(row: &Row) -> bool {
+    matches!(row.status, Status::Ok | Status::NotFound | Status::Forbidden)
 }
 
 fn open_or_create(path: &Path) -> io::Result<(File, FileState)> {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::join;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::manifest::ManifestRecorder;
 use super::messages::quota_hint;
@@ -65,7 +65,6 @@ pub(super) struct Outcome {
     pub(super) manifest: ManifestRecorder,
 }
 
-/// Looks up the input, and passes the rows to the sinks.
 pub(super) async fn run_pipeline(
     input: Input,
     mut checkpoint: Option<Checkpoint>,
@@ -200,7 +199,8 @@ struct Consumer<'a> {
 impl Consumer<'_> {
     async fn run(mut self, mut completed: UnboundedReceiver<CompletedRow>) -> Self {
         let has_journal = self.sinks.open.iter().any(Sink::is_journal);
-        let mut flush = interval(FLUSH_INTERVAL);
+        let mut flush = tokio::time::interval(FLUSH_INTERVAL);
+        flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut received = Vec::with_capacity(ROWS_PER_MESSAGE);
         loop {
             tokio::select! {
@@ -211,11 +211,7 @@ impl Consumer<'_> {
                     self.receive(&mut received);
                     self.pass_on().await;
                 }
-                _ = flush.tick(), if has_journal || self.quota_hint.is_some() => {
-                    if has_journal {
-                        self.flush_out_of_order().await;
-                    }
-                }
+                _ = flush.tick(), if has_journal || self.quota_hint.is_some() => self.flush_out_of_order().await,
             }
             self.warn_low_quota();
             if self.sinks.open.is_empty() {
@@ -239,14 +235,13 @@ impl Consumer<'_> {
 
     /// Passes the rows whose turn it is to the sinks, and then gives their places in the window back.
     async fn pass_on(&mut self) {
-        let in_order: Vec<_> = std::iter::from_fn(|| self.reorder.pop()).collect();
-        let mut in_order = in_order.into_iter().peekable();
-        while in_order.peek().is_some() {
-            let (rows, places): (Vec<_>, Vec<_>) = in_order
-                .by_ref()
-                .take(ROWS_PER_MESSAGE)
-                .map(|completed| (completed.row, completed.place))
-                .unzip();
+        loop {
+            let in_order = std::iter::from_fn(|| self.reorder.pop()).take(ROWS_PER_MESSAGE);
+            let (rows, places): (Vec<_>, Vec<_>) =
+                in_order.map(|completed| (completed.row, completed.place)).unzip();
+            if rows.is_empty() {
+                return;
+            }
             self.progress.add(rows.len());
             self.sinks.send(&Message::Rows(self.aggregator.add(rows))).await;
             drop(places);
@@ -284,21 +279,17 @@ impl Consumer<'_> {
     }
 }
 
-fn interval(period: Duration) -> Interval {
-    let mut interval = tokio::time::interval(period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
-}
-
 /// Waits until the input is not to be read any further, after the run has stopped. A file is read to its end, so that every login
 /// has a row. A pipe may never end: only what it holds already is read. The other rows of a query stay in the database.
 async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bool, is_query: bool) {
     if client.limiter().stop.requested().await == StopReason::OutputClosed || is_query {
         return;
     }
+    if !is_unbounded {
+        return std::future::pending().await;
+    }
     let stopped = Instant::now();
-    let is_idle = || last_read.get().max(stopped).elapsed() >= INPUT_IDLE;
-    while !is_unbounded || (!is_idle() && stopped.elapsed() < DRAIN_LIMIT) {
+    while last_read.get().max(stopped).elapsed() < INPUT_IDLE && stopped.elapsed() < DRAIN_LIMIT {
         tokio::time::sleep(INPUT_IDLE / 5).await;
     }
 }

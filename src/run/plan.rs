@@ -12,7 +12,7 @@ use super::messages::print_stop;
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::rest::{Quota, RateLimits};
-use crate::github::{Client, graphql};
+use crate::github::{Client, ClientConfig, graphql};
 use crate::input::Input;
 use crate::journal::Checkpoint;
 use crate::lookup::{LookupOptions, is_sampled};
@@ -61,7 +61,6 @@ struct RemainingQuota {
     reset: Timestamp,
 }
 
-/// Prints the plan.
 pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -> anyhow::Result<ExitStatus> {
     let input_report = input.report();
     let stop = &client.limiter().stop;
@@ -121,7 +120,10 @@ impl Plan {
                 continue;
             };
             plan.logins += 1;
-            *(if client.api_for(&login) == ApiKind::Rest { &mut by_get } else { &mut by_query }) += 1;
+            match client.api_for(&login) {
+                ApiKind::Graphql => by_query += 1,
+                ApiKind::Rest => by_get += 1,
+            }
             sampled += u64::from(!login.is_bot() && is_sampled(&login, options.verify));
         }
         plan.duplicates = input_report.lock().duplicates;
@@ -144,11 +146,10 @@ impl Plan {
         plan.queries = accounts.div_ceil(batch);
         plan.rest_requests = rest_requests;
         plan.requests = plan.queries + rest_requests;
-        let rest = accounts % batch;
-        let [full_cost, rest_cost] = [batch, rest].map(|accounts| {
-            graphql::query_cost(usize::try_from(accounts).unwrap_or(usize::MAX), settings.counts)
-        });
-        plan.points = (accounts / batch) * full_cost + if rest > 0 { rest_cost } else { 0 };
+        plan.points = (accounts / batch) * query_cost(batch, settings);
+        if !accounts.is_multiple_of(batch) {
+            plan.points += query_cost(accounts % batch, settings);
+        }
         plan
     }
 
@@ -180,7 +181,6 @@ impl Plan {
         self.decided_by = (wait > 0).then_some(limit);
     }
 
-    /// Formats the plan for people.
     fn describe(&self) -> String {
         let mut dropped = Vec::new();
         if self.duplicates > 0 {
@@ -226,6 +226,10 @@ impl Plan {
             group_digits(self.points),
         )
     }
+}
+
+fn query_cost(accounts: u64, settings: &ClientConfig) -> u64 {
+    graphql::query_cost(usize::try_from(accounts).unwrap_or(usize::MAX), settings.counts)
 }
 
 /// Returns the seconds that the hourly quota delays the last of the requests or points that are needed.
