@@ -29,18 +29,15 @@ use crate::progress::ProgressMode;
 use crate::render::{Format, ReportLayout};
 use crate::report::{Columns, CountSelection, GroupTotals, ReportSchema};
 
-/// Everything that a run needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) sources: Vec<InputSource>,
-    /// Organizations and teams whose members are counted.
     pub(crate) member_sources: Vec<MemberSource>,
-    /// Database whose rows are logins, and the query for them.
     pub(crate) input_query: Option<(DatabaseUrl, String)>,
     pub(crate) save_to: Option<SaveTarget>,
     pub(crate) input_options: InputOptions,
     pub(crate) client: ClientConfig,
-    /// Flag or variable that named the server. None for the default.
+    /// Flag or variable. None for the default server.
     pub(crate) server_chosen_by: Option<&'static str>,
     pub(crate) tokens: TokenSources,
     pub(crate) reports: Vec<OutputSpec>,
@@ -48,7 +45,6 @@ pub(crate) struct Config {
     /// Subtotals, empty.
     pub(crate) group_by: Option<GroupTotals>,
     pub(crate) options: LookupOptions,
-    /// Continue the journal.
     pub(crate) resume: bool,
     /// Rows of the journal that are older are looked up again.
     pub(crate) not_before: Option<Timestamp>,
@@ -56,12 +52,9 @@ pub(crate) struct Config {
     pub(crate) command: Vec<String>,
     pub(crate) baseline: Option<PathBuf>,
     pub(crate) rules: Rules,
-    /// Finished reports that are rendered again, without a lookup.
     pub(crate) from: Vec<PathBuf>,
-    /// Only estimate the run.
     pub(crate) plan: bool,
     pub(crate) progress: ProgressMode,
-    /// No summary.
     pub(crate) quiet: bool,
     /// Number of `-v`: 0 to 2.
     pub(crate) verbose: u8,
@@ -70,27 +63,24 @@ pub(crate) struct Config {
 impl Config {
     /// Returns the report that a later run can resume, and its file.
     pub(crate) fn journal(&self) -> Option<(&OutputSpec, &Path)> {
-        let is_journal = |report: &&OutputSpec| report.format == Format::Ndjson && report.path.is_some();
-        let mut journals = self.reports.iter().filter(is_journal);
-        let only = journals.next().filter(|_| journals.next().is_none());
-        let only = only.filter(|_| self.resume || self.layout.order.is_input_order())?;
-        Some((only, only.path.as_deref()?))
+        if !self.resume && !self.layout.order.is_input_order() {
+            return None;
+        }
+        match outputs::ndjson_files(&self.reports).as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
     }
 
-    /// Returns the name of the baseline, without a password.
     pub(crate) fn baseline_name(&self) -> Option<String> {
         Some(crate::text::redact_url(&self.baseline.as_ref()?.display().to_string()))
     }
 
-    /// Returns the filter for rows of the journal that are not looked up again.
     pub(crate) fn resume_filter(&self) -> ResumeFilter {
         ResumeFilter { measures: self.client.counts, verify: self.options.verify > 0, since: self.not_before }
     }
 
-    /// Validates the flags. `env` reads a variable of the environment.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the flag's value or the variable, and the way out.
+    /// `env` reads a variable of the environment.
     pub(crate) fn new(cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
         let (input_query, save_to) = (input_query(&cli)?, save_target(&cli)?);
         check_flags(&cli)?;

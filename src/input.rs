@@ -27,12 +27,10 @@ use crate::login::{Login, ParseLoginError};
 use crate::report::Carried;
 use crate::shard::Shard;
 
-/// Batches of records that are read ahead.
 const BATCHES_AHEAD: usize = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InputSource {
-    /// A login, as it was typed.
     Text(String),
     /// One login per line, or a spreadsheet: `.csv`, `.tsv`.
     File(PathBuf),
@@ -47,7 +45,6 @@ pub(crate) struct InputOptions {
     pub(crate) shard: Option<Shard>,
     /// Column of spreadsheets with the logins. None: the first of the default columns that there is.
     pub(crate) login_column: Option<String>,
-    /// Columns that are copied into the report.
     pub(crate) carry: Vec<String>,
 }
 
@@ -69,7 +66,6 @@ pub(crate) struct InputError {
 #[derive(Clone, Debug)]
 pub(crate) struct InputRecord {
     pub(crate) login: Result<Login, ParseLoginError>,
-    /// Cells that are copied into the report; empty for a source without columns.
     pub(crate) carried: Carried,
 }
 
@@ -107,7 +103,6 @@ impl InputRecord {
 pub(crate) struct InputReport {
     /// Logins that were dropped because they occurred before, in any case.
     pub(crate) duplicates: u64,
-    /// Reason for which the rest of the input could not be read.
     pub(crate) failure: Option<String>,
     pub(crate) is_complete: bool,
     /// Warnings, such as rows without a login.
@@ -144,22 +139,17 @@ enum Content {
     Csv(Box<CsvInput>),
 }
 
-/// All sources, opened.
 pub(crate) struct Input {
     sources: Vec<OpenSource>,
     is_unbounded: bool,
     shard: Option<Shard>,
     web_host: String,
-    /// Logins from a database.
     query_rows: Option<mpsc::Receiver<Vec<InputRecord>>>,
     report: SharedReport,
 }
 
 impl Input {
-    /// Opens every source.
-    ///
-    /// # Errors
-    /// [`InputError`] for the first file that is missing, a folder, or not readable.
+    /// Opens every source. The error is that of the first file that is missing, a folder, or not readable.
     pub(crate) fn open(sources: &[InputSource], options: &InputOptions) -> Result<Self, InputError> {
         let mut input = Self {
             sources: Vec::new(),
@@ -215,17 +205,13 @@ impl Input {
         Ok(())
     }
 
-    /// Adds logins that were listed elsewhere, after all sources.
     #[must_use]
     pub(crate) fn chain_logins(mut self, logins: Vec<String>) -> Self {
         self.push(PathBuf::new(), Content::Logins(logins));
         self
     }
 
-    /// Adds the logins of a query's rows, after all sources.
-    ///
-    /// # Errors
-    /// [`InputError`] if the database or the query fails before its first row.
+    /// Adds the logins of a query's rows. Fails if the database or the query does before its first row.
     pub(crate) async fn chain_query(
         mut self,
         address: crate::database::DatabaseUrl,

@@ -17,7 +17,6 @@ pub(crate) use self::read::Checkpoint;
 pub(crate) use self::write::Journal;
 use crate::report::{CountSelection, ReportSchema, Row, Status};
 
-/// Decides which rows of a journal are kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResumeFilter {
     /// Counts of this run. A row with fewer of them is looked up again.
@@ -47,7 +46,6 @@ impl ResumeFilter {
 /// Reason for which a run cannot be resumed from a file. The file is not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResumeError {
-    /// The file cannot be opened, read or locked.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// Lines are counted from 1.
@@ -76,7 +74,6 @@ fn lock(file: &File, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns true while `path` leads to this file.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;

@@ -15,11 +15,9 @@ use crate::journal::Journal;
 use crate::render::{Format, Meta, Output, Renderer, ReportLayout, renderer};
 use crate::report::{Row, Summary};
 
-/// A requested output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputSpec {
     pub(crate) format: Format,
-    /// None for standard output.
     pub(crate) path: Option<PathBuf>,
 }
 
@@ -29,7 +27,6 @@ impl OutputSpec {
     }
 }
 
-/// An output that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {to}")]
 pub(crate) struct OutputError {
@@ -64,7 +61,6 @@ pub(crate) struct Sink {
     is_journal: bool,
 }
 
-/// A file that is renamed when it is complete.
 struct TemporaryFile {
     file: NamedTempFile,
     path: PathBuf,
@@ -72,7 +68,6 @@ struct TemporaryFile {
 
 #[derive(Clone)]
 pub(crate) enum Message {
-    /// The next rows in input order.
     Rows(Arc<Vec<Row>>),
     /// Rows ahead of their turn, by position. Only a journal takes them.
     OutOfOrder(Arc<Vec<(u64, Row)>>),
@@ -89,12 +84,9 @@ enum Writer {
     Database(Box<RunWriter>),
 }
 
-/// Messages that wait for a writer.
 const CHANNEL_CAPACITY: usize = 4;
 
 impl Sink {
-    /// Opens an output.
-    ///
     /// A file is written under a temporary name in the same folder and renamed when it is complete: a failed run neither leaves
     /// half a report nor destroys an earlier one. If the path is a link, the linked file is replaced. Devices and pipes are
     /// written to directly. An `.ndjson` file in input order is a [`journal`](crate::journal).
@@ -123,12 +115,10 @@ impl Sink {
         Ok(Self { temporary, is_buffered, ..Self::spawn(spec.name(), Writer::Renderer(renderer)) })
     }
 
-    /// Wraps a journal that is open.
     pub(crate) fn journal(spec: &OutputSpec, journal: Journal) -> Self {
         Self { is_journal: true, ..Self::spawn(spec.name(), Writer::Journal(Box::new(journal))) }
     }
 
-    /// Starts to save the run to a database.
     pub(crate) async fn database(
         target: &SaveTarget,
         layout: &ReportLayout,
@@ -168,7 +158,6 @@ impl Sink {
         }
     }
 
-    /// Waits for the writer to end, and returns its error.
     async fn join(&mut self) -> Result<(), OutputError> {
         let result = (&mut self.writer).await.unwrap_or_else(|panic| Err(panic.into()));
         result.map_err(|source| OutputError { to: self.name.clone(), source })

@@ -51,7 +51,6 @@ pub fn main_with(
     }
 }
 
-/// Returns the status after printing to standard output.
 fn printed(result: std::io::Result<()>) -> ExitCode {
     match check_stdout(result) {
         Ok(()) => ExitCode::SUCCESS,

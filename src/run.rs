@@ -75,7 +75,6 @@ async fn abort_on_second_signal(client: &Client) -> ExitStatus {
     exit
 }
 
-/// Reads the baseline and the members, looks up the logins, and writes the reports.
 async fn execute(
     config: &Config,
     client: &Client,
@@ -124,7 +123,6 @@ async fn open_input(config: &Config) -> Result<Input, InputError> {
     Ok(input)
 }
 
-/// Prints what a person should know before the first request.
 fn print_notes(config: &Config) {
     if config.quiet {
         return;
@@ -194,7 +192,6 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
     }
 }
 
-/// Returns the current time, in whole seconds.
 fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }

@@ -58,10 +58,7 @@ fn unusable(variable: &'static str, path: &str, source: CertificateError) -> Con
     ConfigError::UnusableCertificates { variable, path: sanitize_line(path).into_owned(), source }
 }
 
-/// Chooses the proxy for an API. An empty variable counts as unset.
-///
-/// # Errors
-/// A proxy that cannot be used never leads to a direct connection.
+/// Chooses the proxy for an API. An empty variable counts as unset. A proxy that cannot be used never leads to a direct connection.
 pub(super) fn choose_proxy(endpoint: &ApiEndpoint, env: &Env<'_>) -> Result<ProxyChoice, ConfigError> {
     // A token for this machine may be sent to it in the clear, and to no other machine.
     let url = Url::parse(endpoint.origin()).ok().filter(|_| !endpoint.is_loopback_http());
@@ -99,8 +96,8 @@ fn redact_proxy(text: &str) -> String {
 fn excludes(list: &str, url: &Url) -> bool {
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };
     let host = Host::new(host, port);
-    let is_separator = |c: char| c == ',' || c.is_whitespace();
-    list.trim() == "*" || list.split(is_separator).any(|entry| host.matches(entry))
+    let mut entries = list.split(|c: char| c == ',' || c.is_whitespace());
+    list.trim() == "*" || entries.any(|entry| host.matches(entry))
 }
 
 struct Host<'a> {
@@ -129,7 +126,6 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Returns true for the domain itself and its subdomains.
     fn is_in_domain(&self, entry: &str) -> bool {
         let domain = entry.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(entry);
         let domain = domain.trim_start_matches('.').trim_end_matches('.').to_ascii_lowercase();

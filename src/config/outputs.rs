@@ -53,14 +53,15 @@ fn real_path(path: &Path) -> Option<PathBuf> {
     path.canonicalize().or_else(|_| std::path::absolute(path)).ok()
 }
 
-/// Checks that there is exactly one output that can be resumed.
+pub(super) fn ndjson_files(outputs: &[OutputSpec]) -> Vec<(&OutputSpec, &Path)> {
+    let outputs = outputs.iter().filter(|output| output.format == Format::Ndjson);
+    outputs.filter_map(|output| Some((output, output.path.as_deref()?))).collect()
+}
+
 pub(super) fn check_resume_target(outputs: &[OutputSpec]) -> Result<(), ConfigError> {
-    let is_ndjson = |output: &&OutputSpec| output.format == Format::Ndjson;
-    let targets: Vec<_> =
-        outputs.iter().filter(is_ndjson).filter_map(|output| output.path.as_deref()).collect();
-    match targets.as_slice() {
+    match ndjson_files(outputs).as_slice() {
         [] => Err(ConfigError::NoResumeTarget),
-        [path] if path.exists() && !path.is_file() => {
+        [(_, path)] if path.exists() && !path.is_file() => {
             Err(ConfigError::IrregularResumeTarget(path.display().to_string()))
         }
         [_] => Ok(()),
@@ -86,14 +87,11 @@ pub(super) fn row_order(
     Ok(RowOrder { by, top })
 }
 
-/// Columns that are copied from the input into the report.
 pub(super) struct CarriedColumns {
     pub(super) names: Vec<String>,
-    /// Subtotals by one of them.
     pub(super) group_by: Option<GroupTotals>,
 }
 
-/// Returns the columns of `--carry` and `--group-by`.
 pub(super) fn carried_columns(
     lists: &[String],
     group_by: Option<&str>,
@@ -143,7 +141,6 @@ pub(super) fn terminal_style(color: AutoChoice, env: &Env<'_>) -> TerminalStyle 
     }
 }
 
-/// Returns how progress is shown on standard error.
 pub(super) fn progress_mode(choice: AutoChoice, quiet: bool, env: &Env<'_>) -> ProgressMode {
     match (choice, std::io::stderr().is_terminal()) {
         _ if quiet => ProgressMode::Hidden,

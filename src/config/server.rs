@@ -30,7 +30,6 @@ pub(super) struct Server {
     pub(super) tokens: TokenSources,
 }
 
-/// Sources of a token for the queried server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TokenSources {
     /// Variables in the order in which they are read.
@@ -38,16 +37,13 @@ pub(crate) struct TokenSources {
     /// Host for `gh auth token --hostname`. None where `gh` has no login for the address.
     pub(super) gh_host: Option<String>,
     job: Job,
-    /// Reason for which `GITHUB_TOKEN` is not read although it is set.
     withheld: Option<String>,
 }
 
 /// The GitHub Actions job that this program runs in, as seen from the queried server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Job {
-    /// Not inside GitHub Actions.
     None,
-    /// The queried server runs the job.
     SameServer,
     /// Another server runs the job, or one that its variables do not name.
     OtherServer,
@@ -147,7 +143,6 @@ impl TokenSources {
         self.variables.first().copied().unwrap_or(JOB_TOKEN_ENV_VAR)
     }
 
-    /// Returns true for the source of the Actions job's token.
     pub(crate) fn is_of_job(&self, source: &str) -> bool {
         self.job == Job::SameServer && source == JOB_TOKEN_ENV_VAR
     }
@@ -235,7 +230,6 @@ fn invalid_host(host: &str, from: &'static str, source: InvalidEndpoint) -> Conf
     ConfigError::InvalidHost { host, from, source }
 }
 
-/// Returns the name of a server in messages.
 fn name(endpoint: &ApiEndpoint) -> String {
     if endpoint.is_github_cloud() || endpoint.is_enterprise() {
         endpoint.web_host().to_owned()

@@ -19,9 +19,7 @@ const DEFAULT_LOGIN_COLUMNS: [&str; 4] = ["login", "github", "username", "user"]
 const MAX_HEADER: usize = 1 << 20;
 /// Bytes of a row. Spreadsheet programs allow 32,767 characters per cell: a longer row has a quote that was left open.
 const MAX_ROW: usize = 4 << 20;
-/// Lines that the warning about rows of another length lists.
 const MAX_LINES_LISTED: usize = 3;
-/// Columns that the error about a missing column lists.
 const MAX_COLUMNS_LISTED: usize = 12;
 
 /// An open file whose header has been read.
@@ -46,7 +44,6 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 }
 
 impl CsvInput {
-    /// Reads the header, and finds the columns that the options name.
     pub(super) fn open(path: &Path, file: File, options: &InputOptions) -> io::Result<Self> {
         let batch_size = if file.metadata()?.is_file() { RECORDS_PER_BATCH } else { 1 };
         // UTF-8, or UTF-16 with a byte order mark.
@@ -83,7 +80,6 @@ impl CsvInput {
         })
     }
 
-    /// Sends the logins row by row.
     pub(super) fn read(mut self, sender: &Sender, report: &SharedReport) -> Result<(), ReadEnd> {
         let mut row = ByteRecord::new();
         let mut batch = Vec::new();
@@ -119,7 +115,6 @@ impl CsvInput {
     }
 }
 
-/// Names of the columns.
 struct Header(Vec<String>);
 
 impl Header {
@@ -149,12 +144,10 @@ impl Header {
     }
 }
 
-/// Counts of unusual rows.
 #[derive(Default)]
 struct Findings {
     empty: u64,
     ragged: u64,
-    /// The first ragged lines.
     ragged_lines: Vec<String>,
     not_utf8: u64,
 }
@@ -284,7 +277,6 @@ struct RowScanner {
     line: u64,
     /// Line of the next byte.
     next_line: u64,
-    /// Bytes of the row.
     length: usize,
     last: u8,
 }

@@ -13,7 +13,6 @@ use super::{InputError, InputOptions, InputRecord, SharedReport};
 use crate::database::{AccessMode, Connection, DatabaseUrl, DbRecord, SqlError};
 use crate::login::Login;
 
-/// Batches of rows that are read ahead.
 const BATCHES_AHEAD: usize = 2;
 
 /// Runs the query, and returns its records as they arrive. An error of the first rows ends the run before any request.
@@ -99,7 +98,6 @@ struct RowParser {
     carry: Vec<String>,
     /// Positions of the carried columns, from the first row.
     columns: Option<Vec<usize>>,
-    /// Number of rows without a login.
     empty: u64,
 }
 
@@ -130,12 +128,13 @@ impl RowParser {
 }
 
 fn column_indices(row: &DbRecord, names: &[String]) -> Result<Vec<usize>, SqlError> {
-    let index_of = |name: &String| {
-        let index = row.cells.iter().position(|cell| cell.name.to_lowercase() == name.to_lowercase());
-        index.ok_or_else(|| {
-            let columns: Vec<_> = row.cells.iter().map(|cell| format!("{:?}", cell.name)).collect();
-            SqlError::Other(format!("column {name:?} not found (columns: {})", columns.join(", ")))
-        })
-    };
-    names.iter().map(index_of).collect()
+    names.iter().map(|name| column_index(row, name)).collect()
+}
+
+fn column_index(row: &DbRecord, name: &str) -> Result<usize, SqlError> {
+    let index = row.cells.iter().position(|cell| cell.name.to_lowercase() == name.to_lowercase());
+    index.ok_or_else(|| {
+        let columns: Vec<_> = row.cells.iter().map(|cell| format!("{:?}", cell.name)).collect();
+        SqlError::Other(format!("column {name:?} not found (columns: {})", columns.join(", ")))
+    })
 }

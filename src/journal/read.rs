@@ -17,7 +17,6 @@ use crate::text::sanitize_line;
 /// Maximum length of a line, in bytes. The rows of this program are shorter, whatever they carry.
 const MAX_LINE: u64 = 16 << 20;
 
-/// Position of a row in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RowSpan {
     pub(super) offset: u64,
@@ -26,7 +25,6 @@ pub(super) struct RowSpan {
     pub(super) hash: u32,
 }
 
-/// Rows by their key.
 pub(super) type RowSpans = HashMap<Box<str>, RowSpan>;
 
 /// Rows that are kept. The writer removes each in its turn.
@@ -39,7 +37,6 @@ impl KeptRows {
     }
 }
 
-/// Contents of a journal.
 #[derive(Debug)]
 pub(super) struct ScanResult {
     pub(super) kept: KeptRows,
@@ -51,7 +48,6 @@ pub(super) struct ScanResult {
     pub(super) missing_newline: bool,
 }
 
-/// Reads a journal from its beginning.
 pub(super) fn scan(file: &File, filter: &ResumeFilter, columns: &Columns) -> Result<ScanResult, ResumeError> {
     let mut reader = BufReader::with_capacity(256 << 10, file);
     reader.seek(SeekFrom::Start(0))?;
@@ -118,14 +114,12 @@ fn is_truncated(text: &[u8], is_after_rows: bool) -> bool {
     text.get(..common) == ROW_START.get(..common) && is_incomplete
 }
 
-/// Kept rows of a journal, for the lookup of this run.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     rows: KeptRows,
     reader: BufReader<File>,
     /// Offset of the reader; none after an error.
     position: Option<u64>,
-    /// Names of the carried columns.
     carried: Vec<String>,
     unclaimed: u64,
     claimed: u64,

@@ -14,20 +14,15 @@ use crate::fs::{resolve_symlinks, temp_file_beside};
 use crate::render::line;
 use crate::report::{Columns, Row, Status};
 
-/// A journal that is being written.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
     state: FileState,
     columns: Columns,
-    /// Lines that are not written yet.
     buffer: Vec<u8>,
-    /// Length of the file.
     len: u64,
-    /// Length of the file at the beginning of this run.
     initial_len: u64,
-    /// Rows of an earlier run that are kept.
     kept: KeptRows,
     /// Other answers of an earlier run, used where this run gets none.
     fallbacks: RowSpans,
@@ -35,11 +30,9 @@ pub(crate) struct Journal {
     out_of_order: HashMap<u64, Extent>,
     /// The rows in input order.
     extents: Vec<Extent>,
-    /// Number of rows in input order.
     rows: u64,
 }
 
-/// Consecutive bytes of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Extent {
     offset: u64,
@@ -54,12 +47,14 @@ impl From<RowSpan> for Extent {
 
 #[derive(Debug)]
 enum FileState {
-    /// The file has its name.
     Published,
     /// The file has its name and was created by this run: it is removed again if nothing was counted.
     Created,
     /// The file is temporary: an earlier report has its name until the first answer. The open file holds its lock.
-    Staged { temporary: NamedTempFile, _earlier: File },
+    Staged {
+        temporary: NamedTempFile,
+        _earlier: File,
+    },
 }
 
 impl Journal {
@@ -132,7 +127,6 @@ impl Journal {
         }
     }
 
-    /// Adds the next rows in input order.
     pub(crate) fn rows(&mut self, rows: &[Row]) -> io::Result<()> {
         for row in rows {
             let written = self.out_of_order.remove(&self.rows);

@@ -60,7 +60,6 @@ fn is_unrelated_to_scopes(message: &str) -> bool {
     ["SAML", "IP allow list", "forbids access via"].iter().any(|cause| message.contains(cause))
 }
 
-/// Prints the number of members, and the reason if GitHub lists only the public ones.
 async fn print_member_count(client: &Client, group: &MemberSource, count: usize, config: &Config) {
     let limited_by = match group {
         MemberSource::Organization(_) if config.client.credentials.is_none() => {

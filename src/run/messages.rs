@@ -162,7 +162,6 @@ fn time_until(time: Timestamp) -> String {
     format_duration(Duration::try_from(time.duration_since(Timestamp::now())).unwrap_or_default())
 }
 
-/// Returns the way out after the server refused the token.
 fn refused_token_hint(config: &Config) -> String {
     let Some(Credentials::Token(token)) = &config.client.credentials else {
         return config.tokens.way_out();

@@ -42,25 +42,19 @@ const INPUT_IDLE: Duration = Duration::from_millis(250);
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// A row that has waited this long behind a slower one is written to the journal out of order: a run that is killed keeps it.
 const OUT_OF_ORDER_FLUSH_DELAY: Duration = Duration::from_millis(500);
-/// Interval of looking for such rows.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Result of a run, before its reports are finished.
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) summary: Summary,
-    /// Rules of `--fail-on`, with what they have counted.
     pub(super) rules: Rules,
-    /// Reason of an early end.
     pub(super) stop: Option<StopReason>,
     /// Logins whose second count failed.
     pub(super) unverified: u64,
     pub(super) sinks: Vec<Sink>,
-    /// Set when the input was read to its end.
     pub(super) input_complete: bool,
     /// Inputs that broke off, outputs that cannot be written: one line each.
     pub(super) errors: Vec<String>,
-    /// Other messages about the inputs.
     pub(super) notices: Vec<String>,
     pub(super) manifest: ManifestRecorder,
 }
@@ -151,7 +145,6 @@ impl RowAggregator {
         Self { summary, rules: config.rules.clone(), baseline, manifest }
     }
 
-    /// Adds rows of the input.
     pub(super) fn add(&mut self, mut rows: Vec<Row>) -> Arc<Vec<Row>> {
         for row in &mut rows {
             self.manifest.observe(row);
@@ -182,7 +175,6 @@ impl RowAggregator {
     }
 }
 
-/// Takes the rows that the stage completes, and passes them on in input order.
 struct Consumer<'a> {
     limiter: &'a RateLimiter,
     aggregator: RowAggregator,
@@ -294,7 +286,6 @@ async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bo
     }
 }
 
-/// Returns the hint for a run without a token, which has few requests.
 fn low_quota_hint(config: &Config) -> Option<String> {
     let is_anonymous = config.client.credentials.is_none() && !config.client.is_replay();
     (is_anonymous && !config.quiet).then(|| quota_hint(config))
@@ -308,7 +299,6 @@ pub(super) struct Sinks {
 }
 
 impl Sinks {
-    /// Passes rows to all sinks, and drops the sinks that fail.
     pub(super) async fn send(&mut self, message: &Message) {
         for mut sink in std::mem::take(&mut self.open) {
             match sink.send(message.clone()).await {

@@ -23,7 +23,6 @@ use crate::render::Format;
 use crate::report::ApiKind;
 use crate::text::{format_duration, group_digits, pluralize};
 
-/// Estimate of the cost of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct Plan {
     /// Distinct logins to look up.
@@ -33,7 +32,6 @@ struct Plan {
     /// Logins whose rows are kept from an earlier run.
     kept: u64,
     api: &'static str,
-    /// Logins per query.
     batch: Option<u64>,
     /// Requests without retries.
     requests: u64,
@@ -47,11 +45,9 @@ struct Plan {
     budget: Option<RemainingQuota>,
     /// Minimum wait that GitHub's limits cause.
     wait_seconds: u64,
-    /// The limit that causes it.
     decided_by: Option<&'static str>,
 }
 
-/// Remaining hourly quota.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct RemainingQuota {
     /// `core` or `graphql`.
@@ -153,7 +149,6 @@ impl Plan {
         plan
     }
 
-    /// Adds the remaining quota and the wait that the limits cause.
     fn apply_limits(&mut self, limits: &RateLimits, now: Timestamp) {
         let (resource, quota) = match (self.api, limits.graphql) {
             ("graphql", Some(graphql)) => ("graphql", graphql),

@@ -56,7 +56,6 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     Ok(finish(outcome, &config).await)
 }
 
-/// Finds the column to group by among those that the report carries.
 fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> anyhow::Result<GroupTotals> {
     let name = groups.by().to_lowercase();
     let Some(column) = schema.carried.iter().position(|carried| carried.to_lowercase() == name) else {
