@@ -57,8 +57,9 @@ pub(crate) struct Sink {
     writer: JoinHandle<io::Result<()>>,
     temporary: Option<TemporaryFile>,
     /// Set when nothing is visible before the end, so that a run without an answer can drop it.
-    is_buffered: bool,
-    is_journal: bool,
+    pub(crate) is_buffered: bool,
+    /// Set for an output that takes rows out of order.
+    pub(crate) is_journal: bool,
 }
 
 struct TemporaryFile {
@@ -91,23 +92,21 @@ impl Sink {
     /// half a report nor destroys an earlier one. If the path is a link, the linked file is replaced. Devices and pipes are
     /// written to directly. An `.ndjson` file in input order is a [`journal`](crate::journal).
     pub(crate) fn open(spec: &OutputSpec, layout: &ReportLayout, meta: &Meta) -> Result<Self, OutputError> {
-        let output_error = |source| OutputError { to: spec.name(), source };
+        Self::try_open(spec, layout, meta).map_err(|source| OutputError { to: spec.name(), source })
+    }
+
+    fn try_open(spec: &OutputSpec, layout: &ReportLayout, meta: &Meta) -> io::Result<Self> {
         let is_journal = spec.format == Format::Ndjson && layout.order.is_input_order();
         let (out, temporary) = match &spec.path {
             None => (buffered(io::stdout()), None),
-            Some(path) if is_special_file(path) => {
-                (buffered(File::options().write(true).open(path).map_err(output_error)?), None)
-            }
+            Some(path) if is_special_file(path) => (buffered(File::options().write(true).open(path)?), None),
             Some(path) if is_journal => {
-                check_writable(path).map_err(output_error)?;
-                return Ok(Self::journal(
-                    spec,
-                    Journal::create(path, &layout.columns).map_err(output_error)?,
-                ));
+                check_writable(path)?;
+                return Ok(Self::journal(spec, Journal::create(path, &layout.columns)?));
             }
             Some(path) => {
-                let temporary = TemporaryFile::create(path).map_err(output_error)?;
-                (buffered(temporary.file.reopen().map_err(output_error)?), Some(temporary))
+                let temporary = TemporaryFile::create(path)?;
+                (buffered(temporary.file.reopen()?), Some(temporary))
             }
         };
         let is_buffered = spec.format == Format::Table || spec.path.is_some();
@@ -137,14 +136,6 @@ impl Sink {
         let (messages, received) = mpsc::channel(CHANNEL_CAPACITY);
         let writer = spawn_blocking(move || writer.run(received));
         Self { name, messages, writer, temporary: None, is_buffered: true, is_journal: false }
-    }
-
-    pub(crate) fn is_buffered(&self) -> bool {
-        self.is_buffered
-    }
-
-    pub(crate) fn is_journal(&self) -> bool {
-        self.is_journal
     }
 
     /// Waits while the writer is behind. After an error the output is lost.

@@ -173,7 +173,7 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
     if let Some(credentials) = &config.client.credentials {
         let Identity { viewer, app, .. } = &identity;
         tracing::info!(viewer, app, token_from = credentials.source(), "authenticated");
-    } else if let Some(reason) = config.tokens.withheld() {
+    } else if let Some(reason) = &config.tokens.withheld {
         tracing::info!(reason, "not authenticated");
     }
     let exchanges = match &config.client.transport {

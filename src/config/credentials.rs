@@ -42,11 +42,15 @@ fn app(cli: &Cli, env: &Env<'_>) -> Result<Option<App>, ConfigError> {
         (Some(path), _) => (path.display().to_string(), Some(std::fs::read(path).map_err(AppKeyError::Read))),
         (None, text) => (APP_KEY_ENV_VAR.to_owned(), text.map(|text| key_from_env(&text))),
     };
-    let unusable = |source| ConfigError::UnusableAppKey { from: from.clone(), source };
-    match (id, pem.transpose().map_err(unusable)?) {
-        (Some(id), Some(pem)) => {
-            App::new(id, &pem, installation).map(Some).map_err(|error| unusable(error.into()))
-        }
+    let pem = match pem.transpose() {
+        Ok(pem) => pem,
+        Err(source) => return Err(ConfigError::UnusableAppKey { from, source }),
+    };
+    match (id, pem) {
+        (Some(id), Some(pem)) => match App::new(id, &pem, installation) {
+            Ok(app) => Ok(Some(app)),
+            Err(error) => Err(ConfigError::UnusableAppKey { from, source: error.into() }),
+        },
         (Some(_), None) => Err(ConfigError::IncompleteAppCredentials("--app-id", "--app-key")),
         (None, Some(_)) => Err(ConfigError::IncompleteAppCredentials("--app-key", "--app-id")),
         (None, None) if cli.installation.is_some() => {

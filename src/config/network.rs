@@ -58,7 +58,7 @@ fn unusable(variable: &'static str, path: &str, source: CertificateError) -> Con
     ConfigError::UnusableCertificates { variable, path: sanitize_line(path).into_owned(), source }
 }
 
-/// Chooses the proxy for an API. An empty variable counts as unset. A proxy that cannot be used never leads to a direct connection.
+/// An empty variable counts as unset. A proxy that cannot be used never leads to a direct connection.
 pub(super) fn choose_proxy(endpoint: &ApiEndpoint, env: &Env<'_>) -> Result<ProxyChoice, ConfigError> {
     // A token for this machine may be sent to it in the clear, and to no other machine.
     let url = Url::parse(endpoint.origin()).ok().filter(|_| !endpoint.is_loopback_http());

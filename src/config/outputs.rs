@@ -69,7 +69,7 @@ pub(super) fn check_resume_target(outputs: &[OutputSpec]) -> Result<(), ConfigEr
     }
 }
 
-/// Returns the order of the rows. `counts` is None for a finished report, which may have counts that no flag asked for.
+/// `counts` is None for a finished report, which may have counts without a flag.
 pub(super) fn row_order(
     sort: Option<SortKey>,
     top: Option<usize>,

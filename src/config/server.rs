@@ -37,7 +37,8 @@ pub(crate) struct TokenSources {
     /// Host for `gh auth token --hostname`. None where `gh` has no login for the address.
     pub(super) gh_host: Option<String>,
     job: Job,
-    withheld: Option<String>,
+    /// Reason for which `GITHUB_TOKEN` is not read although it is set.
+    pub(crate) withheld: Option<String>,
 }
 
 /// The GitHub Actions job that this program runs in, as seen from the queried server.
@@ -143,18 +144,9 @@ impl TokenSources {
         self.variables.first().copied().unwrap_or(JOB_TOKEN_ENV_VAR)
     }
 
-    pub(crate) fn is_of_job(&self, source: &str) -> bool {
-        self.job == Job::SameServer && source == JOB_TOKEN_ENV_VAR
-    }
-
     /// Returns true if the queried server runs the Actions job and accepts its token.
     pub(crate) fn can_use_job_token(&self) -> bool {
         self.job == Job::SameServer
-    }
-
-    /// Returns the reason for which `GITHUB_TOKEN` is not read although it is set.
-    pub(crate) fn withheld(&self) -> Option<&str> {
-        self.withheld.as_deref()
     }
 
     /// Returns the way to provide a token: `set GH_TOKEN or run gh auth login`.

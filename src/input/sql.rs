@@ -9,11 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::csv::carried_cell;
 use super::text::RECORDS_PER_BATCH;
-use super::{InputError, InputOptions, InputRecord, SharedReport};
+use super::{BATCHES_AHEAD, InputError, InputOptions, InputRecord, SharedReport};
 use crate::database::{AccessMode, Connection, DatabaseUrl, DbRecord, SqlError};
 use crate::login::Login;
-
-const BATCHES_AHEAD: usize = 2;
 
 /// Runs the query, and returns its records as they arrive. An error of the first rows ends the run before any request.
 pub(super) async fn open(

@@ -121,8 +121,10 @@ pub(crate) struct Checkpoint {
     /// Offset of the reader; none after an error.
     position: Option<u64>,
     carried: Vec<String>,
-    unclaimed: u64,
-    claimed: u64,
+    /// Rows whose logins were not in the input so far.
+    pub(crate) unclaimed: u64,
+    /// Rows that were taken.
+    pub(crate) claimed: u64,
 }
 
 impl Checkpoint {
@@ -169,15 +171,6 @@ impl Checkpoint {
                 None
             }
         }
-    }
-
-    pub(crate) fn claimed(&self) -> u64 {
-        self.claimed
-    }
-
-    /// Returns the number of rows whose logins were not in the input.
-    pub(crate) fn unclaimed(&self) -> u64 {
-        self.unclaimed
     }
 
     fn read(&mut self, span: RowSpan) -> io::Result<Row> {

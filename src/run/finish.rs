@@ -18,7 +18,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     let drops_reports = nothing_learnt && (stop.is_some() || !errors.is_empty());
     let mut is_written = false;
     for sink in sinks {
-        if drops_reports && sink.is_buffered() {
+        if drops_reports && sink.is_buffered {
             sink.abandon().await;
             continue;
         }

@@ -7,8 +7,9 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
-use crate::github::credentials::{APP_TOKEN_SOURCE, Credentials};
-use crate::github::credentials::{GH_CLI_SOURCE, Token, TokenKind};
+use crate::github::credentials::{
+    APP_TOKEN_SOURCE, Credentials, GH_CLI_SOURCE, JOB_TOKEN_ENV_VAR, Token, TokenKind,
+};
 use crate::input::InputSource;
 use crate::progress::eprint_status;
 use crate::stop::StopReason;
@@ -182,7 +183,7 @@ fn refused_token_hint(config: &Config) -> String {
 /// Returns the way to a higher limit than that without a token.
 pub(super) fn quota_hint(config: &Config) -> String {
     let tokens = &config.tokens;
-    if tokens.can_use_job_token() || tokens.withheld().is_some() {
+    if tokens.can_use_job_token() || tokens.withheld.is_some() {
         format!("{} for more", tokens.way_out())
     } else if config.client.endpoint.is_enterprise() {
         format!("set {} for more", tokens.variable())
@@ -231,7 +232,8 @@ pub(super) fn uses_job_token(config: &Config) -> bool {
 
 fn is_of_job(token: &Token, config: &Config) -> bool {
     // A workflow may set the variable to a person's token, which has a prefix of its own.
-    config.tokens.is_of_job(token.source())
+    config.tokens.can_use_job_token()
+        && token.source() == JOB_TOKEN_ENV_VAR
         && matches!(token.kind(), TokenKind::Installation | TokenKind::Unknown)
 }
 

@@ -107,8 +107,8 @@ pub(super) async fn run_pipeline(
     let RowAggregator { mut summary, rules, manifest, .. } = aggregator;
     summary.duplicates = Some(duplicates);
     if let Some(checkpoint) = checkpoint {
-        summary.kept = checkpoint.claimed();
-        summary.no_longer_asked = if input_complete { checkpoint.unclaimed() } else { 0 };
+        summary.kept = checkpoint.claimed;
+        summary.no_longer_asked = if input_complete { checkpoint.unclaimed } else { 0 };
     }
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
     Outcome {
@@ -190,7 +190,7 @@ struct Consumer<'a> {
 
 impl Consumer<'_> {
     async fn run(mut self, mut completed: UnboundedReceiver<CompletedRow>) -> Self {
-        let has_journal = self.sinks.open.iter().any(Sink::is_journal);
+        let has_journal = self.sinks.open.iter().any(|sink| sink.is_journal);
         let mut flush = tokio::time::interval(FLUSH_INTERVAL);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut received = Vec::with_capacity(ROWS_PER_MESSAGE);
