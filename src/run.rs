@@ -104,13 +104,14 @@ async fn execute(
     let aggregator = RowAggregator::new(config, config.group_by.clone(), baseline, manifest);
     let mut outcome = run_pipeline(input, checkpoint, client, sinks, config, aggregator, progress).await;
     drop(progress_guard);
+    let summary = &mut outcome.aggregator.summary;
     let milliseconds = (started.elapsed().as_secs_f64() * 1000.0).round();
-    outcome.summary.seconds = Some(milliseconds / 1000.0);
-    let recording_failed = matches!(outcome.stop, Some(StopReason::RecordingFailed(_)));
-    if !recording_failed
-        && let Err(error) = std::mem::take(&mut outcome.manifest).write(&meta, &mut outcome.summary)
+    summary.seconds = Some(milliseconds / 1000.0);
+    if !matches!(outcome.stop, Some(StopReason::RecordingFailed(_)))
+        && let Err(error) = std::mem::take(&mut outcome.aggregator.manifest).write(&meta, summary)
     {
-        outcome.errors.push(format!("cannot write the manifest of the recording: {}", io_message(&error)));
+        let reason = io_message(&error);
+        outcome.sinks.errors.push(format!("cannot write the manifest of the recording: {reason}"));
     }
     Ok(finish(outcome, config).await)
 }

@@ -44,19 +44,14 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 const OUT_OF_ORDER_FLUSH_DELAY: Duration = Duration::from_millis(500);
 const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
 
-#[derive(Default)]
 pub(super) struct Outcome {
-    pub(super) summary: Summary,
-    pub(super) rules: Rules,
+    pub(super) aggregator: RowAggregator,
+    pub(super) sinks: Sinks,
     pub(super) stop: Option<StopReason>,
     /// Logins whose second count failed.
     pub(super) unverified: u64,
-    pub(super) sinks: Vec<Sink>,
     pub(super) input_complete: bool,
-    /// Inputs that broke off, outputs that cannot be written: one line each.
-    pub(super) errors: Vec<String>,
     pub(super) notices: Vec<String>,
-    pub(super) manifest: ManifestRecorder,
 }
 
 pub(super) async fn run_pipeline(
@@ -104,24 +99,15 @@ pub(super) async fn run_pipeline(
     if input_complete {
         sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
     }
-    let RowAggregator { mut summary, rules, manifest, .. } = aggregator;
+    let summary = &mut aggregator.summary;
     summary.duplicates = Some(duplicates);
     if let Some(checkpoint) = checkpoint {
         summary.kept = checkpoint.claimed;
         summary.no_longer_asked = if input_complete { checkpoint.unclaimed } else { 0 };
     }
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
-    Outcome {
-        summary,
-        rules,
-        stop: client.limiter().stop.reason(),
-        unverified,
-        sinks: sinks.open,
-        input_complete,
-        errors: sinks.errors,
-        notices,
-        manifest,
-    }
+    let stop = client.limiter().stop.reason();
+    Outcome { aggregator, sinks, stop, unverified, input_complete, notices }
 }
 
 /// Sees every row once, since rows are not kept: compares it with the baseline, and adds it to the totals, the subtotals, the
@@ -129,8 +115,8 @@ pub(super) async fn run_pipeline(
 pub(super) struct RowAggregator {
     pub(super) summary: Summary,
     pub(super) rules: Rules,
+    pub(super) manifest: ManifestRecorder,
     baseline: Option<Arc<Baseline>>,
-    manifest: ManifestRecorder,
 }
 
 impl RowAggregator {
@@ -291,10 +277,11 @@ fn low_quota_hint(config: &Config) -> Option<String> {
     (is_anonymous && !config.quiet).then(|| quota_hint(config))
 }
 
-/// Outputs that can still be written, and the errors of the others.
+/// Outputs that can still be written.
 #[derive(Default)]
 pub(super) struct Sinks {
     pub(super) open: Vec<Sink>,
+    /// Errors of the other outputs and of the input: one line each.
     pub(super) errors: Vec<String>,
 }
 

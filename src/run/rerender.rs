@@ -45,14 +45,14 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     }
     sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
 
-    let RowAggregator { mut summary, rules, .. } = aggregator;
+    let summary = &mut aggregator.summary;
     let totals = saved.totals.unwrap_or_default();
     (summary.duplicates, summary.requests) = (totals.duplicates, totals.requests);
     (summary.points, summary.seconds) = (totals.points, totals.seconds);
     summary.kept = totals.kept.unwrap_or(0);
     summary.no_longer_asked = totals.no_longer_asked.unwrap_or(0);
-    let Sinks { open: sinks, errors } = sinks;
-    let outcome = Outcome { summary, rules, sinks, input_complete: true, errors, ..Outcome::default() };
+    let outcome =
+        Outcome { aggregator, sinks, stop: None, unverified: 0, input_complete: true, notices: Vec::new() };
     Ok(finish(outcome, &config).await)
 }
 
