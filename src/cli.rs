@@ -7,7 +7,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::ValueParser;
 use clap::{ArgAction, Parser};
 
 pub(crate) use self::help::{GenerateTarget, one_line_error};
@@ -61,13 +60,13 @@ pub(crate) struct Cli {
     /// Look up all members of an organization
     ///
     /// May be repeated.
-    #[arg(long, value_name = "ORG", value_parser = ValueParser::new(parse_organization), help_heading = HELP_INPUT)]
+    #[arg(long, value_name = "ORG", value_parser = parse_organization, help_heading = HELP_INPUT)]
     pub(crate) members: Vec<MemberSource>,
 
     /// Look up all members of a team
     ///
     /// May be repeated.
-    #[arg(long = "team", value_name = "ORG/TEAM", value_parser = ValueParser::new(parse_team), help_heading = HELP_INPUT)]
+    #[arg(long = "team", value_name = "ORG/TEAM", value_parser = parse_team, help_heading = HELP_INPUT)]
     pub(crate) teams: Vec<MemberSource>,
 
     /// Read logins from a database: sqlite:FILE, postgres://…
@@ -93,7 +92,7 @@ pub(crate) struct Cli {
     pub(crate) private: bool,
 
     /// Recount this percentage of the logins through the other API, and report differences
-    #[arg(long, value_name = "PERCENT", value_parser = ValueParser::new(parse_in_range::<u8>(0, 100)), default_value_t = 0, hide_default_value = true, hide_short_help = true, help_heading = HELP_COUNTS)]
+    #[arg(long, value_name = "PERCENT", value_parser = parse_in_range::<u8>(0, 100), default_value_t = 0, hide_default_value = true, hide_short_help = true, help_heading = HELP_COUNTS)]
     pub(crate) verify: u8,
 
     /// API to query; auto: GraphQL with a token, REST without
@@ -103,21 +102,21 @@ pub(crate) struct Cli {
     pub(crate) api: ApiChoice,
 
     /// Maximum number of concurrent requests, 1 to 100
-    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = ValueParser::new(parse_in_range::<u8>(1, 100)), help_heading = HELP_REQUESTS)]
+    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = parse_in_range::<u8>(1, 100), help_heading = HELP_REQUESTS)]
     pub(crate) jobs: u8,
 
     /// Maximum number of logins per GraphQL query, 1 to 100
     ///
     /// [default: as many as cost one point; fewer if the input is short, to use all jobs]
-    #[arg(long, value_name = "N", value_parser = ValueParser::new(parse_in_range::<u8>(1, 100)), hide_short_help = true, help_heading = HELP_REQUESTS)]
+    #[arg(long, value_name = "N", value_parser = parse_in_range::<u8>(1, 100), hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) batch: Option<u8>,
 
     /// Longest wait for a rate limit; if it would take longer, the rest is skipped
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = ValueParser::new(parse_duration), help_heading = HELP_REQUESTS)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration, help_heading = HELP_REQUESTS)]
     pub(crate) max_wait: Duration,
 
     /// Stop after this time and skip the rest
-    #[arg(long, value_name = "DURATION", value_parser = ValueParser::new(parse_nonzero_duration), hide_short_help = true, help_heading = HELP_REQUESTS)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_nonzero_duration, hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) deadline: Option<Duration>,
 
     /// Stop before more than N points (REST: requests) are spent, and skip the rest
@@ -125,11 +124,11 @@ pub(crate) struct Cli {
     pub(crate) max_points: Option<u64>,
 
     /// Timeout of one attempt, from the request to the last byte of the response
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = ValueParser::new(parse_timeout), hide_short_help = true, help_heading = HELP_REQUESTS)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_timeout, hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) timeout: Duration,
 
     /// Retries after temporary errors: broken connections, timeouts, 5xx, rate limits
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = ValueParser::new(parse_in_range::<u32>(0, 100)), hide_short_help = true, help_heading = HELP_REQUESTS)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = parse_in_range::<u32>(0, 100), hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) retries: u32,
 
     /// GitHub host to query [default: GH_HOST, else github.com]
@@ -230,7 +229,7 @@ pub(crate) struct Cli {
     pub(crate) resume: bool,
 
     /// With --resume: look up rows that are older than this again
-    #[arg(long, value_name = "DURATION", requires = "resume", value_parser = ValueParser::new(parse_duration), hide_short_help = true, help_heading = HELP_COMPARING)]
+    #[arg(long, value_name = "DURATION", requires = "resume", value_parser = parse_duration, hide_short_help = true, help_heading = HELP_COMPARING)]
     pub(crate) max_age: Option<Duration>,
 
     /// Compare with an earlier report: columns was and change

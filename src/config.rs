@@ -1,4 +1,4 @@
-//! Flags and environment, merged into one validated [`Config`]. Contradictions are errors here, before anything is opened or sent.
+//! Flags and environment, merged into one validated [`Config`]. Contradictions are errors before anything is opened or sent.
 
 mod credentials;
 mod error;
@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use self::credentials::AppFlags;
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::server::TokenSources;
-use self::server::{Env, Server, ServerFlags};
+use self::server::{Env, Server};
 use crate::cli::{ApiChoice, Cli};
 use crate::database::{DatabaseUrl, SaveTarget};
 use crate::fail_on::Rules;
@@ -21,7 +20,7 @@ use crate::github::ClientConfig;
 use crate::github::cassette;
 use crate::github::members::MemberSource;
 use crate::github::transport::TransportMode;
-use crate::input::{InputOptions, InputSource};
+use crate::input::{InputOptions, InputSource, is_csv};
 use crate::journal::ResumeFilter;
 use crate::lookup::LookupOptions;
 use crate::network::proxy::ProxyChoice;
@@ -30,18 +29,15 @@ use crate::progress::ProgressMode;
 use crate::render::{Format, ReportLayout};
 use crate::report::{Columns, CountSelection, GroupTotals, ReportSchema};
 
-/// Everything that a run needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) sources: Vec<InputSource>,
-    /// Organizations and teams whose members are counted.
     pub(crate) member_sources: Vec<MemberSource>,
-    /// Database whose rows are logins, and the query for them.
     pub(crate) input_query: Option<(DatabaseUrl, String)>,
     pub(crate) save_to: Option<SaveTarget>,
     pub(crate) input_options: InputOptions,
-    pub(crate) settings: ClientConfig,
-    /// Flag or variable that named the server. None for the default.
+    pub(crate) client: ClientConfig,
+    /// Flag or variable. None for the default server.
     pub(crate) server_chosen_by: Option<&'static str>,
     pub(crate) tokens: TokenSources,
     pub(crate) reports: Vec<OutputSpec>,
@@ -49,7 +45,6 @@ pub(crate) struct Config {
     /// Subtotals, empty.
     pub(crate) group_by: Option<GroupTotals>,
     pub(crate) options: LookupOptions,
-    /// Continue the journal.
     pub(crate) resume: bool,
     /// Rows of the journal that are older are looked up again.
     pub(crate) not_before: Option<Timestamp>,
@@ -57,12 +52,9 @@ pub(crate) struct Config {
     pub(crate) command: Vec<String>,
     pub(crate) baseline: Option<PathBuf>,
     pub(crate) rules: Rules,
-    /// Finished reports that are rendered again, without a lookup.
     pub(crate) from: Vec<PathBuf>,
-    /// Only estimate the run.
     pub(crate) plan: bool,
     pub(crate) progress: ProgressMode,
-    /// No summary.
     pub(crate) quiet: bool,
     /// Number of `-v`: 0 to 2.
     pub(crate) verbose: u8,
@@ -71,72 +63,59 @@ pub(crate) struct Config {
 impl Config {
     /// Returns the report that a later run can resume, and its file.
     pub(crate) fn journal(&self) -> Option<(&OutputSpec, &Path)> {
-        let is_journal = |report: &&OutputSpec| report.format == Format::Ndjson && report.path.is_some();
-        let mut journals = self.reports.iter().filter(is_journal);
-        let only = journals.next().filter(|_| journals.next().is_none());
-        let only = only.filter(|_| self.resume || self.layout.order.is_input_order())?;
-        Some((only, only.path.as_deref()?))
+        if !self.resume && !self.layout.order.is_input_order() {
+            return None;
+        }
+        match outputs::ndjson_files(&self.reports).as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
     }
 
-    /// Returns the name of the baseline, without a password.
     pub(crate) fn baseline_name(&self) -> Option<String> {
         Some(crate::text::redact_url(&self.baseline.as_ref()?.display().to_string()))
     }
 
-    pub(crate) fn has_input_query(&self) -> bool {
-        self.input_query.is_some()
-    }
-
-    /// Returns the filter for rows of the journal that are not looked up again.
     pub(crate) fn resume_filter(&self) -> ResumeFilter {
-        let measures = self.settings.counts;
-        ResumeFilter { measures, verify: self.options.verify > 0, since: self.not_before }
+        ResumeFilter { measures: self.client.counts, verify: self.options.verify > 0, since: self.not_before }
     }
 
-    /// Validates the flags. `env` reads a variable of the environment.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the flag's value or the variable, and the way out.
+    /// `env` reads a variable of the environment.
     pub(crate) fn new(cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
         let (input_query, save_to) = (input_query(&cli)?, save_target(&cli)?);
-        let csv_only_flag = check_flags(&cli)?;
+        check_flags(&cli)?;
         let is_rerender = !cli.from.is_empty();
-        let transport = transport(cli.record, cli.replay)?;
+        let transport = transport(&cli)?;
         let is_replay = matches!(transport, TransportMode::Replay(_));
-        let is_offline = is_replay || is_rerender;
-        let flags = ServerFlags { api_url: cli.api_url.as_deref(), host: cli.host.as_deref() };
-        let server = Server::choose(flags, &transport, env)?;
-        let app = AppFlags { id: cli.app_id, key: cli.app_key, installation: cli.installation };
-        let credentials = if is_offline { None } else { credentials::credentials(&server, app, env)? };
-        let ca_certificates = match &cli.ca_file {
-            None => Vec::new(),
-            Some(path) => network::ca_certificates(path)?,
+        let server = Server::choose(&cli, &transport, env)?;
+        let ca_certificates = cli.ca_file.as_deref().map(network::ca_certificates).transpose()?;
+        let (credentials, proxy) = if is_replay || is_rerender {
+            (None, ProxyChoice::Direct)
+        } else {
+            let credentials = credentials::credentials(&server, &cli, env)?;
+            network::check_certificate_variables(&server.endpoint, env)?;
+            (credentials, network::choose_proxy(&server.endpoint, env)?)
         };
-        if !is_offline && server.endpoint.origin().starts_with("https://") {
-            network::check_certificate_variables(env)?;
-        }
-        let proxy =
-            if is_offline { ProxyChoice::Direct } else { network::choose_proxy(&server.endpoint, env)? };
+        let reports = outputs::outputs(cli.format, &cli.outputs)?;
         // Arguments that are not text are not logins either, and get a row.
         let arguments = cli.logins.iter().map(|text| match text.to_string_lossy() {
             stdin if stdin == "-" => InputSource::Stdin,
             text => InputSource::Text(text.into_owned()),
         });
-        let sources: Vec<_> = arguments.chain(cli.files.into_iter().map(InputSource::File)).collect();
-        let member_sources: Vec<_> = cli.members.into_iter().chain(cli.teams).collect();
-        let reports = outputs::outputs(cli.format, &cli.outputs)?;
+        outputs::check_inputs(&cli.files, &reports)?;
+        let sources = arguments.chain(cli.files.into_iter().map(InputSource::File)).collect();
+        let member_sources = cli.members.into_iter().chain(cli.teams).collect();
         let counts = CountSelection { breakdown: cli.breakdown, private: cli.private };
         let order = outputs::row_order(cli.sort, cli.top, (!is_rerender).then_some(counts))?;
         let has_token = credentials.is_some() || is_replay;
-        let flags = [("--private", cli.private), ("--verify", cli.verify > 0)];
-        if let Some((flag, _)) = flags.into_iter().find(|(_, is_given)| *is_given && !has_token) {
-            return Err(server.token_required_by(flag));
+        match first_given([("--private", cli.private), ("--verify", cli.verify > 0)]) {
+            Some(flag) if !has_token => return Err(server.token_required_by(flag)),
+            _ => {}
         }
         if cli.resume {
             outputs::check_resume_target(&reports)?;
         }
         let carried = outputs::carried_columns(&cli.carry, cli.group_by.as_deref())?;
-        outputs::check_inputs(&sources, &reports, csv_only_flag)?;
         let schema = ReportSchema {
             measures: counts,
             carried: carried.names.clone(),
@@ -155,11 +134,11 @@ impl Config {
                 login_column: cli.login_column,
                 carry: carried.names,
             },
-            settings: ClientConfig {
+            client: ClientConfig {
                 api: server.api(cli.api, credentials.is_some(), &transport)?,
                 endpoint: server.endpoint,
                 credentials,
-                ca_certificates,
+                ca_certificates: ca_certificates.unwrap_or_default(),
                 proxy,
                 transport,
                 max_concurrency: cli.jobs.into(),
@@ -195,8 +174,7 @@ impl Config {
     }
 }
 
-/// Checks combinations of flags, and returns the first flag that needs a CSV file as input.
-fn check_flags(cli: &Cli) -> Result<Option<&'static str>, ConfigError> {
+fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
     let has_other_input = cli.sql.is_some() || !cli.from.is_empty();
     let has_lists = !cli.files.is_empty() || !cli.members.is_empty() || !cli.teams.is_empty();
     if cli.logins.is_empty() && !has_lists && !has_other_input {
@@ -208,12 +186,19 @@ fn check_flags(cli: &Cli) -> Result<Option<&'static str>, ConfigError> {
     if cli.private && cli.api == ApiChoice::Rest {
         return Err(ConfigError::PrivateRequiresGraphql);
     }
-    if cli.login_column.is_some() {
-        return Ok(Some("--login-column"));
+    let csv_only = first_given([
+        ("--login-column", cli.login_column.is_some()),
+        ("--group-by", cli.group_by.is_some() && !has_other_input),
+        ("--carry", !cli.carry.is_empty() && !has_other_input),
+    ]);
+    match csv_only {
+        Some(flag) if !cli.files.iter().any(|path| is_csv(path)) => Err(ConfigError::RequiresCsvInput(flag)),
+        _ => Ok(()),
     }
-    let flags = [("--group-by", cli.group_by.is_some()), ("--carry", !cli.carry.is_empty())];
-    let csv_only = flags.into_iter().find(|(_, is_given)| *is_given && !has_other_input);
-    Ok(csv_only.map(|(flag, _)| flag))
+}
+
+fn first_given<const N: usize>(flags: [(&'static str, bool); N]) -> Option<&'static str> {
+    flags.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
 }
 
 fn input_query(cli: &Cli) -> Result<Option<(DatabaseUrl, String)>, ConfigError> {
@@ -237,12 +222,11 @@ fn parse_database_url(url: &str) -> Result<DatabaseUrl, ConfigError> {
         .map_err(|source| ConfigError::InvalidDatabaseUrl { url: crate::text::redact_url(url), source })
 }
 
-/// Returns the source of responses.
-fn transport(record: Option<PathBuf>, replay: Option<PathBuf>) -> Result<TransportMode, ConfigError> {
-    match (record, replay) {
+fn transport(cli: &Cli) -> Result<TransportMode, ConfigError> {
+    match (&cli.record, &cli.replay) {
         (_, Some(folder)) if !folder.is_dir() => Err(ConfigError::NoRecording(folder.display().to_string())),
-        (_, Some(folder)) => Ok(TransportMode::Replay(folder)),
-        (Some(folder), None) => Ok(TransportMode::Record(folder)),
+        (_, Some(folder)) => Ok(TransportMode::Replay(folder.clone())),
+        (Some(folder), None) => Ok(TransportMode::Record(folder.clone())),
         (None, None) => Ok(TransportMode::Network),
     }
 }

@@ -4,24 +4,16 @@ use std::process::ExitCode;
 
 use crate::stop::StopReason;
 
-/// In ascending severity: of several statuses the most severe is that of the run.
+/// In ascending severity: of several statuses the most severe is that of the run. `--help` has their meanings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ExitStatus {
-    /// Every login was counted.
     Success,
-    /// The report is complete, but some logins could not be counted.
     SomeFailed,
-    /// A rule of `--fail-on` matched.
     RuleViolated,
-    /// The run ended before every login was looked up.
     Incomplete,
-    /// The token was refused, or one is required.
     Auth,
-    /// Wrong usage, unreadable input, an output that cannot be written.
     Usage,
-    /// Interrupted; finished work is saved.
     Interrupted,
-    /// Ended by SIGTERM; finished work is saved.
     Terminated,
 }
 

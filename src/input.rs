@@ -11,10 +11,9 @@ mod text;
 
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use futures::{Stream, StreamExt, stream};
@@ -28,12 +27,10 @@ use crate::login::{Login, ParseLoginError};
 use crate::report::Carried;
 use crate::shard::Shard;
 
-/// Batches of records that are read ahead.
 const BATCHES_AHEAD: usize = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InputSource {
-    /// A login, as it was typed.
     Text(String),
     /// One login per line, or a spreadsheet: `.csv`, `.tsv`.
     File(PathBuf),
@@ -48,7 +45,6 @@ pub(crate) struct InputOptions {
     pub(crate) shard: Option<Shard>,
     /// Column of spreadsheets with the logins. None: the first of the default columns that there is.
     pub(crate) login_column: Option<String>,
-    /// Columns that are copied into the report.
     pub(crate) carry: Vec<String>,
 }
 
@@ -70,7 +66,6 @@ pub(crate) struct InputError {
 #[derive(Clone, Debug)]
 pub(crate) struct InputRecord {
     pub(crate) login: Result<Login, ParseLoginError>,
-    /// Cells that are copied into the report; empty for a source without columns.
     pub(crate) carried: Carried,
 }
 
@@ -104,47 +99,31 @@ impl InputRecord {
 }
 
 /// Findings of the thread that reads the input. They are complete when the stream has ended.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct InputReport {
-    duplicates: AtomicU64,
-    failure: OnceLock<String>,
-    is_complete: AtomicBool,
-    notices: Mutex<Vec<String>>,
+    /// Logins that were dropped because they occurred before, in any case.
+    pub(crate) duplicates: u64,
+    pub(crate) failure: Option<String>,
+    pub(crate) is_complete: bool,
+    /// Warnings, such as rows without a login.
+    pub(crate) notices: Vec<String>,
 }
 
 impl InputReport {
-    /// Returns the number of logins that were dropped because they occurred before, in any case.
-    pub(crate) fn duplicates(&self) -> u64 {
-        self.duplicates.load(Ordering::Relaxed)
-    }
-
-    /// Returns warnings, such as rows without a login.
-    pub(crate) fn notices(&self) -> Vec<String> {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn is_complete(&self) -> bool {
-        self.is_complete.load(Ordering::Relaxed)
-    }
-
-    /// Returns the reason for which the rest of the input could not be read.
-    pub(crate) fn failure(&self) -> Option<&str> {
-        self.failure.get().map(String::as_str)
-    }
-
-    fn warn(&self, notice: String) {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
-    }
-
-    fn warn_empty_rows(&self, source: &str, rows: u64) {
+    fn warn_empty_rows(&mut self, source: &str, rows: u64) {
         if rows > 0 {
             let rows = crate::text::pluralize(rows, "row", "rows");
-            self.warn(format!("{source}: {rows} without a login skipped"));
+            self.notices.push(format!("{source}: {rows} without a login skipped"));
         }
     }
+}
 
-    fn fail(&self, error: &InputError) {
-        let _ = self.failure.set(error.to_string());
+#[derive(Clone, Default)]
+pub(crate) struct SharedReport(Arc<Mutex<InputReport>>);
+
+impl SharedReport {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, InputReport> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -160,22 +139,17 @@ enum Content {
     Csv(Box<CsvInput>),
 }
 
-/// All sources, opened.
 pub(crate) struct Input {
     sources: Vec<OpenSource>,
     is_unbounded: bool,
     shard: Option<Shard>,
     web_host: String,
-    /// Logins from a database.
     query_rows: Option<mpsc::Receiver<Vec<InputRecord>>>,
-    report: Arc<InputReport>,
+    report: SharedReport,
 }
 
 impl Input {
-    /// Opens every source.
-    ///
-    /// # Errors
-    /// [`InputError`] for the first file that is missing, a folder, or not readable.
+    /// Opens every source. The error is that of the first file that is missing, a folder, or not readable.
     pub(crate) fn open(sources: &[InputSource], options: &InputOptions) -> Result<Self, InputError> {
         let mut input = Self {
             sources: Vec::new(),
@@ -183,7 +157,7 @@ impl Input {
             shard: options.shard,
             web_host: options.web_host.clone(),
             query_rows: None,
-            report: Arc::default(),
+            report: SharedReport::default(),
         };
         for source in sources {
             match source {
@@ -231,30 +205,26 @@ impl Input {
         Ok(())
     }
 
-    /// Adds logins that were listed elsewhere, after all sources.
     #[must_use]
     pub(crate) fn chain_logins(mut self, logins: Vec<String>) -> Self {
         self.push(PathBuf::new(), Content::Logins(logins));
         self
     }
 
-    /// Adds the logins of a query's rows, after all sources.
-    ///
-    /// # Errors
-    /// [`InputError`] if the database or the query fails before its first row.
+    /// Adds the logins of a query's rows. Fails if the database or the query does before its first row.
     pub(crate) async fn chain_query(
         mut self,
         address: crate::database::DatabaseUrl,
         query: String,
         options: &InputOptions,
     ) -> Result<Self, InputError> {
-        self.query_rows = Some(sql::open(address, query, options, Arc::clone(&self.report)).await?);
+        self.query_rows = Some(sql::open(address, query, options, self.report.clone()).await?);
         self.is_unbounded = true;
         Ok(self)
     }
 
-    pub(crate) fn report(&self) -> Arc<InputReport> {
-        Arc::clone(&self.report)
+    pub(crate) fn report(&self) -> SharedReport {
+        self.report.clone()
     }
 
     /// Returns true for pipes, devices and queries, which may never end.
@@ -278,12 +248,13 @@ impl Input {
     /// Returns the records of this shard in input order, without duplicates.
     pub(crate) fn into_stream(self) -> impl Stream<Item = InputRecord> + Send + use<> {
         let Self { sources, shard, web_host, query_rows, report, .. } = self;
-        let ended = Arc::clone(&report);
+        let ended = report.clone();
         let end = stream::poll_fn(move |_| {
-            ended.is_complete.store(ended.failure().is_none(), Ordering::Relaxed);
+            let mut ended = ended.lock();
+            ended.is_complete = ended.failure.is_none();
             Poll::Ready(None)
         });
-        let read = flatten(spawn_reader(sources, web_host, Arc::clone(&report)));
+        let read = flatten(spawn_reader(sources, web_host, report.clone()));
         let queried = stream::iter(query_rows).flat_map(flatten);
         let mut seen = Deduplicator::default();
         read.chain(queried).chain(end).filter(move |record| {
@@ -292,7 +263,7 @@ impl Input {
             }
             let is_new = seen.insert(record);
             if !is_new {
-                report.duplicates.fetch_add(1, Ordering::Relaxed);
+                report.lock().duplicates += 1;
             }
             std::future::ready(is_new)
         })
@@ -303,7 +274,7 @@ impl Input {
 fn spawn_reader(
     sources: Vec<OpenSource>,
     web_host: String,
-    report: Arc<InputReport>,
+    report: SharedReport,
 ) -> mpsc::Receiver<Vec<InputRecord>> {
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let sender = Sender { channel: sender, web_host };
@@ -318,7 +289,7 @@ fn spawn_reader(
                 Ok(()) => {}
                 Err(ReadEnd::ReceiverClosed) => return,
                 Err(ReadEnd::Io(source)) => {
-                    report.fail(&InputError { name, source });
+                    report.lock().failure = Some(InputError { name, source }.to_string());
                     return;
                 }
             }
@@ -329,10 +300,6 @@ fn spawn_reader(
 
 fn flatten(mut batches: mpsc::Receiver<Vec<InputRecord>>) -> impl Stream<Item = InputRecord> + Send {
     stream::poll_fn(move |context| batches.poll_recv(context)).flat_map(stream::iter)
-}
-
-pub(crate) fn stdin_is_a_terminal() -> bool {
-    io::stdin().is_terminal()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod write;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -17,24 +17,21 @@ pub(crate) use self::read::Checkpoint;
 pub(crate) use self::write::Journal;
 use crate::report::{CountSelection, ReportSchema, Row, Status};
 
-/// Decides which rows of a journal are kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResumeFilter {
     /// Counts of this run. A row with fewer of them is looked up again.
     pub(crate) measures: CountSelection,
-    /// `--verify`
     pub(crate) verify: bool,
     /// Rows that are older are looked up again.
     pub(crate) since: Option<Timestamp>,
 }
 
 impl ResumeFilter {
-    /// Returns true for rows to keep. The error is the flag of a count that this run does not have.
-    fn keeps(&self, row: &Row) -> Result<bool, &'static str> {
+    fn keeps(&self, row: &Row) -> Result<bool, ResumeError> {
         let Self { measures, verify: verified, since } = *self;
         let schema = ReportSchema { measures, verified, ..ReportSchema::default() };
         if let Some(flag) = row.flag_missing_in(&schema) {
-            return Err(flag);
+            return Err(ResumeError::SchemaMismatch { flag });
         }
         let is_recent = since.is_none_or(|since| row.at.is_some_and(|at| at >= since));
         Ok(match row.status {
@@ -46,18 +43,21 @@ impl ResumeFilter {
     }
 }
 
-/// A file that a run cannot be resumed from. It is not changed.
+/// Reason for which a run cannot be resumed from a file. The file is not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResumeError {
-    /// The file cannot be opened, read or locked.
-    #[error("cannot resume from {}", path.display())]
-    Io { path: PathBuf, source: io::Error },
-    /// A line is not a row. Lines are counted from 1.
-    #[error("cannot resume from {}: line {line} is not a row of a report ({reason}); the file is unchanged", path.display())]
-    InvalidRow { path: PathBuf, line: u64, reason: String },
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Lines are counted from 1.
+    #[error("line {line} is not a row of a report ({reason}); the file is unchanged")]
+    InvalidRow { line: u64, reason: String },
     /// A row has a count that this run would not have.
-    #[error("cannot resume from {}: it was made with {flag}; add that flag, or use another --output", path.display())]
-    SchemaMismatch { path: PathBuf, flag: &'static str },
+    #[error("it was made with {flag}; add that flag, or use another --output")]
+    SchemaMismatch { flag: &'static str },
+}
+
+fn cannot_resume(path: &Path) -> String {
+    format!("cannot resume from {}", path.display())
 }
 
 /// Locks the file at `path` until it is closed: one run at a time writes to a journal.
@@ -74,7 +74,6 @@ fn lock(file: &File, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns true while `path` leads to this file.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;

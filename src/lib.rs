@@ -1,4 +1,4 @@
-//! How many repositories does each of many GitHub accounts have?
+//! Counts the public repositories of many GitHub accounts.
 //!
 //! Logins flow through one concurrent stage and become rows, one for each, whatever happens to it.
 //!
@@ -58,24 +58,7 @@
 //! # }
 //! ```
 //!
-//! In reading order:
-//!
-//! | module | contents |
-//! |---|---|
-//! | `program`, `cli`, `config` | the flags; flags and environment checked and merged into one `Config` |
-//! | `run` | one run, from the configuration to the exit status |
-//! | `login` | [`Login`], the only way to a request path |
-//! | `input` | lists of logins, without duplicates |
-//! | `lookup` | the concurrent stage |
-//! | `github` | the client: batches, retries, octocrab, transport, errors |
-//! | `network` | proxies, certificates, and the reasons of failed connections |
-//! | `rate_limit`, `stop` | admission of requests; the early end of a run |
-//! | `report` | rows, columns and the summary |
-//! | `render`, `output` | formats, and the files that they are written to |
-//! | `diff`, `fail_on` | changes since an earlier report, and the rules of `--fail-on` |
-//! | `journal` | the `.ndjson` report that an interrupted run is continued from |
-//! | `database` | runs that are saved to a database |
-//! | `progress`, `exit_status`, `text` | the progress bar, exit statuses, text for people |
+//! `CONTRIBUTING.md` has the map of all modules.
 
 // The program uses more of these modules than the library.
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]

@@ -15,23 +15,18 @@ use crate::journal::Journal;
 use crate::render::{Format, Meta, Output, Renderer, ReportLayout, renderer};
 use crate::report::{Row, Summary};
 
-/// A requested output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputSpec {
     pub(crate) format: Format,
-    /// None for standard output.
     pub(crate) path: Option<PathBuf>,
 }
 
 impl OutputSpec {
-    /// Returns the name for messages.
-    #[must_use]
     pub(crate) fn name(&self) -> String {
         self.path.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string())
     }
 }
 
-/// An output that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {to}")]
 pub(crate) struct OutputError {
@@ -40,14 +35,17 @@ pub(crate) struct OutputError {
 }
 
 impl OutputError {
-    pub(crate) fn stdout(source: io::Error) -> Self {
-        Self { to: "standard output".into(), source }
-    }
-
     /// Returns true if the reader closed the pipe, which is not a failure.
-    #[must_use]
     pub(crate) fn is_broken_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+/// Returns the error of a print to standard output, unless the reader closed the pipe.
+pub(crate) fn check_stdout(printed: io::Result<()>) -> Result<(), OutputError> {
+    match printed.map_err(|source| OutputError { to: "standard output".into(), source }) {
+        Err(error) if error.is_broken_pipe() => Ok(()),
+        result => result,
     }
 }
 
@@ -59,20 +57,25 @@ pub(crate) struct Sink {
     writer: JoinHandle<io::Result<()>>,
     temporary: Option<TemporaryFile>,
     /// Set when nothing is visible before the end, so that a run without an answer can drop it.
-    is_buffered: bool,
-    is_journal: bool,
+    pub(crate) is_buffered: bool,
+    /// Set for an output that takes rows out of order.
+    pub(crate) is_journal: bool,
 }
 
-/// A file that is renamed when it is complete.
 struct TemporaryFile {
     file: NamedTempFile,
     path: PathBuf,
 }
 
-enum Message {
+#[derive(Clone)]
+pub(crate) enum Message {
     Rows(Arc<Vec<Row>>),
+    /// Rows ahead of their turn, by position. Only a journal takes them.
     OutOfOrder(Arc<Vec<(u64, Row)>>),
-    Finish { summary: Box<Summary>, input_complete: bool },
+    Finish {
+        summary: Box<Summary>,
+        input_complete: bool,
+    },
     Abandon,
 }
 
@@ -82,33 +85,28 @@ enum Writer {
     Database(Box<RunWriter>),
 }
 
-/// Messages that wait for a writer.
 const CHANNEL_CAPACITY: usize = 4;
 
 impl Sink {
-    /// Opens an output.
-    ///
     /// A file is written under a temporary name in the same folder and renamed when it is complete: a failed run neither leaves
     /// half a report nor destroys an earlier one. If the path is a link, the linked file is replaced. Devices and pipes are
     /// written to directly. An `.ndjson` file in input order is a [`journal`](crate::journal).
     pub(crate) fn open(spec: &OutputSpec, layout: &ReportLayout, meta: &Meta) -> Result<Self, OutputError> {
-        let output_error = |source| OutputError { to: spec.name(), source };
+        Self::try_open(spec, layout, meta).map_err(|source| OutputError { to: spec.name(), source })
+    }
+
+    fn try_open(spec: &OutputSpec, layout: &ReportLayout, meta: &Meta) -> io::Result<Self> {
         let is_journal = spec.format == Format::Ndjson && layout.order.is_input_order();
         let (out, temporary) = match &spec.path {
             None => (buffered(io::stdout()), None),
-            Some(path) if is_special_file(path) => {
-                (buffered(File::options().write(true).open(path).map_err(output_error)?), None)
-            }
+            Some(path) if is_special_file(path) => (buffered(File::options().write(true).open(path)?), None),
             Some(path) if is_journal => {
-                check_writable(path).map_err(output_error)?;
-                return Ok(Self::journal(
-                    spec,
-                    Journal::create(path, &layout.columns).map_err(output_error)?,
-                ));
+                check_writable(path)?;
+                return Ok(Self::journal(spec, Journal::create(path, &layout.columns)?));
             }
             Some(path) => {
-                let temporary = TemporaryFile::create(path).map_err(output_error)?;
-                (buffered(temporary.file.reopen().map_err(output_error)?), Some(temporary))
+                let temporary = TemporaryFile::create(path)?;
+                (buffered(temporary.file.reopen()?), Some(temporary))
             }
         };
         let is_buffered = spec.format == Format::Table || spec.path.is_some();
@@ -116,12 +114,10 @@ impl Sink {
         Ok(Self { temporary, is_buffered, ..Self::spawn(spec.name(), Writer::Renderer(renderer)) })
     }
 
-    /// Wraps a journal that is open.
     pub(crate) fn journal(spec: &OutputSpec, journal: Journal) -> Self {
         Self { is_journal: true, ..Self::spawn(spec.name(), Writer::Journal(Box::new(journal))) }
     }
 
-    /// Starts to save the run to a database.
     pub(crate) async fn database(
         target: &SaveTarget,
         layout: &ReportLayout,
@@ -142,35 +138,17 @@ impl Sink {
         Self { name, messages, writer, temporary: None, is_buffered: true, is_journal: false }
     }
 
-    #[must_use]
-    pub(crate) fn is_buffered(&self) -> bool {
-        self.is_buffered
-    }
-
-    /// Returns true for outputs that take rows out of order.
-    #[must_use]
-    pub(crate) fn is_journal(&self) -> bool {
-        self.is_journal
-    }
-
-    /// Adds the next rows. Waits while the writer is behind. After an error the output is lost.
-    pub(crate) async fn rows(&mut self, rows: &Arc<Vec<Row>>) -> Result<(), OutputError> {
-        self.send(Message::Rows(Arc::clone(rows))).await
-    }
-
-    /// Adds rows to a journal out of order, by position. Other outputs ignore them.
-    pub(crate) async fn rows_out_of_order(&mut self, rows: &Arc<Vec<(u64, Row)>>) -> Result<(), OutputError> {
-        if self.is_journal { self.send(Message::OutOfOrder(Arc::clone(rows))).await } else { Ok(()) }
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), OutputError> {
+    /// Waits while the writer is behind. After an error the output is lost.
+    pub(crate) async fn send(&mut self, message: Message) -> Result<(), OutputError> {
+        if matches!(message, Message::OutOfOrder(_)) && !self.is_journal {
+            return Ok(());
+        }
         match self.messages.send(message).await {
             Ok(()) => Ok(()),
             Err(_) => self.join().await,
         }
     }
 
-    /// Waits for the writer to end, and returns its error.
     async fn join(&mut self) -> Result<(), OutputError> {
         let result = (&mut self.writer).await.unwrap_or_else(|panic| Err(panic.into()));
         result.map_err(|source| OutputError { to: self.name.clone(), source })

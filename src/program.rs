@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::cli::{Cli, one_line_error};
 use crate::config::{Config, ConfigError};
 use crate::exit_status::ExitStatus;
-use crate::output::OutputError;
+use crate::output::check_stdout;
 use crate::progress::{Progress, eprint_status};
 use crate::run;
 use crate::text::error_chain;
@@ -51,14 +51,13 @@ pub fn main_with(
     }
 }
 
-/// Returns the status after printing to standard output. A reader that closes the pipe early is not an error.
 fn printed(result: std::io::Result<()>) -> ExitCode {
-    match result.map_err(OutputError::stdout) {
-        Err(error) if !error.is_broken_pipe() => {
+    match check_stdout(result) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
             eprint_status(&error_chain(&error));
             ExitStatus::Usage.into()
         }
-        _ => ExitCode::SUCCESS,
     }
 }
 
@@ -66,7 +65,7 @@ fn run_with(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Ex
     let config = Config::new(cli, env)?;
     let progress = Progress::new(config.progress);
     log_to_stderr(config.verbose, &progress);
-    Ok(run::run_blocking(config, progress)?)
+    run::run_blocking(config, progress)
 }
 
 /// Logs the events of this crate to standard error, those of its dependencies never: they may contain a token.

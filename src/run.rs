@@ -8,15 +8,15 @@ mod pipeline;
 mod plan;
 mod rerender;
 
-use std::io;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use jiff::Timestamp;
 
 use self::finish::finish;
 use self::manifest::ManifestRecorder;
-pub(crate) use self::members::ListMembersError;
 use self::members::list_members;
 use self::messages::{print_stop, report_command};
 use self::pipeline::{RowAggregator, run_pipeline};
@@ -26,49 +26,26 @@ use crate::config::Config;
 use crate::database::{DatabaseUrl, SqlError, last_complete};
 use crate::diff::Baseline;
 use crate::exit_status::ExitStatus;
+use crate::github::Client;
 use crate::github::transport::TransportMode;
-use crate::github::{BuildError, Client};
-use crate::input::{Input, InputError, InputSource, stdin_is_a_terminal};
-use crate::journal::{Checkpoint, Journal, ResumeError};
-use crate::output::{OutputError, Sink};
+use crate::input::{Input, InputError, InputSource};
+use crate::journal::{Checkpoint, Journal};
+use crate::output::Sink;
 use crate::progress::{Progress, ProgressMode, eprint_status};
 use crate::render::{Format, Meta};
-use crate::report::{ApiKind, Identity, ReadReportError};
+use crate::report::{ApiKind, Identity};
 use crate::stop::StopReason;
-use crate::text::io_message;
-use crate::text::redact_url;
+use crate::text::{io_message, redact_url};
 
 /// Signals closer together than this count as one: a process and its group are often both signaled.
 const SIGNAL_DEBOUNCE: Duration = Duration::from_millis(500);
 
-/// A run that could not start.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RunError {
-    #[error(transparent)]
-    Input(#[from] InputError),
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    #[error(transparent)]
-    Resume(#[from] ResumeError),
-    #[error(transparent)]
-    Members(#[from] ListMembersError),
-    #[error(transparent)]
-    Report(#[from] ReadReportError),
-    #[error("cannot read the last run in {url}")]
-    Database { url: String, source: SqlError },
-    #[error("cannot group by {column}: the report carries {carried}")]
-    NotCarried { column: String, carried: String },
-    #[error(transparent)]
-    Network(#[from] BuildError),
-    #[error("cannot start the run")]
-    Runtime(#[from] io::Error),
-}
-
 /// Runs on a runtime with one thread, which suffices for a hundred requests in flight.
 ///
 /// It is in the library because futures are compiled where they are polled: the binary would compile the crate again.
-pub(crate) fn run_blocking(config: Config, progress: Progress) -> Result<ExitStatus, RunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub(crate) fn run_blocking(config: Config, progress: Progress) -> anyhow::Result<ExitStatus> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the run")?;
     let exit = runtime.block_on(run_until_signal(config, progress));
     // Threads that still read standard input or a pipe are not waited for.
     runtime.shutdown_background();
@@ -76,13 +53,13 @@ pub(crate) fn run_blocking(config: Config, progress: Progress) -> Result<ExitSta
 }
 
 /// The first Ctrl-C stops the run, with the other rows skipped; the second one aborts it.
-async fn run_until_signal(config: Config, progress: Progress) -> Result<ExitStatus, RunError> {
+async fn run_until_signal(config: Config, progress: Progress) -> anyhow::Result<ExitStatus> {
     let started = Instant::now();
     if !config.from.is_empty() {
         return rerender(config).await;
     }
     let input = open_input(&config).await?;
-    let client = Client::new(config.settings.clone())?;
+    let client = Client::new(config.client.clone())?;
     tokio::select! {
         exit = execute(&config, &client, input, &progress, started) => exit,
         // Temporary files are removed with the sinks.
@@ -98,14 +75,13 @@ async fn abort_on_second_signal(client: &Client) -> ExitStatus {
     exit
 }
 
-/// Reads the baseline and the members, looks up the logins, and writes the reports.
 async fn execute(
     config: &Config,
     client: &Client,
     input: Input,
     progress: &Progress,
     started: Instant,
-) -> Result<ExitStatus, RunError> {
+) -> anyhow::Result<ExitStatus> {
     let stop = &client.limiter().stop;
     let baseline = tokio::select! {
         baseline = read_baseline(config) => baseline?.map(Arc::new),
@@ -118,7 +94,7 @@ async fn execute(
     if config.plan {
         return print_plan(input, client, config).await;
     }
-    let manifest = ManifestRecorder::open(&config.settings.transport);
+    let manifest = ManifestRecorder::open(&config.client.transport);
     let mut meta = run_metadata(config, client).await;
     manifest.apply_to_meta(&mut meta);
     let (sinks, checkpoint) = open_sinks(config, &meta).await?;
@@ -128,13 +104,14 @@ async fn execute(
     let aggregator = RowAggregator::new(config, config.group_by.clone(), baseline, manifest);
     let mut outcome = run_pipeline(input, checkpoint, client, sinks, config, aggregator, progress).await;
     drop(progress_guard);
+    let summary = &mut outcome.aggregator.summary;
     let milliseconds = (started.elapsed().as_secs_f64() * 1000.0).round();
-    outcome.summary.seconds = Some(milliseconds / 1000.0);
-    let recording_failed = matches!(outcome.stop, Some(StopReason::RecordingFailed(_)));
-    if !recording_failed
-        && let Err(error) = std::mem::take(&mut outcome.manifest).write(&meta, &mut outcome.summary)
+    summary.seconds = Some(milliseconds / 1000.0);
+    if !matches!(outcome.stop, Some(StopReason::RecordingFailed(_)))
+        && let Err(error) = std::mem::take(&mut outcome.aggregator.manifest).write(&meta, summary)
     {
-        outcome.errors.push(format!("cannot write the manifest of the recording: {}", io_message(&error)));
+        let reason = io_message(&error);
+        outcome.sinks.errors.push(format!("cannot write the manifest of the recording: {reason}"));
     }
     Ok(finish(outcome, config).await)
 }
@@ -147,19 +124,18 @@ async fn open_input(config: &Config) -> Result<Input, InputError> {
     Ok(input)
 }
 
-/// Prints what a person should know before the first request.
 fn print_notes(config: &Config) {
     if config.quiet {
         return;
     }
-    let is_replay = matches!(config.settings.transport, TransportMode::Replay(_));
-    if config.settings.counts.breakdown && config.settings.api == ApiKind::Rest && !is_replay {
+    let client = &config.client;
+    if client.counts.breakdown && client.api == ApiKind::Rest && !client.is_replay() {
         eprint_status(
             "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
              and GraphQL it is a query for 49 accounts",
         );
     }
-    if config.sources.contains(&InputSource::Stdin) && stdin_is_a_terminal() {
+    if config.sources.contains(&InputSource::Stdin) && std::io::stdin().is_terminal() {
         eprint_status("reading logins from the keyboard, one per line; Ctrl-D ends the list");
     }
 }
@@ -195,44 +171,42 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
     let shows_identity = config.verbose > 0
         || config.reports.iter().any(|report| matches!(report.format, Format::Json | Format::Html));
     let identity = if shows_identity { client.identity().await } else { Identity::default() };
-    if let Some(credentials) = &config.settings.credentials {
+    if let Some(credentials) = &config.client.credentials {
         let Identity { viewer, app, .. } = &identity;
         tracing::info!(viewer, app, token_from = credentials.source(), "authenticated");
-    } else if let Some(reason) = config.tokens.withheld() {
+    } else if let Some(reason) = &config.tokens.withheld {
         tracing::info!(reason, "not authenticated");
     }
-    let exchanges = match &config.settings.transport {
+    let exchanges = match &config.client.transport {
         TransportMode::Network => None,
         TransportMode::Replay(folder) | TransportMode::Record(folder) => Some(folder.display().to_string()),
     };
     Meta {
-        api: Some(config.settings.endpoint.to_string()),
+        api: Some(config.client.endpoint.to_string()),
         whose: identity,
         exchanges,
         baseline: config.baseline_name(),
         started: now(),
         command: report_command(config),
-        site: Some(config.settings.endpoint.web_host().to_owned()),
+        site: Some(config.client.endpoint.web_host().to_owned()),
         ..Meta::default()
     }
 }
 
-/// Returns the current time, in whole seconds.
 fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }
 
-async fn read_baseline(config: &Config) -> Result<Option<Baseline>, RunError> {
+async fn read_baseline(config: &Config) -> anyhow::Result<Option<Baseline>> {
     let Some(path) = config.baseline.clone() else { return Ok(None) };
     if let Some(url) = path.to_str().filter(|url| DatabaseUrl::is_meant(url)) {
-        return match read_last_run(url).await {
-            Ok(baseline) => Ok(Some(baseline)),
-            Err(source) => Err(RunError::Database { url: redact_url(url), source }),
-        };
+        let baseline = read_last_run(url).await;
+        return baseline
+            .map(Some)
+            .with_context(|| format!("cannot read the last run in {}", redact_url(url)));
     }
     // Reading a pipe may block for ever.
-    let baseline = tokio::task::spawn_blocking(move || Baseline::read(&path)).await;
-    Ok(Some(baseline.map_err(io::Error::from)??))
+    Ok(Some(tokio::task::spawn_blocking(move || Baseline::read(&path)).await??))
 }
 
 async fn read_last_run(url: &str) -> Result<Baseline, SqlError> {
@@ -241,7 +215,7 @@ async fn read_last_run(url: &str) -> Result<Baseline, SqlError> {
 }
 
 /// Opens the outputs, and the rows of an earlier run with `--resume`.
-async fn open_sinks(config: &Config, meta: &Meta) -> Result<(Vec<Sink>, Option<Checkpoint>), RunError> {
+async fn open_sinks(config: &Config, meta: &Meta) -> anyhow::Result<(Vec<Sink>, Option<Checkpoint>)> {
     let (mut sinks, mut checkpoint) = (Vec::new(), None);
     let journal = config.journal().filter(|_| config.resume);
     for report in &config.reports {

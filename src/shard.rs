@@ -11,12 +11,10 @@ use crate::login::stable_hash;
 pub(crate) struct Shard {
     /// Number of the part, from 1.
     pub(crate) part: u32,
-    /// Number of parts.
     pub(crate) of: u32,
 }
 
 impl Shard {
-    /// Whether a login, or a text that is not a login, is in this part.
     pub(crate) fn contains(self, text: &str) -> bool {
         let hash = stable_hash(text);
         hash.checked_rem(self.of).is_some_and(|part| part + 1 == self.part)

@@ -74,13 +74,14 @@ pub fn input(bytes: &[u8]) {
     for record in &found {
         assert!(seen.insert(record.key()), "{record:?} is a duplicate");
     }
-    for line in report.notices().iter().map(String::as_str).chain(report.failure()) {
+    let report = report.lock();
+    for line in report.notices.iter().chain(&report.failure) {
         assert!(is_a_line(line), "{line:?}");
     }
     let expected =
         if extension == ".txt" { Some(lines(&content)) } else { rows(&content, extension, &carry) };
     let Some(expected) = expected else { return };
-    assert_eq!(expected.len() as u64, found.len() as u64 + report.duplicates());
+    assert_eq!(expected.len() as u64, found.len() as u64 + report.duplicates);
     seen.clear();
     let first: Vec<_> = expected.into_iter().filter(|record| seen.insert(record.key())).collect();
     assert_eq!(found, first);

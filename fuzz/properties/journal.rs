@@ -7,7 +7,7 @@ use std::path::Path;
 use super::bytes::ByteReader;
 use super::is_a_line;
 use crate::input::InputRecord;
-use crate::journal::{Journal, ResumeError, ResumeFilter};
+use crate::journal::{Journal, ResumeFilter};
 use crate::login::Login;
 use crate::report::{Breakdown, Columns, CountSelection, ReportSchema, Row, Status};
 use crate::text::sanitize_multiline;
@@ -48,7 +48,7 @@ pub fn journal(bytes: &[u8]) {
     fs::write(&path, &before).unwrap();
     let intact = intact_lines(&original, &before);
     if let Err(error) = run.resume(&path, end) {
-        let error = error.to_string();
+        let error = format!("{error:#}");
         assert!(is_a_line(&error) && error.contains("journal.ndjson"), "{error:?}");
         assert_eq!(fs::read(&path).unwrap(), before, "{error}");
         return;
@@ -100,7 +100,7 @@ impl Run {
         Self { columns, filter: ResumeFilter { measures, verify: false, since }, entries, answers }
     }
 
-    fn resume(&self, path: &Path, end: RunEnd) -> Result<(), ResumeError> {
+    fn resume(&self, path: &Path, end: RunEnd) -> anyhow::Result<()> {
         let (mut journal, mut checkpoint) = Journal::resume(path, &self.filter, &self.columns)?;
         let reached =
             if end == RunEnd::Complete { self.entries.len() } else { self.entries.len().div_ceil(2) };

@@ -121,11 +121,10 @@ fn man_page() -> io::Result<Vec<u8>> {
 fn normalize_roff(page: &str) -> String {
     const MAX_LINE: usize = 78;
     let lines: Vec<_> = page.lines().map(str::trim_end).collect();
-    let is_space =
-        |at: Option<usize>| at.and_then(|at| lines.get(at)).is_some_and(|line| matches!(*line, "" | ".sp"));
     let mut normalized = String::with_capacity(page.len());
     for (at, line) in lines.iter().enumerate() {
-        if *line == ".br" && (is_space(at.checked_sub(1)) || is_space(Some(at + 1))) {
+        let previous = at.checked_sub(1).and_then(|at| lines.get(at));
+        if *line == ".br" && (is_space(previous) || is_space(lines.get(at + 1))) {
             continue;
         }
         let mut length = 0;
@@ -143,6 +142,10 @@ fn normalize_roff(page: &str) -> String {
         normalized.push('\n');
     }
     normalized
+}
+
+fn is_space(line: Option<&&str>) -> bool {
+    matches!(line, Some(&("" | ".sp")))
 }
 
 /// Returns clap's error and its tips in one line. None if the error is a request for help or the version.

@@ -7,7 +7,6 @@ use clap::ValueEnum;
 use crate::github::members::MemberSource;
 use crate::login::Login;
 
-/// Maximum of `--timeout`.
 const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 
 pub(super) fn parse_organization(text: &str) -> Result<MemberSource, String> {
@@ -48,7 +47,6 @@ pub(crate) fn parse_nonzero_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A duration of at most a day.
 pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
     match parse_nonzero_duration(text)? {
         duration if duration > MAX_TIMEOUT => Err("expected a duration of at most a day".into()),

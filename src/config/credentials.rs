@@ -1,34 +1,28 @@
 //! Credentials: a GitHub App, or the token that `gh` would use.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use super::error::{AppKeyError, ConfigError};
 use super::server::{Env, Server, TokenSources, non_empty_env};
-use crate::github::credentials::{App, Credentials};
-use crate::github::credentials::{ENTERPRISE_TOKEN_ENV_VARS, GH_CLI_SOURCE, TOKEN_ENV_VARS, Token};
+use crate::cli::Cli;
+use crate::github::credentials::{
+    App, Credentials, ENTERPRISE_TOKEN_ENV_VARS, GH_CLI_SOURCE, TOKEN_ENV_VARS, Token,
+};
 
 /// Maximum wait for `gh`, whose keyring may ask for a password.
 const GH_CLI_TIMEOUT: Duration = Duration::from_secs(5);
 
 const APP_KEY_ENV_VAR: &str = "GHREPOS_APP_KEY";
 
-#[derive(Default)]
-pub(super) struct AppFlags {
-    pub(super) id: Option<u64>,
-    pub(super) key: Option<PathBuf>,
-    pub(super) installation: Option<u64>,
-}
-
 /// Returns the credentials for the server: the app if there is one, else the first token of its sources.
 pub(super) fn credentials(
     server: &Server,
-    flags: AppFlags,
+    cli: &Cli,
     env: &Env<'_>,
 ) -> Result<Option<Credentials>, ConfigError> {
-    let credentials = match app(flags, env)? {
+    let credentials = match app(cli, env)? {
         Some(app) => Some(Credentials::App(app)),
         None => token(&server.tokens, env)?.map(Credentials::Token),
     };
@@ -41,23 +35,25 @@ pub(super) fn credentials(
     }
 }
 
-fn app(flags: AppFlags, env: &Env<'_>) -> Result<Option<App>, ConfigError> {
-    let id = id_or_env(flags.id, "GHREPOS_APP_ID", env)?;
-    let installation = id_or_env(flags.installation, "GHREPOS_INSTALLATION", env)?;
-    let (from, pem) = match (flags.key, non_empty_env(env, APP_KEY_ENV_VAR)) {
-        (Some(path), _) => {
-            (path.display().to_string(), Some(std::fs::read(&path).map_err(AppKeyError::Read)))
-        }
+fn app(cli: &Cli, env: &Env<'_>) -> Result<Option<App>, ConfigError> {
+    let id = id_or_env(cli.app_id, "GHREPOS_APP_ID", env)?;
+    let installation = id_or_env(cli.installation, "GHREPOS_INSTALLATION", env)?;
+    let (from, pem) = match (&cli.app_key, non_empty_env(env, APP_KEY_ENV_VAR)) {
+        (Some(path), _) => (path.display().to_string(), Some(std::fs::read(path).map_err(AppKeyError::Read))),
         (None, text) => (APP_KEY_ENV_VAR.to_owned(), text.map(|text| key_from_env(&text))),
     };
-    let unusable = |source| ConfigError::UnusableAppKey { from: from.clone(), source };
-    match (id, pem.transpose().map_err(unusable)?) {
-        (Some(id), Some(pem)) => {
-            App::new(id, &pem, installation).map(Some).map_err(|error| unusable(error.into()))
-        }
+    let pem = match pem.transpose() {
+        Ok(pem) => pem,
+        Err(source) => return Err(ConfigError::UnusableAppKey { from, source }),
+    };
+    match (id, pem) {
+        (Some(id), Some(pem)) => match App::new(id, &pem, installation) {
+            Ok(app) => Ok(Some(app)),
+            Err(error) => Err(ConfigError::UnusableAppKey { from, source: error.into() }),
+        },
         (Some(_), None) => Err(ConfigError::IncompleteAppCredentials("--app-id", "--app-key")),
         (None, Some(_)) => Err(ConfigError::IncompleteAppCredentials("--app-key", "--app-id")),
-        (None, None) if flags.installation.is_some() => {
+        (None, None) if cli.installation.is_some() => {
             Err(ConfigError::IncompleteAppCredentials("--installation", "--app-id and --app-key"))
         }
         (None, None) => Ok(None),

@@ -104,7 +104,6 @@ impl ConfigError {
     }
 }
 
-/// Reason for which a private key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AppKeyError {
     #[error("{}", crate::text::io_message(.0))]
@@ -116,7 +115,6 @@ pub(crate) enum AppKeyError {
     Invalid(#[from] InvalidPrivateKey),
 }
 
-/// Reason for which a file or folder cannot be used for certificates.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {
     #[error("{}", crate::text::io_message(.0))]

@@ -18,14 +18,12 @@ const HTTPS_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "
 const HTTP_VARIABLES: [&str; 3] = ["http_proxy", "all_proxy", "ALL_PROXY"];
 const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// Reads certificates in PEM format.
 fn read_certificates(path: &Path) -> Result<Vec<Certificate>, CertificateError> {
     let pem = std::fs::read(path).map_err(CertificateError::Read)?;
     let certificates = Certificate::from_pem_bundle(&pem).map_err(CertificateError::Parse)?;
     if certificates.is_empty() { Err(CertificateError::NoneInFile) } else { Ok(certificates) }
 }
 
-/// Reads the certificates of `--ca-file`.
 pub(super) fn ca_certificates(path: &Path) -> Result<Vec<Certificate>, ConfigError> {
     read_certificates(path)
         .map_err(|source| ConfigError::UnusableCaFile { path: path.display().to_string(), source })
@@ -33,8 +31,9 @@ pub(super) fn ca_certificates(path: &Path) -> Result<Vec<Certificate>, ConfigErr
 
 /// Checks the variables that replace the system's authorities: the library that reads their files skips those that it cannot
 /// read. Does nothing on systems on which it does not read them.
-pub(super) fn check_certificate_variables(env: &Env<'_>) -> Result<(), ConfigError> {
-    if cfg!(not(all(unix, not(target_vendor = "apple"), not(target_os = "android")))) {
+pub(super) fn check_certificate_variables(endpoint: &ApiEndpoint, env: &Env<'_>) -> Result<(), ConfigError> {
+    let are_read = cfg!(all(unix, not(target_vendor = "apple"), not(target_os = "android")));
+    if !are_read || !endpoint.origin().starts_with("https://") {
         return Ok(());
     }
     let (file, folders) = (env("SSL_CERT_FILE"), env("SSL_CERT_DIR"));
@@ -59,10 +58,7 @@ fn unusable(variable: &'static str, path: &str, source: CertificateError) -> Con
     ConfigError::UnusableCertificates { variable, path: sanitize_line(path).into_owned(), source }
 }
 
-/// Chooses the proxy for an API. An empty variable counts as unset.
-///
-/// # Errors
-/// A proxy that cannot be used never leads to a direct connection.
+/// An empty variable counts as unset. A proxy that cannot be used never leads to a direct connection.
 pub(super) fn choose_proxy(endpoint: &ApiEndpoint, env: &Env<'_>) -> Result<ProxyChoice, ConfigError> {
     // A token for this machine may be sent to it in the clear, and to no other machine.
     let url = Url::parse(endpoint.origin()).ok().filter(|_| !endpoint.is_loopback_http());
@@ -100,8 +96,8 @@ fn redact_proxy(text: &str) -> String {
 fn excludes(list: &str, url: &Url) -> bool {
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };
     let host = Host::new(host, port);
-    let is_separator = |c: char| c == ',' || c.is_whitespace();
-    list.trim() == "*" || list.split(is_separator).any(|entry| host.matches(entry))
+    let mut entries = list.split(|c: char| c == ',' || c.is_whitespace());
+    list.trim() == "*" || entries.any(|entry| host.matches(entry))
 }
 
 struct Host<'a> {
@@ -130,7 +126,6 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Returns true for the domain itself and its subdomains.
     fn is_in_domain(&self, entry: &str) -> bool {
         let domain = entry.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(entry);
         let domain = domain.trim_start_matches('.').trim_end_matches('.').to_ascii_lowercase();

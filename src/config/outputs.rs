@@ -8,7 +8,6 @@ use csv::ReaderBuilder;
 use super::ConfigError;
 use super::server::{Env, non_empty_env};
 use crate::cli::AutoChoice;
-use crate::input::{InputSource, is_csv};
 use crate::output::OutputSpec;
 use crate::progress::ProgressMode;
 use crate::render::{Format, RowOrder, SortKey, TerminalStyle};
@@ -33,23 +32,11 @@ pub(super) fn outputs(format: Option<Format>, paths: &[PathBuf]) -> Result<Vec<O
     Ok(outputs)
 }
 
-/// Checks that no output replaces a file of the input. `csv_only_flag` needs a file with columns.
-pub(super) fn check_inputs(
-    sources: &[InputSource],
-    outputs: &[OutputSpec],
-    csv_only_flag: Option<&'static str>,
-) -> Result<(), ConfigError> {
-    let mut has_csv = false;
-    for source in sources {
-        let InputSource::File(path) = source else { continue };
-        has_csv |= is_csv(path);
-        if writes_to(outputs, path) {
-            return Err(ConfigError::OutputOverwritesInput(path.display().to_string()));
-        }
-    }
-    match csv_only_flag {
-        Some(flag) if !has_csv => Err(ConfigError::RequiresCsvInput(flag)),
-        _ => Ok(()),
+/// Checks that no output replaces a file of the input.
+pub(super) fn check_inputs(files: &[PathBuf], outputs: &[OutputSpec]) -> Result<(), ConfigError> {
+    match files.iter().find(|path| writes_to(outputs, path)) {
+        Some(path) => Err(ConfigError::OutputOverwritesInput(path.display().to_string())),
+        None => Ok(()),
     }
 }
 
@@ -66,14 +53,15 @@ fn real_path(path: &Path) -> Option<PathBuf> {
     path.canonicalize().or_else(|_| std::path::absolute(path)).ok()
 }
 
-/// Checks that there is exactly one output that can be resumed.
+pub(super) fn ndjson_files(outputs: &[OutputSpec]) -> Vec<(&OutputSpec, &Path)> {
+    let outputs = outputs.iter().filter(|output| output.format == Format::Ndjson);
+    outputs.filter_map(|output| Some((output, output.path.as_deref()?))).collect()
+}
+
 pub(super) fn check_resume_target(outputs: &[OutputSpec]) -> Result<(), ConfigError> {
-    let is_ndjson = |output: &&OutputSpec| output.format == Format::Ndjson;
-    let targets: Vec<_> =
-        outputs.iter().filter(is_ndjson).filter_map(|output| output.path.as_deref()).collect();
-    match targets.as_slice() {
+    match ndjson_files(outputs).as_slice() {
         [] => Err(ConfigError::NoResumeTarget),
-        [path] if path.exists() && !path.is_file() => {
+        [(_, path)] if path.exists() && !path.is_file() => {
             Err(ConfigError::IrregularResumeTarget(path.display().to_string()))
         }
         [_] => Ok(()),
@@ -81,7 +69,7 @@ pub(super) fn check_resume_target(outputs: &[OutputSpec]) -> Result<(), ConfigEr
     }
 }
 
-/// Returns the order of the rows. `counts` is None for a finished report, which may have counts that no flag asked for.
+/// `counts` is None for a finished report, which may have counts without a flag.
 pub(super) fn row_order(
     sort: Option<SortKey>,
     top: Option<usize>,
@@ -99,14 +87,11 @@ pub(super) fn row_order(
     Ok(RowOrder { by, top })
 }
 
-/// Columns that are copied from the input into the report.
 pub(super) struct CarriedColumns {
     pub(super) names: Vec<String>,
-    /// Subtotals by one of them.
     pub(super) group_by: Option<GroupTotals>,
 }
 
-/// Returns the columns of `--carry` and `--group-by`.
 pub(super) fn carried_columns(
     lists: &[String],
     group_by: Option<&str>,
@@ -156,7 +141,6 @@ pub(super) fn terminal_style(color: AutoChoice, env: &Env<'_>) -> TerminalStyle 
     }
 }
 
-/// Returns how progress is shown on standard error.
 pub(super) fn progress_mode(choice: AutoChoice, quiet: bool, env: &Env<'_>) -> ProgressMode {
     match (choice, std::io::stderr().is_terminal()) {
         _ if quiet => ProgressMode::Hidden,

@@ -10,7 +10,7 @@
 //! an Enterprise Server, and for no other server.
 
 use super::ConfigError;
-use crate::cli::ApiChoice;
+use crate::cli::{ApiChoice, Cli};
 use crate::github::credentials::{ENTERPRISE_TOKEN_ENV_VARS, JOB_TOKEN_ENV_VAR, TOKEN_ENV_VARS};
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint, bare_host};
 use crate::github::transport::TransportMode;
@@ -22,12 +22,6 @@ const API_URL_FLAG: &str = "--api-url";
 const JOB_API_ENV_VAR: &str = "GITHUB_API_URL";
 const JOB_SERVER_ENV_VAR: &str = "GITHUB_SERVER_URL";
 
-#[derive(Clone, Copy, Default)]
-pub(super) struct ServerFlags<'a> {
-    pub(super) api_url: Option<&'a str>,
-    pub(super) host: Option<&'a str>,
-}
-
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) endpoint: ApiEndpoint,
@@ -36,7 +30,6 @@ pub(super) struct Server {
     pub(super) tokens: TokenSources,
 }
 
-/// Sources of a token for the queried server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TokenSources {
     /// Variables in the order in which they are read.
@@ -45,15 +38,13 @@ pub(crate) struct TokenSources {
     pub(super) gh_host: Option<String>,
     job: Job,
     /// Reason for which `GITHUB_TOKEN` is not read although it is set.
-    withheld: Option<String>,
+    pub(crate) withheld: Option<String>,
 }
 
 /// The GitHub Actions job that this program runs in, as seen from the queried server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Job {
-    /// Not inside GitHub Actions.
     None,
-    /// The queried server runs the job.
     SameServer,
     /// Another server runs the job, or one that its variables do not name.
     OtherServer,
@@ -68,19 +59,15 @@ pub(super) fn non_empty_env(env: &Env<'_>, variable: &str) -> Option<String> {
 
 impl Server {
     /// Chooses the server by `--api-url`, `--host`, `GH_HOST` or the Actions job, in this order; else github.com.
-    pub(super) fn choose(
-        flags: ServerFlags<'_>,
-        transport: &TransportMode,
-        env: &Env<'_>,
-    ) -> Result<Self, ConfigError> {
+    pub(super) fn choose(cli: &Cli, transport: &TransportMode, env: &Env<'_>) -> Result<Self, ConfigError> {
         // A recording of github.com is often replayed where the environment names an Enterprise Server.
         let reads_environment = match transport {
             TransportMode::Replay(folder) => folder.join("api/v3").is_dir(),
             TransportMode::Network | TransportMode::Record(_) => true,
         };
-        let (endpoint, chosen_by) = if let Some(url) = flags.api_url {
+        let (endpoint, chosen_by) = if let Some(url) = &cli.api_url {
             (parse_api_url(url, API_URL_FLAG)?, Some(API_URL_FLAG))
-        } else if let Some(host) = flags.host {
+        } else if let Some(host) = &cli.host {
             (parse_host(host, "--host")?, Some("--host"))
         } else if !reads_environment {
             (ApiEndpoint::default(), None)
@@ -157,19 +144,9 @@ impl TokenSources {
         self.variables.first().copied().unwrap_or(JOB_TOKEN_ENV_VAR)
     }
 
-    /// Returns true for the source of the Actions job's token.
-    pub(crate) fn is_of_job(&self, source: &str) -> bool {
-        self.job == Job::SameServer && source == JOB_TOKEN_ENV_VAR
-    }
-
     /// Returns true if the queried server runs the Actions job and accepts its token.
     pub(crate) fn can_use_job_token(&self) -> bool {
         self.job == Job::SameServer
-    }
-
-    /// Returns the reason for which `GITHUB_TOKEN` is not read although it is set.
-    pub(crate) fn withheld(&self) -> Option<&str> {
-        self.withheld.as_deref()
     }
 
     /// Returns the way to provide a token: `set GH_TOKEN or run gh auth login`.
@@ -245,7 +222,6 @@ fn invalid_host(host: &str, from: &'static str, source: InvalidEndpoint) -> Conf
     ConfigError::InvalidHost { host, from, source }
 }
 
-/// Returns the name of a server in messages.
 fn name(endpoint: &ApiEndpoint) -> String {
     if endpoint.is_github_cloud() || endpoint.is_enterprise() {
         endpoint.web_host().to_owned()

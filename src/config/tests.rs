@@ -14,7 +14,7 @@ fn config(arguments: &str, env: &[(&str, &str)]) -> Result<Config, String> {
 }
 
 fn token_from(arguments: &str, env: &[(&str, &str)]) -> Option<&'static str> {
-    config(arguments, env).unwrap().settings.credentials.map(|credentials| credentials.source())
+    config(arguments, env).unwrap().client.credentials.map(|credentials| credentials.source())
 }
 
 #[test]
@@ -78,8 +78,7 @@ fn wrong_flags_are_refused_with_a_way_out() {
 #[test]
 fn the_api_is_graphql_with_a_token_and_rest_without() {
     let token = [("GH_TOKEN", "a_token")];
-    let api =
-        |arguments: &str, env: &[(&str, &str)]| config(arguments, env).map(|config| config.settings.api);
+    let api = |arguments: &str, env: &[(&str, &str)]| config(arguments, env).map(|config| config.client.api);
     assert_eq!(api("a", &token), Ok(ApiKind::Graphql));
     assert_eq!(api("a", &[]), Ok(ApiKind::Rest));
     assert_eq!(api("a --api rest", &token), Ok(ApiKind::Rest));

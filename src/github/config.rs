@@ -81,7 +81,7 @@ impl ClientConfig {
         self.batch_size.unwrap_or_else(|| graphql::max_accounts_per_point(self.counts))
     }
 
-    pub(super) fn is_replay(&self) -> bool {
+    pub(crate) fn is_replay(&self) -> bool {
         matches!(self.transport, TransportMode::Replay(_))
     }
 

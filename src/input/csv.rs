@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Chain, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
@@ -10,7 +10,7 @@ use encoding_rs::WINDOWS_1252;
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 use super::text::{RECORDS_PER_BATCH, ReadEnd, Sender};
-use super::{InputOptions, InputRecord, InputReport};
+use super::{InputOptions, InputRecord, InputReport, SharedReport};
 use crate::text::{self, pluralize, sanitize_line};
 
 /// Columns that hold logins if none was chosen; the first that exists is read.
@@ -19,15 +19,12 @@ const DEFAULT_LOGIN_COLUMNS: [&str; 4] = ["login", "github", "username", "user"]
 const MAX_HEADER: usize = 1 << 20;
 /// Bytes of a row. Spreadsheet programs allow 32,767 characters per cell: a longer row has a quote that was left open.
 const MAX_ROW: usize = 4 << 20;
-/// Lines that the warning about rows of another length lists.
 const MAX_LINES_LISTED: usize = 3;
-/// Columns that the error about a missing column lists.
 const MAX_COLUMNS_LISTED: usize = 12;
 
 /// An open file whose header has been read.
 pub(super) struct CsvInput {
     reader: Reader<CsvText>,
-    delimiter: u8,
     name: String,
     login_column: usize,
     column_count: usize,
@@ -36,7 +33,7 @@ pub(super) struct CsvInput {
     batch_size: usize,
 }
 
-type CsvText = LineTrackingReader<Chain<Cursor<Vec<u8>>, DecodeReaderBytes<File, Vec<u8>>>>;
+type CsvText = RowReader<BufReader<Chain<Cursor<Vec<u8>>, DecodeReaderBytes<File, Vec<u8>>>>>;
 
 pub(crate) fn is_csv(path: &Path) -> bool {
     has_extension(path, "csv") || has_extension(path, "tsv")
@@ -47,19 +44,18 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 }
 
 impl CsvInput {
-    /// Reads the header, and finds the columns that the options name.
     pub(super) fn open(path: &Path, file: File, options: &InputOptions) -> io::Result<Self> {
         let batch_size = if file.metadata()?.is_file() { RECORDS_PER_BATCH } else { 1 };
         // UTF-8, or UTF-16 with a byte order mark.
         let mut utf8 = DecodeReaderBytesBuilder::new().bom_override(true).strip_bom(true).build(file);
-        let mut prefix = read_header_prefix(&mut utf8)?;
-        let lines_removed = u64::from(prefix.declared_delimiter.is_some());
-        let delimiter = match prefix.declared_delimiter.take() {
-            Some(delimiter) => delimiter,
-            None if has_extension(path, "tsv") => b'\t',
-            None => guess_delimiter(&prefix.text),
+        let mut prefix = read_prefix(&mut utf8)?;
+        let (delimiter, first_line) = match take_declared_delimiter(&mut prefix) {
+            Some(delimiter) => (delimiter, 2),
+            None if has_extension(path, "tsv") => (b'\t', 1),
+            None => (guess_delimiter(&prefix), 1),
         };
-        let text = LineTrackingReader::new(Cursor::new(prefix.text).chain(utf8), lines_removed);
+        let row = RowScanner::new(delimiter, first_line);
+        let text = RowReader { inner: BufReader::new(Cursor::new(prefix).chain(utf8)), row };
         let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
         let header = reader.byte_headers().map_err(io::Error::other)?;
         let header = Header(header.iter().map(|name| decode(name).trim().to_owned()).collect());
@@ -72,7 +68,6 @@ impl CsvInput {
         };
         Ok(Self {
             reader,
-            delimiter,
             name: path.display().to_string(),
             login_column,
             column_count: header.0.len(),
@@ -85,8 +80,7 @@ impl CsvInput {
         })
     }
 
-    /// Sends the logins row by row.
-    pub(super) fn read(mut self, sender: &Sender, report: &InputReport) -> Result<(), ReadEnd> {
+    pub(super) fn read(mut self, sender: &Sender, report: &SharedReport) -> Result<(), ReadEnd> {
         let mut row = ByteRecord::new();
         let mut batch = Vec::new();
         let mut findings = Findings::default();
@@ -97,7 +91,7 @@ impl CsvInput {
                 Ok(false) => break,
                 Err(error) => return sender.fail(&mut batch, io::Error::other(error)),
             }
-            line = self.reader.get_mut().line_at(row.position().map_or(0, csv::Position::byte));
+            line = self.reader.get_ref().row.line;
             findings.add(&row, line, self.column_count);
             match row.get(self.login_column).map(decode) {
                 Some(cell) if !cell.trim().is_empty() => {
@@ -111,8 +105,8 @@ impl CsvInput {
                 sender.send(&mut batch)?;
             }
         }
-        findings.report(&self.name, self.column_count, report);
-        if self.reader.get_ref().has_open_quote(self.delimiter) {
+        findings.report(&self.name, self.column_count, &mut report.lock());
+        if self.reader.get_ref().row.quotes == Quotes::Open {
             // The logins in this row, and those after it, are unknown.
             let reason = format!("the row that begins in line {line} opens a quote and never closes it");
             return sender.fail(&mut batch, io::Error::other(reason));
@@ -121,7 +115,6 @@ impl CsvInput {
     }
 }
 
-/// Names of the columns.
 struct Header(Vec<String>);
 
 impl Header {
@@ -151,12 +144,10 @@ impl Header {
     }
 }
 
-/// Counts of unusual rows.
 #[derive(Default)]
 struct Findings {
     empty: u64,
     ragged: u64,
-    /// The first ragged lines.
     ragged_lines: Vec<String>,
     not_utf8: u64,
 }
@@ -173,7 +164,7 @@ impl Findings {
         self.not_utf8 += u64::from(row.iter().any(|cell| std::str::from_utf8(cell).is_err()));
     }
 
-    fn report(&self, name: &str, column_count: usize, report: &InputReport) {
+    fn report(&self, name: &str, column_count: usize, report: &mut InputReport) {
         report.warn_empty_rows(name, self.empty);
         if self.ragged > 0 {
             let more = match self.ragged - self.ragged_lines.len() as u64 {
@@ -181,11 +172,11 @@ impl Findings {
                 more => format!(", and {} more", pluralize(more, "line", "lines")),
             };
             let lines = self.ragged_lines.join(", ");
-            report.warn(format!("warning: {name}: {lines}{more}; the header has {column_count}"));
+            report.notices.push(format!("warning: {name}: {lines}{more}; the header has {column_count}"));
         }
         if self.not_utf8 > 0 {
             let rows = pluralize(self.not_utf8, "row", "rows");
-            report.warn(format!("warning: {name}: {rows} decoded as Windows-1252 (not valid UTF-8)"));
+            report.notices.push(format!("warning: {name}: {rows} decoded as Windows-1252 (not valid UTF-8)"));
         }
     }
 }
@@ -201,14 +192,8 @@ pub(super) fn carried_cell(text: &str) -> Option<Box<str>> {
     (!text.is_empty()).then(|| text::sanitize_multiline(text).into())
 }
 
-/// The beginning of a file, at least to the end of its header.
-struct HeaderPrefix {
-    /// Delimiter from a first line such as `sep=;`, which is removed.
-    declared_delimiter: Option<u8>,
-    text: Vec<u8>,
-}
-
-fn read_header_prefix(file: &mut impl Read) -> io::Result<HeaderPrefix> {
+/// Reads the beginning of a file, at least to the end of its header.
+fn read_prefix(file: &mut impl Read) -> io::Result<Vec<u8>> {
     let (mut text, mut chunk) = (Vec::new(), vec![0; 8 << 10]);
     while text.len() < MAX_HEADER && header_end(&text).is_none() {
         let length = file.read(&mut chunk)?;
@@ -217,27 +202,27 @@ fn read_header_prefix(file: &mut impl Read) -> io::Result<HeaderPrefix> {
         }
         text.extend_from_slice(chunk.get(..length).unwrap_or_default());
     }
-    let end = header_end(&text).unwrap_or(text.len());
-    let declared_delimiter = match text.get(..end) {
-        Some([b's', b'e', b'p', b'=', delimiter, rest @ ..])
-            if rest.trim_ascii().is_empty() && (delimiter.is_ascii_graphic() || *delimiter == b'\t') =>
-        {
-            Some(*delimiter)
-        }
-        _ => None,
-    };
-    if declared_delimiter.is_some() {
-        text.drain(..end);
+    Ok(text)
+}
+
+/// Removes a first line such as `sep=;`, and returns its delimiter.
+fn take_declared_delimiter(text: &mut Vec<u8>) -> Option<u8> {
+    let end = header_end(text).unwrap_or(text.len());
+    let Some([b's', b'e', b'p', b'=', delimiter, rest @ ..]) = text.get(..end) else { return None };
+    let (delimiter, is_delimiter) = (*delimiter, delimiter.is_ascii_graphic() || *delimiter == b'\t');
+    if !is_delimiter || !rest.trim_ascii().is_empty() {
+        return None;
     }
-    Ok(HeaderPrefix { declared_delimiter, text })
+    text.drain(..end);
+    Some(delimiter)
 }
 
 /// Returns the position after the line end of the header. A line end between quotes is part of a cell.
 fn header_end(text: &[u8]) -> Option<usize> {
-    let mut quotes = QuoteScanner::default();
+    let mut quotes = Quotes::default();
     let end = text.iter().position(|byte| {
         quotes.scan(*byte, is_delimiter(*byte));
-        *byte == b'\n' && !quotes.are_open()
+        *byte == b'\n' && quotes != Quotes::Open
     });
     end.map(|at| at + 1)
 }
@@ -249,12 +234,12 @@ fn is_delimiter(byte: u8) -> bool {
 /// Returns the most frequent delimiter of the header, by default a comma.
 fn guess_delimiter(text: &[u8]) -> u8 {
     let header = text.get(..header_end(text).unwrap_or(text.len())).unwrap_or_default();
-    let mut quotes = QuoteScanner::default();
+    let mut quotes = Quotes::default();
     let mut counts = [(b'\t', 0), (b';', 0), (b',', 0)];
     for byte in header {
         quotes.scan(*byte, is_delimiter(*byte));
         if let Some((_, count)) = counts.iter_mut().find(|(candidate, _)| candidate == byte)
-            && !quotes.are_open()
+            && quotes != Quotes::Open
         {
             *count += 1;
         }
@@ -262,92 +247,82 @@ fn guess_delimiter(text: &[u8]) -> u8 {
     counts.iter().max_by_key(|(_, count)| *count).map_or(b',', |(delimiter, _)| *delimiter)
 }
 
-/// Keeps the text of the current row, for its line number and its quotes: the CSV reader counts records, not lines, and
-/// accepts a quote that is never closed.
-struct LineTrackingReader<R> {
+/// Reads one row at a time, so that the line number and the quotes of the current row are known: the CSV reader counts records,
+/// not lines, and accepts a quote that is never closed.
+struct RowReader<R> {
     inner: R,
-    /// Text that was read, from the current row on.
-    recent: Vec<u8>,
-    /// Offset of `recent` in the text.
-    offset: u64,
-    /// Line number at `offset`.
-    line: u64,
+    row: RowScanner,
 }
 
-impl<R> LineTrackingReader<R> {
-    fn new(inner: R, lines_removed: u64) -> Self {
-        Self { inner, recent: Vec::new(), offset: 0, line: 1 + lines_removed }
-    }
-
-    /// Moves to the row at `offset`, past any line ends there, and returns its line number.
-    fn line_at(&mut self, offset: u64) -> u64 {
-        let before = usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(usize::MAX);
-        let rest = self.recent.get(before..).unwrap_or_default();
-        let line_ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        let start = (before + line_ends).min(self.recent.len());
-        let skipped = self.recent.get(..start).unwrap_or_default();
-        // A line ends with LF, CR LF, or CR alone.
-        let following = self.recent.iter().skip(1).map(Some).chain([None]);
-        let is_line_end =
-            |(byte, next): &(&u8, Option<&u8>)| **byte == b'\n' || **byte == b'\r' && *next != Some(&b'\n');
-        self.line += skipped.iter().zip(following).filter(is_line_end).count() as u64;
-        self.offset += start as u64;
-        self.recent.drain(..start);
-        self.line
-    }
-
-    /// Returns true if the current row opens a quote and does not close it.
-    fn has_open_quote(&self, delimiter: u8) -> bool {
-        let mut quotes = QuoteScanner::default();
-        for byte in &self.recent {
-            quotes.scan(*byte, *byte == delimiter);
-        }
-        quotes.are_open()
-    }
-}
-
-impl<R: Read> Read for LineTrackingReader<R> {
+impl<R: BufRead> Read for RowReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        if self.recent.len() > MAX_ROW {
+        if self.row.length > MAX_ROW {
             let reason =
                 format!("it has a row of more than {} MiB; is a quote in it never closed?", MAX_ROW >> 20);
             return Err(io::Error::other(reason));
         }
-        self.recent.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        let available = self.inner.fill_buf()?;
+        let end = available.iter().take(buffer.len()).position(|byte| self.row.scan(*byte));
+        let length = end.map_or(available.len(), |end| end + 1);
+        let length = available.take(length as u64).read(buffer)?;
+        self.inner.consume(length);
         Ok(length)
     }
 }
 
-/// Follows quotes byte by byte. A quote opens a cell only at its beginning: in `5" pipe` it is an inch.
-#[derive(Default)]
-struct QuoteScanner {
-    state: QuoteState,
+struct RowScanner {
+    delimiter: u8,
+    quotes: Quotes,
+    /// Line in which the row begins.
+    line: u64,
+    /// Line of the next byte.
+    next_line: u64,
+    length: usize,
+    last: u8,
 }
 
+impl RowScanner {
+    fn new(delimiter: u8, line: u64) -> Self {
+        Self { delimiter, quotes: Quotes::default(), line, next_line: line, length: 0, last: b'\n' }
+    }
+
+    /// Moves past a byte. Returns true at the end of a row.
+    fn scan(&mut self, byte: u8) -> bool {
+        if self.is_complete() {
+            (self.line, self.length) = (self.next_line, 0);
+        }
+        self.quotes.scan(byte, byte == self.delimiter);
+        self.length += 1;
+        // A line ends with LF, CR LF, or CR alone.
+        self.next_line += u64::from(byte == b'\r' || byte == b'\n' && self.last != b'\r');
+        self.last = byte;
+        self.is_complete()
+    }
+
+    fn is_complete(&self) -> bool {
+        matches!(self.last, b'\r' | b'\n') && self.quotes != Quotes::Open
+    }
+}
+
+/// Follows quotes byte by byte. A quote opens a cell only at its beginning: in `5" pipe` it is an inch.
 #[derive(Clone, Copy, Default, PartialEq)]
-enum QuoteState {
+enum Quotes {
     #[default]
     CellStart,
     Unquoted,
-    Quoted,
+    Open,
     /// After a quote in a quoted cell: the end of the cell, or the first of two that stand for one.
     QuoteInQuoted,
 }
 
-impl QuoteScanner {
-    fn are_open(&self) -> bool {
-        self.state == QuoteState::Quoted
-    }
-
+impl Quotes {
     fn scan(&mut self, byte: u8, is_delimiter: bool) {
-        use QuoteState::{CellStart, QuoteInQuoted, Quoted, Unquoted};
-        self.state = match (self.state, byte) {
-            (Quoted, b'"') => QuoteInQuoted,
-            (Quoted, _) | (CellStart | QuoteInQuoted, b'"') => Quoted,
-            (_, b'\n' | b'\r') => CellStart,
-            _ if is_delimiter => CellStart,
-            _ => Unquoted,
+        *self = match (*self, byte) {
+            (Self::Open, b'"') => Self::QuoteInQuoted,
+            (Self::Open, _) | (Self::CellStart | Self::QuoteInQuoted, b'"') => Self::Open,
+            (_, b'\n' | b'\r') => Self::CellStart,
+            _ if is_delimiter => Self::CellStart,
+            _ => Self::Unquoted,
         };
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use futures::stream::TryReadyChunksError;
 use futures::{StreamExt, TryStreamExt};
@@ -10,19 +9,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::csv::carried_cell;
 use super::text::RECORDS_PER_BATCH;
-use super::{InputError, InputOptions, InputRecord, InputReport};
+use super::{BATCHES_AHEAD, InputError, InputOptions, InputRecord, SharedReport};
 use crate::database::{AccessMode, Connection, DatabaseUrl, DbRecord, SqlError};
 use crate::login::Login;
-
-/// Batches of rows that are read ahead.
-const BATCHES_AHEAD: usize = 2;
 
 /// Runs the query, and returns its records as they arrive. An error of the first rows ends the run before any request.
 pub(super) async fn open(
     address: DatabaseUrl,
     query: String,
     options: &InputOptions,
-    report: Arc<InputReport>,
+    report: SharedReport,
 ) -> Result<mpsc::Receiver<Vec<InputRecord>>, InputError> {
     let name = address.to_string();
     let connection =
@@ -54,42 +50,44 @@ struct QueryReader {
     records: mpsc::Sender<Vec<InputRecord>>,
     /// Tells [`open`] about the first rows.
     first_rows: Option<oneshot::Sender<Result<(), SqlError>>>,
-    report: Arc<InputReport>,
+    report: SharedReport,
 }
 
 impl QueryReader {
     async fn run(mut self, mut connection: Connection, query: String) {
-        {
-            let records = connection.rows(query).map(|row| self.parser.parse(&row?));
-            let mut chunks = records.try_ready_chunks(RECORDS_PER_BATCH);
-            loop {
-                let chunk = tokio::select! {
-                    chunk = chunks.next() => chunk,
-                    () = self.records.closed() => None,
-                };
-                let sent = match (chunk, self.first_rows.take()) {
-                    (None, _) => break,
-                    (Some(Ok(records)), first_rows) => {
-                        drop(first_rows.map(|first_rows| first_rows.send(Ok(()))));
-                        self.records.send(records.into_iter().flatten().collect()).await
-                    }
-                    (Some(Err(TryReadyChunksError(_, error))), Some(first_rows)) => {
-                        let _ = first_rows.send(Err(error));
-                        break;
-                    }
-                    (Some(Err(TryReadyChunksError(records, error))), None) => {
-                        let _ = self.records.send(records.into_iter().flatten().collect()).await;
-                        self.report.fail(&read_error(&self.name, error));
-                        break;
-                    }
-                };
-                if sent.is_err() {
-                    break;
-                }
+        if let Err(error) = self.send_rows(&mut connection, query).await {
+            match self.first_rows.take() {
+                Some(first_rows) => drop(first_rows.send(Err(error))),
+                None => self.report.lock().failure = Some(read_error(&self.name, error).to_string()),
             }
         }
-        self.report.warn_empty_rows(&self.name, self.parser.empty);
+        self.report.lock().warn_empty_rows(&self.name, self.parser.empty);
         connection.close().await;
+    }
+
+    async fn send_rows(&mut self, connection: &mut Connection, query: String) -> Result<(), SqlError> {
+        let records = connection.rows(query).map(|row| self.parser.parse(&row?));
+        let mut chunks = records.try_ready_chunks(RECORDS_PER_BATCH);
+        loop {
+            let (records, result) = tokio::select! {
+                () = self.records.closed() => return Ok(()),
+                chunk = chunks.next() => match chunk {
+                    None => return Ok(()),
+                    Some(Ok(records)) => (records, Ok(())),
+                    Some(Err(TryReadyChunksError(records, error))) => (records, Err(error)),
+                },
+            };
+            if result.is_ok()
+                && let Some(first_rows) = self.first_rows.take()
+            {
+                let _ = first_rows.send(Ok(()));
+            }
+            let is_closed = self.records.send(records.into_iter().flatten().collect()).await.is_err();
+            result?;
+            if is_closed {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -98,7 +96,6 @@ struct RowParser {
     carry: Vec<String>,
     /// Positions of the carried columns, from the first row.
     columns: Option<Vec<usize>>,
-    /// Number of rows without a login.
     empty: u64,
 }
 
@@ -129,12 +126,13 @@ impl RowParser {
 }
 
 fn column_indices(row: &DbRecord, names: &[String]) -> Result<Vec<usize>, SqlError> {
-    let index_of = |name: &String| {
-        let index = row.cells.iter().position(|cell| cell.name.to_lowercase() == name.to_lowercase());
-        index.ok_or_else(|| {
-            let columns: Vec<_> = row.cells.iter().map(|cell| format!("{:?}", cell.name)).collect();
-            SqlError::Other(format!("column {name:?} not found (columns: {})", columns.join(", ")))
-        })
-    };
-    names.iter().map(index_of).collect()
+    names.iter().map(|name| column_index(row, name)).collect()
+}
+
+fn column_index(row: &DbRecord, name: &str) -> Result<usize, SqlError> {
+    let index = row.cells.iter().position(|cell| cell.name.to_lowercase() == name.to_lowercase());
+    index.ok_or_else(|| {
+        let columns: Vec<_> = row.cells.iter().map(|cell| format!("{:?}", cell.name)).collect();
+        SqlError::Other(format!("column {name:?} not found (columns: {})", columns.join(", ")))
+    })
 }

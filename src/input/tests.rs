@@ -15,7 +15,7 @@ async fn read(sources: &[InputSource]) -> (Vec<String>, u64) {
         Ok(login) => login.to_string(),
         Err(invalid) => format!("{:?} {invalid}", invalid.text),
     });
-    (logins.collect().await, report.duplicates())
+    (logins.collect().await, report.lock().duplicates)
 }
 
 #[tokio::test]

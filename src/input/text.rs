@@ -20,7 +20,6 @@ pub(super) enum ReadEnd {
     Io(io::Error),
 }
 
-/// Parses logins, and sends them to the stream.
 pub(super) struct Sender {
     pub(super) channel: mpsc::Sender<Vec<InputRecord>>,
     pub(super) web_host: String,

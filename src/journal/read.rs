@@ -7,7 +7,9 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{ResumeError, ResumeFilter};
+use anyhow::Context;
+
+use super::{ResumeError, ResumeFilter, cannot_resume};
 use crate::input::InputRecord;
 use crate::report::{Columns, Row, Status};
 use crate::text::sanitize_line;
@@ -15,7 +17,6 @@ use crate::text::sanitize_line;
 /// Maximum length of a line, in bytes. The rows of this program are shorter, whatever they carry.
 const MAX_LINE: u64 = 16 << 20;
 
-/// Position of a row in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RowSpan {
     pub(super) offset: u64,
@@ -24,7 +25,6 @@ pub(super) struct RowSpan {
     pub(super) hash: u32,
 }
 
-/// Rows by their key.
 pub(super) type RowSpans = HashMap<Box<str>, RowSpan>;
 
 /// Rows that are kept. The writer removes each in its turn.
@@ -37,7 +37,6 @@ impl KeptRows {
     }
 }
 
-/// Contents of a journal.
 #[derive(Debug)]
 pub(super) struct ScanResult {
     pub(super) kept: KeptRows,
@@ -49,22 +48,15 @@ pub(super) struct ScanResult {
     pub(super) missing_newline: bool,
 }
 
-/// Reads a journal from its beginning, without changing it.
-pub(super) fn scan(
-    file: &File,
-    path: &Path,
-    filter: &ResumeFilter,
-    columns: &Columns,
-) -> Result<ScanResult, ResumeError> {
-    let io_error = |source| ResumeError::Io { path: path.to_owned(), source };
+pub(super) fn scan(file: &File, filter: &ResumeFilter, columns: &Columns) -> Result<ScanResult, ResumeError> {
     let mut reader = BufReader::with_capacity(256 << 10, file);
-    reader.seek(SeekFrom::Start(0)).map_err(io_error)?;
+    reader.seek(SeekFrom::Start(0))?;
     let (mut kept, mut fallbacks) = (RowSpans::new(), RowSpans::new());
     let (mut offset, mut number, mut line) = (0_u64, 0_u64, Vec::new());
     let mut missing_newline = false;
     loop {
         line.clear();
-        let len = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(io_error)? as u64;
+        let len = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? as u64;
         if len == 0 {
             break;
         }
@@ -73,9 +65,7 @@ pub(super) fn scan(
         let text = line.trim_ascii_end();
         match Row::parse(text, columns.carried()) {
             Ok(row) => {
-                let is_kept = filter
-                    .keeps(&row)
-                    .map_err(|flag| ResumeError::SchemaMismatch { path: path.to_owned(), flag })?;
+                let is_kept = filter.keeps(&row)?;
                 if !is_terminated {
                     line.push(b'\n');
                 }
@@ -95,7 +85,7 @@ pub(super) fn scan(
             Err(_) if text.is_empty() && is_terminated => {}
             Err(_) if !is_terminated && len < MAX_LINE && is_truncated(text, number > 1) => break,
             Err(reason) => {
-                return Err(ResumeError::InvalidRow { path: path.to_owned(), line: number, reason });
+                return Err(ResumeError::InvalidRow { line: number, reason });
             }
         }
         offset += len;
@@ -103,7 +93,6 @@ pub(super) fn scan(
     Ok(ScanResult { kept: KeptRows(Arc::new(Mutex::new(kept))), fallbacks, len: offset, missing_newline })
 }
 
-/// Hashes a line.
 pub(super) fn hash(line: &[u8]) -> u32 {
     let mut hasher = DefaultHasher::new();
     hasher.write(line);
@@ -125,17 +114,17 @@ fn is_truncated(text: &[u8], is_after_rows: bool) -> bool {
     text.get(..common) == ROW_START.get(..common) && is_incomplete
 }
 
-/// Kept rows of a journal, for the lookup of this run.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     rows: KeptRows,
     reader: BufReader<File>,
     /// Offset of the reader; none after an error.
     position: Option<u64>,
-    /// Names of the carried columns.
     carried: Vec<String>,
-    unclaimed: u64,
-    claimed: u64,
+    /// Rows whose logins were not in the input so far.
+    pub(crate) unclaimed: u64,
+    /// Rows that were taken.
+    pub(crate) claimed: u64,
 }
 
 impl Checkpoint {
@@ -150,13 +139,12 @@ impl Checkpoint {
         path: &Path,
         filter: &ResumeFilter,
         columns: &Columns,
-    ) -> Result<Option<Self>, ResumeError> {
+    ) -> anyhow::Result<Option<Self>> {
         let file = match File::open(path) {
-            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(ResumeError::Io { path: path.to_owned(), source }),
+            file => file.with_context(|| cannot_resume(path))?,
         };
-        let scan = scan(&file, path, filter, columns)?;
+        let scan = scan(&file, filter, columns).with_context(|| cannot_resume(path))?;
         Ok(Some(Self::new(file, scan.kept, columns)))
     }
 
@@ -183,16 +171,6 @@ impl Checkpoint {
                 None
             }
         }
-    }
-
-    /// Returns the number of rows that were taken.
-    pub(crate) fn claimed(&self) -> u64 {
-        self.claimed
-    }
-
-    /// Returns the number of rows whose logins were not in the input.
-    pub(crate) fn unclaimed(&self) -> u64 {
-        self.unclaimed
     }
 
     fn read(&mut self, span: RowSpan) -> io::Result<Row> {

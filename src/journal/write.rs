@@ -5,28 +5,24 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use tempfile::NamedTempFile;
 
 use super::read::{Checkpoint, KeptRows, RowSpan, RowSpans, hash, scan};
-use super::{ResumeError, ResumeFilter, is_at, lock};
+use super::{ResumeError, ResumeFilter, cannot_resume, is_at, lock};
 use crate::fs::{resolve_symlinks, temp_file_beside};
 use crate::render::line;
 use crate::report::{Columns, Row, Status};
 
-/// A journal that is being written.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
     state: FileState,
     columns: Columns,
-    /// Lines that are not written yet.
     buffer: Vec<u8>,
-    /// Length of the file.
     len: u64,
-    /// Length of the file at the beginning of this run.
     initial_len: u64,
-    /// Rows of an earlier run that are kept.
     kept: KeptRows,
     /// Other answers of an earlier run, used where this run gets none.
     fallbacks: RowSpans,
@@ -34,11 +30,9 @@ pub(crate) struct Journal {
     out_of_order: HashMap<u64, Extent>,
     /// The rows in input order.
     extents: Vec<Extent>,
-    /// Number of rows in input order.
     rows: u64,
 }
 
-/// Consecutive bytes of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Extent {
     offset: u64,
@@ -53,12 +47,14 @@ impl From<RowSpan> for Extent {
 
 #[derive(Debug)]
 enum FileState {
-    /// The file has its name.
     Published,
     /// The file has its name and was created by this run: it is removed again if nothing was counted.
     Created,
     /// The file is temporary: an earlier report has its name until the first answer. The open file holds its lock.
-    Staged { temporary: NamedTempFile, _earlier: File },
+    Staged {
+        temporary: NamedTempFile,
+        _earlier: File,
+    },
 }
 
 impl Journal {
@@ -88,13 +84,20 @@ impl Journal {
         path: &Path,
         filter: &ResumeFilter,
         columns: &Columns,
+    ) -> anyhow::Result<(Self, Checkpoint)> {
+        Self::try_resume(path, filter, columns).with_context(|| cannot_resume(path))
+    }
+
+    fn try_resume(
+        path: &Path,
+        filter: &ResumeFilter,
+        columns: &Columns,
     ) -> Result<(Self, Checkpoint), ResumeError> {
-        let io_error = |source| ResumeError::Io { path: path.to_owned(), source };
         let real_path = resolve_symlinks(path);
-        let (mut file, state) = open_or_create(&real_path).map_err(io_error)?;
-        let scan = scan(&file, path, filter, columns)?;
-        repair(&mut file, scan.len, scan.missing_newline).map_err(io_error)?;
-        let reader = File::open(&real_path).map_err(io_error)?;
+        let (mut file, state) = open_or_create(&real_path)?;
+        let scan = scan(&file, filter, columns)?;
+        repair(&mut file, scan.len, scan.missing_newline)?;
+        let reader = File::open(&real_path)?;
         let checkpoint = Checkpoint::new(reader, scan.kept.clone(), columns);
         let len = scan.len + u64::from(scan.missing_newline);
         let journal = Self {
@@ -124,7 +127,6 @@ impl Journal {
         }
     }
 
-    /// Adds the next rows in input order.
     pub(crate) fn rows(&mut self, rows: &[Row]) -> io::Result<()> {
         for row in rows {
             let written = self.out_of_order.remove(&self.rows);
@@ -137,7 +139,6 @@ impl Journal {
             self.add_extent(extent);
         }
         self.write()?;
-        let is_answer = |row: &Row| matches!(row.status, Status::Ok | Status::NotFound | Status::Forbidden);
         if rows.iter().any(is_answer) { self.publish() } else { Ok(()) }
     }
 
@@ -295,6 +296,10 @@ impl Journal {
             FileState::Created | FileState::Staged { .. } => Ok(()),
         };
     }
+}
+
+fn is_answer(row: &Row) -> bool {
+    matches!(row.status, Status::Ok | Status::NotFound | Status::Forbidden)
 }
 
 fn open_or_create(path: &Path) -> io::Result<(File, FileState)> {

@@ -1,7 +1,7 @@
 //! The end of a run: finishes the reports, prints the summary, and decides the exit status.
 
 use super::messages::stop_message;
-use super::pipeline::Outcome;
+use super::pipeline::{Outcome, RowAggregator, Sinks};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::progress::eprint_status;
@@ -9,8 +9,9 @@ use crate::stop::StopReason;
 use crate::text::{error_chain, group_digits, pluralize};
 
 pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
-    let Outcome { mut summary, rules, stop, unverified, sinks, input_complete, mut errors, notices, .. } =
-        outcome;
+    let Outcome { aggregator, sinks, stop, unverified, input_complete, notices } = outcome;
+    let RowAggregator { mut summary, rules, .. } = aggregator;
+    let Sinks { open: sinks, mut errors } = sinks;
     summary.complete = summary.skipped == 0 && stop.is_none() && errors.is_empty();
 
     // A table of failures would hide the one line with the reason, and a file would replace an earlier report that is worth more.
@@ -18,7 +19,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     let drops_reports = nothing_learnt && (stop.is_some() || !errors.is_empty());
     let mut is_written = false;
     for sink in sinks {
-        if drops_reports && sink.is_buffered() {
+        if drops_reports && sink.is_buffered {
             sink.abandon().await;
             continue;
         }

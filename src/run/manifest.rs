@@ -32,7 +32,6 @@ struct Manifest {
     input: InputFingerprint,
     /// Requests per row, if more than one.
     attempts: BTreeMap<String, u32>,
-    /// Rows without a response.
     unanswered: Vec<Value>,
 }
 
@@ -48,7 +47,6 @@ struct InputFingerprint {
 pub(super) struct ManifestRecorder {
     mode: Mode,
     manifest: Manifest,
-    /// Input of this run.
     input: InputFingerprint,
 }
 
@@ -79,7 +77,6 @@ impl ManifestRecorder {
         Some(Self { mode, manifest, ..Self::default() })
     }
 
-    /// Replaces the metadata of a replay by that of the recorded run.
     pub(super) fn apply_to_meta(&self, meta: &mut Meta) {
         if let (Mode::Replay(_), Some(started)) = (&self.mode, self.manifest.started) {
             meta.started = started;

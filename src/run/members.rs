@@ -1,5 +1,7 @@
 //! Members of the organizations and teams that were named. They are listed before the first lookup.
 
+use anyhow::bail;
+
 use super::messages::{members_hint, uses_job_token};
 use crate::config::Config;
 use crate::github::Client;
@@ -8,19 +10,8 @@ use crate::github::members::MemberSource;
 use crate::progress::eprint_status;
 use crate::text::pluralize;
 
-/// An organization or a team whose members cannot be listed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot list the members of {group}: {reason}")]
-pub(crate) struct ListMembersError {
-    group: String,
-    reason: String,
-}
-
 /// Lists the members of every organization and team. None if the run was stopped before all are known.
-pub(super) async fn list_members(
-    client: &Client,
-    config: &Config,
-) -> Result<Option<Vec<String>>, ListMembersError> {
+pub(super) async fn list_members(client: &Client, config: &Config) -> anyhow::Result<Option<Vec<String>>> {
     let stop = &client.limiter().stop;
     let mut all = Vec::new();
     for group in &config.member_sources {
@@ -28,7 +19,9 @@ pub(super) async fn list_members(
             Ok(members) => members,
             Err(LookupError::Stopped(_)) => return Ok(None),
             Err(_) if stop.reason().is_some() => return Ok(None),
-            Err(error) => return Err(list_error(group, &error, config)),
+            Err(error) => {
+                bail!("cannot list the members of {group}: {}", failure_reason(group, &error, config))
+            }
         };
         if !config.quiet {
             print_member_count(client, group, members.len(), config).await;
@@ -39,9 +32,9 @@ pub(super) async fn list_members(
     Ok((!is_stopped).then_some(all))
 }
 
-fn list_error(group: &MemberSource, error: &LookupError, config: &Config) -> ListMembersError {
-    let has_token = config.settings.credentials.is_some();
-    let reason = match (error, group) {
+fn failure_reason(group: &MemberSource, error: &LookupError, config: &Config) -> String {
+    let has_token = config.client.credentials.is_some();
+    match (error, group) {
         (LookupError::NotFound, MemberSource::Organization(_)) if has_token => {
             "organization not found, or not visible to this token".to_owned()
         }
@@ -59,8 +52,7 @@ fn list_error(group: &MemberSource, error: &LookupError, config: &Config) -> Lis
             format!("{}; {}", error.to_string().trim_end_matches('.'), members_hint(config))
         }
         _ => error.to_string(),
-    };
-    ListMembersError { group: group.to_string(), reason }
+    }
 }
 
 /// Returns true for messages with a reason that no scope of the token changes.
@@ -68,10 +60,9 @@ fn is_unrelated_to_scopes(message: &str) -> bool {
     ["SAML", "IP allow list", "forbids access via"].iter().any(|cause| message.contains(cause))
 }
 
-/// Prints the number of members, and the reason if GitHub lists only the public ones.
 async fn print_member_count(client: &Client, group: &MemberSource, count: usize, config: &Config) {
     let limited_by = match group {
-        MemberSource::Organization(_) if config.settings.credentials.is_none() => {
+        MemberSource::Organization(_) if config.client.credentials.is_none() => {
             ", the public ones: the others are not visible without a token"
         }
         // The membership of an Actions token cannot be requested: it has no user.

@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
-use crate::github::credentials::{APP_TOKEN_SOURCE, Credentials};
-use crate::github::credentials::{GH_CLI_SOURCE, Token, TokenKind};
-use crate::github::transport::TransportMode;
+use crate::github::credentials::{
+    APP_TOKEN_SOURCE, Credentials, GH_CLI_SOURCE, JOB_TOKEN_ENV_VAR, Token, TokenKind,
+};
 use crate::input::InputSource;
 use crate::progress::eprint_status;
 use crate::stop::StopReason;
@@ -28,18 +28,18 @@ pub(super) fn print_stop(stop: &StopReason, config: &Config) -> ExitStatus {
 
 /// Returns one line: the reason of an early end, its consequences, and the way out.
 pub(super) fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete: bool) -> String {
-    let endpoint = &config.settings.endpoint;
+    let endpoint = &config.client.endpoint;
     let chosen_by = config.server_chosen_by.map(|name| format!(" (from {name})")).unwrap_or_default();
     let mut rest = String::new();
     if skipped > 0 {
         rest = format!("; {} not asked", pluralize(skipped, "login was", "logins were"));
     }
-    rest += match (input_complete, config.has_input_query()) {
+    rest += match (input_complete, config.input_query.is_some()) {
         (true, _) => "",
         (false, true) => "; the rest of the query's rows was not read",
         (false, false) => "; the rest of standard input was not read",
     };
-    if let TransportMode::Replay(_) = config.settings.transport {
+    if config.client.is_replay() {
         return format!("{stop}{rest}");
     }
     let command = resume_command(config).filter(|_| skipped > 0 || !input_complete);
@@ -47,7 +47,7 @@ pub(super) fn stop_message(stop: &StopReason, config: &Config, skipped: u64, inp
     let later = command.map(|command| format!(". Continue then with: {command}")).unwrap_or_default();
     match stop {
         StopReason::TokenRefused(message) => {
-            match config.settings.credentials.as_ref().map(Credentials::source) {
+            match config.client.credentials.as_ref().map(Credentials::source) {
                 Some(APP_TOKEN_SOURCE) => {
                     format!("GitHub refused the app: {message}. Check its id, key and installation{rest}")
                 }
@@ -72,14 +72,14 @@ pub(super) fn stop_message(stop: &StopReason, config: &Config, skipped: u64, inp
         }
         StopReason::RateLimitTooLong { until, reason } => {
             // Without --quiet the hint was printed before.
-            let is_anonymous = config.settings.credentials.is_none() && endpoint.is_github_cloud();
+            let is_anonymous = config.client.credentials.is_none() && endpoint.is_github_cloud();
             let hint = if is_anonymous && config.quiet {
                 format!(". Without a token the limit is 60 requests an hour; {}", quota_hint(config))
             } else {
                 String::new()
             };
             let (time, wait) = (time_of_day(*until), time_until(*until));
-            let max_wait = format_duration(config.settings.max_wait);
+            let max_wait = format_duration(config.client.max_wait);
             format!("{reason} until {time}, {wait} from now, and --max-wait is {max_wait}{rest}{hint}{later}")
         }
         StopReason::Deadline { given, until: Some((until, reason)) } => {
@@ -98,7 +98,7 @@ pub(super) fn stop_message(stop: &StopReason, config: &Config, skipped: u64, inp
 
 /// Names the proxy, for failures that are not its own.
 fn via_proxy(config: &Config) -> String {
-    config.settings.proxy.proxy().map(|proxy| format!(" via {}", proxy.name)).unwrap_or_default()
+    config.client.proxy.proxy().map(|proxy| format!(" via {}", proxy.name)).unwrap_or_default()
 }
 
 /// Returns the command that resumes this run, if it writes a journal.
@@ -163,9 +163,8 @@ fn time_until(time: Timestamp) -> String {
     format_duration(Duration::try_from(time.duration_since(Timestamp::now())).unwrap_or_default())
 }
 
-/// Returns the way out after the server refused the token.
 fn refused_token_hint(config: &Config) -> String {
-    let Some(Credentials::Token(token)) = &config.settings.credentials else {
+    let Some(Credentials::Token(token)) = &config.client.credentials else {
         return config.tokens.way_out();
     };
     let source = token.source();
@@ -184,9 +183,9 @@ fn refused_token_hint(config: &Config) -> String {
 /// Returns the way to a higher limit than that without a token.
 pub(super) fn quota_hint(config: &Config) -> String {
     let tokens = &config.tokens;
-    if tokens.can_use_job_token() || tokens.withheld().is_some() {
+    if tokens.can_use_job_token() || tokens.withheld.is_some() {
         format!("{} for more", tokens.way_out())
-    } else if config.settings.endpoint.is_enterprise() {
+    } else if config.client.endpoint.is_enterprise() {
         format!("set {} for more", tokens.variable())
     } else {
         format!("set {} for 5,000 points an hour (100 logins each)", tokens.variable())
@@ -197,7 +196,7 @@ pub(super) fn quota_hint(config: &Config) -> String {
 pub(super) fn members_hint(config: &Config) -> String {
     const APP_PERMISSION: &str = "the app needs the organization permission Members: read";
     let variable = config.tokens.variable();
-    let token = match &config.settings.credentials {
+    let token = match &config.client.credentials {
         None => return format!("set {variable} to a token with the scope read:org"),
         Some(Credentials::App(_)) => return APP_PERMISSION.into(),
         Some(Credentials::Token(token)) => token,
@@ -225,7 +224,7 @@ pub(super) fn members_hint(config: &Config) -> String {
 
 /// Returns true for the token of an Actions job, whose scopes a person cannot change.
 pub(super) fn uses_job_token(config: &Config) -> bool {
-    match &config.settings.credentials {
+    match &config.client.credentials {
         Some(Credentials::Token(token)) => is_of_job(token, config),
         Some(Credentials::App(_)) | None => false,
     }
@@ -233,7 +232,8 @@ pub(super) fn uses_job_token(config: &Config) -> bool {
 
 fn is_of_job(token: &Token, config: &Config) -> bool {
     // A workflow may set the variable to a person's token, which has a prefix of its own.
-    config.tokens.is_of_job(token.source())
+    config.tokens.can_use_job_token()
+        && token.source() == JOB_TOKEN_ENV_VAR
         && matches!(token.kind(), TokenKind::Installation | TokenKind::Unknown)
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::join;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::manifest::ManifestRecorder;
 use super::messages::quota_hint;
@@ -22,11 +22,10 @@ use crate::config::Config;
 use crate::diff::Baseline;
 use crate::fail_on::Rules;
 use crate::github::Client;
-use crate::github::transport::TransportMode;
-use crate::input::Input;
+use crate::input::{Input, InputReport};
 use crate::journal::Checkpoint;
 use crate::lookup::{CompletedRow, Item, LookupOptions, stage};
-use crate::output::Sink;
+use crate::output::{Message, Sink};
 use crate::progress::{Progress, eprint_status};
 use crate::rate_limit::RateLimiter;
 use crate::reorder::ReorderBuffer;
@@ -43,30 +42,18 @@ const INPUT_IDLE: Duration = Duration::from_millis(250);
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// A row that has waited this long behind a slower one is written to the journal out of order: a run that is killed keeps it.
 const OUT_OF_ORDER_FLUSH_DELAY: Duration = Duration::from_millis(500);
-/// Interval of looking for such rows.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Result of a run, before its reports are finished.
-#[derive(Default)]
 pub(super) struct Outcome {
-    pub(super) summary: Summary,
-    /// Rules of `--fail-on`, with what they have counted.
-    pub(super) rules: Rules,
-    /// Reason of an early end.
+    pub(super) aggregator: RowAggregator,
+    pub(super) sinks: Sinks,
     pub(super) stop: Option<StopReason>,
     /// Logins whose second count failed.
     pub(super) unverified: u64,
-    pub(super) sinks: Vec<Sink>,
-    /// Set when the input was read to its end.
     pub(super) input_complete: bool,
-    /// Inputs that broke off, outputs that cannot be written: one line each.
-    pub(super) errors: Vec<String>,
-    /// Other messages about the inputs.
     pub(super) notices: Vec<String>,
-    pub(super) manifest: ManifestRecorder,
 }
 
-/// Looks up the input, and passes the rows to the sinks.
 pub(super) async fn run_pipeline(
     input: Input,
     mut checkpoint: Option<Checkpoint>,
@@ -80,7 +67,7 @@ pub(super) async fn run_pipeline(
     let is_unbounded = input.is_unbounded();
     let linger = if is_unbounded { config.options.linger } else { LookupOptions::FILE_LINGER };
     let last_read = Cell::new(Instant::now());
-    let stop_input = stop_input(client, &last_read, is_unbounded, config.has_input_query());
+    let stop_input = stop_input(client, &last_read, is_unbounded, config.input_query.is_some());
     let records =
         input.into_stream().take_until(Box::pin(stop_input)).inspect(|_| last_read.set(Instant::now()));
     let pending = Cell::new(0);
@@ -105,30 +92,22 @@ pub(super) async fn run_pipeline(
     };
     let ((), consumer) = join(stage, consumer.run(completed)).await;
     let Consumer { mut aggregator, mut sinks, unverified, .. } = consumer;
-    let input_complete = input_report.is_complete();
-    sinks.errors.extend(input_report.failure().map(str::to_owned));
+    let InputReport { duplicates, failure, is_complete: input_complete, notices } =
+        input_report.lock().clone();
+    sinks.errors.extend(failure);
     // Logins that were removed are known only when the whole input was read.
     if input_complete {
-        sinks.send(&SinkMessage::Ordered(aggregator.removed(config.input_options.shard))).await;
+        sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
     }
-    let RowAggregator { mut summary, rules, manifest, .. } = aggregator;
-    summary.duplicates = Some(input_report.duplicates());
+    let summary = &mut aggregator.summary;
+    summary.duplicates = Some(duplicates);
     if let Some(checkpoint) = checkpoint {
-        summary.kept = checkpoint.claimed();
-        summary.no_longer_asked = if input_complete { checkpoint.unclaimed() } else { 0 };
+        summary.kept = checkpoint.claimed;
+        summary.no_longer_asked = if input_complete { checkpoint.unclaimed } else { 0 };
     }
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
-    Outcome {
-        summary,
-        rules,
-        stop: client.limiter().stop.reason(),
-        unverified,
-        sinks: sinks.open,
-        input_complete,
-        errors: sinks.errors,
-        notices: input_report.notices(),
-        manifest,
-    }
+    let stop = client.limiter().stop.reason();
+    Outcome { aggregator, sinks, stop, unverified, input_complete, notices }
 }
 
 /// Sees every row once, since rows are not kept: compares it with the baseline, and adds it to the totals, the subtotals, the
@@ -136,8 +115,8 @@ pub(super) async fn run_pipeline(
 pub(super) struct RowAggregator {
     pub(super) summary: Summary,
     pub(super) rules: Rules,
+    pub(super) manifest: ManifestRecorder,
     baseline: Option<Arc<Baseline>>,
-    manifest: ManifestRecorder,
 }
 
 impl RowAggregator {
@@ -152,7 +131,6 @@ impl RowAggregator {
         Self { summary, rules: config.rules.clone(), baseline, manifest }
     }
 
-    /// Adds rows of the input.
     pub(super) fn add(&mut self, mut rows: Vec<Row>) -> Arc<Vec<Row>> {
         for row in &mut rows {
             self.manifest.observe(row);
@@ -183,7 +161,6 @@ impl RowAggregator {
     }
 }
 
-/// Takes the rows that the stage completes, and passes them on in input order.
 struct Consumer<'a> {
     limiter: &'a RateLimiter,
     aggregator: RowAggregator,
@@ -199,8 +176,9 @@ struct Consumer<'a> {
 
 impl Consumer<'_> {
     async fn run(mut self, mut completed: UnboundedReceiver<CompletedRow>) -> Self {
-        let has_journal = self.sinks.open.iter().any(Sink::is_journal);
-        let mut flush = interval(FLUSH_INTERVAL);
+        let has_journal = self.sinks.open.iter().any(|sink| sink.is_journal);
+        let mut flush = tokio::time::interval(FLUSH_INTERVAL);
+        flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut received = Vec::with_capacity(ROWS_PER_MESSAGE);
         loop {
             tokio::select! {
@@ -211,11 +189,7 @@ impl Consumer<'_> {
                     self.receive(&mut received);
                     self.pass_on().await;
                 }
-                _ = flush.tick(), if has_journal || self.quota_hint.is_some() => {
-                    if has_journal {
-                        self.flush_out_of_order().await;
-                    }
-                }
+                _ = flush.tick(), if has_journal || self.quota_hint.is_some() => self.flush_out_of_order().await,
             }
             self.warn_low_quota();
             if self.sinks.open.is_empty() {
@@ -239,16 +213,15 @@ impl Consumer<'_> {
 
     /// Passes the rows whose turn it is to the sinks, and then gives their places in the window back.
     async fn pass_on(&mut self) {
-        let in_order: Vec<_> = std::iter::from_fn(|| self.reorder.pop()).collect();
-        let mut in_order = in_order.into_iter().peekable();
-        while in_order.peek().is_some() {
-            let (rows, places): (Vec<_>, Vec<_>) = in_order
-                .by_ref()
-                .take(ROWS_PER_MESSAGE)
-                .map(|completed| (completed.row, completed.place))
-                .unzip();
+        loop {
+            let in_order = std::iter::from_fn(|| self.reorder.pop()).take(ROWS_PER_MESSAGE);
+            let (rows, places): (Vec<_>, Vec<_>) =
+                in_order.map(|completed| (completed.row, completed.place)).unzip();
+            if rows.is_empty() {
+                return;
+            }
             self.progress.add(rows.len());
-            self.sinks.send(&SinkMessage::Ordered(self.aggregator.add(rows))).await;
+            self.sinks.send(&Message::Rows(self.aggregator.add(rows))).await;
             drop(places);
         }
     }
@@ -264,7 +237,7 @@ impl Consumer<'_> {
             }
         }
         if !rows.is_empty() {
-            self.sinks.send(&SinkMessage::OutOfOrder(Arc::new(rows))).await;
+            self.sinks.send(&Message::OutOfOrder(Arc::new(rows))).await;
         }
     }
 
@@ -284,57 +257,38 @@ impl Consumer<'_> {
     }
 }
 
-fn interval(period: Duration) -> Interval {
-    let mut interval = tokio::time::interval(period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
-}
-
 /// Waits until the input is not to be read any further, after the run has stopped. A file is read to its end, so that every login
 /// has a row. A pipe may never end: only what it holds already is read. The other rows of a query stay in the database.
 async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bool, is_query: bool) {
     if client.limiter().stop.requested().await == StopReason::OutputClosed || is_query {
         return;
     }
+    if !is_unbounded {
+        return std::future::pending().await;
+    }
     let stopped = Instant::now();
-    let is_idle = || last_read.get().max(stopped).elapsed() >= INPUT_IDLE;
-    while !is_unbounded || (!is_idle() && stopped.elapsed() < DRAIN_LIMIT) {
+    while last_read.get().max(stopped).elapsed() < INPUT_IDLE && stopped.elapsed() < DRAIN_LIMIT {
         tokio::time::sleep(INPUT_IDLE / 5).await;
     }
 }
 
-/// Returns the hint for a run without a token, which has few requests.
 fn low_quota_hint(config: &Config) -> Option<String> {
-    let settings = &config.settings;
-    let is_anonymous =
-        !matches!(settings.transport, TransportMode::Replay(_)) && settings.credentials.is_none();
+    let is_anonymous = config.client.credentials.is_none() && !config.client.is_replay();
     (is_anonymous && !config.quiet).then(|| quota_hint(config))
 }
 
-/// Rows for the sinks.
-pub(super) enum SinkMessage {
-    /// In input order.
-    Ordered(Arc<Vec<Row>>),
-    /// Ahead of their turn, by position: for the journal.
-    OutOfOrder(Arc<Vec<(u64, Row)>>),
-}
-
-/// Outputs that can still be written, and the errors of the others.
+/// Outputs that can still be written.
 #[derive(Default)]
 pub(super) struct Sinks {
     pub(super) open: Vec<Sink>,
+    /// Errors of the other outputs and of the input: one line each.
     pub(super) errors: Vec<String>,
 }
 
 impl Sinks {
-    /// Passes rows to all sinks, and drops the sinks that fail.
-    pub(super) async fn send(&mut self, message: &SinkMessage) {
+    pub(super) async fn send(&mut self, message: &Message) {
         for mut sink in std::mem::take(&mut self.open) {
-            let sent = match message {
-                SinkMessage::Ordered(rows) => sink.rows(rows).await,
-                SinkMessage::OutOfOrder(rows) => sink.rows_out_of_order(rows).await,
-            };
-            match sent {
+            match sink.send(message.clone()).await {
                 Ok(()) => self.open.push(sink),
                 Err(error) if error.is_broken_pipe() => {}
                 Err(error) => self.errors.push(error_chain(&error)),

@@ -8,24 +8,21 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::RunError;
 use super::messages::print_stop;
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::rest::{Quota, RateLimits};
-use crate::github::transport::TransportMode;
-use crate::github::{Client, graphql};
+use crate::github::{Client, ClientConfig, graphql};
 use crate::input::Input;
 use crate::journal::Checkpoint;
 use crate::lookup::{LookupOptions, is_sampled};
-use crate::output::OutputError;
+use crate::output::check_stdout;
 use crate::progress::eprint_status;
 use crate::rate_limit::settings::LimiterSettings;
 use crate::render::Format;
 use crate::report::ApiKind;
 use crate::text::{format_duration, group_digits, pluralize};
 
-/// Estimate of the cost of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct Plan {
     /// Distinct logins to look up.
@@ -35,7 +32,6 @@ struct Plan {
     /// Logins whose rows are kept from an earlier run.
     kept: u64,
     api: &'static str,
-    /// Logins per query.
     batch: Option<u64>,
     /// Requests without retries.
     requests: u64,
@@ -49,11 +45,9 @@ struct Plan {
     budget: Option<RemainingQuota>,
     /// Minimum wait that GitHub's limits cause.
     wait_seconds: u64,
-    /// The limit that causes it.
     decided_by: Option<&'static str>,
 }
 
-/// Remaining hourly quota.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct RemainingQuota {
     /// `core` or `graphql`.
@@ -63,12 +57,7 @@ struct RemainingQuota {
     reset: Timestamp,
 }
 
-/// Prints the plan.
-pub(super) async fn print_plan(
-    input: Input,
-    client: &Client,
-    config: &Config,
-) -> Result<ExitStatus, RunError> {
+pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -> anyhow::Result<ExitStatus> {
     let input_report = input.report();
     let stop = &client.limiter().stop;
     let checkpoint = match config.journal().filter(|_| config.resume) {
@@ -80,11 +69,11 @@ pub(super) async fn print_plan(
         // Standard input may have no end.
         reason = stop.requested() => return Ok(print_stop(&reason, config)),
     };
-    if let Some(error) = input_report.failure() {
+    if let Some(error) = &input_report.lock().failure {
         eprint_status(error);
         return Ok(ExitStatus::Usage);
     }
-    if !matches!(config.settings.transport, TransportMode::Replay(_)) {
+    if !config.client.is_replay() {
         match client.rate_limits().await {
             Ok(Some(limits)) => plan.apply_limits(&limits, Timestamp::now()),
             Ok(None) => {}
@@ -100,10 +89,8 @@ pub(super) async fn print_plan(
     } else {
         Ok(plan.describe())
     };
-    match text.and_then(|text| writeln!(io::stdout(), "{text}")).map_err(OutputError::stdout) {
-        Err(error) if !error.is_broken_pipe() => Err(error.into()),
-        _ => Ok(ExitStatus::Success),
-    }
+    check_stdout(text.and_then(|text| writeln!(io::stdout(), "{text}")))?;
+    Ok(ExitStatus::Success)
 }
 
 impl Plan {
@@ -129,10 +116,13 @@ impl Plan {
                 continue;
             };
             plan.logins += 1;
-            *(if client.api_for(&login) == ApiKind::Rest { &mut by_get } else { &mut by_query }) += 1;
+            match client.api_for(&login) {
+                ApiKind::Graphql => by_query += 1,
+                ApiKind::Rest => by_get += 1,
+            }
             sampled += u64::from(!login.is_bot() && is_sampled(&login, options.verify));
         }
-        plan.duplicates = input_report.duplicates();
+        plan.duplicates = input_report.lock().duplicates;
         // A sample is counted again by the other API.
         let (accounts, rest_requests) = match settings.api {
             ApiKind::Graphql => (by_query, by_get + sampled),
@@ -152,15 +142,13 @@ impl Plan {
         plan.queries = accounts.div_ceil(batch);
         plan.rest_requests = rest_requests;
         plan.requests = plan.queries + rest_requests;
-        let rest = accounts % batch;
-        let [full_cost, rest_cost] = [batch, rest].map(|accounts| {
-            graphql::query_cost(usize::try_from(accounts).unwrap_or(usize::MAX), settings.counts)
-        });
-        plan.points = (accounts / batch) * full_cost + if rest > 0 { rest_cost } else { 0 };
+        plan.points = (accounts / batch) * query_cost(batch, settings);
+        if !accounts.is_multiple_of(batch) {
+            plan.points += query_cost(accounts % batch, settings);
+        }
         plan
     }
 
-    /// Adds the remaining quota and the wait that the limits cause.
     fn apply_limits(&mut self, limits: &RateLimits, now: Timestamp) {
         let (resource, quota) = match (self.api, limits.graphql) {
             ("graphql", Some(graphql)) => ("graphql", graphql),
@@ -188,7 +176,6 @@ impl Plan {
         self.decided_by = (wait > 0).then_some(limit);
     }
 
-    /// Formats the plan for people.
     fn describe(&self) -> String {
         let mut dropped = Vec::new();
         if self.duplicates > 0 {
@@ -234,6 +221,10 @@ impl Plan {
             group_digits(self.points),
         )
     }
+}
+
+fn query_cost(accounts: u64, settings: &ClientConfig) -> u64 {
+    graphql::query_cost(usize::try_from(accounts).unwrap_or(usize::MAX), settings.counts)
 }
 
 /// Returns the seconds that the hourly quota delays the last of the requests or points that are needed.

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use anyhow::bail;
+
 use super::finish::finish;
 use super::manifest::ManifestRecorder;
 use super::messages::report_command;
-use super::pipeline::{Outcome, RowAggregator, SinkMessage, Sinks};
-use super::{RunError, now, open_sinks, read_baseline};
+use super::pipeline::{Outcome, RowAggregator, Sinks};
+use super::{now, open_sinks, read_baseline};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::endpoint::ApiEndpoint;
+use crate::output::Message;
 use crate::render::Meta;
 use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
 
 const ROWS_PER_MESSAGE: usize = 512;
 
-pub(super) async fn rerender(mut config: Config) -> Result<ExitStatus, RunError> {
+pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let baseline = read_baseline(&config).await?;
     let saved = SavedReport::read_all(&config.from)?;
     let schema = ReportSchema { change: saved.schema.change || baseline.is_some(), ..saved.schema };
@@ -38,33 +41,29 @@ pub(super) async fn rerender(mut config: Config) -> Result<ExitStatus, RunError>
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let rows = aggregator.add(rows.by_ref().take(ROWS_PER_MESSAGE).collect());
-        sinks.send(&SinkMessage::Ordered(rows)).await;
+        sinks.send(&Message::Rows(rows)).await;
     }
-    sinks.send(&SinkMessage::Ordered(aggregator.removed(config.input_options.shard))).await;
+    sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
 
-    let RowAggregator { mut summary, rules, .. } = aggregator;
+    let summary = &mut aggregator.summary;
     let totals = saved.totals.unwrap_or_default();
     (summary.duplicates, summary.requests) = (totals.duplicates, totals.requests);
     (summary.points, summary.seconds) = (totals.points, totals.seconds);
     summary.kept = totals.kept.unwrap_or(0);
     summary.no_longer_asked = totals.no_longer_asked.unwrap_or(0);
-    let Sinks { open: sinks, errors } = sinks;
-    let outcome = Outcome { summary, rules, sinks, input_complete: true, errors, ..Outcome::default() };
+    let outcome =
+        Outcome { aggregator, sinks, stop: None, unverified: 0, input_complete: true, notices: Vec::new() };
     Ok(finish(outcome, &config).await)
 }
 
-/// Finds the column to group by among those that the report carries.
-fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> Result<GroupTotals, RunError> {
+fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> anyhow::Result<GroupTotals> {
     let name = groups.by().to_lowercase();
-    match schema.carried.iter().position(|carried| carried.to_lowercase() == name) {
-        Some(column) => Ok(GroupTotals::new(groups.by().to_owned(), column)),
-        None if schema.carried.is_empty() => {
-            Err(RunError::NotCarried { column: groups.by().to_owned(), carried: "nothing".into() })
-        }
-        None => {
-            Err(RunError::NotCarried { column: groups.by().to_owned(), carried: schema.carried.join(", ") })
-        }
-    }
+    let Some(column) = schema.carried.iter().position(|carried| carried.to_lowercase() == name) else {
+        let carried =
+            if schema.carried.is_empty() { "nothing".to_owned() } else { schema.carried.join(", ") };
+        bail!("cannot group by {}: the report carries {carried}", groups.by());
+    };
+    Ok(GroupTotals::new(groups.by().to_owned(), column))
 }
 
 /// Returns the metadata of the run that made the report, or of this one if the report has none.

@@ -1,3 +1,5 @@
+use clap::Parser;
+
 use super::*;
 
 /// Flags and variables, and the expected server and token variables, or the beginning of the error.
@@ -151,9 +153,8 @@ const CASES: &[Case] = &[
 ];
 
 fn choose(flags: &str, env: &str, transport: &TransportMode) -> Result<Server, ConfigError> {
-    let after = |flag: &str| flags.split(' ').skip_while(|word| *word != flag).nth(1);
-    let flags = ServerFlags { api_url: after("--api-url"), host: after("--host") };
-    Server::choose(flags, transport, &|name| {
+    let cli = Cli::try_parse_from(std::iter::once("ghrepos").chain(flags.split_whitespace())).unwrap();
+    Server::choose(&cli, transport, &|name| {
         let values = env.split_whitespace().filter_map(|word| word.split_once('='));
         values.filter(|(variable, _)| *variable == name).map(|(_, value)| value.to_owned()).next()
     })
