@@ -49,7 +49,6 @@ impl FromStr for DatabaseUrl {
 
 impl DatabaseUrl {
     /// Returns true for URLs, as opposed to names of files.
-    #[must_use]
     pub(crate) fn is_meant(text: &str) -> bool {
         let lower = text.to_ascii_lowercase();
         lower.contains("://")

@@ -39,7 +39,6 @@ impl Baseline {
     }
 
     /// Indexes the rows of an earlier report. The name is for messages.
-    #[must_use]
     pub(crate) fn of(name: String, rows: Vec<Row>) -> Self {
         let mut baseline = Self { name, rows: Vec::new(), by_login: HashMap::new(), by_id: HashMap::new() };
         // Logins that had been removed then are in neither input.
@@ -62,7 +61,6 @@ impl Baseline {
     }
 
     /// Returns a summary without changes.
-    #[must_use]
     pub(crate) fn empty_summary(&self) -> DiffSummary {
         DiffSummary { baseline: self.name.clone(), ..DiffSummary::default() }
     }
@@ -89,7 +87,6 @@ impl Baseline {
 
     /// Returns rows for the logins that this report does not have; with a shard, only for those of the shard. Invalid logins are
     /// left out.
-    #[must_use]
     pub(crate) fn removed_rows(&self, shard: Option<Shard>) -> Vec<Row> {
         let removed = self.rows.iter().filter(|earlier| {
             !earlier.is_seen.load(Ordering::Relaxed)

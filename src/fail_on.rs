@@ -100,7 +100,6 @@ impl Rules {
     }
 
     /// Returns the first rule that needs a baseline.
-    #[must_use]
     pub(crate) fn needs_baseline(&self) -> Option<&str> {
         let mut rules = self.0.iter();
         let rule = rules.find(|rule| matches!(rule.metric, Metric::Rows(_) | Metric::Difference))?;
@@ -120,7 +119,6 @@ impl Rules {
     }
 
     /// Returns a line for each rule that is violated.
-    #[must_use]
     pub(crate) fn violations(&self, summary: &Summary) -> Vec<String> {
         self.0.iter().filter(|rule| rule.is_violated(summary.asked)).map(Rule::describe).collect()
     }

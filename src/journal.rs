@@ -32,7 +32,7 @@ impl ResumeFilter {
     /// Returns true for rows to keep. The error is the flag of a count that this run does not have.
     fn keeps(&self, row: &Row) -> Result<bool, &'static str> {
         let Self { measures, verify: verified, since } = *self;
-        let schema = ReportSchema { measures, verified, ..ReportSchema::default() };
+        let schema = ReportSchema { counts: measures, verified, ..ReportSchema::default() };
         if let Some(flag) = row.flag_missing_in(&schema) {
             return Err(flag);
         }

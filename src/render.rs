@@ -58,7 +58,6 @@ impl Format {
     ];
 
     /// Returns the format of a file's extension, in any case.
-    #[must_use]
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         Self::EXTENSIONS.iter().find(|(known, _)| *known == extension).map(|(_, format)| *format)
@@ -109,7 +108,6 @@ impl Default for Meta {
 
 impl Meta {
     /// Parses `meta` of a JSON report, which is now compared with `baseline`.
-    #[must_use]
     pub(crate) fn read(meta: &serde_json::Value, baseline: Option<String>) -> Option<Self> {
         let mut meta = Self::deserialize(meta).ok()?;
         meta.baseline = baseline.or(meta.baseline);
@@ -161,7 +159,6 @@ pub(crate) struct ReportLayout {
 }
 
 /// Makes a renderer of `format` that writes to `out`.
-#[must_use]
 pub(crate) fn renderer(
     format: Format,
     layout: &ReportLayout,
@@ -230,7 +227,6 @@ pub(crate) struct RowOrder {
 
 impl RowOrder {
     /// Returns whether the report has every row in input order.
-    #[must_use]
     pub(crate) fn is_input_order(self) -> bool {
         self == Self::default()
     }

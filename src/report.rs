@@ -45,7 +45,6 @@ pub enum Status {
 
 impl Status {
     /// Parses the word in reports.
-    #[must_use]
     pub(crate) fn parse(word: &str) -> Option<Self> {
         [Self::Ok, Self::NotFound, Self::Forbidden, Self::Invalid, Self::Failed, Self::Skipped]
             .into_iter()
@@ -131,7 +130,6 @@ impl Row {
     }
 
     /// Makes a row without a count.
-    #[must_use]
     pub(crate) fn without_count(login: &str, status: Status, error: &str) -> Self {
         Self {
             login: sanitize_line(login).into_owned(),
@@ -154,7 +152,6 @@ impl Row {
     }
 
     /// Returns the key of the row in a set of rows. Logins ignore case.
-    #[must_use]
     pub(crate) fn key(&self) -> Box<str> {
         match self.status {
             // A login has no control character, so the two cannot be confused.
@@ -164,7 +161,6 @@ impl Row {
     }
 
     /// Returns whether GitHub, or the rules for logins, decided the status.
-    #[must_use]
     pub(crate) fn is_answer(&self) -> bool {
         matches!(self.status, Status::Ok | Status::NotFound | Status::Forbidden | Status::Invalid)
     }

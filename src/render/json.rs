@@ -48,7 +48,7 @@ pub(crate) fn line(out: &mut Vec<u8>, columns: &Columns, row: &Row) {
 
 /// Returns a row with the measures that it has, without extra columns.
 pub(crate) fn row_as_json(row: &Row) -> serde_json::Value {
-    let columns = Columns::of(&ReportSchema::measures_of(row));
+    let columns = Columns::of(&ReportSchema::counts_of(row));
     // Cannot fail: the output is memory.
     serde_json::to_value(RowObject(&columns, row)).unwrap_or_default()
 }

@@ -26,7 +26,6 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    #[must_use]
     pub(crate) fn between(was: u64, is: u64) -> Self {
         let difference = i128::from(is) - i128::from(was);
         // A server can report any number.
@@ -34,7 +33,6 @@ impl Change {
     }
 
     /// Returns the word in reports. None for a difference.
-    #[must_use]
     pub(crate) fn word(self) -> Option<&'static str> {
         match self {
             Self::New => Some("new"),
@@ -47,7 +45,6 @@ impl Change {
     }
 
     /// Parses the word or the number in a report.
-    #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let words = [Self::New, Self::Gone, Self::Renamed, Self::Replaced, Self::Unknown];
         let word = words.into_iter().find(|change| change.word() == Some(text));
@@ -142,7 +139,6 @@ impl fmt::Display for DiffSummary {
 
 impl Row {
     /// Makes the row of a login that is only in the baseline.
-    #[must_use]
     pub(crate) fn gone(earlier: &Self) -> Self {
         Self {
             kind: earlier.kind,
@@ -153,7 +149,6 @@ impl Row {
         }
     }
 
-    #[must_use]
     pub(crate) fn is_gone(&self) -> bool {
         self.change == Some(Change::Gone)
     }

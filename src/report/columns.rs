@@ -94,13 +94,13 @@ pub(crate) struct Metric {
 
 const BREAKDOWN: Option<ColumnGroup> = Some(ColumnGroup {
     flag: "--breakdown",
-    is_in: |schema| schema.measures.breakdown,
-    add_to: |schema| schema.measures.breakdown = true,
+    is_in: |schema| schema.counts.breakdown,
+    add_to: |schema| schema.counts.breakdown = true,
 });
 const PRIVATE: Option<ColumnGroup> = Some(ColumnGroup {
     flag: "--private",
-    is_in: |schema| schema.measures.private,
-    add_to: |schema| schema.measures.private = true,
+    is_in: |schema| schema.counts.private,
+    add_to: |schema| schema.counts.private = true,
 });
 const BASELINE: Option<ColumnGroup> = Some(ColumnGroup {
     flag: "--baseline",
@@ -341,7 +341,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 /// Columns that the rows of a report have in addition to those of every report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReportSchema {
-    pub(crate) measures: CountSelection,
+    pub(crate) counts: CountSelection,
     /// Names of the extra columns.
     pub(crate) carried: Vec<String>,
     pub(crate) change: bool,
@@ -351,7 +351,7 @@ pub(crate) struct ReportSchema {
 
 impl ReportSchema {
     /// Returns the measures of a row.
-    pub(crate) fn measures_of(row: &Row) -> Self {
+    pub(crate) fn counts_of(row: &Row) -> Self {
         let mut schema = Self::default();
         let measures = COLUMNS.iter().filter(|spec| spec.role == Role::Measure);
         measures.filter(|spec| row.own_cell(spec) != Cell::Null).for_each(|spec| schema.add_group_of(spec));
@@ -428,7 +428,6 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    #[must_use]
     pub(crate) fn of(schema: &ReportSchema) -> Self {
         let mut list = Vec::new();
         for spec in &COLUMNS {
@@ -457,7 +456,6 @@ impl Columns {
     }
 
     /// Returns the names of the extra columns.
-    #[must_use]
     pub(crate) fn carried(&self) -> &[String] {
         &self.carried
     }
@@ -564,7 +562,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
 }
 
 impl Row {
-    #[must_use]
     pub(crate) fn cell(&self, column: &Column) -> Cell<'_> {
         match column {
             Column::Own(spec) => self.own_cell(spec),
@@ -572,7 +569,6 @@ impl Row {
         }
     }
 
-    #[must_use]
     pub(crate) fn own_cell(&self, spec: &ColumnSpec) -> Cell<'_> {
         (spec.get)(self)
     }

@@ -451,7 +451,7 @@ mod tests {
     #[test]
     fn ndjson_rows_are_read_back() {
         let columns = Columns::of(&ReportSchema {
-            measures: CountSelection { breakdown: true, private: true },
+            counts: CountSelection { breakdown: true, private: true },
             verified: true,
             ..ReportSchema::default()
         });

@@ -73,13 +73,11 @@ impl Summary {
         self.public_repos = self.public_repos.saturating_add(row.public_repos.unwrap_or(0));
     }
 
-    #[must_use]
     pub(crate) fn uncounted(&self) -> u64 {
         self.asked - self.ok
     }
 
     /// Returns the number of rows of each status: `3 counted, 1 not found`.
-    #[must_use]
     pub(crate) fn status_line(&self) -> String {
         let outcomes = [
             (self.ok, "counted"),
@@ -153,13 +151,11 @@ pub(crate) struct Subtotal {
 }
 
 impl GroupTotals {
-    #[must_use]
     pub(crate) fn new(by: String, column: usize) -> Self {
         Self { by, column, subtotals: BTreeMap::new() }
     }
 
     /// Returns the name of the column.
-    #[must_use]
     pub(crate) fn by(&self) -> &str {
         &self.by
     }
@@ -173,7 +169,6 @@ impl GroupTotals {
     }
 
     /// Returns the groups by name, in any case; the rows without a group come last.
-    #[must_use]
     pub(crate) fn sorted(&self) -> Vec<(Option<&str>, Subtotal)> {
         let mut groups: Vec<_> =
             self.subtotals.iter().map(|(name, subtotal)| (name.as_deref(), *subtotal)).collect();
