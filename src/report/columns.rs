@@ -6,8 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::de::Visitor;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::{AccountKind, ApiKind, Breakdown, Change, CountSelection, Row, Status};
 use crate::text::sanitize_line;
@@ -23,9 +22,9 @@ pub(crate) struct ColumnSpec {
     pub(crate) heading: &'static str,
     pub(crate) role: Role,
     pub(crate) value: ValueType,
-    /// Whether every row has a value. Only the database needs it.
+    /// Makes the column `NOT NULL` in the database.
     pub(crate) is_required: bool,
-    /// Flag that adds the column. None: every report has it.
+    /// None: every report has the column.
     pub(crate) group: Option<ColumnGroup>,
     /// Explanation below the sum on an HTML page.
     pub(crate) note: &'static str,
@@ -33,6 +32,13 @@ pub(crate) struct ColumnSpec {
     get: for<'a> fn(&'a Row) -> Cell<'a>,
     /// Returns None for a cell that the column cannot have.
     set: fn(&mut Row, &Cell<'_>) -> Option<()>,
+}
+
+impl ColumnSpec {
+    /// Returns true for the parts of the public repositories.
+    fn is_part(&self) -> bool {
+        self.group.is_some_and(|group| group.flag == "--breakdown")
+    }
 }
 
 impl PartialEq for ColumnSpec {
@@ -163,7 +169,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
         role: Role::Kind,
         value: ValueType::Label,
         get: |row| Cell::text(row.kind.map(AccountKind::as_str)),
-        set: |row, cell| set_some(&mut row.kind, AccountKind::parse(cell.as_text()?)),
+        // A later version may have more words.
+        set: |row, cell| set(&mut row.kind, Some(AccountKind::parse(cell.as_text()?))),
         ..COLUMN
     },
     ColumnSpec {
@@ -288,7 +295,7 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
         key: "via",
         value: ValueType::Label,
         get: |row| Cell::text(row.via.map(ApiKind::as_str)),
-        set: |row, cell| set_some(&mut row.via, ApiKind::parse(cell.as_text()?)),
+        set: |row, cell| set(&mut row.via, Some(ApiKind::parse(cell.as_text()?))),
         ..COLUMN
     },
     ColumnSpec {
@@ -328,12 +335,12 @@ fn set_some<T>(field: &mut Option<T>, value: Option<T>) -> Option<()> {
     Some(())
 }
 
-/// The parts of a count. [`RowBuilder::finish`] removes them if one is missing.
+/// The parts of a count. [`Row::from_cells`] removes them if one is missing.
 fn breakdown(row: &mut Row) -> &mut Breakdown {
     row.breakdown.get_or_insert(Breakdown { sources: 0, forks: 0, archived: 0 })
 }
 
-/// Returns whether an extra column cannot have this name. Some readers of CSV, and databases, ignore case.
+/// Returns true if an extra column cannot have this name. Some readers of CSV, and databases, ignore case.
 pub(crate) fn is_reserved(name: &str) -> bool {
     name.eq_ignore_ascii_case(EXTRA_KEY) || COLUMNS.iter().any(|spec| spec.key.eq_ignore_ascii_case(name))
 }
@@ -350,11 +357,10 @@ pub(crate) struct ReportSchema {
 }
 
 impl ReportSchema {
-    /// Returns the measures of a row.
+    /// Returns the optional counts that a row has.
     pub(crate) fn counts_of(row: &Row) -> Self {
         let mut schema = Self::default();
-        let measures = COLUMNS.iter().filter(|spec| spec.role == Role::Measure);
-        measures.filter(|spec| row.own_cell(spec) != Cell::Null).for_each(|spec| schema.add_group_of(spec));
+        row.count_groups().for_each(|group| (group.add_to)(&mut schema));
         schema
     }
 
@@ -364,7 +370,6 @@ impl ReportSchema {
         groups.filter(|group| (group.is_in)(other)).for_each(|group| (group.add_to)(self));
     }
 
-    /// Adds the group of a column that a saved report has.
     pub(super) fn add_group_of(&mut self, spec: &ColumnSpec) {
         if let Some(group) = spec.group {
             (group.add_to)(self);
@@ -385,7 +390,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    /// Returns the CSV header; the JSON key, inside `carried` for an extra column.
+    /// Returns the CSV header and JSON key. That of an extra column is inside `carried`.
     pub(crate) fn key(&self) -> &str {
         match self {
             Self::Own(spec) => spec.key,
@@ -408,15 +413,12 @@ impl Column {
         }
     }
 
-    /// Returns whether the column is aligned to the right.
     pub(crate) fn is_numeric(&self) -> bool {
         matches!(self, Self::Own(ColumnSpec { value: ValueType::Number | ValueType::Change, .. }))
     }
 
-    /// Returns whether the column is a part of the public repositories.
     pub(crate) fn is_part(&self) -> bool {
-        self.role() == Role::Measure
-            && matches!(self, Self::Own(ColumnSpec { group: Some(group), .. }) if group.flag == "--breakdown")
+        matches!(self, Self::Own(spec) if spec.is_part())
     }
 }
 
@@ -448,11 +450,9 @@ impl Columns {
 
     /// Returns the columns that people read between the kind of an account and the reason of a failure.
     pub(crate) fn details(&self) -> Vec<Column> {
-        let is_detail = |column: &&Column| {
-            let is_outer = matches!(column.role(), Role::Login | Role::Status | Role::Kind | Role::Error);
-            !is_outer && column.heading().is_some()
-        };
-        self.list.iter().filter(is_detail).cloned().collect()
+        let outer = [Role::Login, Role::Status, Role::Kind, Role::Error];
+        let readable = self.list.iter().filter(|column| column.heading().is_some());
+        readable.filter(|column| !outer.contains(&column.role())).cloned().collect()
     }
 
     /// Returns the names of the extra columns.
@@ -462,12 +462,13 @@ impl Columns {
 }
 
 /// A value in a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected text, an integer, true, false or null")]
 pub(crate) enum Cell<'a> {
     /// `null`; an empty CSV field.
     Null,
     /// Text without control characters. An extra column may have tabs and line ends.
+    #[serde(borrow)]
     Text(Cow<'a, str>),
     Number(u64),
     Delta(i64),
@@ -481,17 +482,6 @@ impl<'a> Cell<'a> {
 
     fn number(number: Option<u64>) -> Self {
         number.map_or(Self::Null, Self::Number)
-    }
-
-    /// Parses a CSV field.
-    pub(super) fn parse(text: &'a str, value: ValueType) -> Option<Self> {
-        Some(match value {
-            ValueType::Number | ValueType::SmallNumber => Self::Number(text.parse().ok()?),
-            ValueType::Bool => Self::Bool(text.parse().ok()?),
-            ValueType::Text | ValueType::Label | ValueType::Change | ValueType::Timestamp => {
-                Self::Text(text.into())
-            }
-        })
     }
 
     fn as_text(&self) -> Option<&str> {
@@ -513,6 +503,10 @@ impl<'a> Cell<'a> {
         }
     }
 
+    fn invalid_as(&self, spec: &ColumnSpec) -> String {
+        format!("invalid {}: {}", spec.key, serde_json::to_string(self).unwrap_or_default())
+    }
+
     fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(flag) => Some(*flag),
@@ -530,37 +524,6 @@ impl<'a> Cell<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CellVisitor;
-        impl<'de> Visitor<'de> for CellVisitor {
-            type Value = Cell<'de>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("text, an integer, true, false or null")
-            }
-            fn visit_unit<E>(self) -> Result<Cell<'de>, E> {
-                Ok(Cell::Null)
-            }
-            fn visit_bool<E>(self, flag: bool) -> Result<Cell<'de>, E> {
-                Ok(Cell::Bool(flag))
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Cell<'de>, E> {
-                Ok(Cell::Number(number))
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Cell<'de>, E> {
-                Ok(Cell::Delta(number))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Cell<'de>, E> {
-                Ok(Cell::Text(text.to_owned().into()))
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cell<'de>, E> {
-                Ok(Cell::Text(text.into()))
-            }
-        }
-        deserializer.deserialize_any(CellVisitor)
-    }
-}
-
 impl Row {
     pub(crate) fn cell(&self, column: &Column) -> Cell<'_> {
         match column {
@@ -573,69 +536,40 @@ impl Row {
         (spec.get)(self)
     }
 
-    /// Returns whether the row has every measure that `schema` has.
+    /// Returns the flags of the optional counts that the row has.
+    fn count_groups(&self) -> impl Iterator<Item = ColumnGroup> {
+        let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
+        counts.filter(|spec| self.own_cell(spec) != Cell::Null).filter_map(|spec| spec.group)
+    }
+
+    /// Returns true if the row has every optional measure of `schema`.
     pub(crate) fn has_measures_of(&self, schema: &ReportSchema) -> bool {
-        let measures = COLUMNS.iter().filter(|spec| spec.role == Role::Measure);
-        measures
-            .filter(|spec| spec.group.is_some_and(|group| (group.is_in)(schema)))
-            .all(|spec| self.own_cell(spec) != Cell::Null)
+        let mut measures = COLUMNS.iter().filter(|spec| {
+            spec.role == Role::Measure && spec.group.is_some_and(|group| (group.is_in)(schema))
+        });
+        measures.all(|spec| self.own_cell(spec) != Cell::Null)
     }
 
     /// Returns the flag of the first optional count of this row that `schema` does not have.
     pub(crate) fn flag_missing_in(&self, schema: &ReportSchema) -> Option<&'static str> {
-        let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
-        counts
-            .filter(|spec| self.own_cell(spec) != Cell::Null)
-            .filter_map(|spec| spec.group)
-            .find_map(|group| (!(group.is_in)(schema)).then_some(group.flag))
-    }
-}
-
-/// A row that is being read, cell by cell.
-pub(super) struct RowBuilder {
-    row: Row,
-    has_key: [bool; COLUMNS.len()],
-    has_value: [bool; COLUMNS.len()],
-}
-
-/// A cell that its column cannot have.
-pub(super) struct InvalidCell;
-
-impl RowBuilder {
-    pub(super) fn new() -> Self {
-        let row = Row { error: None, ..Row::without_count("", Status::Skipped, "") };
-        Self { row, has_key: [false; COLUMNS.len()], has_value: [false; COLUMNS.len()] }
+        self.count_groups().find(|group| !(group.is_in)(schema)).map(|group| group.flag)
     }
 
-    /// Returns whether the column at `index` is set for the first time.
-    pub(super) fn mark(&mut self, index: usize) -> bool {
-        self.has_key.get_mut(index).is_some_and(|has_key| !std::mem::replace(has_key, true))
-    }
-
-    pub(super) fn set(&mut self, index: usize, cell: &Cell<'_>) -> Result<(), InvalidCell> {
-        let (Some(spec), Some(has_value)) = (COLUMNS.get(index), self.has_value.get_mut(index)) else {
-            return Err(InvalidCell);
-        };
-        if *cell == Cell::Null {
-            return Ok(());
+    /// Makes a row of the cells of a saved report, in the order of [`COLUMNS`]. The error is the reason why they are not a row.
+    pub(super) fn from_cells(cells: &[Option<Cell<'_>>]) -> Result<Self, String> {
+        let mut row = Self { error: None, ..Self::without_count("", Status::Skipped, "") };
+        let mut has_all_parts = true;
+        for (spec, cell) in COLUMNS.iter().zip(cells) {
+            match cell.as_ref().unwrap_or(&Cell::Null) {
+                Cell::Null if matches!(spec.role, Role::Login | Role::Status) => {
+                    return Err(format!("missing field `{}`", spec.key));
+                }
+                Cell::Null => has_all_parts &= !spec.is_part(),
+                cell => (spec.set)(&mut row, cell).ok_or_else(|| cell.invalid_as(spec))?,
+            }
         }
-        *has_value = true;
-        (spec.set)(&mut self.row, cell).ok_or(InvalidCell)
-    }
-
-    /// Returns the row, and adds the columns that it has to `schema`.
-    pub(super) fn finish(self, schema: &mut ReportSchema) -> Result<Row, String> {
-        let Self { mut row, has_key, has_value } = self;
-        for ((spec, has_key), has_value) in COLUMNS.iter().zip(has_key).zip(has_value) {
-            if matches!(spec.role, Role::Login | Role::Status) && !has_value {
-                return Err(format!("missing field `{}`", spec.key));
-            }
-            if has_key {
-                schema.add_group_of(spec);
-            }
-            if spec.group.is_some_and(|group| group.flag == "--breakdown") && !has_value {
-                row.breakdown = None;
-            }
+        if !has_all_parts {
+            row.breakdown = None;
         }
         if row.status == Status::Ok && row.public_repos.is_none() {
             return Err("it is ok, but has no public_repos".into());
@@ -656,10 +590,7 @@ mod tests {
     #[test]
     fn a_column_is_set_to_what_it_was() {
         let row = crate::render::sample::rows().remove(0);
-        let mut builder = RowBuilder::new();
-        for (index, spec) in COLUMNS.iter().enumerate() {
-            assert!(builder.set(index, &row.own_cell(spec)).is_ok(), "{}", spec.key);
-        }
-        assert_eq!(builder.finish(&mut ReportSchema::default()).unwrap(), row);
+        let cells: Vec<_> = COLUMNS.iter().map(|spec| Some(row.own_cell(spec))).collect();
+        assert_eq!(Row::from_cells(&cells).unwrap(), row);
     }
 }

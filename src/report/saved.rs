@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::columns::{Cell, EXTRA_KEY, RowBuilder, ValueType};
-use super::{COLUMNS, ReportSchema, Role, Row, is_reserved};
+use super::{COLUMNS, Cell, ColumnSpec, EXTRA_KEY, ReportSchema, Role, Row, ValueType, is_reserved};
 use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
 
 /// Upper bound on one row, in bytes.
@@ -74,9 +74,6 @@ impl RunTotals {
 
 impl SavedReport {
     /// Reads a report in the format of its extension; NDJSON if the extension is unknown.
-    ///
-    /// # Errors
-    /// [`ReadReportError`] names the file, and the line or row that is invalid.
     pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
         let mut report =
             Self::parse(path).map_err(|reason| ReadReportError { path: path.to_owned(), reason })?;
@@ -100,9 +97,6 @@ impl SavedReport {
     }
 
     /// Reads several reports, and merges them.
-    ///
-    /// # Errors
-    /// [`ReadReportError`] for the first that is invalid.
     pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Self, ReadReportError> {
         let mut reports = paths.iter().map(|path| Self::read(path));
         let mut all = reports.next().transpose()?.unwrap_or_default();
@@ -120,8 +114,9 @@ impl SavedReport {
                 names.push(name.clone());
             }
         }
-        let index_in_other = |name: &String| other.schema.carried.iter().position(|other| other == name);
-        let indices: Vec<_> = names.iter().map(index_in_other).collect();
+        let others = &other.schema.carried;
+        let indices: Vec<_> =
+            names.iter().map(|name| others.iter().position(|other| other == name)).collect();
         for row in &mut other.rows {
             row.carried = indices.iter().map(|index| row.carried.get((*index)?).cloned().flatten()).collect();
         }
@@ -198,38 +193,37 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
 #[derive(Default)]
 struct JsonRows {
     report: SavedReport,
-    extra_cells: Vec<Vec<(String, Option<Box<str>>)>>,
     column_indices: HashMap<String, usize>,
 }
 
 impl JsonRows {
     fn add(&mut self, json: &[u8]) -> Result<(), String> {
-        let ParsedRow { row, schema, extra_cells } = ParsedRow::parse(json)?;
+        let ParsedRow { mut row, schema, extra_cells } = ParsedRow::parse(json)?;
         self.report.schema.add(&schema);
         let names = &mut self.report.schema.carried;
-        for (name, _) in &extra_cells {
-            if !self.column_indices.contains_key(name) {
-                self.column_indices.insert(name.clone(), names.len());
+        let mut carried = vec![None; names.len().max(extra_cells.len())];
+        for (name, text) in extra_cells {
+            let index = *self.column_indices.entry(name).or_insert_with_key(|name| {
                 names.push(name.clone());
+                names.len() - 1
+            });
+            if let Some(cell) = carried.get_mut(index) {
+                *cell = text;
             }
         }
         if names.len() > MAX_COLUMNS {
             return Err(format!("it carries more than {MAX_COLUMNS} columns"));
         }
-        self.extra_cells.push(extra_cells);
+        row.carried = carried.into();
         self.report.rows.push(row);
         Ok(())
     }
 
-    /// Gives each row its extra cells, in the order of the columns.
+    /// Gives each row room for all extra columns.
     fn finish(mut self) -> SavedReport {
-        for (row, cells) in self.report.rows.iter_mut().zip(self.extra_cells) {
-            let mut carried = vec![None; self.column_indices.len()];
-            for (name, text) in cells {
-                if let Some(cell) = self.column_indices.get(&name).and_then(|index| carried.get_mut(*index)) {
-                    *cell = text;
-                }
-            }
+        for row in &mut self.report.rows {
+            let mut carried = std::mem::take(&mut row.carried).into_vec();
+            carried.resize(self.report.schema.carried.len(), None);
             row.carried = carried.into();
         }
         self.report
@@ -237,18 +231,12 @@ impl JsonRows {
 }
 
 impl Row {
-    /// Parses a line of an NDJSON report, with its cells in the extra columns `carried`.
-    ///
-    /// # Errors
-    /// The reason why the line is not a row.
+    /// Parses a line of an NDJSON report, with its cells in the extra columns `carried`. The error is the reason why the line is not
+    /// a row.
     pub(crate) fn parse(line: &[u8], carried: &[String]) -> Result<Self, String> {
-        let ParsedRow { mut row, mut extra_cells, .. } = ParsedRow::parse(line)?;
-        row.carried = carried
-            .iter()
-            .map(|name| {
-                extra_cells.iter_mut().find(|(other, _)| other == name).and_then(|(_, text)| text.take())
-            })
-            .collect();
+        let ParsedRow { mut row, extra_cells, .. } = ParsedRow::parse(line)?;
+        let mut extra_cells: HashMap<_, _> = extra_cells.into_iter().collect();
+        row.carried = carried.iter().map(|name| extra_cells.remove(name).flatten()).collect();
         Ok(row)
     }
 }
@@ -262,80 +250,62 @@ struct ParsedRow {
 
 impl ParsedRow {
     fn parse(json: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(json).map_err(|error| {
-            let text = error.to_string();
-            // The text is one line, so its position in it is of no use.
-            sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
-        })
+        let Entries(entries) = from_json::<Entries<'_, &RawValue>>(json)?;
+        let mut cells = vec![None; COLUMNS.len()];
+        let (mut schema, mut extra) = (ReportSchema::default(), Vec::new());
+        for (key, value) in entries {
+            if key == EXTRA_KEY {
+                Entries(extra) = from_json(value.get().as_bytes())?;
+                continue;
+            }
+            // Unknown keys are of a later version.
+            let Some((spec, cell)) = COLUMNS.iter().zip(&mut cells).find(|(spec, _)| spec.key == key) else {
+                continue;
+            };
+            if cell.is_some() {
+                return Err(format!("duplicate field `{key}`"));
+            }
+            *cell = Some(from_json::<Cell<'_>>(value.get().as_bytes())?);
+            schema.add_group_of(spec);
+        }
+        let mut extra_cells = Vec::with_capacity(extra.len());
+        for (name, text) in extra {
+            let text: Option<Text<'_>> = text;
+            let text = text.map(|Text(text)| sanitize_multiline(&text).into());
+            extra_cells.push((sanitize_line(&name).into_owned(), text));
+        }
+        Ok(Self { row: Row::from_cells(&cells)?, schema, extra_cells })
     }
 }
 
-impl<'de> Deserialize<'de> for ParsedRow {
+/// Parses one line of JSON. The error has no position, which is of no use in a line.
+fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(json).map_err(|error| {
+        let text = error.to_string();
+        sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
+    })
+}
+
+/// A JSON object in its order.
+struct Entries<'a, V>(Vec<(Cow<'a, str>, V)>);
+
+impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Entries<'a, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RowVisitor;
-        impl<'de> Visitor<'de> for RowVisitor {
-            type Value = ParsedRow;
+        struct EntriesVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
+            type Value = Entries<'de, V>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ParsedRow, A::Error> {
-                let (mut row, mut extra) = (RowBuilder::new(), OrderedStrings::default());
-                // Unknown keys are of a later version.
-                while let Some(Text(key)) = map.next_key()? {
-                    if key == EXTRA_KEY {
-                        extra = map.next_value()?;
-                        continue;
-                    }
-                    let Some(index) = COLUMNS.iter().position(|spec| spec.key == key) else {
-                        map.next_value::<IgnoredAny>()?;
-                        continue;
-                    };
-                    if !row.mark(index) {
-                        return Err(A::Error::custom(format_args!("duplicate field `{key}`")));
-                    }
-                    let cell: Cell<'de> = map.next_value()?;
-                    let invalid = |_| A::Error::custom(format_args!("invalid {key}: {}", shown(&cell)));
-                    row.set(index, &cell).map_err(invalid)?;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de, V>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((Text(name), value)) = map.next_entry()? {
+                    entries.push((name, value));
                 }
-                let mut schema = ReportSchema::default();
-                let row = row.finish(&mut schema).map_err(A::Error::custom)?;
-                let extra_cells = extra.0.into_iter();
-                let extra_cells = extra_cells.map(|(name, text)| {
-                    (sanitize_line(&name).into_owned(), text.map(|text| sanitize_multiline(&text).into()))
-                });
-                Ok(ParsedRow { row, schema, extra_cells: extra_cells.collect() })
+                Ok(Entries(entries))
             }
         }
-        deserializer.deserialize_map(RowVisitor)
-    }
-}
-
-/// A cell as JSON has it.
-fn shown(cell: &Cell<'_>) -> String {
-    serde_json::to_string(cell).unwrap_or_default()
-}
-
-/// A JSON object of strings, in its order.
-#[derive(Default)]
-struct OrderedStrings<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for OrderedStrings<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StringsVisitor;
-        impl<'de> Visitor<'de> for StringsVisitor {
-            type Value = OrderedStrings<'de>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object of texts")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedStrings<'de>, A::Error> {
-                let mut strings = Vec::new();
-                while let Some((Text(name), text)) = map.next_entry::<Text<'de>, Option<Text<'de>>>()? {
-                    strings.push((name, text.map(|Text(text)| text)));
-                }
-                Ok(OrderedStrings(strings))
-            }
-        }
-        deserializer.deserialize_map(StringsVisitor)
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
     }
 }
 
@@ -366,49 +336,40 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
         return Err("it has no columns login and status".into());
     }
     // The first of two columns of the same name is read.
-    let own: Vec<_> = (0..)
-        .zip(&COLUMNS)
-        .filter_map(|(index, spec)| Some((index, spec, header.iter().position(|name| name == spec.key)?)))
-        .collect();
+    let own = COLUMNS.each_ref().map(|spec| (spec, header.iter().position(|name| name == spec.key)));
     let extra: Vec<_> = header.iter().enumerate().filter(|(_, name)| !is_own_header(name)).collect();
-    let mut schema = ReportSchema {
-        carried: extra.iter().map(|(_, name)| (*name).clone()).collect(),
-        ..ReportSchema::default()
-    };
-    for (_, spec, _) in &own {
-        schema.add_group_of(spec);
-    }
-    let mut rows = Vec::new();
+    let mut report = SavedReport::default();
+    report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();
+    own.iter().filter(|(_, at)| at.is_some()).for_each(|(spec, _)| report.schema.add_group_of(spec));
     for record in reader.records() {
         let record = record.map_err(|error| csv_message(&error))?;
         bytes_left.set(MAX_ROW);
-        let line = record.position().map_or(0, csv::Position::line);
-        let mut row = RowBuilder::new();
-        for (index, spec, at) in &own {
-            let text = record.get(*at).unwrap_or_default();
-            if text.is_empty() && !matches!(spec.role, Role::Login | Role::Status) {
-                continue;
-            }
-            let text = if spec.value == ValueType::Text { strip_formula_guard(text) } else { text };
-            let is_set = Cell::parse(text, spec.value).is_some_and(|cell| row.set(*index, &cell).is_ok());
-            // Spreadsheets change the spelling of flags, and a later version may have more words.
-            let is_lenient =
-                matches!(spec.value, ValueType::Bool | ValueType::Label) && spec.role != Role::Status;
-            if !is_set && !is_lenient {
-                return Err(format!("line {line} has {:?} as {}", sanitize_line(text), spec.key));
-            }
-        }
-        let mut row =
-            row.finish(&mut ReportSchema::default()).map_err(|reason| format!("line {line}: {reason}"))?;
+        let cells = own.map(|(spec, at)| Some(csv_cell(record.get(at?)?, spec)));
+        let mut row = Row::from_cells(&cells).map_err(|reason| {
+            format!("line {}: {reason}", record.position().map_or(0, csv::Position::line))
+        })?;
         let cells = extra.iter().map(|(at, _)| record.get(*at).filter(|cell| !cell.is_empty()));
         row.carried = cells.map(|cell| Some(sanitize_multiline(strip_formula_guard(cell?)).into())).collect();
-        rows.push(row);
+        report.rows.push(row);
     }
-    Ok(SavedReport { rows, schema, ..SavedReport::default() })
+    Ok(report)
 }
 
+fn csv_cell<'a>(text: &'a str, spec: &ColumnSpec) -> Cell<'a> {
+    match spec.value {
+        _ if text.is_empty() && spec.role != Role::Login => Cell::Null,
+        ValueType::Text => Cell::Text(strip_formula_guard(text).into()),
+        ValueType::Number | ValueType::SmallNumber => {
+            text.parse().map_or(Cell::Text(text.into()), Cell::Number)
+        }
+        // Spreadsheets change the spelling of flags.
+        ValueType::Bool => text.parse().map_or(Cell::Null, Cell::Bool),
+        ValueType::Label | ValueType::Change | ValueType::Timestamp => Cell::Text(text.into()),
+    }
+}
+
+/// Returns true for the names of [`COLUMNS`], which are in lower case.
 fn is_own_header(name: &str) -> bool {
-    // Only names in lower case are ours.
     is_reserved(name) && !name.contains(|c: char| c.is_ascii_uppercase())
 }
 
