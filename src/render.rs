@@ -24,7 +24,6 @@ use crate::login::Login;
 use crate::report::{COLUMNS, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};
 use crate::text::sanitize_line;
 
-/// Format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     /// Text for a terminal.
@@ -46,7 +45,6 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// File extensions.
     pub(crate) const EXTENSIONS: [(&'static str, Self); 7] = [
         ("csv", Self::Csv),
         ("tsv", Self::Tsv),
@@ -136,7 +134,7 @@ impl Meta {
     }
 }
 
-/// Writes a report. Errors are those of the output.
+/// Writes a report. Its errors are those of the output.
 pub(crate) trait Renderer {
     fn row(&mut self, row: &Row) -> io::Result<()>;
 
@@ -145,7 +143,6 @@ pub(crate) trait Renderer {
         Ok(())
     }
 
-    /// Writes the end of the report.
     fn finish(&mut self, summary: &Summary) -> io::Result<()>;
 }
 
@@ -158,7 +155,6 @@ pub(crate) struct ReportLayout {
     pub(crate) look: TerminalStyle,
 }
 
-/// Makes a renderer of `format` that writes to `out`.
 pub(crate) fn renderer(
     format: Format,
     layout: &ReportLayout,
@@ -191,7 +187,6 @@ pub(crate) enum SortKey {
 }
 
 impl SortKey {
-    /// Returns the key of the column `public_repos`.
     pub(crate) fn public_repos() -> Self {
         Self::measures().next().unwrap_or_default()
     }
@@ -226,42 +221,14 @@ pub(crate) struct RowOrder {
 }
 
 impl RowOrder {
-    /// Returns whether the report has every row in input order.
+    /// Returns true if the report has every row, in input order.
     pub(crate) fn is_input_order(self) -> bool {
         self == Self::default()
     }
 
     /// Wraps a renderer so that it gets the rows in this order.
     fn wrap(self, inner: Box<dyn Renderer + Send>) -> Box<dyn Renderer + Send> {
-        match self {
-            Self { by: SortKey::Input, top: None } => inner,
-            Self { by: SortKey::Input, top: Some(top) } => Box::new(TopN { inner, left: top }),
-            order => Box::new(SortBy { inner, order, rows: Vec::new() }),
-        }
-    }
-}
-
-/// Passes on the first rows only.
-struct TopN {
-    inner: Box<dyn Renderer + Send>,
-    left: usize,
-}
-
-impl Renderer for TopN {
-    fn row(&mut self, row: &Row) -> io::Result<()> {
-        if self.left == 0 {
-            return Ok(());
-        }
-        self.left -= 1;
-        self.inner.row(row)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-
-    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        self.inner.finish(summary)
+        if self.is_input_order() { inner } else { Box::new(SortBy { inner, order: self, rows: Vec::new() }) }
     }
 }
 
@@ -274,7 +241,10 @@ struct SortBy {
 
 impl Renderer for SortBy {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.rows.push(row.clone());
+        let is_beyond_top = self.order.top.is_some_and(|top| self.rows.len() >= top);
+        if self.order.by != SortKey::Input || !is_beyond_top {
+            self.rows.push(row.clone());
+        }
         Ok(())
     }
 

@@ -87,7 +87,6 @@ impl Renderer for OpenMetrics {
     }
 }
 
-/// Returns the figures of the run.
 fn run_metrics(meta: &Meta, summary: &Summary) -> Vec<MetricFamily> {
     let mut families: Vec<_> = [
         ("ghrepos_public_repositories", "Public repositories of all accounts.", Some(summary.public_repos)),
@@ -108,14 +107,7 @@ fn run_metrics(meta: &Meta, summary: &Summary) -> Vec<MetricFamily> {
         &meta.started.as_second(),
     ));
     let mut logins = MetricFamily::new("ghrepos_logins", "Number of logins by status.");
-    for (status, number) in [
-        (Status::Ok, summary.ok),
-        (Status::NotFound, summary.not_found),
-        (Status::Forbidden, summary.forbidden),
-        (Status::Invalid, summary.invalid),
-        (Status::Failed, summary.failed),
-        (Status::Skipped, summary.skipped),
-    ] {
+    for (status, number) in summary.by_status() {
         logins.sample(&[("status", status.as_str())], &number);
     }
     let mut run = MetricFamily::new("ghrepos_run_info", "1, with the origin of the report.");
@@ -125,7 +117,6 @@ fn run_metrics(meta: &Meta, summary: &Summary) -> Vec<MetricFamily> {
     families
 }
 
-/// Returns the figures of each group.
 fn group_metrics(summary: &Summary) -> Vec<MetricFamily> {
     let mut logins = MetricFamily::new("ghrepos_group_logins", "Logins of a group.");
     let mut counted =
@@ -142,7 +133,6 @@ fn group_metrics(summary: &Summary) -> Vec<MetricFamily> {
     vec![logins, counted, repos]
 }
 
-/// Returns the figures of the comparison with the baseline.
 fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
     let mut logins = MetricFamily::new("ghrepos_baseline_logins", "Logins by change since the baseline.");
     let mut repos = MetricFamily::new(
@@ -150,16 +140,7 @@ fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
         "Repositories added and removed since the baseline.",
     );
     if let Some(drift) = &summary.drift {
-        for (change, number) in [
-            ("new", drift.new),
-            ("gone", drift.gone),
-            ("renamed", drift.renamed),
-            ("replaced", drift.replaced),
-            ("unknown", drift.unknown),
-            ("grown", drift.grown),
-            ("shrunk", drift.shrunk),
-            ("unchanged", drift.unchanged),
-        ] {
+        for (change, number) in drift.by_change() {
             logins.sample(&[("change", change)], &number);
         }
         for (change, number) in [
@@ -236,7 +217,6 @@ fn label_names(names: &[String]) -> Vec<String> {
     labels
 }
 
-/// Escapes a label's value.
 fn escape_label(text: &str) -> String {
     text.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n").replace('\r', r"\\r")
 }

@@ -32,7 +32,7 @@ impl Change {
         Self::By(i64::try_from(difference).unwrap_or(if difference > 0 { i64::MAX } else { i64::MIN }))
     }
 
-    /// Returns the word in reports. None for a difference.
+    /// Returns the word in reports; None for a difference.
     pub(crate) fn word(self) -> Option<&'static str> {
         match self {
             Self::New => Some("new"),
@@ -44,7 +44,6 @@ impl Change {
         }
     }
 
-    /// Parses the word or the number in a report.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let words = [Self::New, Self::Gone, Self::Renamed, Self::Replaced, Self::Unknown];
         let word = words.into_iter().find(|change| change.word() == Some(text));
@@ -61,7 +60,7 @@ impl fmt::Display for Change {
     }
 }
 
-/// Number of accounts for each kind of change, and of their repositories.
+/// Numbers of accounts by change, and of their repositories.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct DiffSummary {
     /// Name of the earlier report.
@@ -88,6 +87,20 @@ fn add(sum: &mut u64, number: u64) {
 }
 
 impl DiffSummary {
+    /// Returns the number of accounts for each kind of change.
+    pub(crate) fn by_change(&self) -> [(&'static str, u64); 8] {
+        [
+            ("new", self.new),
+            ("gone", self.gone),
+            ("renamed", self.renamed),
+            ("replaced", self.replaced),
+            ("grown", self.grown),
+            ("shrunk", self.shrunk),
+            ("unchanged", self.unchanged),
+            ("unknown", self.unknown),
+        ]
+    }
+
     pub(super) fn add(&mut self, row: &Row) {
         let Some(change) = row.change else { return };
         let (was, is) = (row.was.unwrap_or(0), row.public_repos.unwrap_or(0));
@@ -119,19 +132,15 @@ impl DiffSummary {
 /// `2 new, 1 gone, 3 grown (+12), 1 shrunk (-2)`, without zeros.
 impl fmt::Display for DiffSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers = [
-            (self.new, "new", String::new()),
-            (self.gone, "gone", String::new()),
-            (self.renamed, "renamed", String::new()),
-            (self.replaced, "replaced", String::new()),
-            (self.grown, "grown", format!(" (+{})", group_digits(self.repositories_come))),
-            (self.shrunk, "shrunk", format!(" (-{})", group_digits(self.repositories_gone))),
-            (self.unchanged, "unchanged", String::new()),
-            (self.unknown, "unknown", String::new()),
-        ];
-        let parts = numbers.iter().filter(|(number, ..)| *number > 0);
-        let parts: Vec<_> =
-            parts.map(|(number, word, more)| format!("{} {word}{more}", group_digits(*number))).collect();
+        let mut parts = Vec::new();
+        for (change, number) in self.by_change().into_iter().filter(|(_, number)| *number > 0) {
+            let number = group_digits(number);
+            parts.push(match change {
+                "grown" => format!("{number} grown (+{})", group_digits(self.repositories_come)),
+                "shrunk" => format!("{number} shrunk (-{})", group_digits(self.repositories_gone)),
+                change => format!("{number} {change}"),
+            });
+        }
         let parts = if parts.is_empty() { "nothing".into() } else { parts.join(", ") };
         write!(f, "Since {}: {parts}", self.baseline)
     }

@@ -49,7 +49,7 @@ impl PartialEq for ColumnSpec {
 
 impl Eq for ColumnSpec {}
 
-/// Role of a column in a report for people.
+/// Place of a column in a report for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Login,
@@ -377,7 +377,6 @@ impl ReportSchema {
     }
 }
 
-/// A column of one report.
 #[derive(Clone, Debug)]
 pub(crate) enum Column {
     Own(&'static ColumnSpec),
@@ -422,7 +421,7 @@ impl Column {
     }
 }
 
-/// The columns of one report, in their order.
+/// The columns of one report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
     list: Vec<Column>,
@@ -455,13 +454,11 @@ impl Columns {
         readable.filter(|column| !outer.contains(&column.role())).cloned().collect()
     }
 
-    /// Returns the names of the extra columns.
     pub(crate) fn carried(&self) -> &[String] {
         &self.carried
     }
 }
 
-/// A value in a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected text, an integer, true, false or null")]
 pub(crate) enum Cell<'a> {
@@ -491,7 +488,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Returns text of one line, without control characters.
+    /// Returns text without control characters.
     fn line(&self) -> Option<String> {
         Some(sanitize_line(self.as_text()?).into_owned())
     }
@@ -557,7 +554,7 @@ impl Row {
 
     /// Makes a row of the cells of a saved report, in the order of [`COLUMNS`]. The error is the reason why they are not a row.
     pub(super) fn from_cells(cells: &[Option<Cell<'_>>]) -> Result<Self, String> {
-        let mut row = Self { error: None, ..Self::without_count("", Status::Skipped, "") };
+        let mut row = Self::empty(String::new(), Status::Skipped);
         let mut has_all_parts = true;
         for (spec, cell) in COLUMNS.iter().zip(cells) {
             match cell.as_ref().unwrap_or(&Cell::Null) {

@@ -33,7 +33,7 @@ pub(crate) struct Summary {
     pub(crate) points: Option<u64>,
     /// Duration of the run in seconds, to the millisecond.
     pub(crate) seconds: Option<f64>,
-    /// Whether every login was looked up.
+    /// Every login was looked up.
     pub(crate) complete: bool,
     #[serde(flatten)]
     pub(crate) groups: Option<GroupTotals>,
@@ -73,28 +73,33 @@ impl Summary {
         self.public_repos = self.public_repos.saturating_add(row.public_repos.unwrap_or(0));
     }
 
+    /// Returns the number of rows with each status.
+    pub(crate) fn by_status(&self) -> [(Status, u64); 6] {
+        [
+            (Status::Ok, self.ok),
+            (Status::NotFound, self.not_found),
+            (Status::Forbidden, self.forbidden),
+            (Status::Invalid, self.invalid),
+            (Status::Failed, self.failed),
+            (Status::Skipped, self.skipped),
+        ]
+    }
+
     pub(crate) fn uncounted(&self) -> u64 {
         self.asked - self.ok
     }
 
-    /// Returns the number of rows of each status: `3 counted, 1 not found`.
+    /// `3 counted, 1 not found`, without zeros.
     pub(crate) fn status_line(&self) -> String {
-        let outcomes = [
-            (self.ok, "counted"),
-            (self.not_found, "not found"),
-            (self.forbidden, "forbidden"),
-            (self.invalid, "invalid"),
-            (self.failed, "failed"),
-            (self.skipped, "skipped"),
-        ];
-        let present = outcomes.iter().filter(|(number, _)| *number > 0);
-        present
-            .map(|(number, word)| format!("{} {word}", group_digits(*number)))
-            .collect::<Vec<_>>()
-            .join(", ")
+        let mut parts = Vec::new();
+        for (status, number) in self.by_status().into_iter().filter(|(_, number)| *number > 0) {
+            let label = if status == Status::Ok { "counted" } else { status.label() };
+            parts.push(format!("{} {label}", group_digits(number)));
+        }
+        parts.join(", ")
     }
 
-    /// Returns what is known of the cost: `4 requests for 3 points in 2s`.
+    /// `4 requests for 3 points in 2s`, as far as it is known.
     pub(crate) fn cost_line(&self) -> Option<String> {
         let requests = pluralize(self.requests?, "request", "requests");
         let points = self.points.filter(|points| *points > 0);
@@ -155,7 +160,6 @@ impl GroupTotals {
         Self { by, column, subtotals: BTreeMap::new() }
     }
 
-    /// Returns the name of the column.
     pub(crate) fn by(&self) -> &str {
         &self.by
     }
@@ -176,7 +180,6 @@ impl GroupTotals {
         groups
     }
 
-    /// Returns the name of a group for people.
     pub(crate) fn label(&self, group: Option<&str>) -> String {
         group.map_or_else(|| format!("(no {})", self.by), str::to_owned)
     }
