@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::json::{line, row_as_json};
 pub(crate) use self::table::TerminalStyle;
 use crate::login::Login;
-use crate::report::{COLUMNS, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};
-use crate::text::sanitize_line;
+use crate::report::{COLUMNS, Column, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};
+use crate::text::{collapse_whitespace, sanitize_line};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -147,6 +147,22 @@ pub(crate) trait Renderer {
 }
 
 pub(crate) type Output = BufWriter<Box<dyn Write + Send>>;
+
+/// Heading of a column that may be aligned to the right.
+struct Heading {
+    text: String,
+    is_numeric: bool,
+}
+
+impl Heading {
+    fn new(text: &str, is_numeric: bool) -> Self {
+        Self { text: collapse_whitespace(text), is_numeric }
+    }
+
+    fn of(column: &Column) -> Self {
+        Self::new(column.heading().unwrap_or_default(), column.is_numeric())
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct ReportLayout {

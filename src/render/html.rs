@@ -127,10 +127,10 @@ struct Page<'a> {
     heading: String,
     summary_sentence: String,
     warnings: Vec<String>,
-    /// Number of rows that are shown, if not all are.
+    /// Number of rows, if not all are shown.
     shown: Option<String>,
     stats: Vec<Stat>,
-    changes: Option<ChangesSection>,
+    changes: Option<ChangesSection<'a>>,
     groups: Option<Chart>,
     has_breakdown: bool,
     largest: Chart,
@@ -142,7 +142,7 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn of(html: &'a Html, summary: &Summary) -> Self {
+    fn of(html: &'a Html, summary: &'a Summary) -> Self {
         let accounts = pluralize(summary.asked, "account", "accounts");
         let shown = (html.rows < summary.asked).then(|| group_digits(html.rows));
         let distribution = Distribution::of(html.counts.clone());
@@ -165,7 +165,7 @@ impl<'a> Page<'a> {
             summary_sentence: summary_sentence(html, summary, shown.as_deref()),
             warnings: warnings(summary),
             stats: stats(html, summary, median),
-            changes: summary.drift.as_ref().map(|drift| html.changes.section(drift)),
+            changes: summary.drift.as_ref().map(|drift| html.changes.section(drift, &html.meta)),
             groups: summary.groups.as_ref().map(|groups| Chart::of_groups(groups, MAX_BARS)),
             has_breakdown: html.columns.iter().any(Column::is_part),
             largest: largest(html),
@@ -229,10 +229,6 @@ fn stats(html: &Html, summary: &Summary, median: Option<u64>) -> Vec<Stat> {
 
 fn largest(html: &Html) -> Chart {
     let largest = html.largest.first().and_then(|row| row.public_repos).unwrap_or(0);
-    let bar = |row: &Row| {
-        let repos = row.public_repos.unwrap_or(0);
-        Bar::of_count(row.login.clone(), html.meta.profile_url(row), repos, row.breakdown, largest)
-    };
     let shown = html.largest.iter().filter_map(|row| row.public_repos).fold(0, u64::saturating_add);
     let all = html.counts.iter().copied().fold(0, u64::saturating_add);
     let others = html.counts.len().saturating_sub(html.largest.len()) as u64;
@@ -240,7 +236,11 @@ fn largest(html: &Html) -> Chart {
         category: "Account".into(),
         measure: "Repositories",
         is_centered: false,
-        bars: html.largest.iter().map(bar).collect(),
+        bars: html
+            .largest
+            .iter()
+            .map(|row| Bar::of_account(row, html.meta.profile_url(row), largest))
+            .collect(),
         rest: rest_note(others, all.saturating_sub(shown)),
     }
 }

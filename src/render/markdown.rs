@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::{Meta, Output, Renderer};
+use super::{Heading, Meta, Output, Renderer};
 use crate::report::{Cell, Column, Columns, GroupTotals, Role, Row, Summary};
 use crate::text::{collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
 
@@ -18,22 +18,6 @@ struct SizeCappedTable {
     max_bytes: usize,
     rows: u64,
     left_out: u64,
-}
-
-/// Heading of a column.
-struct Heading<'a> {
-    text: &'a str,
-    is_numeric: bool,
-}
-
-impl<'a> Heading<'a> {
-    fn of(column: &'a Column) -> Self {
-        Self { text: column.heading().unwrap_or_default(), is_numeric: column.is_numeric() }
-    }
-
-    fn of_texts<const N: usize>(texts: [&'a str; N]) -> Vec<Self> {
-        texts.map(|text| Self { text, is_numeric: false }).into()
-    }
 }
 
 impl SizeCappedTable {
@@ -53,14 +37,15 @@ impl SizeCappedTable {
     }
 
     /// Writes the table, and the number of rows that were left out.
-    fn write(&self, head: &[Heading<'_>], foot: &[String], out: &mut Output) -> io::Result<()> {
+    fn write(&self, head: &[Heading], foot: &[String], out: &mut Output) -> io::Result<()> {
+        let (mut headings, mut rules) = (Vec::new(), Vec::new());
+        for Heading { text, is_numeric } in head {
+            headings.push(escape(text));
+            rules.push(if *is_numeric { "--:" } else { ":--" }.to_owned());
+        }
         let mut text = String::new();
-        line(
-            &mut text,
-            &head.iter().map(|heading| escape(&collapse_whitespace(heading.text))).collect::<Vec<_>>(),
-        );
-        let rules = head.iter().map(|heading| if heading.is_numeric { "--:" } else { ":--" }.to_owned());
-        line(&mut text, &rules.collect::<Vec<_>>());
+        line(&mut text, &headings);
+        line(&mut text, &rules);
         text.push_str(&self.text);
         if !foot.is_empty() {
             line(&mut text, foot);
@@ -147,7 +132,7 @@ impl Markdown {
     }
 
     fn write_counted(&mut self, summary: &Summary) -> io::Result<()> {
-        let mut head = Heading::of_texts(["Login", "Kind"]);
+        let mut head = vec![Heading::new("Login", false), Heading::new("Kind", false)];
         head.extend(self.details.iter().map(Heading::of));
         let mut foot = Vec::new();
         // The sum of some rows would look like the sum of all.
@@ -171,8 +156,8 @@ impl Markdown {
                 group_digits(subtotal.public_repos),
             ]);
         }
-        let mut head = Heading::of_texts([groups.by()]);
-        head.extend(["Logins", "Counted", "Public repos"].map(|text| Heading { text, is_numeric: true }));
+        let mut head = vec![Heading::new(groups.by(), false)];
+        head.extend(["Logins", "Counted", "Public repos"].map(|text| Heading::new(text, true)));
         writeln!(self.out)?;
         table.write(&head, &[], &mut self.out)
     }
@@ -180,8 +165,8 @@ impl Markdown {
     fn write_uncounted(&mut self) -> io::Result<()> {
         let rows = group_digits(self.uncounted.rows + self.uncounted.left_out);
         writeln!(self.out, "\n<details>\n<summary>{rows} not counted</summary>\n")?;
-        let mut head = Heading::of_texts(["Login", "Outcome", "Reason"]);
-        head.extend(self.details.iter().filter(|column| column.role() == Role::Extra).map(Heading::of));
+        let mut head: Vec<_> = ["Login", "Outcome", "Reason"].map(|text| Heading::new(text, false)).into();
+        head.extend(self.extra_columns().map(Heading::of));
         self.uncounted.write(&head, &[], &mut self.out)?;
         writeln!(self.out, "\n</details>")
     }

@@ -51,15 +51,6 @@ impl Change {
     }
 }
 
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::By(difference) => write!(f, "{difference}"),
-            other => f.write_str(other.word().unwrap_or_default()),
-        }
-    }
-}
-
 /// Numbers of accounts by change, and of their repositories.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct DiffSummary {
