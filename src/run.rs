@@ -224,7 +224,7 @@ fn now() -> Timestamp {
 
 async fn read_baseline(config: &Config) -> Result<Option<Baseline>, RunError> {
     let Some(path) = config.baseline.clone() else { return Ok(None) };
-    if let Some(url) = path.to_str().filter(|url| DatabaseUrl::is_meant(url)) {
+    if let Some(url) = path.to_str().filter(|url| DatabaseUrl::looks_like_url(url)) {
         return match read_last_run(url).await {
             Ok(baseline) => Ok(Some(baseline)),
             Err(source) => Err(RunError::Database { url: redact_url(url), source }),

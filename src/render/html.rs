@@ -17,7 +17,7 @@ use self::changes::{ChangeCollector, ChangesSection};
 use self::charts::{Bar, Chart, Distribution, Stat, repositories, rest_note};
 use self::rows::RowTable;
 use super::{Meta, Output, Renderer};
-use crate::report::{Column, ColumnSpec, Columns, Role, Row, Summary};
+use crate::report::{Column, ColumnSpec, Columns, Row, Summary};
 use crate::text::{format_duration, group_digits, pluralize};
 
 const STYLE: &str = include_str!("html/page.css");
@@ -44,33 +44,19 @@ pub(super) struct Html {
     uncounted: RowTable,
     /// Public repositories of each counted account.
     counts: Vec<u64>,
-    sums: Vec<MeasureSum>,
     largest: Vec<Row>,
     changes: ChangeCollector,
     /// Rows that are in the input.
     rows: u64,
 }
 
-/// Sum of an optional measure.
-struct MeasureSum {
-    spec: &'static ColumnSpec,
-    sum: u64,
-}
-
 impl Html {
     pub(super) fn new(out: Output, columns: Columns, meta: Meta) -> Self {
-        let optional_measure = |column: &Column| match column {
-            Column::Own(spec) if spec.role == Role::Measure && spec.group.is_some() => {
-                Some(MeasureSum { spec, sum: 0 })
-            }
-            _ => None,
-        };
         Self {
             out,
             counted: RowTable::counted(&columns),
             uncounted: RowTable::uncounted(&columns),
             counts: Vec::new(),
-            sums: columns.iter().filter_map(optional_measure).collect(),
             columns,
             largest: Vec::new(),
             changes: ChangeCollector::default(),
@@ -97,9 +83,6 @@ impl Renderer for Html {
             return self.uncounted.add(row, link.as_deref());
         };
         self.counts.push(count);
-        for MeasureSum { spec, sum } in &mut self.sums {
-            *sum = sum.saturating_add(row.own_cell(spec).as_number().unwrap_or(0));
-        }
         self.largest.push(row.clone());
         if self.largest.len() > MAX_BARS * 8 {
             self.truncate_largest();
@@ -217,9 +200,13 @@ fn stats(html: &Html, summary: &Summary, median: Option<u64>) -> Vec<Stat> {
     ];
     if html.rows == summary.asked {
         stats.extend(median.map(|median| Stat::new("Median", median, "half have this many or fewer")));
-        stats.extend(
-            html.sums.iter().map(|MeasureSum { spec, sum }| Stat::new(spec.heading, *sum, spec.note)),
-        );
+        for column in html.columns.iter() {
+            if let (Column::Own(spec @ ColumnSpec { group: Some(_), .. }), Some(sum)) =
+                (column, summary.sum(column))
+            {
+                stats.push(Stat::new(spec.heading, sum, spec.note));
+            }
+        }
     }
     if summary.uncounted() > 0 {
         stats.push(Stat::new("Not counted", summary.uncounted(), ""));

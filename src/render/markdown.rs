@@ -69,19 +69,15 @@ pub(super) struct Markdown {
     meta: Meta,
     counted: SizeCappedTable,
     uncounted: SizeCappedTable,
-    /// Sums of `details`.
-    sums: Vec<u64>,
     /// Rows that are in the input.
     rows: u64,
 }
 
 impl Markdown {
     pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
-        let details = columns.details();
         Self {
             out,
-            sums: vec![0; details.len()],
-            details,
+            details: columns.details(),
             meta,
             counted: SizeCappedTable::new(MAX_COUNTED_BYTES),
             uncounted: SizeCappedTable::new(MAX_UNCOUNTED_BYTES),
@@ -138,10 +134,10 @@ impl Markdown {
         // The sum of some rows would look like the sum of all.
         if self.rows == summary.asked {
             foot = vec![format!("**{} counted**", group_digits(summary.ok)), String::new()];
-            foot.extend(self.details.iter().zip(&self.sums).map(|(column, sum)| match column.role() {
-                Role::Measure => format!("**{}**", group_digits(*sum)),
-                _ => String::new(),
-            }));
+            let sums = self.details.iter().map(|column| summary.sum(column));
+            foot.extend(
+                sums.map(|sum| sum.map_or_else(String::new, |sum| format!("**{}**", group_digits(sum)))),
+            );
         }
         self.counted.write(&head, &foot, &mut self.out)
     }
@@ -189,9 +185,6 @@ impl Renderer for Markdown {
             cells.extend(self.extra_columns().map(|column| cell(row, column)));
             self.uncounted.add(&cells);
             return Ok(());
-        }
-        for (sum, column) in self.sums.iter_mut().zip(&self.details) {
-            *sum = sum.saturating_add(row.cell(column).as_number().unwrap_or(0));
         }
         let mut cells = vec![self.login(row), row.label().to_owned()];
         cells.extend(self.details.iter().map(|column| cell(row, column)));

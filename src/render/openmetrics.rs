@@ -88,24 +88,34 @@ impl Renderer for OpenMetrics {
 }
 
 fn run_metrics(meta: &Meta, summary: &Summary) -> Vec<MetricFamily> {
-    let mut families: Vec<_> = [
-        ("ghrepos_public_repositories", "Public repositories of all accounts.", Some(summary.public_repos)),
-        ("ghrepos_run_complete", "1 if every login was looked up.", Some(summary.complete.into())),
-        ("ghrepos_run_duplicate_logins", "Repeated logins.", summary.duplicates),
-        ("ghrepos_run_requests", "Requests sent.", summary.requests),
-        ("ghrepos_run_points", "GraphQL points spent.", summary.points),
-    ]
-    .into_iter()
-    .filter_map(|(name, help, value)| Some(MetricFamily::of_one(name, help, &value?)))
-    .collect();
-    if let Some(seconds) = summary.seconds {
-        families.push(MetricFamily::of_one("ghrepos_run_duration_seconds", "Duration of the run.", &seconds));
+    fn text(number: impl Display) -> String {
+        number.to_string()
     }
-    families.push(MetricFamily::of_one(
-        "ghrepos_run_start_timestamp_seconds",
-        "Start of the run, since 1970.",
-        &meta.started.as_second(),
-    ));
+    let figures = [
+        (
+            "ghrepos_public_repositories",
+            "Public repositories of all accounts.",
+            Some(text(summary.public_repos)),
+        ),
+        ("ghrepos_run_complete", "1 if every login was looked up.", Some(text(u8::from(summary.complete)))),
+        ("ghrepos_run_duplicate_logins", "Repeated logins.", summary.duplicates.map(text)),
+        ("ghrepos_run_requests", "Requests sent.", summary.requests.map(text)),
+        ("ghrepos_run_points", "GraphQL points spent.", summary.points.map(text)),
+        ("ghrepos_run_duration_seconds", "Duration of the run.", summary.seconds.map(text)),
+        (
+            "ghrepos_run_start_timestamp_seconds",
+            "Start of the run, since 1970.",
+            Some(text(meta.started.as_second())),
+        ),
+    ];
+    let mut families = Vec::new();
+    for (name, help, value) in figures {
+        let mut family = MetricFamily::new(name, help);
+        if let Some(value) = value {
+            family.sample(&[], &value);
+        }
+        families.push(family);
+    }
     let mut logins = MetricFamily::new("ghrepos_logins", "Number of logins by status.");
     for (status, number) in summary.by_status() {
         logins.sample(&[("status", status.as_str())], &number);
@@ -165,12 +175,6 @@ struct MetricFamily {
 impl MetricFamily {
     const fn new(name: &'static str, help: &'static str) -> Self {
         Self { name, help, samples: String::new() }
-    }
-
-    fn of_one(name: &'static str, help: &'static str, value: &dyn Display) -> Self {
-        let mut family = Self::new(name, help);
-        family.sample(&[], value);
-        family
     }
 
     fn sample(&mut self, labels: &[(&str, &str)], value: &dyn Display) {

@@ -280,14 +280,11 @@ impl Table {
             pluralize(shown, "login", "logins")
         };
         let mut cells = vec![logins, counted.to_owned(), group_digits(summary.public_repos)];
-        // The summary has no sums of the other measures. The sum of some rows would look like the sum of all.
-        cells.extend(layout.details.iter().skip(1).map(|column| {
-            if column.role() != Role::Measure || shown < summary.asked {
-                return String::new();
-            }
-            let counts = self.rows.iter().filter_map(|row| row.cell(column).as_number());
-            group_digits(counts.fold(0, u64::saturating_add))
-        }));
+        // A sum beside some of the rows would look like theirs.
+        let sums = layout.details.iter().skip(1).map(|column| summary.sum(column));
+        cells.extend(
+            sums.map(|sum| sum.filter(|_| shown == summary.asked).map(group_digits).unwrap_or_default()),
+        );
         cells.push(others.to_owned());
         cells.truncate(LEADING_COLUMNS + layout.details.len() + usize::from(layout.has_last_column()));
         self.bold(cells)

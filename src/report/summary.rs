@@ -7,7 +7,7 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::{DiffSummary, Row, Status};
+use super::{COLUMNS, Column, DiffSummary, Role, Row, Status};
 use crate::text::{self, group_digits, pluralize};
 
 /// Totals of a run; `summary` of a JSON report.
@@ -39,6 +39,9 @@ pub(crate) struct Summary {
     pub(crate) groups: Option<GroupTotals>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<DiffSummary>,
+    /// Sums of the measures, in the order of [`COLUMNS`].
+    #[serde(skip)]
+    pub(crate) sums: [u64; COLUMNS.len()],
     /// Rows that were counted through both APIs.
     #[serde(skip)]
     pub(crate) verified: u64,
@@ -69,8 +72,20 @@ impl Summary {
         }
         self.verified += u64::from(row.verified.is_some());
         self.mismatched += u64::from(row.verified == Some(false));
+        for (sum, spec) in self.sums.iter_mut().zip(&COLUMNS) {
+            if spec.role == Role::Measure {
+                *sum = sum.saturating_add(row.own_cell(spec).as_number().unwrap_or(0));
+            }
+        }
         // A server can report any number.
         self.public_repos = self.public_repos.saturating_add(row.public_repos.unwrap_or(0));
+    }
+
+    /// Returns the sum of a measure. None for other columns.
+    pub(crate) fn sum(&self, column: &Column) -> Option<u64> {
+        let Column::Own(spec) = column else { return None };
+        let index = COLUMNS.iter().position(|other| other == *spec)?;
+        self.sums.get(index).copied().filter(|_| spec.role == Role::Measure)
     }
 
     /// Returns the number of rows with each status.
