@@ -158,7 +158,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Runs a statement that returns a number.
     async fn fetch_i64(
         &mut self,
         sql: impl SqlSafeStr,

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::report::{AccountKind, Change, DiffSummary, ReadReportError, Row, SavedReport, Status};
 use crate::shard::Shard;
 
-/// An earlier report to compare with.
 #[derive(Debug)]
 pub(crate) struct Baseline {
     name: String,
@@ -19,7 +18,6 @@ pub(crate) struct Baseline {
     by_id: HashMap<u64, usize>,
 }
 
-/// A row of the earlier report.
 #[derive(Debug)]
 struct BaselineRow {
     login: Box<str>,
@@ -32,7 +30,6 @@ struct BaselineRow {
 }
 
 impl Baseline {
-    /// Reads an earlier report.
     pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
         let report = SavedReport::read(path)?;
         Ok(Self::of(path.display().to_string(), report.rows))
@@ -60,7 +57,6 @@ impl Baseline {
         baseline
     }
 
-    /// Returns a summary without changes.
     pub(crate) fn empty_summary(&self) -> DiffSummary {
         DiffSummary { baseline: self.name.clone(), ..DiffSummary::default() }
     }

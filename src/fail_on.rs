@@ -68,7 +68,6 @@ struct Rule {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules(Vec<Rule>);
 
-/// A rule that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot understand --fail-on {text:?} at character {at}: {reason}")]
 pub(crate) struct ParseRuleError {

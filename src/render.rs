@@ -55,7 +55,6 @@ impl Format {
         ("prom", Self::Openmetrics),
     ];
 
-    /// Returns the format of a file's extension, in any case.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         Self::EXTENSIONS.iter().find(|(known, _)| *known == extension).map(|(_, format)| *format)
@@ -65,7 +64,6 @@ impl Format {
 /// Facts about the run that a report comes from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Meta {
-    /// Name and version of the program.
     pub(crate) generator: String,
     /// Base URL of the API. None if no request was sent.
     pub(crate) api: Option<String>,
@@ -73,7 +71,6 @@ pub(crate) struct Meta {
     pub(crate) whose: Identity,
     /// Folder of the recording that was made or replayed.
     pub(crate) exchanges: Option<String>,
-    /// Report that this one is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) baseline: Option<String>,
     /// Reports that this one was rendered from.
@@ -229,7 +226,6 @@ impl clap::ValueEnum for SortKey {
     }
 }
 
-/// Order of a report's rows, and the maximum number of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RowOrder {
     pub(crate) by: SortKey,

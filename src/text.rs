@@ -33,7 +33,9 @@ pub(crate) fn sanitize_multiline(text: &str) -> String {
 }
 
 fn is_kept_on_a_line(c: char, before: Option<char>, after: Option<char>) -> bool {
-    !is_unprintable(c) || is_zero_width_joiner(c) && can_be_joined(before) && can_be_joined(after)
+    // U+200C is needed to spell Persian, U+200D to combine emoji.
+    let is_joiner = matches!(c, '\u{200c}' | '\u{200d}');
+    !is_unprintable(c) || is_joiner && can_be_joined(before) && can_be_joined(after)
 }
 
 /// Escapes the characters that are not kept, and cuts the result to `max` characters. The limit applies to the result, so that
@@ -72,11 +74,6 @@ pub(crate) fn collapse_whitespace(text: &str) -> String {
 pub(crate) fn is_formula(text: &str) -> bool {
     text.trim_start_matches(|c: char| c == '\'' || c.is_whitespace())
         .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
-}
-
-/// U+200C is needed to spell Persian, U+200D to combine emoji.
-fn is_zero_width_joiner(c: char) -> bool {
-    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// Returns true for characters beside which a joiner can have a meaning.

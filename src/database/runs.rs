@@ -241,14 +241,13 @@ pub(crate) async fn last_complete(url: &DatabaseUrl) -> Result<Vec<Row>, SqlErro
 /// Reads a row whose columns are in the order of the statement of [`last_complete`].
 fn saved_row(record: DbRecord) -> Row {
     let mut cells = record.into_iter().map(|cell| cell.text);
-    let mut next = || cells.next().flatten();
-    let login = next().unwrap_or_default();
-    let status = next().and_then(|status| Status::parse(&status)).unwrap_or(Status::Failed);
+    let [login, status, kind, id, count, change] = std::array::from_fn(|_| cells.next().flatten());
+    let status = status.and_then(|status| Status::parse(&status)).unwrap_or(Status::Failed);
     Row {
-        kind: next().and_then(|kind| AccountKind::parse(&kind)),
-        id: next().and_then(|id| id.parse().ok()),
-        public_repos: next().and_then(|count| count.parse().ok()),
-        change: next().and_then(|change| Change::parse(&change)),
-        ..Row::without_count(&login, status, "")
+        kind: kind.and_then(|kind| AccountKind::parse(&kind)),
+        id: id.and_then(|id| id.parse().ok()),
+        public_repos: count.and_then(|count| count.parse().ok()),
+        change: change.and_then(|change| Change::parse(&change)),
+        ..Row::without_count(&login.unwrap_or_default(), status, "")
     }
 }

@@ -15,7 +15,6 @@ use sqlx::AssertSqlSafe;
 use super::{Connection, SqlError};
 use crate::report::{COLUMNS, ColumnSpec, Columns, EXTRA_KEY, Role, Row, ValueType};
 
-/// Version of the tables.
 const VERSION: i64 = 1;
 
 /// Statements that create the tables, with the types of PostgreSQL.

@@ -32,7 +32,6 @@ const CSP: &str = concat!(
 
 /// Maximum number of accounts, and of groups, in a chart.
 const MAX_BARS: usize = 20;
-/// Smallest number of counts with a histogram.
 const MIN_FOR_HISTOGRAM: usize = 10;
 
 /// Collects what the page shows, which is not every row.
@@ -102,10 +101,7 @@ impl Renderer for Html {
 #[derive(Template)]
 #[template(path = "page.html", config = "src/render/html/askama.toml")]
 struct Page<'a> {
-    csp: &'static str,
-    style: &'static str,
-    script: &'static str,
-    generator: &'a str,
+    html: &'a Html,
     title: String,
     heading: String,
     summary_sentence: String,
@@ -119,8 +115,6 @@ struct Page<'a> {
     largest: Chart,
     distribution: Option<Chart>,
     distribution_description: String,
-    counted: &'a RowTable,
-    uncounted: &'a RowTable,
     run_metadata: Vec<(&'static str, String)>,
 }
 
@@ -136,10 +130,7 @@ impl<'a> Page<'a> {
             distribution_description = format!("Of the {shown} that are shown. {distribution_description}");
         }
         Self {
-            csp: CSP,
-            style: STYLE,
-            script: SCRIPT,
-            generator: &html.meta.generator,
+            html,
             title: format!("{accounts}, {} · ghrepos", repositories(summary.public_repos)),
             heading: format!(
                 "Public repositories of {}",
@@ -156,8 +147,6 @@ impl<'a> Page<'a> {
                 .filter(|_| html.counts.len() >= MIN_FOR_HISTOGRAM)
                 .map(Distribution::chart),
             distribution_description,
-            counted: &html.counted,
-            uncounted: &html.uncounted,
             run_metadata: run_metadata(html, summary),
             shown,
         }
@@ -237,13 +226,13 @@ fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
         (number > 0).then(|| group_digits(number))
     }
     let meta = &html.meta;
-    let app = || meta.whose.app.as_ref().map(|app| format!("the app {app}"));
+    let app = meta.whose.app.as_ref().map(|app| format!("the app {app}"));
     let took = summary.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let lines = [
         ("Started", Some(meta.started.to_string())),
         ("Duration", took.map(format_duration)),
         ("API", meta.api.clone()),
-        ("Token owner", meta.whose.viewer.clone().or_else(app)),
+        ("Token owner", meta.whose.viewer.clone().or(app)),
         ("Requests", summary.requests.map(group_digits)),
         ("Points", summary.points.map(group_digits)),
         ("Complete", Some(if summary.complete { "yes" } else { "no" }.into())),

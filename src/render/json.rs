@@ -8,7 +8,6 @@ use serde::ser::{SerializeMap, Serializer};
 use super::{Meta, Output, Renderer};
 use crate::report::{Column, Columns, EXTRA_KEY, ReportSchema, Row, Summary};
 
-/// A row as a JSON object.
 struct RowObject<'a>(&'a Columns, &'a Row);
 
 impl Serialize for RowObject<'_> {
@@ -28,7 +27,6 @@ impl Serialize for RowObject<'_> {
     }
 }
 
-/// The extra cells of a row.
 struct ExtraObject<'a>(&'a Columns, &'a Row);
 
 impl Serialize for ExtraObject<'_> {

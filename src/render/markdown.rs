@@ -12,7 +12,6 @@ const MAX_COUNTED_BYTES: usize = 700_000;
 const MAX_UNCOUNTED_BYTES: usize = 200_000;
 const MAX_GROUPS_BYTES: usize = 60_000;
 
-/// Lines of a table up to a size.
 struct SizeCappedTable {
     text: String,
     max_bytes: usize,
@@ -36,7 +35,6 @@ impl SizeCappedTable {
         line(&mut self.text, cells);
     }
 
-    /// Writes the table, and the number of rows that were left out.
     fn write(&self, head: &[Heading], foot: &[String], out: &mut Output) -> io::Result<()> {
         let (mut headings, mut rules) = (Vec::new(), Vec::new());
         for Heading { text, is_numeric } in head {

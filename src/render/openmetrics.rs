@@ -24,12 +24,14 @@ pub(super) struct OpenMetrics {
 
 impl OpenMetrics {
     pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
-        let family = |column: &Column| match column {
-            Column::Own(spec) => Some((*spec, MetricFamily::new(spec.metric?.name, spec.metric?.help))),
-            Column::Extra { .. } => None,
-        };
+        let mut accounts = Vec::new();
+        for column in columns.iter() {
+            if let Column::Own(spec @ ColumnSpec { metric: Some(metric), .. }) = column {
+                accounts.push((*spec, MetricFamily::new(metric.name, metric.help)));
+            }
+        }
         Self {
-            accounts: columns.iter().filter_map(family).collect(),
+            accounts,
             info: MetricFamily::new("ghrepos_account_info", "1 for each account that was counted."),
             uncounted: MetricFamily::new(
                 "ghrepos_account_uncounted",
@@ -165,7 +167,6 @@ fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
     vec![logins, repos]
 }
 
-/// A metric and its samples.
 struct MetricFamily {
     name: &'static str,
     help: &'static str,

@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::{AccountKind, Row, Status};
 use crate::text::group_digits;
 
-/// Change of one login since the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Only in this input.
@@ -54,7 +53,6 @@ impl Change {
 /// Numbers of accounts by change, and of their repositories.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct DiffSummary {
-    /// Name of the earlier report.
     pub(crate) baseline: String,
     pub(crate) new: u64,
     pub(crate) gone: u64,
@@ -78,7 +76,6 @@ fn add(sum: &mut u64, number: u64) {
 }
 
 impl DiffSummary {
-    /// Returns the number of accounts for each kind of change.
     pub(crate) fn by_change(&self) -> [(&'static str, u64); 8] {
         [
             ("new", self.new),

@@ -67,7 +67,6 @@ pub(crate) enum Role {
     Technical,
 }
 
-/// Type of the values in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueType {
     Text,
@@ -377,7 +376,7 @@ impl ReportSchema {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
     Own(&'static ColumnSpec),
     /// Copied from the input.
@@ -533,13 +532,11 @@ impl Row {
         (spec.get)(self)
     }
 
-    /// Returns the flags of the optional counts that the row has.
     fn count_groups(&self) -> impl Iterator<Item = ColumnGroup> {
         let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
         counts.filter(|spec| self.own_cell(spec) != Cell::Null).filter_map(|spec| spec.group)
     }
 
-    /// Returns true if the row has every optional measure of `schema`.
     pub(crate) fn has_measures_of(&self, schema: &ReportSchema) -> bool {
         let mut measures = COLUMNS.iter().filter(|spec| {
             spec.role == Role::Measure && spec.group.is_some_and(|group| (group.is_in)(schema))

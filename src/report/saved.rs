@@ -39,9 +39,7 @@ pub(crate) struct SavedReport {
     /// Rows in their order, one for each login.
     pub(crate) rows: Vec<Row>,
     pub(crate) schema: ReportSchema,
-    /// Figures of the run, if the report has them.
     pub(crate) totals: Option<RunTotals>,
-    /// The `meta` object of a JSON report.
     pub(crate) meta: Option<Value>,
 }
 

@@ -88,7 +88,6 @@ impl Summary {
         self.sums.get(index).copied().filter(|_| spec.role == Role::Measure)
     }
 
-    /// Returns the number of rows with each status.
     pub(crate) fn by_status(&self) -> [(Status, u64); 6] {
         [
             (Status::Ok, self.ok),
@@ -156,7 +155,6 @@ impl fmt::Display for Summary {
 /// Subtotals by an extra column.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GroupTotals {
-    /// Name of the column.
     by: String,
     /// Index among the extra columns.
     column: usize,

@@ -7,7 +7,6 @@ use crate::render::Meta;
 use crate::report::{Change, DiffSummary, Row};
 use crate::text::group_digits;
 
-/// Maximum number of names in a list.
 const MAX_NAMES: usize = 60;
 /// Maximum number of differences in the chart.
 const MAX_BARS: usize = 12;
@@ -42,7 +41,6 @@ impl CappedList {
     }
 }
 
-/// Contents of the section.
 pub(super) struct ChangesSection<'a> {
     pub(super) since: &'a str,
     pub(super) stats: Vec<Stat>,

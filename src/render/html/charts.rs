@@ -44,12 +44,10 @@ pub(super) struct Bar {
 pub(super) struct Chart {
     /// Heading of the bars' names: `Account`, `team`.
     pub(super) category: String,
-    /// Heading of the values.
     pub(super) measure: &'static str,
     /// Bars start in the middle.
     pub(super) is_centered: bool,
     pub(super) bars: Vec<Bar>,
-    /// Note about the bars that are not shown.
     pub(super) rest: Option<String>,
 }
 
@@ -138,7 +136,6 @@ pub(super) fn repositories(number: u64) -> String {
     pluralize(number, "repository", "repositories")
 }
 
-/// Range of counts, and the number of accounts in it.
 #[derive(Debug, PartialEq, Eq)]
 struct Bucket {
     /// `0`, `5–9`, `1,000 and more`.
@@ -194,12 +191,12 @@ impl Distribution {
 
     pub(super) fn chart(self) -> Chart {
         let most = self.buckets.iter().map(|bucket| bucket.accounts).max().unwrap_or(0);
-        let bar = |bucket: Bucket| Bar::of_count(bucket.label, bucket.accounts, most);
+        let bars = self.buckets.into_iter();
         Chart {
             category: "Repositories".into(),
             measure: "Accounts",
             is_centered: false,
-            bars: self.buckets.into_iter().map(bar).collect(),
+            bars: bars.map(|bucket| Bar::of_count(bucket.label, bucket.accounts, most)).collect(),
             rest: None,
         }
     }
