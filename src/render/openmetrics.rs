@@ -74,14 +74,9 @@ impl Renderer for OpenMetrics {
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        let accounts = std::mem::take(&mut self.accounts);
-        for (_, family) in &accounts {
-            family.write(&mut self.out)?;
-        }
-        self.info.write(&mut self.out)?;
-        self.uncounted.write(&mut self.out)?;
-        let rest = [run_metrics(&self.meta, summary), group_metrics(summary), baseline_metrics(summary)];
-        for family in rest.iter().flatten() {
+        let accounts = self.accounts.iter().map(|(_, family)| family);
+        let run = [run_metrics(&self.meta, summary), group_metrics(summary), baseline_metrics(summary)];
+        for family in accounts.chain([&self.info, &self.uncounted]).chain(run.iter().flatten()) {
             family.write(&mut self.out)?;
         }
         self.out.write_all(b"# EOF\n")?;

@@ -1,5 +1,5 @@
-//! Table for a terminal. It is written at the end, when the widths of all rows are known, and leaves out columns for which there
-//! is no room.
+//! Table for a terminal. It is written at the end, when the widths of all rows are known, and leaves out columns that do not
+//! fit.
 
 use std::io::{self, Write};
 

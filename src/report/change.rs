@@ -26,9 +26,8 @@ pub(crate) enum Change {
 
 impl Change {
     pub(crate) fn between(was: u64, is: u64) -> Self {
-        let difference = i128::from(is) - i128::from(was);
         // A server can report any number.
-        Self::By(i64::try_from(difference).unwrap_or(if difference > 0 { i64::MAX } else { i64::MIN }))
+        Self::By(is.checked_signed_diff(was).unwrap_or(if is > was { i64::MAX } else { i64::MIN }))
     }
 
     /// Returns the word in reports; None for a difference.

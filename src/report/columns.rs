@@ -80,6 +80,8 @@ pub(crate) enum ValueType {
     Change,
     Bool,
     Timestamp,
+    /// The extra columns.
+    Object,
 }
 
 /// Columns that one flag adds.
@@ -141,8 +143,8 @@ const COLUMN: ColumnSpec = ColumnSpec {
 /// Defaults of a measure.
 const MEASURE: ColumnSpec = ColumnSpec { role: Role::Measure, value: ValueType::Number, ..COLUMN };
 
-/// Columns in their order. Extra columns come before `was`.
-pub(crate) static COLUMNS: [ColumnSpec; 17] = [
+/// Columns in their order. One entry stands for all extra columns.
+pub(crate) static COLUMNS: [ColumnSpec; 18] = [
     ColumnSpec {
         key: "login",
         heading: "Login",
@@ -240,6 +242,14 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
         get: |row| Cell::number(row.private_repos),
         set: |row, cell| set_some(&mut row.private_repos, cell.as_number()),
         ..MEASURE
+    },
+    ColumnSpec {
+        key: EXTRA_KEY,
+        role: Role::Extra,
+        value: ValueType::Object,
+        // A CSV file has a column for each. One of this name is ignored.
+        set: |_, _| Some(()),
+        ..COLUMN
     },
     ColumnSpec {
         key: "was",
@@ -341,7 +351,7 @@ fn breakdown(row: &mut Row) -> &mut Breakdown {
 
 /// Returns true if an extra column cannot have this name. Some readers of CSV, and databases, ignore case.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    name.eq_ignore_ascii_case(EXTRA_KEY) || COLUMNS.iter().any(|spec| spec.key.eq_ignore_ascii_case(name))
+    COLUMNS.iter().any(|spec| spec.key.eq_ignore_ascii_case(name))
 }
 
 /// Columns that the rows of a report have in addition to those of every report.
@@ -431,11 +441,10 @@ impl Columns {
     pub(crate) fn of(schema: &ReportSchema) -> Self {
         let mut list = Vec::new();
         for spec in &COLUMNS {
-            if spec.role == Role::Was {
+            if spec.role == Role::Extra {
                 let extra = schema.carried.iter().enumerate();
                 list.extend(extra.map(|(index, name)| Column::Extra { index, name: name.as_str().into() }));
-            }
-            if spec.group.is_none_or(|group| (group.is_in)(schema)) {
+            } else if spec.group.is_none_or(|group| (group.is_in)(schema)) {
                 list.push(Column::Own(spec));
             }
         }

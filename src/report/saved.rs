@@ -124,8 +124,8 @@ impl SavedReport {
         self.meta = None;
     }
 
-    /// Keeps one row for each login: at the first position, the last answer, or the last row if there is no answer. A login
-    /// that is missing from one shard may be present in another.
+    /// Keeps one row for each login: at the first position, the last answer, else the last row. A login that is missing
+    /// from one shard may be present in another.
     fn remove_duplicates(&mut self) {
         fn rank(row: &Row) -> (bool, bool) {
             (!row.is_gone(), row.is_answer())
@@ -229,8 +229,7 @@ impl JsonRows {
 }
 
 impl Row {
-    /// Parses a line of an NDJSON report, with its cells in the extra columns `carried`. The error is the reason why the line is not
-    /// a row.
+    /// Parses a line of an NDJSON report, with its cells in the extra columns `carried`. The error is the reason why it is not a row.
     pub(crate) fn parse(line: &[u8], carried: &[String]) -> Result<Self, String> {
         let ParsedRow { mut row, extra_cells, .. } = ParsedRow::parse(line)?;
         let mut extra_cells: HashMap<_, _> = extra_cells.into_iter().collect();
@@ -362,7 +361,9 @@ fn csv_cell<'a>(text: &'a str, spec: &ColumnSpec) -> Cell<'a> {
         }
         // Spreadsheets change the spelling of flags.
         ValueType::Bool => text.parse().map_or(Cell::Null, Cell::Bool),
-        ValueType::Label | ValueType::Change | ValueType::Timestamp => Cell::Text(text.into()),
+        ValueType::Label | ValueType::Change | ValueType::Timestamp | ValueType::Object => {
+            Cell::Text(text.into())
+        }
     }
 }
 

@@ -120,7 +120,7 @@ impl Chart {
     }
 }
 
-/// Describes the bars that are not shown. None if there are none.
+/// Describes the bars that are not shown, if any.
 pub(super) fn rest_note(others: u64, repos: u64) -> Option<String> {
     (others > 0).then(|| format!("+ {} with {}", pluralize(others, "other", "others"), repositories(repos)))
 }
