@@ -58,8 +58,16 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<(), SqlError>
             connection.execute(LOCK, &[]).await?;
         }
         let types = if connection.is_postgres() { &[][..] } else { &SQLITE_TYPES };
+        let columns = join(|spec| {
+            format!(
+                "{} {}{}",
+                sql_name(spec),
+                sql_type(spec),
+                if spec.is_required { " NOT NULL" } else { "" }
+            )
+        });
         for statement in TABLES {
-            let statement = statement.replace("{columns}", &join(definition));
+            let statement = statement.replace("{columns}", &columns);
             let sql = types.iter().fold(statement, |sql, (from, to)| sql.replace(from, to));
             connection.execute(AssertSqlSafe(sql), &[]).await?;
         }
@@ -97,10 +105,6 @@ fn sql_type(spec: &ColumnSpec) -> &'static str {
         ValueType::Timestamp => "TIMESTAMPTZ",
         ValueType::Object => "JSONB",
     }
-}
-
-fn definition(spec: &ColumnSpec) -> String {
-    format!("{} {}{}", sql_name(spec), sql_type(spec), if spec.is_required { " NOT NULL" } else { "" })
 }
 
 /// Returns the statement that inserts rows. Its parameters are the run, the rows as a JSON array, and the part.

@@ -229,7 +229,7 @@ impl JsonRows {
 }
 
 impl Row {
-    /// Parses a line of an NDJSON report, with its cells in the extra columns `carried`. The error is the reason why it is not a row.
+    /// Parses a line of an NDJSON report with the extra columns `carried`. The error is the reason why it is not a row.
     pub(crate) fn parse(line: &[u8], carried: &[String]) -> Result<Self, String> {
         let ParsedRow { mut row, extra_cells, .. } = ParsedRow::parse(line)?;
         let mut extra_cells: HashMap<_, _> = extra_cells.into_iter().collect();
@@ -320,8 +320,8 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     let bytes_left = Rc::new(std::cell::Cell::new(MAX_ROW));
     let file = RowLimitReader { file, bytes_left: Rc::clone(&bytes_left) };
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(file);
-    let header: Vec<_> =
-        reader.headers().map_err(|error| csv_message(&error))?.iter().map(csv_line).collect();
+    let header = reader.headers().map_err(|error| csv_message(&error))?.iter().map(strip_formula_guard);
+    let header: Vec<_> = header.map(|name| sanitize_line(name).into_owned()).collect();
     // A truncated row has too few fields, unless it was truncated in the last one.
     if last != *b"\n" && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange")) {
         return Err("its last line has no end: it was cut off".into());
@@ -370,10 +370,6 @@ fn csv_cell<'a>(text: &'a str, spec: &ColumnSpec) -> Cell<'a> {
 /// Returns true for the names of [`COLUMNS`], which are in lower case.
 fn is_own_header(name: &str) -> bool {
     is_reserved(name) && !name.contains(|c: char| c.is_ascii_uppercase())
-}
-
-fn csv_line(name: &str) -> String {
-    sanitize_line(strip_formula_guard(name)).into_owned()
 }
 
 fn csv_message(error: &csv::Error) -> String {
