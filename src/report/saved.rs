@@ -295,7 +295,7 @@ impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Entries<'a, V> {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de, V>, A::Error> {
-                let mut entries = Vec::new();
+                let mut entries = Vec::with_capacity(COLUMNS.len());
                 while let Some((Text(name), value)) = map.next_entry()? {
                     entries.push((name, value));
                 }
