@@ -156,7 +156,7 @@ fn parse_ndjson(file: fs::File) -> Result<SavedReport, String> {
         }
         if !line.trim_ascii().is_empty() {
             let row = report.add(line.trim_ascii());
-            row.map_err(|reason| format!("line {number} is no row ({reason})"))?;
+            row.map_err(|reason| format!("line {number} is not a row ({reason})"))?;
         }
     }
     Ok(report.finish())
@@ -182,7 +182,7 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
     let mut report = JsonRows::default();
     for (number, row) in (1..).zip(&document.rows) {
         let row = report.add(row.get().as_bytes());
-        row.map_err(|reason| format!("row {number} is none ({reason})"))?;
+        row.map_err(|reason| format!("row {number} is invalid ({reason})"))?;
     }
     Ok(SavedReport { totals: document.summary, meta: document.meta, ..report.finish() })
 }
