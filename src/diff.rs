@@ -89,13 +89,14 @@ impl Baseline {
                 && earlier.status != Status::Invalid
                 && shard.is_none_or(|shard| shard.contains(earlier.login.trim()))
         });
-        removed
-            .map(|earlier| {
-                let (kind, id, public_repos) = (earlier.kind, earlier.id, earlier.public_repos);
-                let row = Row::without_count(&earlier.login, Status::Skipped, "");
-                Row::gone(&Row { kind, id, public_repos, ..row })
-            })
-            .collect()
+        let rows = removed.map(|earlier| Row {
+            kind: earlier.kind,
+            id: earlier.id,
+            was: earlier.public_repos,
+            change: Some(Change::Gone),
+            ..Row::without_count(&earlier.login, Status::Skipped, "not asked: no longer in the list")
+        });
+        rows.collect()
     }
 }
 
@@ -124,7 +125,7 @@ mod tests {
                 row("fails-now", 6, Some(5)),
                 row("mover", 7, Some(1)),
                 row("csv", 0, Some(3)),
-                Row::gone(&row("left-before", 8, Some(5))),
+                Row { change: Some(Change::Gone), ..row("left-before", 8, None) },
             ],
         );
         let mut changes = Vec::new();

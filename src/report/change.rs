@@ -134,17 +134,6 @@ impl fmt::Display for DiffSummary {
 }
 
 impl Row {
-    /// Makes the row of a login that is only in the baseline.
-    pub(crate) fn gone(earlier: &Self) -> Self {
-        Self {
-            kind: earlier.kind,
-            id: earlier.id,
-            was: earlier.public_repos,
-            change: Some(Change::Gone),
-            ..Self::without_count(&earlier.login, Status::Skipped, "not asked: no longer in the list")
-        }
-    }
-
     pub(crate) fn is_gone(&self) -> bool {
         self.change == Some(Change::Gone)
     }
