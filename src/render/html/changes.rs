@@ -82,7 +82,10 @@ impl ChangeCollector {
     /// Returns the section. [`Self::truncate`] comes first.
     pub(super) fn section<'a>(&'a self, drift: &'a DiffSummary, meta: &Meta) -> ChangesSection<'a> {
         let largest = self.changed.first().map_or(0, |row| difference(row).unsigned_abs());
-        let bars = self.changed.iter();
+        let bars = self
+            .changed
+            .iter()
+            .map(|row| Bar::of_change(row, meta.profile_url(row), difference(row), largest));
         let stats = [
             Stat::new("New", drift.new, format!("with {}", repositories(drift.repositories_of_new))),
             Stat::new("Gone", drift.gone, format!("had {}", repositories(drift.repositories_of_gone))),
@@ -100,9 +103,7 @@ impl ChangeCollector {
                 category: "Account".into(),
                 measure: "Change",
                 is_centered: true,
-                bars: bars
-                    .map(|row| Bar::of_change(row, meta.profile_url(row), difference(row), largest))
-                    .collect(),
+                bars: bars.collect(),
                 rest: None,
             },
             names: self,
