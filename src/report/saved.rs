@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -247,62 +246,80 @@ struct ParsedRow {
 
 impl ParsedRow {
     fn parse(json: &[u8]) -> Result<Self, String> {
-        let Entries(entries) = from_json::<Entries<'_, &RawValue>>(json)?;
-        let mut cells = vec![None; COLUMNS.len()];
-        let (mut schema, mut extra) = (ReportSchema::default(), Vec::new());
-        for (key, value) in entries {
-            if key == EXTRA_KEY {
-                Entries(extra) = from_json(value.get().as_bytes())?;
-                continue;
-            }
-            // Unknown keys are of a later version.
-            let Some((spec, cell)) = COLUMNS.iter().zip(&mut cells).find(|(spec, _)| spec.key == key) else {
-                continue;
-            };
-            if cell.is_some() {
-                return Err(format!("duplicate field `{key}`"));
-            }
-            *cell = Some(from_json::<Cell<'_>>(value.get().as_bytes())?);
-            schema.add_group_of(spec);
-        }
+        let JsonCells { cells, extra } = serde_json::from_slice(json).map_err(|error| {
+            let text = error.to_string();
+            // The text is one line, so its position in it is of no use.
+            sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
+        })?;
+        let mut schema = ReportSchema::default();
+        let present = COLUMNS.iter().zip(&cells).filter(|(_, cell)| cell.is_some());
+        present.for_each(|(spec, _)| schema.add_group_of(spec));
         let mut extra_cells = Vec::with_capacity(extra.len());
         for (name, text) in extra {
-            let text: Option<Text<'_>> = text;
-            let text = text.map(|Text(text)| sanitize_multiline(&text).into());
+            let text = text.map(|text| sanitize_multiline(&text).into());
             extra_cells.push((sanitize_line(&name).into_owned(), text));
         }
         Ok(Self { row: Row::from_cells(&cells)?, schema, extra_cells })
     }
 }
 
-/// Parses one line of JSON. The error has no position, which is of no use in a line.
-fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(json).map_err(|error| {
-        let text = error.to_string();
-        sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
-    })
+/// Cells of a JSON object, in the order of [`COLUMNS`].
+struct JsonCells<'a> {
+    cells: Vec<Option<Cell<'a>>>,
+    extra: Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>,
 }
 
-/// A JSON object in its order.
-struct Entries<'a, V>(Vec<(Cow<'a, str>, V)>);
-
-impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Entries<'a, V> {
+impl<'de: 'a, 'a> Deserialize<'de> for JsonCells<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
-            type Value = Entries<'de, V>;
+        struct RowVisitor;
+        impl<'de> Visitor<'de> for RowVisitor {
+            type Value = JsonCells<'de>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de, V>, A::Error> {
-                let mut entries = Vec::with_capacity(COLUMNS.len());
-                while let Some((Text(name), value)) = map.next_entry()? {
-                    entries.push((name, value));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonCells<'de>, A::Error> {
+                let mut row = JsonCells { cells: vec![None; COLUMNS.len()], extra: Vec::new() };
+                while let Some(Text(key)) = map.next_key()? {
+                    if key == EXTRA_KEY {
+                        OrderedStrings(row.extra) = map.next_value()?;
+                        continue;
+                    }
+                    match COLUMNS.iter().zip(&mut row.cells).find(|(spec, _)| spec.key == key) {
+                        Some((_, cell @ None)) => *cell = Some(map.next_value()?),
+                        Some(_) => return Err(A::Error::custom(format_args!("duplicate field `{key}`"))),
+                        // Unknown keys are of a later version.
+                        None => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
                 }
-                Ok(Entries(entries))
+                Ok(row)
             }
         }
-        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+        deserializer.deserialize_map(RowVisitor)
+    }
+}
+
+/// A JSON object of strings, in its order.
+struct OrderedStrings<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for OrderedStrings<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StringsVisitor;
+        impl<'de> Visitor<'de> for StringsVisitor {
+            type Value = OrderedStrings<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object of texts")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedStrings<'de>, A::Error> {
+                let mut strings = Vec::new();
+                while let Some((Text(name), text)) = map.next_entry::<_, Option<Text<'de>>>()? {
+                    strings.push((name, text.map(|Text(text)| text)));
+                }
+                Ok(OrderedStrings(strings))
+            }
+        }
+        deserializer.deserialize_map(StringsVisitor)
     }
 }
 
