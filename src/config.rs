@@ -117,7 +117,7 @@ impl Config {
         }
         let carried = outputs::carried_columns(&cli.carry, cli.group_by.as_deref())?;
         let schema = ReportSchema {
-            measures: counts,
+            counts,
             carried: carried.names.clone(),
             change: cli.baseline.is_some(),
             verified: cli.verify > 0,

@@ -7,8 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
 use sqlx::postgres::{PgColumn, PgConnectOptions, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteColumn, SqliteConnectOptions, SqliteConnection, SqliteRow};
@@ -49,8 +49,7 @@ impl FromStr for DatabaseUrl {
 
 impl DatabaseUrl {
     /// Returns true for URLs, as opposed to names of files.
-    #[must_use]
-    pub(crate) fn is_meant(text: &str) -> bool {
+    pub(crate) fn looks_like_url(text: &str) -> bool {
         let lower = text.to_ascii_lowercase();
         lower.contains("://")
             || ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| lower.starts_with(scheme))
@@ -86,7 +85,6 @@ pub(crate) enum SqlError {
 }
 
 impl SqlError {
-    /// Adds the number of rows that were saved before the error.
     fn after_rows(self, saved: u64) -> Self {
         Self::Partial { saved, source: Box::new(self) }
     }
@@ -101,7 +99,6 @@ fn driver_message(error: &sqlx::Error) -> String {
     sanitize_line(&collapse_whitespace(&message)).into_owned()
 }
 
-/// Access of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AccessMode {
     Read,
@@ -115,14 +112,11 @@ pub(crate) enum Connection {
 }
 
 /// A row of a query.
-pub(crate) struct DbRecord {
-    pub(crate) cells: Vec<DbValue>,
-}
+pub(crate) type DbRecord = Vec<DbValue>;
 
-/// A value of a row, as text.
+/// A value, as text.
 #[derive(Debug)]
 pub(crate) struct DbValue {
-    /// Name of the column.
     pub(crate) name: String,
     /// None for NULL.
     pub(crate) text: Option<String>,
@@ -152,7 +146,6 @@ impl Connection {
         self.execute(if self.is_postgres() { "BEGIN" } else { "BEGIN IMMEDIATE" }, &[]).await
     }
 
-    /// Runs a statement without a result.
     async fn execute(&mut self, sql: impl SqlSafeStr, parameters: &[Option<&str>]) -> Result<(), SqlError> {
         match self {
             Self::Sqlite(connection) => {
@@ -165,7 +158,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Runs a statement that returns a number.
     async fn fetch_i64(
         &mut self,
         sql: impl SqlSafeStr,
@@ -188,12 +180,18 @@ impl Connection {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         match self {
             Self::Sqlite(connection) => {
-                let rows = sql.fetch(&mut **connection);
-                rows.and_then(|row| async move { from_sqlite(&row) }).map_err(SqlError::from).boxed()
+                let records = sql.fetch(&mut **connection).map(|row| {
+                    let row = row?;
+                    row.columns().iter().map(|column| Ok(sqlite_value(&row, column)?)).collect()
+                });
+                records.boxed()
             }
             Self::Postgres(connection) => {
-                let rows = sql.fetch(&mut **connection);
-                rows.and_then(|row| async move { from_postgres(&row) }).map_err(SqlError::from).boxed()
+                let records = sql.fetch(&mut **connection).map(|row| {
+                    let row = row?;
+                    row.columns().iter().map(|column| Ok(postgres_value(&row, column)?)).collect()
+                });
+                records.boxed()
             }
         }
     }
@@ -238,12 +236,7 @@ where
     parameters.iter().fold(sqlx::query(sql), |query, parameter| query.bind(parameter.map(str::to_owned)))
 }
 
-/// Reads a row of a query without parameters: PostgreSQL sends all types as text then.
-fn from_postgres(row: &PgRow) -> Result<DbRecord, sqlx::Error> {
-    let cells = row.columns().iter().map(|column| postgres_value(row, column)).collect::<Result<_, _>>()?;
-    Ok(DbRecord { cells })
-}
-
+/// Reads a value of a query without parameters: PostgreSQL sends all types as text then.
 fn postgres_value(row: &PgRow, column: &PgColumn) -> Result<DbValue, sqlx::Error> {
     let value = row.try_get_raw(column.ordinal())?;
     let kind = column.type_info().name().to_owned();
@@ -254,11 +247,6 @@ fn postgres_value(row: &PgRow, column: &PgColumn) -> Result<DbValue, sqlx::Error
     let text =
         if value.is_null() { None } else { Some(value.as_str().map_err(sqlx::Error::Decode)?.to_owned()) };
     Ok(DbValue { name: column.name().to_owned(), text, non_text_type: (!is_text).then_some(kind) })
-}
-
-fn from_sqlite(row: &SqliteRow) -> Result<DbRecord, sqlx::Error> {
-    let cells = row.columns().iter().map(|column| sqlite_value(row, column)).collect::<Result<_, _>>()?;
-    Ok(DbRecord { cells })
 }
 
 /// Reads a value by its own type: that of an SQLite column is only a preference.

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::report::{AccountKind, Change, DiffSummary, ReadReportError, Row, SavedReport, Status};
 use crate::shard::Shard;
 
-/// An earlier report to compare with.
 #[derive(Debug)]
 pub(crate) struct Baseline {
     name: String,
@@ -19,7 +18,6 @@ pub(crate) struct Baseline {
     by_id: HashMap<u64, usize>,
 }
 
-/// A row of the earlier report.
 #[derive(Debug)]
 struct BaselineRow {
     login: Box<str>,
@@ -32,14 +30,12 @@ struct BaselineRow {
 }
 
 impl Baseline {
-    /// Reads an earlier report.
     pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
         let report = SavedReport::read(path)?;
         Ok(Self::of(path.display().to_string(), report.rows))
     }
 
     /// Indexes the rows of an earlier report. The name is for messages.
-    #[must_use]
     pub(crate) fn of(name: String, rows: Vec<Row>) -> Self {
         let mut baseline = Self { name, rows: Vec::new(), by_login: HashMap::new(), by_id: HashMap::new() };
         // Logins that had been removed then are in neither input.
@@ -61,8 +57,6 @@ impl Baseline {
         baseline
     }
 
-    /// Returns a summary without changes.
-    #[must_use]
     pub(crate) fn empty_summary(&self) -> DiffSummary {
         DiffSummary { baseline: self.name.clone(), ..DiffSummary::default() }
     }
@@ -89,20 +83,20 @@ impl Baseline {
 
     /// Returns rows for the logins that this report does not have; with a shard, only for those of the shard. Invalid logins are
     /// left out.
-    #[must_use]
     pub(crate) fn removed_rows(&self, shard: Option<Shard>) -> Vec<Row> {
         let removed = self.rows.iter().filter(|earlier| {
             !earlier.is_seen.load(Ordering::Relaxed)
                 && earlier.status != Status::Invalid
                 && shard.is_none_or(|shard| shard.contains(earlier.login.trim()))
         });
-        removed
-            .map(|earlier| {
-                let (kind, id, public_repos) = (earlier.kind, earlier.id, earlier.public_repos);
-                let row = Row::without_count(&earlier.login, Status::Skipped, "");
-                Row::gone(&Row { kind, id, public_repos, ..row })
-            })
-            .collect()
+        let rows = removed.map(|earlier| Row {
+            kind: earlier.kind,
+            id: earlier.id,
+            was: earlier.public_repos,
+            change: Some(Change::Gone),
+            ..Row::without_count(&earlier.login, Status::Skipped, "not asked: no longer in the list")
+        });
+        rows.collect()
     }
 }
 
@@ -131,7 +125,7 @@ mod tests {
                 row("fails-now", 6, Some(5)),
                 row("mover", 7, Some(1)),
                 row("csv", 0, Some(3)),
-                Row::gone(&row("left-before", 8, Some(5))),
+                Row { change: Some(Change::Gone), ..row("left-before", 8, None) },
             ],
         );
         let mut changes = Vec::new();

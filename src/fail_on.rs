@@ -16,6 +16,11 @@ use std::cmp::Ordering;
 use crate::report::{Change, Row, Status, Summary};
 use crate::text::{collapse_whitespace, group_digits, pluralize, sanitize_line};
 
+type Comparison = fn(Ordering) -> bool;
+
+const COMPARISONS: [(&str, Comparison); 3] =
+    [(">=", Ordering::is_ge), (">", Ordering::is_gt), ("=", Ordering::is_eq)];
+
 /// Logins that a violation lists.
 const MAX_LOGINS_LISTED: usize = 20;
 
@@ -43,13 +48,6 @@ const METRICS: [(&str, Metric); 12] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Comparison {
-    Gt,
-    Ge,
-    Eq,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
 enum Threshold {
     Number(u64),
     Percent(f64),
@@ -60,7 +58,7 @@ enum Threshold {
 struct Rule {
     text: String,
     metric: Metric,
-    comparison: Comparison,
+    is_beyond: Comparison,
     threshold: Threshold,
     rows: u64,
     logins: Vec<String>,
@@ -70,7 +68,6 @@ struct Rule {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules(Vec<Rule>);
 
-/// A rule that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot understand --fail-on {text:?} at character {at}: {reason}")]
 pub(crate) struct ParseRuleError {
@@ -100,14 +97,12 @@ impl Rules {
     }
 
     /// Returns the first rule that needs a baseline.
-    #[must_use]
     pub(crate) fn needs_baseline(&self) -> Option<&str> {
         let mut rules = self.0.iter();
         let rule = rules.find(|rule| matches!(rule.metric, Metric::Rows(_) | Metric::Difference))?;
         Some(&rule.text)
     }
 
-    /// Adds a row.
     pub(crate) fn add(&mut self, row: &Row) {
         for rule in &mut self.0 {
             if let Some(login) = rule.matching_login(row) {
@@ -120,7 +115,6 @@ impl Rules {
     }
 
     /// Returns a line for each rule that is violated.
-    #[must_use]
     pub(crate) fn violations(&self, summary: &Summary) -> Vec<String> {
         self.0.iter().filter(|rule| rule.is_violated(summary.asked)).map(Rule::describe).collect()
     }
@@ -138,13 +132,10 @@ impl Rule {
             let known = METRICS.map(|(name, _)| name).join(", ");
             return Err((spaces, format!("unknown metric {:?}, expected {known}", sanitize_line(name))));
         };
-        let (comparison, number) = if let Some(number) = rest.strip_prefix(">=") {
-            (Comparison::Ge, number)
-        } else if let Some(number) = rest.strip_prefix('>') {
-            (Comparison::Gt, number)
-        } else if let Some(number) = rest.strip_prefix('=') {
-            (Comparison::Eq, number)
-        } else {
+        let mut comparisons = COMPARISONS.into_iter();
+        let comparison =
+            comparisons.find_map(|(sign, is_beyond)| Some((is_beyond, rest.strip_prefix(sign)?)));
+        let Some((is_beyond, number)) = comparison else {
             return Err((spaces + end, "expected >, >= or =".into()));
         };
         let at = spaces + text.len() - number.trim_start().len();
@@ -164,7 +155,7 @@ impl Rule {
             return Err((at, "expected a number or a percentage, as 5 or 10%".into()));
         };
         let text = collapse_whitespace(text);
-        Ok(Self { text, metric, comparison, threshold, rows: 0, logins: Vec::new() })
+        Ok(Self { text, metric, is_beyond, threshold, rows: 0, logins: Vec::new() })
     }
 
     /// Returns the login of a row that matches, with its counts.
@@ -205,11 +196,7 @@ impl Rule {
             }
             Threshold::Percent(percent) => (number as f64 * 100.0).partial_cmp(&(percent * total as f64)),
         };
-        match self.comparison {
-            Comparison::Gt => ordering.is_some_and(Ordering::is_gt),
-            Comparison::Ge => ordering.is_some_and(Ordering::is_ge),
-            Comparison::Eq => ordering.is_some_and(Ordering::is_eq),
-        }
+        ordering.is_some_and(self.is_beyond)
     }
 
     fn describe(&self) -> String {

@@ -29,7 +29,7 @@ pub(crate) struct ResumeFilter {
 impl ResumeFilter {
     fn keeps(&self, row: &Row) -> Result<bool, ResumeError> {
         let Self { measures, verify: verified, since } = *self;
-        let schema = ReportSchema { measures, verified, ..ReportSchema::default() };
+        let schema = ReportSchema { counts: measures, verified, ..ReportSchema::default() };
         if let Some(flag) = row.flag_missing_in(&schema) {
             return Err(ResumeError::SchemaMismatch { flag });
         }

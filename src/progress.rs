@@ -49,7 +49,6 @@ impl Progress {
         Self { mode, bar, done: Arc::default() }
     }
 
-    /// Adds finished rows.
     pub(crate) fn add(&self, rows: usize) {
         self.done.fetch_add(rows as u64, Ordering::Relaxed);
     }

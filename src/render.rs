@@ -18,13 +18,12 @@ use std::sync::LazyLock;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::json::{line, row_as_json};
+pub(crate) use self::json::{RowObject, line, row_as_json};
 pub(crate) use self::table::TerminalStyle;
 use crate::login::Login;
-use crate::report::{COLUMNS, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};
-use crate::text::sanitize_line;
+use crate::report::{COLUMNS, Column, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};
+use crate::text::{collapse_whitespace, sanitize_line};
 
-/// Format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     /// Text for a terminal.
@@ -46,7 +45,6 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// File extensions.
     pub(crate) const EXTENSIONS: [(&'static str, Self); 7] = [
         ("csv", Self::Csv),
         ("tsv", Self::Tsv),
@@ -57,8 +55,6 @@ impl Format {
         ("prom", Self::Openmetrics),
     ];
 
-    /// Returns the format of a file's extension, in any case.
-    #[must_use]
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         Self::EXTENSIONS.iter().find(|(known, _)| *known == extension).map(|(_, format)| *format)
@@ -68,7 +64,6 @@ impl Format {
 /// Facts about the run that a report comes from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Meta {
-    /// Name and version of the program.
     pub(crate) generator: String,
     /// Base URL of the API. None if no request was sent.
     pub(crate) api: Option<String>,
@@ -76,7 +71,6 @@ pub(crate) struct Meta {
     pub(crate) whose: Identity,
     /// Folder of the recording that was made or replayed.
     pub(crate) exchanges: Option<String>,
-    /// Report that this one is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) baseline: Option<String>,
     /// Reports that this one was rendered from.
@@ -109,7 +103,6 @@ impl Default for Meta {
 
 impl Meta {
     /// Parses `meta` of a JSON report, which is now compared with `baseline`.
-    #[must_use]
     pub(crate) fn read(meta: &serde_json::Value, baseline: Option<String>) -> Option<Self> {
         let mut meta = Self::deserialize(meta).ok()?;
         meta.baseline = baseline.or(meta.baseline);
@@ -138,7 +131,7 @@ impl Meta {
     }
 }
 
-/// Writes a report. Errors are those of the output.
+/// Writes a report. Its errors are those of the output.
 pub(crate) trait Renderer {
     fn row(&mut self, row: &Row) -> io::Result<()>;
 
@@ -147,11 +140,26 @@ pub(crate) trait Renderer {
         Ok(())
     }
 
-    /// Writes the end of the report.
     fn finish(&mut self, summary: &Summary) -> io::Result<()>;
 }
 
 pub(crate) type Output = BufWriter<Box<dyn Write + Send>>;
+
+/// Heading of a column that may be aligned to the right.
+struct Heading {
+    text: String,
+    is_numeric: bool,
+}
+
+impl Heading {
+    fn new(text: &str, is_numeric: bool) -> Self {
+        Self { text: collapse_whitespace(text), is_numeric }
+    }
+
+    fn of(column: &Column) -> Self {
+        Self::new(column.heading().unwrap_or_default(), column.is_numeric())
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct ReportLayout {
@@ -160,8 +168,6 @@ pub(crate) struct ReportLayout {
     pub(crate) look: TerminalStyle,
 }
 
-/// Makes a renderer of `format` that writes to `out`.
-#[must_use]
 pub(crate) fn renderer(
     format: Format,
     layout: &ReportLayout,
@@ -194,7 +200,6 @@ pub(crate) enum SortKey {
 }
 
 impl SortKey {
-    /// Returns the key of the column `public_repos`.
     pub(crate) fn public_repos() -> Self {
         Self::measures().next().unwrap_or_default()
     }
@@ -221,7 +226,6 @@ impl clap::ValueEnum for SortKey {
     }
 }
 
-/// Order of a report's rows, and the maximum number of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RowOrder {
     pub(crate) by: SortKey,
@@ -229,43 +233,14 @@ pub(crate) struct RowOrder {
 }
 
 impl RowOrder {
-    /// Returns whether the report has every row in input order.
-    #[must_use]
+    /// Returns true if the report has every row, in input order.
     pub(crate) fn is_input_order(self) -> bool {
         self == Self::default()
     }
 
     /// Wraps a renderer so that it gets the rows in this order.
     fn wrap(self, inner: Box<dyn Renderer + Send>) -> Box<dyn Renderer + Send> {
-        match self {
-            Self { by: SortKey::Input, top: None } => inner,
-            Self { by: SortKey::Input, top: Some(top) } => Box::new(TopN { inner, left: top }),
-            order => Box::new(SortBy { inner, order, rows: Vec::new() }),
-        }
-    }
-}
-
-/// Passes on the first rows only.
-struct TopN {
-    inner: Box<dyn Renderer + Send>,
-    left: usize,
-}
-
-impl Renderer for TopN {
-    fn row(&mut self, row: &Row) -> io::Result<()> {
-        if self.left == 0 {
-            return Ok(());
-        }
-        self.left -= 1;
-        self.inner.row(row)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-
-    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        self.inner.finish(summary)
+        if self.is_input_order() { inner } else { Box::new(SortBy { inner, order: self, rows: Vec::new() }) }
     }
 }
 
@@ -278,7 +253,10 @@ struct SortBy {
 
 impl Renderer for SortBy {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.rows.push(row.clone());
+        let is_beyond_top = self.order.top.is_some_and(|top| self.rows.len() >= top);
+        if self.order.by != SortKey::Input || !is_beyond_top {
+            self.rows.push(row.clone());
+        }
         Ok(())
     }
 

@@ -13,9 +13,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::change::{Change, DiffSummary};
-pub(crate) use self::columns::ValueType;
 pub(crate) use self::columns::{
-    COLUMNS, Cell, Column, ColumnSpec, Columns, EXTRA_KEY, ReportSchema, Role, is_reserved,
+    COLUMNS, Cell, Column, ColumnSpec, Columns, EXTRA_KEY, ReportSchema, Role, ValueType, is_reserved,
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::saved::{ReadReportError, SavedReport};
@@ -44,8 +43,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// Parses the word in reports.
-    #[must_use]
     pub(crate) fn parse(word: &str) -> Option<Self> {
         [Self::Ok, Self::NotFound, Self::Forbidden, Self::Invalid, Self::Failed, Self::Skipped]
             .into_iter()
@@ -100,7 +97,7 @@ pub struct Row {
     pub(crate) was: Option<u64>,
     /// Change since the baseline.
     pub(crate) change: Option<Change>,
-    /// Whether the other API returned the same count, if both were queried.
+    /// False if the other API returned another count. None unless both were queried.
     pub verified: Option<bool>,
     /// Reason why there is no count: one line, without control characters.
     pub error: Option<String>,
@@ -115,26 +112,27 @@ pub struct Row {
 }
 
 impl Row {
-    /// Makes the row of an account that was counted.
     pub(crate) fn counted(account: Account) -> Self {
         let Account { login, kind, id, public_repos, breakdown, private_repos } = account;
+        let public_repos = Some(public_repos);
         Self {
-            login: login.to_string(),
             kind,
             id,
-            public_repos: Some(public_repos),
+            public_repos,
             breakdown,
             private_repos,
-            error: None,
-            ..Self::without_count("", Status::Ok, "")
+            ..Self::empty(login.to_string(), Status::Ok)
         }
     }
 
-    /// Makes a row without a count.
-    #[must_use]
     pub(crate) fn without_count(login: &str, status: Status, error: &str) -> Self {
+        let error = Some(sanitize_line(error).into_owned());
+        Self { error, ..Self::empty(sanitize_line(login).into_owned(), status) }
+    }
+
+    fn empty(login: String, status: Status) -> Self {
         Self {
-            login: sanitize_line(login).into_owned(),
+            login,
             status,
             kind: None,
             id: None,
@@ -145,7 +143,7 @@ impl Row {
             was: None,
             change: None,
             verified: None,
-            error: Some(sanitize_line(error).into_owned()),
+            error: None,
             via: None,
             at: None,
             attempts: 0,
@@ -154,7 +152,6 @@ impl Row {
     }
 
     /// Returns the key of the row in a set of rows. Logins ignore case.
-    #[must_use]
     pub(crate) fn key(&self) -> Box<str> {
         match self.status {
             // A login has no control character, so the two cannot be confused.
@@ -163,8 +160,7 @@ impl Row {
         }
     }
 
-    /// Returns whether GitHub, or the rules for logins, decided the status.
-    #[must_use]
+    /// Returns true if GitHub, or the rules for logins, decided the status.
     pub(crate) fn is_answer(&self) -> bool {
         matches!(self.status, Status::Ok | Status::NotFound | Status::Forbidden | Status::Invalid)
     }

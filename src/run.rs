@@ -199,7 +199,7 @@ fn now() -> Timestamp {
 
 async fn read_baseline(config: &Config) -> anyhow::Result<Option<Baseline>> {
     let Some(path) = config.baseline.clone() else { return Ok(None) };
-    if let Some(url) = path.to_str().filter(|url| DatabaseUrl::is_meant(url)) {
+    if let Some(url) = path.to_str().filter(|url| DatabaseUrl::looks_like_url(url)) {
         let baseline = read_last_run(url).await;
         return baseline
             .map(Some)

@@ -15,7 +15,6 @@ const MAX_CELL: usize = 32_767;
 
 /// Escapes all control and direction characters (`\u{1b}`), except joiners between letters that need them, and cuts the text to
 /// 500 characters.
-#[must_use]
 pub(crate) fn sanitize_line(text: &str) -> Cow<'_, str> {
     if text.len() < MAX_LINE && !text.chars().any(is_unprintable) {
         return Cow::Borrowed(text);
@@ -25,7 +24,6 @@ pub(crate) fn sanitize_line(text: &str) -> Cow<'_, str> {
 
 /// Escapes control and direction characters like [`sanitize_line`], but keeps line ends and tabs. The text is cut to the 32,767
 /// characters that a cell of a spreadsheet can hold, the last of which is then an ellipsis.
-#[must_use]
 pub(crate) fn sanitize_multiline(text: &str) -> String {
     escape(text, MAX_CELL, |c, before, after| match c {
         '\n' | '\t' => true,
@@ -35,7 +33,9 @@ pub(crate) fn sanitize_multiline(text: &str) -> String {
 }
 
 fn is_kept_on_a_line(c: char, before: Option<char>, after: Option<char>) -> bool {
-    !is_unprintable(c) || is_zero_width_joiner(c) && can_be_joined(before) && can_be_joined(after)
+    // U+200C is needed to spell Persian, U+200D to combine emoji.
+    let is_joiner = matches!(c, '\u{200c}' | '\u{200d}');
+    !is_unprintable(c) || is_joiner && can_be_joined(before) && can_be_joined(after)
 }
 
 /// Escapes the characters that are not kept, and cuts the result to `max` characters. The limit applies to the result, so that
@@ -66,7 +66,6 @@ fn escape(text: &str, max: usize, is_kept: impl Fn(char, Option<char>, Option<ch
 }
 
 /// Replaces each run of white space, line ends included, by one space.
-#[must_use]
 pub(crate) fn collapse_whitespace(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -75,11 +74,6 @@ pub(crate) fn collapse_whitespace(text: &str) -> String {
 pub(crate) fn is_formula(text: &str) -> bool {
     text.trim_start_matches(|c: char| c == '\'' || c.is_whitespace())
         .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
-}
-
-/// U+200C is needed to spell Persian, U+200D to combine emoji.
-fn is_zero_width_joiner(c: char) -> bool {
-    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// Returns true for characters beside which a joiner can have a meaning.
@@ -101,7 +95,6 @@ fn is_unprintable(c: char) -> bool {
 ///
 /// The crate `url` does not do: it takes the first slash for the end of the host, although it may be part of a password that was
 /// not escaped.
-#[must_use]
 pub(crate) fn redact_url(text: &str) -> String {
     let (scheme, separator, rest) = match (text.split_once("://"), text.split_once(':')) {
         (Some((scheme, rest)), _) => (scheme, "://", rest),
@@ -137,7 +130,6 @@ fn is_database_scheme(scheme: &str) -> bool {
 }
 
 /// Returns the text of an error, without the number of a system error.
-#[must_use]
 pub(crate) fn io_message(error: &dyn Error) -> String {
     let text = error.to_string();
     sanitize_line(text.split(" (os error").next().unwrap_or_default()).into_owned()
@@ -179,7 +171,6 @@ pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Formats `1234567` as `1,234,567`. `indicatif::HumanCount` does the same, but the library alone does not depend on it.
-#[must_use]
 pub(crate) fn group_digits(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -193,7 +184,6 @@ pub(crate) fn group_digits(number: u64) -> String {
 }
 
 /// Formats a difference: `+1,234`, `−5`, `=`.
-#[must_use]
 pub(crate) fn format_delta(by: i64) -> String {
     match by {
         0 => "=".into(),
@@ -203,13 +193,11 @@ pub(crate) fn format_delta(by: i64) -> String {
 }
 
 /// Formats a number with its noun: `1 login`, `2 logins`, `1,234 logins`.
-#[must_use]
 pub(crate) fn pluralize(number: u64, singular: &str, plural: &str) -> String {
     format!("{} {}", group_digits(number), if number == 1 { singular } else { plural })
 }
 
 /// Formats a duration in its two largest units: `12ms`, `0.2s`, `15s`, `4m 10s`, `2h 5m`. jiff's printer has no such limit.
-#[must_use]
 pub(crate) fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {

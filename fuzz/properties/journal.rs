@@ -73,7 +73,7 @@ impl Run {
     fn of(input: &mut ByteReader<'_>) -> Self {
         let measures = CountSelection { breakdown: input.flag(), private: input.flag() };
         let carried = if input.flag() { vec!["team".to_owned()] } else { Vec::new() };
-        let columns = Columns::of(&ReportSchema { measures, carried, ..ReportSchema::default() });
+        let columns = Columns::of(&ReportSchema { counts: measures, carried, ..ReportSchema::default() });
         let since = input.flag().then(|| "2026-11-22T12:00:00Z".parse().unwrap());
         let (mut entries, mut answers) = (Vec::new(), Vec::new());
         for at in 0..=input.below(6) {

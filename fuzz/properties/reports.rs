@@ -99,7 +99,7 @@ impl Report {
             rows.push(row);
         }
         let columns = Columns::of(&ReportSchema {
-            measures: CountSelection { breakdown: true, private: true },
+            counts: CountSelection { breakdown: true, private: true },
             carried: names,
             change: true,
             verified: true,

@@ -77,7 +77,7 @@ pub(super) fn row_order(
 ) -> Result<RowOrder, ConfigError> {
     // The top rows are those with the largest counts.
     let by = sort.unwrap_or(if top.is_some() { SortKey::public_repos() } else { SortKey::Input });
-    let schema = counts.map(|measures| ReportSchema { measures, ..ReportSchema::default() });
+    let schema = counts.map(|counts| ReportSchema { counts, ..ReportSchema::default() });
     if let (SortKey::Measure(spec), Some(schema)) = (by, schema)
         && let Some(group) = spec.group
         && !(group.is_in)(&schema)

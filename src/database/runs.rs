@@ -24,11 +24,10 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum time of an operation. It is longer than the wait for a lock of SQLite.
 const TIMEOUT: Duration = Duration::from_secs(75);
 
-/// Database that a run is saved to.
 #[derive(Clone, Debug)]
 pub(crate) struct SaveTarget {
     pub(crate) address: DatabaseUrl,
-    /// Name of the run, which its shards have in common.
+    /// Name of the run. Its shards have the same one.
     pub(crate) name: Option<String>,
     pub(crate) shard: Option<Shard>,
 }
@@ -123,7 +122,7 @@ fn block_with_timeout<T>(
     })
 }
 
-/// Connects, and returns the connection and the id of the run.
+/// Returns the connection and the id of the run.
 async fn start_run(target: &SaveTarget, meta: &Meta) -> Result<(Connection, String), SqlError> {
     let mut connection = Connection::open(&target.address, AccessMode::Write).await?;
     migrate(&mut connection).await?;
@@ -220,7 +219,6 @@ async fn delete(connection: &mut Connection, run: &str, part: &str) -> Result<()
     connection.execute(empty, &[Some(run)]).await
 }
 
-/// Reads the rows of the last complete run.
 pub(crate) async fn last_complete(url: &DatabaseUrl) -> Result<Vec<Row>, SqlError> {
     let mut connection = Connection::open(url, AccessMode::Read).await?;
     let last =
@@ -242,15 +240,14 @@ pub(crate) async fn last_complete(url: &DatabaseUrl) -> Result<Vec<Row>, SqlErro
 
 /// Reads a row whose columns are in the order of the statement of [`last_complete`].
 fn saved_row(record: DbRecord) -> Row {
-    let mut cells = record.cells.into_iter().map(|cell| cell.text);
-    let mut next = || cells.next().flatten();
-    let login = next().unwrap_or_default();
-    let status = next().and_then(|status| Status::parse(&status)).unwrap_or(Status::Failed);
+    let mut cells = record.into_iter().map(|cell| cell.text);
+    let [login, status, kind, id, count, change] = std::array::from_fn(|_| cells.next().flatten());
+    let status = status.and_then(|status| Status::parse(&status)).unwrap_or(Status::Failed);
     Row {
-        kind: next().and_then(|kind| AccountKind::parse(&kind)),
-        id: next().and_then(|id| id.parse().ok()),
-        public_repos: next().and_then(|count| count.parse().ok()),
-        change: next().and_then(|change| Change::parse(&change)),
-        ..Row::without_count(&login, status, "")
+        kind: kind.and_then(|kind| AccountKind::parse(&kind)),
+        id: id.and_then(|id| id.parse().ok()),
+        public_repos: count.and_then(|count| count.parse().ok()),
+        change: change.and_then(|change| Change::parse(&change)),
+        ..Row::without_count(&login.unwrap_or_default(), status, "")
     }
 }

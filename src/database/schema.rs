@@ -9,13 +9,13 @@
 //! A run has a name only if one was given, and more than one part only with shards. It is complete when all its parts are. `key`
 //! is the login in lower case; `account` is GitHub's numeric id.
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::{Connection, SqlError};
-use crate::report::{COLUMNS, ColumnSpec, Columns, EXTRA_KEY, Role, Row, ValueType};
+use crate::render::RowObject;
+use crate::report::{COLUMNS, ColumnSpec, Columns, Row, ValueType};
 
-/// Version of the tables.
 const VERSION: i64 = 1;
 
 /// Statements that create the tables, with the types of PostgreSQL.
@@ -58,8 +58,16 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<(), SqlError>
             connection.execute(LOCK, &[]).await?;
         }
         let types = if connection.is_postgres() { &[][..] } else { &SQLITE_TYPES };
+        let columns = join(|spec| {
+            format!(
+                "{} {}{}",
+                sql_name(spec),
+                sql_type(spec),
+                if spec.is_required { " NOT NULL" } else { "" }
+            )
+        });
         for statement in TABLES {
-            let statement = statement.replace("{columns}", &join(definition));
+            let statement = statement.replace("{columns}", &columns);
             let sql = types.iter().fold(statement, |sql, (from, to)| sql.replace(from, to));
             connection.execute(AssertSqlSafe(sql), &[]).await?;
         }
@@ -79,58 +87,39 @@ async fn version(connection: &mut Connection) -> Option<i64> {
     connection.fetch_i64(version, &[]).await.ok().flatten()
 }
 
-/// A column of `counts` that comes from a report.
-struct SqlColumn {
-    name: &'static str,
-    sql_type: &'static str,
-    is_required: bool,
-}
-
-/// Returns the columns in their order. The extra ones come before `was`.
-fn sql_columns() -> Vec<SqlColumn> {
-    let mut columns = Vec::new();
-    for spec in &COLUMNS {
-        if spec.role == Role::Was {
-            columns.push(SqlColumn { name: EXTRA_KEY, sql_type: "JSONB", is_required: false });
-        }
-        let sql_type = match spec.value {
-            ValueType::Text | ValueType::Label | ValueType::Change => "TEXT",
-            ValueType::Number => "NUMERIC(20)",
-            ValueType::SmallNumber => "BIGINT",
-            ValueType::Bool => "BOOLEAN",
-            ValueType::Timestamp => "TIMESTAMPTZ",
-        };
-        columns.push(SqlColumn { name: sql_name(spec), sql_type, is_required: spec.is_required });
-    }
-    columns
+/// Joins a text for each column of a report.
+fn join(text: fn(&ColumnSpec) -> String) -> String {
+    COLUMNS.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 fn sql_name(spec: &ColumnSpec) -> &'static str {
     spec.sql_name.unwrap_or(spec.key)
 }
 
-/// Joins a text for each column.
-fn join(text: fn(&SqlColumn) -> String) -> String {
-    sql_columns().iter().map(text).collect::<Vec<_>>().join(", ")
-}
-
-fn definition(column: &SqlColumn) -> String {
-    format!("{} {}{}", column.name, column.sql_type, if column.is_required { " NOT NULL" } else { "" })
+fn sql_type(spec: &ColumnSpec) -> &'static str {
+    match spec.value {
+        ValueType::Text | ValueType::Label | ValueType::Change => "TEXT",
+        ValueType::Number => "NUMERIC(20)",
+        ValueType::SmallNumber => "BIGINT",
+        ValueType::Bool => "BOOLEAN",
+        ValueType::Timestamp => "TIMESTAMPTZ",
+        ValueType::Object => "JSONB",
+    }
 }
 
 /// Returns the statement that inserts rows. Its parameters are the run, the rows as a JSON array, and the part.
 ///
 /// The row of a login that is saved already is replaced, except an answer by a row without one.
 fn insert_statement(is_postgres: bool) -> String {
-    let names = join(|column| column.name.to_owned());
+    let names = join(|spec| sql_name(spec).to_owned());
     let values = if is_postgres {
-        let fields = join(|column| format!("{} {}", column.name, column.sql_type));
+        let fields = join(|spec| format!("{} {}", spec.key, sql_type(spec)));
         format!("row.* FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, {fields})")
     } else {
-        let fields = join(|column| format!("value ->> '{}'", column.name));
+        let fields = join(|spec| format!("value ->> '{}'", spec.key));
         format!("value ->> 'key', {fields} FROM json_each($2)")
     };
-    let updates = join(|column| format!("{0} = excluded.{0}", column.name));
+    let updates = join(|spec| format!("{0} = excluded.{0}", sql_name(spec)));
     format!(
         "INSERT INTO counts (run, part, key, {names})
         SELECT CAST($1 AS BIGINT), CAST($3 AS BIGINT), {values} WHERE TRUE
@@ -148,24 +137,20 @@ pub(super) async fn insert(
     rows: &[Row],
     columns: &Columns,
 ) -> Result<(), SqlError> {
-    let rows: Value = rows.iter().map(|row| db_row(row, columns)).collect();
+    let rows = rows.iter().map(|row| DbRow {
+        // The mark of an invalid login is a NUL, which PostgreSQL does not store.
+        key: row.key().trim_start_matches('\0').into(),
+        row: RowObject(columns, row),
+    });
+    // Cannot fail: the output is memory.
+    let rows = serde_json::to_string(&rows.collect::<Vec<_>>()).unwrap_or_default();
     let sql = AssertSqlSafe(insert_statement(connection.is_postgres()));
-    connection.execute(sql, &[Some(run), Some(&rows.to_string()), Some(part)]).await
+    connection.execute(sql, &[Some(run), Some(&rows), Some(part)]).await
 }
 
-/// Returns a row as a JSON object, by the names of the database.
-fn db_row(row: &Row, columns: &Columns) -> Value {
-    let mut object = Map::new();
-    // The mark of an invalid login is a NUL, which PostgreSQL does not store.
-    object.insert("key".into(), row.key().trim_start_matches('\0').into());
-    for spec in &COLUMNS {
-        object.insert(sql_name(spec).into(), serde_json::to_value(row.own_cell(spec)).unwrap_or_default());
-    }
-    if !columns.carried().is_empty() {
-        let names = columns.carried().iter().enumerate();
-        let cells = names
-            .map(|(index, name)| (name.clone(), row.carried.get(index).and_then(Option::as_deref).into()));
-        object.insert(EXTRA_KEY.into(), cells.collect::<Map<_, _>>().into());
-    }
-    object.into()
+#[derive(Serialize)]
+struct DbRow<'a> {
+    key: Box<str>,
+    #[serde(flatten)]
+    row: RowObject<'a>,
 }

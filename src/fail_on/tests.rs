@@ -17,7 +17,7 @@ fn violations(rules: &str) -> Vec<String> {
         row("taken", Some(1), 100, Some(Change::Replaced)),
         row("same", Some(0), 0, Some(Change::By(0))),
         Row { change: Some(Change::Unknown), ..Row::without_count("broken", Status::Failed, "x") },
-        Row::gone(&row("leaver", None, 7, None)),
+        Row { was: Some(7), change: Some(Change::Gone), ..Row::without_count("leaver", Status::Skipped, "") },
     ] {
         summary.add(&row);
         rules.add(&row);

@@ -106,7 +106,7 @@ impl RowParser {
             Some(columns) => columns,
             None => self.columns.insert(column_indices(row, &self.carry)?),
         };
-        let Some(first) = row.cells.first() else {
+        let Some(first) = row.first() else {
             return Err(SqlError::Other("the query has no columns".into()));
         };
         if let (Some(kind), true) = (&first.non_text_type, first.text.is_some()) {
@@ -119,7 +119,7 @@ impl RowParser {
             self.empty += 1;
             return Ok(None);
         }
-        let cells = columns.iter().map(|column| row.cells.get(*column)?.text.as_deref());
+        let cells = columns.iter().map(|column| row.get(*column)?.text.as_deref());
         let carried = cells.map(|text| carried_cell(text?)).collect();
         Ok(Some(InputRecord { login: Login::parse_for_host(login, &self.web_host), carried }))
     }
@@ -130,9 +130,9 @@ fn column_indices(row: &DbRecord, names: &[String]) -> Result<Vec<usize>, SqlErr
 }
 
 fn column_index(row: &DbRecord, name: &str) -> Result<usize, SqlError> {
-    let index = row.cells.iter().position(|cell| cell.name.to_lowercase() == name.to_lowercase());
+    let index = row.iter().position(|cell| cell.name.to_lowercase() == name.to_lowercase());
     index.ok_or_else(|| {
-        let columns: Vec<_> = row.cells.iter().map(|cell| format!("{:?}", cell.name)).collect();
+        let columns: Vec<_> = row.iter().map(|cell| format!("{:?}", cell.name)).collect();
         SqlError::Other(format!("column {name:?} not found (columns: {})", columns.join(", ")))
     })
 }

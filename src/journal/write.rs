@@ -337,7 +337,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.ndjson");
         let columns = Columns::of(&ReportSchema {
-            measures: CountSelection { breakdown: true, private: false },
+            counts: CountSelection { breakdown: true, private: false },
             verified: true,
             ..ReportSchema::default()
         });

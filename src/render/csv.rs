@@ -40,7 +40,7 @@ impl Renderer for Csv {
                 Cell::Null => self.writer.write_field(""),
                 Cell::Text(text) => self.writer.write_field(escape_formula(&text).as_bytes()),
                 Cell::Number(number) => self.writer.write_field(number.to_string()),
-                Cell::Delta(number) => self.writer.write_field(number.to_string()),
+                Cell::Delta(difference) => self.writer.write_field(difference.to_string()),
                 Cell::Bool(flag) => self.writer.write_field(flag.to_string()),
             }
             .map_err(io_error)?;
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn unknown_values_are_empty_and_unrequested_ones_absent() {
         let columns = Columns::of(&ReportSchema {
-            measures: CountSelection { breakdown: true, private: true },
+            counts: CountSelection { breakdown: true, private: true },
             verified: true,
             ..ReportSchema::default()
         });

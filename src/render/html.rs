@@ -17,7 +17,7 @@ use self::changes::{ChangeCollector, ChangesSection};
 use self::charts::{Bar, Chart, Distribution, Stat, repositories, rest_note};
 use self::rows::RowTable;
 use super::{Meta, Output, Renderer};
-use crate::report::{Column, ColumnSpec, Columns, Role, Row, Summary};
+use crate::report::{Column, ColumnSpec, Columns, Row, Summary};
 use crate::text::{format_duration, group_digits, pluralize};
 
 const STYLE: &str = include_str!("html/page.css");
@@ -32,7 +32,6 @@ const CSP: &str = concat!(
 
 /// Maximum number of accounts, and of groups, in a chart.
 const MAX_BARS: usize = 20;
-/// Smallest number of counts with a histogram.
 const MIN_FOR_HISTOGRAM: usize = 10;
 
 /// Collects what the page shows, which is not every row.
@@ -44,33 +43,19 @@ pub(super) struct Html {
     uncounted: RowTable,
     /// Public repositories of each counted account.
     counts: Vec<u64>,
-    sums: Vec<MeasureSum>,
     largest: Vec<Row>,
     changes: ChangeCollector,
     /// Rows that are in the input.
     rows: u64,
 }
 
-/// Sum of an optional measure.
-struct MeasureSum {
-    spec: &'static ColumnSpec,
-    sum: u64,
-}
-
 impl Html {
     pub(super) fn new(out: Output, columns: Columns, meta: Meta) -> Self {
-        let optional_measure = |column: &Column| match column {
-            Column::Own(spec) if spec.role == Role::Measure && spec.group.is_some() => {
-                Some(MeasureSum { spec, sum: 0 })
-            }
-            _ => None,
-        };
         Self {
             out,
             counted: RowTable::counted(&columns),
             uncounted: RowTable::uncounted(&columns),
             counts: Vec::new(),
-            sums: columns.iter().filter_map(optional_measure).collect(),
             columns,
             largest: Vec::new(),
             changes: ChangeCollector::default(),
@@ -97,9 +82,6 @@ impl Renderer for Html {
             return self.uncounted.add(row, link.as_deref());
         };
         self.counts.push(count);
-        for MeasureSum { spec, sum } in &mut self.sums {
-            *sum = sum.saturating_add(row.own_cell(spec).as_number().unwrap_or(0));
-        }
         self.largest.push(row.clone());
         if self.largest.len() > MAX_BARS * 8 {
             self.truncate_largest();
@@ -119,30 +101,25 @@ impl Renderer for Html {
 #[derive(Template)]
 #[template(path = "page.html", config = "src/render/html/askama.toml")]
 struct Page<'a> {
-    csp: &'static str,
-    style: &'static str,
-    script: &'static str,
-    generator: &'a str,
+    html: &'a Html,
     title: String,
     heading: String,
     summary_sentence: String,
     warnings: Vec<String>,
-    /// Number of rows that are shown, if not all are.
+    /// Number of rows, if not all are shown.
     shown: Option<String>,
     stats: Vec<Stat>,
-    changes: Option<ChangesSection>,
+    changes: Option<ChangesSection<'a>>,
     groups: Option<Chart>,
     has_breakdown: bool,
     largest: Chart,
     distribution: Option<Chart>,
     distribution_description: String,
-    counted: &'a RowTable,
-    uncounted: &'a RowTable,
     run_metadata: Vec<(&'static str, String)>,
 }
 
 impl<'a> Page<'a> {
-    fn of(html: &'a Html, summary: &Summary) -> Self {
+    fn of(html: &'a Html, summary: &'a Summary) -> Self {
         let accounts = pluralize(summary.asked, "account", "accounts");
         let shown = (html.rows < summary.asked).then(|| group_digits(html.rows));
         let distribution = Distribution::of(html.counts.clone());
@@ -153,10 +130,7 @@ impl<'a> Page<'a> {
             distribution_description = format!("Of the {shown} that are shown. {distribution_description}");
         }
         Self {
-            csp: CSP,
-            style: STYLE,
-            script: SCRIPT,
-            generator: &html.meta.generator,
+            html,
             title: format!("{accounts}, {} · ghrepos", repositories(summary.public_repos)),
             heading: format!(
                 "Public repositories of {}",
@@ -165,7 +139,7 @@ impl<'a> Page<'a> {
             summary_sentence: summary_sentence(html, summary, shown.as_deref()),
             warnings: warnings(summary),
             stats: stats(html, summary, median),
-            changes: summary.drift.as_ref().map(|drift| html.changes.section(drift)),
+            changes: summary.drift.as_ref().map(|drift| html.changes.section(drift, &html.meta)),
             groups: summary.groups.as_ref().map(|groups| Chart::of_groups(groups, MAX_BARS)),
             has_breakdown: html.columns.iter().any(Column::is_part),
             largest: largest(html),
@@ -173,8 +147,6 @@ impl<'a> Page<'a> {
                 .filter(|_| html.counts.len() >= MIN_FOR_HISTOGRAM)
                 .map(Distribution::chart),
             distribution_description,
-            counted: &html.counted,
-            uncounted: &html.uncounted,
             run_metadata: run_metadata(html, summary),
             shown,
         }
@@ -217,9 +189,13 @@ fn stats(html: &Html, summary: &Summary, median: Option<u64>) -> Vec<Stat> {
     ];
     if html.rows == summary.asked {
         stats.extend(median.map(|median| Stat::new("Median", median, "half have this many or fewer")));
-        stats.extend(
-            html.sums.iter().map(|MeasureSum { spec, sum }| Stat::new(spec.heading, *sum, spec.note)),
-        );
+        for column in html.columns.iter() {
+            if let (Column::Own(spec @ ColumnSpec { group: Some(_), .. }), Some(sum)) =
+                (column, summary.sum(column))
+            {
+                stats.push(Stat::new(spec.heading, sum, spec.note));
+            }
+        }
     }
     if summary.uncounted() > 0 {
         stats.push(Stat::new("Not counted", summary.uncounted(), ""));
@@ -229,10 +205,6 @@ fn stats(html: &Html, summary: &Summary, median: Option<u64>) -> Vec<Stat> {
 
 fn largest(html: &Html) -> Chart {
     let largest = html.largest.first().and_then(|row| row.public_repos).unwrap_or(0);
-    let bar = |row: &Row| {
-        let repos = row.public_repos.unwrap_or(0);
-        Bar::of_count(row.login.clone(), html.meta.profile_url(row), repos, row.breakdown, largest)
-    };
     let shown = html.largest.iter().filter_map(|row| row.public_repos).fold(0, u64::saturating_add);
     let all = html.counts.iter().copied().fold(0, u64::saturating_add);
     let others = html.counts.len().saturating_sub(html.largest.len()) as u64;
@@ -240,7 +212,11 @@ fn largest(html: &Html) -> Chart {
         category: "Account".into(),
         measure: "Repositories",
         is_centered: false,
-        bars: html.largest.iter().map(bar).collect(),
+        bars: html
+            .largest
+            .iter()
+            .map(|row| Bar::of_account(row, html.meta.profile_url(row), largest))
+            .collect(),
         rest: rest_note(others, all.saturating_sub(shown)),
     }
 }
@@ -250,13 +226,13 @@ fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
         (number > 0).then(|| group_digits(number))
     }
     let meta = &html.meta;
-    let app = || meta.whose.app.as_ref().map(|app| format!("the app {app}"));
+    let app = meta.whose.app.as_ref().map(|app| format!("the app {app}"));
     let took = summary.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let lines = [
         ("Started", Some(meta.started.to_string())),
         ("Duration", took.map(format_duration)),
         ("API", meta.api.clone()),
-        ("Token owner", meta.whose.viewer.clone().or_else(app)),
+        ("Token owner", meta.whose.viewer.clone().or(app)),
         ("Requests", summary.requests.map(group_digits)),
         ("Points", summary.points.map(group_digits)),
         ("Complete", Some(if summary.complete { "yes" } else { "no" }.into())),

@@ -8,8 +8,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::{Meta, Output, Renderer};
 use crate::report::{Column, Columns, EXTRA_KEY, ReportSchema, Row, Summary};
 
-/// A row as a JSON object.
-struct RowObject<'a>(&'a Columns, &'a Row);
+pub(crate) struct RowObject<'a>(pub(crate) &'a Columns, pub(crate) &'a Row);
 
 impl Serialize for RowObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -28,7 +27,6 @@ impl Serialize for RowObject<'_> {
     }
 }
 
-/// The extra cells of a row.
 struct ExtraObject<'a>(&'a Columns, &'a Row);
 
 impl Serialize for ExtraObject<'_> {
@@ -48,7 +46,7 @@ pub(crate) fn line(out: &mut Vec<u8>, columns: &Columns, row: &Row) {
 
 /// Returns a row with the measures that it has, without extra columns.
 pub(crate) fn row_as_json(row: &Row) -> serde_json::Value {
-    let columns = Columns::of(&ReportSchema::measures_of(row));
+    let columns = Columns::of(&ReportSchema::counts_of(row));
     // Cannot fail: the output is memory.
     serde_json::to_value(RowObject(&columns, row)).unwrap_or_default()
 }
@@ -85,37 +83,37 @@ pub(super) struct Json {
     out: Output,
     columns: Columns,
     meta: Meta,
-    rows: u64,
+    has_rows: bool,
 }
 
 impl Json {
     pub(super) fn new(out: Output, columns: Columns, meta: Meta) -> Self {
-        Self { out, columns, meta, rows: 0 }
+        Self { out, columns, meta, has_rows: false }
     }
 
-    /// Writes the start of the document, or the comma after the last row.
-    fn start_row(&mut self) -> io::Result<()> {
-        if self.rows == 0 {
-            self.out.write_all(b"{\n\"meta\": ")?;
-            serde_json::to_writer(&mut self.out, &self.meta)?;
-            return self.out.write_all(b",\n\"rows\": [\n");
-        }
-        self.out.write_all(b",\n")
+    /// Writes the start of the document.
+    fn start(&mut self) -> io::Result<()> {
+        self.out.write_all(b"{\n\"meta\": ")?;
+        serde_json::to_writer(&mut self.out, &self.meta)?;
+        self.out.write_all(b",\n\"rows\": [\n")
     }
 }
 
 impl Renderer for Json {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.start_row()?;
-        self.rows += 1;
+        if std::mem::replace(&mut self.has_rows, true) {
+            self.out.write_all(b",\n")?;
+        } else {
+            self.start()?;
+        }
         serde_json::to_writer(&mut self.out, &RowObject(&self.columns, row)).map_err(Into::into)
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        if self.rows == 0 {
-            self.start_row()?;
-        } else {
+        if self.has_rows {
             self.out.write_all(b"\n")?;
+        } else {
+            self.start()?;
         }
         self.out.write_all(b"],\n\"summary\": ")?;
         serde_json::to_writer(&mut self.out, summary)?;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::{Meta, Output, Renderer};
+use super::{Heading, Meta, Output, Renderer};
 use crate::report::{Cell, Column, Columns, GroupTotals, Role, Row, Summary};
 use crate::text::{collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
 
@@ -12,28 +12,11 @@ const MAX_COUNTED_BYTES: usize = 700_000;
 const MAX_UNCOUNTED_BYTES: usize = 200_000;
 const MAX_GROUPS_BYTES: usize = 60_000;
 
-/// Lines of a table up to a size.
 struct SizeCappedTable {
     text: String,
     max_bytes: usize,
     rows: u64,
     left_out: u64,
-}
-
-/// Heading of a column.
-struct Heading<'a> {
-    text: &'a str,
-    is_numeric: bool,
-}
-
-impl<'a> Heading<'a> {
-    fn of(column: &'a Column) -> Self {
-        Self { text: column.heading().unwrap_or_default(), is_numeric: column.is_numeric() }
-    }
-
-    fn of_texts<const N: usize>(texts: [&'a str; N]) -> Vec<Self> {
-        texts.map(|text| Self { text, is_numeric: false }).into()
-    }
 }
 
 impl SizeCappedTable {
@@ -52,15 +35,15 @@ impl SizeCappedTable {
         line(&mut self.text, cells);
     }
 
-    /// Writes the table, and the number of rows that were left out.
-    fn write(&self, head: &[Heading<'_>], foot: &[String], out: &mut Output) -> io::Result<()> {
+    fn write(&self, head: &[Heading], foot: &[String], out: &mut Output) -> io::Result<()> {
+        let (mut headings, mut rules) = (Vec::new(), Vec::new());
+        for Heading { text, is_numeric } in head {
+            headings.push(escape(text));
+            rules.push(if *is_numeric { "--:" } else { ":--" }.to_owned());
+        }
         let mut text = String::new();
-        line(
-            &mut text,
-            &head.iter().map(|heading| escape(&collapse_whitespace(heading.text))).collect::<Vec<_>>(),
-        );
-        let rules = head.iter().map(|heading| if heading.is_numeric { "--:" } else { ":--" }.to_owned());
-        line(&mut text, &rules.collect::<Vec<_>>());
+        line(&mut text, &headings);
+        line(&mut text, &rules);
         text.push_str(&self.text);
         if !foot.is_empty() {
             line(&mut text, foot);
@@ -84,19 +67,15 @@ pub(super) struct Markdown {
     meta: Meta,
     counted: SizeCappedTable,
     uncounted: SizeCappedTable,
-    /// Sums of `details`.
-    sums: Vec<u64>,
     /// Rows that are in the input.
     rows: u64,
 }
 
 impl Markdown {
     pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
-        let details = columns.details();
         Self {
             out,
-            sums: vec![0; details.len()],
-            details,
+            details: columns.details(),
             meta,
             counted: SizeCappedTable::new(MAX_COUNTED_BYTES),
             uncounted: SizeCappedTable::new(MAX_UNCOUNTED_BYTES),
@@ -147,16 +126,16 @@ impl Markdown {
     }
 
     fn write_counted(&mut self, summary: &Summary) -> io::Result<()> {
-        let mut head = Heading::of_texts(["Login", "Kind"]);
+        let mut head = vec![Heading::new("Login", false), Heading::new("Kind", false)];
         head.extend(self.details.iter().map(Heading::of));
         let mut foot = Vec::new();
         // The sum of some rows would look like the sum of all.
         if self.rows == summary.asked {
             foot = vec![format!("**{} counted**", group_digits(summary.ok)), String::new()];
-            foot.extend(self.details.iter().zip(&self.sums).map(|(column, sum)| match column.role() {
-                Role::Measure => format!("**{}**", group_digits(*sum)),
-                _ => String::new(),
-            }));
+            let sums = self.details.iter().map(|column| summary.sum(column));
+            foot.extend(
+                sums.map(|sum| sum.map_or_else(String::new, |sum| format!("**{}**", group_digits(sum)))),
+            );
         }
         self.counted.write(&head, &foot, &mut self.out)
     }
@@ -171,8 +150,8 @@ impl Markdown {
                 group_digits(subtotal.public_repos),
             ]);
         }
-        let mut head = Heading::of_texts([groups.by()]);
-        head.extend(["Logins", "Counted", "Public repos"].map(|text| Heading { text, is_numeric: true }));
+        let mut head = vec![Heading::new(groups.by(), false)];
+        head.extend(["Logins", "Counted", "Public repos"].map(|text| Heading::new(text, true)));
         writeln!(self.out)?;
         table.write(&head, &[], &mut self.out)
     }
@@ -180,8 +159,8 @@ impl Markdown {
     fn write_uncounted(&mut self) -> io::Result<()> {
         let rows = group_digits(self.uncounted.rows + self.uncounted.left_out);
         writeln!(self.out, "\n<details>\n<summary>{rows} not counted</summary>\n")?;
-        let mut head = Heading::of_texts(["Login", "Outcome", "Reason"]);
-        head.extend(self.details.iter().filter(|column| column.role() == Role::Extra).map(Heading::of));
+        let mut head: Vec<_> = ["Login", "Outcome", "Reason"].map(|text| Heading::new(text, false)).into();
+        head.extend(self.extra_columns().map(Heading::of));
         self.uncounted.write(&head, &[], &mut self.out)?;
         writeln!(self.out, "\n</details>")
     }
@@ -204,9 +183,6 @@ impl Renderer for Markdown {
             cells.extend(self.extra_columns().map(|column| cell(row, column)));
             self.uncounted.add(&cells);
             return Ok(());
-        }
-        for (sum, column) in self.sums.iter_mut().zip(&self.details) {
-            *sum = sum.saturating_add(row.cell(column).as_number().unwrap_or(0));
         }
         let mut cells = vec![self.login(row), row.label().to_owned()];
         cells.extend(self.details.iter().map(|column| cell(row, column)));

@@ -24,12 +24,14 @@ pub(super) struct OpenMetrics {
 
 impl OpenMetrics {
     pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
-        let family = |column: &Column| match column {
-            Column::Own(spec) => Some((*spec, MetricFamily::new(spec.metric?.name, spec.metric?.help))),
-            Column::Extra { .. } => None,
-        };
+        let mut accounts = Vec::new();
+        for column in columns.iter() {
+            if let Column::Own(spec @ ColumnSpec { metric: Some(metric), .. }) = column {
+                accounts.push((*spec, MetricFamily::new(metric.name, metric.help)));
+            }
+        }
         Self {
-            accounts: columns.iter().filter_map(family).collect(),
+            accounts,
             info: MetricFamily::new("ghrepos_account_info", "1 for each account that was counted."),
             uncounted: MetricFamily::new(
                 "ghrepos_account_uncounted",
@@ -72,14 +74,9 @@ impl Renderer for OpenMetrics {
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        let accounts = std::mem::take(&mut self.accounts);
-        for (_, family) in &accounts {
-            family.write(&mut self.out)?;
-        }
-        self.info.write(&mut self.out)?;
-        self.uncounted.write(&mut self.out)?;
-        let rest = [run_metrics(&self.meta, summary), group_metrics(summary), baseline_metrics(summary)];
-        for family in rest.iter().flatten() {
+        let accounts = self.accounts.iter().map(|(_, family)| family);
+        let run = [run_metrics(&self.meta, summary), group_metrics(summary), baseline_metrics(summary)];
+        for family in accounts.chain([&self.info, &self.uncounted]).chain(run.iter().flatten()) {
             family.write(&mut self.out)?;
         }
         self.out.write_all(b"# EOF\n")?;
@@ -87,35 +84,37 @@ impl Renderer for OpenMetrics {
     }
 }
 
-/// Returns the figures of the run.
 fn run_metrics(meta: &Meta, summary: &Summary) -> Vec<MetricFamily> {
-    let mut families: Vec<_> = [
-        ("ghrepos_public_repositories", "Public repositories of all accounts.", Some(summary.public_repos)),
-        ("ghrepos_run_complete", "1 if every login was looked up.", Some(summary.complete.into())),
-        ("ghrepos_run_duplicate_logins", "Repeated logins.", summary.duplicates),
-        ("ghrepos_run_requests", "Requests sent.", summary.requests),
-        ("ghrepos_run_points", "GraphQL points spent.", summary.points),
-    ]
-    .into_iter()
-    .filter_map(|(name, help, value)| Some(MetricFamily::of_one(name, help, &value?)))
-    .collect();
-    if let Some(seconds) = summary.seconds {
-        families.push(MetricFamily::of_one("ghrepos_run_duration_seconds", "Duration of the run.", &seconds));
+    fn text(number: impl Display) -> String {
+        number.to_string()
     }
-    families.push(MetricFamily::of_one(
-        "ghrepos_run_start_timestamp_seconds",
-        "Start of the run, since 1970.",
-        &meta.started.as_second(),
-    ));
+    let figures = [
+        (
+            "ghrepos_public_repositories",
+            "Public repositories of all accounts.",
+            Some(text(summary.public_repos)),
+        ),
+        ("ghrepos_run_complete", "1 if every login was looked up.", Some(text(u8::from(summary.complete)))),
+        ("ghrepos_run_duplicate_logins", "Repeated logins.", summary.duplicates.map(text)),
+        ("ghrepos_run_requests", "Requests sent.", summary.requests.map(text)),
+        ("ghrepos_run_points", "GraphQL points spent.", summary.points.map(text)),
+        ("ghrepos_run_duration_seconds", "Duration of the run.", summary.seconds.map(text)),
+        (
+            "ghrepos_run_start_timestamp_seconds",
+            "Start of the run, since 1970.",
+            Some(text(meta.started.as_second())),
+        ),
+    ];
+    let mut families = Vec::new();
+    for (name, help, value) in figures {
+        let mut family = MetricFamily::new(name, help);
+        if let Some(value) = value {
+            family.sample(&[], &value);
+        }
+        families.push(family);
+    }
     let mut logins = MetricFamily::new("ghrepos_logins", "Number of logins by status.");
-    for (status, number) in [
-        (Status::Ok, summary.ok),
-        (Status::NotFound, summary.not_found),
-        (Status::Forbidden, summary.forbidden),
-        (Status::Invalid, summary.invalid),
-        (Status::Failed, summary.failed),
-        (Status::Skipped, summary.skipped),
-    ] {
+    for (status, number) in summary.by_status() {
         logins.sample(&[("status", status.as_str())], &number);
     }
     let mut run = MetricFamily::new("ghrepos_run_info", "1, with the origin of the report.");
@@ -125,7 +124,6 @@ fn run_metrics(meta: &Meta, summary: &Summary) -> Vec<MetricFamily> {
     families
 }
 
-/// Returns the figures of each group.
 fn group_metrics(summary: &Summary) -> Vec<MetricFamily> {
     let mut logins = MetricFamily::new("ghrepos_group_logins", "Logins of a group.");
     let mut counted =
@@ -142,7 +140,6 @@ fn group_metrics(summary: &Summary) -> Vec<MetricFamily> {
     vec![logins, counted, repos]
 }
 
-/// Returns the figures of the comparison with the baseline.
 fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
     let mut logins = MetricFamily::new("ghrepos_baseline_logins", "Logins by change since the baseline.");
     let mut repos = MetricFamily::new(
@@ -150,16 +147,7 @@ fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
         "Repositories added and removed since the baseline.",
     );
     if let Some(drift) = &summary.drift {
-        for (change, number) in [
-            ("new", drift.new),
-            ("gone", drift.gone),
-            ("renamed", drift.renamed),
-            ("replaced", drift.replaced),
-            ("unknown", drift.unknown),
-            ("grown", drift.grown),
-            ("shrunk", drift.shrunk),
-            ("unchanged", drift.unchanged),
-        ] {
+        for (change, number) in drift.by_change() {
             logins.sample(&[("change", change)], &number);
         }
         for (change, number) in [
@@ -174,7 +162,6 @@ fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
     vec![logins, repos]
 }
 
-/// A metric and its samples.
 struct MetricFamily {
     name: &'static str,
     help: &'static str,
@@ -184,12 +171,6 @@ struct MetricFamily {
 impl MetricFamily {
     const fn new(name: &'static str, help: &'static str) -> Self {
         Self { name, help, samples: String::new() }
-    }
-
-    fn of_one(name: &'static str, help: &'static str, value: &dyn Display) -> Self {
-        let mut family = Self::new(name, help);
-        family.sample(&[], value);
-        family
     }
 
     fn sample(&mut self, labels: &[(&str, &str)], value: &dyn Display) {
@@ -236,7 +217,6 @@ fn label_names(names: &[String]) -> Vec<String> {
     labels
 }
 
-/// Escapes a label's value.
 fn escape_label(text: &str) -> String {
     text.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n").replace('\r', r"\\r")
 }

@@ -1,5 +1,5 @@
-//! Table for a terminal. It is written at the end, when the widths of all rows are known, and leaves out columns for which there
-//! is no room.
+//! Table for a terminal. It is written at the end, when the widths of all rows are known, and leaves out columns that do not
+//! fit.
 
 use std::io::{self, Write};
 
@@ -30,11 +30,10 @@ const WIDE_TERMINAL: u16 = 80;
 /// Columns before `details`: login and kind.
 const LEADING_COLUMNS: usize = 2;
 
-/// Capabilities of the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TerminalStyle {
     pub(crate) color: bool,
-    /// Whether it shows more than ASCII.
+    /// False for ASCII only.
     pub(crate) unicode: bool,
     /// Columns. None if the output is not a terminal, so lines may be long.
     pub(crate) width: Option<u16>,
@@ -48,7 +47,6 @@ pub(super) struct Table {
     rows: Vec<Row>,
 }
 
-/// Layout of a table.
 #[derive(Clone)]
 struct TableLayout {
     /// Columns between the kind and the last one.
@@ -56,14 +54,14 @@ struct TableLayout {
     errors: ErrorPlacement,
     /// Width of the bars. They share the last column with the reasons: no row has both.
     bars: Option<usize>,
-    /// Width of the last column.
+    /// Width of the last column, with the bars or reasons.
     last: usize,
 }
 
 /// Place of the reasons why logins could not be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ErrorPlacement {
-    /// There are none.
+    /// Every login was counted.
     None,
     /// In the last column.
     Column,
@@ -120,7 +118,6 @@ impl Table {
         writeln!(self.out)
     }
 
-    /// Returns the layout that fits the terminal.
     fn layout(&self, summary: &Summary) -> TableLayout {
         let failures = self.rows.iter().filter_map(|row| row.error.as_deref());
         let longest = failures.map(|error| console::measure_text_width(&self.text(error))).max();
@@ -135,16 +132,18 @@ impl Table {
             needed = self.measure(summary, &layout);
         }
         let TableWidth { natural, min } = needed;
-        let room = |taken| width.saturating_sub(taken + CELL_PADDING + COLUMN_GAP);
-        if longest.is_some_and(|longest| room(min) < longest.min(MIN_ERROR_WIDTH)) {
+        let room = width.saturating_sub(CELL_PADDING + COLUMN_GAP);
+        if longest.is_some_and(|longest| room.saturating_sub(min) < longest.min(MIN_ERROR_WIDTH)) {
             layout.errors = ErrorPlacement::OwnLine;
         }
         let counted = self.rows.iter().filter(|row| row.public_repos.is_some()).count();
-        if counted > 1 && room(natural) >= *BARS.start() {
-            layout.bars = Some(room(natural).min(*BARS.end()));
+        let room_for_bars = room.saturating_sub(natural);
+        if counted > 1 && room_for_bars >= *BARS.start() {
+            layout.bars = Some(room_for_bars.min(*BARS.end()));
         }
         let widest = if layout.errors == ErrorPlacement::Column { longest.unwrap_or(0) } else { 0 };
-        layout.last = widest.max(layout.bars.unwrap_or(0)).min(room(min.max(natural.min(width))));
+        let room = room.saturating_sub(min.max(natural.min(width)));
+        layout.last = widest.max(layout.bars.unwrap_or(0)).min(room);
         layout
     }
 
@@ -154,12 +153,12 @@ impl Table {
         let RuledTable { table, .. } = self.table(sample, summary, &bare, None);
         let widths: Vec<_> = table.column_max_content_widths().into_iter().map(usize::from).collect();
         let frame = widths.len() * (CELL_PADDING + COLUMN_GAP) - COLUMN_GAP;
-        let detail = |at: usize| layout.details.get(at.checked_sub(LEADING_COLUMNS)?);
-        let min = widths.iter().enumerate().map(|(at, width)| match detail(at).map(Column::role) {
-            None if at == 0 => (*width).min(MAX_LOGIN_WIDTH),
-            Some(Role::Extra) => (*width).min(WRAP_WIDTH),
-            _ => *width,
+        let details = layout.details.iter().map(|column| match column.role() {
+            Role::Extra => WRAP_WIDTH,
+            _ => usize::MAX,
         });
+        let max_widths = [MAX_LOGIN_WIDTH, usize::MAX].into_iter().chain(details);
+        let min = widths.iter().zip(max_widths).map(|(width, max)| max.min(*width));
         TableWidth { natural: widths.iter().sum::<usize>() + frame, min: min.sum::<usize>() + frame }
     }
 
@@ -197,13 +196,11 @@ impl Table {
         continuations.push(if is_column { "" } else { others }.to_owned());
         if let Some(width) = width {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        }
-        if width.is_some()
-            && layout.last > 0
-            && let Some(last) = table.column_mut(LEADING_COLUMNS + layout.details.len())
-        {
-            let wide = u16::try_from(layout.last + CELL_PADDING).unwrap_or(u16::MAX);
-            last.set_constraint(ColumnConstraint::Absolute(Width::Fixed(wide)));
+            let last = table.column_mut(LEADING_COLUMNS + layout.details.len());
+            if let Some(last) = last.filter(|_| layout.last > 0) {
+                let wide = u16::try_from(layout.last + CELL_PADDING).unwrap_or(u16::MAX);
+                last.set_constraint(ColumnConstraint::Absolute(Width::Fixed(wide)));
+            }
         }
         for (cells, column) in table.column_iter_mut().skip(LEADING_COLUMNS).zip(&layout.details) {
             if column.is_numeric() {
@@ -271,7 +268,6 @@ impl Table {
         }
     }
 
-    /// Returns the row of totals.
     fn footer(&self, summary: &Summary, layout: &TableLayout, counted: &str, others: &str) -> Vec<Cell> {
         let shown = self.rows.iter().filter(|row| !row.is_gone()).count() as u64;
         let logins = if shown < summary.asked {
@@ -280,20 +276,17 @@ impl Table {
             pluralize(shown, "login", "logins")
         };
         let mut cells = vec![logins, counted.to_owned(), group_digits(summary.public_repos)];
-        // The summary has no sums of the other measures. The sum of some rows would look like the sum of all.
-        cells.extend(layout.details.iter().skip(1).map(|column| {
-            if column.role() != Role::Measure || shown < summary.asked {
-                return String::new();
-            }
-            let counts = self.rows.iter().filter_map(|row| row.cell(column).as_number());
-            group_digits(counts.fold(0, u64::saturating_add))
-        }));
+        // A sum beside some of the rows would look like theirs.
+        let sums = layout.details.iter().skip(1).map(|column| summary.sum(column));
+        cells.extend(
+            sums.map(|sum| sum.filter(|_| shown == summary.asked).map(group_digits).unwrap_or_default()),
+        );
         cells.push(others.to_owned());
         cells.truncate(LEADING_COLUMNS + layout.details.len() + usize::from(layout.has_last_column()));
-        self.bold(cells)
+        let cells = cells.into_iter().map(Cell::new);
+        cells.map(|cell| if self.style.color { cell.add_attribute(Attribute::Bold) } else { cell }).collect()
     }
 
-    /// Returns a row for each group.
     fn subtotals(&self, groups: &GroupTotals) -> Vec<[String; 3]> {
         let is_wide = self.style.width.is_none_or(|width| width >= WIDE_TERMINAL);
         let mut rows = Vec::new();
@@ -306,14 +299,6 @@ impl Table {
             ]);
         }
         rows
-    }
-
-    fn bold(&self, cells: Vec<String>) -> Vec<Cell> {
-        let bold = |text| match Cell::new(text) {
-            cell if self.style.color => cell.add_attribute(Attribute::Bold),
-            cell => cell,
-        };
-        cells.into_iter().map(bold).collect()
     }
 }
 
@@ -330,12 +315,11 @@ impl Renderer for Table {
         // Only the rules above the rows, the subtotals and the totals are written.
         let above_groups = self.rows.len() + 1;
         let above_totals = continuations.len();
-        let is_rule = |line: &str| line.starts_with(rule) && line.chars().all(|c| c == rule);
         // The first rule ends the header, each further one a row. The last row has none.
         let mut rules = 0;
         let mut continuations = continuations.iter();
         for line in table.lines() {
-            if !is_rule(&line) {
+            if !line.starts_with(rule) || line.contains(|c| c != rule) {
                 writeln!(self.out, "{}", line.trim_end())?;
                 continue;
             }
@@ -352,9 +336,8 @@ impl Renderer for Table {
         if let Some(text) = continuations.next() {
             self.write_continuation(text)?;
         }
-        let is_hidden = |column: &&Column| layout.details.iter().all(|shown| shown.key() != column.key());
-        let hidden: Vec<_> =
-            self.details.iter().filter(is_hidden).map(|column| self.heading(column)).collect();
+        let hidden = self.details.iter().filter(|column| !layout.details.contains(column));
+        let hidden: Vec<_> = hidden.map(|column| self.heading(column)).collect();
         if !hidden.is_empty() {
             let text = format!("No room for {}. A report to a file has every column.", hidden.join(", "));
             self.write_continuation(&text)?;
@@ -365,11 +348,13 @@ impl Renderer for Table {
 
 /// Returns the index of the column to leave out first: extra columns, then the parts of a count.
 fn lowest_priority(details: &[Column]) -> Option<usize> {
-    let last = |is_candidate: fn(&Column) -> bool| details.iter().rposition(is_candidate);
-    last(|column| column.role() == Role::Extra)
-        .or_else(|| last(|column| column.role() == Role::Verified))
-        .or_else(|| last(Column::is_part))
-        .or_else(|| last(|column| column.role() == Role::Was))
+    let candidates: [fn(&Column) -> bool; 4] = [
+        |column| column.role() == Role::Extra,
+        |column| column.role() == Role::Verified,
+        Column::is_part,
+        |column| column.role() == Role::Was,
+    ];
+    candidates.into_iter().find_map(|is_candidate| details.iter().rposition(is_candidate))
 }
 
 fn escape_unless_ascii(c: char) -> String {

@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::{AccountKind, Row, Status};
 use crate::text::group_digits;
 
-/// Change of one login since the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Only in this input.
@@ -26,15 +25,12 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    #[must_use]
     pub(crate) fn between(was: u64, is: u64) -> Self {
-        let difference = i128::from(is) - i128::from(was);
         // A server can report any number.
-        Self::By(i64::try_from(difference).unwrap_or(if difference > 0 { i64::MAX } else { i64::MIN }))
+        Self::By(is.checked_signed_diff(was).unwrap_or(if is > was { i64::MAX } else { i64::MIN }))
     }
 
-    /// Returns the word in reports. None for a difference.
-    #[must_use]
+    /// Returns the word in reports; None for a difference.
     pub(crate) fn word(self) -> Option<&'static str> {
         match self {
             Self::New => Some("new"),
@@ -46,8 +42,6 @@ impl Change {
         }
     }
 
-    /// Parses the word or the number in a report.
-    #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let words = [Self::New, Self::Gone, Self::Renamed, Self::Replaced, Self::Unknown];
         let word = words.into_iter().find(|change| change.word() == Some(text));
@@ -55,19 +49,9 @@ impl Change {
     }
 }
 
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::By(difference) => write!(f, "{difference}"),
-            other => f.write_str(other.word().unwrap_or_default()),
-        }
-    }
-}
-
-/// Number of accounts for each kind of change, and of their repositories.
+/// Numbers of accounts by change, and of their repositories.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct DiffSummary {
-    /// Name of the earlier report.
     pub(crate) baseline: String,
     pub(crate) new: u64,
     pub(crate) gone: u64,
@@ -91,6 +75,19 @@ fn add(sum: &mut u64, number: u64) {
 }
 
 impl DiffSummary {
+    pub(crate) fn by_change(&self) -> [(&'static str, u64); 8] {
+        [
+            ("new", self.new),
+            ("gone", self.gone),
+            ("renamed", self.renamed),
+            ("replaced", self.replaced),
+            ("grown", self.grown),
+            ("shrunk", self.shrunk),
+            ("unchanged", self.unchanged),
+            ("unknown", self.unknown),
+        ]
+    }
+
     pub(super) fn add(&mut self, row: &Row) {
         let Some(change) = row.change else { return };
         let (was, is) = (row.was.unwrap_or(0), row.public_repos.unwrap_or(0));
@@ -122,38 +119,21 @@ impl DiffSummary {
 /// `2 new, 1 gone, 3 grown (+12), 1 shrunk (-2)`, without zeros.
 impl fmt::Display for DiffSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers = [
-            (self.new, "new", String::new()),
-            (self.gone, "gone", String::new()),
-            (self.renamed, "renamed", String::new()),
-            (self.replaced, "replaced", String::new()),
-            (self.grown, "grown", format!(" (+{})", group_digits(self.repositories_come))),
-            (self.shrunk, "shrunk", format!(" (-{})", group_digits(self.repositories_gone))),
-            (self.unchanged, "unchanged", String::new()),
-            (self.unknown, "unknown", String::new()),
-        ];
-        let parts = numbers.iter().filter(|(number, ..)| *number > 0);
-        let parts: Vec<_> =
-            parts.map(|(number, word, more)| format!("{} {word}{more}", group_digits(*number))).collect();
+        let mut parts = Vec::new();
+        for (change, number) in self.by_change().into_iter().filter(|(_, number)| *number > 0) {
+            let number = group_digits(number);
+            parts.push(match change {
+                "grown" => format!("{number} grown (+{})", group_digits(self.repositories_come)),
+                "shrunk" => format!("{number} shrunk (-{})", group_digits(self.repositories_gone)),
+                change => format!("{number} {change}"),
+            });
+        }
         let parts = if parts.is_empty() { "nothing".into() } else { parts.join(", ") };
         write!(f, "Since {}: {parts}", self.baseline)
     }
 }
 
 impl Row {
-    /// Makes the row of a login that is only in the baseline.
-    #[must_use]
-    pub(crate) fn gone(earlier: &Self) -> Self {
-        Self {
-            kind: earlier.kind,
-            id: earlier.id,
-            was: earlier.public_repos,
-            change: Some(Change::Gone),
-            ..Self::without_count(&earlier.login, Status::Skipped, "not asked: no longer in the list")
-        }
-    }
-
-    #[must_use]
     pub(crate) fn is_gone(&self) -> bool {
         self.change == Some(Change::Gone)
     }

@@ -23,9 +23,9 @@ pub(crate) struct ColumnSpec {
     pub(crate) heading: &'static str,
     pub(crate) role: Role,
     pub(crate) value: ValueType,
-    /// Whether every row has a value. Only the database needs it.
+    /// Makes the column `NOT NULL` in the database.
     pub(crate) is_required: bool,
-    /// Flag that adds the column. None: every report has it.
+    /// None: every report has the column.
     pub(crate) group: Option<ColumnGroup>,
     /// Explanation below the sum on an HTML page.
     pub(crate) note: &'static str,
@@ -33,6 +33,13 @@ pub(crate) struct ColumnSpec {
     get: for<'a> fn(&'a Row) -> Cell<'a>,
     /// Returns None for a cell that the column cannot have.
     set: fn(&mut Row, &Cell<'_>) -> Option<()>,
+}
+
+impl ColumnSpec {
+    /// Returns true for the parts of the public repositories.
+    fn is_part(&self) -> bool {
+        self.group.is_some_and(|group| group.flag == "--breakdown")
+    }
 }
 
 impl PartialEq for ColumnSpec {
@@ -43,7 +50,7 @@ impl PartialEq for ColumnSpec {
 
 impl Eq for ColumnSpec {}
 
-/// Role of a column in a report for people.
+/// Place of a column in a report for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Login,
@@ -61,7 +68,6 @@ pub(crate) enum Role {
     Technical,
 }
 
-/// Type of the values in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueType {
     Text,
@@ -75,6 +81,8 @@ pub(crate) enum ValueType {
     Change,
     Bool,
     Timestamp,
+    /// The extra columns.
+    Object,
 }
 
 /// Columns that one flag adds.
@@ -94,13 +102,13 @@ pub(crate) struct Metric {
 
 const BREAKDOWN: Option<ColumnGroup> = Some(ColumnGroup {
     flag: "--breakdown",
-    is_in: |schema| schema.measures.breakdown,
-    add_to: |schema| schema.measures.breakdown = true,
+    is_in: |schema| schema.counts.breakdown,
+    add_to: |schema| schema.counts.breakdown = true,
 });
 const PRIVATE: Option<ColumnGroup> = Some(ColumnGroup {
     flag: "--private",
-    is_in: |schema| schema.measures.private,
-    add_to: |schema| schema.measures.private = true,
+    is_in: |schema| schema.counts.private,
+    add_to: |schema| schema.counts.private = true,
 });
 const BASELINE: Option<ColumnGroup> = Some(ColumnGroup {
     flag: "--baseline",
@@ -136,8 +144,8 @@ const COLUMN: ColumnSpec = ColumnSpec {
 /// Defaults of a measure.
 const MEASURE: ColumnSpec = ColumnSpec { role: Role::Measure, value: ValueType::Number, ..COLUMN };
 
-/// Columns in their order. Extra columns come before `was`.
-pub(crate) static COLUMNS: [ColumnSpec; 17] = [
+/// Columns in their order. One entry stands for all extra columns.
+pub(crate) static COLUMNS: [ColumnSpec; 18] = [
     ColumnSpec {
         key: "login",
         heading: "Login",
@@ -163,7 +171,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
         role: Role::Kind,
         value: ValueType::Label,
         get: |row| Cell::text(row.kind.map(AccountKind::as_str)),
-        set: |row, cell| set_some(&mut row.kind, AccountKind::parse(cell.as_text()?)),
+        // A later version may have more words.
+        set: |row, cell| set(&mut row.kind, Some(AccountKind::parse(cell.as_text()?))),
         ..COLUMN
     },
     ColumnSpec {
@@ -236,6 +245,14 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
         ..MEASURE
     },
     ColumnSpec {
+        key: EXTRA_KEY,
+        role: Role::Extra,
+        value: ValueType::Object,
+        // A CSV file has a column for each. One of this name is ignored.
+        set: |_, _| Some(()),
+        ..COLUMN
+    },
+    ColumnSpec {
         key: "was",
         heading: "Was",
         role: Role::Was,
@@ -288,7 +305,7 @@ pub(crate) static COLUMNS: [ColumnSpec; 17] = [
         key: "via",
         value: ValueType::Label,
         get: |row| Cell::text(row.via.map(ApiKind::as_str)),
-        set: |row, cell| set_some(&mut row.via, ApiKind::parse(cell.as_text()?)),
+        set: |row, cell| set(&mut row.via, Some(ApiKind::parse(cell.as_text()?))),
         ..COLUMN
     },
     ColumnSpec {
@@ -328,20 +345,20 @@ fn set_some<T>(field: &mut Option<T>, value: Option<T>) -> Option<()> {
     Some(())
 }
 
-/// The parts of a count. [`RowBuilder::finish`] removes them if one is missing.
+/// The parts of a count. [`Row::from_cells`] removes them if one is missing.
 fn breakdown(row: &mut Row) -> &mut Breakdown {
     row.breakdown.get_or_insert(Breakdown { sources: 0, forks: 0, archived: 0 })
 }
 
-/// Returns whether an extra column cannot have this name. Some readers of CSV, and databases, ignore case.
+/// Returns true if an extra column cannot have this name. Some readers of CSV, and databases, ignore case.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    name.eq_ignore_ascii_case(EXTRA_KEY) || COLUMNS.iter().any(|spec| spec.key.eq_ignore_ascii_case(name))
+    COLUMNS.iter().any(|spec| spec.key.eq_ignore_ascii_case(name))
 }
 
 /// Columns that the rows of a report have in addition to those of every report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReportSchema {
-    pub(crate) measures: CountSelection,
+    pub(crate) counts: CountSelection,
     /// Names of the extra columns.
     pub(crate) carried: Vec<String>,
     pub(crate) change: bool,
@@ -350,11 +367,10 @@ pub(crate) struct ReportSchema {
 }
 
 impl ReportSchema {
-    /// Returns the measures of a row.
-    pub(crate) fn measures_of(row: &Row) -> Self {
+    /// Returns the optional counts that a row has.
+    pub(crate) fn counts_of(row: &Row) -> Self {
         let mut schema = Self::default();
-        let measures = COLUMNS.iter().filter(|spec| spec.role == Role::Measure);
-        measures.filter(|spec| row.own_cell(spec) != Cell::Null).for_each(|spec| schema.add_group_of(spec));
+        row.count_groups().for_each(|group| (group.add_to)(&mut schema));
         schema
     }
 
@@ -364,7 +380,6 @@ impl ReportSchema {
         groups.filter(|group| (group.is_in)(other)).for_each(|group| (group.add_to)(self));
     }
 
-    /// Adds the group of a column that a saved report has.
     pub(super) fn add_group_of(&mut self, spec: &ColumnSpec) {
         if let Some(group) = spec.group {
             (group.add_to)(self);
@@ -372,8 +387,7 @@ impl ReportSchema {
     }
 }
 
-/// A column of one report.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
     Own(&'static ColumnSpec),
     /// Copied from the input.
@@ -385,7 +399,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    /// Returns the CSV header; the JSON key, inside `carried` for an extra column.
+    /// Returns the CSV header and JSON key. That of an extra column is inside `carried`.
     pub(crate) fn key(&self) -> &str {
         match self {
             Self::Own(spec) => spec.key,
@@ -408,19 +422,16 @@ impl Column {
         }
     }
 
-    /// Returns whether the column is aligned to the right.
     pub(crate) fn is_numeric(&self) -> bool {
         matches!(self, Self::Own(ColumnSpec { value: ValueType::Number | ValueType::Change, .. }))
     }
 
-    /// Returns whether the column is a part of the public repositories.
     pub(crate) fn is_part(&self) -> bool {
-        self.role() == Role::Measure
-            && matches!(self, Self::Own(ColumnSpec { group: Some(group), .. }) if group.flag == "--breakdown")
+        matches!(self, Self::Own(spec) if spec.is_part())
     }
 }
 
-/// The columns of one report, in their order.
+/// The columns of one report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
     list: Vec<Column>,
@@ -428,15 +439,13 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    #[must_use]
     pub(crate) fn of(schema: &ReportSchema) -> Self {
         let mut list = Vec::new();
         for spec in &COLUMNS {
-            if spec.role == Role::Was {
+            if spec.role == Role::Extra {
                 let extra = schema.carried.iter().enumerate();
                 list.extend(extra.map(|(index, name)| Column::Extra { index, name: name.as_str().into() }));
-            }
-            if spec.group.is_none_or(|group| (group.is_in)(schema)) {
+            } else if spec.group.is_none_or(|group| (group.is_in)(schema)) {
                 list.push(Column::Own(spec));
             }
         }
@@ -449,21 +458,16 @@ impl Columns {
 
     /// Returns the columns that people read between the kind of an account and the reason of a failure.
     pub(crate) fn details(&self) -> Vec<Column> {
-        let is_detail = |column: &&Column| {
-            let is_outer = matches!(column.role(), Role::Login | Role::Status | Role::Kind | Role::Error);
-            !is_outer && column.heading().is_some()
-        };
-        self.list.iter().filter(is_detail).cloned().collect()
+        let outer = [Role::Login, Role::Status, Role::Kind, Role::Error];
+        let readable = self.list.iter().filter(|column| column.heading().is_some());
+        readable.filter(|column| !outer.contains(&column.role())).cloned().collect()
     }
 
-    /// Returns the names of the extra columns.
-    #[must_use]
     pub(crate) fn carried(&self) -> &[String] {
         &self.carried
     }
 }
 
-/// A value in a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Cell<'a> {
@@ -485,17 +489,6 @@ impl<'a> Cell<'a> {
         number.map_or(Self::Null, Self::Number)
     }
 
-    /// Parses a CSV field.
-    pub(super) fn parse(text: &'a str, value: ValueType) -> Option<Self> {
-        Some(match value {
-            ValueType::Number | ValueType::SmallNumber => Self::Number(text.parse().ok()?),
-            ValueType::Bool => Self::Bool(text.parse().ok()?),
-            ValueType::Text | ValueType::Label | ValueType::Change | ValueType::Timestamp => {
-                Self::Text(text.into())
-            }
-        })
-    }
-
     fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -503,7 +496,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Returns text of one line, without control characters.
+    /// Returns text without control characters.
     fn line(&self) -> Option<String> {
         Some(sanitize_line(self.as_text()?).into_owned())
     }
@@ -513,6 +506,10 @@ impl<'a> Cell<'a> {
             Self::Number(number) => Some(*number),
             _ => None,
         }
+    }
+
+    fn invalid_as(&self, spec: &ColumnSpec) -> String {
+        format!("invalid {}: {}", spec.key, serde_json::to_string(self).unwrap_or_default())
     }
 
     fn as_bool(&self) -> Option<bool> {
@@ -532,6 +529,7 @@ impl<'a> Cell<'a> {
     }
 }
 
+/// The derived parser of an untagged enum takes twice the time: it makes an error for each variant before the right one.
 impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct CellVisitor;
@@ -564,7 +562,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
 }
 
 impl Row {
-    #[must_use]
     pub(crate) fn cell(&self, column: &Column) -> Cell<'_> {
         match column {
             Column::Own(spec) => self.own_cell(spec),
@@ -572,74 +569,42 @@ impl Row {
         }
     }
 
-    #[must_use]
     pub(crate) fn own_cell(&self, spec: &ColumnSpec) -> Cell<'_> {
         (spec.get)(self)
     }
 
-    /// Returns whether the row has every measure that `schema` has.
+    fn count_groups(&self) -> impl Iterator<Item = ColumnGroup> {
+        let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
+        counts.filter(|spec| self.own_cell(spec) != Cell::Null).filter_map(|spec| spec.group)
+    }
+
     pub(crate) fn has_measures_of(&self, schema: &ReportSchema) -> bool {
-        let measures = COLUMNS.iter().filter(|spec| spec.role == Role::Measure);
-        measures
-            .filter(|spec| spec.group.is_some_and(|group| (group.is_in)(schema)))
-            .all(|spec| self.own_cell(spec) != Cell::Null)
+        let mut measures = COLUMNS.iter().filter(|spec| {
+            spec.role == Role::Measure && spec.group.is_some_and(|group| (group.is_in)(schema))
+        });
+        measures.all(|spec| self.own_cell(spec) != Cell::Null)
     }
 
     /// Returns the flag of the first optional count of this row that `schema` does not have.
     pub(crate) fn flag_missing_in(&self, schema: &ReportSchema) -> Option<&'static str> {
-        let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
-        counts
-            .filter(|spec| self.own_cell(spec) != Cell::Null)
-            .filter_map(|spec| spec.group)
-            .find_map(|group| (!(group.is_in)(schema)).then_some(group.flag))
-    }
-}
-
-/// A row that is being read, cell by cell.
-pub(super) struct RowBuilder {
-    row: Row,
-    has_key: [bool; COLUMNS.len()],
-    has_value: [bool; COLUMNS.len()],
-}
-
-/// A cell that its column cannot have.
-pub(super) struct InvalidCell;
-
-impl RowBuilder {
-    pub(super) fn new() -> Self {
-        let row = Row { error: None, ..Row::without_count("", Status::Skipped, "") };
-        Self { row, has_key: [false; COLUMNS.len()], has_value: [false; COLUMNS.len()] }
+        self.count_groups().find(|group| !(group.is_in)(schema)).map(|group| group.flag)
     }
 
-    /// Returns whether the column at `index` is set for the first time.
-    pub(super) fn mark(&mut self, index: usize) -> bool {
-        self.has_key.get_mut(index).is_some_and(|has_key| !std::mem::replace(has_key, true))
-    }
-
-    pub(super) fn set(&mut self, index: usize, cell: &Cell<'_>) -> Result<(), InvalidCell> {
-        let (Some(spec), Some(has_value)) = (COLUMNS.get(index), self.has_value.get_mut(index)) else {
-            return Err(InvalidCell);
-        };
-        if *cell == Cell::Null {
-            return Ok(());
+    /// Makes a row of the cells of a saved report, in the order of [`COLUMNS`]. The error is the reason why they are not a row.
+    pub(super) fn from_cells(cells: &[Option<Cell<'_>>]) -> Result<Self, String> {
+        let mut row = Self::empty(String::new(), Status::Skipped);
+        let mut has_all_parts = true;
+        for (spec, cell) in COLUMNS.iter().zip(cells) {
+            match cell.as_ref().unwrap_or(&Cell::Null) {
+                Cell::Null if matches!(spec.role, Role::Login | Role::Status) => {
+                    return Err(format!("missing field `{}`", spec.key));
+                }
+                Cell::Null => has_all_parts &= !spec.is_part(),
+                cell => (spec.set)(&mut row, cell).ok_or_else(|| cell.invalid_as(spec))?,
+            }
         }
-        *has_value = true;
-        (spec.set)(&mut self.row, cell).ok_or(InvalidCell)
-    }
-
-    /// Returns the row, and adds the columns that it has to `schema`.
-    pub(super) fn finish(self, schema: &mut ReportSchema) -> Result<Row, String> {
-        let Self { mut row, has_key, has_value } = self;
-        for ((spec, has_key), has_value) in COLUMNS.iter().zip(has_key).zip(has_value) {
-            if matches!(spec.role, Role::Login | Role::Status) && !has_value {
-                return Err(format!("missing field `{}`", spec.key));
-            }
-            if has_key {
-                schema.add_group_of(spec);
-            }
-            if spec.group.is_some_and(|group| group.flag == "--breakdown") && !has_value {
-                row.breakdown = None;
-            }
+        if !has_all_parts {
+            row.breakdown = None;
         }
         if row.status == Status::Ok && row.public_repos.is_none() {
             return Err("it is ok, but has no public_repos".into());
@@ -660,10 +625,7 @@ mod tests {
     #[test]
     fn a_column_is_set_to_what_it_was() {
         let row = crate::render::sample::rows().remove(0);
-        let mut builder = RowBuilder::new();
-        for (index, spec) in COLUMNS.iter().enumerate() {
-            assert!(builder.set(index, &row.own_cell(spec)).is_ok(), "{}", spec.key);
-        }
-        assert_eq!(builder.finish(&mut ReportSchema::default()).unwrap(), row);
+        let cells: Vec<_> = COLUMNS.iter().map(|spec| Some(row.own_cell(spec))).collect();
+        assert_eq!(Row::from_cells(&cells).unwrap(), row);
     }
 }

@@ -12,8 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::columns::{Cell, EXTRA_KEY, RowBuilder, ValueType};
-use super::{COLUMNS, ReportSchema, Role, Row, is_reserved};
+use super::{COLUMNS, Cell, ColumnSpec, EXTRA_KEY, ReportSchema, Role, Row, ValueType, is_reserved};
 use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
 
 /// Upper bound on one row, in bytes.
@@ -39,9 +38,7 @@ pub(crate) struct SavedReport {
     /// Rows in their order, one for each login.
     pub(crate) rows: Vec<Row>,
     pub(crate) schema: ReportSchema,
-    /// Figures of the run, if the report has them.
     pub(crate) totals: Option<RunTotals>,
-    /// The `meta` object of a JSON report.
     pub(crate) meta: Option<Value>,
 }
 
@@ -74,9 +71,6 @@ impl RunTotals {
 
 impl SavedReport {
     /// Reads a report in the format of its extension; NDJSON if the extension is unknown.
-    ///
-    /// # Errors
-    /// [`ReadReportError`] names the file, and the line or row that is invalid.
     pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
         let mut report =
             Self::parse(path).map_err(|reason| ReadReportError { path: path.to_owned(), reason })?;
@@ -100,9 +94,6 @@ impl SavedReport {
     }
 
     /// Reads several reports, and merges them.
-    ///
-    /// # Errors
-    /// [`ReadReportError`] for the first that is invalid.
     pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Self, ReadReportError> {
         let mut reports = paths.iter().map(|path| Self::read(path));
         let mut all = reports.next().transpose()?.unwrap_or_default();
@@ -120,8 +111,9 @@ impl SavedReport {
                 names.push(name.clone());
             }
         }
-        let index_in_other = |name: &String| other.schema.carried.iter().position(|other| other == name);
-        let indices: Vec<_> = names.iter().map(index_in_other).collect();
+        let others = &other.schema.carried;
+        let indices: Vec<_> =
+            names.iter().map(|name| others.iter().position(|other| other == name)).collect();
         for row in &mut other.rows {
             row.carried = indices.iter().map(|index| row.carried.get((*index)?).cloned().flatten()).collect();
         }
@@ -131,8 +123,8 @@ impl SavedReport {
         self.meta = None;
     }
 
-    /// Keeps one row for each login: at the first position, the last answer, or the last row if there is no answer. A login
-    /// that is missing from one shard may be present in another.
+    /// Keeps one row for each login: at the first position, the last answer, else the last row. A login that is missing
+    /// from one shard may be present in another.
     fn remove_duplicates(&mut self) {
         fn rank(row: &Row) -> (bool, bool) {
             (!row.is_gone(), row.is_answer())
@@ -163,7 +155,7 @@ fn parse_ndjson(file: fs::File) -> Result<SavedReport, String> {
         }
         if !line.trim_ascii().is_empty() {
             let row = report.add(line.trim_ascii());
-            row.map_err(|reason| format!("line {number} is no row ({reason})"))?;
+            row.map_err(|reason| format!("line {number} is not a row ({reason})"))?;
         }
     }
     Ok(report.finish())
@@ -189,7 +181,7 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
     let mut report = JsonRows::default();
     for (number, row) in (1..).zip(&document.rows) {
         let row = report.add(row.get().as_bytes());
-        row.map_err(|reason| format!("row {number} is none ({reason})"))?;
+        row.map_err(|reason| format!("row {number} is invalid ({reason})"))?;
     }
     Ok(SavedReport { totals: document.summary, meta: document.meta, ..report.finish() })
 }
@@ -198,38 +190,37 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
 #[derive(Default)]
 struct JsonRows {
     report: SavedReport,
-    extra_cells: Vec<Vec<(String, Option<Box<str>>)>>,
     column_indices: HashMap<String, usize>,
 }
 
 impl JsonRows {
     fn add(&mut self, json: &[u8]) -> Result<(), String> {
-        let ParsedRow { row, schema, extra_cells } = ParsedRow::parse(json)?;
+        let ParsedRow { mut row, schema, extra_cells } = ParsedRow::parse(json)?;
         self.report.schema.add(&schema);
         let names = &mut self.report.schema.carried;
-        for (name, _) in &extra_cells {
-            if !self.column_indices.contains_key(name) {
-                self.column_indices.insert(name.clone(), names.len());
+        let mut carried = vec![None; names.len().max(extra_cells.len())];
+        for (name, text) in extra_cells {
+            let index = *self.column_indices.entry(name).or_insert_with_key(|name| {
                 names.push(name.clone());
+                names.len() - 1
+            });
+            if let Some(cell) = carried.get_mut(index) {
+                *cell = text;
             }
         }
         if names.len() > MAX_COLUMNS {
             return Err(format!("it carries more than {MAX_COLUMNS} columns"));
         }
-        self.extra_cells.push(extra_cells);
+        row.carried = carried.into();
         self.report.rows.push(row);
         Ok(())
     }
 
-    /// Gives each row its extra cells, in the order of the columns.
+    /// Gives each row room for all extra columns.
     fn finish(mut self) -> SavedReport {
-        for (row, cells) in self.report.rows.iter_mut().zip(self.extra_cells) {
-            let mut carried = vec![None; self.column_indices.len()];
-            for (name, text) in cells {
-                if let Some(cell) = self.column_indices.get(&name).and_then(|index| carried.get_mut(*index)) {
-                    *cell = text;
-                }
-            }
+        for row in &mut self.report.rows {
+            let mut carried = std::mem::take(&mut row.carried).into_vec();
+            carried.resize(self.report.schema.carried.len(), None);
             row.carried = carried.into();
         }
         self.report
@@ -237,18 +228,11 @@ impl JsonRows {
 }
 
 impl Row {
-    /// Parses a line of an NDJSON report, with its cells in the extra columns `carried`.
-    ///
-    /// # Errors
-    /// The reason why the line is not a row.
+    /// Parses a line of an NDJSON report with the extra columns `carried`. The error is the reason why it is not a row.
     pub(crate) fn parse(line: &[u8], carried: &[String]) -> Result<Self, String> {
-        let ParsedRow { mut row, mut extra_cells, .. } = ParsedRow::parse(line)?;
-        row.carried = carried
-            .iter()
-            .map(|name| {
-                extra_cells.iter_mut().find(|(other, _)| other == name).and_then(|(_, text)| text.take())
-            })
-            .collect();
+        let ParsedRow { mut row, extra_cells, .. } = ParsedRow::parse(line)?;
+        let mut extra_cells: HashMap<_, _> = extra_cells.into_iter().collect();
+        row.carried = carried.iter().map(|name| extra_cells.remove(name).flatten()).collect();
         Ok(row)
     }
 }
@@ -262,61 +246,61 @@ struct ParsedRow {
 
 impl ParsedRow {
     fn parse(json: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(json).map_err(|error| {
+        let JsonCells { cells, extra } = serde_json::from_slice(json).map_err(|error| {
             let text = error.to_string();
             // The text is one line, so its position in it is of no use.
             sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
-        })
+        })?;
+        let mut schema = ReportSchema::default();
+        let present = COLUMNS.iter().zip(&cells).filter(|(_, cell)| cell.is_some());
+        present.for_each(|(spec, _)| schema.add_group_of(spec));
+        let mut extra_cells = Vec::with_capacity(extra.len());
+        for (name, text) in extra {
+            let text = text.map(|text| sanitize_multiline(&text).into());
+            extra_cells.push((sanitize_line(&name).into_owned(), text));
+        }
+        Ok(Self { row: Row::from_cells(&cells)?, schema, extra_cells })
     }
 }
 
-impl<'de> Deserialize<'de> for ParsedRow {
+/// Cells of a JSON object, in the order of [`COLUMNS`].
+struct JsonCells<'a> {
+    cells: Vec<Option<Cell<'a>>>,
+    extra: Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for JsonCells<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct RowVisitor;
         impl<'de> Visitor<'de> for RowVisitor {
-            type Value = ParsedRow;
+            type Value = JsonCells<'de>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ParsedRow, A::Error> {
-                let (mut row, mut extra) = (RowBuilder::new(), OrderedStrings::default());
-                // Unknown keys are of a later version.
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonCells<'de>, A::Error> {
+                let mut row = JsonCells { cells: vec![None; COLUMNS.len()], extra: Vec::new() };
                 while let Some(Text(key)) = map.next_key()? {
                     if key == EXTRA_KEY {
-                        extra = map.next_value()?;
+                        OrderedStrings(row.extra) = map.next_value()?;
                         continue;
                     }
-                    let Some(index) = COLUMNS.iter().position(|spec| spec.key == key) else {
-                        map.next_value::<IgnoredAny>()?;
-                        continue;
-                    };
-                    if !row.mark(index) {
-                        return Err(A::Error::custom(format_args!("duplicate field `{key}`")));
+                    match COLUMNS.iter().zip(&mut row.cells).find(|(spec, _)| spec.key == key) {
+                        Some((_, cell @ None)) => *cell = Some(map.next_value()?),
+                        Some(_) => return Err(A::Error::custom(format_args!("duplicate field `{key}`"))),
+                        // Unknown keys are of a later version.
+                        None => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
                     }
-                    let cell: Cell<'de> = map.next_value()?;
-                    let invalid = |_| A::Error::custom(format_args!("invalid {key}: {}", shown(&cell)));
-                    row.set(index, &cell).map_err(invalid)?;
                 }
-                let mut schema = ReportSchema::default();
-                let row = row.finish(&mut schema).map_err(A::Error::custom)?;
-                let extra_cells = extra.0.into_iter();
-                let extra_cells = extra_cells.map(|(name, text)| {
-                    (sanitize_line(&name).into_owned(), text.map(|text| sanitize_multiline(&text).into()))
-                });
-                Ok(ParsedRow { row, schema, extra_cells: extra_cells.collect() })
+                Ok(row)
             }
         }
         deserializer.deserialize_map(RowVisitor)
     }
 }
 
-/// A cell as JSON has it.
-fn shown(cell: &Cell<'_>) -> String {
-    serde_json::to_string(cell).unwrap_or_default()
-}
-
 /// A JSON object of strings, in its order.
-#[derive(Default)]
 struct OrderedStrings<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for OrderedStrings<'a> {
@@ -329,7 +313,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for OrderedStrings<'a> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedStrings<'de>, A::Error> {
                 let mut strings = Vec::new();
-                while let Some((Text(name), text)) = map.next_entry::<Text<'de>, Option<Text<'de>>>()? {
+                while let Some((Text(name), text)) = map.next_entry::<_, Option<Text<'de>>>()? {
                     strings.push((name, text.map(|Text(text)| text)));
                 }
                 Ok(OrderedStrings(strings))
@@ -353,8 +337,8 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     let bytes_left = Rc::new(std::cell::Cell::new(MAX_ROW));
     let file = RowLimitReader { file, bytes_left: Rc::clone(&bytes_left) };
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(file);
-    let header: Vec<_> =
-        reader.headers().map_err(|error| csv_message(&error))?.iter().map(csv_line).collect();
+    let header = reader.headers().map_err(|error| csv_message(&error))?.iter().map(strip_formula_guard);
+    let header: Vec<_> = header.map(|name| sanitize_line(name).into_owned()).collect();
     // A truncated row has too few fields, unless it was truncated in the last one.
     if last != *b"\n" && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange")) {
         return Err("its last line has no end: it was cut off".into());
@@ -366,54 +350,43 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
         return Err("it has no columns login and status".into());
     }
     // The first of two columns of the same name is read.
-    let own: Vec<_> = (0..)
-        .zip(&COLUMNS)
-        .filter_map(|(index, spec)| Some((index, spec, header.iter().position(|name| name == spec.key)?)))
-        .collect();
+    let own = COLUMNS.each_ref().map(|spec| (spec, header.iter().position(|name| name == spec.key)));
     let extra: Vec<_> = header.iter().enumerate().filter(|(_, name)| !is_own_header(name)).collect();
-    let mut schema = ReportSchema {
-        carried: extra.iter().map(|(_, name)| (*name).clone()).collect(),
-        ..ReportSchema::default()
-    };
-    for (_, spec, _) in &own {
-        schema.add_group_of(spec);
-    }
-    let mut rows = Vec::new();
+    let mut report = SavedReport::default();
+    report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();
+    own.iter().filter(|(_, at)| at.is_some()).for_each(|(spec, _)| report.schema.add_group_of(spec));
     for record in reader.records() {
         let record = record.map_err(|error| csv_message(&error))?;
         bytes_left.set(MAX_ROW);
-        let line = record.position().map_or(0, csv::Position::line);
-        let mut row = RowBuilder::new();
-        for (index, spec, at) in &own {
-            let text = record.get(*at).unwrap_or_default();
-            if text.is_empty() && !matches!(spec.role, Role::Login | Role::Status) {
-                continue;
-            }
-            let text = if spec.value == ValueType::Text { strip_formula_guard(text) } else { text };
-            let is_set = Cell::parse(text, spec.value).is_some_and(|cell| row.set(*index, &cell).is_ok());
-            // Spreadsheets change the spelling of flags, and a later version may have more words.
-            let is_lenient =
-                matches!(spec.value, ValueType::Bool | ValueType::Label) && spec.role != Role::Status;
-            if !is_set && !is_lenient {
-                return Err(format!("line {line} has {:?} as {}", sanitize_line(text), spec.key));
-            }
-        }
-        let mut row =
-            row.finish(&mut ReportSchema::default()).map_err(|reason| format!("line {line}: {reason}"))?;
+        let cells = own.map(|(spec, at)| Some(csv_cell(record.get(at?)?, spec)));
+        let mut row = Row::from_cells(&cells).map_err(|reason| {
+            format!("line {}: {reason}", record.position().map_or(0, csv::Position::line))
+        })?;
         let cells = extra.iter().map(|(at, _)| record.get(*at).filter(|cell| !cell.is_empty()));
         row.carried = cells.map(|cell| Some(sanitize_multiline(strip_formula_guard(cell?)).into())).collect();
-        rows.push(row);
+        report.rows.push(row);
     }
-    Ok(SavedReport { rows, schema, ..SavedReport::default() })
+    Ok(report)
 }
 
+fn csv_cell<'a>(text: &'a str, spec: &ColumnSpec) -> Cell<'a> {
+    match spec.value {
+        _ if text.is_empty() && spec.role != Role::Login => Cell::Null,
+        ValueType::Text => Cell::Text(strip_formula_guard(text).into()),
+        ValueType::Number | ValueType::SmallNumber => {
+            text.parse().map_or(Cell::Text(text.into()), Cell::Number)
+        }
+        // Spreadsheets change the spelling of flags.
+        ValueType::Bool => text.parse().map_or(Cell::Null, Cell::Bool),
+        ValueType::Label | ValueType::Change | ValueType::Timestamp | ValueType::Object => {
+            Cell::Text(text.into())
+        }
+    }
+}
+
+/// Returns true for the names of [`COLUMNS`], which are in lower case.
 fn is_own_header(name: &str) -> bool {
-    // Only names in lower case are ours.
     is_reserved(name) && !name.contains(|c: char| c.is_ascii_uppercase())
-}
-
-fn csv_line(name: &str) -> String {
-    sanitize_line(strip_formula_guard(name)).into_owned()
 }
 
 fn csv_message(error: &csv::Error) -> String {
@@ -451,7 +424,7 @@ mod tests {
     #[test]
     fn ndjson_rows_are_read_back() {
         let columns = Columns::of(&ReportSchema {
-            measures: CountSelection { breakdown: true, private: true },
+            counts: CountSelection { breakdown: true, private: true },
             verified: true,
             ..ReportSchema::default()
         });

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::{DiffSummary, Row, Status};
+use super::{COLUMNS, Column, DiffSummary, Role, Row, Status};
 use crate::text::{self, group_digits, pluralize};
 
 /// Totals of a run; `summary` of a JSON report.
@@ -33,12 +33,15 @@ pub(crate) struct Summary {
     pub(crate) points: Option<u64>,
     /// Duration of the run in seconds, to the millisecond.
     pub(crate) seconds: Option<f64>,
-    /// Whether every login was looked up.
+    /// Every login was looked up.
     pub(crate) complete: bool,
     #[serde(flatten)]
     pub(crate) groups: Option<GroupTotals>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<DiffSummary>,
+    /// Sums of the measures, in the order of [`COLUMNS`].
+    #[serde(skip)]
+    pub(crate) sums: [u64; COLUMNS.len()],
     /// Rows that were counted through both APIs.
     #[serde(skip)]
     pub(crate) verified: u64,
@@ -69,34 +72,48 @@ impl Summary {
         }
         self.verified += u64::from(row.verified.is_some());
         self.mismatched += u64::from(row.verified == Some(false));
+        for (sum, spec) in self.sums.iter_mut().zip(&COLUMNS) {
+            if spec.role == Role::Measure {
+                *sum = sum.saturating_add(row.own_cell(spec).as_number().unwrap_or(0));
+            }
+        }
         // A server can report any number.
         self.public_repos = self.public_repos.saturating_add(row.public_repos.unwrap_or(0));
     }
 
-    #[must_use]
+    /// Returns the sum of a measure. None for other columns.
+    pub(crate) fn sum(&self, column: &Column) -> Option<u64> {
+        let Column::Own(spec) = column else { return None };
+        let index = COLUMNS.iter().position(|other| other == *spec)?;
+        self.sums.get(index).copied().filter(|_| spec.role == Role::Measure)
+    }
+
+    pub(crate) fn by_status(&self) -> [(Status, u64); 6] {
+        [
+            (Status::Ok, self.ok),
+            (Status::NotFound, self.not_found),
+            (Status::Forbidden, self.forbidden),
+            (Status::Invalid, self.invalid),
+            (Status::Failed, self.failed),
+            (Status::Skipped, self.skipped),
+        ]
+    }
+
     pub(crate) fn uncounted(&self) -> u64 {
         self.asked - self.ok
     }
 
-    /// Returns the number of rows of each status: `3 counted, 1 not found`.
-    #[must_use]
+    /// `3 counted, 1 not found`, without zeros.
     pub(crate) fn status_line(&self) -> String {
-        let outcomes = [
-            (self.ok, "counted"),
-            (self.not_found, "not found"),
-            (self.forbidden, "forbidden"),
-            (self.invalid, "invalid"),
-            (self.failed, "failed"),
-            (self.skipped, "skipped"),
-        ];
-        let present = outcomes.iter().filter(|(number, _)| *number > 0);
-        present
-            .map(|(number, word)| format!("{} {word}", group_digits(*number)))
-            .collect::<Vec<_>>()
-            .join(", ")
+        let mut parts = Vec::new();
+        for (status, number) in self.by_status().into_iter().filter(|(_, number)| *number > 0) {
+            let label = if status == Status::Ok { "counted" } else { status.label() };
+            parts.push(format!("{} {label}", group_digits(number)));
+        }
+        parts.join(", ")
     }
 
-    /// Returns what is known of the cost: `4 requests for 3 points in 2s`.
+    /// `4 requests for 3 points in 2s`, as far as it is known.
     pub(crate) fn cost_line(&self) -> Option<String> {
         let requests = pluralize(self.requests?, "request", "requests");
         let points = self.points.filter(|points| *points > 0);
@@ -138,7 +155,6 @@ impl fmt::Display for Summary {
 /// Subtotals by an extra column.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GroupTotals {
-    /// Name of the column.
     by: String,
     /// Index among the extra columns.
     column: usize,
@@ -153,13 +169,10 @@ pub(crate) struct Subtotal {
 }
 
 impl GroupTotals {
-    #[must_use]
     pub(crate) fn new(by: String, column: usize) -> Self {
         Self { by, column, subtotals: BTreeMap::new() }
     }
 
-    /// Returns the name of the column.
-    #[must_use]
     pub(crate) fn by(&self) -> &str {
         &self.by
     }
@@ -173,7 +186,6 @@ impl GroupTotals {
     }
 
     /// Returns the groups by name, in any case; the rows without a group come last.
-    #[must_use]
     pub(crate) fn sorted(&self) -> Vec<(Option<&str>, Subtotal)> {
         let mut groups: Vec<_> =
             self.subtotals.iter().map(|(name, subtotal)| (name.as_deref(), *subtotal)).collect();
@@ -181,7 +193,6 @@ impl GroupTotals {
         groups
     }
 
-    /// Returns the name of a group for people.
     pub(crate) fn label(&self, group: Option<&str>) -> String {
         group.map_or_else(|| format!("(no {})", self.by), str::to_owned)
     }

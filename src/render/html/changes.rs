@@ -3,32 +3,32 @@
 use std::cmp::Reverse;
 
 use super::charts::{Bar, Chart, Stat, repositories};
+use crate::render::Meta;
 use crate::report::{Change, DiffSummary, Row};
 use crate::text::group_digits;
 
-/// Maximum number of names in a list.
 const MAX_NAMES: usize = 60;
 /// Maximum number of differences in the chart.
 const MAX_BARS: usize = 12;
 
 #[derive(Default)]
 pub(super) struct ChangeCollector {
-    new: CappedList,
-    gone: CappedList,
-    renamed: CappedList,
-    replaced: CappedList,
-    count_changes: Vec<CountChange>,
+    pub(super) new: CappedList,
+    pub(super) gone: CappedList,
+    pub(super) renamed: CappedList,
+    pub(super) replaced: CappedList,
+    /// Rows with another count, the largest changes first.
+    changed: Vec<Row>,
 }
 
 /// The first names of a list.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct CappedList {
     pub(super) names: Vec<LinkedName>,
     /// Number of names that are not listed.
     pub(super) more: u64,
 }
 
-#[derive(Clone)]
 pub(super) struct LinkedName {
     pub(super) name: String,
     pub(super) link: Option<String>,
@@ -41,44 +41,33 @@ impl CappedList {
     }
 }
 
-struct CountChange {
-    name: String,
-    link: Option<String>,
-    by: i64,
-    was: Option<u64>,
-}
-
-/// Contents of the section.
-pub(super) struct ChangesSection {
-    pub(super) since: String,
+pub(super) struct ChangesSection<'a> {
+    pub(super) since: &'a str,
     pub(super) stats: Vec<Stat>,
     pub(super) chart: Chart,
-    pub(super) new: CappedList,
-    pub(super) gone: CappedList,
-    pub(super) renamed: CappedList,
-    pub(super) replaced: CappedList,
+    pub(super) names: &'a ChangeCollector,
 }
 
 impl ChangeCollector {
     pub(super) fn add(&mut self, row: &Row, link: Option<&str>) {
         let Some(change) = row.change else { return };
-        let link = link.map(str::to_owned);
         let (list, note) = match change {
             Change::New => (&mut self.new, row.public_repos.map(repositories)),
             Change::Gone => (&mut self.gone, row.was.map(|was| format!("had {}", repositories(was)))),
             Change::Renamed => (&mut self.renamed, row.public_repos.map(repositories)),
             Change::Replaced => (&mut self.replaced, row.public_repos.map(repositories)),
             Change::By(0) | Change::Unknown => return,
-            Change::By(by) => {
-                self.count_changes.push(CountChange { name: row.login.clone(), link, by, was: row.was });
-                if self.count_changes.len() > MAX_BARS * 8 {
+            Change::By(_) => {
+                self.changed.push(row.clone());
+                if self.changed.len() > MAX_BARS * 8 {
                     self.truncate();
                 }
                 return;
             }
         };
         if list.names.len() < MAX_NAMES {
-            list.names.push(LinkedName { name: row.login.clone(), link, note: note.unwrap_or_default() });
+            let (name, link) = (row.login.clone(), link.map(str::to_owned));
+            list.names.push(LinkedName { name, link, note: note.unwrap_or_default() });
         } else {
             list.more += 1;
         }
@@ -86,16 +75,17 @@ impl ChangeCollector {
 
     /// Keeps the largest changes.
     pub(super) fn truncate(&mut self) {
-        self.count_changes.sort_by_key(|change| Reverse(change.by.unsigned_abs()));
-        self.count_changes.truncate(MAX_BARS);
+        self.changed.sort_by_key(|row| Reverse(difference(row).unsigned_abs()));
+        self.changed.truncate(MAX_BARS);
     }
 
     /// Returns the section. [`Self::truncate`] comes first.
-    pub(super) fn section(&self, drift: &DiffSummary) -> ChangesSection {
-        let largest = self.count_changes.first().map_or(0, |change| change.by.unsigned_abs());
-        let bar = |change: &CountChange| {
-            Bar::of_change(change.name.clone(), change.link.clone(), change.by, change.was, largest)
-        };
+    pub(super) fn section<'a>(&'a self, drift: &'a DiffSummary, meta: &Meta) -> ChangesSection<'a> {
+        let largest = self.changed.first().map_or(0, |row| difference(row).unsigned_abs());
+        let bars = self
+            .changed
+            .iter()
+            .map(|row| Bar::of_change(row, meta.profile_url(row), difference(row), largest));
         let stats = [
             Stat::new("New", drift.new, format!("with {}", repositories(drift.repositories_of_new))),
             Stat::new("Gone", drift.gone, format!("had {}", repositories(drift.repositories_of_gone))),
@@ -107,19 +97,23 @@ impl ChangeCollector {
             Stat::new("Unknown", drift.unknown, "not counted in one run"),
         ];
         ChangesSection {
-            since: drift.baseline.clone(),
+            since: &drift.baseline,
             stats: stats.into_iter().filter(|stat| stat.value != "0").collect(),
             chart: Chart {
                 category: "Account".into(),
                 measure: "Change",
                 is_centered: true,
-                bars: self.count_changes.iter().map(bar).collect(),
+                bars: bars.collect(),
                 rest: None,
             },
-            new: self.new.clone(),
-            gone: self.gone.clone(),
-            renamed: self.renamed.clone(),
-            replaced: self.replaced.clone(),
+            names: self,
         }
+    }
+}
+
+fn difference(row: &Row) -> i64 {
+    match row.change {
+        Some(Change::By(difference)) => difference,
+        _ => 0,
     }
 }

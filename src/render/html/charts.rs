@@ -1,6 +1,6 @@
 //! Charts: bars in tables, so that screen readers get the figures as text.
 
-use crate::report::{Breakdown, GroupTotals, Subtotal};
+use crate::report::{Breakdown, GroupTotals, Row, Subtotal};
 use crate::text::{format_delta, group_digits, pluralize};
 
 /// Length of the longest bar, in units of the SVG.
@@ -44,64 +44,55 @@ pub(super) struct Bar {
 pub(super) struct Chart {
     /// Heading of the bars' names: `Account`, `team`.
     pub(super) category: String,
-    /// Heading of the values.
     pub(super) measure: &'static str,
-    /// Whether bars start in the middle.
+    /// Bars start in the middle.
     pub(super) is_centered: bool,
     pub(super) bars: Vec<Bar>,
-    /// Note about the bars that are not shown.
     pub(super) rest: Option<String>,
 }
 
 impl Bar {
-    /// Makes a bar for a count and its parts, if they are known.
-    pub(super) fn of_count(
-        name: String,
-        link: Option<String>,
-        count: u64,
-        parts: Option<Breakdown>,
-        largest: u64,
-    ) -> Self {
-        let (segments, description) = match parts {
-            None => {
-                let length = scaled_length(count, largest);
-                (vec![BarSegment { class: "all", from: 0, length, top: 1, height: 8 }], String::new())
-            }
-            Some(Breakdown { sources, forks, archived }) => {
-                let from = scaled_length(sources, largest);
-                let length = scaled_length(forks, largest).min(BAR_SCALE - from);
-                let archived_length = scaled_length(archived, largest);
-                let segments = vec![
-                    BarSegment { class: "sources", from: 0, length: from, top: 0, height: 6 },
-                    BarSegment { class: "forks", from, length, top: 0, height: 6 },
-                    BarSegment { class: "archived", from: 0, length: archived_length, top: 7, height: 2 },
-                ];
-                let description = format!(
-                    "{}, {}, {} archived",
-                    pluralize(sources, "source", "sources"),
-                    pluralize(forks, "fork", "forks"),
-                    group_digits(archived)
-                );
-                (segments, description)
-            }
+    pub(super) fn of_count(name: String, count: u64, largest: u64) -> Self {
+        let length = scaled_length(count, largest);
+        let segment = BarSegment { class: "all", from: 0, length, top: 1, height: 8 };
+        Self::of_segments(name, vec![segment], group_digits(count), String::new())
+    }
+
+    /// Makes a bar for the repositories of an account, with their parts if they are known.
+    pub(super) fn of_account(row: &Row, link: Option<String>, largest: u64) -> Self {
+        let count = row.public_repos.unwrap_or(0);
+        let Some(Breakdown { sources, forks, archived }) = row.breakdown else {
+            return Self { link, ..Self::of_count(row.login.clone(), count, largest) };
         };
-        let segments = segments.into_iter().filter(|segment| segment.length > 0).collect();
-        Self { name, link, segments, value: group_digits(count), description }
+        let from = scaled_length(sources, largest);
+        let length = scaled_length(forks, largest).min(BAR_SCALE - from);
+        let archived_length = scaled_length(archived, largest);
+        let segments = vec![
+            BarSegment { class: "sources", from: 0, length: from, top: 0, height: 6 },
+            BarSegment { class: "forks", from, length, top: 0, height: 6 },
+            BarSegment { class: "archived", from: 0, length: archived_length, top: 7, height: 2 },
+        ];
+        let description = format!(
+            "{}, {}, {} archived",
+            pluralize(sources, "source", "sources"),
+            pluralize(forks, "fork", "forks"),
+            group_digits(archived)
+        );
+        Self { link, ..Self::of_segments(row.login.clone(), segments, group_digits(count), description) }
     }
 
     /// Makes a bar that goes to the right of the middle for growth, to the left for loss.
-    pub(super) fn of_change(
-        name: String,
-        link: Option<String>,
-        by: i64,
-        was: Option<u64>,
-        largest: u64,
-    ) -> Self {
+    pub(super) fn of_change(row: &Row, link: Option<String>, by: i64, largest: u64) -> Self {
         let length = scaled_length(by.unsigned_abs(), largest) / 2;
         let (class, from) = if by > 0 { ("up", BAR_SCALE / 2) } else { ("down", BAR_SCALE / 2 - length) };
         let segment = BarSegment { class, from, length, top: 1, height: 8 };
-        let description = was.map(|was| format!("from {}", group_digits(was))).unwrap_or_default();
-        Self { name, link, segments: vec![segment], value: format_delta(by), description }
+        let description = row.was.map(|was| format!("from {}", group_digits(was))).unwrap_or_default();
+        Self { link, ..Self::of_segments(row.login.clone(), vec![segment], format_delta(by), description) }
+    }
+
+    fn of_segments(name: String, segments: Vec<BarSegment>, value: String, description: String) -> Self {
+        let segments = segments.into_iter().filter(|segment| segment.length > 0).collect();
+        Self { name, link: None, segments, value, description }
     }
 }
 
@@ -115,7 +106,7 @@ impl Chart {
         let mut bars = Vec::new();
         for (name, Subtotal { logins, counted, public_repos }) in list {
             let description = format!("{} of {} counted", group_digits(counted), group_digits(logins));
-            let bar = Bar::of_count(groups.label(name), None, public_repos, None, largest);
+            let bar = Bar::of_count(groups.label(name), public_repos, largest);
             bars.push(Bar { description, ..bar });
         }
         let others = rest.iter().map(|(_, subtotal)| subtotal.public_repos).fold(0, u64::saturating_add);
@@ -129,7 +120,7 @@ impl Chart {
     }
 }
 
-/// Describes the bars that are not shown. None if there are none.
+/// Describes the bars that are not shown, if any.
 pub(super) fn rest_note(others: u64, repos: u64) -> Option<String> {
     (others > 0).then(|| format!("+ {} with {}", pluralize(others, "other", "others"), repositories(repos)))
 }
@@ -145,7 +136,6 @@ pub(super) fn repositories(number: u64) -> String {
     pluralize(number, "repository", "repositories")
 }
 
-/// Range of counts, and the number of accounts in it.
 #[derive(Debug, PartialEq, Eq)]
 struct Bucket {
     /// `0`, `5–9`, `1,000 and more`.
@@ -190,7 +180,6 @@ impl Distribution {
         Some(Self { median, largest, top_decile_share: u64::try_from(share).unwrap_or(100), buckets })
     }
 
-    /// Describes the distribution in a sentence.
     pub(super) fn description(&self) -> String {
         let Self { median, largest, top_decile_share, .. } = self;
         format!(
@@ -202,12 +191,12 @@ impl Distribution {
 
     pub(super) fn chart(self) -> Chart {
         let most = self.buckets.iter().map(|bucket| bucket.accounts).max().unwrap_or(0);
-        let bar = |bucket: Bucket| Bar::of_count(bucket.label, None, bucket.accounts, None, most);
+        let bars = self.buckets.into_iter();
         Chart {
             category: "Repositories".into(),
             measure: "Accounts",
             is_centered: false,
-            bars: self.buckets.into_iter().map(bar).collect(),
+            bars: bars.map(|bucket| Bar::of_count(bucket.label, bucket.accounts, most)).collect(),
             rest: None,
         }
     }
@@ -247,6 +236,7 @@ fn label(from: u64, below: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Status;
 
     #[test]
     fn a_hostile_count_has_no_longer_bar() {
@@ -260,10 +250,12 @@ mod tests {
             assert_eq!(scaled_length(part, largest), length, "{part} of {largest}");
         }
         let of = Breakdown { sources: u64::MAX, forks: u64::MAX, archived: 0 };
-        let bar = Bar::of_count("a".into(), None, 3, Some(of), 3);
+        let row =
+            Row { breakdown: Some(of), public_repos: Some(3), ..Row::without_count("a", Status::Ok, "") };
+        let bar = Bar::of_account(&row, None, 3);
         assert!(bar.segments.iter().all(|segment| segment.from + segment.length <= BAR_SCALE), "{bar:?}");
         for by in [i64::MIN, -1, i64::MAX] {
-            let bar = Bar::of_change("a".into(), None, by, None, by.unsigned_abs());
+            let bar = Bar::of_change(&row, None, by, by.unsigned_abs());
             assert!(bar.segments.iter().all(|segment| segment.from + segment.length <= BAR_SCALE), "{bar:?}");
         }
     }

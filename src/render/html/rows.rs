@@ -5,6 +5,7 @@ use std::io;
 
 use askama::Template;
 
+use crate::render::Heading;
 use crate::report::{Cell, Column, Columns, Role, Row};
 use crate::text::{format_delta, group_digits, pluralize};
 
@@ -23,11 +24,6 @@ pub(super) struct RowTable {
     pub(super) left_out: u64,
 }
 
-pub(super) struct Heading {
-    pub(super) text: String,
-    pub(super) is_numeric: bool,
-}
-
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -43,7 +39,7 @@ struct RowTemplate<'a> {
 struct CellView<'a> {
     class: &'static str,
     text: Cow<'a, str>,
-    /// Whether the text is from the input, so that it may be written from right to left.
+    /// The text is from the input, so it may be written from right to left.
     is_foreign: bool,
 }
 
@@ -54,18 +50,15 @@ impl RowTable {
 
     /// Makes a table whose third column is the reason.
     pub(super) fn uncounted(columns: &Columns) -> Self {
-        let is_first = |column: &&Column| matches!(column.role(), Role::Login | Role::Status | Role::Error);
-        let is_last = |column: &&Column| matches!(column.role(), Role::Extra | Role::Was);
-        Self::of(columns.iter().filter(is_first).chain(columns.iter().filter(is_last)))
+        let first = [Role::Login, Role::Status, Role::Error];
+        let last = [Role::Extra, Role::Was];
+        let first = columns.iter().filter(|column| first.contains(&column.role()));
+        Self::of(first.chain(columns.iter().filter(|column| last.contains(&column.role()))))
     }
 
     fn of<'a>(columns: impl Iterator<Item = &'a Column>) -> Self {
         let columns: Vec<_> = columns.filter(|column| column.heading().is_some()).cloned().collect();
-        let heading = |column: &Column| Heading {
-            text: column.heading().unwrap_or_default().to_owned(),
-            is_numeric: column.is_numeric(),
-        };
-        let headings = columns.iter().map(heading).collect();
+        let headings = columns.iter().map(Heading::of).collect();
         Self { headings, columns: columns.into_iter().skip(1).collect(), rows: Vec::new(), left_out: 0 }
     }
 

@@ -211,7 +211,7 @@ fn a_report_with_too_many_columns_is_refused_in_one_line() {
     std::fs::write(&csv, format!("login,status\na,\"{}\n", "x".repeat(20 << 20))).unwrap();
     std::fs::write(&named, "login,status,\u{1b}]0;x\u{7}\na,failed,b\n").unwrap();
     for (path, message) in [
-        (&line, "line 1 is no row (it carries more than 1000 columns)"),
+        (&line, "line 1 is not a row (it carries more than 1000 columns)"),
         (&csv, "it has a row of more than 16 MiB"),
     ] {
         let begun = std::time::Instant::now();
