@@ -124,7 +124,7 @@ impl Client {
                     }
                     unsent.extend(left);
                     if let Some(retries) = backing_off.iter().map(|login| login.log.retries).max() {
-                        let backoff = self.back_off(retries).map(|()| Step::BackedOff(backing_off));
+                        let backoff = self.limiter().back_off(retries).map(|()| Step::BackedOff(backing_off));
                         steps.push(backoff.boxed());
                     }
                 }

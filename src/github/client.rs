@@ -204,13 +204,6 @@ impl Client {
         result
     }
 
-    /// Waits before a retry, unless all requests pause anyway.
-    pub(super) async fn back_off(&self, retries: u32) {
-        if !self.limiter().is_paused() {
-            self.limiter().sleep_backoff(retries).await;
-        }
-    }
-
     /// Sends a GET request, with retries.
     pub(super) async fn get<T>(
         &self,
@@ -230,7 +223,7 @@ impl Client {
             }
             tracing::info!(%error, ?decision, attempt = log.attempts, route, "retrying a request");
             if decision == RetryDecision::BackOff {
-                self.back_off(log.retries).await;
+                self.limiter().back_off(log.retries).await;
             }
         }
     }

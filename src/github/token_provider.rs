@@ -16,7 +16,6 @@ use super::error::LookupError;
 use super::rest::{BoundedVec, parse_json};
 use super::sender::{Request, RequestSender};
 use crate::rate_limit::Deadline;
-use crate::rate_limit::settings::LimiterSettings;
 use crate::stop::{StopReason, WaitReason};
 use crate::text::sanitize_line;
 
@@ -156,7 +155,7 @@ async fn create_token_with_retries(
         let stop = match error {
             LookupError::Stopped(stop) => stop,
             LookupError::RateLimited { retry_after, .. } => {
-                let wait = retry_after.unwrap_or(LimiterSettings::default().default_retry_after);
+                let wait = retry_after.unwrap_or(limiter.settings.default_retry_after);
                 let reason = WaitReason::RateLimit;
                 if can_retry && wait <= sender.config.max_wait {
                     limiter.pause_all(wait, reason);
@@ -170,7 +169,7 @@ async fn create_token_with_retries(
             }
             error if error.is_transient() && can_retry => {
                 tracing::info!(%error, attempts, "cannot get a token for the app; trying again");
-                limiter.sleep_backoff(attempts).await;
+                tokio::time::sleep(limiter.settings.backoff(attempts)).await;
                 continue;
             }
             error if error.is_transient() => {
@@ -183,8 +182,7 @@ async fn create_token_with_retries(
             LookupError::Unauthorized(message) => StopReason::TokenRefused(message),
             error => StopReason::TokenRefused(error.to_string()),
         };
-        limiter.stop.request(stop.clone());
-        return Err(LookupError::Stopped(stop));
+        return Err(LookupError::Stopped(limiter.stop.request(stop)));
     }
 }
 
