@@ -104,7 +104,6 @@ where
     stream::select(rows.map(Some), stage.into_stream().map(|()| None)).filter_map(ready)
 }
 
-/// An item of the input.
 #[derive(Debug)]
 pub(crate) enum Item {
     /// To be looked up. Its row has the carried columns too.
@@ -113,15 +112,12 @@ pub(crate) enum Item {
     Resolved(Row),
 }
 
-/// A row that the stage has completed.
 #[derive(Debug)]
 pub(crate) struct CompletedRow {
-    /// Position of its login in the input.
     pub(crate) position: u64,
     pub(crate) row: Row,
-    /// Whether this run looked it up.
     pub(crate) was_looked_up: bool,
-    /// Whether a second count was due and failed.
+    /// A second count was due and failed.
     pub(crate) verification_failed: bool,
     /// Place in the window. Dropping it lets the next login be read.
     pub(crate) place: Option<OwnedSemaphorePermit>,
@@ -136,7 +132,6 @@ struct PendingRow<C> {
     context: C,
 }
 
-/// Logins of one batch.
 struct PendingBatch<C> {
     rows: Vec<PendingRow<C>>,
     trial: Option<Arc<Trial>>,
@@ -183,19 +178,25 @@ async fn look_up_all<S: Stream<Item = PendingRow<C>>, C: Send>(
 ) {
     let on_outcome = &on_outcome;
     let queue = stream::poll_fn(|context| batcher.poll_next(context));
-    let look_up = |PendingBatch { rows, trial, slot }: PendingBatch<C>| async move {
-        let Some(api) = rows.first().map(|pending| pending.api) else { return };
-        let logins = rows.iter().map(|pending| pending.login.clone()).collect();
-        let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
-        let batch = Batch { api, logins, counts, trial, slot: Some(slot) };
-        let on_answer = |index: usize, outcome| {
-            if let Some(pending) = rows.get_mut(index).and_then(Option::take) {
-                on_outcome(pending, outcome);
-            }
-        };
-        client.look_up_batch(batch, on_answer).await;
+    queue.for_each_concurrent(None, |batch| look_up_batch(client, counts, batch, on_outcome)).await;
+}
+
+async fn look_up_batch<C>(
+    client: &Client,
+    counts: CountSelection,
+    PendingBatch { rows, trial, slot }: PendingBatch<C>,
+    on_outcome: impl Fn(PendingRow<C>, LookupOutcome),
+) {
+    let Some(api) = rows.first().map(|pending| pending.api) else { return };
+    let logins = rows.iter().map(|pending| pending.login.clone()).collect();
+    let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
+    let batch = Batch { api, logins, counts, trial, slot: Some(slot) };
+    let take_row = |index, outcome| {
+        if let Some(pending) = rows.get_mut(index).and_then(Option::take) {
+            on_outcome(pending, outcome);
+        }
     };
-    queue.for_each_concurrent(None, look_up).await;
+    client.look_up_batch(batch, take_row).await;
 }
 
 /// Numbers the items, takes a place in the window for each, and completes those without a lookup.
@@ -280,14 +281,14 @@ struct Batcher<'a, S, C> {
     /// Logins with a request each.
     rest: VecDeque<PendingRow<C>>,
     has_ended: bool,
-    /// Whether the first query waits until it is known whether the input is short: then it is divided so that it fills the jobs.
+    /// The first query waits until the input is known to be short or long: a short one is divided so that it fills the jobs.
     measures_input: bool,
     /// Upper bound on the logins of a query: lower for a short input.
     max_batch_size: usize,
     linger: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     timer_restarts: u32,
-    /// Whether the logins for the next query have waited long enough.
+    /// The logins for the next query have waited long enough.
     has_lingered: bool,
 }
 
@@ -335,7 +336,7 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         }))
     }
 
-    /// Whether the logins that were read make a query: a full one, the last one, or one that has waited long enough.
+    /// A query is due if it is full, is the last one, or has waited long enough.
     fn is_query_due(&mut self, context: &mut Context<'_>) -> bool {
         let enough = {
             let batch_size = self.client.batch_size();
@@ -351,7 +352,7 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
             || if is_full { self.holds_up_all() } else { self.poll_linger(context) }
     }
 
-    /// Whether the window is full because of a login that waits here: no row is handed on, and no login read, before it is sent.
+    /// The window may be full because of a login that waits here: no row is handed on, and no login read, before it is sent.
     /// Otherwise a slow output is the reason, and time does not count.
     fn holds_up_all(&mut self) -> bool {
         self.timer = None;
@@ -372,7 +373,7 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         PendingBatch { rows: self.graphql.drain(..size).collect(), trial, slot }
     }
 
-    /// Whether the first login has waited for `linger` since the input was idle.
+    /// Waits for `linger` since the input was idle.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> bool {
         let linger = self.linger;
         let restarts = &mut self.timer_restarts;
@@ -444,7 +445,7 @@ fn second_count(pending: PendingRow<Row>, outcome: LookupOutcome) -> CompletedRo
     CompletedRow { position, was_looked_up: true, verification_failed: row.verified.is_none(), row, place }
 }
 
-/// Whether a login is in a sample of `percent`: the same logins in every run and on every machine.
+/// Selects a sample of `percent`: the same logins in every run and on every machine.
 pub(crate) fn is_sampled(login: &Login, percent: u8) -> bool {
     percent > 0 && u64::from(stable_hash(login.as_str())) % 100 < u64::from(percent)
 }

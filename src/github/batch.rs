@@ -19,7 +19,7 @@ use super::batch_size::{NextSize, Trial};
 use super::client::Client;
 use super::error::LookupError;
 use super::graphql::{self, Query};
-use super::rest::{self, Paginator, TOO_MANY_PAGES};
+use super::rest::{self, Paginator, Repo, TOO_MANY_PAGES};
 use super::retry::{AttemptLog, RetryDecision};
 use super::sender::Request;
 use crate::login::Login;
@@ -46,7 +46,6 @@ pub(crate) struct LookupOutcome {
     pub(crate) log: AttemptLog,
 }
 
-/// A login without an outcome.
 struct PendingLogin {
     /// Position in the batch.
     index: usize,
@@ -66,7 +65,6 @@ impl PendingLogin {
     }
 }
 
-/// A step of a batch that has ended.
 enum Step<'a> {
     Admitted(Result<Permit<'a>, StopReason>),
     Queried {
@@ -166,15 +164,14 @@ impl Client {
             login.log.attempts += 1;
         }
         let names: Vec<_> = logins.iter().map(|login| &login.login).collect();
-        let text = self.query_text(size, counts);
+        let text = graphql::build_query(size, counts);
         let request = Request::Graphql(Query::new(&text, &names));
         let parse = |headers: &HeaderMap, body: &[u8]| graphql::parse_response(headers, body, &names, counts);
         let response = self.send(&request, &mut permit, parse).await;
         drop(permit);
         let estimate = graphql::query_cost(size, counts);
         let cost = match &response {
-            // The queries of a server without limits have no cost.
-            Ok(response) => response.cost.unwrap_or(if response.has_rate_limit { estimate } else { 0 }),
+            Ok(response) => response.cost.unwrap_or(estimate),
             Err(LookupError::Connect(_)) => 0,
             // Unknown: GitHub may have charged for a query whose response never arrived.
             Err(_) => estimate,
@@ -251,20 +248,17 @@ impl Client {
         log: &mut AttemptLog,
         public_repos: u64,
     ) -> Result<Breakdown, LookupError> {
-        let endpoint = &self.config().endpoint;
-        let first = endpoint.rest(&rest::repos_path(login));
-        let mut paginator = Paginator::new(&first, endpoint);
-        let mut next = (public_repos > 0).then_some(first);
+        let mut pages = Paginator::new(&rest::repos_path(login), &self.config().endpoint);
         let (mut forks, mut archived, mut listed) = (0, 0, 0);
-        while let Some(route) = next {
-            let page = self.get(log, &route, rest::parse_repo_page).await?;
-            listed += page.repos as u64;
-            forks += page.forks;
-            archived += page.archived;
-            if page.next.is_some() && listed > public_repos.saturating_add(100) {
+        while public_repos > 0
+            && let Some(repos) = self.get_page::<Repo>(log, &mut pages, "not a list of repositories").await?
+        {
+            listed += repos.len() as u64;
+            forks += repos.iter().filter(|repo| repo.fork).count() as u64;
+            archived += repos.iter().filter(|repo| repo.archived).count() as u64;
+            if pages.next.is_some() && listed > public_repos.saturating_add(100) {
                 return Err(TOO_MANY_PAGES);
             }
-            next = paginator.next_page(page.repos, page.next.as_deref())?;
         }
         // A few may have been deleted meanwhile, or be hidden. A list that lacks far more is not complete.
         if listed.saturating_add(10 + public_repos / 10) < public_repos {

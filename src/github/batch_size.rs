@@ -31,7 +31,6 @@ pub(crate) struct Trial {
     size: usize,
 }
 
-/// Size of the next query.
 #[derive(Debug)]
 pub(crate) struct NextSize {
     pub(crate) size: usize,
@@ -74,7 +73,7 @@ impl AdaptiveBatchSize {
         self.next_trial().unwrap_or_else(|| self.current())
     }
 
-    /// Whether the result of a trial would still say something.
+    /// A trial of a size that is known to be too large is pointless.
     pub(super) fn is_useful_trial(&self, size: usize) -> bool {
         self.known_bad.is_none_or(|known_bad| size < known_bad)
     }

@@ -89,13 +89,10 @@ pub(crate) fn max_accounts_per_point(counts: CountSelection) -> usize {
     (149 / connection_fields(counts).len()).min(100)
 }
 
-/// The response to a query.
 #[derive(Debug)]
 pub(crate) struct BatchResponse {
-    /// Points that GitHub charged.
+    /// Points that GitHub charged. None if unknown.
     pub(super) cost: Option<u64>,
-    /// Whether the server has rate limits.
-    pub(super) has_rate_limit: bool,
     /// Result of each login. A transient error means that GitHub has no result for this login yet.
     pub(crate) results: Vec<Result<Account, LookupError>>,
 }
@@ -141,7 +138,9 @@ pub(crate) fn parse_response(
             (None, None, None) => Err(LookupError::PartialResponse("this login is missing".into())),
         });
     }
-    Ok(BatchResponse { cost: data.cost, has_rate_limit: headers.contains_key("x-ratelimit-limit"), results })
+    // The queries of a server without limits have no cost.
+    let has_limits = headers.contains_key("x-ratelimit-limit");
+    Ok(BatchResponse { cost: data.cost.or((!has_limits).then_some(0)), results })
 }
 
 /// The body of a response: `data` beside `errors`. A part that cannot be parsed does not affect the others.
@@ -193,7 +192,6 @@ struct RateLimitField {
     cost: Option<u64>,
 }
 
-/// Parses a part of a response. None if it is something else.
 fn parse_lenient<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
     serde_json::from_str(json.get()).ok()
 }
@@ -298,7 +296,7 @@ impl GraphqlError {
         matches!(self.error_type.as_deref(), Some("FORBIDDEN" | "INSUFFICIENT_SCOPES"))
     }
 
-    /// Whether the same query would fail again.
+    /// The same query would fail again.
     fn is_permanent(&self) -> bool {
         self.is_forbidden() || self.code() == Some("undefinedField")
     }

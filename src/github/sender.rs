@@ -19,7 +19,6 @@ use super::transport::MAX_BODY;
 use crate::rate_limit::RateLimiter;
 use crate::stop::StopReason;
 
-/// A request that the client can send.
 pub(super) enum Request<'a> {
     Get(&'a str),
     CreateInstallationToken(&'a str),
@@ -34,7 +33,6 @@ pub(super) struct RequestSender {
     pub(super) redactor: Redactor,
     /// The recording that is written or replayed.
     pub(super) cassette: Option<Arc<Cassette>>,
-    /// Requests sent so far.
     pub(super) requests: AtomicU64,
 }
 
@@ -56,8 +54,8 @@ impl RequestSender {
                 Request::Graphql(query) => (Method::POST, self.config.endpoint.graphql(), Some(query)),
             };
             let builder = http::Request::builder().method(&method).uri(&route);
-            let no_connection = |error| LookupError::from_transport(error, false);
-            let mut http_request = self.octocrab.build_request(builder, query).map_err(no_connection)?;
+            let mut http_request =
+                self.octocrab.build_request(builder, query).map_err(LookupError::from_transport)?;
             let uri = http_request.uri().clone();
             // octocrab appends to some headers, and some gateways reject duplicates.
             let headers = http_request.headers_mut();
@@ -73,7 +71,7 @@ impl RequestSender {
                 headers.remove(CONTENT_LENGTH);
             }
             let response = self.octocrab.execute(http_request).await;
-            let (mut head, body) = response.map_err(no_connection)?.into_parts();
+            let (mut head, body) = response.map_err(LookupError::from_transport)?.into_parts();
             // Servers have been seen to echo the request.
             self.redactor.redact_headers(&mut head.headers);
             on_headers(&head.headers, head.status.is_success());
@@ -84,7 +82,7 @@ impl RequestSender {
                     if head.status != StatusCode::NOT_FOUND {
                         error_for_status(head.status, &head.headers, &[])?;
                     }
-                    return Err(LookupError::from_transport(error, true));
+                    return Err(LookupError::from_body(error));
                 }
             };
             let creates_token = matches!(request, Request::CreateInstallationToken(_));
@@ -98,9 +96,7 @@ impl RequestSender {
             {
                 let query = query.and_then(|query| serde_json::to_vec(query).ok()).unwrap_or_default();
                 let recorded = RecordedRequest { method, uri, body: query.into() };
-                cassette
-                    .record(&recorded, &head, &body)
-                    .map_err(|error| LookupError::from_transport(error, false))?;
+                cassette.record(&recorded, &head, &body).map_err(LookupError::from_transport)?;
             }
             match error_for_status(head.status, &head.headers, &body) {
                 Ok(()) => Ok((head.headers, body)),

@@ -3,7 +3,7 @@
 //! Installation tokens expire after an hour. They are renewed before that by the next request, while other requests wait. A token
 //! that a server rejects earlier, because of its clock, is renewed too, and its requests are retried.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::credentials::{APP_TOKEN_SOURCE, App, Credentials, Token};
 use super::error::LookupError;
+use super::lock;
 use super::rest::{BoundedVec, parse_json};
 use super::sender::{Request, RequestSender};
 use crate::rate_limit::Deadline;
@@ -26,7 +27,6 @@ const PROPAGATION_GRACE: Duration = Duration::from_secs(5);
 /// Clock difference that is not the reason for a rejected signature: signatures are valid for minutes.
 const CLOCK_SKEW_TOLERANCE: Duration = Duration::from_secs(30);
 
-/// Installations that an error lists.
 const MAX_LISTED: usize = 10;
 
 pub(super) struct TokenProvider {
@@ -41,7 +41,7 @@ struct CachedToken {
     token: Token,
     issued_at: Instant,
     refresh_at: Deadline,
-    /// Whether a request succeeded with it.
+    /// A request succeeded with it.
     accepted: bool,
 }
 
@@ -92,7 +92,7 @@ impl TokenProvider {
             return Ok(token);
         }
         let (token, lifetime) = create_token_with_retries(app, sender, &mut installation).await?;
-        *self.cached() = Some(CachedToken {
+        *lock(&self.cached) = Some(CachedToken {
             token: token.clone(),
             issued_at: Instant::now(),
             refresh_at: Deadline::after(lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 3))),
@@ -106,7 +106,7 @@ impl TokenProvider {
         let is_app = matches!(self.credentials, Some(Credentials::App(_)));
         let is_rejected = is_app && matches!(result, Err(LookupError::Unauthorized(_)));
         let secret = token.map(Token::secret);
-        let mut cached = self.cached();
+        let mut cached = lock(&self.cached);
         let Some(cached) = cached.as_mut().filter(|cached| Some(cached.token.secret()) == secret) else {
             // Renewed meanwhile.
             return is_rejected;
@@ -121,12 +121,8 @@ impl TokenProvider {
     }
 
     fn valid_token(&self) -> Option<Token> {
-        let cached = self.cached();
+        let cached = lock(&self.cached);
         cached.as_ref().filter(|cached| !cached.refresh_at.is_past()).map(|cached| cached.token.clone())
-    }
-
-    fn cached(&self) -> MutexGuard<'_, Option<CachedToken>> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -207,7 +203,6 @@ async fn create_token(
     Ok((token, lifetime))
 }
 
-/// Returns the only installation of an app.
 async fn sole_installation(app: &App, sender: &RequestSender) -> Result<u64, LookupError> {
     let route = sender.config.endpoint.rest("/app/installations?per_page=100");
     let BoundedVec(installations): BoundedVec<Installation> =

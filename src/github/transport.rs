@@ -27,7 +27,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_REDIRECTS: usize = 5;
 
-/// Where responses come from.
+/// Source of the responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportMode {
@@ -139,19 +139,15 @@ impl Connector {
     }
 }
 
-/// Reason for which a redirect is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BlockedRedirect {
-    /// More than five in a row.
     #[error("too many redirects")]
     TooMany,
-    /// From https to plain http.
     #[error("it leads from https to plain http")]
     ToPlainHttp,
     /// A second redirect, after one that led to another server.
     #[error("it comes from another server")]
     FromOtherServer,
-    /// Not to an http or https URL.
     #[error("it does not lead to an http or https URL")]
     NotHttp,
 }
