@@ -63,32 +63,11 @@ impl Default for LookupOptions {
     }
 }
 
-impl LookupOptions {
-    /// Linger for an input that is read from a file: it continues at once, unless the machine is busy.
-    pub(crate) const FILE_LINGER: Duration = Duration::from_secs(1);
-}
-
 /// Looks up every login and yields one row for each, in input order. Whatever happens to a login is its row; nothing ends the
 /// stream early.
 ///
 /// Sends at most as many requests at once as the client's configuration says. Memory is bounded by a window of logins, not by
 /// their number. The stream drives the requests: while it is not polled, responses are not read, and may time out.
-///
-/// ```no_run
-/// use futures::{StreamExt, stream};
-/// use ghrepos::{Client, ClientConfig, Login, LookupOptions};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let client = Client::new(ClientConfig::default())?;
-/// let logins = stream::iter(["torvalds", "gvanrossum", "antirez"]).map(Login::parse);
-/// let mut rows = std::pin::pin!(ghrepos::lookup(&client, logins, LookupOptions::default()));
-/// while let Some(row) = rows.next().await {
-///     println!("{}: {:?}", row.login, row.public_repos);
-/// }
-/// # Ok(())
-/// # }
-/// ```
 pub fn lookup<S>(client: &Client, logins: S, options: LookupOptions) -> impl Stream<Item = Row> + use<S>
 where
     S: Stream<Item = Result<Login, ParseLoginError>>,
@@ -276,14 +255,12 @@ struct Batcher<'a, S, C> {
     /// The window that bounds `pending`. None for the second count.
     window: Option<Arc<Window>>,
     slots: PollSemaphore,
-    /// Logins that share queries.
     graphql: VecDeque<PendingRow<C>>,
-    /// Logins with a request each.
     rest: VecDeque<PendingRow<C>>,
     has_ended: bool,
     /// The first query waits until the input is known to be short or long: a short one is divided so that it fills the jobs.
     measures_input: bool,
-    /// Upper bound on the logins of a query: lower for a short input.
+    /// Lower for a short input.
     max_batch_size: usize,
     linger: Duration,
     timer: Option<Pin<Box<Sleep>>>,

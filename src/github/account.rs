@@ -7,7 +7,6 @@ use crate::login::Login;
 /// An account, and what was counted of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
-    /// The login as GitHub spells it.
     pub(crate) login: Login,
     /// None if it is not one of [`AccountKind`].
     pub(crate) kind: Option<AccountKind>,
@@ -112,6 +111,5 @@ pub struct Breakdown {
 pub(crate) struct Identity {
     /// Login of the token's owner. None without a token, or if GitHub does not say.
     pub(crate) viewer: Option<String>,
-    /// Name of the GitHub App.
     pub(crate) app: Option<String>,
 }

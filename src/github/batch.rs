@@ -47,7 +47,6 @@ pub(crate) struct LookupOutcome {
 }
 
 struct PendingLogin {
-    /// Position in the batch.
     index: usize,
     login: Login,
     log: AttemptLog,

@@ -11,13 +11,12 @@ const SUCCESSES_BEFORE_GROWTH: u32 = 64;
 /// Failures in a row after which a size that has worked no longer counts as working: one failure may be chance.
 const FAILURES_BEFORE_SHRINK: u32 = 3;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct AdaptiveBatchSize {
     /// Upper bound, from `--batch` or the price of a query.
     max: usize,
     /// Largest size that worked; 0 if none did yet.
     known_good: usize,
-    /// Smallest size that failed.
     known_bad: Option<usize>,
     trials: Vec<Weak<Trial>>,
     successes: u32,
@@ -39,8 +38,7 @@ pub(crate) struct NextSize {
 
 impl AdaptiveBatchSize {
     pub(super) fn new(max: usize) -> Self {
-        let (known_good, known_bad, trials) = (0, None, Vec::new());
-        Self { max: max.max(1), known_good, known_bad, trials, successes: 0, consecutive_failures: 0 }
+        Self { max: max.max(1), ..Self::default() }
     }
 
     pub(crate) fn max(&self) -> usize {
@@ -68,7 +66,6 @@ impl AdaptiveBatchSize {
         NextSize { size, trial: Some(trial) }
     }
 
-    /// Returns the number of logins that are enough for the next query.
     pub(crate) fn full_size(&self) -> usize {
         self.next_trial().unwrap_or_else(|| self.current())
     }

@@ -68,7 +68,6 @@ pub(crate) struct RecordError {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Interaction {
-    /// `GET /users/torvalds`
     request: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<String>,
@@ -156,7 +155,6 @@ impl QueryBody {
         })
     }
 
-    /// Returns the answers in a response, by login.
     fn answers(&self, body: &Value) -> impl Iterator<Item = (String, Answer)> {
         self.aliases().filter_map(|(alias, login)| {
             let owner = body.get("data")?.get(&alias)?.clone();
@@ -200,7 +198,6 @@ pub(crate) struct Cassette {
     folder: PathBuf,
     /// Number of requests with the same stem in this run.
     sequences: Mutex<HashMap<PathBuf, u32>>,
-    /// The recorded queries, for replay.
     queries: OnceLock<QueryIndex>,
     /// Set when the queries of an earlier recording have been removed.
     queries_removed: OnceLock<()>,

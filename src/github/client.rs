@@ -16,7 +16,7 @@ use super::cassette::Cassette;
 use super::config::ClientConfig;
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
-use super::error::{LookupError, rate_limit_error};
+use super::error::LookupError;
 use super::lock;
 use super::redact::Redactor;
 use super::rest::{self, BoundedVec, Member, Paginator, RateLimits, next_link, parse_json};
@@ -173,11 +173,7 @@ impl Client {
         let mut bytes = None;
         let mut result = response.and_then(|(headers, body)| {
             bytes = Some(body.len());
-            parse(&headers, &body).map_err(|error| match error {
-                // A rate limit of the GraphQL API has status 200, and its wait in the headers.
-                LookupError::RateLimited { status, .. } => rate_limit_error(status, &headers),
-                error => error,
-            })
+            parse(&headers, &body)
         });
         if self.0.tokens.on_response(token.as_ref(), &result) {
             result = Err(LookupError::InstallationTokenRejected);
@@ -296,7 +292,6 @@ impl Client {
         Identity { viewer: user.map(|user| sanitize_line(&user.login).into_owned()), app: None }
     }
 
-    /// Returns the file of the recording with the last response about a login.
     pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
         self.0.sender.cassette.as_ref()?.entry_for(api, login.as_str())
     }

@@ -45,7 +45,6 @@ impl Credentials {
 #[derive(Clone, Debug)]
 pub struct Token {
     secret: SecretString,
-    /// Value of the header `Authorization`.
     header: HeaderValue,
     /// The variable that it was read from, [`GH_CLI_SOURCE`] or [`APP_TOKEN_SOURCE`].
     source: &'static str,
@@ -54,7 +53,6 @@ pub struct Token {
 /// Kind of a token, which decides the permissions that it can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
-    /// Personal access token with scopes.
     Classic,
     /// Personal access token with permissions.
     FineGrained,

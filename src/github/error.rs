@@ -26,7 +26,6 @@ use crate::rate_limit::quota::REMAINING;
 use crate::stop::StopReason;
 use crate::text::{self, sanitize_line};
 
-/// Reason for which a login has no count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LookupError {
     /// 404: no account has this login, or the token cannot see it.
@@ -53,7 +52,6 @@ pub(crate) enum LookupError {
         retry_after: Option<Duration>,
         quota_exhausted: bool,
     },
-    /// Any other status that is not a success.
     #[error("HTTP {status}{}{message}", if message.is_empty() { "" } else { ": " })]
     Status { status: u16, message: String, retry_after: Option<Duration> },
     #[error("timed out after {}", text::format_duration(*.0))]

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::account::{Account, AccountKind, Breakdown, CountSelection};
 use super::cassette::{CassetteMiss, NOT_RECORDED};
-use super::error::{LookupError, sso_url};
+use super::error::{LookupError, rate_limit_error, sso_url};
 use super::rest::{BoundedVec, MAX_ITEMS, parse_json, verify_login};
 use crate::login::Login;
 use crate::object::Object;
@@ -110,7 +110,7 @@ pub(crate) fn parse_response(
         errors.into_iter().map(|error| parse_lenient(error).unwrap_or_default()).collect();
     if let Some(error) = errors.iter().find(|error| error.is_rate_limited()) {
         tracing::info!(error = error.message(), "rate limit");
-        return Err(LookupError::RateLimited { status: 200, retry_after: None, quota_exhausted: false });
+        return Err(rate_limit_error(200, headers));
     }
     // An error without a target may be the reason for any null.
     let unscoped_error = errors.iter().find(|error| error.target.is_none());
@@ -271,7 +271,6 @@ struct Extensions {
 }
 
 impl GraphqlError {
-    /// Returns the number of the login that it is about.
     fn alias(&self) -> Option<usize> {
         self.target.as_deref().and_then(parse_alias)
     }
@@ -305,7 +304,6 @@ impl GraphqlError {
         LookupError::Forbidden { message: self.message(), sso_url: sso_url(headers) }
     }
 
-    /// Returns its meaning for the login that it is about.
     fn to_lookup_error(&self, headers: &HeaderMap) -> LookupError {
         match self.error_type.as_deref() {
             Some("NOT_FOUND") => LookupError::NotFound,

@@ -13,7 +13,6 @@ use crate::login::{Login, is_name_char};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MemberSource {
     Organization(Login),
-    /// A team of an organization, by its slug.
     Team(Login, String),
 }
 

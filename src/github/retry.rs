@@ -26,7 +26,6 @@ pub(super) enum RetryDecision {
     Retry,
     /// Wait with exponential backoff, then send it again.
     BackOff,
-    /// Query for fewer logins at once.
     Split,
     GiveUp,
 }
@@ -34,9 +33,7 @@ pub(super) enum RetryDecision {
 /// The attempts of one lookup, or of another request, so far.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptLog {
-    /// Requests that were sent.
     pub(crate) attempts: u32,
-    /// Failures since the last success.
     consecutive_failures: u32,
     has_other_errors: bool,
     last_error: Option<LookupError>,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use octocrab::Octocrab;
+use octocrab::{OctoBody, Octocrab};
 
 use super::cassette::{Cassette, RecordedRequest};
 use super::config::ClientConfig;
@@ -25,7 +25,6 @@ pub(super) enum Request<'a> {
     Graphql(Query<'a>),
 }
 
-/// Shared by all requests of a client.
 pub(super) struct RequestSender {
     pub(super) octocrab: Octocrab,
     pub(super) config: ClientConfig,
@@ -53,23 +52,25 @@ impl RequestSender {
                 Request::CreateInstallationToken(route) => (Method::POST, (*route).to_owned(), None),
                 Request::Graphql(query) => (Method::POST, self.config.endpoint.graphql(), Some(query)),
             };
-            let builder = http::Request::builder().method(&method).uri(&route);
-            let mut http_request =
-                self.octocrab.build_request(builder, query).map_err(LookupError::from_transport)?;
-            let uri = http_request.uri().clone();
-            // octocrab appends to some headers, and some gateways reject duplicates.
-            let headers = http_request.headers_mut();
-            headers
-                .insert(USER_AGENT, HeaderValue::from_static(concat!("ghrepos/", env!("CARGO_PKG_VERSION"))));
-            headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
-            headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
+            let body =
+                Bytes::from(query.and_then(|query| serde_json::to_vec(query).ok()).unwrap_or_default());
+            let mut http_request = http::Request::builder()
+                .method(&method)
+                .uri(route)
+                .header(USER_AGENT, concat!("ghrepos/", env!("CARGO_PKG_VERSION")))
+                .header("x-github-api-version", "2022-11-28")
+                .header(ACCEPT, "application/vnd.github+json");
+            if query.is_some() {
+                http_request = http_request.header(CONTENT_TYPE, "application/json");
+            } else if method == Method::POST {
+                http_request = http_request.header(CONTENT_LENGTH, "0");
+            }
             if let Some(token) = token {
-                headers.insert(AUTHORIZATION, token.header());
+                http_request = http_request.header(AUTHORIZATION, token.header());
             }
-            if method == Method::GET {
-                // octocrab sets it to 0.
-                headers.remove(CONTENT_LENGTH);
-            }
+            let http_request =
+                http_request.body(OctoBody::from(body.clone())).map_err(LookupError::from_transport)?;
+            let recorded = RecordedRequest { method, uri: http_request.uri().clone(), body };
             let response = self.octocrab.execute(http_request).await;
             let (mut head, body) = response.map_err(LookupError::from_transport)?.into_parts();
             // Servers have been seen to echo the request.
@@ -94,8 +95,6 @@ impl RequestSender {
             if let Some(cassette) =
                 self.cassette.as_ref().filter(|_| !creates_token && !self.config.is_replay())
             {
-                let query = query.and_then(|query| serde_json::to_vec(query).ok()).unwrap_or_default();
-                let recorded = RecordedRequest { method, uri, body: query.into() };
                 cassette.record(&recorded, &head, &body).map_err(LookupError::from_transport)?;
             }
             match error_for_status(head.status, &head.headers, &body) {

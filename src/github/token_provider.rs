@@ -31,7 +31,6 @@ const MAX_LISTED: usize = 10;
 
 pub(super) struct TokenProvider {
     credentials: Option<Credentials>,
-    /// Current installation token.
     cached: Mutex<Option<CachedToken>>,
     /// The app's only installation, if none was configured. Locked while a token is renewed.
     installation: tokio::sync::Mutex<Option<u64>>,
