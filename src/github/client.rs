@@ -9,6 +9,7 @@ use futures::FutureExt;
 use http::HeaderMap;
 use octocrab::{AuthState, OctocrabBuilder};
 use serde::de::DeserializeOwned;
+use tower::service_fn;
 
 use super::account::{ApiKind, Identity};
 use super::batch_size::AdaptiveBatchSize;
@@ -90,7 +91,7 @@ impl Client {
             },
         };
         let octocrab = OctocrabBuilder::new_empty()
-            .with_service(transport)
+            .with_service(service_fn(move |request| transport.clone().send(request)))
             .with_auth(AuthState::None)
             .build()
             .unwrap_or_else(|never| match never {});

@@ -1,19 +1,15 @@
-//! The tower service that octocrab runs on: the network, or a replay.
+//! The service that octocrab runs on: the network, or a replay.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use octocrab::OctoBody;
 use reqwest::redirect::Policy;
 use reqwest::{Body, Url};
-use tower::Service;
 
 use super::cassette::{Cassette, RecordedRequest};
 use super::endpoint::ApiEndpoint;
@@ -41,32 +37,21 @@ pub enum TransportMode {
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+#[derive(Clone)]
 pub(super) enum Transport {
     Network(Arc<Connector>),
     Replay(Arc<Cassette>),
 }
 
-impl Service<Request<OctoBody>> for Transport {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<OctoBody>) -> Self::Future {
+impl Transport {
+    pub(super) async fn send(self, request: Request<OctoBody>) -> Result<Response<Body>, BoxError> {
         let (head, body) = request.into_parts();
         match self {
-            Self::Network(network) => Arc::clone(network).send(head, body).boxed(),
+            Self::Network(connector) => connector.send(head, body).await,
             Self::Replay(cassette) => {
-                let cassette = Arc::clone(cassette);
-                async move {
-                    let body = body.collect().await?.to_bytes();
-                    let request = RecordedRequest { method: head.method, uri: head.uri, body };
-                    Ok(cassette.replay(&request)?.map(Body::wrap))
-                }
-                .boxed()
+                let body = body.collect().await?.to_bytes();
+                let request = RecordedRequest { method: head.method, uri: head.uri, body };
+                Ok(cassette.replay(&request)?.map(Body::wrap))
             }
         }
     }
@@ -120,7 +105,7 @@ impl Connector {
         Ok(Self { client: builder.build()?, origin, route })
     }
 
-    async fn send(self: Arc<Self>, head: Parts, body: OctoBody) -> Result<Response<Body>, BoxError> {
+    async fn send(&self, head: Parts, body: OctoBody) -> Result<Response<Body>, BoxError> {
         let mut url = self.origin.clone();
         url.set_path(head.uri.path());
         url.set_query(head.uri.query());
