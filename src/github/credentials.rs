@@ -82,12 +82,7 @@ impl Token {
     /// If the text is not printable ASCII without spaces, or has quotes around it.
     pub fn new(text: &str, source: &'static str) -> Result<Self, InvalidToken> {
         let text = text.trim();
-        let invalid = |reason| InvalidToken { from: source, reason };
-        if let Some(reason) = rejection(text) {
-            return Err(invalid(reason));
-        }
-        let mut header = HeaderValue::try_from(format!("Bearer {text}"))
-            .map_err(|_| invalid("expected printable ASCII without spaces"))?;
+        let mut header = authorization(text).map_err(|reason| InvalidToken { from: source, reason })?;
         // Hides it from `Debug`, and makes reqwest remove it before a redirect to another origin.
         header.set_sensitive(true);
         Ok(Self { secret: SecretString::from(text), header, source })
@@ -119,20 +114,22 @@ impl Token {
     }
 }
 
-/// Returns the reason for which a text is not a token.
-fn rejection(text: &str) -> Option<&'static str> {
-    // A shell removes quotes; `env` files and CI variables keep them.
-    let is_quote = |c| matches!(c, '"' | '\'' | '`' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}');
-    if text.starts_with(is_quote) || text.ends_with(is_quote) {
-        return Some("remove the quotes around it");
+/// Quotes that `env` files and CI variables keep, other than a shell.
+const QUOTES: [char; 7] = ['"', '\'', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}'];
+
+/// Returns the value of the header `Authorization`, or the reason for which a text is not a token.
+fn authorization(token: &str) -> Result<HeaderValue, &'static str> {
+    if token.starts_with(QUOTES) || token.ends_with(QUOTES) {
+        return Err("remove the quotes around it");
     }
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return None;
-    }
-    match text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase().as_str() {
-        "bearer" => Some("remove \"Bearer\" in front of it"),
-        "token" => Some("remove \"token\" in front of it"),
-        _ => Some("expected printable ASCII without spaces"),
+    let first_word = token.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    match (HeaderValue::try_from(format!("Bearer {token}")), first_word.as_str()) {
+        (Ok(header), _) if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(header)
+        }
+        (_, "bearer") => Err("remove \"Bearer\" in front of it"),
+        (_, "token") => Err("remove \"token\" in front of it"),
+        _ => Err("expected printable ASCII without spaces"),
     }
 }
 
