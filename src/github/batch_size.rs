@@ -41,10 +41,6 @@ impl AdaptiveBatchSize {
         Self { max: max.max(1), ..Self::default() }
     }
 
-    pub(crate) fn max(&self) -> usize {
-        self.max
-    }
-
     /// Returns the size of a batch that is not a trial.
     pub(crate) fn current(&self) -> usize {
         match self.known_bad {

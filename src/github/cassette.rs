@@ -165,13 +165,11 @@ impl QueryBody {
     }
 }
 
-/// The last conclusive answer about each login, and its file.
-type QueryIndex = HashMap<String, (Answer, PathBuf)>;
-
-fn read_queries(folder: &Path) -> QueryIndex {
+/// Reads the last conclusive answer about each login, and its file.
+fn read_queries(folder: &Path) -> HashMap<String, (Answer, PathBuf)> {
     let mut files: Vec<_> = files_in(folder).collect();
     files.sort();
-    let mut index = QueryIndex::new();
+    let mut index = HashMap::new();
     for file in files {
         let Some(interaction) = read(&file).ok().and_then(|json| serde_json::from_slice(&json).ok()) else {
             tracing::info!(file = %file.display(), "not a recorded response");
@@ -198,7 +196,7 @@ pub(crate) struct Cassette {
     folder: PathBuf,
     /// Number of requests with the same stem in this run.
     sequences: Mutex<HashMap<PathBuf, u32>>,
-    queries: OnceLock<QueryIndex>,
+    queries: OnceLock<HashMap<String, (Answer, PathBuf)>>,
     /// Set when the queries of an earlier recording have been removed.
     queries_removed: OnceLock<()>,
     /// File of the last response about each login, relative to the folder.

@@ -129,7 +129,6 @@ impl ApiEndpoint {
         is_inside.then_some(path_and_query)
     }
 
-    /// Compares a full path with a path of the REST API.
     pub(super) fn is_rest_path(&self, route: &str, path: &str) -> bool {
         route.strip_suffix(path) == Some(&self.rest_path)
     }

@@ -30,17 +30,13 @@ const MISSING_FIELDS: LookupError = LookupError::Malformed("missing account fiel
 #[derive(Serialize)]
 pub(super) struct Query<'a> {
     query: &'a str,
-    variables: Map<String, Value>,
+    pub(super) variables: Map<String, Value>,
 }
 
 impl<'a> Query<'a> {
     pub(super) fn new(query: &'a str, logins: &[impl Borrow<Login>]) -> Self {
         let logins = logins.iter().map(|login| Value::from(login.borrow().as_str())).enumerate();
         Self { query, variables: logins.map(|(index, login)| (format!("l{index}"), login)).collect() }
-    }
-
-    pub(super) fn login_count(&self) -> u64 {
-        self.variables.len() as u64
     }
 }
 

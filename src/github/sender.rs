@@ -18,6 +18,7 @@ use super::redact::Redactor;
 use super::transport::MAX_BODY;
 use crate::rate_limit::RateLimiter;
 use crate::stop::StopReason;
+use crate::text::pluralize;
 
 pub(super) enum Request<'a> {
     Get(&'a str),
@@ -117,7 +118,7 @@ impl std::fmt::Display for Request<'_> {
             Self::Get(route) => write!(f, "GET {route}"),
             Self::CreateInstallationToken(route) => write!(f, "POST {route}"),
             Self::Graphql(query) => {
-                write!(f, "query for {}", crate::text::pluralize(query.login_count(), "login", "logins"))
+                write!(f, "query for {}", pluralize(query.variables.len() as u64, "login", "logins"))
             }
         }
     }
