@@ -243,7 +243,6 @@ struct Batcher<'a, S, C> {
     linger: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     timer_restarts: u32,
-    /// The logins for the next query have waited long enough.
     has_lingered: bool,
 }
 
@@ -335,7 +334,6 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         (self.graphql.drain(..size).collect(), trial)
     }
 
-    /// Waits for `linger` since the input was idle.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> bool {
         let linger = self.linger;
         let restarts = &mut self.timer_restarts;
@@ -362,7 +360,6 @@ enum FirstCount {
     ToVerify(PendingRow<Row>),
 }
 
-/// Makes the row of an outcome.
 fn first_count(
     client: &Client,
     verify: u8,
@@ -412,7 +409,6 @@ pub(crate) fn is_sampled(login: &Login, percent: u8) -> bool {
     percent > 0 && u64::from(stable_hash(login.as_str())) % 100 < u64::from(percent)
 }
 
-/// Makes the row of an outcome.
 fn row(login: &Login, LookupOutcome { result, api, log }: LookupOutcome) -> Row {
     let status = match result {
         Ok(_) => Status::Ok,

@@ -32,13 +32,11 @@ pub(crate) struct Batch<L> {
     /// One login if the API is REST.
     pub(crate) logins: Vec<L>,
     pub(crate) counts: CountSelection,
-    /// Set if the number of logins is a trial.
     pub(crate) trial: Option<Arc<Trial>>,
     /// Held until the first response: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
 }
 
-/// Outcome of looking up one login: the account or the last error.
 #[derive(Debug)]
 pub(crate) struct LookupOutcome {
     pub(crate) result: Result<Account, LookupError>,
@@ -67,7 +65,6 @@ enum Step<'a, L> {
     Admitted(Result<Permit<'a>, StopReason>),
     Queried {
         answered: Vec<(L, LookupOutcome)>,
-        /// To be queried again at once.
         unsent: Vec<PendingLogin<L>>,
         backing_off: Vec<PendingLogin<L>>,
     },
@@ -229,7 +226,6 @@ impl Client {
         if left_out < size { left_out.div_ceil(2).max(1) } else { batch_size.split_size(size) }
     }
 
-    /// Requests an account, and the pages of its repositories if `breakdown` is set.
     async fn account_by_rest(
         &self,
         login: &Login,
@@ -250,7 +246,8 @@ impl Client {
         log: &mut AttemptLog,
         public_repos: u64,
     ) -> Result<Breakdown, LookupError> {
-        let mut pages = Paginator::new(&rest::repos_path(login), &self.config().endpoint);
+        let path = format!("{}/repos?type=owner&per_page=100", login.path());
+        let mut pages = Paginator::new(&path, &self.config().endpoint);
         let (mut forks, mut archived, mut listed) = (0, 0, 0);
         while public_repos > 0
             && let Some(repos) = self.get_page::<Repo>(log, &mut pages, "not a list of repositories").await?

@@ -13,14 +13,13 @@ const FAILURES_BEFORE_SHRINK: u32 = 3;
 
 #[derive(Debug, Default)]
 pub(crate) struct AdaptiveBatchSize {
-    /// Upper bound, from `--batch` or the price of a query.
+    /// From `--batch` or the price of a query.
     max: usize,
     /// Largest size that worked; 0 if none did yet.
     known_good: usize,
     known_bad: Option<usize>,
     trials: Vec<Weak<Trial>>,
     successes: u32,
-    /// Failures in a row at sizes that had worked.
     consecutive_failures: u32,
 }
 

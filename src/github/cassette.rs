@@ -64,7 +64,6 @@ pub(crate) struct RecordError {
     source: io::Error,
 }
 
-/// A request and its response, as in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Interaction {
@@ -108,18 +107,16 @@ impl RecordedRequest {
     fn stem(&self, query: Option<&QueryBody>) -> PathBuf {
         let path = self.uri.path().split('/').filter(|part| !matches!(*part, "" | "." | ".."));
         let components = path.map(decode_login).chain(self.uri.query().map(str::to_ascii_lowercase));
-        components.chain(query.map(QueryBody::file_name)).map(|part| sanitize_path_component(&part)).collect()
+        let components = components.chain(query.map(QueryBody::file_name));
+        // Other characters are not allowed in a file name on every system.
+        let is_reserved = |c: char| !c.is_ascii_alphanumeric() && !"._=&+@[]-".contains(c);
+        components.map(|component| component.replace(is_reserved, "-")).collect()
     }
 }
 
 /// Returns a part of a path in lower case, with the brackets of `name[bot]`.
 fn decode_login(component: &str) -> String {
     component.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]")
-}
-
-/// Replaces what is not allowed in a file name on any system.
-fn sanitize_path_component(component: &str) -> String {
-    component.replace(|c: char| !c.is_ascii_alphanumeric() && !"._=&+@[]-".contains(c), "-")
 }
 
 #[derive(Deserialize)]
@@ -148,7 +145,6 @@ impl QueryBody {
         if self.variables.len() <= 1 { first } else { format!("{first}+{}", self.variables.len() - 1) }
     }
 
-    /// Returns the alias and the login of each variable: `a7` for `$l7`.
     fn aliases(&self) -> impl Iterator<Item = (String, String)> {
         self.variables.iter().filter_map(|(variable, login)| {
             Some((format!("a{}", variable.strip_prefix('l')?), login.as_str()?.to_ascii_lowercase()))
@@ -303,7 +299,6 @@ impl Cassette {
         json!({"data": data, "errors": errors})
     }
 
-    /// Returns the file of the last response about a login, relative to the folder.
     pub(super) fn entry_for(&self, api: ApiKind, login: &str) -> Option<Box<str>> {
         lock(&self.entries).get(&(api, login.to_ascii_lowercase())).cloned()
     }

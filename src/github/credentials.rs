@@ -10,11 +10,9 @@ use serde_json::json;
 pub(crate) const TOKEN_ENV_VARS: [&str; 2] = ["GH_TOKEN", JOB_TOKEN_ENV_VAR];
 /// Variables with a token for an Enterprise Server, in the order in which `gh` reads them.
 pub(crate) const ENTERPRISE_TOKEN_ENV_VARS: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
-/// Variable with the token of a GitHub Actions job.
 pub(crate) const JOB_TOKEN_ENV_VAR: &str = "GITHUB_TOKEN";
 
 pub(crate) const GH_CLI_SOURCE: &str = "gh auth token";
-/// Source of an app's tokens, as messages name it.
 pub(crate) const APP_TOKEN_SOURCE: &str = "the app's installation";
 
 /// Age of a signature when it is sent, in seconds: clocks differ.

@@ -60,8 +60,7 @@ impl ApiEndpoint {
         Ok(Self { origin, rest_path: url.path().trim_end_matches('/').to_owned() })
     }
 
-    /// Returns the endpoint of a host: github.com, `SUB.ghe.com`, or an Enterprise Server. Ignores `https://` before the name and
-    /// slashes after it.
+    /// Parses a host: github.com, `SUB.ghe.com`, or an Enterprise Server; `https://` and slashes at the end are ignored.
     pub(crate) fn from_host(host: &str) -> Result<Self, InvalidEndpoint> {
         let host = bare_host(host);
         let (name, port) = host.split_once(':').unwrap_or((&host, "443"));
@@ -119,8 +118,7 @@ impl ApiEndpoint {
         }
     }
 
-    /// Returns the path and query of an absolute URL. None if the URL is outside of this API, such as that of another service
-    /// behind the same gateway.
+    /// Returns the path and query of an absolute URL. None outside of this API, even behind the same gateway.
     pub(crate) fn path_of<'a>(&self, url: &'a str) -> Option<&'a str> {
         let path_and_query = url.strip_prefix(&self.origin)?;
         let below = path_and_query.strip_prefix(&self.rest_path)?;

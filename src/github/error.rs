@@ -115,8 +115,7 @@ impl LookupError {
         }
     }
 
-    /// Returns the outcome for the rate limiter. `authorized`: the request had a token. `has_ca_file`: certificate authorities
-    /// were given.
+    /// `authorized`: the request had a token. `has_ca_file`: certificate authorities were given.
     pub(super) fn limiter_outcome(&self, authorized: bool, has_ca_file: bool) -> RequestOutcome<'_> {
         match self {
             Self::Unauthorized(message) if authorized => {
@@ -163,7 +162,6 @@ impl LookupError {
         Self::ConnectionClosed(cause)
     }
 
-    /// Classifies an error of the transport within the body of the response.
     pub(super) fn from_body(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         match Self::from_transport(error) {
             Self::ConnectionClosed(cause) => Self::Truncated(cause),
@@ -173,7 +171,6 @@ impl LookupError {
 }
 
 impl StopReason {
-    /// Returns the reason for a run that ended without a connection. `has_ca_file`: certificate authorities were given.
     pub(super) fn not_connected(error: &ConnectError, has_ca_file: bool) -> Self {
         Self::NotConnected {
             error: error.to_string(),

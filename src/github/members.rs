@@ -59,8 +59,7 @@ impl Client {
         Ok(logins)
     }
 
-    /// Returns true for a token of a member of an organization: others see only its public members. None if unknown, as for an
-    /// app.
+    /// Returns true for a token that sees all members, not only the public ones. None if unknown, as for an app.
     pub(crate) async fn is_member(&self, organization: &Login) -> Option<bool> {
         let route = self.config().endpoint.rest(&format!("/user/memberships/orgs/{organization}"));
         match self.get_best_effort(&route, "missing membership fields").await {

@@ -101,14 +101,9 @@ pub(super) struct Member {
     pub(super) login: String,
 }
 
-pub(super) fn repos_path(login: &Login) -> String {
-    format!("{}/repos?type=owner&per_page=100", login.path())
-}
-
 /// Follows the links of one list. A server cannot make it request pages forever, or from another host.
 pub(super) struct Paginator<'a> {
     endpoint: &'a ApiEndpoint,
-    /// Path of the next page.
     pub(super) next: Option<String>,
     seen: HashSet<String>,
 }
@@ -137,7 +132,6 @@ impl<'a> Paginator<'a> {
     }
 }
 
-/// Returns the URL of the next page. The last page has none.
 pub(super) fn next_link(headers: &HeaderMap) -> Option<String> {
     headers.get_all(LINK).iter().find_map(|link| parse_next_link(link.to_str().ok()?)).map(str::to_owned)
 }

@@ -19,7 +19,6 @@ use super::error::LookupError;
 /// the rate limiter ends the run before a single request gives up.
 const RATE_LIMIT_RETRIES_PER_RETRY: u32 = 4;
 
-/// Consequence of a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RetryDecision {
     /// Send it again as soon as the rate limiter admits it.
@@ -40,7 +39,7 @@ pub(crate) struct AttemptLog {
     /// Retries that followed a failure other than a rate limit.
     pub(super) retries: u32,
     rate_limit_retries: u32,
-    /// Held until the first response: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
+    /// See [`Batch::slot`](super::Batch::slot).
     pub(super) slot: Option<OwnedSemaphorePermit>,
 }
 

@@ -31,7 +31,6 @@ pub(super) struct RequestSender {
     pub(super) config: ClientConfig,
     pub(super) limiter: RateLimiter,
     pub(super) redactor: Redactor,
-    /// The recording that is written or replayed.
     pub(super) cassette: Option<Arc<Cassette>>,
     pub(super) requests: AtomicU64,
 }

@@ -90,14 +90,8 @@ impl TokenProvider {
         if let Some(token) = self.valid_token() {
             return Ok(token);
         }
-        let (token, lifetime) = create_token_with_retries(app, sender, &mut installation).await?;
-        *lock(&self.cached) = Some(CachedToken {
-            token: token.clone(),
-            issued_at: Instant::now(),
-            refresh_at: Deadline::after(lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 3))),
-            accepted: false,
-        });
-        Ok(token)
+        let new = create_token_with_retries(app, sender, &mut installation).await?;
+        Ok(lock(&self.cached).insert(new).token.clone())
     }
 
     /// Records whether a token was accepted. Returns true if it was rejected and the next request will have a new one.
@@ -125,12 +119,12 @@ impl TokenProvider {
     }
 }
 
-/// Creates an installation token, with retries. Returns it with its lifetime. A failure ends the run.
+/// Creates an installation token, with retries. A failure ends the run.
 async fn create_token_with_retries(
     app: &App,
     sender: &RequestSender,
     installation: &mut Option<u64>,
-) -> Result<(Token, Duration), LookupError> {
+) -> Result<CachedToken, LookupError> {
     let limiter = &sender.limiter;
     let clock = limiter.clock().now();
     let mut attempts = 0;
@@ -185,7 +179,7 @@ async fn create_token(
     app: &App,
     sender: &RequestSender,
     sole: &mut Option<u64>,
-) -> Result<(Token, Duration), LookupError> {
+) -> Result<CachedToken, LookupError> {
     let installation = match app.installation.or(*sole) {
         Some(installation) => installation,
         None => *sole.insert(sole_installation(app, sender).await?),
@@ -199,7 +193,8 @@ async fn create_token(
     // By the server's clock: ours may be wrong by more than an hour.
     let lifetime = sender.limiter.clock().duration_until(response.expires_at.as_second()).unwrap_or_default();
     tracing::info!(lifetime = crate::text::format_duration(lifetime), "new token for the app");
-    Ok((token, lifetime))
+    let refresh_at = Deadline::after(lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 3)));
+    Ok(CachedToken { token, issued_at: Instant::now(), refresh_at, accepted: false })
 }
 
 async fn sole_installation(app: &App, sender: &RequestSender) -> Result<u64, LookupError> {

@@ -57,8 +57,6 @@ impl Transport {
     }
 }
 
-/// The HTTP client.
-///
 /// octocrab's own `ReqwestConnector` parses the whole URL for every request, a twentieth of the cost of a request, and wraps each
 /// body once more.
 pub(super) struct Connector {
