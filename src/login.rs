@@ -49,7 +49,6 @@ impl Login {
         &self.0
     }
 
-    /// Returns the login in lower case, the same for all spellings of an account.
     pub(crate) fn case_folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }

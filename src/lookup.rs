@@ -67,7 +67,8 @@ impl Default for LookupOptions {
 /// stream early.
 ///
 /// Sends at most as many requests at once as the client's configuration says. Memory is bounded by a window of logins, not by
-/// their number. The stream drives the requests: while it is not polled, responses are not read, and may time out.
+/// their number. The stream drives the requests: while it is not polled, responses are not read, and may time out. The documentation
+/// of the [crate] has an example.
 pub fn lookup<S>(client: &Client, logins: S, options: LookupOptions) -> impl Stream<Item = Row> + use<S>
 where
     S: Stream<Item = Result<Login, ParseLoginError>>,
@@ -96,7 +97,6 @@ pub(crate) struct CompletedRow {
     pub(crate) position: u64,
     pub(crate) row: Row,
     pub(crate) was_looked_up: bool,
-    /// A second count was due and failed.
     pub(crate) verification_failed: bool,
     /// Place in the window. Dropping it lets the next login be read.
     pub(crate) place: Option<OwnedSemaphorePermit>,

@@ -76,7 +76,7 @@ pub(crate) enum StopReason {
         /// Time at which the next request would be admitted, and the reason of that wait.
         until: Option<(Timestamp, WaitReason)>,
     },
-    /// Rejections because of a limit, one after each wait that was asked for.
+    /// Rejected after every wait that GitHub requested.
     #[error("GitHub's rate limit still refused after {0} waits")]
     StillRateLimited(u32),
     #[error("the budget of {} is spent", text::pluralize(*.0, "point", "points"))]

@@ -40,7 +40,6 @@ impl AdaptiveBatchSize {
         Self { max: max.max(1), ..Self::default() }
     }
 
-    /// Returns the size of a batch that is not a trial.
     pub(crate) fn current(&self) -> usize {
         match self.known_bad {
             None => self.max,
@@ -50,7 +49,6 @@ impl AdaptiveBatchSize {
         }
     }
 
-    /// Returns how many of `available` logins the next query has.
     pub(crate) fn next_size(&mut self, available: usize) -> NextSize {
         let Some(size) = self.next_trial().filter(|size| *size <= available) else {
             return NextSize { size: self.current().min(available), trial: None };

@@ -190,10 +190,8 @@ fn read_queries(folder: &Path) -> HashMap<String, (Answer, PathBuf)> {
 #[derive(Default)]
 pub(crate) struct Cassette {
     folder: PathBuf,
-    /// Number of requests with the same stem in this run.
     sequences: Mutex<HashMap<PathBuf, u32>>,
     queries: OnceLock<HashMap<String, (Answer, PathBuf)>>,
-    /// Set when the queries of an earlier recording have been removed.
     queries_removed: OnceLock<()>,
     /// File of the last response about each login, relative to the folder.
     entries: Mutex<HashMap<(ApiKind, String), Box<str>>>,

@@ -32,7 +32,6 @@ use crate::text::{innermost, sanitize_line};
 
 const RATE_LIMIT: &str = "/rate_limit";
 const USER: &str = "/user";
-/// Concurrency and batch sizes that GitHub allows.
 const VALID_SIZES: RangeInclusive<usize> = 1..=100;
 /// Longest wait for a response that the run does not depend on.
 const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -90,7 +90,6 @@ impl Token {
         self.source
     }
 
-    /// Returns its kind, by its documented prefix.
     pub(crate) fn kind(&self) -> TokenKind {
         let kinds = [
             ("ghp_", TokenKind::Classic),

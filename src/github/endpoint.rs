@@ -90,7 +90,6 @@ impl ApiEndpoint {
         Self::parse(&format!("http://{host}/api/v3")).map_err(|_| InvalidEndpoint::NotAHost)
     }
 
-    /// Returns the host of the web pages, with the profiles of accounts.
     pub(crate) fn web_host(&self) -> &str {
         let host = self.origin.split("://").last().unwrap_or_default();
         if self.is_enterprise() {

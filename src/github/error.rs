@@ -193,7 +193,6 @@ struct ErrorBody {
     message: Option<String>,
 }
 
-/// Returns the error that a response means. Ok for a success.
 pub(crate) fn error_for_status(
     status: StatusCode,
     headers: &HeaderMap,

@@ -62,7 +62,6 @@ pub(crate) fn build_query(logins: usize, counts: CountSelection) -> String {
     text
 }
 
-/// Returns the connections of each account: field name and filter.
 fn connection_fields(counts: CountSelection) -> Vec<(&'static str, &'static str)> {
     let mut fields = vec![("public", "privacy: PUBLIC")];
     if counts.breakdown {
@@ -291,7 +290,6 @@ impl GraphqlError {
         matches!(self.error_type.as_deref(), Some("FORBIDDEN" | "INSUFFICIENT_SCOPES"))
     }
 
-    /// The same query would fail again.
     fn is_permanent(&self) -> bool {
         self.is_forbidden() || self.code() == Some("undefinedField")
     }

@@ -49,7 +49,6 @@ struct Membership {
 }
 
 impl Client {
-    /// Returns the logins of all members, with one request per hundred.
     pub(crate) async fn members(&self, source: &MemberSource) -> Result<Vec<String>, LookupError> {
         let mut pages = Paginator::new(&source.path(), &self.config().endpoint);
         let (mut logins, mut log) = (Vec::new(), AttemptLog::default());

@@ -153,7 +153,6 @@ fn parse_next_link(mut links: &str) -> Option<&str> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct RateLimits {
     pub(crate) core: Quota,
-    /// None without a token.
     pub(crate) graphql: Option<Quota>,
 }
 

@@ -36,7 +36,6 @@ pub(crate) struct AttemptLog {
     consecutive_failures: u32,
     has_other_errors: bool,
     last_error: Option<LookupError>,
-    /// Retries that followed a failure other than a rate limit.
     pub(super) retries: u32,
     rate_limit_retries: u32,
     /// See [`Batch::slot`](super::Batch::slot).
