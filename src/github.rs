@@ -4,6 +4,8 @@
 //! rate limiter through a `sender`, whose [`transport`] is the network or a replay. [`graphql`] and [`rest`] parse the
 //! response, [`error`] classifies failures, and `retry` alone decides about retries.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub(crate) mod account;
 mod batch;
 mod batch_size;
@@ -26,3 +28,8 @@ pub(crate) use self::batch::{Batch, LookupOutcome};
 pub(crate) use self::batch_size::{NextSize, Trial};
 pub use self::client::{BuildError, Client};
 pub use self::config::ClientConfig;
+
+/// Locks a mutex, also after a panic elsewhere: every value that is locked here is replaced at once.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

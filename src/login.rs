@@ -49,7 +49,6 @@ impl Login {
         &self.0
     }
 
-    /// Returns the login in lower case, the same for all spellings of an account.
     pub(crate) fn case_folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }
@@ -59,7 +58,7 @@ impl Login {
         text.eq_ignore_ascii_case(&self.0).then(|| Self(text.into()))
     }
 
-    /// Whether it is the account of an app, `name[bot]`.
+    /// True for the account of an app, `name[bot]`.
     pub(crate) fn is_bot(&self) -> bool {
         self.0.ends_with(']')
     }
@@ -106,7 +105,7 @@ fn parse_name(text: &str, web_host: &str) -> Result<String, String> {
 
 /// Returns the account in the URL of its profile. None if `text` is not a URL.
 ///
-/// Such URLs are copied from a browser, so a query (`?tab=repositories`) and a fragment are ignored, and the pages of an
+/// URLs are copied from a browser, so a query (`?tab=repositories`) and a fragment are ignored, and the pages of an
 /// organization or an app are accepted.
 fn parse_profile_url(text: &str, web_host: &str) -> Result<Option<String>, String> {
     let lower = text.to_ascii_lowercase();
@@ -134,12 +133,16 @@ fn is_web_host(host: &str, web_host: &str) -> bool {
     host.strip_prefix("www.").unwrap_or(&host) == web_host
 }
 
+pub(crate) fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+}
+
 fn validate(login: &str) -> Result<(), String> {
     let suffix = login.len().checked_sub(BOT.len()).and_then(|at| login.split_at_checked(at));
     let bot_name = suffix.filter(|(_, suffix)| suffix.eq_ignore_ascii_case(BOT)).map(|(name, _)| name);
     let name = bot_name.unwrap_or(login);
     let Some(first) = name.chars().next() else { return Err("empty".into()) };
-    if let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')) {
+    if let Some(wrong) = name.chars().find(|c| !is_name_char(*c)) {
         return Err(format!("holds {wrong:?}"));
     }
     if matches!(first, '-' | '_') {

@@ -63,32 +63,12 @@ impl Default for LookupOptions {
     }
 }
 
-impl LookupOptions {
-    /// Linger for an input that is read from a file: it continues at once, unless the machine is busy.
-    pub(crate) const FILE_LINGER: Duration = Duration::from_secs(1);
-}
-
 /// Looks up every login and yields one row for each, in input order. Whatever happens to a login is its row; nothing ends the
 /// stream early.
 ///
 /// Sends at most as many requests at once as the client's configuration says. Memory is bounded by a window of logins, not by
-/// their number. The stream drives the requests: while it is not polled, responses are not read, and may time out.
-///
-/// ```no_run
-/// use futures::{StreamExt, stream};
-/// use ghrepos::{Client, ClientConfig, Login, LookupOptions};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let client = Client::new(ClientConfig::default())?;
-/// let logins = stream::iter(["torvalds", "gvanrossum", "antirez"]).map(Login::parse);
-/// let mut rows = std::pin::pin!(ghrepos::lookup(&client, logins, LookupOptions::default()));
-/// while let Some(row) = rows.next().await {
-///     println!("{}: {:?}", row.login, row.public_repos);
-/// }
-/// # Ok(())
-/// # }
-/// ```
+/// their number. The stream drives the requests: while it is not polled, responses are not read, and may time out. The documentation
+/// of the [crate] has an example.
 pub fn lookup<S>(client: &Client, logins: S, options: LookupOptions) -> impl Stream<Item = Row> + use<S>
 where
     S: Stream<Item = Result<Login, ParseLoginError>>,
@@ -104,7 +84,6 @@ where
     stream::select(rows.map(Some), stage.into_stream().map(|()| None)).filter_map(ready)
 }
 
-/// An item of the input.
 #[derive(Debug)]
 pub(crate) enum Item {
     /// To be looked up. Its row has the carried columns too.
@@ -113,15 +92,11 @@ pub(crate) enum Item {
     Resolved(Row),
 }
 
-/// A row that the stage has completed.
 #[derive(Debug)]
 pub(crate) struct CompletedRow {
-    /// Position of its login in the input.
     pub(crate) position: u64,
     pub(crate) row: Row,
-    /// Whether this run looked it up.
     pub(crate) was_looked_up: bool,
-    /// Whether a second count was due and failed.
     pub(crate) verification_failed: bool,
     /// Place in the window. Dropping it lets the next login be read.
     pub(crate) place: Option<OwnedSemaphorePermit>,
@@ -136,11 +111,10 @@ struct PendingRow<C> {
     context: C,
 }
 
-/// Logins of one batch.
-struct PendingBatch<C> {
-    rows: Vec<PendingRow<C>>,
-    trial: Option<Arc<Trial>>,
-    slot: OwnedSemaphorePermit,
+impl<C> AsRef<Login> for PendingRow<C> {
+    fn as_ref(&self) -> &Login {
+        &self.login
+    }
 }
 
 /// Returns the stage, which runs while it is polled, and the rows that it completes.
@@ -155,9 +129,10 @@ pub(crate) fn stage<S: Stream<Item = Item>>(
         let config = client.config();
         let window = Arc::new(Window::new(READ_AHEAD + 2 * config.max_concurrency * config.max_batch_size()));
         let pending = pending_rows(&client, items, Arc::clone(&window), completed.clone());
-        let first_counts = Batcher::new(&client, pending, options.linger, Some(window));
+        let first_counts = Batcher::new(&client, config.counts, pending, options.linger, Some(window));
         let (to_verify, pending) = mpsc::unbounded_channel();
-        let second_counts = Batcher::new(&client, receive(pending), options.linger, None);
+        let second_counts =
+            Batcher::new(&client, CountSelection::default(), receive(pending), options.linger, None);
         let (client, verify, completed_again) = (&client, options.verify, completed.clone());
         // Both receivers live as long as the stage.
         let on_first_count = move |pending, outcome| match first_count(client, verify, pending, outcome) {
@@ -166,9 +141,9 @@ pub(crate) fn stage<S: Stream<Item = Item>>(
         };
         let on_second_count =
             move |pending, outcome| drop(completed_again.send(second_count(pending, outcome)));
-        let first = look_up_all(client, config.counts, first_counts, on_first_count);
+        let first = look_up_all(first_counts, on_first_count);
         // It ends when the first count has dropped `to_verify`.
-        let second = look_up_all(client, CountSelection::default(), second_counts, on_second_count);
+        let second = look_up_all(second_counts, on_second_count);
         join(first, second).await;
     };
     (stage, rows)
@@ -176,26 +151,12 @@ pub(crate) fn stage<S: Stream<Item = Item>>(
 
 /// Looks up all batches, with as many futures at once as the batcher has slots, and those that retry.
 async fn look_up_all<S: Stream<Item = PendingRow<C>>, C: Send>(
-    client: &Client,
-    counts: CountSelection,
     mut batcher: Batcher<'_, S, C>,
-    on_outcome: impl Fn(PendingRow<C>, LookupOutcome) + Sync,
+    on_outcome: impl Fn(PendingRow<C>, LookupOutcome),
 ) {
-    let on_outcome = &on_outcome;
+    let client = batcher.client;
     let queue = stream::poll_fn(|context| batcher.poll_next(context));
-    let look_up = |PendingBatch { rows, trial, slot }: PendingBatch<C>| async move {
-        let Some(api) = rows.first().map(|pending| pending.api) else { return };
-        let logins = rows.iter().map(|pending| pending.login.clone()).collect();
-        let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
-        let batch = Batch { api, logins, counts, trial, slot: Some(slot) };
-        let on_answer = |index: usize, outcome| {
-            if let Some(pending) = rows.get_mut(index).and_then(Option::take) {
-                on_outcome(pending, outcome);
-            }
-        };
-        client.look_up_batch(batch, on_answer).await;
-    };
-    queue.for_each_concurrent(None, look_up).await;
+    queue.for_each_concurrent(None, |batch| client.look_up_batch(batch, &on_outcome)).await;
 }
 
 /// Numbers the items, takes a place in the window for each, and completes those without a lookup.
@@ -235,10 +196,6 @@ impl Window {
         Self { places: Arc::new(Semaphore::new(size)), size, taken: AtomicU64::new(0) }
     }
 
-    fn is_full(&self) -> bool {
-        self.places.available_permits() == 0
-    }
-
     /// Returns the position of the row that is handed on next.
     fn next_in_turn(&self) -> u64 {
         let held = self.size.saturating_sub(self.places.available_permits());
@@ -271,30 +228,35 @@ fn receive<T>(mut receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> {
 /// Groups logins into batches, and releases a batch when there is a slot for it.
 struct Batcher<'a, S, C> {
     client: &'a Client,
+    counts: CountSelection,
     pending: Pin<Box<S>>,
     /// The window that bounds `pending`. None for the second count.
     window: Option<Arc<Window>>,
     slots: PollSemaphore,
-    /// Logins that share queries.
     graphql: VecDeque<PendingRow<C>>,
-    /// Logins with a request each.
     rest: VecDeque<PendingRow<C>>,
     has_ended: bool,
-    /// Whether the first query waits until it is known whether the input is short: then it is divided so that it fills the jobs.
+    /// The first query waits until the input is known to be short or long: a short one is divided so that it fills the jobs.
     measures_input: bool,
-    /// Upper bound on the logins of a query: lower for a short input.
+    /// Lower for a short input.
     max_batch_size: usize,
     linger: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     timer_restarts: u32,
-    /// Whether the logins for the next query have waited long enough.
     has_lingered: bool,
 }
 
 impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
-    fn new(client: &'a Client, pending: S, linger: Duration, window: Option<Arc<Window>>) -> Self {
+    fn new(
+        client: &'a Client,
+        counts: CountSelection,
+        pending: S,
+        linger: Duration,
+        window: Option<Arc<Window>>,
+    ) -> Self {
         Self {
             client,
+            counts,
             pending: Box::pin(pending),
             measures_input: window.is_some() && client.config().target_batch_count().is_some(),
             window,
@@ -310,7 +272,7 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         }
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<PendingBatch<C>>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Batch<PendingRow<C>>>> {
         // Reads what is there, as far as the window reaches.
         while !self.has_ended
             && let Poll::Ready(pending) = self.pending.as_mut().poll_next(context)
@@ -329,29 +291,29 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         }
         // The semaphore is never closed.
         let Some(slot) = task::ready!(self.slots.poll_acquire(context)) else { return Poll::Ready(None) };
-        Poll::Ready(Some(match self.rest.pop_front() {
-            Some(pending) => PendingBatch { rows: vec![pending], trial: None, slot },
-            None => self.take_query(slot),
-        }))
+        let api = if self.rest.is_empty() { ApiKind::Graphql } else { ApiKind::Rest };
+        let (logins, trial) = match self.rest.pop_front() {
+            Some(pending) => (vec![pending], None),
+            None => self.take_query(),
+        };
+        Poll::Ready(Some(Batch { api, logins, counts: self.counts, trial, slot: Some(slot) }))
     }
 
-    /// Whether the logins that were read make a query: a full one, the last one, or one that has waited long enough.
+    /// A query is due if it is full, is the last one, or has waited long enough.
     fn is_query_due(&mut self, context: &mut Context<'_>) -> bool {
-        let enough = {
-            let batch_size = self.client.batch_size();
-            if self.measures_input {
-                self.client.config().max_concurrency * batch_size.max()
-            } else {
-                batch_size.full_size().min(self.max_batch_size)
-            }
+        let config = self.client.config();
+        let enough = if self.measures_input {
+            config.max_concurrency * config.max_batch_size()
+        } else {
+            self.client.batch_size().full_size().min(self.max_batch_size)
         };
-        let is_full = self.window.as_ref().is_some_and(|window| window.is_full());
+        let is_full = self.window.as_ref().is_some_and(|window| window.places.available_permits() == 0);
         self.has_ended
             || self.graphql.len() >= enough
             || if is_full { self.holds_up_all() } else { self.poll_linger(context) }
     }
 
-    /// Whether the window is full because of a login that waits here: no row is handed on, and no login read, before it is sent.
+    /// The window may be full because of a login that waits here: no row is handed on, and no login read, before it is sent.
     /// Otherwise a slow output is the reason, and time does not count.
     fn holds_up_all(&mut self) -> bool {
         self.timer = None;
@@ -359,7 +321,7 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         self.has_lingered || first.position <= window.next_in_turn()
     }
 
-    fn take_query(&mut self, slot: OwnedSemaphorePermit) -> PendingBatch<C> {
+    fn take_query(&mut self) -> (Vec<PendingRow<C>>, Option<Arc<Trial>>) {
         (self.timer, self.has_lingered) = (None, false);
         if std::mem::take(&mut self.measures_input)
             && self.has_ended
@@ -369,10 +331,9 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         }
         let available = self.graphql.len().min(self.max_batch_size);
         let NextSize { size, trial } = self.client.batch_size().next_size(available);
-        PendingBatch { rows: self.graphql.drain(..size).collect(), trial, slot }
+        (self.graphql.drain(..size).collect(), trial)
     }
 
-    /// Whether the first login has waited for `linger` since the input was idle.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> bool {
         let linger = self.linger;
         let restarts = &mut self.timer_restarts;
@@ -399,7 +360,6 @@ enum FirstCount {
     ToVerify(PendingRow<Row>),
 }
 
-/// Makes the row of an outcome.
 fn first_count(
     client: &Client,
     verify: u8,
@@ -444,12 +404,11 @@ fn second_count(pending: PendingRow<Row>, outcome: LookupOutcome) -> CompletedRo
     CompletedRow { position, was_looked_up: true, verification_failed: row.verified.is_none(), row, place }
 }
 
-/// Whether a login is in a sample of `percent`: the same logins in every run and on every machine.
+/// Selects a sample of `percent`: the same logins in every run and on every machine.
 pub(crate) fn is_sampled(login: &Login, percent: u8) -> bool {
     percent > 0 && u64::from(stable_hash(login.as_str())) % 100 < u64::from(percent)
 }
 
-/// Makes the row of an outcome.
 fn row(login: &Login, LookupOutcome { result, api, log }: LookupOutcome) -> Row {
     let status = match result {
         Ok(_) => Status::Ok,
@@ -478,6 +437,7 @@ mod tests {
     use crate::github::ClientConfig;
     use crate::github::transport::TransportMode;
 
+    const PLAIN: CountSelection = CountSelection { breakdown: false, private: false };
     const LINGER: Duration = Duration::from_millis(50);
 
     /// A client for queries of three logins.
@@ -504,7 +464,7 @@ mod tests {
     /// Returns the next batch, if it is due.
     async fn next<S: Stream<Item = PendingRow<()>>>(
         batcher: &mut Batcher<'_, S, ()>,
-    ) -> Option<PendingBatch<()>> {
+    ) -> Option<Batch<PendingRow<()>>> {
         match poll!(poll_fn(|context| batcher.poll_next(context))) {
             Poll::Ready(batch) => batch,
             Poll::Pending => None,
@@ -512,7 +472,7 @@ mod tests {
     }
 
     async fn next_size<S: Stream<Item = PendingRow<()>>>(batcher: &mut Batcher<'_, S, ()>) -> usize {
-        next(batcher).await.map_or(0, |batch| batch.rows.len())
+        next(batcher).await.map_or(0, |batch| batch.logins.len())
     }
 
     #[tokio::test]
@@ -526,7 +486,7 @@ mod tests {
     async fn an_incomplete_query_lingers_and_a_full_one_does_not() {
         let client = client(10);
         let (sender, pending) = mpsc::unbounded_channel();
-        let mut batcher = Batcher::new(&client, receive(pending), LINGER, None);
+        let mut batcher = Batcher::new(&client, PLAIN, receive(pending), LINGER, None);
         send(&sender, 5);
         assert_eq!([next_size(&mut batcher).await, next_size(&mut batcher).await], [3, 0]);
         tokio::time::advance(LINGER.saturating_sub(Duration::from_millis(1))).await;
@@ -539,7 +499,7 @@ mod tests {
     async fn the_end_of_the_input_sends_what_is_left() {
         let client = client(10);
         let (sender, pending) = mpsc::unbounded_channel();
-        let mut batcher = Batcher::new(&client, receive(pending), LINGER, None);
+        let mut batcher = Batcher::new(&client, PLAIN, receive(pending), LINGER, None);
         send(&sender, 4);
         drop(sender);
         assert_eq!([next_size(&mut batcher).await, next_size(&mut batcher).await], [3, 1]);
@@ -552,7 +512,7 @@ mod tests {
         let client = client(10);
         let (sender, pending) = mpsc::unbounded_channel();
         let window = Arc::new(Window::new(3));
-        let mut batcher = Batcher::new(&client, receive(pending), LINGER, Some(Arc::clone(&window)));
+        let mut batcher = Batcher::new(&client, PLAIN, receive(pending), LINGER, Some(Arc::clone(&window)));
         // The place of a row that the output has not taken, and those of two logins behind it.
         let places = Arc::clone(&window.places).try_acquire_many_owned(3).unwrap();
         window.taken.store(3, Ordering::Relaxed);
@@ -591,12 +551,13 @@ mod tests {
     async fn a_short_input_does_not_limit_another_lookup() {
         let client = Client::new(ClientConfig { api: ApiKind::Graphql, ..ClientConfig::default() }).unwrap();
         let (sender, pending) = mpsc::unbounded_channel();
-        let mut short = Batcher::new(&client, receive(pending), LINGER, Some(Arc::new(Window::new(100))));
+        let mut short =
+            Batcher::new(&client, PLAIN, receive(pending), LINGER, Some(Arc::new(Window::new(100))));
         send(&sender, 20);
         drop(sender);
         assert_eq!(next_size(&mut short).await, 2, "divided among ten jobs");
         let (sender, pending) = mpsc::unbounded_channel();
-        let mut long = Batcher::new(&client, receive(pending), LINGER, None);
+        let mut long = Batcher::new(&client, PLAIN, receive(pending), LINGER, None);
         send(&sender, 150);
         assert_eq!([next_size(&mut long).await, next_size(&mut short).await], [100, 2]);
     }
@@ -605,7 +566,7 @@ mod tests {
     async fn a_query_that_has_lingered_waits_only_for_its_slot() {
         let client = client(1);
         let (sender, pending) = mpsc::unbounded_channel();
-        let mut batcher = Batcher::new(&client, receive(pending), LINGER, None);
+        let mut batcher = Batcher::new(&client, PLAIN, receive(pending), LINGER, None);
         send(&sender, 5);
         let first = next(&mut batcher).await.unwrap();
         assert!(next(&mut batcher).await.is_none());
@@ -620,7 +581,7 @@ mod tests {
     async fn a_timer_that_fires_late_starts_again() {
         let client = client(10);
         let (sender, pending) = mpsc::unbounded_channel();
-        let mut batcher = Batcher::new(&client, receive(pending), LINGER, None);
+        let mut batcher = Batcher::new(&client, PLAIN, receive(pending), LINGER, None);
         send(&sender, 2);
         assert_eq!(next_size(&mut batcher).await, 0);
         for _ in 0..MAX_TIMER_RESTARTS {
@@ -635,7 +596,7 @@ mod tests {
     async fn a_batch_waits_for_a_slot() {
         let client = client(1);
         let (sender, pending) = mpsc::unbounded_channel();
-        let mut batcher = Batcher::new(&client, receive(pending), LINGER, None);
+        let mut batcher = Batcher::new(&client, PLAIN, receive(pending), LINGER, None);
         send(&sender, 6);
         let first = next(&mut batcher).await.unwrap();
         assert!(next(&mut batcher).await.is_none());

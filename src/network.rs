@@ -55,10 +55,8 @@ impl PartialEq for Cause {
 
 impl Eq for Cause {}
 
-/// Reason for a failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConnectError {
-    /// DNS has no address for the host.
     #[error("no address for this host ({0})")]
     Unresolved(#[source] Cause),
     /// DNS has no address for the host, but the proxy could resolve it.
@@ -66,25 +64,19 @@ pub(crate) enum ConnectError {
     UnresolvedHere {
         #[source]
         cause: Cause,
-        /// Environment variable with the proxy.
         variable: &'static str,
     },
-    /// The server did not respond within the connect timeout.
     #[error("connection timed out")]
     TimedOut,
     /// The connection was closed, and not by an alert.
     #[error("the server closed the connection during the TLS handshake")]
     HandshakeClosed,
-    /// Error of the operating system.
     #[error("{0}")]
     Io(#[source] Cause),
-    /// The TLS handshake failed.
     #[error(transparent)]
     Tls(TlsError),
-    /// The proxy failed or refused the connection.
     #[error("{proxy} {failure}")]
     Proxy {
-        /// The proxy, without its password.
         proxy: ProxyName,
         #[source]
         failure: ProxyFailure,
@@ -92,28 +84,24 @@ pub(crate) enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether a retry would fail in the same way.
+    /// A retry would fail in the same way.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
-            Self::Unresolved(_)
-            | Self::UnresolvedHere { .. }
-            | Self::TimedOut
-            | Self::HandshakeClosed
-            | Self::Io(_) => false,
             Self::Tls(error) => error.is_permanent(),
             Self::Proxy { failure, .. } => failure.is_permanent(),
+            _ => false,
         }
     }
 
     /// Returns what to do about it, as an imperative. `ca_file`: whether certificate authorities were given.
     pub(crate) fn way_out(&self, ca_file: bool) -> Option<String> {
         match self {
-            Self::Unresolved(_) | Self::TimedOut | Self::HandshakeClosed | Self::Io(_) => None,
             Self::UnresolvedHere { variable, .. } => {
                 Some(format!("write socks5h:// in {variable} to let the proxy resolve it"))
             }
             Self::Tls(error) => error.way_out(ca_file),
             Self::Proxy { proxy, failure } => Some(failure.way_out(proxy)),
+            _ => None,
         }
     }
 }
@@ -206,7 +194,7 @@ impl ProxyRoute {
     }
 }
 
-/// Whether the connection through the proxy was open before the error. Only then the cause inside of the client's error is that
+/// True if the connection through the proxy was open before the error. Only then the cause inside of the client's error is that
 /// of the socket.
 fn is_behind_proxy(error: &reqwest::Error) -> bool {
     let cause = error.source().and_then(Error::source);
@@ -226,7 +214,6 @@ fn direct(error: &Arc<reqwest::Error>) -> ConnectError {
     }
 }
 
-/// Returns the innermost error of the operating system.
 fn socket_error(error: &reqwest::Error) -> Option<&io::Error> {
     causes(error).filter_map(|error| error.downcast_ref()).last()
 }

@@ -42,20 +42,19 @@ use self::settings::LimiterSettings;
 use crate::stop::{StopReason, StopSignal, WaitReason};
 use crate::text;
 
-/// Returns a header as text, trimmed.
 pub(crate) fn header_str(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 /// A wait that applies to all requests, or to those of one resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pause {
     pub(crate) until: Deadline,
     pub(crate) reason: WaitReason,
 }
 
-/// Whether a request is admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Decision about the next request. The longest wait is the largest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Admission {
     Ready,
     /// Until a request in flight completes.
@@ -63,18 +62,6 @@ enum Admission {
     NotBefore(Pause),
 }
 
-impl Admission {
-    /// Returns the order: the longest wait is the largest.
-    fn severity(&self) -> (u8, Duration) {
-        match self {
-            Self::Ready => (0, Duration::ZERO),
-            Self::Blocked => (1, Duration::ZERO),
-            Self::NotBefore(pause) => (2, pause.until.remaining()),
-        }
-    }
-}
-
-/// Outcome of a request, as far as it matters to the limits.
 pub(crate) enum RequestOutcome<'a> {
     /// A usable response.
     Success,
@@ -98,7 +85,7 @@ pub(crate) enum RequestOutcome<'a> {
 /// Admits, pauses and ends the requests of a run.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
-    settings: LimiterSettings,
+    pub(crate) settings: LimiterSettings,
     state: Mutex<LimiterState>,
     /// Wakes the heads of the queues when a request completes or a pause starts.
     changed: Notify,
@@ -118,8 +105,7 @@ struct LimiterState {
     health: HostHealth,
 }
 
-/// Limits of one resource.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct ResourceState {
     quota: HourlyQuota,
     window: MinuteWindow,
@@ -129,7 +115,7 @@ struct ResourceState {
 }
 
 impl LimiterState {
-    /// Whether the next request to a resource is admitted. Logs a wait once.
+    /// Checks all limits for the next request to a resource. Logs a wait once.
     fn check(&mut self, resource: Resource, cost: u64) -> Admission {
         if self.pause.is_some_and(|pause| pause.until.is_past()) {
             self.pause = None;
@@ -140,8 +126,7 @@ impl LimiterState {
         let limits = self.resources.get_mut(resource);
         let window = limits.window.check(limits.in_flight);
         let quota = limits.quota.check(cost, limits.in_flight);
-        let all = [quota, concurrency, window, pause];
-        let admission = all.into_iter().max_by_key(Admission::severity).unwrap_or(pause);
+        let admission = quota.max(concurrency).max(window).max(pause);
         let wait = if let Admission::NotBefore(pause) = admission { Some(pause) } else { None };
         if let Some(Pause { until, reason }) = wait.filter(|_| wait != limits.wait) {
             let wait = text::format_duration(until.remaining());
@@ -256,19 +241,15 @@ impl LimiterState {
 
 impl RateLimiter {
     pub(crate) fn new(settings: LimiterSettings) -> Self {
-        let resource = |per_minute| ResourceState {
-            quota: HourlyQuota::default(),
-            window: MinuteWindow::new(settings.per_minute.then_some(per_minute)),
-            in_flight: 0,
-            wait: None,
-        };
+        let core = MinuteWindow::new(settings.per_minute.then_some(settings.rest_requests_per_minute));
+        let graphql = MinuteWindow::new(settings.per_minute.then_some(settings.graphql_queries_per_minute));
         let state = LimiterState {
             points_reserved: 0,
             pause: None,
             clock: ServerClock::new(),
             resources: PerResource {
-                core: resource(settings.rest_requests_per_minute),
-                graphql: resource(settings.graphql_queries_per_minute),
+                core: ResourceState { window: core, ..ResourceState::default() },
+                graphql: ResourceState { window: graphql, ..ResourceState::default() },
             },
             concurrency: ConcurrencyLimit::new(settings),
             health: HostHealth::default(),
@@ -296,25 +277,23 @@ impl RateLimiter {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            let wait = {
+            let until = {
                 let mut state = self.state();
                 let admission =
                     if self.settings.enabled { state.check(resource, cost) } else { Admission::Ready };
                 match admission {
                     Admission::Ready => return Permit::new(self, &mut state, resource, cost),
-                    Admission::Blocked => None,
-                    Admission::NotBefore(pause) => Some(pause),
+                    // A quota window may start meanwhile.
+                    Admission::Blocked => Deadline::after(self.settings.recheck_interval),
+                    Admission::NotBefore(pause) => {
+                        self.enforce_max_wait(pause);
+                        pause.until
+                    }
                 }
             };
-            if let Some(pause) = wait {
-                self.enforce_max_wait(pause);
-                tokio::select! {
-                    () = changed => {}
-                    () = pause.until.sleep_until() => {}
-                }
-            } else {
-                // A quota window may start meanwhile.
-                let _ = tokio::time::timeout(self.settings.recheck_interval, changed).await;
+            tokio::select! {
+                () = changed => {}
+                () = until.sleep_until() => {}
             }
         }
     }
@@ -348,7 +327,6 @@ impl RateLimiter {
         }
     }
 
-    /// Updates the server's clock from the response to a request that was sent at `sent`.
     pub(crate) fn on_date(&self, headers: &HeaderMap, sent: Instant) {
         if let Some(date) = parse_date(headers) {
             self.state().clock.observe_date(date, sent);
@@ -361,7 +339,7 @@ impl RateLimiter {
         match pause {
             Ok(None) => {}
             Ok(Some((wait, reason))) => self.pause_all(wait, reason),
-            Err(reason) => self.stop.request(reason),
+            Err(reason) => drop(self.stop.request(reason)),
         }
     }
 
@@ -382,17 +360,11 @@ impl RateLimiter {
         self.changed.notify_waiters();
     }
 
-    /// Whether all requests pause.
-    pub(crate) fn is_paused(&self) -> bool {
-        self.state().pause.is_some_and(|pause| !pause.until.is_past())
-    }
-
     /// Returns the longest active wait: of all requests, or of the next request to a resource.
     pub(crate) fn current_pause(&self) -> Option<Pause> {
         let state = self.state();
         let waits = [state.pause, state.resources.core.wait, state.resources.graphql.wait];
-        let active = waits.into_iter().flatten().filter(|pause| !pause.until.is_past());
-        active.max_by_key(|pause| pause.until.remaining())
+        waits.into_iter().flatten().filter(|pause| !pause.until.is_past()).max()
     }
 
     /// Takes points from `--max-points` before a request is sent; ends the run if they do not suffice.
@@ -400,9 +372,7 @@ impl RateLimiter {
         let mut state = self.state();
         let reserved = state.points_reserved.saturating_add(points);
         if let Some(max_points) = self.settings.max_points.filter(|max_points| reserved > *max_points) {
-            let reason = StopReason::PointBudgetExhausted(max_points);
-            self.stop.request(reason.clone());
-            return Err(self.stop.reason().unwrap_or(reason));
+            return Err(self.stop.request(StopReason::PointBudgetExhausted(max_points)));
         }
         state.points_reserved = reserved;
         Ok(())
@@ -416,20 +386,17 @@ impl RateLimiter {
 
     /// Returns the hourly limit of the REST API and what remained of it at the last response, if a response said so.
     pub(crate) fn remaining_requests(&self) -> Option<(u64, u64)> {
-        self.state().resources.core.quota.remaining()
+        self.state().resources.core.quota.current.map(|quota| (quota.limit, quota.remaining))
     }
 
-    /// Sleeps before the attempt that follows `failures` failed ones: exponential, with full jitter.
-    pub(crate) async fn sleep_backoff(&self, failures: u32) {
-        if self.settings.enabled {
-            tokio::select! {
-                _ = self.stop.requested() => {}
-                () = tokio::time::sleep(self.settings.backoff(failures)) => {}
-            }
+    /// Waits before the attempt that follows `failures` failed ones, unless all requests pause anyway.
+    pub(crate) async fn back_off(&self, failures: u32) {
+        let is_paused = self.state().pause.is_some_and(|pause| !pause.until.is_past());
+        if self.settings.enabled && !is_paused {
+            let _ = tokio::time::timeout(self.settings.backoff(failures), self.stop.requested()).await;
         }
     }
 
-    /// Returns the server's clock, as far as it is known.
     pub(crate) fn clock(&self) -> ServerClock {
         self.state().clock
     }
@@ -448,11 +415,11 @@ pub(crate) struct Permit<'a> {
     resource: Resource,
     cost: u64,
     snapshot: InFlightSnapshot,
-    /// Whether it is the first request of a new quota window.
+    /// True for the first request of a new quota window.
     opens_window: bool,
     sent: Option<Instant>,
     quota: Option<Quota>,
-    /// Whether a response said what remains of the quota, or the request cost nothing.
+    /// True after a response with the remaining quota, and for a request that cost nothing.
     quota_observed: bool,
 }
 
@@ -465,7 +432,6 @@ impl<'a> Permit<'a> {
         Self { limiter, resource, cost, snapshot, opens_window, sent: None, quota: None, quota_observed }
     }
 
-    /// Marks the request as sent now.
     pub(crate) fn mark_sent(&mut self) -> Instant {
         *self.sent.insert(Instant::now())
     }

@@ -30,7 +30,6 @@ impl<T> Default for ReorderBuffer<T> {
 }
 
 impl<T> ReorderBuffer<T> {
-    /// Adds the item at `position`. Every position is added once.
     pub(crate) fn insert(&mut self, position: u64, item: T) {
         let Some(offset) = position.checked_sub(self.next).and_then(|offset| usize::try_from(offset).ok())
         else {
@@ -44,7 +43,6 @@ impl<T> ReorderBuffer<T> {
         }
     }
 
-    /// Removes the next item in order, if it has arrived.
     pub(crate) fn pop(&mut self) -> Option<T> {
         let next = self.slots.front_mut()?.take()?;
         self.slots.pop_front();

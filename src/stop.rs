@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::text;
 
 /// Reason of a wait. Its text continues with `until 14:03:02`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub(crate) enum WaitReason {
     /// The hourly quota is used up, or a rejection named a wait.
     #[error("GitHub's rate limit lasts")]
@@ -27,7 +27,6 @@ pub(crate) enum WaitReason {
 
 impl WaitReason {
     /// Returns a noun for `waiting for …`.
-    #[must_use]
     pub(crate) fn as_noun(self) -> &'static str {
         match self {
             Self::RateLimit => "GitHub's rate limit",
@@ -38,16 +37,12 @@ impl WaitReason {
     }
 }
 
-/// Reason for which a run ended before every login was looked up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StopReason {
-    /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
-    /// SIGTERM.
     #[error("terminated")]
     Terminated,
-    /// The reader of the output closed it.
     #[error("nobody reads the output any more")]
     OutputClosed,
     /// 401 to a request with a token.
@@ -62,11 +57,10 @@ pub(crate) enum StopReason {
     /// No connection, several times in a row, or for a reason that will not change.
     #[error("no connection: {error}")]
     NotConnected {
-        /// The reason.
         error: String,
-        /// What a person can do about it, as an imperative.
+        /// The remedy, as an imperative.
         way_out: Option<String>,
-        /// Whether the proxy failed, not the server.
+        /// True if the proxy failed, not the server.
         is_proxy: bool,
     },
     /// No usable response, several times in a row.
@@ -74,34 +68,25 @@ pub(crate) enum StopReason {
     OutOfReach(String),
     /// The next request would have to wait longer than `--max-wait`.
     #[error("{reason} until {until}")]
-    RateLimitTooLong {
-        /// Time at which requests are admitted again.
-        until: Timestamp,
-        /// Reason of the wait.
-        reason: WaitReason,
-    },
+    RateLimitTooLong { until: Timestamp, reason: WaitReason },
     /// `--deadline` has passed, or would pass before the next request is admitted.
     #[error("the deadline of {} has come", text::format_duration(*.given))]
     Deadline {
-        /// `--deadline`.
         given: Duration,
         /// Time at which the next request would be admitted, and the reason of that wait.
         until: Option<(Timestamp, WaitReason)>,
     },
-    /// Rejected because of a limit again and again, after each wait that was asked for.
+    /// Rejected after every wait that GitHub requested.
     #[error("GitHub's rate limit still refused after {0} waits")]
     StillRateLimited(u32),
-    /// `--max-points` is used up.
     #[error("the budget of {} is spent", text::pluralize(*.0, "point", "points"))]
     PointBudgetExhausted(u64),
-    /// A response could not be recorded.
     #[error("{0}")]
     RecordingFailed(String),
 }
 
 impl StopReason {
-    /// Whether responses to requests in flight are not worth waiting for: their rows would be dropped or be the same error.
-    #[must_use]
+    /// Responses to requests in flight are not worth waiting for: their rows would be dropped or have the same error.
     pub(crate) fn cancels_in_flight(&self) -> bool {
         self.is_signal()
             || matches!(
@@ -113,8 +98,6 @@ impl StopReason {
             )
     }
 
-    /// Whether a person or the system ended the run.
-    #[must_use]
     pub(crate) fn is_signal(&self) -> bool {
         matches!(self, Self::Interrupted | Self::Terminated)
     }
@@ -135,24 +118,27 @@ impl StopSignal {
         Self { reason: watch::Sender::new(None), deadline }
     }
 
-    /// Ends the run. The first reason stays, except that a signal replaces every other one.
-    pub(crate) fn request(&self, reason: StopReason) {
-        self.reason.send_if_modified(|current| {
-            let replaces = current.as_ref().is_none_or(|current| reason.is_signal() && !current.is_signal());
-            if replaces {
-                tracing::info!(%reason, "stopping");
-                *current = Some(reason);
+    /// Ends the run, and returns the reason that stays: the first one, except that a signal replaces every other one.
+    pub(crate) fn request(&self, mut reason: StopReason) -> StopReason {
+        self.reason.send_if_modified(|current| match current {
+            Some(first) if first.is_signal() || !reason.is_signal() => {
+                reason = first.clone();
+                false
             }
-            replaces
+            _ => {
+                tracing::info!(%reason, "stopping");
+                *current = Some(reason.clone());
+                true
+            }
         });
+        reason
     }
 
-    /// Returns the reason for which the run has ended, if it has.
     pub(crate) fn reason(&self) -> Option<StopReason> {
         self.reason.borrow().clone()
     }
 
-    /// Whether a wait would last beyond the deadline. Returns the deadline as it was given.
+    /// Returns `--deadline` if a wait would last beyond it.
     pub(crate) fn deadline_before(&self, wait: Duration) -> Option<Duration> {
         let (given, deadline) = self.deadline?;
         (deadline.saturating_duration_since(Instant::now()) < wait).then_some(given)
@@ -168,9 +154,7 @@ impl StopSignal {
             biased;
             reason = requested => reason,
             () = tokio::time::sleep_until(deadline) => {
-                let reason = StopReason::Deadline { given, until: None };
-                self.request(reason.clone());
-                self.reason().unwrap_or(reason)
+                self.request(StopReason::Deadline { given, until: None })
             }
         }
     }

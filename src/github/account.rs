@@ -4,14 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::login::Login;
 
-/// An account, and what was counted of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
-    /// The login as GitHub spells it.
     pub(crate) login: Login,
     /// None if it is not one of [`AccountKind`].
     pub(crate) kind: Option<AccountKind>,
-    /// None if the response had no id.
     pub(crate) id: Option<u64>,
     /// Public repositories that the account owns, forks included.
     pub(crate) public_repos: u64,
@@ -112,6 +109,5 @@ pub struct Breakdown {
 pub(crate) struct Identity {
     /// Login of the token's owner. None without a token, or if GitHub does not say.
     pub(crate) viewer: Option<String>,
-    /// Name of the GitHub App.
     pub(crate) app: Option<String>,
 }

@@ -19,26 +19,24 @@ use super::batch_size::{NextSize, Trial};
 use super::client::Client;
 use super::error::LookupError;
 use super::graphql::{self, Query};
-use super::rest::{self, Paginator, TOO_MANY_PAGES};
+use super::rest::{self, Paginator, Repo, TOO_MANY_PAGES};
 use super::retry::{AttemptLog, RetryDecision};
 use super::sender::Request;
 use crate::login::Login;
 use crate::rate_limit::{Permit, Resource};
 use crate::stop::StopReason;
 
-/// Logins that are looked up together, by one API.
-pub(crate) struct Batch {
+/// Logins that are looked up together, by one API. `L`: a login, and what the caller keeps beside it.
+pub(crate) struct Batch<L> {
     pub(crate) api: ApiKind,
     /// One login if the API is REST.
-    pub(crate) logins: Vec<Login>,
+    pub(crate) logins: Vec<L>,
     pub(crate) counts: CountSelection,
-    /// Set if the number of logins is a trial.
     pub(crate) trial: Option<Arc<Trial>>,
     /// Held until the first response: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
 }
 
-/// Outcome of looking up one login: the account or the last error.
 #[derive(Debug)]
 pub(crate) struct LookupOutcome {
     pub(crate) result: Result<Account, LookupError>,
@@ -46,58 +44,56 @@ pub(crate) struct LookupOutcome {
     pub(crate) log: AttemptLog,
 }
 
-/// A login without an outcome.
-struct PendingLogin {
-    /// Position in the batch.
-    index: usize,
-    login: Login,
+struct PendingLogin<L> {
+    login: L,
     log: AttemptLog,
     /// Upper bound on the logins of its next query, after one that failed.
     max_batch_size: usize,
 }
 
-impl PendingLogin {
-    fn new((index, login): (usize, Login)) -> Self {
-        Self { index, login, log: AttemptLog::default(), max_batch_size: usize::MAX }
+impl<L> PendingLogin<L> {
+    fn new(login: L) -> Self {
+        Self { login, log: AttemptLog::default(), max_batch_size: usize::MAX }
     }
 
-    fn answer(self, result: Result<Account, LookupError>) -> (usize, LookupOutcome) {
-        (self.index, LookupOutcome { result, api: ApiKind::Graphql, log: self.log })
+    fn answer(self, result: Result<Account, LookupError>) -> (L, LookupOutcome) {
+        (self.login, LookupOutcome { result, api: ApiKind::Graphql, log: self.log })
     }
 }
 
-/// A step of a batch that has ended.
-enum Step<'a> {
+enum Step<'a, L> {
     Admitted(Result<Permit<'a>, StopReason>),
     Queried {
-        answered: Vec<(usize, LookupOutcome)>,
-        /// To be queried again at once.
-        unsent: Vec<PendingLogin>,
-        /// To be queried again after a backoff.
-        backing_off: Vec<PendingLogin>,
+        answered: Vec<(L, LookupOutcome)>,
+        unsent: Vec<PendingLogin<L>>,
+        backing_off: Vec<PendingLogin<L>>,
     },
-    BackedOff(Vec<PendingLogin>),
+    BackedOff(Vec<PendingLogin<L>>),
 }
 
 impl Client {
-    /// Looks up a batch. Calls `on_outcome` with the position of each login as soon as its outcome is known.
-    pub(crate) async fn look_up_batch(&self, batch: Batch, mut on_outcome: impl FnMut(usize, LookupOutcome)) {
+    /// Looks up a batch. Calls `on_outcome` with each login as soon as its outcome is known.
+    pub(crate) async fn look_up_batch<L: AsRef<Login> + Send>(
+        &self,
+        batch: Batch<L>,
+        on_outcome: impl Fn(L, LookupOutcome),
+    ) {
         let Batch { api, logins, counts, mut trial, mut slot } = batch;
         if api == ApiKind::Rest {
-            for (index, login) in logins.iter().enumerate() {
+            for login in logins {
                 let mut log = AttemptLog::with_slot(slot.take());
-                let result = self.account_by_rest(login, &mut log, counts.breakdown).await;
-                on_outcome(index, LookupOutcome { result, api, log });
+                let result = self.account_by_rest(login.as_ref(), &mut log, counts.breakdown).await;
+                on_outcome(login, LookupOutcome { result, api, log });
             }
             return;
         }
-        let mut unsent: VecDeque<_> = logins.into_iter().enumerate().map(PendingLogin::new).collect();
-        let mut steps = FuturesUnordered::<BoxFuture<'_, Step<'_>>>::new();
+        let mut unsent: VecDeque<_> = logins.into_iter().map(PendingLogin::new).collect();
+        let mut steps = FuturesUnordered::<BoxFuture<'_, Step<'_, L>>>::new();
         let mut awaits_permit = false;
         loop {
             if !unsent.is_empty() && !awaits_permit {
                 awaits_permit = true;
-                let cost = graphql::query_cost(self.batch_size().max(), counts);
+                let cost = graphql::query_cost(self.config().max_batch_size(), counts);
                 steps.push(self.acquire(Resource::Graphql, cost).map(Step::Admitted).boxed());
             }
             match steps.next().await {
@@ -110,21 +106,22 @@ impl Client {
                     match permit.and_then(|permit| self.limiter().reserve_points(cost).map(|()| permit)) {
                         Ok(permit) => steps.push(self.query(counts, logins, trial, permit).boxed()),
                         Err(stop) => {
-                            for login in logins.into_iter().chain(unsent.drain(..)) {
-                                let (index, outcome) = login.answer(Err(LookupError::Stopped(stop.clone())));
-                                on_outcome(index, outcome);
+                            for pending in logins.into_iter().chain(unsent.drain(..)) {
+                                let (login, outcome) =
+                                    pending.answer(Err(LookupError::Stopped(stop.clone())));
+                                on_outcome(login, outcome);
                             }
                         }
                     }
                 }
                 Some(Step::Queried { answered, unsent: left, backing_off }) => {
                     drop(slot.take());
-                    for (index, outcome) in answered {
-                        on_outcome(index, outcome);
+                    for (login, outcome) in answered {
+                        on_outcome(login, outcome);
                     }
                     unsent.extend(left);
                     if let Some(retries) = backing_off.iter().map(|login| login.log.retries).max() {
-                        let backoff = self.back_off(retries).map(|()| Step::BackedOff(backing_off));
+                        let backoff = self.limiter().back_off(retries).map(|()| Step::BackedOff(backing_off));
                         steps.push(backoff.boxed());
                     }
                 }
@@ -134,11 +131,11 @@ impl Client {
     }
 
     /// Takes the logins of the next query. What does not fit into one is divided evenly.
-    fn take_logins(
+    fn take_logins<L>(
         &self,
-        unsent: &mut VecDeque<PendingLogin>,
+        unsent: &mut VecDeque<PendingLogin<L>>,
         trial: Option<Arc<Trial>>,
-    ) -> (Vec<PendingLogin>, Option<Arc<Trial>>) {
+    ) -> (Vec<PendingLogin<L>>, Option<Arc<Trial>>) {
         let mut batch_size = self.batch_size();
         let max = unsent.iter().map(|login| login.max_batch_size).min().unwrap_or(1);
         let available = unsent.len().min(max);
@@ -154,27 +151,26 @@ impl Client {
     }
 
     /// Sends one query, and separates the logins that were answered from those to query again. Holds the trial until then.
-    async fn query(
+    async fn query<L: AsRef<Login>>(
         &self,
         counts: CountSelection,
-        mut logins: Vec<PendingLogin>,
+        mut logins: Vec<PendingLogin<L>>,
         _trial: Option<Arc<Trial>>,
         mut permit: Permit<'_>,
-    ) -> Step<'_> {
+    ) -> Step<'_, L> {
         let size = logins.len();
         for login in &mut logins {
             login.log.attempts += 1;
         }
-        let names: Vec<_> = logins.iter().map(|login| &login.login).collect();
-        let text = self.query_text(size, counts);
+        let names: Vec<_> = logins.iter().map(|pending| pending.login.as_ref()).collect();
+        let text = graphql::build_query(size, counts);
         let request = Request::Graphql(Query::new(&text, &names));
         let parse = |headers: &HeaderMap, body: &[u8]| graphql::parse_response(headers, body, &names, counts);
         let response = self.send(&request, &mut permit, parse).await;
         drop(permit);
         let estimate = graphql::query_cost(size, counts);
         let cost = match &response {
-            // The queries of a server without limits have no cost.
-            Ok(response) => response.cost.unwrap_or(if response.has_rate_limit { estimate } else { 0 }),
+            Ok(response) => response.cost.unwrap_or(estimate),
             Err(LookupError::Connect(_)) => 0,
             // Unknown: GitHub may have charged for a query whose response never arrived.
             Err(_) => estimate,
@@ -203,7 +199,7 @@ impl Client {
             let decision = login.log.on_failure(&error, size, self.config().retries);
             let is_first = unsent.is_empty() && backing_off.is_empty();
             if decision != RetryDecision::GiveUp && is_first && self.limiter().stop.reason().is_none() {
-                tracing::info!(%error, ?decision, first = %login.login, size, answered = answered.len(), "retrying a query");
+                tracing::info!(%error, ?decision, first = %login.login.as_ref(), size, answered = answered.len(), "retrying a query");
             }
             match decision {
                 RetryDecision::GiveUp => answered.push(login.answer(Err(error))),
@@ -230,7 +226,6 @@ impl Client {
         if left_out < size { left_out.div_ceil(2).max(1) } else { batch_size.split_size(size) }
     }
 
-    /// Requests an account, and the pages of its repositories if `breakdown` is set.
     async fn account_by_rest(
         &self,
         login: &Login,
@@ -251,20 +246,18 @@ impl Client {
         log: &mut AttemptLog,
         public_repos: u64,
     ) -> Result<Breakdown, LookupError> {
-        let endpoint = &self.config().endpoint;
-        let first = endpoint.rest(&rest::repos_path(login));
-        let mut paginator = Paginator::new(&first, endpoint);
-        let mut next = (public_repos > 0).then_some(first);
+        let path = format!("{}/repos?type=owner&per_page=100", login.path());
+        let mut pages = Paginator::new(&path, &self.config().endpoint);
         let (mut forks, mut archived, mut listed) = (0, 0, 0);
-        while let Some(route) = next {
-            let page = self.get(log, &route, rest::parse_repo_page).await?;
-            listed += page.repos as u64;
-            forks += page.forks;
-            archived += page.archived;
-            if page.next.is_some() && listed > public_repos.saturating_add(100) {
+        while public_repos > 0
+            && let Some(repos) = self.get_page::<Repo>(log, &mut pages, "not a list of repositories").await?
+        {
+            listed += repos.len() as u64;
+            forks += repos.iter().filter(|repo| repo.fork).count() as u64;
+            archived += repos.iter().filter(|repo| repo.archived).count() as u64;
+            if pages.next.is_some() && listed > public_repos.saturating_add(100) {
                 return Err(TOO_MANY_PAGES);
             }
-            next = paginator.next_page(page.repos, page.next.as_deref())?;
         }
         // A few may have been deleted meanwhile, or be hidden. A list that lacks far more is not complete.
         if listed.saturating_add(10 + public_repos / 10) < public_repos {

@@ -11,17 +11,15 @@ const SUCCESSES_BEFORE_GROWTH: u32 = 64;
 /// Failures in a row after which a size that has worked no longer counts as working: one failure may be chance.
 const FAILURES_BEFORE_SHRINK: u32 = 3;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct AdaptiveBatchSize {
-    /// Upper bound, from `--batch` or the price of a query.
+    /// From `--batch` or the price of a query.
     max: usize,
     /// Largest size that worked; 0 if none did yet.
     known_good: usize,
-    /// Smallest size that failed.
     known_bad: Option<usize>,
     trials: Vec<Weak<Trial>>,
     successes: u32,
-    /// Failures in a row at sizes that had worked.
     consecutive_failures: u32,
 }
 
@@ -31,7 +29,6 @@ pub(crate) struct Trial {
     size: usize,
 }
 
-/// Size of the next query.
 #[derive(Debug)]
 pub(crate) struct NextSize {
     pub(crate) size: usize,
@@ -40,15 +37,9 @@ pub(crate) struct NextSize {
 
 impl AdaptiveBatchSize {
     pub(super) fn new(max: usize) -> Self {
-        let (known_good, known_bad, trials) = (0, None, Vec::new());
-        Self { max: max.max(1), known_good, known_bad, trials, successes: 0, consecutive_failures: 0 }
+        Self { max: max.max(1), ..Self::default() }
     }
 
-    pub(crate) fn max(&self) -> usize {
-        self.max
-    }
-
-    /// Returns the size of a batch that is not a trial.
     pub(crate) fn current(&self) -> usize {
         match self.known_bad {
             None => self.max,
@@ -58,7 +49,6 @@ impl AdaptiveBatchSize {
         }
     }
 
-    /// Returns how many of `available` logins the next query has.
     pub(crate) fn next_size(&mut self, available: usize) -> NextSize {
         let Some(size) = self.next_trial().filter(|size| *size <= available) else {
             return NextSize { size: self.current().min(available), trial: None };
@@ -69,12 +59,11 @@ impl AdaptiveBatchSize {
         NextSize { size, trial: Some(trial) }
     }
 
-    /// Returns the number of logins that are enough for the next query.
     pub(crate) fn full_size(&self) -> usize {
         self.next_trial().unwrap_or_else(|| self.current())
     }
 
-    /// Whether the result of a trial would still say something.
+    /// A trial of a size that is known to be too large is pointless.
     pub(super) fn is_useful_trial(&self, size: usize) -> bool {
         self.known_bad.is_none_or(|known_bad| size < known_bad)
     }

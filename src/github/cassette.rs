@@ -12,7 +12,7 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use bytes::Bytes;
 use http::response::Parts;
@@ -23,10 +23,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::account::ApiKind;
+use super::lock;
 use crate::fs::temp_file_beside;
 use crate::text::{io_message, sanitize_line};
 
-/// Name of the file that describes the recorded run.
 pub(crate) const MANIFEST: &str = "run.json";
 
 const RECORDED_HEADERS: [&str; 13] = [
@@ -57,7 +57,6 @@ pub(super) const NOT_RECORDED: &str = "NOT_RECORDED";
 #[error("{0}")]
 pub(crate) struct CassetteMiss(pub(super) String);
 
-/// A response could not be recorded.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot record to {}: {}", path.display(), io_message(source))]
 pub(crate) struct RecordError {
@@ -65,11 +64,9 @@ pub(crate) struct RecordError {
     source: io::Error,
 }
 
-/// A request and its response, as in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Interaction {
-    /// `GET /users/torvalds`
     request: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<String>,
@@ -77,10 +74,9 @@ struct Interaction {
     variables: Option<Map<String, Value>>,
     status: u16,
     headers: Map<String, Value>,
-    /// The body, if it is JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
-    /// Any other body.
+    /// The body, if it is not JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
@@ -111,7 +107,10 @@ impl RecordedRequest {
     fn stem(&self, query: Option<&QueryBody>) -> PathBuf {
         let path = self.uri.path().split('/').filter(|part| !matches!(*part, "" | "." | ".."));
         let components = path.map(decode_login).chain(self.uri.query().map(str::to_ascii_lowercase));
-        components.chain(query.map(QueryBody::file_name)).map(|part| sanitize_path_component(&part)).collect()
+        let components = components.chain(query.map(QueryBody::file_name));
+        // Other characters are not allowed in a file name on every system.
+        let is_reserved = |c: char| !c.is_ascii_alphanumeric() && !"._=&+@[]-".contains(c);
+        components.map(|component| component.replace(is_reserved, "-")).collect()
     }
 }
 
@@ -120,13 +119,6 @@ fn decode_login(component: &str) -> String {
     component.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]")
 }
 
-/// Replaces what is not allowed in a file name on any system.
-fn sanitize_path_component(component: &str) -> String {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._=&+@[]-".contains(c);
-    component.chars().map(|c| if is_allowed(c) { c } else { '-' }).collect()
-}
-
-/// The body of a query.
 #[derive(Deserialize)]
 struct QueryBody {
     query: String,
@@ -140,28 +132,25 @@ struct Answer {
 }
 
 impl Answer {
-    /// Whether it is not the `null` of an error.
+    /// False for the `null` of an error.
     fn is_conclusive(&self) -> bool {
         !self.owner.is_null() || self.errors.is_empty()
     }
 }
 
 impl QueryBody {
-    /// Returns the name of its file, without extension.
     fn file_name(&self) -> String {
         let first = self.variables.values().next().and_then(Value::as_str).unwrap_or("query");
         let first = first.to_ascii_lowercase();
         if self.variables.len() <= 1 { first } else { format!("{first}+{}", self.variables.len() - 1) }
     }
 
-    /// Returns the alias and the login of each variable: `a7` for `$l7`.
     fn aliases(&self) -> impl Iterator<Item = (String, String)> {
         self.variables.iter().filter_map(|(variable, login)| {
             Some((format!("a{}", variable.strip_prefix('l')?), login.as_str()?.to_ascii_lowercase()))
         })
     }
 
-    /// Returns the answers in a response, by login.
     fn answers(&self, body: &Value) -> impl Iterator<Item = (String, Answer)> {
         self.aliases().filter_map(|(alias, login)| {
             let owner = body.get("data")?.get(&alias)?.clone();
@@ -172,14 +161,11 @@ impl QueryBody {
     }
 }
 
-/// The last conclusive answer about each login, and its file.
-type QueryIndex = HashMap<String, (Answer, PathBuf)>;
-
-/// Reads all queries in a folder. Responses that are not a success are skipped.
-fn read_queries(folder: &Path) -> QueryIndex {
+/// Reads the last conclusive answer about each login, and its file.
+fn read_queries(folder: &Path) -> HashMap<String, (Answer, PathBuf)> {
     let mut files: Vec<_> = files_in(folder).collect();
     files.sort();
-    let mut index = QueryIndex::new();
+    let mut index = HashMap::new();
     for file in files {
         let Some(interaction) = read(&file).ok().and_then(|json| serde_json::from_slice(&json).ok()) else {
             tracing::info!(file = %file.display(), "not a recorded response");
@@ -204,11 +190,8 @@ fn read_queries(folder: &Path) -> QueryIndex {
 #[derive(Default)]
 pub(crate) struct Cassette {
     folder: PathBuf,
-    /// Number of requests with the same stem in this run.
     sequences: Mutex<HashMap<PathBuf, u32>>,
-    /// The recorded queries, for replay.
-    queries: OnceLock<QueryIndex>,
-    /// Removal of the queries of an earlier recording.
+    queries: OnceLock<HashMap<String, (Answer, PathBuf)>>,
     queries_removed: OnceLock<()>,
     /// File of the last response about each login, relative to the folder.
     entries: Mutex<HashMap<(ApiKind, String), Box<str>>>,
@@ -231,8 +214,11 @@ impl Cassette {
         let path = numbered_file(&stem, sequence);
         // Files of an earlier recording would be replayed with those of this one.
         if query.is_some() {
-            let folder = path.parent().unwrap_or(&self.folder);
-            self.queries_removed.get_or_init(|| remove_queries(folder));
+            self.queries_removed.get_or_init(|| {
+                for file in files_in(path.parent().unwrap_or(&self.folder)) {
+                    remove_json(&file, |interaction: &Interaction| interaction.query.is_some());
+                }
+            });
         }
         let mut stale = 2;
         while sequence == 1 && remove_json(&numbered_file(&stem, stale), |_: &Interaction| true) {
@@ -311,7 +297,6 @@ impl Cassette {
         json!({"data": data, "errors": errors})
     }
 
-    /// Returns the file of the last response about a login, relative to the folder.
     pub(super) fn entry_for(&self, api: ApiKind, login: &str) -> Option<Box<str>> {
         lock(&self.entries).get(&(api, login.to_ascii_lowercase())).cloned()
     }
@@ -334,10 +319,6 @@ impl Cassette {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn parse_response(json: &[u8]) -> Result<Response<Full<Bytes>>, Box<dyn Error>> {
     let Interaction { status, headers, body, text, .. } = serde_json::from_slice(json)?;
     let body = body.map(|json| json.to_string()).or(text).unwrap_or_default();
@@ -350,12 +331,6 @@ fn parse_response(json: &[u8]) -> Result<Response<Full<Bytes>>, Box<dyn Error>> 
 
 fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path())
-}
-
-fn remove_queries(folder: &Path) {
-    for file in files_in(folder) {
-        remove_json(&file, |interaction: &Interaction| interaction.query.is_some());
-    }
 }
 
 /// Returns `torvalds.json`, `torvalds.2.json` and so on.

@@ -2,24 +2,25 @@
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures::FutureExt;
 use http::HeaderMap;
 use octocrab::{AuthState, OctocrabBuilder};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tower::service_fn;
 
-use super::account::{ApiKind, CountSelection, Identity};
+use super::account::{ApiKind, Identity};
 use super::batch_size::AdaptiveBatchSize;
 use super::cassette::Cassette;
 use super::config::ClientConfig;
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
-use super::error::{LookupError, rate_limit_error};
-use super::graphql;
+use super::error::LookupError;
+use super::lock;
 use super::redact::Redactor;
-use super::rest::{self, RateLimits};
+use super::rest::{self, BoundedVec, Member, Paginator, RateLimits, next_link, parse_json};
 use super::retry::{AttemptLog, RetryDecision};
 use super::sender::{Request, RequestSender};
 use super::token_provider::{TokenProvider, app_name};
@@ -31,7 +32,6 @@ use crate::text::{innermost, sanitize_line};
 
 const RATE_LIMIT: &str = "/rate_limit";
 const USER: &str = "/user";
-/// Concurrency and batch sizes that GitHub allows.
 const VALID_SIZES: RangeInclusive<usize> = 1..=100;
 /// Longest wait for a response that the run does not depend on.
 const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,8 +44,6 @@ struct ClientInner {
     sender: RequestSender,
     tokens: TokenProvider,
     batch_size: Mutex<AdaptiveBatchSize>,
-    /// Text of the last query, for its number of logins; most queries have the text of the one before.
-    last_query: Mutex<(usize, CountSelection, Arc<str>)>,
     points: AtomicU64,
 }
 
@@ -92,14 +90,13 @@ impl Client {
             },
         };
         let octocrab = OctocrabBuilder::new_empty()
-            .with_service(transport)
+            .with_service(service_fn(move |request| transport.clone().send(request)))
             .with_auth(AuthState::None)
             .build()
             .unwrap_or_else(|never| match never {});
         Ok(Self(Arc::new(ClientInner {
             tokens: TokenProvider::new(credentials),
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
-            last_query: Mutex::default(),
             points: AtomicU64::new(0),
             sender: RequestSender {
                 octocrab,
@@ -117,7 +114,7 @@ impl Client {
         if login.is_bot() { ApiKind::Rest } else { self.config().api }
     }
 
-    /// Whether GraphQL can be queried: with a token, or from a recording.
+    /// GraphQL requires a token, or a recording.
     pub(crate) fn can_query_graphql(&self) -> bool {
         self.config().credentials.is_some() || self.config().is_replay()
     }
@@ -146,16 +143,7 @@ impl Client {
     }
 
     pub(crate) fn batch_size(&self) -> MutexGuard<'_, AdaptiveBatchSize> {
-        self.0.batch_size.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the text of a query for this number of logins.
-    pub(super) fn query_text(&self, logins: usize, counts: CountSelection) -> Arc<str> {
-        let mut last = self.0.last_query.lock().unwrap_or_else(PoisonError::into_inner);
-        if (last.0, last.1) != (logins, counts) {
-            *last = (logins, counts, graphql::build_query(logins, counts).into());
-        }
-        Arc::clone(&last.2)
+        lock(&self.0.batch_size)
     }
 
     /// Waits for the permit of a request. A token is renewed before: in these seconds all requests may have to pause.
@@ -185,11 +173,7 @@ impl Client {
         let mut bytes = None;
         let mut result = response.and_then(|(headers, body)| {
             bytes = Some(body.len());
-            parse(&headers, &body).map_err(|error| match error {
-                // A rate limit of the GraphQL API has status 200, and its wait in the headers.
-                LookupError::RateLimited { status, .. } => rate_limit_error(status, &headers),
-                error => error,
-            })
+            parse(&headers, &body)
         });
         if self.0.tokens.on_response(token.as_ref(), &result) {
             result = Err(LookupError::InstallationTokenRejected);
@@ -202,13 +186,6 @@ impl Client {
             .map_or(RequestOutcome::Success, |error| error.limiter_outcome(token.is_some(), has_ca_file));
         limiter.on_outcome(permit, outcome);
         result
-    }
-
-    /// Waits before a retry, unless all requests pause anyway.
-    pub(super) async fn back_off(&self, retries: u32) {
-        if !self.limiter().is_paused() {
-            self.limiter().sleep_backoff(retries).await;
-        }
     }
 
     /// Sends a GET request, with retries.
@@ -230,7 +207,7 @@ impl Client {
             }
             tracing::info!(%error, ?decision, attempt = log.attempts, route, "retrying a request");
             if decision == RetryDecision::BackOff {
-                self.back_off(log.retries).await;
+                self.limiter().back_off(log.retries).await;
             }
         }
     }
@@ -253,13 +230,30 @@ impl Client {
         response
     }
 
-    /// Sends a GET request once. None if the response does not arrive soon.
-    pub(super) async fn get_best_effort<T>(
+    /// Requests the next page of a list. None after the last one.
+    pub(super) async fn get_page<T: DeserializeOwned>(
         &self,
-        route: String,
-        parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+        log: &mut AttemptLog,
+        pages: &mut Paginator<'_>,
+        other_kind: &'static str,
+    ) -> Result<Option<Vec<T>>, LookupError> {
+        let Some(route) = pages.next.take() else { return Ok(None) };
+        let parse =
+            |headers: &HeaderMap, body: &[u8]| Ok((parse_json(body, other_kind)?, next_link(headers)));
+        let (BoundedVec(items), link) = self.get(log, &route, parse).await?;
+        pages.follow(items.len(), link.as_deref())?;
+        Ok(Some(items))
+    }
+
+    /// Sends a GET request once. None if the response does not arrive soon.
+    pub(super) async fn get_best_effort<T: DeserializeOwned>(
+        &self,
+        route: &str,
+        other_kind: &'static str,
     ) -> Option<Result<T, LookupError>> {
-        self.best_effort(self.get_once(&mut AttemptLog::default(), &route, parse).map(Some)).await
+        let mut log = AttemptLog::default();
+        let response = self.get_once(&mut log, route, |_, body| parse_json(body, other_kind));
+        self.best_effort(response.map(Some)).await
     }
 
     async fn best_effort<T>(&self, response: impl Future<Output = Option<T>>) -> Option<T> {
@@ -293,22 +287,14 @@ impl Client {
         if config.credentials.is_none() && !is_recorded {
             return Identity::default();
         }
-        let parse = |_: &HeaderMap, body: &[u8]| {
-            serde_json::from_slice(body).map_err(|_| LookupError::Malformed("missing user fields"))
-        };
-        let user: Option<User> = self.get_best_effort(route, parse).await.and_then(Result::ok);
+        let user: Option<Result<Member, _>> = self.get_best_effort(&route, "missing user fields").await;
+        let user = user.and_then(Result::ok);
         Identity { viewer: user.map(|user| sanitize_line(&user.login).into_owned()), app: None }
     }
 
-    /// Returns the file of the recording with the last response about a login.
     pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
         self.0.sender.cassette.as_ref()?.entry_for(api, login.as_str())
     }
-}
-
-#[derive(Deserialize)]
-struct User {
-    login: String,
 }
 
 /// A client could not be created.
@@ -324,7 +310,7 @@ pub enum BuildError {
     /// The HTTP client could not be created.
     #[error("cannot set up the network: {}{}", innermost(&**source), if *has_ca_file { " (with --ca-file)" } else { "" })]
     Transport {
-        /// Whether certificate authorities were given.
+        /// True if certificate authorities were given.
         has_ca_file: bool,
         /// The reason.
         source: BoxError,

@@ -76,7 +76,6 @@ impl ClientConfig {
         self.batch_size.is_none().then_some(count)
     }
 
-    /// Returns the upper bound on logins per query.
     pub(crate) fn max_batch_size(&self) -> usize {
         self.batch_size.unwrap_or_else(|| graphql::max_accounts_per_point(self.counts))
     }

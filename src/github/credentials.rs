@@ -10,11 +10,9 @@ use serde_json::json;
 pub(crate) const TOKEN_ENV_VARS: [&str; 2] = ["GH_TOKEN", JOB_TOKEN_ENV_VAR];
 /// Variables with a token for an Enterprise Server, in the order in which `gh` reads them.
 pub(crate) const ENTERPRISE_TOKEN_ENV_VARS: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
-/// Variable with the token of a GitHub Actions job.
 pub(crate) const JOB_TOKEN_ENV_VAR: &str = "GITHUB_TOKEN";
 
 pub(crate) const GH_CLI_SOURCE: &str = "gh auth token";
-/// Source of an app's tokens, as messages name it.
 pub(crate) const APP_TOKEN_SOURCE: &str = "the app's installation";
 
 /// Age of a signature when it is sent, in seconds: clocks differ.
@@ -45,7 +43,6 @@ impl Credentials {
 #[derive(Clone, Debug)]
 pub struct Token {
     secret: SecretString,
-    /// Value of the header `Authorization`.
     header: HeaderValue,
     /// The variable that it was read from, [`GH_CLI_SOURCE`] or [`APP_TOKEN_SOURCE`].
     source: &'static str,
@@ -54,7 +51,6 @@ pub struct Token {
 /// Kind of a token, which decides the permissions that it can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
-    /// Personal access token with scopes.
     Classic,
     /// Personal access token with permissions.
     FineGrained,
@@ -84,12 +80,7 @@ impl Token {
     /// If the text is not printable ASCII without spaces, or has quotes around it.
     pub fn new(text: &str, source: &'static str) -> Result<Self, InvalidToken> {
         let text = text.trim();
-        let invalid = |reason| InvalidToken { from: source, reason };
-        if let Some(reason) = rejection(text) {
-            return Err(invalid(reason));
-        }
-        let mut header = HeaderValue::try_from(format!("Bearer {text}"))
-            .map_err(|_| invalid("expected printable ASCII without spaces"))?;
+        let mut header = authorization(text).map_err(|reason| InvalidToken { from: source, reason })?;
         // Hides it from `Debug`, and makes reqwest remove it before a redirect to another origin.
         header.set_sensitive(true);
         Ok(Self { secret: SecretString::from(text), header, source })
@@ -99,7 +90,6 @@ impl Token {
         self.source
     }
 
-    /// Returns its kind, by its documented prefix.
     pub(crate) fn kind(&self) -> TokenKind {
         let kinds = [
             ("ghp_", TokenKind::Classic),
@@ -121,20 +111,22 @@ impl Token {
     }
 }
 
-/// Returns the reason for which a text is not a token.
-fn rejection(text: &str) -> Option<&'static str> {
-    // A shell removes quotes; `env` files and CI variables keep them.
-    let is_quote = |c| matches!(c, '"' | '\'' | '`' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}');
-    if text.starts_with(is_quote) || text.ends_with(is_quote) {
-        return Some("remove the quotes around it");
+/// Quotes that `env` files and CI variables keep, other than a shell.
+const QUOTES: [char; 7] = ['"', '\'', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}'];
+
+/// Returns the value of the header `Authorization`, or the reason for which a text is not a token.
+fn authorization(token: &str) -> Result<HeaderValue, &'static str> {
+    if token.starts_with(QUOTES) || token.ends_with(QUOTES) {
+        return Err("remove the quotes around it");
     }
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return None;
-    }
-    match text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase().as_str() {
-        "bearer" => Some("remove \"Bearer\" in front of it"),
-        "token" => Some("remove \"token\" in front of it"),
-        _ => Some("expected printable ASCII without spaces"),
+    let first_word = token.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    match (HeaderValue::try_from(format!("Bearer {token}")), first_word.as_str()) {
+        (Ok(header), _) if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(header)
+        }
+        (_, "bearer") => Err("remove \"Bearer\" in front of it"),
+        (_, "token") => Err("remove \"token\" in front of it"),
+        _ => Err("expected printable ASCII without spaces"),
     }
 }
 

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use http::uri::Authority;
 
+use crate::login::is_name_char;
+
 /// The endpoint of a GitHub API: github.com, ghe.com, an Enterprise Server, a gateway or a test server.
 ///
 /// Requests are built from the bare origin and a full path. octocrab joins a base URL and a path by comparing text, which fails
@@ -58,13 +60,11 @@ impl ApiEndpoint {
         Ok(Self { origin, rest_path: url.path().trim_end_matches('/').to_owned() })
     }
 
-    /// Returns the endpoint of a host: github.com, `SUB.ghe.com`, or an Enterprise Server. Ignores `https://` before the name and
-    /// slashes after it.
+    /// Parses a host: github.com, `SUB.ghe.com`, or an Enterprise Server; `https://` and slashes at the end are ignored.
     pub(crate) fn from_host(host: &str) -> Result<Self, InvalidEndpoint> {
         let host = bare_host(host);
         let (name, port) = host.split_once(':').unwrap_or((&host, "443"));
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        let is_name = name.split('.').all(|label| !label.is_empty() && label.chars().all(is_allowed));
+        let is_name = name.split('.').all(|label| !label.is_empty() && label.chars().all(is_name_char));
         if !is_name || !port.parse::<u16>().is_ok_and(|port| port > 0) {
             return Err(InvalidEndpoint::NotAHost);
         }
@@ -90,7 +90,6 @@ impl ApiEndpoint {
         Self::parse(&format!("http://{host}/api/v3")).map_err(|_| InvalidEndpoint::NotAHost)
     }
 
-    /// Returns the host of the web pages, with the profiles of accounts.
     pub(crate) fn web_host(&self) -> &str {
         let host = self.origin.split("://").last().unwrap_or_default();
         if self.is_enterprise() {
@@ -118,8 +117,7 @@ impl ApiEndpoint {
         }
     }
 
-    /// Returns the path and query of an absolute URL. None if the URL is outside of this API, such as that of another service
-    /// behind the same gateway.
+    /// Returns the path and query of an absolute URL. None outside of this API, even behind the same gateway.
     pub(crate) fn path_of<'a>(&self, url: &'a str) -> Option<&'a str> {
         let path_and_query = url.strip_prefix(&self.origin)?;
         let below = path_and_query.strip_prefix(&self.rest_path)?;
@@ -128,7 +126,6 @@ impl ApiEndpoint {
         is_inside.then_some(path_and_query)
     }
 
-    /// Whether `route` is the full path of this path of the REST API.
     pub(super) fn is_rest_path(&self, route: &str, path: &str) -> bool {
         route.strip_suffix(path) == Some(&self.rest_path)
     }
@@ -137,19 +134,18 @@ impl ApiEndpoint {
         self.rest_path.ends_with("/api/v3")
     }
 
-    /// Whether it is github.com or a `SUB.ghe.com`, where GitHub's documented limits apply.
+    /// github.com or a `SUB.ghe.com`, where GitHub's documented limits apply.
     pub(crate) fn is_github_cloud(&self) -> bool {
         self.rest_path.is_empty()
             && (self.origin == "https://api.github.com"
                 || self.origin.starts_with("https://api.") && self.origin.ends_with(".ghe.com"))
     }
 
-    /// Whether a token may be sent to it: over https, or to this machine.
+    /// A token may be sent over https, or to this machine.
     pub(crate) fn is_secure(&self) -> bool {
         self.origin.starts_with("https://") || self.is_loopback_http()
     }
 
-    /// Whether it is on this machine, over plain http.
     pub(crate) fn is_loopback_http(&self) -> bool {
         let Some(authority) = self.origin.strip_prefix("http://") else { return false };
         let authority = authority.parse::<Authority>();
@@ -159,7 +155,7 @@ impl ApiEndpoint {
     }
 }
 
-/// Whether a server could take a path segment for `.` or `..`.
+/// A server could take such a path segment for `.` or `..`.
 fn is_dot_segment(segment: &str) -> bool {
     !segment.is_empty() && segment.to_ascii_lowercase().replace("%2e", ".").trim_matches('.').is_empty()
 }

@@ -26,7 +26,6 @@ use crate::rate_limit::quota::REMAINING;
 use crate::stop::StopReason;
 use crate::text::{self, sanitize_line};
 
-/// Reason for which a login has no count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LookupError {
     /// 404: no account has this login, or the token cannot see it.
@@ -51,48 +50,33 @@ pub(crate) enum LookupError {
         status: u16,
         /// Wait from `retry-after`. None if the response has no such header.
         retry_after: Option<Duration>,
-        /// Whether the hourly quota is used up.
         quota_exhausted: bool,
     },
-    /// Any other status that is not a success.
     #[error("HTTP {status}{}{message}", if message.is_empty() { "" } else { ": " })]
-    Status {
-        status: u16,
-        /// GitHub's message. May be empty.
-        message: String,
-        retry_after: Option<Duration>,
-    },
-    /// No complete response within the timeout of one attempt.
+    Status { status: u16, message: String, retry_after: Option<Duration> },
     #[error("timed out after {}", text::format_duration(*.0))]
     TimedOut(Duration),
-    /// No connection to the server.
     #[error("could not connect: {0}")]
     Connect(#[source] Box<ConnectError>),
     /// The connection failed before the response began.
     #[error("connection lost: {0}")]
     ConnectionClosed(#[source] Cause),
-    /// The response ended early.
     #[error("response truncated: {0}")]
     Truncated(#[source] Cause),
-    /// The response is larger than any that GitHub sends.
     #[error("response too large: more than {0} bytes")]
     TooLong(usize),
     /// A success with a body of another kind.
     #[error("unexpected response: {0}")]
     Malformed(&'static str),
-    /// A list whose pages cannot be followed.
     #[error("pagination error: {0}")]
     Pagination(&'static str),
     /// A response without a result for this login, or a query that GitHub gave up.
     #[error("incomplete response: {0}")]
     PartialResponse(String),
-    /// The recording has no response to this request.
     #[error(transparent)]
     NotRecorded(CassetteMiss),
-    /// A redirect that is not followed.
     #[error("redirect not followed: {0}")]
     Redirect(#[source] BlockedRedirect),
-    /// The run ended before a response arrived.
     #[error("{0}")]
     Stopped(StopReason),
 }
@@ -102,7 +86,7 @@ fn sso_hint(url: Option<&str>) -> String {
 }
 
 impl LookupError {
-    /// Whether the same request may succeed later: after 5xx and 408, failed connections, incomplete bodies and rate limits.
+    /// The same request may succeed later: after 5xx and 408, failed connections, incomplete bodies and rate limits.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Status { status, .. } => *status == 408 || *status >= 500,
@@ -113,19 +97,11 @@ impl LookupError {
             | Self::NotRecorded(_)
             | Self::Redirect(_)
             | Self::Stopped(_) => false,
-            Self::RateLimited { .. }
-            | Self::InstallationTokenRejected
-            | Self::TimedOut(_)
-            | Self::Connect(_)
-            | Self::ConnectionClosed(_)
-            | Self::Truncated(_)
-            | Self::Malformed(_)
-            | Self::Pagination(_)
-            | Self::PartialResponse(_) => true,
+            _ => true,
         }
     }
 
-    /// Whether a query for fewer logins may succeed. GitHub ends queries of more than ten seconds with a 502 or 504, often in
+    /// A query for fewer logins may succeed. GitHub ends queries of more than ten seconds with a 502 or 504, often in
     /// HTML, or with an empty or incomplete body.
     pub(crate) fn suggests_smaller_batch(&self) -> bool {
         match self {
@@ -139,8 +115,7 @@ impl LookupError {
         }
     }
 
-    /// Returns the outcome for the rate limiter. `authorized`: the request had a token. `has_ca_file`: certificate authorities
-    /// were given.
+    /// `authorized`: the request had a token. `has_ca_file`: certificate authorities were given.
     pub(super) fn limiter_outcome(&self, authorized: bool, has_ca_file: bool) -> RequestOutcome<'_> {
         match self {
             Self::Unauthorized(message) if authorized => {
@@ -166,8 +141,8 @@ impl LookupError {
         }
     }
 
-    /// Classifies an error of the transport. `in_body`: the head of the response had arrived.
-    pub(super) fn from_transport(error: impl Into<Box<dyn Error + Send + Sync>>, in_body: bool) -> Self {
+    /// Classifies an error of the transport from before the body of the response.
+    pub(super) fn from_transport(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let cause = Cause::new(error);
         if let Some(missing) = cause.find::<CassetteMiss>() {
             return Self::NotRecorded(missing.clone());
@@ -184,12 +159,18 @@ impl LookupError {
         if cause.find::<LengthLimitError>().is_some() {
             return Self::TooLong(MAX_BODY);
         }
-        if in_body { Self::Truncated(cause) } else { Self::ConnectionClosed(cause) }
+        Self::ConnectionClosed(cause)
+    }
+
+    pub(super) fn from_body(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        match Self::from_transport(error) {
+            Self::ConnectionClosed(cause) => Self::Truncated(cause),
+            other => other,
+        }
     }
 }
 
 impl StopReason {
-    /// Returns the reason for a run that ended without a connection. `has_ca_file`: certificate authorities were given.
     pub(super) fn not_connected(error: &ConnectError, has_ca_file: bool) -> Self {
         Self::NotConnected {
             error: error.to_string(),
@@ -212,7 +193,6 @@ struct ErrorBody {
     message: Option<String>,
 }
 
-/// Returns the error that a response means. Ok for a success.
 pub(crate) fn error_for_status(
     status: StatusCode,
     headers: &HeaderMap,

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::account::{Account, AccountKind, Breakdown, CountSelection};
 use super::cassette::{CassetteMiss, NOT_RECORDED};
-use super::error::{LookupError, sso_url};
+use super::error::{LookupError, rate_limit_error, sso_url};
 use super::rest::{BoundedVec, MAX_ITEMS, parse_json, verify_login};
 use crate::login::Login;
 use crate::object::Object;
@@ -30,17 +30,13 @@ const MISSING_FIELDS: LookupError = LookupError::Malformed("missing account fiel
 #[derive(Serialize)]
 pub(super) struct Query<'a> {
     query: &'a str,
-    variables: Map<String, Value>,
+    pub(super) variables: Map<String, Value>,
 }
 
 impl<'a> Query<'a> {
     pub(super) fn new(query: &'a str, logins: &[impl Borrow<Login>]) -> Self {
         let logins = logins.iter().map(|login| Value::from(login.borrow().as_str())).enumerate();
         Self { query, variables: logins.map(|(index, login)| (format!("l{index}"), login)).collect() }
-    }
-
-    pub(super) fn login_count(&self) -> u64 {
-        self.variables.len() as u64
     }
 }
 
@@ -66,7 +62,6 @@ pub(crate) fn build_query(logins: usize, counts: CountSelection) -> String {
     text
 }
 
-/// Returns the connections of each account: field name and filter.
 fn connection_fields(counts: CountSelection) -> Vec<(&'static str, &'static str)> {
     let mut fields = vec![("public", "privacy: PUBLIC")];
     if counts.breakdown {
@@ -89,13 +84,10 @@ pub(crate) fn max_accounts_per_point(counts: CountSelection) -> usize {
     (149 / connection_fields(counts).len()).min(100)
 }
 
-/// The response to a query.
 #[derive(Debug)]
 pub(crate) struct BatchResponse {
-    /// Points that GitHub charged.
+    /// Points that GitHub charged. None if unknown.
     pub(super) cost: Option<u64>,
-    /// Whether the server has rate limits.
-    pub(super) has_rate_limit: bool,
     /// Result of each login. A transient error means that GitHub has no result for this login yet.
     pub(crate) results: Vec<Result<Account, LookupError>>,
 }
@@ -113,7 +105,7 @@ pub(crate) fn parse_response(
         errors.into_iter().map(|error| parse_lenient(error).unwrap_or_default()).collect();
     if let Some(error) = errors.iter().find(|error| error.is_rate_limited()) {
         tracing::info!(error = error.message(), "rate limit");
-        return Err(LookupError::RateLimited { status: 200, retry_after: None, quota_exhausted: false });
+        return Err(rate_limit_error(200, headers));
     }
     // An error without a target may be the reason for any null.
     let unscoped_error = errors.iter().find(|error| error.target.is_none());
@@ -141,7 +133,9 @@ pub(crate) fn parse_response(
             (None, None, None) => Err(LookupError::PartialResponse("this login is missing".into())),
         });
     }
-    Ok(BatchResponse { cost: data.cost, has_rate_limit: headers.contains_key("x-ratelimit-limit"), results })
+    // The queries of a server without limits have no cost.
+    let has_limits = headers.contains_key("x-ratelimit-limit");
+    Ok(BatchResponse { cost: data.cost.or((!has_limits).then_some(0)), results })
 }
 
 /// The body of a response: `data` beside `errors`. A part that cannot be parsed does not affect the others.
@@ -193,7 +187,6 @@ struct RateLimitField {
     cost: Option<u64>,
 }
 
-/// Parses a part of a response. None if it is something else.
 fn parse_lenient<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
     serde_json::from_str(json.get()).ok()
 }
@@ -273,7 +266,6 @@ struct Extensions {
 }
 
 impl GraphqlError {
-    /// Returns the number of the login that it is about.
     fn alias(&self) -> Option<usize> {
         self.target.as_deref().and_then(parse_alias)
     }
@@ -298,7 +290,6 @@ impl GraphqlError {
         matches!(self.error_type.as_deref(), Some("FORBIDDEN" | "INSUFFICIENT_SCOPES"))
     }
 
-    /// Whether the same query would fail again.
     fn is_permanent(&self) -> bool {
         self.is_forbidden() || self.code() == Some("undefinedField")
     }
@@ -307,7 +298,6 @@ impl GraphqlError {
         LookupError::Forbidden { message: self.message(), sso_url: sso_url(headers) }
     }
 
-    /// Returns its meaning for the login that it is about.
     fn to_lookup_error(&self, headers: &HeaderMap) -> LookupError {
         match self.error_type.as_deref() {
             Some("NOT_FOUND") => LookupError::NotFound,

@@ -2,19 +2,17 @@
 
 use std::fmt;
 
-use http::HeaderMap;
 use serde::Deserialize;
 
 use super::client::Client;
 use super::error::LookupError;
-use super::rest::{BoundedVec, Paginator, next_link, parse_json};
+use super::rest::{Member, Paginator};
 use super::retry::AttemptLog;
-use crate::login::Login;
+use crate::login::{Login, is_name_char};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MemberSource {
     Organization(Login),
-    /// A team of an organization, by its slug.
     Team(Login, String),
 }
 
@@ -24,8 +22,8 @@ impl MemberSource {
         let (organization, slug) = text.trim().split_once('/')?;
         let organization = Login::parse(organization).ok()?;
         // The slug becomes part of a path.
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        (!slug.is_empty() && slug.chars().all(is_allowed)).then(|| Self::Team(organization, slug.to_owned()))
+        (!slug.is_empty() && slug.chars().all(is_name_char))
+            .then(|| Self::Team(organization, slug.to_owned()))
     }
 
     fn path(&self) -> String {
@@ -46,40 +44,24 @@ impl fmt::Display for MemberSource {
 }
 
 #[derive(Deserialize)]
-struct Member {
-    login: String,
-}
-
-#[derive(Deserialize)]
 struct Membership {
     state: String,
 }
 
 impl Client {
-    /// Returns the logins of all members, with one request per hundred.
     pub(crate) async fn members(&self, source: &MemberSource) -> Result<Vec<String>, LookupError> {
-        let endpoint = &self.config().endpoint;
-        let first = endpoint.rest(&source.path());
-        let mut paginator = Paginator::new(&first, endpoint);
-        let (mut logins, mut next) = (Vec::new(), Some(first));
-        while let Some(route) = next {
-            let parse = |headers: &HeaderMap, body: &[u8]| {
-                let members: BoundedVec<Member> = parse_json(body, "not a list of members")?;
-                Ok((members.0, next_link(headers)))
-            };
-            let (members, link) = self.get(&mut AttemptLog::default(), &route, parse).await?;
-            next = paginator.next_page(members.len(), link.as_deref())?;
-            logins.extend(members.into_iter().map(|member| member.login));
+        let mut pages = Paginator::new(&source.path(), &self.config().endpoint);
+        let (mut logins, mut log) = (Vec::new(), AttemptLog::default());
+        while let Some(members) = self.get_page(&mut log, &mut pages, "not a list of members").await? {
+            logins.extend(members.into_iter().map(|Member { login }| login));
         }
         Ok(logins)
     }
 
-    /// Whether the token's owner is a member of an organization: others see only its public members. None if unknown, as for an
-    /// app.
+    /// Returns true for a token that sees all members, not only the public ones. None if unknown, as for an app.
     pub(crate) async fn is_member(&self, organization: &Login) -> Option<bool> {
         let route = self.config().endpoint.rest(&format!("/user/memberships/orgs/{organization}"));
-        let parse = |_: &HeaderMap, body: &[u8]| parse_json(body, "missing membership fields");
-        match self.get_best_effort(route, parse).await {
+        match self.get_best_effort(&route, "missing membership fields").await {
             Some(Ok(Membership { state })) => Some(state == "active"),
             Some(Err(LookupError::NotFound)) => Some(false),
             _ => None,

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use memchr::{memchr2, memchr3_iter, memmem};
 
 use super::credentials::Token;
+use super::lock;
 
 /// Tokens that are remembered. Installation tokens are renewed; no request is in flight with an older one.
 const MAX_REMEMBERED_TOKENS: usize = 8;
@@ -21,13 +22,13 @@ pub(super) struct Redactor(Mutex<VecDeque<Token>>);
 
 impl Redactor {
     pub(super) fn add(&self, token: Token) {
-        let mut tokens = self.tokens();
+        let mut tokens = lock(&self.0);
         tokens.push_front(token);
         tokens.truncate(MAX_REMEMBERED_TOKENS);
     }
 
     fn redact<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        self.tokens().iter().fold(Cow::Borrowed(bytes), |bytes, token| match redact(&bytes, token.secret()) {
+        lock(&self.0).iter().fold(Cow::Borrowed(bytes), |bytes, token| match redact(&bytes, token.secret()) {
             Cow::Borrowed(_) => bytes,
             Cow::Owned(redacted) => Cow::Owned(redacted),
         })
@@ -48,10 +49,6 @@ impl Redactor {
                 *value = redacted;
             }
         }
-    }
-
-    fn tokens(&self) -> MutexGuard<'_, VecDeque<Token>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -87,55 +87,37 @@ pub(super) fn verify_login(returned: &str, requested: &Login) -> Result<Login, L
     })
 }
 
-/// One page of an account's repositories.
-pub(super) struct RepoPage {
-    pub(super) repos: usize,
-    pub(super) forks: u64,
-    pub(super) archived: u64,
-    /// URL of the next page.
-    pub(super) next: Option<String>,
-}
-
 #[derive(Deserialize)]
-struct Repo {
-    fork: bool,
+pub(super) struct Repo {
+    pub(super) fork: bool,
     /// Missing on servers from before 2019, which have no archived repositories.
     #[serde(default)]
-    archived: bool,
+    pub(super) archived: bool,
 }
 
-pub(super) fn repos_path(login: &Login) -> String {
-    format!("{}/repos?type=owner&per_page=100", login.path())
-}
-
-pub(super) fn parse_repo_page(headers: &HeaderMap, body: &[u8]) -> Result<RepoPage, LookupError> {
-    let BoundedVec(repos): BoundedVec<Repo> = parse_json(body, "not a list of repositories")?;
-    Ok(RepoPage {
-        repos: repos.len(),
-        forks: repos.iter().filter(|repo| repo.fork).count() as u64,
-        archived: repos.iter().filter(|repo| repo.archived).count() as u64,
-        next: next_link(headers),
-    })
+/// An account in a list, or the token's owner.
+#[derive(Deserialize)]
+pub(super) struct Member {
+    pub(super) login: String,
 }
 
 /// Follows the links of one list. A server cannot make it request pages forever, or from another host.
 pub(super) struct Paginator<'a> {
     endpoint: &'a ApiEndpoint,
+    pub(super) next: Option<String>,
     seen: HashSet<String>,
 }
 
 impl<'a> Paginator<'a> {
-    pub(super) fn new(first_page: &str, endpoint: &'a ApiEndpoint) -> Self {
-        Self { endpoint, seen: HashSet::from([first_page.to_owned()]) }
+    /// `first` is a path below that of the REST API.
+    pub(super) fn new(first: &str, endpoint: &'a ApiEndpoint) -> Self {
+        let first = endpoint.rest(first);
+        Self { endpoint, seen: HashSet::from([first.clone()]), next: Some(first) }
     }
 
-    /// Returns the path of the next page, after a page with this number of items and this link.
-    pub(super) fn next_page(
-        &mut self,
-        items: usize,
-        link: Option<&str>,
-    ) -> Result<Option<String>, LookupError> {
-        let Some(link) = link else { return Ok(None) };
+    /// Sets the next page after one with this number of items and this link.
+    pub(super) fn follow(&mut self, items: usize, link: Option<&str>) -> Result<(), LookupError> {
+        let Some(link) = link else { return Ok(()) };
         let Some(path) = self.endpoint.path_of(link).filter(|path| path.len() <= MAX_PATH_LEN) else {
             return Err(LookupError::Pagination("the next page is on another host"));
         };
@@ -145,11 +127,11 @@ impl<'a> Paginator<'a> {
         if !self.seen.insert(path.to_owned()) {
             return Err(LookupError::Pagination("the next page is an earlier one"));
         }
-        Ok(Some(path.to_owned()))
+        self.next = Some(path.to_owned());
+        Ok(())
     }
 }
 
-/// Returns the URL of the next page. The last page has none.
 pub(super) fn next_link(headers: &HeaderMap) -> Option<String> {
     headers.get_all(LINK).iter().find_map(|link| parse_next_link(link.to_str().ok()?)).map(str::to_owned)
 }
@@ -171,7 +153,6 @@ fn parse_next_link(mut links: &str) -> Option<&str> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct RateLimits {
     pub(crate) core: Quota,
-    /// None without a token.
     pub(crate) graphql: Option<Quota>,
 }
 

@@ -19,14 +19,12 @@ use super::error::LookupError;
 /// the rate limiter ends the run before a single request gives up.
 const RATE_LIMIT_RETRIES_PER_RETRY: u32 = 4;
 
-/// Consequence of a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RetryDecision {
     /// Send it again as soon as the rate limiter admits it.
     Retry,
     /// Wait with exponential backoff, then send it again.
     BackOff,
-    /// Query for fewer logins at once.
     Split,
     GiveUp,
 }
@@ -34,16 +32,13 @@ pub(super) enum RetryDecision {
 /// The attempts of one lookup, or of another request, so far.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptLog {
-    /// Requests that were sent.
     pub(crate) attempts: u32,
-    /// Failures since the last success.
     consecutive_failures: u32,
     has_other_errors: bool,
     last_error: Option<LookupError>,
-    /// Retries that followed a failure other than a rate limit.
     pub(super) retries: u32,
     rate_limit_retries: u32,
-    /// Held until the first response: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
+    /// See [`Batch::slot`](super::Batch::slot).
     pub(super) slot: Option<OwnedSemaphorePermit>,
 }
 

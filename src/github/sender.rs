@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use octocrab::Octocrab;
+use octocrab::{OctoBody, Octocrab};
 
 use super::cassette::{Cassette, RecordedRequest};
 use super::config::ClientConfig;
@@ -18,23 +18,20 @@ use super::redact::Redactor;
 use super::transport::MAX_BODY;
 use crate::rate_limit::RateLimiter;
 use crate::stop::StopReason;
+use crate::text::pluralize;
 
-/// A request that the client can send.
 pub(super) enum Request<'a> {
     Get(&'a str),
     CreateInstallationToken(&'a str),
     Graphql(Query<'a>),
 }
 
-/// Shared by all requests of a client.
 pub(super) struct RequestSender {
     pub(super) octocrab: Octocrab,
     pub(super) config: ClientConfig,
     pub(super) limiter: RateLimiter,
     pub(super) redactor: Redactor,
-    /// The recording that is written or replayed.
     pub(super) cassette: Option<Arc<Cassette>>,
-    /// Requests sent so far.
     pub(super) requests: AtomicU64,
 }
 
@@ -55,25 +52,27 @@ impl RequestSender {
                 Request::CreateInstallationToken(route) => (Method::POST, (*route).to_owned(), None),
                 Request::Graphql(query) => (Method::POST, self.config.endpoint.graphql(), Some(query)),
             };
-            let builder = http::Request::builder().method(&method).uri(&route);
-            let no_connection = |error| LookupError::from_transport(error, false);
-            let mut http_request = self.octocrab.build_request(builder, query).map_err(no_connection)?;
-            let uri = http_request.uri().clone();
-            // octocrab appends to some headers, and some gateways reject duplicates.
-            let headers = http_request.headers_mut();
-            headers
-                .insert(USER_AGENT, HeaderValue::from_static(concat!("ghrepos/", env!("CARGO_PKG_VERSION"))));
-            headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
-            headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
+            let body =
+                Bytes::from(query.and_then(|query| serde_json::to_vec(query).ok()).unwrap_or_default());
+            let mut http_request = http::Request::builder()
+                .method(&method)
+                .uri(route)
+                .header(USER_AGENT, concat!("ghrepos/", env!("CARGO_PKG_VERSION")))
+                .header("x-github-api-version", "2022-11-28")
+                .header(ACCEPT, "application/vnd.github+json");
+            if query.is_some() {
+                http_request = http_request.header(CONTENT_TYPE, "application/json");
+            } else if method == Method::POST {
+                http_request = http_request.header(CONTENT_LENGTH, "0");
+            }
             if let Some(token) = token {
-                headers.insert(AUTHORIZATION, token.header());
+                http_request = http_request.header(AUTHORIZATION, token.header());
             }
-            if method == Method::GET {
-                // octocrab sets it to 0.
-                headers.remove(CONTENT_LENGTH);
-            }
+            let http_request =
+                http_request.body(OctoBody::from(body.clone())).map_err(LookupError::from_transport)?;
+            let recorded = RecordedRequest { method, uri: http_request.uri().clone(), body };
             let response = self.octocrab.execute(http_request).await;
-            let (mut head, body) = response.map_err(no_connection)?.into_parts();
+            let (mut head, body) = response.map_err(LookupError::from_transport)?.into_parts();
             // Servers have been seen to echo the request.
             self.redactor.redact_headers(&mut head.headers);
             on_headers(&head.headers, head.status.is_success());
@@ -84,7 +83,7 @@ impl RequestSender {
                     if head.status != StatusCode::NOT_FOUND {
                         error_for_status(head.status, &head.headers, &[])?;
                     }
-                    return Err(LookupError::from_transport(error, true));
+                    return Err(LookupError::from_body(error));
                 }
             };
             let creates_token = matches!(request, Request::CreateInstallationToken(_));
@@ -96,11 +95,7 @@ impl RequestSender {
             if let Some(cassette) =
                 self.cassette.as_ref().filter(|_| !creates_token && !self.config.is_replay())
             {
-                let query = query.and_then(|query| serde_json::to_vec(query).ok()).unwrap_or_default();
-                let recorded = RecordedRequest { method, uri, body: query.into() };
-                cassette
-                    .record(&recorded, &head, &body)
-                    .map_err(|error| LookupError::from_transport(error, false))?;
+                cassette.record(&recorded, &head, &body).map_err(LookupError::from_transport)?;
             }
             match error_for_status(head.status, &head.headers, &body) {
                 Ok(()) => Ok((head.headers, body)),
@@ -122,7 +117,7 @@ impl std::fmt::Display for Request<'_> {
             Self::Get(route) => write!(f, "GET {route}"),
             Self::CreateInstallationToken(route) => write!(f, "POST {route}"),
             Self::Graphql(query) => {
-                write!(f, "query for {}", crate::text::pluralize(query.login_count(), "login", "logins"))
+                write!(f, "query for {}", pluralize(query.variables.len() as u64, "login", "logins"))
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Installation tokens expire after an hour. They are renewed before that by the next request, while other requests wait. A token
 //! that a server rejects earlier, because of its clock, is renewed too, and its requests are retried.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -13,10 +13,10 @@ use tokio::time::Instant;
 
 use super::credentials::{APP_TOKEN_SOURCE, App, Credentials, Token};
 use super::error::LookupError;
+use super::lock;
 use super::rest::{BoundedVec, parse_json};
 use super::sender::{Request, RequestSender};
 use crate::rate_limit::Deadline;
-use crate::rate_limit::settings::LimiterSettings;
 use crate::stop::{StopReason, WaitReason};
 use crate::text::sanitize_line;
 
@@ -27,12 +27,10 @@ const PROPAGATION_GRACE: Duration = Duration::from_secs(5);
 /// Clock difference that is not the reason for a rejected signature: signatures are valid for minutes.
 const CLOCK_SKEW_TOLERANCE: Duration = Duration::from_secs(30);
 
-/// Installations that an error lists.
 const MAX_LISTED: usize = 10;
 
 pub(super) struct TokenProvider {
     credentials: Option<Credentials>,
-    /// Current installation token.
     cached: Mutex<Option<CachedToken>>,
     /// The app's only installation, if none was configured. Locked while a token is renewed.
     installation: tokio::sync::Mutex<Option<u64>>,
@@ -42,7 +40,7 @@ struct CachedToken {
     token: Token,
     issued_at: Instant,
     refresh_at: Deadline,
-    /// Whether a request succeeded with it.
+    /// A request succeeded with it.
     accepted: bool,
 }
 
@@ -92,14 +90,8 @@ impl TokenProvider {
         if let Some(token) = self.valid_token() {
             return Ok(token);
         }
-        let (token, lifetime) = create_token_with_retries(app, sender, &mut installation).await?;
-        *self.cached() = Some(CachedToken {
-            token: token.clone(),
-            issued_at: Instant::now(),
-            refresh_at: Deadline::after(lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 3))),
-            accepted: false,
-        });
-        Ok(token)
+        let new = create_token_with_retries(app, sender, &mut installation).await?;
+        Ok(lock(&self.cached).insert(new).token.clone())
     }
 
     /// Records whether a token was accepted. Returns true if it was rejected and the next request will have a new one.
@@ -107,7 +99,7 @@ impl TokenProvider {
         let is_app = matches!(self.credentials, Some(Credentials::App(_)));
         let is_rejected = is_app && matches!(result, Err(LookupError::Unauthorized(_)));
         let secret = token.map(Token::secret);
-        let mut cached = self.cached();
+        let mut cached = lock(&self.cached);
         let Some(cached) = cached.as_mut().filter(|cached| Some(cached.token.secret()) == secret) else {
             // Renewed meanwhile.
             return is_rejected;
@@ -122,21 +114,17 @@ impl TokenProvider {
     }
 
     fn valid_token(&self) -> Option<Token> {
-        let cached = self.cached();
+        let cached = lock(&self.cached);
         cached.as_ref().filter(|cached| !cached.refresh_at.is_past()).map(|cached| cached.token.clone())
-    }
-
-    fn cached(&self) -> MutexGuard<'_, Option<CachedToken>> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Creates an installation token, with retries. Returns it with its lifetime. A failure ends the run.
+/// Creates an installation token, with retries. A failure ends the run.
 async fn create_token_with_retries(
     app: &App,
     sender: &RequestSender,
     installation: &mut Option<u64>,
-) -> Result<(Token, Duration), LookupError> {
+) -> Result<CachedToken, LookupError> {
     let limiter = &sender.limiter;
     let clock = limiter.clock().now();
     let mut attempts = 0;
@@ -156,7 +144,7 @@ async fn create_token_with_retries(
         let stop = match error {
             LookupError::Stopped(stop) => stop,
             LookupError::RateLimited { retry_after, .. } => {
-                let wait = retry_after.unwrap_or(LimiterSettings::default().default_retry_after);
+                let wait = retry_after.unwrap_or(limiter.settings.default_retry_after);
                 let reason = WaitReason::RateLimit;
                 if can_retry && wait <= sender.config.max_wait {
                     limiter.pause_all(wait, reason);
@@ -170,7 +158,7 @@ async fn create_token_with_retries(
             }
             error if error.is_transient() && can_retry => {
                 tracing::info!(%error, attempts, "cannot get a token for the app; trying again");
-                limiter.sleep_backoff(attempts).await;
+                tokio::time::sleep(limiter.settings.backoff(attempts)).await;
                 continue;
             }
             error if error.is_transient() => {
@@ -183,8 +171,7 @@ async fn create_token_with_retries(
             LookupError::Unauthorized(message) => StopReason::TokenRefused(message),
             error => StopReason::TokenRefused(error.to_string()),
         };
-        limiter.stop.request(stop.clone());
-        return Err(LookupError::Stopped(stop));
+        return Err(LookupError::Stopped(limiter.stop.request(stop)));
     }
 }
 
@@ -192,7 +179,7 @@ async fn create_token(
     app: &App,
     sender: &RequestSender,
     sole: &mut Option<u64>,
-) -> Result<(Token, Duration), LookupError> {
+) -> Result<CachedToken, LookupError> {
     let installation = match app.installation.or(*sole) {
         Some(installation) => installation,
         None => *sole.insert(sole_installation(app, sender).await?),
@@ -206,10 +193,10 @@ async fn create_token(
     // By the server's clock: ours may be wrong by more than an hour.
     let lifetime = sender.limiter.clock().duration_until(response.expires_at.as_second()).unwrap_or_default();
     tracing::info!(lifetime = crate::text::format_duration(lifetime), "new token for the app");
-    Ok((token, lifetime))
+    let refresh_at = Deadline::after(lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 3)));
+    Ok(CachedToken { token, issued_at: Instant::now(), refresh_at, accepted: false })
 }
 
-/// Returns the only installation of an app.
 async fn sole_installation(app: &App, sender: &RequestSender) -> Result<u64, LookupError> {
     let route = sender.config.endpoint.rest("/app/installations?per_page=100");
     let BoundedVec(installations): BoundedVec<Installation> =

@@ -1,19 +1,15 @@
-//! The tower service that octocrab runs on: the network, or a replay.
+//! The service that octocrab runs on: the network, or a replay.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use octocrab::OctoBody;
 use reqwest::redirect::Policy;
 use reqwest::{Body, Url};
-use tower::Service;
 
 use super::cassette::{Cassette, RecordedRequest};
 use super::endpoint::ApiEndpoint;
@@ -27,7 +23,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_REDIRECTS: usize = 5;
 
-/// Where responses come from.
+/// Source of the responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportMode {
@@ -41,39 +37,26 @@ pub enum TransportMode {
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+#[derive(Clone)]
 pub(super) enum Transport {
     Network(Arc<Connector>),
     Replay(Arc<Cassette>),
 }
 
-impl Service<Request<OctoBody>> for Transport {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<OctoBody>) -> Self::Future {
+impl Transport {
+    pub(super) async fn send(self, request: Request<OctoBody>) -> Result<Response<Body>, BoxError> {
         let (head, body) = request.into_parts();
         match self {
-            Self::Network(network) => Arc::clone(network).send(head, body).boxed(),
+            Self::Network(connector) => connector.send(head, body).await,
             Self::Replay(cassette) => {
-                let cassette = Arc::clone(cassette);
-                async move {
-                    let body = body.collect().await?.to_bytes();
-                    let request = RecordedRequest { method: head.method, uri: head.uri, body };
-                    Ok(cassette.replay(&request)?.map(Body::wrap))
-                }
-                .boxed()
+                let body = body.collect().await?.to_bytes();
+                let request = RecordedRequest { method: head.method, uri: head.uri, body };
+                Ok(cassette.replay(&request)?.map(Body::wrap))
             }
         }
     }
 }
 
-/// The HTTP client.
-///
 /// octocrab's own `ReqwestConnector` parses the whole URL for every request, a twentieth of the cost of a request, and wraps each
 /// body once more.
 pub(super) struct Connector {
@@ -120,7 +103,7 @@ impl Connector {
         Ok(Self { client: builder.build()?, origin, route })
     }
 
-    async fn send(self: Arc<Self>, head: Parts, body: OctoBody) -> Result<Response<Body>, BoxError> {
+    async fn send(&self, head: Parts, body: OctoBody) -> Result<Response<Body>, BoxError> {
         let mut url = self.origin.clone();
         url.set_path(head.uri.path());
         url.set_query(head.uri.query());
@@ -139,19 +122,15 @@ impl Connector {
     }
 }
 
-/// Reason for which a redirect is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BlockedRedirect {
-    /// More than five in a row.
     #[error("too many redirects")]
     TooMany,
-    /// From https to plain http.
     #[error("it leads from https to plain http")]
     ToPlainHttp,
     /// A second redirect, after one that led to another server.
     #[error("it comes from another server")]
     FromOtherServer,
-    /// Not to an http or https URL.
     #[error("it does not lead to an http or https URL")]
     NotHttp,
 }

@@ -25,10 +25,8 @@ pub(super) struct Probe<'a> {
     pub(super) limit: Duration,
 }
 
-/// The result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Probed {
-    /// The proxy failed.
     Failed(ProxyFailure),
     /// The proxy accepts connections. Its protocol was not tried.
     Reachable,

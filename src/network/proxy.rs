@@ -15,13 +15,11 @@ use super::tls::TlsError;
 const DEFAULT_PORT: u16 = 1080;
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Choice of a proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ProxyChoice {
     /// The HTTP client reads the environment and the system's settings.
     #[default]
     System,
-    /// No proxy.
     Direct,
     /// This proxy, for every host.
     Via(Proxy),
@@ -37,7 +35,6 @@ impl ProxyChoice {
     }
 }
 
-/// Protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProxyScheme {
     /// HTTP, over plain TCP.
@@ -80,7 +77,6 @@ impl ProxyScheme {
 /// A proxy and the environment variable that names it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Proxy {
-    /// Its name in messages.
     pub(crate) name: ProxyName,
     pub(super) scheme: ProxyScheme,
     /// Name or address. IPv6 addresses have brackets.
@@ -101,9 +97,7 @@ struct ProxyLogin {
 pub(crate) struct ProxyName {
     /// Without user and password.
     pub(crate) url: String,
-    /// The environment variable.
     pub(crate) variable: &'static str,
-    /// Whether the variable has a user or a password.
     pub(crate) has_login: bool,
 }
 
@@ -113,19 +107,15 @@ impl fmt::Display for ProxyName {
     }
 }
 
-/// Reason for which a text is not the URL of a usable proxy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseProxyError {
-    /// A protocol that is not implemented.
     #[error("unsupported scheme {0:?}; use http, https, socks5 or socks5h")]
     UnsupportedScheme(String),
-    /// The host or the port is missing or malformed.
     #[error("{0}; expected a URL like http://proxy.example:3128")]
     InvalidUrl(String),
     /// The password contains a character that ends the host.
     #[error("unescaped /, ? or # before the @; write them as %2F, %3F and %23")]
     UnescapedLogin,
-    /// The user and password are longer than SOCKS allows.
     #[error("SOCKS allows at most 255 bytes of user and password together")]
     LongLogin,
 }
@@ -156,10 +146,9 @@ impl Proxy {
             None if scheme == ProxyScheme::Https => DEFAULT_HTTPS_PORT,
             None => DEFAULT_PORT,
         };
-        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let login = (!url.username().is_empty() || url.password().is_some()).then(|| ProxyLogin {
-            user: decode(url.username()),
-            password: decode(url.password().unwrap_or_default()),
+            user: percent_decode(url.username()),
+            password: percent_decode(url.password().unwrap_or_default()),
         });
         if scheme.is_socks() && login.as_ref().is_some_and(ProxyLogin::is_long) {
             return Err(ParseProxyError::LongLogin);
@@ -184,6 +173,10 @@ impl Proxy {
     }
 }
 
+fn percent_decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
 impl ProxyLogin {
     fn is_long(&self) -> bool {
         self.user.len() + self.password.len() > 255
@@ -199,45 +192,30 @@ impl fmt::Debug for Proxy {
 /// Failure of a proxy. It says nothing about the API's host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProxyFailure {
-    /// DNS has no address for it.
     #[error("has no address ({0})")]
     Unresolved(#[source] Cause),
-    /// No TCP connection to it.
     #[error("cannot be reached: {0}")]
     Unreachable(#[source] Cause),
     /// It accepted the connection and did not respond in time.
     #[error("accepted the connection but did not answer")]
     Silent,
-    /// It closed the connection before it responded.
     #[error("closed the connection without an answer")]
     Closed,
-    /// Status of its response to CONNECT.
     #[error("refused the connection: {status}{}", reason_phrase(reason))]
-    Refused {
-        /// Not 200.
-        status: u16,
-        /// The reason phrase, or an empty text.
-        reason: String,
-    },
+    Refused { status: u16, reason: String },
     /// It does not speak the protocol of its scheme: HTTP, SOCKS or TLS.
     #[error("does not speak {0}")]
     WrongProtocol(&'static str),
-    /// It cannot connect to the server.
     #[error("cannot connect to the server: {0}")]
     Upstream(String),
-    /// It requires a user and password.
     #[error("requires a user and password")]
     LoginRequired,
-    /// It rejected the user and password.
     #[error("rejected the user and password")]
     LoginRejected,
-    /// It does not support users and passwords.
     #[error("does not accept a user and password")]
     LoginUnsupported,
-    /// Its rules do not allow the connection.
     #[error("refused the connection: not allowed by its rules")]
     NotAllowed,
-    /// The TLS handshake with an https proxy failed.
     #[error("cannot be used over TLS: {0}")]
     Tls(#[source] TlsError),
     /// It refused the connection without a status, as https proxies do.
@@ -260,7 +238,6 @@ impl ProxyFailure {
         Self::Refused { status, reason: crate::text::sanitize_line(reason).into_owned() }
     }
 
-    /// Returns the failure for an error of a socket.
     pub(super) fn unreachable(kind: io::ErrorKind, cause: Cause) -> Self {
         match kind {
             io::ErrorKind::ConnectionReset
@@ -302,7 +279,7 @@ impl ProxyFailure {
         }
     }
 
-    /// Whether a retry would fail in the same way.
+    /// A retry would fail in the same way.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::Refused { status, .. } => *status < 500 && !matches!(status, 408 | 429),
@@ -312,13 +289,7 @@ impl ProxyFailure {
             | Self::LoginUnsupported
             | Self::NotAllowed => true,
             Self::Tls(error) => error.is_permanent(),
-            Self::Unresolved(_)
-            | Self::Unreachable(_)
-            | Self::Silent
-            | Self::Closed
-            | Self::Upstream(_)
-            | Self::RefusedWithoutStatus
-            | Self::Other(_) => false,
+            _ => false,
         }
     }
 

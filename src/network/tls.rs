@@ -8,16 +8,13 @@ use rustls::{AlertDescription, CertificateError};
 
 use crate::text::{causes, innermost};
 
-/// Reason for a failed TLS connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TlsError {
-    /// The server does not speak TLS on this port.
     #[error("the server at {server} does not speak TLS")]
     NotTls {
         /// `HOST:PORT`.
         server: String,
     },
-    /// The server requires a client certificate.
     #[error("the server requires a client certificate, which ghrepos cannot send")]
     ClientCertificate,
     /// The server ended the handshake without a clear reason.
@@ -25,37 +22,22 @@ pub(crate) enum TlsError {
         "the server rejected the TLS handshake ({0}); it may require a client certificate, which ghrepos cannot send"
     )]
     Rejected(String),
-    /// The certificate is not signed by a trusted authority.
     #[error("the certificate of {host} is signed by an unknown authority")]
-    UnknownIssuer {
-        /// The requested host.
-        host: String,
-    },
-    /// The certificate is no longer valid.
+    UnknownIssuer { host: String },
     #[error("the certificate of {host} has expired{}", on(" on ", *at))]
     Expired {
-        /// The requested host.
         host: String,
         /// End of its validity, in Unix seconds.
         at: Option<i64>,
     },
-    /// The certificate is not valid yet.
     #[error("the certificate of {host} is not valid yet{}", on("; it will be on ", *at))]
     NotYetValid {
-        /// The requested host.
         host: String,
         /// Start of its validity, in Unix seconds.
         at: Option<i64>,
     },
-    /// The certificate is for other hosts.
     #[error("the certificate is not for {host:?}{}", names(presented))]
-    WrongName {
-        /// The requested host.
-        host: String,
-        /// The names in the certificate.
-        presented: Vec<String>,
-    },
-    /// Any other error.
+    WrongName { host: String, presented: Vec<String> },
     #[error("{0}")]
     Other(String),
 }
@@ -129,12 +111,12 @@ impl TlsError {
         })
     }
 
-    /// Whether a client certificate is missing. With TLS 1.3 this error arrives after the handshake.
+    /// With TLS 1.3 this error arrives after the handshake.
     pub(super) fn wants_client_certificate(&self) -> bool {
         matches!(self, Self::ClientCertificate)
     }
 
-    /// Whether a retry would fail in the same way.
+    /// A retry would fail in the same way.
     pub(crate) fn is_permanent(&self) -> bool {
         !matches!(self, Self::Other(_))
     }
@@ -154,7 +136,7 @@ impl TlsError {
     }
 }
 
-/// Whether the text of the innermost cause is that of a certificate alert: HTTP/2 keeps only the text of a connection error.
+/// Compares the text of the innermost cause: HTTP/2 keeps only the text of a connection error.
 fn is_certificate_alert(error: &(dyn Error + 'static)) -> bool {
     let text = innermost(error);
     CERTIFICATE_ALERTS.into_iter().any(|alert| rustls::Error::AlertReceived(alert).to_string() == text)

@@ -18,14 +18,13 @@ const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 ///
 /// The monotonic clock stops while a laptop sleeps, and the wall clock can be set. The deadline has passed as soon as either
 /// says so: at worst a request is early, and a wait is never too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deadline {
     instant: Instant,
     wall: Timestamp,
 }
 
 impl Deadline {
-    /// Returns the deadline `wait` from now.
     pub(crate) fn after(wait: Duration) -> Self {
         // A wait that the clocks cannot represent lasts a year.
         let now = Instant::now();
@@ -81,15 +80,9 @@ impl ServerClock {
     /// Returns the server's time, or ours while no other is known.
     pub(crate) fn now(&self) -> Timestamp {
         let now = self.local_time(Instant::now());
-        now.saturating_add(self.offset()).unwrap_or(now)
-    }
-
-    /// Returns the offset. Most clocks are right: it is zero where the dates allow that. Otherwise rather late than early.
-    fn offset(&self) -> SignedDuration {
-        match self.offset_bounds {
-            Some((least, most)) if least.is_positive() || most.is_negative() => least,
-            _ => SignedDuration::ZERO,
-        }
+        // Most clocks are right: the offset is zero where the dates allow that. Otherwise rather late than early.
+        let offset = self.offset_bounds.filter(|(least, most)| least.is_positive() || most.is_negative());
+        offset.and_then(|(least, _)| now.saturating_add(least).ok()).unwrap_or(now)
     }
 
     fn local_time(&self, instant: Instant) -> Timestamp {

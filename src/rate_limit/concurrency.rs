@@ -20,7 +20,6 @@ use super::settings::LimiterSettings;
 /// Rounds of successes after which a rejection is not connected with the one before it.
 const ROUNDS_BETWEEN_REJECTIONS: usize = 2;
 
-/// The limit, and the observations that move it.
 #[derive(Debug, Default)]
 pub(super) struct ConcurrencyLimit {
     settings: LimiterSettings,
@@ -31,9 +30,7 @@ pub(super) struct ConcurrencyLimit {
     successes_since_rejection: usize,
     has_grown: bool,
     last_epoch: Option<Epoch>,
-    /// The limit does not grow until then.
     cooldown_until: Option<Instant>,
-    /// A limit that held for a whole cooldown.
     stable_limit: Option<usize>,
 }
 
@@ -55,24 +52,20 @@ struct Epoch {
     rejected: usize,
     /// Most successes while a rejected request was in flight.
     concurrent_successes: usize,
-    /// Whether the rejection was expected: the limit had just grown, or there was another one just before.
+    /// True if the limit had just grown, or there was another rejection just before.
     is_suspicious: bool,
 }
 
 impl ConcurrencyLimit {
     pub(super) fn new(settings: LimiterSettings) -> Self {
-        Self {
-            settings,
-            limit: settings.max_concurrency.min(settings.initial_concurrency),
-            ..Self::default()
-        }
+        let limit = settings.max_concurrency.min(settings.initial_concurrency);
+        Self { settings, limit, ..Self::default() }
     }
 
     pub(super) fn has_capacity(&self) -> bool {
         self.in_flight < self.limit
     }
 
-    /// Registers a request that is about to be sent.
     pub(super) fn acquire(&mut self) -> InFlightSnapshot {
         self.in_flight += 1;
         InFlightSnapshot { in_flight: self.in_flight, successes: self.successes }

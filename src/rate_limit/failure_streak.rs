@@ -20,7 +20,6 @@ impl FailureStreak {
     }
 }
 
-/// The streaks since the last success.
 #[derive(Debug, Default)]
 pub(super) struct HostHealth {
     pub(super) throttled: FailureStreak,
@@ -29,12 +28,10 @@ pub(super) struct HostHealth {
     pub(super) connect_failures: FailureStreak,
     pub(super) no_response: FailureStreak,
     pub(super) bad_responses: FailureStreak,
-    /// Whether the host has ever responded, to anything.
     pub(super) has_responded: bool,
 }
 
 impl HostHealth {
-    /// Ends the streaks of missing responses.
     pub(super) fn on_response(&mut self) {
         self.has_responded = true;
         self.connect_failures = FailureStreak::default();
@@ -48,7 +45,6 @@ impl HostHealth {
         }
     }
 
-    /// Ends the streaks of other responses.
     pub(super) fn on_success(&mut self) {
         self.busy = FailureStreak::default();
         self.bad_responses = FailureStreak::default();

@@ -10,7 +10,6 @@ use super::clock::{Deadline, ServerClock};
 use super::{Admission, Pause, header_str};
 use crate::stop::WaitReason;
 
-/// Header with the requests or points left in the window.
 pub(crate) const REMAINING: &str = "x-ratelimit-remaining";
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -18,16 +17,13 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// Resets that differ by at most this many seconds are the same: GitHub's vary by one from response to response.
 const RESET_TOLERANCE_SECS: u64 = 2;
 
-/// A quota that GitHub keeps: `x-ratelimit-resource`.
+/// A quota that GitHub keeps: requests to the REST API, or points of the GraphQL API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resource {
-    /// Requests to the REST API.
     Core,
-    /// Points of the GraphQL API.
     Graphql,
 }
 
-/// One value for each resource.
 #[derive(Debug, Default)]
 pub(super) struct PerResource<T> {
     pub(super) core: T,
@@ -56,8 +52,8 @@ pub(super) struct Quota {
     /// The quota that the headers are about, if they name it.
     pub(super) resource: Option<Resource>,
     /// Requests or points per window, and left in it.
-    limit: u64,
-    remaining: u64,
+    pub(super) limit: u64,
+    pub(super) remaining: u64,
     /// End of the window, in Unix seconds of the server's clock.
     reset_second: i64,
     pub(super) reset: Deadline,
@@ -66,16 +62,15 @@ pub(super) struct Quota {
 impl Quota {
     /// Parses the headers. None if `remaining` or `reset` is missing, not a number, or cannot be represented.
     pub(super) fn parse(headers: &HeaderMap, clock: &ServerClock) -> Option<Self> {
-        let number = |name| header_str(headers, name)?.parse::<u64>().ok();
-        let remaining = number(REMAINING)?;
-        let reset_second = i64::try_from(number("x-ratelimit-reset")?).ok()?;
+        let remaining = parse_number(headers, REMAINING)?;
+        let reset_second = i64::try_from(parse_number(headers, "x-ratelimit-reset")?).ok()?;
         Some(Self {
             resource: match header_str(headers, "x-ratelimit-resource") {
                 Some("core") => Some(Resource::Core),
                 Some("graphql") => Some(Resource::Graphql),
                 _ => None,
             },
-            limit: number("x-ratelimit-limit").unwrap_or(remaining.max(1)),
+            limit: parse_number(headers, "x-ratelimit-limit").unwrap_or(remaining.max(1)),
             remaining,
             reset_second,
             reset: Deadline::after(clock.duration_until(reset_second)?),
@@ -83,10 +78,14 @@ impl Quota {
     }
 }
 
+fn parse_number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    header_str(headers, name)?.parse().ok()
+}
+
 /// The current window of a quota. A server whose responses have no quota headers has none.
 #[derive(Debug, Default)]
 pub(super) struct HourlyQuota {
-    current: Option<Quota>,
+    pub(super) current: Option<Quota>,
     updated_at: Option<Instant>,
     /// Cost of the requests in flight. `remaining` may or may not include it already.
     reserved: u64,
@@ -116,11 +115,6 @@ impl HourlyQuota {
         (self.current, self.updated_at) = (Some(new), Some(Instant::now()));
     }
 
-    /// Returns the limit and what remained of it at the last update.
-    pub(super) fn remaining(&self) -> Option<(u64, u64)> {
-        self.current.map(|quota| (quota.limit, quota.remaining))
-    }
-
     /// Clears the window after a successful response without quota headers: the server has no limits, or none any more.
     pub(super) fn clear(&mut self) {
         self.current = self.current.filter(|quota| quota.remaining == 0 && !quota.reset.is_past());
@@ -136,32 +130,25 @@ impl HourlyQuota {
         (self.current, self.updated_at) = (Some(quota), Some(Instant::now()));
     }
 
-    /// Whether `cost` is left of a quota, beside what is reserved.
-    fn suffices(&self, quota: &Quota, cost: u64) -> bool {
-        quota.remaining.saturating_sub(self.reserved) >= cost.min(quota.limit)
+    /// Returns the window if it has less than `cost` left, beside the reserved part.
+    fn exhausted(&self, cost: u64) -> Option<Quota> {
+        self.current.filter(|quota| quota.remaining.saturating_sub(self.reserved) < cost.min(quota.limit))
     }
 
-    /// Whether a request of this cost is admitted.
     pub(super) fn check(&self, cost: u64, in_flight: usize) -> Admission {
-        match &self.current {
-            Some(quota) if !self.suffices(quota, cost) => {
-                let is_past = quota.reset.is_past();
-                if is_past && !self.first_in_flight {
-                    Admission::Ready
-                } else if is_past || in_flight > 0 {
-                    Admission::Blocked
-                } else {
-                    Admission::NotBefore(Pause { until: quota.reset, reason: WaitReason::RateLimit })
-                }
+        let Some(quota) = self.exhausted(cost) else { return Admission::Ready };
+        match quota.reset.is_past() {
+            true if !self.first_in_flight => Admission::Ready,
+            false if in_flight == 0 => {
+                Admission::NotBefore(Pause { until: quota.reset, reason: WaitReason::RateLimit })
             }
-            _ => Admission::Ready,
+            _ => Admission::Blocked,
         }
     }
 
     /// Reserves the cost of a request. Returns whether it is the first of a new window.
     pub(super) fn acquire(&mut self, cost: u64) -> bool {
-        let is_first =
-            self.current.is_some_and(|quota| quota.reset.is_past() && !self.suffices(&quota, cost));
+        let is_first = self.exhausted(cost).is_some_and(|quota| quota.reset.is_past());
         self.reserved += cost;
         self.first_in_flight |= is_first;
         is_first
@@ -181,7 +168,7 @@ impl HourlyQuota {
 ///
 /// No minute holds more than `limit` requests, wherever it starts. GitHub counts a request at some time between its sending and
 /// its response; so it counts here from the sending until a minute after the response.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct MinuteWindow {
     limit: Option<usize>,
     completed: VecDeque<Instant>,
@@ -208,7 +195,6 @@ impl MinuteWindow {
         }
     }
 
-    /// Counts a request that was sent.
     pub(super) fn on_completed(&mut self) {
         if self.limit.is_some() {
             self.completed.push_back(Instant::now());

@@ -5,11 +5,11 @@ use std::time::Duration;
 /// Limits of one run, and after them constants. `cargo bench -- limits` and the model in `rate_limit/tests` measure their effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LimiterSettings {
-    /// Whether requests wait at all. Off for recorded responses: waiting would not change them.
+    /// Off for recorded responses: waiting would not change them.
     pub(crate) enabled: bool,
     /// Upper bound on concurrent requests, from `--jobs`. Range: 1 to 100.
     pub(crate) max_concurrency: usize,
-    /// Whether the documented limits per minute apply: on github.com and ghe.com.
+    /// Applies the documented limits per minute: on github.com and ghe.com.
     pub(crate) per_minute: bool,
     /// Longest single wait, from `--max-wait`. A longer one ends the run.
     pub(crate) max_wait: Duration,
@@ -52,7 +52,6 @@ pub(crate) struct LimiterSettings {
 
     /// Backoff before the second attempt; doubles with each further one. Full jitter.
     pub(crate) initial_backoff: Duration,
-    /// Upper bound of the backoff.
     pub(crate) max_backoff: Duration,
     /// Interval at which admission is checked although no request has completed: a quota window may have started.
     pub(crate) recheck_interval: Duration,
@@ -94,7 +93,7 @@ impl LimiterSettings {
 
     /// Returns a random wait up to a bound that doubles with each failure (full jitter), so that requests that failed
     /// together do not come back together.
-    pub(super) fn backoff(&self, failures: u32) -> Duration {
+    pub(crate) fn backoff(&self, failures: u32) -> Duration {
         let factor = 2u32.saturating_pow(failures.saturating_sub(1));
         self.initial_backoff.saturating_mul(factor).min(self.max_backoff).mul_f64(fastrand::f64())
     }

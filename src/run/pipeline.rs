@@ -42,6 +42,8 @@ const INPUT_IDLE: Duration = Duration::from_millis(250);
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// A row that has waited this long behind a slower one is written to the journal out of order: a run that is killed keeps it.
 const OUT_OF_ORDER_FLUSH_DELAY: Duration = Duration::from_millis(500);
+/// Linger for an input that is read from files: it continues at once, unless the machine is busy.
+const FILE_LINGER: Duration = Duration::from_secs(1);
 const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(super) struct Outcome {
@@ -65,7 +67,7 @@ pub(super) async fn run_pipeline(
 ) -> Outcome {
     let input_report = input.report();
     let is_unbounded = input.is_unbounded();
-    let linger = if is_unbounded { config.options.linger } else { LookupOptions::FILE_LINGER };
+    let linger = if is_unbounded { config.options.linger } else { FILE_LINGER };
     let last_read = Cell::new(Instant::now());
     let stop_input = stop_input(client, &last_read, is_unbounded, config.input_query.is_some());
     let records =
