@@ -1,4 +1,4 @@
-//! Flags and environment, merged into one validated [`Config`]. Contradictions are errors before anything is opened or sent.
+//! Flags and environment, merged into one validated [`Config`]. Contradictions are errors before a request is sent.
 
 mod credentials;
 mod error;

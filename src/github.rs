@@ -1,8 +1,9 @@
 //! GitHub: the client, and everything that knows its APIs.
 //!
-//! In the order of a lookup: `batch` has the logins of one request and their retries. `client` sends it with a permit of the
-//! rate limiter through a `sender`, whose [`transport`] is the network or a replay. [`graphql`] and [`rest`] parse the
-//! response, [`error`] classifies failures, and `retry` alone decides about retries.
+//! In the order of a lookup: `batch` looks up a group of logins, with all their requests and retries. `client` sends a request
+//! with a permit of the rate limiter through a `sender`, whose [`transport`] is the network or a replay. [`graphql`] and [`rest`]
+//! parse the response, [`error`] classifies failures, and `retry` decides about retries. `token_provider` requests the tokens of
+//! a GitHub App, with retries of its own and without a permit: every other request waits for the token.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

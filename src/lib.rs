@@ -7,31 +7,31 @@
 //!                     │ ▲
 //!                   batch = one future: acquire, send, yield what was answered, split or retry the rest
 //!                     │ ▲
-//!                 rate_limit      one pause, one quota, one concurrency limit for every request
+//!                 rate_limit      one pause, one quota per API, one concurrency limit
 //!                     │ ▲
 //!                   sender        network or replay, and the recording
 //! ```
 //!
 //! # From a login to its row
 //!
-//! Each step calls the next one, so "go to definition" leads from the command line to the socket:
+//! "Go to definition" leads from each step to the next one:
 //!
-//! 1. `main` parses the flags and calls `run::run_blocking`, which runs everything on one thread.
-//! 2. `run::pipeline::run_pipeline` reads the input (`input`), starts the stage, and consumes the rows that it completes.
+//! 1. `program::main_with` parses the flags and calls `run::run_blocking`, which sends all requests from one thread.
+//! 2. `run::execute` opens the outputs; `run::pipeline::run_pipeline` reads the input (`input`), starts the stage, and consumes the rows that it completes.
 //! 3. `lookup::stage` gives each login its position and a place in the window; its `Batcher` forms a batch when there is a slot:
 //!    up to a hundred logins for GraphQL, one for REST.
 //! 4. `Client::look_up_batch` (`github/batch.rs`) is one batch with its retries. It waits for a permit in
 //!    `RateLimiter::acquire` (`rate_limit.rs`), and then takes as many logins as the batch size allows (`Client::take_logins`).
 //! 5. `Client::send` (`github/client.rs`) adds the token, sends the request, and reports its headers and outcome to the limiter.
 //! 6. `RequestSender::send` (`github/sender.rs`) hands it to octocrab, whose bottom is `github/transport.rs`: a socket or a
-//!    replay. It redacts the response, and writes it to the recording. An unsuccessful status becomes a
-//!    `LookupError` here.
+//!    replay. `sender` redacts the response, writes it to the recording, and makes a `LookupError` of an unsuccessful status.
 //! 7. `github/graphql.rs` or `github/rest.rs` reads the response: an account or an error for each login.
 //! 8. `github/retry.rs` decides about errors: retry, back off, split, or give up. The loop of step 4 acts on it; for a REST
 //!    request that is `Client::get`.
-//! 9. `lookup::first_count` makes the row. The pipeline's consumer puts it into the `reorder` buffer, and passes it on in its turn:
-//!    to the summary and the rules, and to each output's renderer on a thread of its own. A row that waits for a slower one is
-//!    written to the `journal` meanwhile.
+//! 9. `lookup::row` makes the row. The pipeline's consumer puts it into the `reorder` buffer, and passes it on in its turn. A row
+//!    that waits for a slower one is written to the `journal` meanwhile.
+//! 10. `output::Sink` passes rows to the renderer of each output, on a thread of its own: `render/table.rs`, for example, which
+//!     reads each cell with the getter of its column (`report/columns.rs`).
 //!
 //! # Library
 //!

@@ -10,8 +10,8 @@
 //! order of their completion, each with the position of its login in the input.
 //!
 //! Two semaphores bound it. A place in the *window* is taken when a login is read and given back when its row has been handed on,
-//! so it limits how far the input is read ahead of the output. A *slot* is taken by a batch and given back at its first response:
-//! there are `--jobs` of them. Places are taken before a slot, and a slot before the rate limiter's permit; a future that holds
+//! so it limits how far the input is read ahead of the output. A *slot* is taken by a batch and given back at the end of its first
+//! attempt: there are `--jobs` of them, and as many for the second count. Places are taken before a slot, and a slot before the rate limiter's permit; a future that holds
 //! one of them never waits for one that comes before it.
 
 use std::collections::VecDeque;
@@ -36,9 +36,8 @@ use crate::login::{Login, ParseLoginError, stable_hash};
 use crate::reorder::ReorderBuffer;
 use crate::report::{Carried, Row, Status};
 
-/// Logins that may be read ahead of the last row that was handed on, beside two batches for each job. It bounds memory: this many
-/// may overtake a login that times out.
-const READ_AHEAD: usize = 4096;
+/// Size of the window beyond two batches for each job: this many logins may overtake one that times out. It bounds memory.
+const WINDOW_MARGIN: usize = 4096;
 
 /// Time by which a timer may be late before it is started again: the program did not run, so nothing could be read either.
 const TIMER_TOLERANCE: Duration = Duration::from_millis(10);
@@ -127,7 +126,8 @@ pub(crate) fn stage<S: Stream<Item = Item>>(
     let (completed, rows) = mpsc::unbounded_channel();
     let stage = async move {
         let config = client.config();
-        let window = Arc::new(Window::new(READ_AHEAD + 2 * config.max_concurrency * config.max_batch_size()));
+        let window =
+            Arc::new(Window::new(WINDOW_MARGIN + 2 * config.max_concurrency * config.max_batch_size()));
         let pending = pending_rows(&client, items, Arc::clone(&window), completed.clone());
         let first_counts = Batcher::new(&client, config.counts, pending, options.linger, Some(window));
         let (to_verify, pending) = mpsc::unbounded_channel();
@@ -534,7 +534,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_login_that_holds_up_a_full_window_is_sent() {
-        let rows = READ_AHEAD + 10_000;
+        let rows = WINDOW_MARGIN + 10_000;
         let invalid = stream::iter(0..rows).map(|_| Login::parse("not/a/login"));
         let logins = stream::iter([Login::parse("a")]).chain(invalid);
         let config = ClientConfig {

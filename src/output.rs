@@ -56,7 +56,7 @@ pub(crate) struct Sink {
     messages: mpsc::Sender<Message>,
     writer: JoinHandle<io::Result<()>>,
     temporary: Option<TemporaryFile>,
-    /// Set when nothing is visible before the end, so that a run without an answer can drop it.
+    /// Set if the output can still be dropped at the end of a run without a response.
     pub(crate) is_buffered: bool,
     /// Set for an output that takes rows out of order.
     pub(crate) is_journal: bool,

@@ -1,4 +1,4 @@
-//! The rate limiter: every request is admitted here.
+//! The rate limiter: every request is admitted here, except those for the token of a GitHub App.
 //!
 //! ```text
 //! acquire ──▶ Permit ──▶ request ──▶ on_headers, on_outcome ──▶ Permit dropped
@@ -10,9 +10,9 @@
 //! |---|---|
 //! | [`quota`] | the hourly quota of the resource, from `x-ratelimit-*` headers, and the documented requests per minute |
 //! | [`concurrency`] | requests in flight: AIMD, up to `--jobs` |
-//! | this one | a pause of all requests, after one of them was rejected |
+//! | this one | a pause of all requests, after one of them was rejected or could not connect |
 //!
-//! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] every constant.
+//! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] the constants with their units and effects.
 //!
 //! Requests to one resource are admitted in the order of their calls. A future that waits here has to be polled, even while it
 //! holds a permit for another request.
@@ -200,7 +200,7 @@ impl LimiterState {
     }
 
     fn on_response(&mut self, sent: Instant) {
-        self.concurrency.on_success(sent);
+        self.concurrency.on_accepted(sent);
         self.health.on_response();
         self.health.on_not_throttled(sent);
     }

@@ -1,7 +1,7 @@
 //! Renderers: rows in, a report out. They know rows, never GitHub.
 //!
-//! CSV, JSON and NDJSON write each row as it comes; the other formats collect rows. A new format is a variant of [`Format`], a
-//! file, and a line in [`renderer`].
+//! CSV, TSV, JSON and NDJSON write each row as it comes; the other formats collect rows. CONTRIBUTING lists the files of a new
+//! format.
 
 mod csv;
 mod html;

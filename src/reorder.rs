@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// Items that have arrived before an earlier one, by their position.
 ///
-/// The buffer itself has no bound. Its producer takes positions only while it has a place in a window, and a place is given
+/// The buffer itself has no bound. Each position needs a place in a window, and a place is given
 /// back when the item has been handed on: so at most as many items wait here as the window has places.
 #[derive(Debug)]
 pub(crate) struct ReorderBuffer<T> {
@@ -50,8 +50,9 @@ impl<T> ReorderBuffer<T> {
         Some(next.item)
     }
 
-    /// Returns the items that have waited for `age`, with their positions, each once. They stay in the buffer.
-    pub(crate) fn take_waiting(&mut self, age: Duration) -> impl Iterator<Item = (u64, &T)> {
+    /// Marks and returns the items that have waited for `age`, with their positions. Each is returned once, and stays in the
+    /// buffer.
+    pub(crate) fn mark_overdue(&mut self, age: Duration) -> impl Iterator<Item = (u64, &T)> {
         let positions = self.next..;
         positions.zip(&mut self.slots).filter_map(move |(position, slot)| {
             let waiting =
@@ -87,7 +88,7 @@ mod tests {
         let mut buffer = ReorderBuffer::default();
         let age = Duration::from_millis(500);
         let waiting = |buffer: &mut ReorderBuffer<u64>| {
-            buffer.take_waiting(age).map(|(position, _)| position).collect::<Vec<_>>()
+            buffer.mark_overdue(age).map(|(position, _)| position).collect::<Vec<_>>()
         };
         for position in [1, 2, 4] {
             buffer.insert(position, position);

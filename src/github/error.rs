@@ -1,7 +1,7 @@
 //! Errors of a request, by what they mean for its login.
 //!
-//! Every failure of octocrab, of the network or of GitHub becomes a [`LookupError`] here and nowhere else: a failure of the
-//! transport in [`LookupError::from_transport`], a response in [`error_for_status`]. Its text is complete, as in the row of its
+//! A failure of the transport becomes a [`LookupError`] in [`LookupError::from_transport`], an unsuccessful response in
+//! [`error_for_status`]; the parsers of successful responses make their own. Its text is complete, as in the row of its
 //! login: it names the innermost cause, and is printed without the chain.
 
 use std::error::Error;

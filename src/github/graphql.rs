@@ -1,4 +1,4 @@
-//! The GraphQL API: up to a hundred logins in a query that costs one point.
+//! The GraphQL API: up to a hundred logins in a query, which costs one point by default.
 //!
 //! Logins are variables, never part of the query text. A response may be partial: `data` beside `errors`. An error about one
 //! alias does not affect the others, and `null` only means "not found" if no error is about it. octocrab's own `graphql()`

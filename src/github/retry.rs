@@ -1,4 +1,4 @@
-//! The retry policy: what to do after a failed attempt.
+//! The retry policy: what to do after a failed attempt. Waits of `retry-after` are the rate limiter's.
 //!
 //! | error | query for several logins | query for one login, or another request |
 //! |---|---|---|
@@ -15,8 +15,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::LookupError;
 
-/// Rejections because of a rate limit that a lookup survives, for each retry of `--retries`, of which two are assumed at least:
-/// the rate limiter ends the run before a single request gives up.
+/// Retries after a rate limit, for each retry of `--retries` (at least 2 of them). It is generous: the rate limiter ends the run
+/// before a single request gives up.
 const RATE_LIMIT_RETRIES_PER_RETRY: u32 = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(super) enum RetryDecision {
     Retry,
     /// Wait with exponential backoff, then send it again.
     BackOff,
+    /// Send all logins of the query again at once, in smaller queries of the same batch.
     Split,
     GiveUp,
 }
@@ -47,7 +48,7 @@ impl AttemptLog {
         Self { slot, ..Self::default() }
     }
 
-    /// Forgets failures: a lookup of several requests counts those of each by themselves.
+    /// Forgets the failures before it: each request of a lookup has its own retries.
     pub(super) fn start_request(&mut self) {
         *self = Self { attempts: self.attempts, slot: self.slot.take(), ..Self::default() };
     }
@@ -105,7 +106,7 @@ mod tests {
     use crate::network::{Cause, ConnectError};
     use crate::stop::StopReason;
 
-    /// One error of each kind.
+    /// One error of each kind of response.
     fn errors() -> Vec<LookupError> {
         let status = |status| LookupError::Status { status, message: String::new(), retry_after: None };
         vec![

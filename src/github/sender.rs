@@ -79,15 +79,17 @@ impl RequestSender {
             let body = match Limited::new(body, MAX_BODY).collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) => {
-                    // A 404 is only about the account if GitHub's body says so. Other statuses are clear without a body.
-                    if head.status != StatusCode::NOT_FOUND {
-                        error_for_status(head.status, &head.headers, &[])?;
+                    // Without its body, a 404 is not known to be about the account, nor a 403 about access.
+                    match error_for_status(head.status, &head.headers, &[]) {
+                        Err(LookupError::Forbidden { .. }) => {}
+                        status if head.status != StatusCode::NOT_FOUND => status?,
+                        _ => {}
                     }
                     return Err(LookupError::from_body(error));
                 }
             };
             let creates_token = matches!(request, Request::CreateInstallationToken(_));
-            // Redaction would remove the new token.
+            // Redaction would remove the token, if the server sends one again that it has sent before.
             if creates_token && head.status.is_success() {
                 return Ok((head.headers, body));
             }

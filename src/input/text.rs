@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::InputRecord;
 use crate::login::Login;
 
-/// Bytes of a line that are read; the rest of the line is dropped. The longest login has 100.
+/// Bytes of a line that are read; the rest of the line is dropped. A login has at most 44; a URL may be longer.
 const MAX_LINE: u64 = 4096;
 /// Records per message, if as many can be read without waiting.
 pub(super) const RECORDS_PER_BATCH: usize = 256;

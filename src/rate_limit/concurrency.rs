@@ -53,7 +53,7 @@ struct Epoch {
     /// Most successes while a rejected request was in flight.
     concurrent_successes: usize,
     /// True if the limit had just grown, or there was another rejection just before.
-    is_suspicious: bool,
+    confirms_limit: bool,
 }
 
 impl ConcurrencyLimit {
@@ -76,7 +76,7 @@ impl ConcurrencyLimit {
     }
 
     /// Additive increase, for a response to a request that was sent at `sent`.
-    pub(super) fn on_success(&mut self, sent: Instant) {
+    pub(super) fn on_accepted(&mut self, sent: Instant) {
         self.successes = self.successes.wrapping_add(1);
         if self.last_epoch.as_ref().is_some_and(|epoch| sent <= epoch.at) {
             return;
@@ -109,14 +109,14 @@ impl ConcurrencyLimit {
             in_flight: self.in_flight,
             rejected: 0,
             concurrent_successes: 0,
-            is_suspicious: is_after_growth || is_after_rejection,
+            confirms_limit: is_after_growth || is_after_rejection,
         });
         epoch.rejected += 1;
         epoch.in_flight = epoch.in_flight.max(snapshot.in_flight);
         let concurrent_successes = self.successes.wrapping_sub(snapshot.successes);
         epoch.concurrent_successes = epoch.concurrent_successes.max(concurrent_successes);
         self.successes_since_rejection = 0;
-        if epoch.rejected > 1 || epoch.is_suspicious {
+        if epoch.rejected > 1 || epoch.confirms_limit {
             self.lower(&epoch, pause);
         }
         self.last_epoch = Some(epoch);
@@ -167,7 +167,7 @@ mod tests {
                 limit.release();
             }
             for (sent, _) in in_flight {
-                limit.on_success(sent);
+                limit.on_accepted(sent);
                 limit.release();
             }
             tokio::time::advance(Duration::from_millis(1)).await;

@@ -1,7 +1,7 @@
 //! The table of columns: [`COLUMNS`] is the only list of them.
 //!
-//! Renderers, the readers of saved reports, the database, `--sort` and `--resume` are driven by it, so a new measure is a field
-//! of [`Row`] and an entry here.
+//! Renderers, the readers of saved reports, the database, `--sort` and `--resume` are driven by it, so a new column is a field
+//! of [`Row`] and an entry here. CONTRIBUTING lists the files of a new measure.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -231,7 +231,7 @@ impl Consumer<'_> {
     /// Writes rows that have waited behind a slower one to the journal, if `--resume` would keep them.
     async fn flush_out_of_order(&mut self) {
         let mut rows = Vec::new();
-        for (position, completed) in self.reorder.take_waiting(OUT_OF_ORDER_FLUSH_DELAY) {
+        for (position, completed) in self.reorder.mark_overdue(OUT_OF_ORDER_FLUSH_DELAY) {
             if completed.was_looked_up && matches!(completed.row.status, Status::Ok | Status::NotFound) {
                 let mut row = completed.row.clone();
                 self.aggregator.compare(&mut row);

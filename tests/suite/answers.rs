@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::fake::{Behavior, Fake, Fault, FaultContext, account};
+use crate::fake::{Behavior, Fake, Fault, FaultContext, Raw, account};
 use crate::program::{Program, Run, file, path, users};
 
 /// A tenth of the logins meets each fault.
@@ -184,4 +184,17 @@ fn a_body_without_end_is_cut_off_with_a_reason() {
     let run = Program::for_fake(&fake, &["torvalds", "-F", "ndjson"]).run();
     assert_eq!(run.rows()[0]["error"], "response too large: more than 16777216 bytes");
     assert_eq!(run.rows()[0]["attempts"], 1);
+}
+
+#[test]
+fn a_truncated_403_is_retried_and_not_forbidden() {
+    // The rest of the body would say that it is a secondary limit.
+    let head = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n";
+    let truncated = Fault::Raw(Raw::new(format!("{head}{{\"documentation_url\":\"https://docs.git")));
+    let fake = Fake::with_faults(move |context| (context.attempt == 1).then(|| truncated.clone()));
+    for api in ["rest", "graphql"] {
+        let program = Program::for_fake(&fake, &[api, "torvalds", "--api", api, "-F", "ndjson"]);
+        let row = program.env("GH_TOKEN", "ghp_sampletoken").run().rows().remove(1);
+        assert_eq!((&row["status"], &row["public_repos"]), (&"ok".into(), &9.into()), "{row}");
+    }
 }
