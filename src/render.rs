@@ -68,7 +68,7 @@ pub(crate) struct Meta {
     /// Base URL of the API. None if no request was sent.
     pub(crate) api: Option<String>,
     #[serde(flatten)]
-    pub(crate) whose: Identity,
+    pub(crate) identity: Identity,
     /// Folder of the recording that was made or replayed.
     pub(crate) exchanges: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +90,7 @@ impl Default for Meta {
         Self {
             generator: concat!("ghrepos ", env!("CARGO_PKG_VERSION")).into(),
             api: None,
-            whose: Identity::default(),
+            identity: Identity::default(),
             exchanges: None,
             baseline: None,
             from: Vec::new(),
@@ -112,8 +112,8 @@ impl Meta {
 
     /// Removes control characters.
     pub(crate) fn sanitize(&mut self) {
-        let Self { generator, api, whose, exchanges, baseline, from, command, .. } = self;
-        let optional = [api, &mut whose.viewer, &mut whose.app, exchanges, baseline, command];
+        let Self { generator, api, identity, exchanges, baseline, from, command, .. } = self;
+        let optional = [api, &mut identity.viewer, &mut identity.app, exchanges, baseline, command];
         for text in optional.into_iter().flatten().chain(from).chain([generator]) {
             *text = sanitize_line(text).into_owned();
         }
@@ -165,7 +165,7 @@ impl Heading {
 pub(crate) struct ReportLayout {
     pub(crate) columns: Columns,
     pub(crate) order: RowOrder,
-    pub(crate) look: TerminalStyle,
+    pub(crate) style: TerminalStyle,
 }
 
 pub(crate) fn renderer(
@@ -176,7 +176,7 @@ pub(crate) fn renderer(
 ) -> Box<dyn Renderer + Send> {
     let columns = layout.columns.clone();
     let renderer: Box<dyn Renderer + Send> = match format {
-        Format::Table => Box::new(table::Table::new(out, &columns, layout.look)),
+        Format::Table => Box::new(table::Table::new(out, &columns, layout.style)),
         Format::Csv => Box::new(csv::Csv::new(out, columns, b',')),
         Format::Tsv => Box::new(csv::Csv::new(out, columns, b'\t')),
         Format::Json => Box::new(json::Json::new(out, columns, meta.clone())),
@@ -332,15 +332,15 @@ pub(crate) mod sample {
         ]
     }
 
-    pub(crate) fn report(format: Format, order: RowOrder, look: TerminalStyle) -> String {
-        report_of(Columns::of(&ReportSchema::default()), format, order, look)
+    pub(crate) fn report(format: Format, order: RowOrder, style: TerminalStyle) -> String {
+        report_of(Columns::of(&ReportSchema::default()), format, order, style)
     }
 
     pub(crate) fn report_of(
         columns: Columns,
         format: Format,
         order: RowOrder,
-        look: TerminalStyle,
+        style: TerminalStyle,
     ) -> String {
         let out = Shared::default();
         let meta = Meta {
@@ -348,7 +348,7 @@ pub(crate) mod sample {
             started: "2026-11-22T12:00:00Z".parse().unwrap(),
             ..Meta::default()
         };
-        let layout = ReportLayout { columns, order, look };
+        let layout = ReportLayout { columns, order, style };
         let mut renderer = renderer(format, &layout, &meta, BufWriter::new(Box::new(out.clone())));
         let mut summary =
             Summary { requests: Some(3), seconds: Some(0.25), complete: true, ..Summary::default() };

@@ -183,7 +183,7 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
     };
     Meta {
         api: Some(config.client.endpoint.to_string()),
-        whose: identity,
+        identity,
         exchanges,
         baseline: config.baseline_name(),
         started: now(),

@@ -113,7 +113,7 @@ impl Report {
         let layout = ReportLayout {
             columns: self.columns.clone(),
             order: RowOrder::default(),
-            look: TerminalStyle::default(),
+            style: TerminalStyle::default(),
         };
         let meta = Meta { site: Some("github.com".into()), ..Meta::default() };
         let mut renderer = renderer(format, &layout, &meta, BufWriter::new(Box::new(out.clone())));

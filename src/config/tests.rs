@@ -115,7 +115,7 @@ fn the_top_rows_are_the_largest() {
 
 #[test]
 fn colors_and_characters_follow_the_environment() {
-    let style = |arguments: &str, env: &[(&str, &str)]| config(arguments, env).unwrap().layout.look;
+    let style = |arguments: &str, env: &[(&str, &str)]| config(arguments, env).unwrap().layout.style;
     assert!(!style("a", &[]).color && !style("a", &[]).unicode);
     assert!(style("a --color always", &[("NO_COLOR", "1")]).color);
     assert!(style("a", &[("CLICOLOR_FORCE", "1")]).color);

@@ -134,8 +134,8 @@ async fn start_run(target: &SaveTarget, meta: &Meta) -> Result<(Connection, Stri
         Some(&parts.to_string()),
         Some(meta.generator.as_str()),
         meta.api.as_deref(),
-        meta.whose.viewer.as_deref(),
-        meta.whose.app.as_deref(),
+        meta.identity.viewer.as_deref(),
+        meta.identity.app.as_deref(),
         meta.baseline.as_deref(),
     ];
     let insert = format!(

@@ -226,13 +226,13 @@ fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
         (number > 0).then(|| group_digits(number))
     }
     let meta = &html.meta;
-    let app = meta.whose.app.as_ref().map(|app| format!("the app {app}"));
+    let app = meta.identity.app.as_ref().map(|app| format!("the app {app}"));
     let took = summary.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let lines = [
         ("Started", Some(meta.started.to_string())),
         ("Duration", took.map(format_duration)),
         ("API", meta.api.clone()),
-        ("Token owner", meta.whose.viewer.clone().or(app)),
+        ("Token owner", meta.identity.viewer.clone().or(app)),
         ("Requests", summary.requests.map(group_digits)),
         ("Points", summary.points.map(group_digits)),
         ("Complete", Some(if summary.complete { "yes" } else { "no" }.into())),

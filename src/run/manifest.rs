@@ -21,7 +21,7 @@ struct Manifest {
     generator: String,
     api: Option<String>,
     #[serde(flatten)]
-    whose: Identity,
+    identity: Identity,
     started: Option<Timestamp>,
     #[serde(default)]
     command: Option<String>,
@@ -82,7 +82,7 @@ impl ManifestRecorder {
             meta.started = started;
             meta.generator.clone_from(&self.manifest.generator);
             meta.api.clone_from(&self.manifest.api);
-            meta.whose.clone_from(&self.manifest.whose);
+            meta.identity.clone_from(&self.manifest.identity);
             meta.command.clone_from(&self.manifest.command);
             meta.sanitize();
         }
@@ -130,7 +130,7 @@ impl ManifestRecorder {
             Mode::Record(folder) => {
                 manifest.generator.clone_from(&meta.generator);
                 manifest.api.clone_from(&meta.api);
-                manifest.whose.clone_from(&meta.whose);
+                manifest.identity.clone_from(&meta.identity);
                 manifest.started = Some(meta.started);
                 manifest.command.clone_from(&meta.command);
                 manifest.requests = summary.requests.unwrap_or(0);

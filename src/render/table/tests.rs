@@ -6,8 +6,8 @@ use crate::report::{Change, Columns, CountSelection, ReportSchema, Row, Summary}
 
 const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
-fn table(order: RowOrder, look: TerminalStyle) -> String {
-    sample::report(Format::Table, order, look)
+fn table(order: RowOrder, style: TerminalStyle) -> String {
+    sample::report(Format::Table, order, style)
 }
 
 #[test]
@@ -27,8 +27,8 @@ fn a_failure_has_its_reason_in_its_row() {
 
 #[test]
 fn a_table_without_failures_has_no_column_for_them() {
-    let look = TerminalStyle { unicode: true, ..TerminalStyle::default() };
-    insta::assert_snapshot!(table(RowOrder { top: Some(1), ..ORDER }, look), @r##"
+    let style = TerminalStyle { unicode: true, ..TerminalStyle::default() };
+    insta::assert_snapshot!(table(RowOrder { top: Some(1), ..ORDER }, style), @r##"
      Login           Kind        Public repos
     ──────────────────────────────────────────
      torvalds        user                   9
@@ -45,8 +45,8 @@ fn every_measure_has_a_column() {
         verified: true,
         ..ReportSchema::default()
     });
-    let look = TerminalStyle { unicode: true, ..TerminalStyle::default() };
-    insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r##"
+    let style = TerminalStyle { unicode: true, ..TerminalStyle::default() };
+    insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, style), @r##"
      Login                Kind           Public repos   Sources   Forks   Archived   Verified   Reason
     ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
      torvalds             user                      9         6       3          1   yes
@@ -109,8 +109,8 @@ fn columns_without_room_are_named() {
         carried: vec!["team".into()],
         ..ReportSchema::default()
     });
-    let look = TerminalStyle { unicode: true, width: Some(50), color: false };
-    insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, look), @r##"
+    let style = TerminalStyle { unicode: true, width: Some(50), color: false };
+    insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, style), @r##"
      Login           Kind            Public   Private
                                       repos
     ──────────────────────────────────────────────────
@@ -149,8 +149,8 @@ fn changes_are_signed_and_colored() {
         (Change::New, "new", Some(3)),
     ] {
         let out = sample::Shared::default();
-        let look = TerminalStyle { unicode: true, color: true, width: None };
-        let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), &columns, look);
+        let style = TerminalStyle { unicode: true, color: true, width: None };
+        let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), &columns, style);
         table.row(&Row { change: Some(change), ..sample::rows().remove(0) }).unwrap();
         table.finish(&Summary::default()).unwrap();
         let painted = color.map_or_else(|| format!(" {text}"), |color| format!("\u{1b}[38;5;{color}m"));
