@@ -158,6 +158,27 @@ impl Connection {
         Ok(())
     }
 
+    /// Runs a statement for many rows. `is_repeated` keeps it prepared: statements of other sizes would only take memory.
+    async fn insert(
+        &mut self,
+        sql: String,
+        parameters: Vec<Option<String>>,
+        is_repeated: bool,
+    ) -> Result<(), SqlError> {
+        let sql = AssertSqlSafe(sql);
+        match self {
+            Self::Sqlite(connection) => {
+                let query = parameters.into_iter().fold(sqlx::query(sql), Query::bind);
+                query.persistent(is_repeated).execute(&mut **connection).await?;
+            }
+            Self::Postgres(connection) => {
+                let query = parameters.into_iter().fold(sqlx::query(sql), Query::bind);
+                query.persistent(is_repeated).execute(&mut **connection).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn fetch_i64(
         &mut self,
         sql: impl SqlSafeStr,

@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::json::{RowObject, line, row_as_json};
+pub(crate) use self::json::{ExtraObject, RowObject, line, row_as_json};
 pub(crate) use self::table::TerminalStyle;
 use crate::login::Login;
 use crate::report::{COLUMNS, Column, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};

@@ -27,7 +27,8 @@ impl Serialize for RowObject<'_> {
     }
 }
 
-struct ExtraObject<'a>(&'a Columns, &'a Row);
+/// The extra cells by name.
+pub(crate) struct ExtraObject<'a>(pub(crate) &'a Columns, pub(crate) &'a Row);
 
 impl Serialize for ExtraObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

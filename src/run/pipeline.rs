@@ -189,11 +189,15 @@ impl Consumer<'_> {
                         return self;
                     }
                     self.receive(&mut received);
+                    // While rows are passed on, more responses arrive: their rows would still count as pending.
+                    self.warn_low_quota();
                     self.pass_on().await;
                 }
-                _ = flush.tick(), if has_journal || self.quota_hint.is_some() => self.flush_out_of_order().await,
+                _ = flush.tick(), if has_journal || self.quota_hint.is_some() => {
+                    self.warn_low_quota();
+                    self.flush_out_of_order().await;
+                }
             }
-            self.warn_low_quota();
             if self.sinks.open.is_empty() {
                 // Rows that reach no output are not worth a request.
                 self.limiter.stop.request(StopReason::OutputClosed);
