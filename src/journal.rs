@@ -1,8 +1,8 @@
 //! The report is the journal: an `.ndjson` file that grows while the run goes on.
 //!
-//! Each row is in the file within a second, in a line of its own, unless it is a failure that waits for an earlier row. A run that is killed at any moment leaves a file that `--resume`
-//! reads: it keeps the rows that are good and looks up the rest. A run that ends in order leaves the file in input order, one
-//! row per login.
+//! Each row is in the file within a second, in a line of its own, unless it is a failure that waits for an earlier row. A run
+//! that is killed at any moment leaves a file that `--resume` reads: it keeps the rows that are good and looks up the rest. A run
+//! that ends in order leaves the file in input order, one row per login.
 
 mod read;
 mod write;

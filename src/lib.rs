@@ -17,7 +17,8 @@
 //! "Go to definition" leads from each step to the next one:
 //!
 //! 1. `program::main_with` parses the flags and calls `run::run_blocking`, which sends all requests from one thread.
-//! 2. `run::execute` opens the outputs; `run::pipeline::run_pipeline` reads the input (`input`), starts the stage, and consumes the rows that it completes.
+//! 2. `run::execute` opens the outputs; `run::pipeline::run_pipeline` reads the input (`input`), starts the stage, and consumes the
+//!    rows that it completes.
 //! 3. `lookup::stage` gives each login its position and a place in the window; its `Batcher` forms a batch when there is a slot:
 //!    up to a hundred logins for GraphQL, one for REST.
 //! 4. `Client::look_up_batch` (`github/batch.rs`) is one batch with its retries. It waits for a permit in

@@ -10,9 +10,9 @@
 //! order of their completion, each with the position of its login in the input.
 //!
 //! Two semaphores bound it. A place in the *window* is taken when a login is read and given back when its row has been handed on,
-//! so it limits how far the input is read ahead of the output. A *slot* is taken by a batch and given back at the end of its first
-//! attempt: there are `--jobs` of them, and as many for the second count. Places are taken before a slot, and a slot before the rate limiter's permit; a future that holds
-//! one of them never waits for one that comes before it.
+//! so it limits how far the input is read ahead of the output. A *slot* is taken by a batch and given back at the end of its
+//! first attempt: there are `--jobs` of them, and as many for the second count. Places are taken before a slot, and a slot before
+//! the rate limiter's permit; a future that holds one of them never waits for one that comes before it.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -66,8 +66,8 @@ impl Default for LookupOptions {
 /// stream early.
 ///
 /// Sends at most as many requests at once as the client's configuration says. Memory is bounded by a window of logins, not by
-/// their number. The stream drives the requests: while it is not polled, responses are not read, and may time out. The documentation
-/// of the [crate] has an example.
+/// their number. The stream drives the requests: while it is not polled, responses are not read, and may time out. The
+/// documentation of the [crate] has an example.
 pub fn lookup<S>(client: &Client, logins: S, options: LookupOptions) -> impl Stream<Item = Row> + use<S>
 where
     S: Stream<Item = Result<Login, ParseLoginError>>,

@@ -107,7 +107,8 @@ fn sql_type(spec: &ColumnSpec) -> &'static str {
     }
 }
 
-/// Rows per statement of SQLite, which takes 32,766 parameters. With one parameter for all rows, as JSON, it takes 2.7 times as long.
+/// Rows per statement of SQLite, which takes 32,766 parameters. With one parameter for all rows, as JSON, it takes 2.7 times as
+/// long.
 const SQLITE_ROWS: usize = 1024;
 
 /// Returns the statement that inserts `values`. The row of a login that is saved already is replaced, except an answer by a row

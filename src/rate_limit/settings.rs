@@ -40,7 +40,8 @@ pub(crate) struct LimiterSettings {
     /// Rejections after a reset that wait for `reset_grace`; further ones wait for `default_retry_after`.
     pub(crate) max_short_waits: u32,
 
-    /// Rounds of rejections without a success after which the run ends, or `--retries` + 1 if that is more. Requests that were in flight together are one round.
+    /// Rounds of rejections without a success after which the run ends, or `--retries` + 1 if that is more. Requests that were in
+    /// flight together are one round.
     pub(crate) max_throttled: u32,
     /// Rounds of failed connections after which the host counts as unreachable.
     pub(crate) max_connect_failures: u32,
