@@ -130,7 +130,7 @@ impl LimiterState {
         let wait = if let Admission::NotBefore(pause) = admission { Some(pause) } else { None };
         if let Some(Pause { until, reason }) = wait.filter(|_| wait != limits.wait) {
             let wait = text::format_duration(until.remaining());
-            tracing::debug!(?resource, reason = reason.as_noun(), wait, "requests wait");
+            tracing::debug!(?resource, reason = reason.as_noun(), %wait, "requests wait");
         }
         limits.wait = wait;
         admission
@@ -355,7 +355,7 @@ impl RateLimiter {
         }
         state.pause = Some(pause);
         drop(state);
-        tracing::info!(reason = reason.as_noun(), wait = text::format_duration(wait), "all requests pause");
+        tracing::info!(reason = reason.as_noun(), wait = %text::format_duration(wait), "all requests pause");
         self.enforce_max_wait(pause);
         self.changed.notify_waiters();
     }

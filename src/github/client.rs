@@ -180,7 +180,7 @@ impl Client {
         }
         let took = crate::text::format_duration(sent.elapsed());
         let error = result.as_ref().err();
-        tracing::debug!(error = error.map(tracing::field::display), bytes, took, "{request}");
+        tracing::debug!(error = error.map(tracing::field::display), bytes, %took, "{request}");
         let has_ca_file = !sender.config.ca_certificates.is_empty();
         let outcome = error
             .map_or(RequestOutcome::Success, |error| error.limiter_outcome(token.is_some(), has_ca_file));

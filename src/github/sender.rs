@@ -79,13 +79,15 @@ impl RequestSender {
             let body = match Limited::new(body, MAX_BODY).collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) => {
-                    // Without its body, a 404 is not known to be about the account, nor a 403 about access.
+                    let error = LookupError::from_body(error);
+                    // The rest of a cut-off body may say that a 403 is a rate limit. A 404 is only about the account if GitHub's
+                    // body says so. Other statuses are clear without a body.
                     match error_for_status(head.status, &head.headers, &[]) {
-                        Err(LookupError::Forbidden { .. }) => {}
+                        Err(LookupError::Forbidden { .. }) if !matches!(error, LookupError::TooLong(_)) => {}
                         status if head.status != StatusCode::NOT_FOUND => status?,
                         _ => {}
                     }
-                    return Err(LookupError::from_body(error));
+                    return Err(error);
                 }
             };
             let creates_token = matches!(request, Request::CreateInstallationToken(_));

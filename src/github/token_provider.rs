@@ -137,7 +137,7 @@ async fn create_token_with_retries(
         // If the signature was rejected because of our clock, the response has the server's time.
         let skew = limiter.clock().now().duration_since(clock).unsigned_abs();
         if matches!(error, LookupError::Unauthorized(_)) && skew > CLOCK_SKEW_TOLERANCE && attempts == 1 {
-            tracing::info!(skew = crate::text::format_duration(skew), "signing by the server's clock");
+            tracing::info!(skew = %crate::text::format_duration(skew), "signing by the server's clock");
             continue;
         }
         let can_retry = attempts <= sender.config.retries;
@@ -192,7 +192,7 @@ async fn create_token(
     sender.redactor.add(token.clone());
     // By the server's clock: ours may be wrong by more than an hour.
     let lifetime = sender.limiter.clock().duration_until(response.expires_at.as_second()).unwrap_or_default();
-    tracing::info!(lifetime = crate::text::format_duration(lifetime), "new token for the app");
+    tracing::info!(lifetime = %crate::text::format_duration(lifetime), "new token for the app");
     let refresh_at = Deadline::after(lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 3)));
     Ok(CachedToken { token, issued_at: Instant::now(), refresh_at, accepted: false })
 }
