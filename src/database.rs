@@ -68,11 +68,11 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// A database that cannot be used. Its text is one line.
+/// A database that cannot be used. Its text is one complete line: what sqlx adds to a cause only repeats it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SqlError {
     #[error("{}", driver_message(.0))]
-    Driver(#[from] sqlx::Error),
+    Driver(sqlx::Error),
     #[error(transparent)]
     Url(#[from] NotADatabase),
     #[error(
@@ -82,6 +82,12 @@ pub(crate) enum SqlError {
     Partial { saved: u64, source: Box<SqlError> },
     #[error("{0}")]
     Other(String),
+}
+
+impl From<sqlx::Error> for SqlError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Driver(error)
+    }
 }
 
 impl SqlError {

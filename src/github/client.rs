@@ -85,6 +85,8 @@ impl Client {
             _ => match Connector::new(endpoint, &config.proxy, config.timeout, certificates) {
                 Ok(connector) => Transport::Network(Arc::new(connector)),
                 Err(source) => {
+                    // reqwest's outer error says "builder error".
+                    let source = innermost(&*source).into();
                     return Err(BuildError::Transport { has_ca_file: !certificates.is_empty(), source });
                 }
             },
@@ -308,7 +310,7 @@ pub enum BuildError {
     #[error("refusing to send a token over plain HTTP to {0}")]
     InsecureEndpoint(ApiEndpoint),
     /// The HTTP client could not be created.
-    #[error("cannot set up the network: {}{}", innermost(&**source), if *has_ca_file { " (with --ca-file)" } else { "" })]
+    #[error("cannot set up the network{}", if *has_ca_file { " with --ca-file" } else { "" })]
     Transport {
         /// True if certificate authorities were given.
         has_ca_file: bool,

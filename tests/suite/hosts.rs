@@ -83,4 +83,9 @@ fn a_ca_file_without_a_certificate_is_refused_in_one_line() {
             format!("ghrepos: cannot use the certificates in {path} (from --ca-file): {reason}\n")
         );
     }
+    let damaged = file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let run = Program::new(&["a", "--ca-file", path(&damaged)]).run();
+    let message =
+        "ghrepos: cannot set up the network with --ca-file: invalid peer certificate: BadEncoding\n";
+    assert_eq!((run.status, run.stderr.as_str()), (2, message));
 }

@@ -63,6 +63,7 @@ fn a_query_provides_logins_and_their_carried_columns() {
                 run.stderr
             );
             assert!(run.stderr.contains(reason) && !run.stderr.contains("s3cret"), "{}", run.stderr);
+            assert!(!run.stderr.contains("returned from database"), "the reason twice: {}", run.stderr);
         }
         assert_eq!(fake.requests(), before);
         assert_eq!(database.rows("SELECT CAST(count(*) AS TEXT) FROM staff"), [["6"]], "nothing was written");
@@ -76,6 +77,9 @@ fn a_query_provides_logins_and_their_carried_columns() {
                 run.stderr
             );
         }
+        let run = Program::new(&["--sql", "sqlite:/nowhere/a.db", "--query", "SELECT 1"]).run();
+        let message = "ghrepos: cannot read sqlite:/nowhere/a.db: unable to open database file\n";
+        assert_eq!((run.status, run.stderr.as_str()), (2, message));
         let run = Program::for_fake(&fake, &["a", "--save", "mysql://me:s3cret@db/x"]).run();
         let message = "ghrepos: cannot use the database \"mysql://db/x\": it has to look like sqlite:FILE or postgres://USER@HOST/DATABASE\n";
         assert_eq!((run.status, run.stderr.as_str()), (2, message));
