@@ -29,7 +29,8 @@ pub fn main_with(
     arguments: impl IntoIterator<Item = OsString>,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => match one_line_error(&error) {
             None => return printed(error.print()),
@@ -42,7 +43,7 @@ pub fn main_with(
     if let Some(target) = cli.generate {
         return printed(target.write(&mut std::io::stdout()));
     }
-    match run_with(cli, env) {
+    match run_with(cli, &arguments, env) {
         Ok(status) => status.into(),
         Err(error) => {
             eprint_status(&error_chain(error.as_ref()));
@@ -61,8 +62,13 @@ fn printed(result: std::io::Result<()>) -> ExitCode {
     }
 }
 
-fn run_with(cli: Cli, env: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<ExitStatus> {
-    let config = Config::new(cli, env)?;
+fn run_with(
+    cli: Cli,
+    arguments: &[OsString],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> anyhow::Result<ExitStatus> {
+    let mut config = Config::new(cli, env)?;
+    config.command = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let progress = Progress::new(config.progress);
     log_to_stderr(config.verbose, &progress);
     run::run_blocking(config, progress)

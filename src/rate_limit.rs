@@ -73,7 +73,7 @@ pub(crate) enum RequestOutcome<'a> {
     Busy { retry_after: Duration, error: &'a dyn Display },
     /// Rejected because of a rate limit. `quota_exhausted`: it is the hourly quota.
     Throttled { retry_after: Option<Duration>, quota_exhausted: bool },
-    /// No connection: the request never reached the server. `stop` ends the run if it happens again, or at once if the reason
+    /// No connection: the request never reached the server. `stop` ends the run after several rounds, or at once if the reason
     /// `is_permanent` and the host has never responded.
     ConnectFailed { is_permanent: bool, stop: StopReason },
     /// No response: timed out, or the connection was closed.

@@ -1,7 +1,7 @@
 //! One batch of logins, from the permit to the outcome of each login.
 //!
-//! A batch is one GraphQL query for up to a hundred logins, or the REST requests for one login. [`Client::look_up_batch`] is the
-//! whole path. For queries it is one loop: acquire a permit, take as many logins as the batch size allows, send them, return those
+//! A batch is up to a hundred logins that share a GraphQL query, or more of them after a split, or one login with its REST
+//! requests. [`Client::look_up_batch`] is the whole path. For queries it is one loop: acquire a permit, take as many logins as the batch size allows, send them, return those
 //! that were answered, and put the others back as the [policy](super::retry) says. A login that GitHub left out, or that makes its
 //! query fail, does not hold up the others.
 
@@ -33,7 +33,7 @@ pub(crate) struct Batch<L> {
     pub(crate) logins: Vec<L>,
     pub(crate) counts: CountSelection,
     pub(crate) trial: Option<Arc<Trial>>,
-    /// Held until the first response: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
+    /// Held until the end of the first attempt: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
 }
 

@@ -53,7 +53,7 @@ impl Client {
     /// octocrab starts a worker in the tokio runtime, which ends with the client.
     ///
     /// # Errors
-    /// [`BuildError`] if the proxies or certificates of the system cannot be used, if concurrency or batch size is 0, or if a
+    /// [`BuildError`] if the proxies or certificates of the system cannot be used, if concurrency or batch size is not 1 to 100, or if a
     /// token would be sent to another machine over plain HTTP.
     ///
     /// # Panics

@@ -1,4 +1,5 @@
-//! Sending of one request: returns the redacted headers and body of its response, or an error.
+//! Sending of one request: returns the redacted headers and body of its response, or an error. The response with a new token of
+//! an app keeps its body.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

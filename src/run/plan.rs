@@ -1,4 +1,4 @@
-//! `--plan`: the requests, points and time of a run. Only the remaining quota is requested.
+//! `--plan`: the requests, points and time of a run. Lists of members and the remaining quota are requested, no account.
 
 use std::io::{self, Write};
 use std::pin::pin;
