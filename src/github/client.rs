@@ -207,7 +207,7 @@ impl Client {
             if decision == RetryDecision::GiveUp {
                 return Err(error);
             }
-            tracing::info!(%error, ?decision, attempt = log.attempts, route, "retrying a request");
+            tracing::info!(%error, ?decision, attempt = log.attempts, %route, "retrying a request");
             if decision == RetryDecision::BackOff {
                 self.limiter().back_off(log.retries).await;
             }

@@ -1,5 +1,6 @@
 //! Invalid responses: transient errors are retried, permanent ones are reported.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::fake::{Behavior, Fake, Fault, FaultContext, Raw, account};
@@ -196,5 +197,37 @@ fn a_truncated_403_is_retried_and_not_forbidden() {
         let program = Program::for_fake(&fake, &[api, "torvalds", "--api", api, "-F", "ndjson"]);
         let row = program.env("GH_TOKEN", "ghp_sampletoken").run().rows().remove(1);
         assert_eq!((&row["status"], &row["public_repos"]), (&"ok".into(), &9.into()), "{row}");
+    }
+}
+
+#[test]
+fn verbose_output_names_each_decision_and_its_reason() {
+    let stderr = |fault: Fault, arguments: &[&str]| {
+        let is_first = AtomicBool::new(true);
+        let fake = Fake::with_faults(move |context| {
+            let is_lookup = context.request.path() != "/user";
+            (is_lookup && is_first.swap(false, Ordering::Relaxed)).then(|| fault.clone())
+        });
+        let arguments = [&["user-1", "user-2", "-j", "1", "-F", "ndjson"], arguments].concat();
+        let run = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sampletoken").run();
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        run.stderr
+    };
+    let split = "retrying a query error=HTTP 502 decision=Split first=user-1 size=2 answered=0";
+    let request = "retrying a request error=HTTP 502 decision=BackOff attempt=1 route=/users/user-1";
+    let pause = "all requests pause reason=\"GitHub's rate limit\" wait=1s";
+    let limited = Fault::secondary(429, Some(1));
+    for (fault, api, level, expected) in [
+        (Fault::Html(502), "graphql", "-v", split),
+        (Fault::Html(502), "graphql", "-vv", "batch size changed size=2 worked=false"),
+        (Fault::Html(502), "rest", "-v", request),
+        (limited.clone(), "rest", "-v", pause),
+        (limited.clone(), "rest", "-vv", "pause ended"),
+        (limited, "rest", "-vv", "GET /users/user-1 error="),
+    ] {
+        let verbose = stderr(fault.clone(), &["--api", api, level]);
+        assert!(verbose.contains(expected), "{expected} is not in {verbose}");
+        let plain = stderr(fault, &["--api", api]);
+        assert!(!plain.contains(expected), "{plain}");
     }
 }
