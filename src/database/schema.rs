@@ -152,7 +152,11 @@ pub(super) async fn insert(
         let row = format!("({run}, {part}{})", ", ?".repeat(COLUMNS.len() + 1));
         let sql = insert_statement(&format!("VALUES {}", vec![row; rows.len()].join(", ")));
         connection
-            .insert(sql, rows.iter().flat_map(DbRow::cells).collect(), rows.len() == SQLITE_ROWS)
+            .execute_many(
+                AssertSqlSafe(sql),
+                rows.iter().flat_map(DbRow::cells).collect(),
+                rows.len() == SQLITE_ROWS,
+            )
             .await?;
     }
     Ok(())
