@@ -8,22 +8,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountKind, ApiKind, Breakdown, Change, CountSelection, Row, Status};
+use super::{AccountKind, ApiKind, Breakdown, CountSelection, Event, Row, Status};
 use crate::text::sanitize_line;
 
 /// A column that the program defines. Keys and their order are a contract.
 #[derive(Debug)]
 pub(crate) struct ColumnSpec {
-    /// JSON key and CSV header.
+    /// JSON key, CSV header, and name in the database.
     pub(crate) key: &'static str,
-    /// Name in the database, if it is not the key.
-    pub(crate) sql_name: Option<&'static str>,
     /// Heading for people. Empty for a column that only programs read.
     pub(crate) heading: &'static str,
     pub(crate) role: Role,
     pub(crate) value: ValueType,
-    /// Makes the column `NOT NULL` in the database.
-    pub(crate) is_required: bool,
     /// None: every report has the column.
     pub(crate) group: Option<ColumnGroup>,
     /// Explanation below the sum on an HTML page.
@@ -61,6 +57,8 @@ pub(crate) enum Role {
     Extra,
     Was,
     Change,
+    /// For people it has the previous login, too.
+    Event,
     Verified,
     Error,
     /// Only for programs.
@@ -76,8 +74,8 @@ pub(crate) enum ValueType {
     Number,
     /// 32 bits, unsigned.
     SmallNumber,
-    /// A signed number, or a word.
-    Change,
+    /// 64 bits, signed.
+    Delta,
     Bool,
     Timestamp,
     /// The extra columns.
@@ -128,11 +126,9 @@ const RECORDING: Option<ColumnGroup> = Some(ColumnGroup {
 /// Defaults of an entry.
 const COLUMN: ColumnSpec = ColumnSpec {
     key: "",
-    sql_name: None,
     heading: "",
     role: Role::Technical,
     value: ValueType::Text,
-    is_required: false,
     group: None,
     note: "",
     metric: None,
@@ -144,14 +140,21 @@ const COLUMN: ColumnSpec = ColumnSpec {
 const MEASURE: ColumnSpec = ColumnSpec { role: Role::Measure, value: ValueType::Number, ..COLUMN };
 
 /// Columns in their order. One entry stands for all extra columns.
-pub(crate) static COLUMNS: [ColumnSpec; 18] = [
+pub(crate) static COLUMNS: [ColumnSpec; 20] = [
     ColumnSpec {
         key: "login",
         heading: "Login",
         role: Role::Login,
-        is_required: true,
         get: |row| Cell::text(Some(&row.login)),
         set: |row, cell| set(&mut row.login, cell.line()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: EXTRA_KEY,
+        role: Role::Extra,
+        value: ValueType::Object,
+        // A CSV file has a column for each. One of this name is ignored.
+        set: |_, _| Some(()),
         ..COLUMN
     },
     ColumnSpec {
@@ -159,27 +162,18 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
         heading: "Outcome",
         role: Role::Status,
         value: ValueType::Label,
-        is_required: true,
         get: |row| Cell::text(Some(row.status.as_str())),
         set: |row, cell| set(&mut row.status, Status::parse(cell.as_text()?)),
         ..COLUMN
     },
     ColumnSpec {
-        key: "kind",
+        key: "type",
         heading: "Kind",
         role: Role::Kind,
         value: ValueType::Label,
         get: |row| Cell::text(row.kind.map(AccountKind::as_str)),
         // A later version may have more words.
         set: |row, cell| set(&mut row.kind, Some(AccountKind::parse(cell.as_text()?))),
-        ..COLUMN
-    },
-    ColumnSpec {
-        key: "id",
-        sql_name: Some("account"),
-        value: ValueType::Number,
-        get: |row| Cell::number(row.id),
-        set: |row, cell| set_some(&mut row.id, cell.as_number()),
         ..COLUMN
     },
     ColumnSpec {
@@ -244,14 +238,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
         ..MEASURE
     },
     ColumnSpec {
-        key: EXTRA_KEY,
-        role: Role::Extra,
-        value: ValueType::Object,
-        // A CSV file has a column for each. One of this name is ignored.
-        set: |_, _| Some(()),
-        ..COLUMN
-    },
-    ColumnSpec {
         key: "was",
         heading: "Was",
         role: Role::Was,
@@ -265,17 +251,31 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
         key: "change",
         heading: "Change",
         role: Role::Change,
-        value: ValueType::Change,
+        value: ValueType::Delta,
         group: BASELINE,
         metric: Some(Metric {
             name: "ghrepos_account_change_repositories",
             help: "Public repositories now minus those in the baseline.",
         }),
-        get: |row| match row.change {
-            Some(Change::By(difference)) => Cell::Delta(difference),
-            change => Cell::text(change.and_then(Change::word)),
-        },
-        set: |row, cell| set_some(&mut row.change, cell.as_change()),
+        get: |row| row.change.map_or(Cell::Null, Cell::Delta),
+        set: |row, cell| set_some(&mut row.change, cell.as_delta()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "event",
+        heading: "Event",
+        role: Role::Event,
+        value: ValueType::Label,
+        group: BASELINE,
+        get: |row| Cell::text(row.event.map(Event::as_str)),
+        set: |row, cell| set(&mut row.event, Some(Event::parse(cell.as_text()?))),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "previous_login",
+        group: BASELINE,
+        get: |row| Cell::text(row.previous_login.as_deref()),
+        set: |row, cell| set_some(&mut row.previous_login, cell.line()),
         ..COLUMN
     },
     ColumnSpec {
@@ -301,10 +301,17 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
         ..COLUMN
     },
     ColumnSpec {
-        key: "via",
+        key: "id",
+        value: ValueType::Number,
+        get: |row| Cell::number(row.id),
+        set: |row, cell| set_some(&mut row.id, cell.as_number()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "api",
         value: ValueType::Label,
-        get: |row| Cell::text(row.via.map(ApiKind::as_str)),
-        set: |row, cell| set(&mut row.via, Some(ApiKind::parse(cell.as_text()?))),
+        get: |row| Cell::text(row.api.map(ApiKind::as_str)),
+        set: |row, cell| set(&mut row.api, Some(ApiKind::parse(cell.as_text()?))),
         ..COLUMN
     },
     ColumnSpec {
@@ -317,7 +324,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
     ColumnSpec {
         key: "attempts",
         value: ValueType::SmallNumber,
-        is_required: true,
         get: |row| Cell::Number(row.attempts.into()),
         set: |row, cell| set(&mut row.attempts, u32::try_from(cell.as_number()?).ok()),
         ..COLUMN
@@ -422,7 +428,7 @@ impl Column {
     }
 
     pub(crate) fn is_numeric(&self) -> bool {
-        matches!(self, Self::Own(ColumnSpec { value: ValueType::Number | ValueType::Change, .. }))
+        matches!(self, Self::Own(ColumnSpec { value: ValueType::Number | ValueType::Delta, .. }))
     }
 
     pub(crate) fn is_part(&self) -> bool {
@@ -455,11 +461,14 @@ impl Columns {
         self.list.iter()
     }
 
-    /// Returns the columns that people read between the kind of an account and the reason of a failure.
+    /// Returns the columns that people read between the kind of an account and the reason of a failure: first the measures.
     pub(crate) fn details(&self) -> Vec<Column> {
         let outer = [Role::Login, Role::Status, Role::Kind, Role::Error];
         let readable = self.list.iter().filter(|column| column.heading().is_some());
-        readable.filter(|column| !outer.contains(&column.role())).cloned().collect()
+        let mut details: Vec<_> =
+            readable.filter(|column| !outer.contains(&column.role())).cloned().collect();
+        details.sort_by_key(|column| column.role() != Role::Measure);
+        details
     }
 
     pub(crate) fn carried(&self) -> &[String] {
@@ -534,12 +543,11 @@ impl<'a> Cell<'a> {
         }
     }
 
-    fn as_change(&self) -> Option<Change> {
+    fn as_delta(&self) -> Option<i64> {
         match self {
-            Self::Text(text) => Change::parse(text),
-            Self::Number(number) => i64::try_from(*number).ok().map(Change::By),
-            Self::Delta(difference) => Some(Change::By(*difference)),
-            Self::Null | Self::Bool(_) => None,
+            Self::Number(number) => i64::try_from(*number).ok(),
+            Self::Delta(difference) => Some(*difference),
+            _ => None,
         }
     }
 }

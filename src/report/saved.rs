@@ -129,7 +129,7 @@ impl SavedReport {
     /// from one shard may be present in another.
     fn remove_duplicates(&mut self) {
         fn rank(row: &Row) -> (bool, bool) {
-            (!row.is_gone(), row.is_answer())
+            (!row.is_removed(), row.is_answer())
         }
         let mut indices = HashMap::<Box<str>, usize>::with_capacity(self.rows.len());
         let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
@@ -359,9 +359,8 @@ fn csv_cell<'a>(text: &'a str, spec: &ColumnSpec) -> Cell<'a> {
         }
         // Spreadsheets change the spelling of flags.
         ValueType::Bool => text.parse().map_or(Cell::Null, Cell::Bool),
-        ValueType::Label | ValueType::Change | ValueType::Timestamp | ValueType::Object => {
-            Cell::Text(text.into())
-        }
+        ValueType::Delta => text.parse().map_or(Cell::Text(text.into()), Cell::Delta),
+        ValueType::Label | ValueType::Timestamp | ValueType::Object => Cell::Text(text.into()),
     }
 }
 
