@@ -42,7 +42,14 @@ pub(crate) struct SavedReport {
     pub(crate) schema: ReportSchema,
     pub(crate) totals: Option<RunTotals>,
     pub(crate) meta: Option<Value>,
+    /// Number of `--top`, which only a JSON report has. With as many rows it may lack others.
+    pub(crate) top: Option<usize>,
+    /// A column of [`BASELINE_KEYS`] that the report does not have.
+    pub(crate) missing_key: Option<&'static str>,
 }
+
+/// Columns of a baseline, in addition to those of every report.
+const BASELINE_KEYS: [&str; 2] = ["id", "public_repos"];
 
 /// Figures of a run that cannot be computed from its rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
@@ -123,6 +130,8 @@ impl SavedReport {
         self.rows.append(&mut other.rows);
         self.totals = self.totals.zip(other.totals).map(|(one, other)| one.plus(other));
         self.meta = None;
+        self.top = self.top.into_iter().chain(other.top).min();
+        self.missing_key = self.missing_key.or(other.missing_key);
     }
 
     /// Keeps one row for each login: at the first position, the last answer, else the last row. A login that is missing
@@ -186,7 +195,8 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
         let row = report.add(row.get().as_bytes());
         row.map_err(|reason| format!("row {number} is invalid ({reason})"))?;
     }
-    Ok(SavedReport { totals: document.summary, meta: document.meta, ..report.finish() })
+    let top = document.meta.as_ref().and_then(|meta| usize::try_from(meta.get("top")?.as_u64()?).ok());
+    Ok(SavedReport { totals: document.summary, meta: document.meta, top, ..report.finish() })
 }
 
 /// Rows of a JSON report so far. Each may have other extra columns.
@@ -198,8 +208,9 @@ struct JsonRows {
 
 impl JsonRows {
     fn add(&mut self, json: &[u8]) -> Result<(), String> {
-        let ParsedRow { mut row, schema, extra_cells } = ParsedRow::parse(json)?;
+        let ParsedRow { mut row, schema, extra_cells, missing_key } = ParsedRow::parse(json)?;
         self.report.schema.add(&schema);
+        self.report.missing_key = self.report.missing_key.or(missing_key);
         let names = &mut self.report.schema.carried;
         let mut carried = vec![None; names.len().max(extra_cells.len())];
         for (name, text) in extra_cells {
@@ -245,6 +256,7 @@ struct ParsedRow {
     row: Row,
     schema: ReportSchema,
     extra_cells: Vec<(String, Option<Box<str>>)>,
+    missing_key: Option<&'static str>,
 }
 
 impl ParsedRow {
@@ -274,8 +286,15 @@ impl ParsedRow {
             *cell = Some(Cell::parse(value.get()).map_err(|error| json_message(&error))?);
             schema.add_group_of(spec);
         }
-        Ok(Self { row: Row::from_cells(&cells)?, schema, extra_cells })
+        let missing_key = missing_key(|index| cells.get(index).is_some_and(Option::is_some));
+        Ok(Self { row: Row::from_cells(&cells)?, schema, extra_cells, missing_key })
     }
+}
+
+/// Returns the first of [`BASELINE_KEYS`] whose column, by its index in [`COLUMNS`], is not present.
+fn missing_key(is_present: impl Fn(usize) -> bool) -> Option<&'static str> {
+    let mut columns = COLUMNS.iter().enumerate().filter(|(_, spec)| BASELINE_KEYS.contains(&spec.key));
+    columns.find(|(index, _)| !is_present(*index)).map(|(_, spec)| spec.key)
 }
 
 /// Returns the message of an error without the position in a row, which is one line.
@@ -333,7 +352,10 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     // The first of two columns of the same name is read.
     let own = COLUMNS.each_ref().map(|spec| (spec, header.iter().position(|name| name == spec.key)));
     let extra: Vec<_> = header.iter().enumerate().filter(|(_, name)| !is_own_header(name)).collect();
-    let mut report = SavedReport::default();
+    let mut report = SavedReport {
+        missing_key: missing_key(|index| own.get(index).is_some_and(|(_, at)| at.is_some())),
+        ..SavedReport::default()
+    };
     report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();
     own.iter().filter(|(_, at)| at.is_some()).for_each(|(spec, _)| report.schema.add_group_of(spec));
     for record in reader.records() {
