@@ -195,8 +195,7 @@ impl Input {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            let reason = "it is a folder; name a file in it";
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, reason));
+            return Err(io::ErrorKind::IsADirectory.into());
         }
         // A pipe or a device may never end.
         self.is_unbounded |= !metadata.is_file();
