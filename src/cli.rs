@@ -230,7 +230,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DURATION", requires = "resume", value_parser = parse_duration, hide_short_help = true, help_heading = HELP_COMPARING)]
     pub(crate) max_age: Option<Duration>,
 
-    /// Compare with an earlier report: columns was and change
+    /// Compare with an earlier report: columns was, change and event
     ///
     /// .ndjson, .json, .csv or .tsv, or the last complete run in a database.
     #[arg(long, value_name = "FILE|URL", help_heading = HELP_COMPARING)]
@@ -238,8 +238,8 @@ pub(crate) struct Cli {
 
     /// Exit with status 3 if a rule matches: new>0, change>50%, failed>0 …
     ///
-    /// A rule is a measure, >, >= or =, and a number or a percentage. Measures are new, gone, renamed, replaced, unknown,
-    /// not_found, forbidden, invalid, failed, skipped, change and public_repos.
+    /// A rule is a measure, >, >= or =, and a number or a percentage. Measures are the events new, removed, renamed, replaced,
+    /// missing and unknown, the statuses not_found, forbidden, invalid, failed and skipped, change and public_repos.
     #[arg(long, value_name = "RULE,...", help_heading = HELP_COMPARING)]
     pub(crate) fail_on: Vec<String>,
 

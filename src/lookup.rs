@@ -370,7 +370,7 @@ fn first_count(
     let exchange = client.cassette_entry_for(outcome.api, &login);
     let row = Row { carried, exchange, ..row(&login, outcome) };
     let is_due = row.status == Status::Ok && is_sampled(&login, verify);
-    let other_api = match row.via.filter(|_| is_due) {
+    let other_api = match row.api.filter(|_| is_due) {
         Some(ApiKind::Graphql) => Some(ApiKind::Rest),
         Some(ApiKind::Rest) if client.can_query_graphql() && !login.is_bot() => Some(ApiKind::Graphql),
         _ => None,
@@ -423,7 +423,7 @@ fn row(login: &Login, LookupOutcome { result, api, log }: LookupOutcome) -> Row 
     };
     let is_answer = matches!(status, Status::Ok | Status::NotFound | Status::Forbidden);
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-    Row { via: is_answer.then_some(api), at: is_answer.then_some(now), attempts: log.attempts, ..row }
+    Row { api: is_answer.then_some(api), at: is_answer.then_some(now), attempts: log.attempts, ..row }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::is_a_line;
 use crate::cli::values;
 use crate::fail_on::Rules;
-use crate::report::{Change, Row, Status, Summary};
+use crate::report::{Event, Row, Status, Summary};
 use crate::text;
 
 /// Each violated rule is described in one line, which parses to the same rule. An invalid rule is an error of one line with the
@@ -44,10 +44,12 @@ pub fn fail_on(text: &str) {
 /// Returns rows with extreme counts.
 fn extreme_rows() -> (Summary, Vec<Row>) {
     let (mut summary, mut rows) = (Summary::default(), Vec::new());
-    for change in [Change::New, Change::By(i64::MAX), Change::By(0), Change::Gone, Change::Unknown] {
-        for (was, is) in [(0, u64::MAX), (u64::MAX, 0), (3, 3), (0, 0)] {
+    for event in [None, Some(Event::New), Some(Event::Removed), Some(Event::Missing), Some(Event::Unknown)] {
+        for (was, is, change) in
+            [(0, u64::MAX, Some(i64::MAX)), (u64::MAX, 0, Some(i64::MIN)), (3, 3, Some(0)), (0, 0, None)]
+        {
             let row = Row::without_count("a", Status::Ok, "");
-            rows.push(Row { was: Some(was), public_repos: Some(is), change: Some(change), ..row });
+            rows.push(Row { was: Some(was), public_repos: Some(is), change, event, ..row });
         }
     }
     for row in &rows {

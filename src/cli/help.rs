@@ -42,7 +42,7 @@ const EXAMPLES: [(&str, &str); 6] = [
     ("The ten members of an organization with the most repositories", "ghrepos --members acme --top 10"),
     (
         "Changes since the last report",
-        "ghrepos --file team.csv --baseline last.ndjson --fail-on 'gone>0,change>50%'",
+        "ghrepos --file team.csv --baseline last.ndjson --fail-on 'removed>0,change>50%'",
     ),
     ("A long list; rerun the same command to continue", "ghrepos --file all.txt -o all.ndjson --resume"),
     ("In a pipe", "some-command | ghrepos - -F ndjson | jq 'select(.status == \"ok\")'"),

@@ -28,7 +28,7 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let mut rows = saved.rows;
     if baseline.is_some() {
         // Logins that had been removed then are not part of this report's input.
-        rows.retain(|row| !row.is_gone());
+        rows.retain(|row| !row.is_removed());
     }
     let meta = saved_metadata(&config, saved.meta.as_ref(), &rows);
     let mut aggregator =
