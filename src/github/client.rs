@@ -22,9 +22,8 @@ use super::lock;
 use super::redact::Redactor;
 use super::rest::{self, BoundedVec, Member, Paginator, RateLimits, next_link, parse_json};
 use super::retry::{AttemptLog, RetryDecision};
-use super::sender::{Request, RequestSender};
 use super::token_provider::{TokenProvider, app_name};
-use super::transport::{BoxError, Connector, Transport, TransportMode};
+use super::transport::{BoxError, Connector, Request, RequestSender, Transport, TransportMode};
 use crate::login::Login;
 use crate::rate_limit::{Permit, RateLimiter, RequestOutcome, Resource};
 use crate::stop::StopReason;
@@ -320,4 +319,33 @@ pub enum BuildError {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::github::credentials::Token;
+
+    fn build_error(config: ClientConfig) -> Option<String> {
+        Client::new(config).err().map(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_config_that_would_hang_or_leak_a_token_is_rejected() {
+        assert_eq!(build_error(ClientConfig::default()), None);
+        let no_jobs = ClientConfig { max_concurrency: 0, ..ClientConfig::default() };
+        let empty_batches = ClientConfig { batch_size: Some(0), ..ClientConfig::default() };
+        for config in [no_jobs, empty_batches] {
+            let error = build_error(config).unwrap();
+            assert!(error.ends_with("jobs and batch size must be 1 to 100"), "{error}");
+        }
+        let token = || Some(Credentials::Token(Token::new("ghp_sample", "GH_TOKEN").unwrap()));
+        for (url, is_accepted) in [
+            ("http://git.example.com", false),
+            ("https://git.example.com", true),
+            ("http://127.0.0.1:1", true),
+        ] {
+            let endpoint = ApiEndpoint::parse(url).unwrap();
+            let error =
+                build_error(ClientConfig { endpoint, credentials: token(), ..ClientConfig::default() });
+            assert_eq!(error.is_none(), is_accepted, "{error:?}");
+        }
+    }
+}

@@ -1,20 +1,32 @@
-//! The service that octocrab runs on: the network, or a replay.
+//! Sends one request: through octocrab to the network or a replay. Redacts its response, records it, and returns its headers and
+//! body or an error. The response with a new token of an app keeps its body, and is not recorded.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use std::{error, fmt};
 
-use http::request::Parts;
-use http::{Request, Response};
-use http_body_util::BodyExt;
-use octocrab::OctoBody;
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Limited};
+use octocrab::{OctoBody, Octocrab};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Url};
 
 use super::cassette::{Cassette, RecordedRequest};
+use super::config::ClientConfig;
+use super::credentials::Token;
 use super::endpoint::ApiEndpoint;
+use super::error::{LookupError, error_for_status};
+use super::graphql::Query;
+use super::redact::Redactor;
 use crate::network::Route;
 use crate::network::proxy::ProxyChoice;
+use crate::rate_limit::RateLimiter;
+use crate::stop::StopReason;
+use crate::text::pluralize;
 
 /// Upper bound on the body of a response, in bytes; a hundred accounts in full are a tenth of it.
 pub(super) const MAX_BODY: usize = 16 << 20;
@@ -35,7 +47,121 @@ pub enum TransportMode {
     Replay(PathBuf),
 }
 
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) enum Request<'a> {
+    Get(&'a str),
+    CreateInstallationToken(&'a str),
+    Graphql(Query<'a>),
+}
+
+pub(super) struct RequestSender {
+    pub(super) octocrab: Octocrab,
+    pub(super) config: ClientConfig,
+    pub(super) limiter: RateLimiter,
+    pub(super) redactor: Redactor,
+    pub(super) cassette: Option<Arc<Cassette>>,
+    pub(super) requests: AtomicU64,
+}
+
+impl RequestSender {
+    /// Sends a request and collects its response, within the timeout of one attempt. `on_headers` receives the headers of any
+    /// response, and whether it is a success.
+    pub(super) async fn send(
+        &self,
+        request: &Request<'_>,
+        token: Option<&Token>,
+        on_headers: impl FnOnce(&HeaderMap, bool),
+    ) -> Result<(HeaderMap, Bytes), LookupError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let timeout = self.config.timeout;
+        let response = async {
+            let (http_request, recorded) = self.build(request, token).map_err(LookupError::from_transport)?;
+            let response = self.octocrab.execute(http_request).await;
+            let (mut head, body) = response.map_err(LookupError::from_transport)?.into_parts();
+            // Servers have been seen to echo the request.
+            self.redactor.redact_headers(&mut head.headers);
+            on_headers(&head.headers, head.status.is_success());
+            let body = match Limited::new(body, MAX_BODY).collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(error) => {
+                    let error = LookupError::from_body(error);
+                    // The rest of a cut-off body may say that a 403 is a rate limit. A 404 is only about the account if GitHub's
+                    // body says so. Other statuses are clear without a body.
+                    match error_for_status(head.status, &head.headers, &[]) {
+                        Err(LookupError::Forbidden { .. }) if !matches!(error, LookupError::TooLong(_)) => {}
+                        status if head.status != StatusCode::NOT_FOUND => status?,
+                        _ => {}
+                    }
+                    return Err(error);
+                }
+            };
+            let creates_token = matches!(request, Request::CreateInstallationToken(_));
+            // Redaction would remove the token, if the server sends one again that it has sent before.
+            if creates_token && head.status.is_success() {
+                return Ok((head.headers, body));
+            }
+            let body = self.redactor.redact_body(body);
+            if let (Some(cassette), TransportMode::Record(_), false) =
+                (&self.cassette, &self.config.transport, creates_token)
+            {
+                cassette.record(&recorded, &head, &body).map_err(LookupError::from_transport)?;
+            }
+            match error_for_status(head.status, &head.headers, &body) {
+                Ok(()) => Ok((head.headers, body)),
+                // A 404 to a query is about the route, not about an account.
+                Err(LookupError::NotFound) if matches!(request, Request::Graphql(_)) => {
+                    let reason = "no GraphQL API at this URL; try --api rest";
+                    Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())))
+                }
+                Err(error) => Err(error),
+            }
+        };
+        tokio::time::timeout(timeout, response).await.unwrap_or(Err(LookupError::TimedOut(timeout)))
+    }
+
+    fn build(
+        &self,
+        request: &Request<'_>,
+        token: Option<&Token>,
+    ) -> http::Result<(http::Request<OctoBody>, RecordedRequest)> {
+        let (method, uri, body) = match request {
+            Request::Get(route) => (Method::GET, Uri::try_from(*route)?, Bytes::new()),
+            Request::CreateInstallationToken(route) => (Method::POST, Uri::try_from(*route)?, Bytes::new()),
+            Request::Graphql(query) => {
+                let body = serde_json::to_vec(query).unwrap_or_default();
+                (Method::POST, Uri::try_from(self.config.endpoint.graphql())?, body.into())
+            }
+        };
+        let mut builder = http::Request::builder()
+            .method(&method)
+            .uri(&uri)
+            .header(USER_AGENT, concat!("ghrepos/", env!("CARGO_PKG_VERSION")))
+            .header("x-github-api-version", "2022-11-28")
+            .header(ACCEPT, "application/vnd.github+json");
+        if matches!(request, Request::Graphql(_)) {
+            builder = builder.header(CONTENT_TYPE, "application/json");
+        } else if method == Method::POST {
+            builder = builder.header(CONTENT_LENGTH, "0");
+        }
+        if let Some(token) = token {
+            builder = builder.header(AUTHORIZATION, token.header());
+        }
+        Ok((builder.body(OctoBody::from(body.clone()))?, RecordedRequest { method, uri, body }))
+    }
+}
+
+impl fmt::Display for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Get(route) => write!(f, "GET {route}"),
+            Self::CreateInstallationToken(route) => write!(f, "POST {route}"),
+            Self::Graphql(query) => {
+                write!(f, "query for {}", pluralize(query.variables.len() as u64, "login", "logins"))
+            }
+        }
+    }
+}
+
+pub(super) type BoxError = Box<dyn error::Error + Send + Sync>;
 
 #[derive(Clone)]
 pub(super) enum Transport {
@@ -44,7 +170,7 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    pub(super) async fn send(self, request: Request<OctoBody>) -> Result<Response<Body>, BoxError> {
+    pub(super) async fn send(self, request: http::Request<OctoBody>) -> Result<Response<Body>, BoxError> {
         let (head, body) = request.into_parts();
         match self {
             Self::Network(connector) => connector.send(head, body).await,
@@ -103,7 +229,7 @@ impl Connector {
         Ok(Self { client: builder.build()?, origin, route })
     }
 
-    async fn send(&self, head: Parts, body: OctoBody) -> Result<Response<Body>, BoxError> {
+    async fn send(&self, head: http::request::Parts, body: OctoBody) -> Result<Response<Body>, BoxError> {
         let mut url = self.origin.clone();
         url.set_path(head.uri.path());
         url.set_query(head.uri.query());
