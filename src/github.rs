@@ -27,7 +27,7 @@ pub(crate) mod transport;
 pub(crate) use self::batch::{Batch, LookupOutcome};
 pub(crate) use self::batch_size::{NextSize, Trial};
 pub use self::client::{BuildError, Client};
-pub use self::config::ClientConfig;
+pub use self::config::{ClientConfig, TransportMode};
 
 /// Locks a mutex, also after a panic elsewhere: every value that is locked here is replaced at once.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

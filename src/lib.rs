@@ -110,8 +110,7 @@ mod text;
 pub use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection};
 pub use crate::github::credentials::{App, Credentials, InvalidPrivateKey, InvalidToken, Token};
 pub use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
-pub use crate::github::transport::TransportMode;
-pub use crate::github::{BuildError, Client, ClientConfig};
+pub use crate::github::{BuildError, Client, ClientConfig, TransportMode};
 pub use crate::login::{Login, ParseLoginError};
 pub use crate::lookup::{LookupOptions, lookup};
 #[cfg(feature = "cli")]

@@ -1,7 +1,8 @@
 //! Connections: proxies, certificates, and the reason for which a connection failed.
 //!
-//! It knows no API. The HTTP client itself is created in `github::transport`.
+//! It knows no API.
 
+pub(crate) mod connector;
 pub(crate) mod proxy;
 pub(crate) mod tls;
 

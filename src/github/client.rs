@@ -14,7 +14,7 @@ use tower::service_fn;
 use super::account::{ApiKind, Identity};
 use super::batch_size::AdaptiveBatchSize;
 use super::cassette::Cassette;
-use super::config::ClientConfig;
+use super::config::{ClientConfig, TransportMode};
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
 use super::error::LookupError;
@@ -23,8 +23,9 @@ use super::redact::Redactor;
 use super::rest::{self, BoundedVec, Member, Paginator, RateLimits, next_link, parse_json};
 use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};
-use super::transport::{BoxError, Connector, Request, RequestSender, Transport, TransportMode};
+use super::transport::{Request, RequestSender, Transport};
 use crate::login::Login;
+use crate::network::connector::{BoxError, Connector};
 use crate::rate_limit::{Permit, RateLimiter, RequestOutcome, Resource};
 use crate::stop::StopReason;
 use crate::text::{innermost, sanitize_line};
@@ -78,17 +79,9 @@ impl Client {
                 Some(Arc::new(Cassette::new(folder)))
             }
         };
-        let certificates = &config.ca_certificates;
         let transport = match &cassette {
             Some(cassette) if config.is_replay() => Transport::Replay(Arc::clone(cassette)),
-            _ => match Connector::new(endpoint, &config.proxy, config.timeout, certificates) {
-                Ok(connector) => Transport::Network(Arc::new(connector)),
-                Err(source) => {
-                    // reqwest's outer error says "builder error".
-                    let source = innermost(&*source).into();
-                    return Err(BuildError::Transport { has_ca_file: !certificates.is_empty(), source });
-                }
-            },
+            _ => Transport::Network(Arc::new(connector(&config)?)),
         };
         let octocrab = OctocrabBuilder::new_empty()
             .with_service(service_fn(move |request| transport.clone().send(request)))
@@ -296,6 +289,18 @@ impl Client {
     pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
         self.0.sender.cassette.as_ref()?.entry_for(api, login.as_str())
     }
+}
+
+fn connector(config: &ClientConfig) -> Result<Connector, BuildError> {
+    let ClientConfig { endpoint, proxy, timeout, ca_certificates, .. } = config;
+    let connector = endpoint.origin().parse().map_err(BoxError::from).and_then(|origin| {
+        Connector::new(origin, endpoint.is_loopback_http(), proxy, *timeout, ca_certificates)
+    });
+    connector.map_err(|source| BuildError::Transport {
+        has_ca_file: !ca_certificates.is_empty(),
+        // reqwest's outer error says "builder error".
+        source: innermost(&*source).into(),
+    })
 }
 
 /// A client could not be created.
