@@ -435,7 +435,7 @@ mod tests {
 
     use super::*;
     use crate::github::ClientConfig;
-    use crate::github::transport::TransportMode;
+    use crate::github::config::TransportMode;
 
     const PLAIN: CountSelection = CountSelection { breakdown: false, private: false };
     const LINGER: Duration = Duration::from_millis(50);

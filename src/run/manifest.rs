@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::github::cassette::{self, MANIFEST};
-use crate::github::transport::TransportMode;
+use crate::github::config::TransportMode;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
 use crate::report::{Identity, Row, Status, Summary};
