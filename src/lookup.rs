@@ -31,7 +31,7 @@ use tokio_util::sync::PollSemaphore;
 
 use crate::github::account::{ApiKind, CountSelection};
 use crate::github::error::LookupError;
-use crate::github::{Batch, Client, LookupOutcome, NextSize, Trial};
+use crate::github::{Batch, Client, LookupOutcome};
 use crate::login::{Login, ParseLoginError, stable_hash};
 use crate::reorder::ReorderBuffer;
 use crate::report::{Carried, Row, Status};
@@ -292,11 +292,11 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         // The semaphore is never closed.
         let Some(slot) = task::ready!(self.slots.poll_acquire(context)) else { return Poll::Ready(None) };
         let api = if self.rest.is_empty() { ApiKind::Graphql } else { ApiKind::Rest };
-        let (logins, trial) = match self.rest.pop_front() {
-            Some(pending) => (vec![pending], None),
+        let logins = match self.rest.pop_front() {
+            Some(pending) => vec![pending],
             None => self.take_query(),
         };
-        Poll::Ready(Some(Batch { api, logins, counts: self.counts, trial, slot: Some(slot) }))
+        Poll::Ready(Some(Batch { api, logins, counts: self.counts, slot: Some(slot) }))
     }
 
     /// A query is due if it is full, is the last one, or has waited long enough.
@@ -305,7 +305,7 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         let enough = if self.measures_input {
             config.max_concurrency * config.max_batch_size()
         } else {
-            self.client.batch_size().full_size().min(self.max_batch_size)
+            self.batch_size()
         };
         let is_full = self.window.as_ref().is_some_and(|window| window.places.available_permits() == 0);
         self.has_ended
@@ -321,7 +321,7 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         self.has_lingered || first.position <= window.next_in_turn()
     }
 
-    fn take_query(&mut self) -> (Vec<PendingRow<C>>, Option<Arc<Trial>>) {
+    fn take_query(&mut self) -> Vec<PendingRow<C>> {
         (self.timer, self.has_lingered) = (None, false);
         if std::mem::take(&mut self.measures_input)
             && self.has_ended
@@ -329,9 +329,12 @@ impl<'a, S: Stream<Item = PendingRow<C>>, C> Batcher<'a, S, C> {
         {
             self.max_batch_size = self.graphql.len().div_ceil(batches);
         }
-        let available = self.graphql.len().min(self.max_batch_size);
-        let NextSize { size, trial } = self.client.batch_size().next_size(available);
-        (self.graphql.drain(..size).collect(), trial)
+        let size = self.graphql.len().min(self.batch_size());
+        self.graphql.drain(..size).collect()
+    }
+
+    fn batch_size(&self) -> usize {
+        self.client.batch_size().full_size().min(self.max_batch_size)
     }
 
     fn poll_linger(&mut self, context: &mut Context<'_>) -> bool {
