@@ -149,8 +149,8 @@ async fn look_up_all<S: Stream<Item = PendingRow<C>>, C: Send>(
     on_outcome: impl Fn(PendingRow<C>, LookupOutcome),
 ) {
     let client = batcher.client;
-    let batches = stream::unfold(batcher, async |mut batcher| Some((batcher.next().await?, batcher)));
-    batches.for_each_concurrent(None, |batch| client.look_up_batch(batch, &on_outcome)).await;
+    let formed = stream::unfold(batcher, async |mut batcher| Some((batcher.next().await?, batcher)));
+    formed.for_each_concurrent(None, |batch| client.look_up_batch(batch, &on_outcome)).await;
 }
 
 /// Numbers the items, takes a place in the window for each, and completes those without a lookup.
