@@ -45,7 +45,7 @@ fn an_unwritable_output_is_status_2_and_one_line() {
     fs::create_dir(at("folder.csv")).unwrap();
     std::os::unix::fs::symlink("/dev/full", at("full.ndjson")).unwrap();
     for (output, reason) in [
-        (at("folder.csv"), "it is a folder".to_owned()),
+        (at("folder.csv"), "it is a folder; name a file in it".to_owned()),
         (at("missing/report.csv"), format!("there is no folder {}", at("missing"))),
         (at("full.ndjson"), "No space left on device".to_owned()),
     ] {

@@ -238,3 +238,45 @@ fn a_report_with_too_many_columns_is_refused_in_one_line() {
     let run = Program::new(&["-f", "no\u{1b}]0;x\u{7}.txt"]).run();
     assert!(run.status == 2 && !run.stderr.contains('\u{1b}'), "{}", run.stderr);
 }
+
+#[test]
+fn a_report_without_the_column_is_not_sorted_or_judged() {
+    let folder = Folder::new();
+    let report = folder.at("october.csv");
+    month("2026-10", &["-o", &report]);
+    for (arguments, reason) in [
+        (
+            &["--sort", "forks"][..],
+            "cannot sort by forks: the report has no such column; sort by another one, or count again with --breakdown",
+        ),
+        (
+            &["--sort", "private_repos", "--top", "3"],
+            "cannot sort by private_repos: the report has no such column; sort by another one, or count again with --private",
+        ),
+        (
+            &["--fail-on", "failed>9,new=0"],
+            "--fail-on new=0 requires an earlier report: this one was made without --baseline; add --baseline FILE",
+        ),
+    ] {
+        let run = Program::new(&[&["--from", &report], arguments].concat()).run();
+        assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert_eq!(run.stderr, format!("ghrepos: {reason}\n"));
+    }
+}
+
+#[test]
+fn a_folder_in_place_of_a_file_is_named_as_one() {
+    let folder = Folder::new();
+    let path = folder.at("");
+    for arguments in [
+        ["--from", &path].as_slice(),
+        &["a", "--baseline", &path],
+        &["--file", &path],
+        &["a", "--ca-file", &path],
+        &["a", "--app-id", "1", "--app-key", &path],
+    ] {
+        let run = Program::new(arguments).run();
+        assert_eq!(run.status, 2, "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains("it is a folder; name a file in it\n"), "{arguments:?}: {}", run.stderr);
+    }
+}
