@@ -277,9 +277,13 @@ impl Renderer for SortBy {
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         match self.order.by {
             SortKey::Input => {}
-            SortKey::Login => self.rows.sort_by_cached_key(|row| row.login.to_ascii_lowercase()),
+            SortKey::Login => {
+                self.rows.sort_by_cached_key(|row| (row.is_removed(), row.login.to_ascii_lowercase()));
+            }
             // None is less than every number, so it comes last.
-            SortKey::Measure(spec) => self.rows.sort_by_key(|row| Reverse(row.own_cell(spec).as_number())),
+            SortKey::Measure(spec) => {
+                self.rows.sort_by_key(|row| (row.is_removed(), Reverse(row.own_cell(spec).as_number())));
+            }
         }
         for row in self.rows.iter().take(self.order.top.unwrap_or(usize::MAX)) {
             self.inner.row(row)?;

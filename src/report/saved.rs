@@ -79,7 +79,7 @@ impl RunTotals {
 }
 
 impl SavedReport {
-    /// Reads a report in the format of its extension; NDJSON if the extension is unknown.
+    /// Reads a report in the format of its extension; NDJSON if the extension is unknown. `.partial` is ignored.
     pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
         let mut report =
             Self::parse(path).map_err(|reason| ReadReportError { path: path.to_owned(), reason })?;
@@ -89,13 +89,16 @@ impl SavedReport {
     }
 
     fn parse(path: &Path) -> Result<Self, String> {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        let named = path.with_extension("");
+        let named =
+            if path.extension().is_some_and(|extension| extension == "partial") { &named } else { path };
+        let extension = named.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         let file = fs::File::open(path).map_err(|error| text::io_message(&error))?;
         match extension.as_deref() {
             Some("json") => parse_json(file),
             Some("csv") => parse_csv(file, b','),
             Some("tsv") => parse_csv(file, b'\t'),
-            Some("md" | "html" | "prom") => {
+            Some("md" | "markdown" | "html" | "htm" | "prom" | "xlsx") => {
                 Err("only .ndjson, .json, .csv and .tsv can be read again".into())
             }
             _ => parse_ndjson(file),
@@ -150,6 +153,8 @@ impl SavedReport {
                 Some(_) => {}
             }
         }
+        // Removed logins are last, also behind the rows of another part.
+        rows.sort_by_key(Row::is_removed);
         self.rows = rows;
     }
 }

@@ -283,3 +283,38 @@ fn rules_are_printed_whatever_ends_the_run() {
         assert!(run.stderr.contains(&format!("ghrepos: --fail-on {line}\n")), "{}", run.stderr);
     }
 }
+
+#[test]
+fn removed_logins_are_last_in_every_order() {
+    let folder = Folder::new();
+    let fake = Fake::well_behaved();
+    let (first, parts) = (folder.at("first.csv"), [folder.at("one.csv"), folder.at("two.csv")]);
+    let logins = ["a", "b", "c", "d"];
+    assert_eq!(Program::for_fake(&fake, &[&logins[..], &["-o", &first]].concat()).run().status, 0);
+    let run = Program::for_fake(&fake, &["d", "b", "missing-1", "--baseline", &first, "--sort", "login"]);
+    let table = run.argument("-F=ndjson").run();
+    let sorted: Vec<_> = table.rows().iter().map(|row| row["login"].clone()).collect();
+    assert_eq!(json!(sorted), json!(["b", "d", "missing-1", "a", "c"]));
+    for (login, part) in ["b", "d"].iter().zip(&parts) {
+        assert_eq!(Program::for_fake(&fake, &[login, "--baseline", &first, "-o", part]).run().status, 0);
+    }
+    let merged = Program::new(&["--from", &parts[0], "--from", &parts[1], "-F", "ndjson"]).run();
+    let rows: Vec<_> = merged.rows().iter().map(|row| json!([row["login"], row["status"]])).collect();
+    let expected = json!([["b", "ok"], ["d", "ok"], ["a", "removed"], ["c", "removed"]]);
+    assert_eq!((json!(rows), merged.status), (expected, 0), "{}", merged.stderr);
+}
+
+#[test]
+fn an_unfinished_file_is_read_in_the_format_of_its_name() {
+    let folder = Folder::new();
+    let fake = Fake::well_behaved();
+    for extension in ["csv", "tsv", "json", "ndjson"] {
+        let (report, partial) =
+            (folder.at(&format!("a.{extension}")), folder.at(&format!("a.{extension}.partial")));
+        assert_eq!(Program::for_fake(&fake, &["a", "-o", &report]).run().status, 0);
+        fs::rename(&report, &partial).unwrap();
+        let run = Program::for_fake(&fake, &["a", "--baseline", &partial, "-F", "ndjson"]).run();
+        assert_eq!((run.status, &run.rows_of(1)[0]["change"]), (0, &json!(0)), "{extension}: {}", run.stderr);
+        assert_eq!(Program::new(&["--from", &partial]).run().status, 0, "{extension}");
+    }
+}
