@@ -158,6 +158,7 @@ impl Report {
         let finished = SavedReport::read(file.path()).expect("a report of ours");
         assert_eq!(finished.schema.carried, self.columns.carried());
         let mut rows = self.rows.clone();
+        rows.sort_by_key(Row::is_removed);
         if ending.ends_with("sv") {
             rows.iter_mut().for_each(sheets::without_empty_text);
         }

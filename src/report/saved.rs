@@ -174,7 +174,7 @@ fn parse_ndjson(file: fs::File) -> Result<SavedReport, String> {
             row.map_err(|reason| format!("line {number} is not a row ({reason})"))?;
         }
     }
-    Ok(report.finish())
+    Ok(report.report)
 }
 
 fn parse_json(file: fs::File) -> Result<SavedReport, String> {
@@ -201,10 +201,10 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
         row.map_err(|reason| format!("row {number} is invalid ({reason})"))?;
     }
     let top = document.meta.as_ref().and_then(|meta| usize::try_from(meta.get("top")?.as_u64()?).ok());
-    Ok(SavedReport { totals: document.summary, meta: document.meta, top, ..report.finish() })
+    Ok(SavedReport { totals: document.summary, meta: document.meta, top, ..report.report })
 }
 
-/// Rows of a JSON report so far. Each may have other extra columns.
+/// Rows of a JSON report so far. Each may have other extra columns: a row has room for those up to its last one.
 #[derive(Default)]
 struct JsonRows {
     report: SavedReport,
@@ -233,16 +233,6 @@ impl JsonRows {
         row.carried = carried.into();
         self.report.rows.push(row);
         Ok(())
-    }
-
-    /// Gives each row room for all extra columns.
-    fn finish(mut self) -> SavedReport {
-        for row in &mut self.report.rows {
-            let mut carried = std::mem::take(&mut row.carried).into_vec();
-            carried.resize(self.report.schema.carried.len(), None);
-            row.carried = carried.into();
-        }
-        self.report
     }
 }
 
