@@ -14,9 +14,9 @@ use std::path::Path;
 use super::ConfigError;
 use crate::cli::{ApiChoice, Cli};
 use crate::github::cassette;
+use crate::github::config::TransportMode;
 use crate::github::credentials::{ENTERPRISE_TOKEN_ENV_VARS, JOB_TOKEN_ENV_VAR, TOKEN_ENV_VARS};
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint, bare_host};
-use crate::github::transport::TransportMode;
 use crate::report::ApiKind;
 use crate::text::{redact_url, sanitize_line};
 
