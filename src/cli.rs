@@ -52,6 +52,9 @@ pub(crate) struct Cli {
     pub(crate) carry: Vec<String>,
 
     /// Add subtotals for each value of this column, and copy it into the report
+    ///
+    /// The input is read to its end before the first request. An account in several groups counts in each of them, and
+    /// once in the total.
     #[arg(long, value_name = "COLUMN", help_heading = HELP_INPUT)]
     pub(crate) group_by: Option<String>,
 

@@ -133,6 +133,7 @@ impl Config {
                 shard: cli.shard,
                 login_column: cli.login_column,
                 carry: carried.names,
+                group_column: carried.group_by.as_ref().map(GroupTotals::column),
             },
             client: ClientConfig {
                 api: server.api(cli.api, credentials.is_some(), &transport)?,

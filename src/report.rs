@@ -87,6 +87,33 @@ impl Status {
 /// Cells of the extra columns, without control characters except tabs and line ends. None if the input has no value.
 pub(crate) type Carried = Box<[Option<Box<str>>]>;
 
+/// Separates the groups of an account in a cell. Other text cannot have it: it is a control character.
+const GROUP_SEPARATOR: char = '\u{1f}';
+
+/// Separates the groups of an account in CSV, TSV and text.
+const GROUP_DELIMITER: &str = "; ";
+
+/// Returns the groups in the cell of a `--group-by` column. Any other cell is one group.
+pub(crate) fn groups_in(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split(GROUP_SEPARATOR).filter(|group| !group.is_empty())
+}
+
+/// Adds the groups of a cell to those of another one. Returns true if one of them is new.
+pub(crate) fn add_groups<'a>(cell: &mut Option<Box<str>>, more: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut groups: Vec<&str> = cell.as_deref().map(groups_in).into_iter().flatten().collect();
+    let before = groups.len();
+    for group in more {
+        if !group.is_empty() && !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    let is_changed = groups.len() > before;
+    if is_changed {
+        *cell = Some(groups.join(&GROUP_SEPARATOR.to_string()).into());
+    }
+    is_changed
+}
+
 /// Result of one login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{Meta, Output, Renderer};
-use crate::report::{Column, Columns, EXTRA_KEY, ReportSchema, Row, Summary};
+use crate::report::{Column, Columns, EXTRA_KEY, ReportSchema, Row, Summary, groups_in};
 
 pub(crate) struct RowObject<'a>(pub(crate) &'a Columns, pub(crate) &'a Row);
 
@@ -33,8 +33,20 @@ pub(crate) struct ExtraObject<'a>(pub(crate) &'a Columns, pub(crate) &'a Row);
 impl Serialize for ExtraObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(columns, row) = self;
-        let extra = columns.iter().filter(|column| matches!(column, Column::Extra { .. }));
-        serializer.collect_map(extra.map(|column| (column.key(), row.cell(column))))
+        let cell = |index: usize| ExtraCell(row.carried.get(index).and_then(Option::as_deref));
+        serializer.collect_map(columns.carried().iter().enumerate().map(|(index, name)| (name, cell(index))))
+    }
+}
+
+/// Text, or an array if the account is in several groups.
+struct ExtraCell<'a>(Option<&'a str>);
+
+impl Serialize for ExtraCell<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(cell) if groups_in(cell).nth(1).is_some() => serializer.collect_seq(groups_in(cell)),
+            cell => cell.serialize(serializer),
+        }
     }
 }
 

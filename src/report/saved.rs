@@ -8,13 +8,16 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::columns::Text;
-use super::{COLUMNS, Cell, ColumnSpec, EXTRA_KEY, ReportSchema, Role, Row, ValueType, is_reserved};
+use super::{
+    COLUMNS, Cell, ColumnSpec, EXTRA_KEY, GROUP_DELIMITER, ReportSchema, Role, Row, ValueType, add_groups,
+    groups_in, is_reserved,
+};
 use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
 
 /// Upper bound on one row, in bytes.
@@ -84,7 +87,7 @@ impl SavedReport {
         let mut report =
             Self::parse(path).map_err(|reason| ReadReportError { path: path.to_owned(), reason })?;
         // The journal of a run that was killed may have a login twice.
-        report.remove_duplicates();
+        report.remove_duplicates(None);
         Ok(report)
     }
 
@@ -105,15 +108,31 @@ impl SavedReport {
         }
     }
 
-    /// Reads several reports, and merges them.
-    pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Self, ReadReportError> {
-        let mut reports = paths.iter().map(|path| Self::read(path));
+    /// Reads several reports, and merges them. `group_by` is the name of the column whose groups are added up.
+    pub(crate) fn read_all(paths: &[PathBuf], group_by: Option<&str>) -> Result<Self, ReadReportError> {
+        let mut reports =
+            paths.iter().map(|path| Self::read(path).map(|report| report.with_groups(path, group_by)));
         let mut all = reports.next().transpose()?.unwrap_or_default();
         for report in reports {
             all.merge(report?);
         }
-        all.remove_duplicates();
+        let column = group_by.and_then(|name| all.schema.carried_index(name));
+        all.remove_duplicates(column);
         Ok(all)
+    }
+
+    /// Splits the cells of the column with the groups, which CSV and TSV have as one text.
+    fn with_groups(mut self, path: &Path, group_by: Option<&str>) -> Self {
+        let is_sheet = path.extension().is_some_and(|extension| {
+            extension.eq_ignore_ascii_case("csv") || extension.eq_ignore_ascii_case("tsv")
+        });
+        if let Some(column) = group_by.filter(|_| is_sheet).and_then(|name| self.schema.carried_index(name)) {
+            for cell in self.rows.iter_mut().filter_map(|row| row.carried.get_mut(column)) {
+                let text = cell.take().unwrap_or_default();
+                add_groups(cell, text.split(GROUP_DELIMITER));
+            }
+        }
+        self
     }
 
     fn merge(&mut self, mut other: Self) {
@@ -139,18 +158,29 @@ impl SavedReport {
 
     /// Keeps one row for each login: at the first position, the last answer, else the last row. A login that is missing
     /// from one shard may be present in another.
-    fn remove_duplicates(&mut self) {
+    ///
+    /// With a column of groups the row has those of all its rows.
+    fn remove_duplicates(&mut self, group_column: Option<usize>) {
         fn rank(row: &Row) -> (bool, bool) {
             (!row.is_removed(), row.is_answer())
         }
         let mut indices = HashMap::<Box<str>, usize>::with_capacity(self.rows.len());
         let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
-        for row in self.rows.drain(..) {
+        for mut row in self.rows.drain(..) {
             let index = *indices.entry(row.key()).or_insert(rows.len());
-            match rows.get_mut(index) {
-                None => rows.push(row),
-                Some(earlier) if rank(&row) >= rank(earlier) => *earlier = row,
-                Some(_) => {}
+            let Some(earlier) = rows.get_mut(index) else {
+                rows.push(row);
+                continue;
+            };
+            let mut cell = group_column.and_then(|column| earlier.carried.get_mut(column)?.take());
+            if let Some(more) = group_column.and_then(|column| row.carried.get(column)?.as_deref()) {
+                add_groups(&mut cell, groups_in(more));
+            }
+            if rank(&row) >= rank(earlier) {
+                std::mem::swap(earlier, &mut row);
+            }
+            if let Some(groups) = group_column.and_then(|column| earlier.carried.get_mut(column)) {
+                *groups = cell;
             }
         }
         // Removed logins are last, also behind the rows of another part.
@@ -270,10 +300,9 @@ impl ParsedRow {
                 return Err(format!("duplicate field `{key}`"));
             }
             if spec.key == EXTRA_KEY {
-                let Entries(extra): Entries<'_, Option<Text<'_>>> =
+                let Entries(extra): Entries<'_, ExtraCell> =
                     serde_json::from_str(value.get()).map_err(|error| json_message(&error))?;
-                for (name, text) in extra {
-                    let text = text.map(|Text(text)| sanitize_multiline(&text).into());
+                for (name, ExtraCell(text)) in extra {
                     extra_cells.push((sanitize_line(&name).into_owned(), text));
                 }
                 continue;
@@ -290,6 +319,24 @@ impl ParsedRow {
 fn missing_key(is_present: impl Fn(usize) -> bool) -> Option<&'static str> {
     let mut columns = COLUMNS.iter().enumerate().filter(|(_, spec)| BASELINE_KEYS.contains(&spec.key));
     columns.find(|(index, _)| !is_present(*index)).map(|(_, spec)| spec.key)
+}
+
+/// An extra cell: text, null, or an array of groups.
+struct ExtraCell(Option<Box<str>>);
+
+impl<'de> Deserialize<'de> for ExtraCell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        if !json.starts_with('[') {
+            let text: Option<Text<'_>> = serde_json::from_str(json).map_err(D::Error::custom)?;
+            return Ok(Self(text.map(|Text(text)| sanitize_multiline(&text).into())));
+        }
+        let groups: Vec<Text<'_>> = serde_json::from_str(json).map_err(D::Error::custom)?;
+        let groups: Vec<_> = groups.iter().map(|group| sanitize_multiline(&group.0)).collect();
+        let mut cell = None;
+        add_groups(&mut cell, groups.iter().map(|group| &**group));
+        Ok(Self(cell))
+    }
 }
 
 /// Returns the message of an error without the position in a row, which is one line.

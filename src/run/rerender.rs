@@ -20,7 +20,8 @@ const ROWS_PER_MESSAGE: usize = 512;
 
 pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let baseline = read_baseline(&config).await?;
-    let saved = SavedReport::read_all(&config.from)?;
+    let group_by = config.group_by.as_ref().map(GroupTotals::by);
+    let saved = SavedReport::read_all(&config.from, group_by)?;
     let schema = ReportSchema { change: saved.schema.change || baseline.is_some(), ..saved.schema };
     check_columns(&config, &schema)?;
     let groups = config.group_by.as_ref().map(|groups| find_groups(groups, &schema)).transpose()?;
@@ -80,8 +81,7 @@ fn check_columns(config: &Config, schema: &ReportSchema) -> anyhow::Result<()> {
 }
 
 fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> anyhow::Result<GroupTotals> {
-    let name = groups.by().to_lowercase();
-    let Some(column) = schema.carried.iter().position(|carried| carried.to_lowercase() == name) else {
+    let Some(column) = schema.carried_index(groups.by()) else {
         let carried =
             if schema.carried.is_empty() { "nothing".to_owned() } else { schema.carried.join(", ") };
         bail!("cannot group by {}: the report carries {carried}", groups.by());
