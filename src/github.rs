@@ -26,7 +26,6 @@ mod token_provider;
 pub(crate) mod transport;
 
 pub(crate) use self::batch::{Batch, LookupOutcome};
-pub(crate) use self::batch_size::{NextSize, Trial};
 pub use self::client::{BuildError, Client};
 pub use self::config::{ClientConfig, TransportMode};
 

@@ -16,7 +16,7 @@
 //!
 //! "Go to definition" leads from each step to the next one:
 //!
-//! 1. `program::main_with` parses the flags and calls `run::run_blocking`, which sends all requests from one thread.
+//! 1. `run::main_with` parses the flags, and sends all requests from one thread.
 //! 2. `run::execute` opens the outputs; `run::pipeline::run_pipeline` reads the input (`input`), starts the stage, and consumes the
 //!    rows that it completes.
 //! 3. `lookup::stage` gives each login its position and a place in the window; its `Batcher` forms a batch when there is a slot:
@@ -89,8 +89,6 @@ mod object;
 #[cfg(feature = "cli")]
 mod output;
 #[cfg(feature = "cli")]
-mod program;
-#[cfg(feature = "cli")]
 mod progress;
 #[cfg(all(feature = "cli", any(test, fuzzing)))]
 #[path = "../fuzz/properties/mod.rs"]
@@ -113,9 +111,9 @@ pub use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
 pub use crate::github::{BuildError, Client, ClientConfig, TransportMode};
 pub use crate::login::{Login, ParseLoginError};
 pub use crate::lookup::{LookupOptions, lookup};
+pub use crate::report::{Row, Status};
 #[cfg(feature = "cli")]
-pub use crate::program::main;
+pub use crate::run::main;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
-pub use crate::program::main_with;
-pub use crate::report::{Row, Status};
+pub use crate::run::main_with;
