@@ -218,9 +218,16 @@ impl Client {
         breakdown: bool,
     ) -> Result<Account, LookupError> {
         let route = self.config().endpoint.rest(&login.path());
-        let mut account = self.get(log, &route, |_, body| rest::parse_account(body, login)).await?;
+        let account = self.get(log, &route, |_, body| rest::parse_account(body, Some(login))).await;
+        let mut account = match account {
+            Err(LookupError::Moved(route)) => {
+                self.get(log, &route, |_, body| rest::parse_account(body, None)).await?
+            }
+            account => account?,
+        };
         if breakdown {
-            account.breakdown = Some(self.breakdown_by_rest(login, log, account.public_repos).await?);
+            let login = account.login.clone();
+            account.breakdown = Some(self.breakdown_by_rest(&login, log, account.public_repos).await?);
         }
         Ok(account)
     }

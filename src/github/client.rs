@@ -1,12 +1,12 @@
 //! The client: octocrab on our own transport, and the requests that it sends.
 
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures::FutureExt;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use octocrab::{AuthState, OctocrabBuilder};
 use serde::de::DeserializeOwned;
 use tower::service_fn;
@@ -17,7 +17,8 @@ use super::cassette::Cassette;
 use super::config::{ClientConfig, TransportMode};
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
-use super::error::LookupError;
+use super::error::{LookupError, error_in_success};
+use super::foreign::ForeignResponse;
 use super::lock;
 use super::redact::Redactor;
 use super::rest::{self, BoundedVec, Member, Paginator, RateLimits, next_link, parse_json};
@@ -99,6 +100,7 @@ impl Client {
                 redactor,
                 cassette,
                 requests: AtomicU64::new(0),
+                has_graphql: AtomicBool::new(false),
             },
         })))
     }
@@ -164,20 +166,33 @@ impl Client {
             response = sender.send(request, token.as_ref(), on_headers) => response,
             stop = limiter.stop.canceled() => return Err(LookupError::Stopped(stop)),
         };
-        let mut bytes = None;
+        let (mut bytes, mut other_json) = (None, None);
         let mut result = response.and_then(|(headers, body)| {
             bytes = Some(body.len());
-            parse(&headers, &body)
+            let result = parse(&headers, &body);
+            if !matches!(result, Err(LookupError::OtherJson(_))) {
+                return result;
+            }
+            let url =
+                format!("{}{}", sender.config.endpoint.origin(), request.route(&sender.config.endpoint));
+            other_json = Some(ForeignResponse::new(StatusCode::OK, &headers, &body, &url));
+            error_in_success(&headers, &body).map_or(result, Err)
         });
-        if self.0.tokens.on_response(token.as_ref(), &result) {
-            result = Err(LookupError::InstallationTokenRejected);
+        if self.0.tokens.on_response(token.as_ref(), sent, &result) {
+            result = Err(LookupError::TokenRejected);
         }
         let took = crate::text::format_duration(sent.elapsed());
         let error = result.as_ref().err();
         tracing::debug!(error = error.map(tracing::field::display), bytes, %took, "{request}");
         let has_ca_file = !sender.config.ca_certificates.is_empty();
-        let outcome = error
-            .map_or(RequestOutcome::Success, |error| error.limiter_outcome(token.is_some(), has_ca_file));
+        let key = request.key();
+        let outcome = match (error, other_json) {
+            (None, _) => RequestOutcome::Success,
+            (Some(LookupError::OtherJson(_)), Some(response)) => {
+                RequestOutcome::Foreign { request: &key, stop: StopReason::NotGithub(response.to_string()) }
+            }
+            (Some(error), _) => error.limiter_outcome(&key, token.is_some(), has_ca_file),
+        };
         limiter.on_outcome(permit, outcome);
         result
     }
@@ -234,7 +249,11 @@ impl Client {
         let Some(route) = pages.next.take() else { return Ok(None) };
         let parse =
             |headers: &HeaderMap, body: &[u8]| Ok((parse_json(body, other_kind)?, next_link(headers)));
-        let (BoundedVec(items), link) = self.get(log, &route, parse).await?;
+        let page = match self.get(log, &route, parse).await {
+            Err(LookupError::Moved(route)) => self.get(log, &route, parse).await,
+            page => page,
+        };
+        let (BoundedVec(items), link) = page?;
         pages.follow(items.len(), link.as_deref())?;
         Ok(Some(items))
     }

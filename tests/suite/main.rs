@@ -38,6 +38,7 @@ mod program;
 mod proxies;
 mod real_servers;
 mod recordings;
+mod refusals;
 mod schema;
 mod secrets;
 mod servers;
