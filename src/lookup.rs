@@ -27,6 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::github::account::{ApiKind, CountSelection};
+use crate::github::cassette::Entry;
 use crate::github::error::LookupError;
 use crate::github::{Batch, Client, LookupOutcome};
 use crate::login::{Login, ParseLoginError, stable_hash};
@@ -149,8 +150,8 @@ async fn look_up_all<S: Stream<Item = PendingRow<C>>, C: Send>(
     on_outcome: impl Fn(PendingRow<C>, LookupOutcome),
 ) {
     let client = batcher.client;
-    let batches = stream::unfold(batcher, async |mut batcher| Some((batcher.next().await?, batcher)));
-    batches.for_each_concurrent(None, |batch| client.look_up_batch(batch, &on_outcome)).await;
+    let queue = stream::unfold(batcher, async |mut batcher| Some((batcher.next().await?, batcher)));
+    queue.for_each_concurrent(None, |batch| client.look_up_batch(batch, &on_outcome)).await;
 }
 
 /// Numbers the items, takes a place in the window for each, and completes those without a lookup.
@@ -322,8 +323,15 @@ fn first_count(
     outcome: LookupOutcome,
 ) -> FirstCount {
     let PendingRow { position, login, place, context: carried, .. } = pending;
-    let exchange = client.cassette_entry_for(outcome.api, &login);
-    let row = Row { carried, exchange, ..row(&login, outcome) };
+    let entry = client.cassette_entry_for(outcome.api, &login);
+    let mut row = Row { carried, ..row(&login, outcome) };
+    if let Some(Entry { path, date }) = entry {
+        row.exchange = Some(path);
+        // A replay takes place at another time than the response.
+        if date.is_some() || client.config().is_replay() {
+            row.at = row.at.and(date);
+        }
+    }
     let is_due = row.status == Status::Ok && is_sampled(&login, verify);
     let other_api = match row.via.filter(|_| is_due) {
         Some(ApiKind::Graphql) => Some(ApiKind::Rest),

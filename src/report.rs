@@ -90,8 +90,10 @@ pub struct Row {
     pub public_repos: Option<u64>,
     /// Sources, forks and archived repositories among them, if requested.
     pub breakdown: Option<Breakdown>,
-    /// Private repositories that the account owns and the token can see, if requested.
+    /// Private repositories that the account owns, if requested. None where the token may not see all of them.
     pub private_repos: Option<u64>,
+    /// Internal repositories that the organization owns, if requested. None where the token may not see all of them.
+    pub internal_repos: Option<u64>,
     pub(crate) carried: Carried,
     /// Count in the baseline.
     pub(crate) was: Option<u64>,
@@ -113,7 +115,7 @@ pub struct Row {
 
 impl Row {
     pub(crate) fn counted(account: Account) -> Self {
-        let Account { login, kind, id, public_repos, breakdown, private_repos } = account;
+        let Account { login, kind, id, public_repos, breakdown, private_repos, internal_repos } = account;
         let public_repos = Some(public_repos);
         Self {
             kind,
@@ -121,6 +123,7 @@ impl Row {
             public_repos,
             breakdown,
             private_repos,
+            internal_repos,
             ..Self::empty(login.to_string(), Status::Ok)
         }
     }
@@ -139,6 +142,7 @@ impl Row {
             public_repos: None,
             breakdown: None,
             private_repos: None,
+            internal_repos: None,
             carried: Carried::default(),
             was: None,
             change: None,

@@ -73,6 +73,9 @@ pub(crate) enum LookupError {
     /// A response without a result for this login, or a query that GitHub gave up.
     #[error("incomplete response: {0}")]
     PartialResponse(String),
+    /// The schema of an older Enterprise Server. The query is sent again without the argument.
+    #[error("{0}")]
+    NoVisibility(String),
     #[error(transparent)]
     NotRecorded(CassetteMiss),
     #[error("redirect not followed: {0}")]
@@ -94,6 +97,7 @@ impl LookupError {
             | Self::Forbidden { .. }
             | Self::Unauthorized(_)
             | Self::TooLong(_)
+            | Self::NoVisibility(_)
             | Self::NotRecorded(_)
             | Self::Redirect(_)
             | Self::Stopped(_) => false,

@@ -197,6 +197,7 @@ mod tests {
                 public_repos: 9,
                 breakdown: None,
                 private_repos: None,
+                internal_repos: None,
             }
         );
         let error = |body: &str| parse_account(body.as_bytes(), &asked("a"));

@@ -145,7 +145,7 @@ const COLUMN: ColumnSpec = ColumnSpec {
 const MEASURE: ColumnSpec = ColumnSpec { role: Role::Measure, value: ValueType::Number, ..COLUMN };
 
 /// Columns in their order. One entry stands for all extra columns.
-pub(crate) static COLUMNS: [ColumnSpec; 18] = [
+pub(crate) static COLUMNS: [ColumnSpec; 19] = [
     ColumnSpec {
         key: "login",
         heading: "Login",
@@ -235,13 +235,26 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
         key: "private_repos",
         heading: "Private",
         group: PRIVATE,
-        note: "visible to the token",
+        note: "where the token can see all",
         metric: Some(Metric {
             name: "ghrepos_account_private_repositories",
-            help: "Private repositories that the token can see.",
+            help: "Private repositories of accounts where the token can see all of them.",
         }),
         get: |row| Cell::number(row.private_repos),
         set: |row, cell| set_some(&mut row.private_repos, cell.as_number()),
+        ..MEASURE
+    },
+    ColumnSpec {
+        key: "internal_repos",
+        heading: "Internal",
+        group: PRIVATE,
+        note: "where the token can see all",
+        metric: Some(Metric {
+            name: "ghrepos_account_internal_repositories",
+            help: "Internal repositories of organizations where the token can see all of them.",
+        }),
+        get: |row| Cell::number(row.internal_repos),
+        set: |row, cell| set_some(&mut row.internal_repos, cell.as_number()),
         ..MEASURE
     },
     ColumnSpec {
