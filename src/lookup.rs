@@ -83,7 +83,7 @@ pub(crate) enum Item {
     /// To be looked up. Its row has the carried columns too.
     Lookup { login: Result<Login, ParseLoginError>, carried: Carried },
     /// Known from an earlier run: it only keeps its position.
-    Resolved(Row),
+    Resolved(Box<Row>),
 }
 
 #[derive(Debug)]
@@ -150,8 +150,8 @@ async fn look_up_all<S: Stream<Item = PendingRow<C>>, C: Send>(
     on_outcome: impl Fn(PendingRow<C>, LookupOutcome),
 ) {
     let client = batcher.client;
-    let queue = stream::unfold(batcher, async |mut batcher| Some((batcher.next().await?, batcher)));
-    queue.for_each_concurrent(None, |batch| client.look_up_batch(batch, &on_outcome)).await;
+    let formed = stream::unfold(batcher, async |mut batcher| Some((batcher.next().await?, batcher)));
+    formed.for_each_concurrent(None, |batch| client.look_up_batch(batch, &on_outcome)).await;
 }
 
 /// Numbers the items, takes a place in the window for each, and completes those without a lookup.
@@ -171,7 +171,7 @@ fn pending_rows(
             Item::Lookup { login: Err(invalid), carried } => {
                 Row { carried, ..Row::without_count(&invalid.text, Status::Invalid, &invalid.to_string()) }
             }
-            Item::Resolved(row) => row,
+            Item::Resolved(row) => *row,
         };
         let (was_looked_up, verification_failed) = (false, false);
         let _ = completed.send(CompletedRow { position, row, was_looked_up, verification_failed, place });
@@ -333,7 +333,7 @@ fn first_count(
         }
     }
     let is_due = row.status == Status::Ok && is_sampled(&login, verify);
-    let other_api = match row.via.filter(|_| is_due) {
+    let other_api = match row.api.filter(|_| is_due) {
         Some(ApiKind::Graphql) => Some(ApiKind::Rest),
         Some(ApiKind::Rest) if client.can_query_graphql() && !login.is_bot() => Some(ApiKind::Graphql),
         _ => None,
@@ -386,14 +386,14 @@ fn row(login: &Login, LookupOutcome { result, api, log }: LookupOutcome) -> Row 
     };
     let is_answer = matches!(status, Status::Ok | Status::NotFound | Status::Forbidden);
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-    Row { via: is_answer.then_some(api), at: is_answer.then_some(now), attempts: log.attempts, ..row }
+    Row { api: is_answer.then_some(api), at: is_answer.then_some(now), attempts: log.attempts, ..row }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::github::ClientConfig;
-    use crate::github::transport::TransportMode;
+    use crate::github::config::TransportMode;
 
     const PLAIN: CountSelection = CountSelection { breakdown: false, private: false };
     const LINGER: Duration = Duration::from_millis(50);

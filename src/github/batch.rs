@@ -17,7 +17,7 @@ use super::error::LookupError;
 use super::graphql::{self, Query, Schema};
 use super::rest::{self, Paginator, Repo, TOO_MANY_PAGES};
 use super::retry::{AttemptLog, RetryDecision};
-use super::sender::Request;
+use super::transport::Request;
 use crate::login::Login;
 use crate::rate_limit::{Permit, Resource};
 

@@ -63,9 +63,9 @@ pub(super) fn scan(file: &File, filter: &ResumeFilter, columns: &Columns) -> Res
         number += 1;
         let is_terminated = line.last() == Some(&b'\n');
         let text = line.trim_ascii_end();
-        match Row::parse(text, columns.carried()) {
-            Ok(row) => {
-                let is_kept = filter.keeps(&row)?;
+        match Row::parse_with_schema(text, columns.carried()) {
+            Ok((row, schema)) => {
+                let is_kept = filter.keeps(&row, &schema)?;
                 if !is_terminated {
                     line.push(b'\n');
                 }
@@ -161,7 +161,7 @@ impl Checkpoint {
                 self.claimed += 1;
                 // Both depend on the input and the baseline of this run.
                 row.carried.clone_from(&record.carried);
-                (row.was, row.change) = (None, None);
+                (row.was, row.change, row.event, row.previous_login) = (None, None, None, None);
                 Some(row)
             }
             // A row that cannot be read any more is looked up and written again.

@@ -82,6 +82,20 @@ fn private_counts_survive_a_replay() {
 }
 
 #[test]
+fn a_resumed_run_keeps_unknown_private_counts() {
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.ndjson");
+    let resume = ["-o", report.to_str().unwrap(), "--resume"];
+    let begun = Program::for_fake(&fake, &[&LOGINS[..], &resume].concat()).env("GH_TOKEN", "ghp_a").run();
+    assert_eq!((begun.status, fake.requests()), (0, 5), "{}", begun.stderr);
+    for requests in [10, 10] {
+        let run = look_up(&fake, &resume);
+        assert_eq!((run.status, fake.requests()), (0, requests), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn the_plan_has_the_price_of_both_connections() {
     let fake = Fake::well_behaved();
     let logins: Vec<_> = (0..980).map(|number| format!("user-{number}")).collect();
