@@ -40,6 +40,8 @@ const WINDOW_MARGIN: usize = 4096;
 /// Least time that an incomplete query waits while the window is full: mostly the output is slow then, and not the input.
 const FULL_WINDOW_LINGER: Duration = Duration::from_secs(1);
 
+const HIDDEN_MANAGED_USER: &str = "not visible: no such user, or a managed user that this token cannot see";
+
 /// Options of a lookup, beside the configuration of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -382,6 +384,10 @@ fn row(login: &Login, LookupOutcome { result, api, log }: LookupOutcome) -> Row 
     };
     let row = match result {
         Ok(account) => Row::counted(account),
+        // GitHub does not distinguish the two.
+        Err(LookupError::NotFound) if login.is_managed_user() => {
+            Row::without_count(login.as_str(), status, HIDDEN_MANAGED_USER)
+        }
         Err(error) => Row::without_count(login.as_str(), status, &log.describe(&error)),
     };
     let is_answer = matches!(status, Status::Ok | Status::NotFound | Status::Forbidden);
