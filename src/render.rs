@@ -328,6 +328,7 @@ pub(crate) mod sample {
             public_repos: Some(repos),
             breakdown: Some(Breakdown { sources: repos - repos / 3, forks: repos / 3, archived: 1 }),
             private_repos: None,
+            internal_repos: None,
             carried: Carried::default(),
             was: None,
             change: None,

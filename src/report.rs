@@ -130,8 +130,10 @@ pub struct Row {
     pub public_repos: Option<u64>,
     /// Sources, forks and archived repositories among them, if requested.
     pub breakdown: Option<Breakdown>,
-    /// Private repositories that the account owns and the token can see, if requested.
+    /// Private repositories that the account owns, if requested. None where the token may not see all of them.
     pub private_repos: Option<u64>,
+    /// Internal repositories that the organization owns, if requested. None where the token may not see all of them.
+    pub internal_repos: Option<u64>,
     pub(crate) carried: Carried,
     /// Last known count in the baseline.
     pub(crate) was: Option<u64>,
@@ -157,7 +159,7 @@ pub struct Row {
 
 impl Row {
     pub(crate) fn counted(account: Account) -> Self {
-        let Account { login, kind, id, public_repos, breakdown, private_repos } = account;
+        let Account { login, kind, id, public_repos, breakdown, private_repos, internal_repos } = account;
         let public_repos = Some(public_repos);
         Self {
             kind,
@@ -165,6 +167,7 @@ impl Row {
             public_repos,
             breakdown,
             private_repos,
+            internal_repos,
             ..Self::empty(login.to_string(), Status::Ok)
         }
     }
@@ -183,6 +186,7 @@ impl Row {
             public_repos: None,
             breakdown: None,
             private_repos: None,
+            internal_repos: None,
             carried: Carried::default(),
             was: None,
             change: None,

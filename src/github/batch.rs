@@ -14,7 +14,7 @@ use super::account::{Account, ApiKind, Breakdown, CountSelection};
 use super::batch_size::NextSize;
 use super::client::Client;
 use super::error::LookupError;
-use super::graphql::{self, Query};
+use super::graphql::{self, Query, Schema};
 use super::rest::{self, Paginator, Repo, TOO_MANY_PAGES};
 use super::retry::{AttemptLog, RetryDecision};
 use super::transport::Request;
@@ -107,12 +107,15 @@ impl Client {
                 }
             };
             let mut logins: Vec<_> = unsent.drain(..size).collect();
-            let QueryResults { results, max_batch_size } = self.query(counts, &mut logins, permit).await;
+            let schema = self.schema();
+            let QueryResults { results, max_batch_size } =
+                self.query(counts, schema, &mut logins, permit).await;
             drop(trial);
             let mut is_logged = self.limiter().stop.reason().is_some();
             for (mut pending, result) in logins.into_iter().zip(results) {
                 let decision = match &result {
                     Ok(_) => RetryDecision::GiveUp,
+                    Err(LookupError::NoVisibility(_)) if schema == Schema::Current => RetryDecision::Retry,
                     Err(error) => pending.log.on_failure(error, size, self.config().retries),
                 };
                 if let Err(error) = &result
@@ -158,6 +161,7 @@ impl Client {
     async fn query<L: AsRef<Login>>(
         &self,
         counts: CountSelection,
+        schema: Schema,
         logins: &mut [PendingLogin<L>],
         mut permit: Permit<'_>,
     ) -> QueryResults {
@@ -166,7 +170,7 @@ impl Client {
             login.log.attempts += 1;
         }
         let names: Vec<_> = logins.iter().map(|pending| pending.login.as_ref()).collect();
-        let text = graphql::build_query(size, counts);
+        let text = graphql::build_query(size, counts, schema);
         let request = Request::Graphql(Query::new(&text, &names));
         let parse = |headers: &HeaderMap, body: &[u8]| graphql::parse_response(headers, body, &names, counts);
         let response = self.send(&request, &mut permit, parse).await;
@@ -186,6 +190,9 @@ impl Client {
                 QueryResults { results: response.results, max_batch_size }
             }
             Err(error) => {
+                if matches!(error, LookupError::NoVisibility(_)) {
+                    self.set_lacks_visibility();
+                }
                 let mut batch_size = self.batch_size();
                 if error.suggests_smaller_batch() {
                     batch_size.record(size, false);

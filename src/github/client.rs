@@ -13,12 +13,13 @@ use tower::service_fn;
 
 use super::account::{ApiKind, Identity};
 use super::batch_size::AdaptiveBatchSize;
-use super::cassette::Cassette;
+use super::cassette::{Cassette, Entry};
 use super::config::{ClientConfig, TransportMode};
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
 use super::error::{LookupError, error_in_success};
 use super::foreign::ForeignResponse;
+use super::graphql::Schema;
 use super::lock;
 use super::redact::Redactor;
 use super::rest::{self, BoundedVec, Member, Paginator, RateLimits, next_link, parse_json};
@@ -46,6 +47,7 @@ struct ClientInner {
     tokens: TokenProvider,
     batch_size: Mutex<AdaptiveBatchSize>,
     points: AtomicU64,
+    lacks_visibility: AtomicBool,
 }
 
 impl Client {
@@ -93,6 +95,7 @@ impl Client {
             tokens: TokenProvider::new(credentials),
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
             points: AtomicU64::new(0),
+            lacks_visibility: AtomicBool::new(false),
             sender: RequestSender {
                 octocrab,
                 limiter: RateLimiter::new(config.limiter_settings()),
@@ -136,6 +139,18 @@ impl Client {
 
     pub(super) fn add_points(&self, points: u64) {
         self.0.points.fetch_add(points, Ordering::Relaxed);
+    }
+
+    pub(super) fn schema(&self) -> Schema {
+        if self.0.lacks_visibility.load(Ordering::Relaxed) {
+            Schema::WithoutVisibility
+        } else {
+            Schema::Current
+        }
+    }
+
+    pub(super) fn set_lacks_visibility(&self) {
+        self.0.lacks_visibility.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn batch_size(&self) -> MutexGuard<'_, AdaptiveBatchSize> {
@@ -305,7 +320,7 @@ impl Client {
         Identity { viewer: user.map(|user| sanitize_line(&user.login).into_owned()), app: None }
     }
 
-    pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
+    pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Entry> {
         self.0.sender.cassette.as_ref()?.entry_for(api, login.as_str())
     }
 }

@@ -201,6 +201,7 @@ mod tests {
                 public_repos: 9,
                 breakdown: None,
                 private_repos: None,
+                internal_repos: None,
             }
         );
         let error = |body: &str| parse_account(body.as_bytes(), Some(&asked("a")));

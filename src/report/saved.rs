@@ -269,10 +269,15 @@ impl JsonRows {
 impl Row {
     /// Parses a line of an NDJSON report with the extra columns `carried`. The error is the reason why it is not a row.
     pub(crate) fn parse(line: &[u8], carried: &[String]) -> Result<Self, String> {
-        let ParsedRow { mut row, extra_cells, .. } = ParsedRow::parse(line)?;
+        Self::parse_with_schema(line, carried).map(|(row, _)| row)
+    }
+
+    /// Like [`Row::parse`], with the columns that the line has.
+    pub(crate) fn parse_with_schema(line: &[u8], carried: &[String]) -> Result<(Self, ReportSchema), String> {
+        let ParsedRow { mut row, schema, extra_cells } = ParsedRow::parse(line)?;
         let mut extra_cells: HashMap<_, _> = extra_cells.into_iter().collect();
         row.carried = carried.iter().map(|name| extra_cells.remove(name).flatten()).collect();
-        Ok(row)
+        Ok((row, schema))
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) async fn run_pipeline(
     let rows = &mut checkpoint;
     let items = records.map(|record| {
         if let Some(row) = rows.as_mut().and_then(|rows| rows.take(&record)) {
-            return Item::Resolved(row);
+            return Item::Resolved(Box::new(row));
         }
         pending.set(pending.get() + u64::from(record.login.is_ok()));
         Item::Lookup { login: record.login, carried: record.carried }

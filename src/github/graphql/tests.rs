@@ -18,7 +18,7 @@ fn results_of(body: &str, number: usize) -> Vec<String> {
 
 #[test]
 fn a_query_has_variables_and_no_logins() {
-    insta::assert_snapshot!(build_query(2, ALL), @"
+    insta::assert_snapshot!(build_query(2, ALL, Schema::Current), @"
     query Accounts($l0: String!, $l1: String!) {
       rateLimit { cost remaining resetAt }
       a0: repositoryOwner(login: $l0) { ...Account }
@@ -27,12 +27,13 @@ fn a_query_has_variables_and_no_logins() {
     fragment Account on RepositoryOwner {
       __typename
       login
-      ... on User { databaseId }
-      ... on Organization { databaseId }
+      ... on User { databaseId isViewer }
+      ... on Organization { databaseId viewerIsAMember viewerCanAdminister }
       public: repositories(privacy: PUBLIC, ownerAffiliations: OWNER) { totalCount }
       forks: repositories(privacy: PUBLIC, isFork: true, ownerAffiliations: OWNER) { totalCount }
       archived: repositories(privacy: PUBLIC, isArchived: true, ownerAffiliations: OWNER) { totalCount }
-      private: repositories(privacy: PRIVATE, ownerAffiliations: OWNER) { totalCount }
+      private: repositories(visibility: PRIVATE, ownerAffiliations: OWNER) { totalCount }
+      internal: repositories(visibility: INTERNAL, ownerAffiliations: OWNER) { totalCount }
     }
     ");
     let query = serde_json::to_string(&Query::new("Q", &logins(2))).unwrap();
@@ -43,7 +44,7 @@ fn a_query_has_variables_and_no_logins() {
 fn a_full_query_costs_one_point() {
     let breakdown = CountSelection { breakdown: true, private: false };
     let private = CountSelection { breakdown: false, private: true };
-    assert_eq!([PLAIN, private, breakdown, ALL].map(max_accounts_per_point), [100, 74, 49, 37]);
+    assert_eq!([PLAIN, private, breakdown, ALL].map(max_accounts_per_point), [100, 49, 49, 29]);
     for counts in [PLAIN, private, breakdown, ALL] {
         assert_eq!(query_cost(max_accounts_per_point(counts), counts), 1);
     }

@@ -109,26 +109,26 @@ fn columns_without_room_are_named() {
         carried: vec!["team".into()],
         ..ReportSchema::default()
     });
-    let style = TerminalStyle { unicode: true, width: Some(50), color: false };
+    let style = TerminalStyle { unicode: true, width: Some(60), color: false };
     insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, style), @r##"
-     Login           Kind            Public   Private
-                                      repos
-    ──────────────────────────────────────────────────
-     torvalds        user                 9         -
-     microsoft       organization     7,421         -
-     nosuchlogin     not found            -         -
+     Login           Kind           Public   Private   Internal
+                                     repos
+    ────────────────────────────────────────────────────────────
+     torvalds        user                9         -          -
+     microsoft       organization    7,421         -          -
+     nosuchlogin     not found           -         -          -
        no such user or organization
-     =cmd|' /C       invalid              -         -
+     =cmd|' /C       invalid             -         -          -
      calc'!A0
        not a login: holds '='
-     a\u{1b}[31m,"   invalid              -         -
+     a\u{1b}[31m,"   invalid             -         -          -
      b"
        not a login: holds '\u{1b}'
-    ──────────────────────────────────────────────────
-     5 logins        2 counted        7,430         0
+    ────────────────────────────────────────────────────────────
+     5 logins        2 counted       7,430         0          0
        1 not found, 2 invalid
-       No room for Sources, Forks, Archived, team. A
-       report to a file has every column.
+       No room for Sources, Forks, Archived, team. A report to
+       a file has every column.
     "##);
 }
 

@@ -39,6 +39,18 @@ pub(super) fn alias_error(fault: &AliasFault, alias: &str, login: &str) -> Value
     }
 }
 
+/// The response of a server whose `repositories` does not have this argument.
+pub(super) fn unknown_argument(connection: &str, argument: &str) -> Value {
+    let error = json!({
+        "path": ["fragment Account", connection, argument], "locations": [{"line": 9, "column": 25}],
+        "extensions": {
+            "code": "argumentNotAccepted", "name": "repositories", "typeName": "Field", "argumentName": argument
+        },
+        "message": format!("Field 'repositories' doesn't accept argument '{argument}'")
+    });
+    json!({"errors": [error]})
+}
+
 /// A rejection by the primary limit. Its status is 200, and its error type has two spellings.
 pub fn limited(error_type: &str) -> Response {
     let error = json!({
