@@ -274,7 +274,7 @@ impl Row {
 
     /// Like [`Row::parse`], with the columns that the line has.
     pub(crate) fn parse_with_schema(line: &[u8], carried: &[String]) -> Result<(Self, ReportSchema), String> {
-        let ParsedRow { mut row, schema, extra_cells } = ParsedRow::parse(line)?;
+        let ParsedRow { mut row, schema, extra_cells, .. } = ParsedRow::parse(line)?;
         let mut extra_cells: HashMap<_, _> = extra_cells.into_iter().collect();
         row.carried = carried.iter().map(|name| extra_cells.remove(name).flatten()).collect();
         Ok((row, schema))
