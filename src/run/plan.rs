@@ -67,7 +67,7 @@ pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -
     let mut plan = tokio::select! {
         plan = Plan::estimate(input, checkpoint, client, config.options) => plan,
         // Standard input may have no end.
-        reason = stop.requested() => return Ok(print_stop(&reason, config)),
+        reason = stop.requested() => return Ok(print_stop(&reason, config, 0, true)),
     };
     if let Some(error) = &input_report.lock().failure {
         eprint_status(error);
@@ -78,7 +78,7 @@ pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -
             Ok(Some(limits)) => plan.apply_limits(&limits, Timestamp::now()),
             Ok(None) => {}
             Err(error) => match stop.reason() {
-                Some(reason) => return Ok(print_stop(&reason, config)),
+                Some(reason) => return Ok(print_stop(&reason, config, 0, true)),
                 None => eprint_status(&format!("cannot read the remaining quota: {error}")),
             },
         }
