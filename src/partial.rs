@@ -179,7 +179,7 @@ pub(crate) fn resolve_symlinks(path: &Path) -> PathBuf {
 /// Checks that a file can be replaced or created at `path`, and returns the metadata of the one that is there.
 fn check_writable(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder")),
+        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
         Ok(metadata) => {
             // A file that cannot be written must not be replaced either.
             File::options().append(true).open(path)?;

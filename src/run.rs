@@ -34,7 +34,7 @@ use crate::database::{DatabaseUrl, SqlError, last_complete};
 use crate::diff::Baseline;
 use crate::exit_status::ExitStatus;
 use crate::github::Client;
-use crate::github::transport::TransportMode;
+use crate::github::config::TransportMode;
 use crate::input::{Input, InputError, InputSource};
 use crate::journal::{Checkpoint, Journal};
 use crate::output::{OutputSpec, Sink, check_stdout};

@@ -235,12 +235,12 @@ impl Table {
                     let cell = Cell::new(format!("{sign}{}", group_digits(difference.unsigned_abs())));
                     self.styled(cell, Some(color))
                 }
-                report::Cell::Text(text) if column.role() == Role::Change => {
-                    self.styled(Cell::new(text), Some(Color::DarkYellow))
+                report::Cell::Text(_) if column.role() == Role::Event => {
+                    self.styled(Cell::new(self.text(&row.event_label())), Some(Color::DarkYellow))
                 }
                 // A line end would break the layout.
                 report::Cell::Text(text) => Cell::new(self.text(&collapse_whitespace(&text))),
-                report::Cell::Null if column.role() == Role::Extra => Cell::new(""),
+                report::Cell::Null if matches!(column.role(), Role::Extra | Role::Event) => Cell::new(""),
                 report::Cell::Number(number) => Cell::new(group_digits(number)),
                 report::Cell::Bool(true) => Cell::new("yes"),
                 report::Cell::Bool(false) => self.styled(Cell::new("NO"), Some(Color::DarkRed)),
@@ -269,7 +269,7 @@ impl Table {
     }
 
     fn footer(&self, summary: &Summary, layout: &TableLayout, counted: &str, others: &str) -> Vec<Cell> {
-        let shown = self.rows.iter().filter(|row| !row.is_gone()).count() as u64;
+        let shown = self.rows.iter().filter(|row| !row.is_removed()).count() as u64;
         let logins = if shown < summary.asked {
             format!("{} of {} logins", group_digits(shown), group_digits(summary.asked))
         } else {
@@ -364,7 +364,7 @@ fn escape_unless_ascii(c: char) -> String {
 fn status_color(status: Status) -> Option<Color> {
     match status {
         Status::Ok => None,
-        Status::NotFound | Status::Skipped => Some(Color::DarkYellow),
+        Status::NotFound | Status::Skipped | Status::Removed => Some(Color::DarkYellow),
         Status::Forbidden | Status::Invalid | Status::Failed => Some(Color::DarkRed),
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     };
 
     // A table of failures would hide the one line with the reason.
-    let nothing_learnt = !summary.complete && summary.ok + summary.not_found + summary.forbidden == 0;
+    let nothing_learnt = end != RunEnd::Complete && summary.ok + summary.not_found + summary.forbidden == 0;
     let mut is_written = false;
     for sink in sinks {
         if is_empty || nothing_learnt && sink.is_buffered {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::github::cassette::{self, MANIFEST};
-use crate::github::transport::TransportMode;
+use crate::github::config::TransportMode;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
 use crate::report::{Row, Status, Summary};
@@ -87,7 +87,7 @@ impl ManifestRecorder {
             Mode::Off => return,
             // Rows with a response are recorded by it, except the number of attempts. Invalid rows do not depend on responses.
             Mode::Record(_) if row.status == Status::Invalid => {}
-            Mode::Record(_) if row.via.is_none() && row.error.is_some() => {
+            Mode::Record(_) if row.api.is_none() && row.error.is_some() => {
                 self.manifest.unanswered.push(row_as_json(row));
             }
             Mode::Record(_) if row.attempts > 1 => {
@@ -95,7 +95,7 @@ impl ManifestRecorder {
             }
             Mode::Record(_) => {}
             Mode::Replay(unanswered) => {
-                if let Some(recorded) = unanswered.get(&key).filter(|_| row.via.is_none()) {
+                if let Some(recorded) = unanswered.get(&key).filter(|_| row.api.is_none()) {
                     let current = std::mem::replace(row, recorded.clone());
                     (row.carried, row.exchange) = (current.carried, current.exchange);
                 } else if let Some(attempts) = self.manifest.attempts.get(&*key) {

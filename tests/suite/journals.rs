@@ -196,7 +196,7 @@ fn a_failed_lookup_does_not_replace_an_earlier_count() {
     assert_eq!(workspace.journal(), text);
     fs::remove_file(workspace.at("journal.ndjson.partial")).unwrap();
     // A failure after a result does not replace it.
-    let failed = r#"{"login":"a","status":"failed","kind":null,"id":null,"public_repos":null,"error":"x","via":null,"at":null,"attempts":1}"#;
+    let failed = r#"{"login":"a","status":"failed","type":null,"public_repos":null,"error":"x","id":null,"api":null,"at":null,"attempts":1}"#;
     fs::write(workspace.at("journal.ndjson"), format!("{text}{failed}\n")).unwrap();
     let before = fake.requests();
     assert_eq!((workspace.run(&fake, &["--resume"]).status, fake.requests() - before), (0, 0));

@@ -255,7 +255,7 @@ fn a_failing_rename_is_status_2_and_keeps_the_data() {
             (
                 2,
                 format!(
-                    "ghrepos: cannot write {report}: Is a directory; the complete report is in {report}.partial\n"
+                    "ghrepos: cannot write {report}: it is a folder; name a file in it; the complete report is in {report}.partial\n"
                 )
             )
         );
@@ -487,7 +487,7 @@ fn an_input_without_logins_is_status_2() {
         &query,
         &["--from", "empty.ndjson"],
     ] {
-        let rules = ["--baseline", "baseline.csv", "--fail-on", "gone>0"];
+        let rules = ["--baseline", "baseline.csv", "--fail-on", "removed>0"];
         for rules in [&[][..], &rules] {
             let folder_before = folder.names();
             let run = folder
@@ -512,8 +512,8 @@ fn an_input_without_logins_is_status_2() {
     let json: serde_json::Value = serde_json::from_str(&folder.read("report.json")).unwrap();
     assert_eq!((&json["summary"]["asked"], &json["summary"]["complete"]), (&0.into(), &true.into()));
     let run = folder
-        .run(&fake, &[&empty[..], &["--baseline", "baseline.csv", "--fail-on", "gone>0", "-q"]].concat());
-    assert_eq!((run.status, run.stderr.as_str()), (3, "ghrepos: --fail-on gone>0: 2 logins: a, b\n"));
+        .run(&fake, &[&empty[..], &["--baseline", "baseline.csv", "--fail-on", "removed>0", "-q"]].concat());
+    assert_eq!((run.status, run.stderr.as_str()), (3, "ghrepos: --fail-on removed>0: 2 logins: a, b\n"));
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::io::BufWriter;
 
 use super::TerminalStyle;
 use crate::render::{Format, Renderer, RowOrder, SortKey, sample};
-use crate::report::{Change, Columns, CountSelection, ReportSchema, Row, Summary};
+use crate::report::{Columns, CountSelection, Event, ReportSchema, Row, Summary};
 
 const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
@@ -142,19 +142,21 @@ fn failures_are_colored_if_requested() {
 #[test]
 fn changes_are_signed_and_colored() {
     let columns = Columns::of(&ReportSchema { change: true, ..ReportSchema::default() });
-    for (change, text, color) in [
-        (Change::By(1_234), "+1,234", Some(2)),
-        (Change::By(-5), "-5", Some(1)),
-        (Change::By(0), "=", None),
-        (Change::New, "new", Some(3)),
+    for (change, event, text, color) in [
+        (Some(1_234), None, "+1,234", Some(2)),
+        (Some(-5), None, "-5", Some(1)),
+        (Some(0), None, "=", None),
+        (None, Some(Event::New), "new", Some(3)),
+        (None, Some(Event::Renamed), "renamed (from torvald)", Some(3)),
     ] {
         let out = sample::Shared::default();
         let style = TerminalStyle { unicode: true, color: true, width: None };
         let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), &columns, style);
-        table.row(&Row { change: Some(change), ..sample::rows().remove(0) }).unwrap();
+        let previous_login = (event == Some(Event::Renamed)).then(|| "torvald".into());
+        table.row(&Row { change, event, previous_login, ..sample::rows().remove(0) }).unwrap();
         table.finish(&Summary::default()).unwrap();
         let painted = color.map_or_else(|| format!(" {text}"), |color| format!("\u{1b}[38;5;{color}m"));
         let text_is_there = out.text().lines().any(|line| line.contains(&painted) && line.contains(text));
-        assert!(text_is_there, "{change:?}: {:?}", out.text());
+        assert!(text_is_there, "{text}: {:?}", out.text());
     }
 }
