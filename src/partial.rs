@@ -62,7 +62,7 @@ impl PartialFile {
         };
         lock(&file, &path)?;
         let is_new = file.metadata()?.len() == 0;
-        if let Some(permissions) = permissions.filter(|_| is_new) {
+        if let Some(permissions) = permissions {
             file.set_permissions(permissions)?;
         }
         Ok(Self { target, path, file, is_new })

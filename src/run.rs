@@ -38,6 +38,7 @@ use crate::github::config::TransportMode;
 use crate::input::{Input, InputError, InputSource};
 use crate::journal::{Checkpoint, Journal};
 use crate::output::{OutputSpec, Sink, check_stdout};
+use crate::partial::target_of;
 use crate::progress::{Progress, ProgressMode, eprint_status};
 use crate::render::{Format, Meta};
 use crate::report::{ApiKind, Identity};
@@ -281,6 +282,10 @@ async fn read_baseline(config: &Config) -> anyhow::Result<Option<Baseline>> {
         return baseline
             .map(Some)
             .with_context(|| format!("cannot read the last run in {}", redact_url(url)));
+    }
+    if target_of(&path).is_some() && !config.quiet {
+        let name = path.display();
+        eprint_status(&format!("warning: {name} is not complete: logins that it does not have are new"));
     }
     // Reading a pipe may block for ever.
     Ok(Some(tokio::task::spawn_blocking(move || Baseline::read(&path)).await??))

@@ -5,6 +5,7 @@ use super::pipeline::{Outcome, RowAggregator, Sinks};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::journal::RunEnd;
+use crate::partial::target_of;
 use crate::progress::eprint_status;
 use crate::report::Summary;
 use crate::stop::StopReason;
@@ -24,7 +25,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     summary.complete = input.is_complete && !is_empty && summary.skipped == 0 && !is_cut_short;
     // Saved reports stay where they are, so a report that is made of them may replace another one.
     let is_rendered = !config.from.is_empty();
-    summary.complete &= !config.from.iter().any(|path| crate::partial::target_of(path).is_some());
+    summary.complete &= !config.from.iter().any(|path| target_of(path).is_some());
     let end = match (summary.complete || is_rendered, input.is_complete) {
         (true, _) => RunEnd::Complete,
         (false, true) => RunEnd::Incomplete,
@@ -61,9 +62,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     }
     if !summary.complete {
         exit = exit.max(ExitStatus::Incomplete);
-        if end != RunEnd::Complete {
-            print_partial_files(config);
-        }
+        print_partial_files(config);
     }
     if summary.uncounted() + summary.mismatched > 0 && config.rules.is_empty() {
         exit = exit.max(ExitStatus::SomeFailed);

@@ -373,6 +373,9 @@ fn a_partial_is_read_in_the_format_of_its_report() {
         assert_eq!(run.rows_of(10).iter().filter(|row| row["status"] == "ok").count(), 6);
         let run = folder.run(&fake, &["user-1", "--baseline", &partial, "-F", "ndjson"]);
         assert_eq!(run.rows_of(10).iter().filter(|row| row["was"].is_u64()).count(), 6, "{}", run.stderr);
+        let warning =
+            format!("ghrepos: warning: {partial} is not complete: logins that it does not have are new\n");
+        assert!(run.stderr.starts_with(&warning), "{}", run.stderr);
         // What is read is not overwritten, even by a report of the same name.
         let run = folder.run(&fake, &["--from", &partial, "-o", &format!("a.{format}")]);
         assert_eq!(run.stderr, format!("ghrepos: output {partial} would overwrite the input file\n"));
