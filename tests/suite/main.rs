@@ -34,6 +34,7 @@ mod lookups;
 mod manuals;
 mod outputs;
 mod pages;
+mod partials;
 mod private_counts;
 mod program;
 mod proxies;
