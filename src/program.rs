@@ -81,7 +81,8 @@ fn log_to_stderr(verbose: u8, progress: &Progress) {
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    let line = tracing_subscriber::fmt::layer().with_writer(progress.clone());
+    let progress = progress.clone();
+    let line = tracing_subscriber::fmt::layer().with_writer(move || progress.clone());
     let line = line.without_time().with_level(false).with_target(false).with_ansi(false);
     let ours = Targets::new().with_target("ghrepos", level);
     tracing_subscriber::registry().with(line).with(ours).init();

@@ -61,8 +61,11 @@ impl Format {
     }
 }
 
+/// Name and version of the program.
+pub(crate) const GENERATOR: &str = concat!("ghrepos ", env!("CARGO_PKG_VERSION"));
+
 /// Facts about the run that a report comes from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Meta {
     pub(crate) generator: String,
     /// Base URL of the API. None if no request was sent.
@@ -83,22 +86,6 @@ pub(crate) struct Meta {
     /// Host of the profile pages.
     #[serde(skip)]
     pub(crate) site: Option<String>,
-}
-
-impl Default for Meta {
-    fn default() -> Self {
-        Self {
-            generator: concat!("ghrepos ", env!("CARGO_PKG_VERSION")).into(),
-            api: None,
-            identity: Identity::default(),
-            exchanges: None,
-            baseline: None,
-            from: Vec::new(),
-            started: jiff::Timestamp::default(),
-            command: None,
-            site: None,
-        }
-    }
 }
 
 impl Meta {
@@ -344,6 +331,7 @@ pub(crate) mod sample {
     ) -> String {
         let out = Shared::default();
         let meta = Meta {
+            generator: GENERATOR.into(),
             api: Some("https://api.github.com".into()),
             started: "2026-11-22T12:00:00Z".parse().unwrap(),
             ..Meta::default()

@@ -32,7 +32,7 @@ use crate::input::{Input, InputError, InputSource};
 use crate::journal::{Checkpoint, Journal};
 use crate::output::Sink;
 use crate::progress::{Progress, ProgressMode, eprint_status};
-use crate::render::{Format, Meta};
+use crate::render::{Format, GENERATOR, Meta};
 use crate::report::{ApiKind, Identity};
 use crate::stop::StopReason;
 use crate::text::{io_message, redact_url};
@@ -182,6 +182,7 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
         TransportMode::Replay(folder) | TransportMode::Record(folder) => Some(folder.display().to_string()),
     };
     Meta {
+        generator: GENERATOR.into(),
         api: Some(config.client.endpoint.to_string()),
         identity,
         exchanges,

@@ -7,7 +7,6 @@ mod changes;
 mod charts;
 mod rows;
 
-use std::cmp::Reverse;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -63,10 +62,14 @@ impl Html {
             meta,
         }
     }
+}
 
-    fn truncate_largest(&mut self) {
-        self.largest.sort_by_key(|row| Reverse(row.public_repos));
-        self.largest.truncate(MAX_BARS);
+/// Inserts a row among the `max` rows with the largest keys, the largest first.
+fn insert_largest<K: Ord>(rows: &mut Vec<Row>, row: &Row, max: usize, key: fn(&Row) -> K) {
+    let index = rows.partition_point(|other| key(other) >= key(row));
+    if index < max {
+        rows.insert(index, row.clone());
+        rows.truncate(max);
     }
 }
 
@@ -82,16 +85,11 @@ impl Renderer for Html {
             return self.uncounted.add(row, link.as_deref());
         };
         self.counts.push(count);
-        self.largest.push(row.clone());
-        if self.largest.len() > MAX_BARS * 8 {
-            self.truncate_largest();
-        }
+        insert_largest(&mut self.largest, row, MAX_BARS, |row| row.public_repos);
         self.counted.add(row, link.as_deref())
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        self.truncate_largest();
-        self.changes.truncate();
         let page = Page::of(self, summary).render().map_err(io::Error::other)?;
         self.out.write_all(page.as_bytes())?;
         self.out.flush()

@@ -232,12 +232,12 @@ impl Table {
         &mut self,
         layout: &TableLayout,
         line: Line,
-        cells: &[&str],
+        cells: &[impl AsRef<str>],
         last: &str,
     ) -> io::Result<()> {
         let mut blocks = Vec::with_capacity(layout.columns.len() + 1);
         for (index, width) in &layout.columns {
-            let (text, column) = (cells.get(*index).copied().unwrap_or_default(), self.columns.get(*index));
+            let (text, column) = (cells.get(*index).map_or("", AsRef::as_ref), self.columns.get(*index));
             let column = column.map(|column| &column.column);
             let style = self.cell_style(line, column.map(Column::role), text);
             let is_right = column.is_some_and(Column::is_numeric);
@@ -331,18 +331,18 @@ impl Renderer for Table {
 
         let headings = self.headings();
         let last = if layout.has_errors { "Reason" } else { "" };
-        self.write_cells(&layout, Line::Header, &borrowed(&headings), last)?;
+        self.write_cells(&layout, Line::Header, &headings, last)?;
         self.write_rule(&layout)?;
         self.write_rows(&layout)?;
         self.write_rule(&layout)?;
         for cells in &subtotals {
-            self.write_cells(&layout, Line::Subtotal, &borrowed(cells), "")?;
+            self.write_cells(&layout, Line::Subtotal, cells, "")?;
         }
         if !subtotals.is_empty() {
             self.write_rule(&layout)?;
         }
         let last = if layout.has_errors { others } else { "" };
-        self.write_cells(&layout, Line::Total, &borrowed(&totals), last)?;
+        self.write_cells(&layout, Line::Total, &totals, last)?;
         if !layout.has_errors {
             self.write_note(others)?;
         }
@@ -357,10 +357,6 @@ impl Renderer for Table {
         }
         self.out.flush()
     }
-}
-
-fn borrowed(cells: &[String]) -> Vec<&str> {
-    cells.iter().map(String::as_str).collect()
 }
 
 /// Returns the width of the columns with wrapped cells, with a gap for each.

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::endpoint::ApiEndpoint;
 use crate::output::Message;
-use crate::render::Meta;
+use crate::render::{GENERATOR, Meta};
 use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
 
 const ROWS_PER_MESSAGE: usize = 512;
@@ -70,6 +70,7 @@ fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> anyhow::Result<Gr
 fn saved_metadata(config: &Config, saved: Option<&serde_json::Value>, rows: &[Row]) -> Meta {
     let saved = saved.and_then(|meta| Meta::read(meta, config.baseline_name()));
     let mut meta = saved.unwrap_or_else(|| Meta {
+        generator: GENERATOR.into(),
         from: config.from.iter().map(|path| path.display().to_string()).collect(),
         baseline: config.baseline_name(),
         started: rows.iter().filter_map(|row| row.at).min().unwrap_or_else(now),

@@ -1,8 +1,7 @@
 //! Section about the changes since an earlier report.
 
-use std::cmp::Reverse;
-
 use super::charts::{Bar, Chart, Stat, repositories};
+use super::insert_largest;
 use crate::render::Meta;
 use crate::report::{Change, DiffSummary, Row};
 use crate::text::group_digits;
@@ -58,11 +57,9 @@ impl ChangeCollector {
             Change::Replaced => (&mut self.replaced, row.public_repos.map(repositories)),
             Change::By(0) | Change::Unknown => return,
             Change::By(_) => {
-                self.changed.push(row.clone());
-                if self.changed.len() > MAX_BARS * 8 {
-                    self.truncate();
-                }
-                return;
+                return insert_largest(&mut self.changed, row, MAX_BARS, |row| {
+                    difference(row).unsigned_abs()
+                });
             }
         };
         if list.names.len() < MAX_NAMES {
@@ -73,13 +70,6 @@ impl ChangeCollector {
         }
     }
 
-    /// Keeps the largest changes.
-    pub(super) fn truncate(&mut self) {
-        self.changed.sort_by_key(|row| Reverse(difference(row).unsigned_abs()));
-        self.changed.truncate(MAX_BARS);
-    }
-
-    /// Returns the section. [`Self::truncate`] comes first.
     pub(super) fn section<'a>(&'a self, drift: &'a DiffSummary, meta: &Meta) -> ChangesSection<'a> {
         let largest = self.changed.first().map_or(0, |row| difference(row).unsigned_abs());
         let bars = self

@@ -138,7 +138,7 @@ pub(super) fn repositories(number: u64) -> String {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Bucket {
-    /// `0`, `5–9`, `1,000 and more`.
+    /// `0`, `5–9`.
     label: String,
     accounts: u64,
 }
@@ -155,10 +155,6 @@ pub(super) struct Distribution {
 
 /// Largest count with a bucket for each count.
 const MAX_UNIT_BUCKETS: u64 = 12;
-/// Upper bound on buckets of the same width.
-const TARGET_BUCKETS: u64 = 10;
-/// If the largest count is more than this multiple of the median, buckets grow with the counts.
-const LOG_SCALE_RATIO: u64 = 6;
 
 impl Distribution {
     /// Returns None without counts.
@@ -169,13 +165,13 @@ impl Distribution {
         let median = *counts.get((counts.len() - 1) / 2)?;
         let rest = counts.len() - counts.len().div_ceil(10);
         let share = wide_sum(counts.get(rest..)?) * 100 / wide_sum(&counts).max(1);
-        let starts = bucket_starts(median, largest);
-        let mut buckets = Vec::with_capacity(starts.len());
-        for (at, from) in starts.iter().enumerate() {
-            let below = starts.get(at + 1);
-            let end = below.map_or(counts.len(), |below| counts.partition_point(|count| count < below));
-            let begin = counts.partition_point(|count| count < from);
-            buckets.push(Bucket { label: label(*from, below.copied()), accounts: (end - begin) as u64 });
+        let mut buckets = Vec::new();
+        let mut begin = 0;
+        for bounds in bucket_bounds(largest).windows(2) {
+            let &[from, below] = bounds else { continue };
+            let end = counts.partition_point(|count| *count < below || below == u64::MAX);
+            buckets.push(Bucket { label: label(from, below), accounts: (end - begin) as u64 });
+            begin = end;
         }
         Some(Self { median, largest, top_decile_share: u64::try_from(share).unwrap_or(100), buckets })
     }
@@ -206,30 +202,26 @@ fn wide_sum(counts: &[u64]) -> u128 {
     counts.iter().map(|count| u128::from(*count)).sum()
 }
 
-fn bucket_starts(median: u64, largest: u64) -> Vec<u64> {
+/// Returns the first count of each bucket, and of the one after the last. Buckets grow with the counts, because a few accounts have
+/// most of the repositories: 0, 1, 2, 5, 10, 20, 50 …
+fn bucket_bounds(largest: u64) -> Vec<u64> {
     if largest <= MAX_UNIT_BUCKETS {
-        return (0..=largest).collect();
+        return (0..=largest + 1).collect();
     }
-    if largest > median.saturating_mul(LOG_SCALE_RATIO) {
-        let mut starts = vec![0];
-        starts.extend(one_two_five().take_while(|start| *start <= largest));
-        return starts;
+    let mut bounds = vec![0];
+    for power in 0..19 {
+        bounds.extend([1, 2, 5].map(|digit| 10_u64.pow(power) * digit));
     }
-    let width = one_two_five().find(|width| largest / width < TARGET_BUCKETS).unwrap_or(u64::MAX);
-    (0..=largest / width).map(|bucket| bucket * width).collect()
+    bounds.push(u64::MAX);
+    bounds.truncate(bounds.partition_point(|bound| *bound <= largest).min(bounds.len() - 1) + 1);
+    bounds
 }
 
-/// 1, 2, 5, 10, 20, 50 …
-fn one_two_five() -> impl Iterator<Item = u64> {
-    (0..20).flat_map(|power| [1, 2, 5].map(|digit| 10_u64.checked_pow(power)?.checked_mul(digit))).flatten()
-}
-
-fn label(from: u64, below: Option<u64>) -> String {
-    match below {
-        Some(below) if below - from == 1 => group_digits(from),
-        Some(below) => format!("{}–{}", group_digits(from), group_digits(below - 1)),
-        None if from <= MAX_UNIT_BUCKETS => group_digits(from),
-        None => format!("{} and more", group_digits(from)),
+fn label(from: u64, below: u64) -> String {
+    if below - from == 1 {
+        group_digits(from)
+    } else {
+        format!("{}–{}", group_digits(from), group_digits(below - 1))
     }
 }
 
@@ -278,12 +270,12 @@ mod tests {
 
     #[test]
     fn skewed_counts_have_growing_buckets() {
-        assert_eq!(labels(&[30, 40, 44]), "0–4 5–9 10–14 15–19 20–24 25–29 30–34 35–39 40 and more");
-        assert_eq!(labels(&[0, 3, 150]), "0 1 2–4 5–9 10–19 20–49 50–99 100 and more");
-        assert_eq!(labels(&[0, 0, 1, 7_421]).split(' ').next_back(), Some("more"));
+        assert_eq!(labels(&[30, 40, 44]), "0 1 2–4 5–9 10–19 20–49");
+        assert_eq!(labels(&[0, 3, 150]), "0 1 2–4 5–9 10–19 20–49 50–99 100–199");
+        assert_eq!(labels(&[0, 0, 1, 7_421]).split(' ').next_back(), Some("5,000–9,999"));
         let huge = buckets(&[0, 1, u64::MAX]);
         assert_eq!(huge.last().map(|(_, accounts)| *accounts), Some(1));
-        assert!(buckets(&[u64::MAX, u64::MAX]).len() <= 20);
+        assert!(buckets(&[u64::MAX, u64::MAX]).len() <= 60);
     }
 
     #[test]
