@@ -83,7 +83,7 @@ pub(crate) struct Meta {
     /// Command line, without passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<String>,
-    /// Host of the profile pages.
+    /// Host of the profile pages, if it is known.
     #[serde(skip)]
     pub(crate) site: Option<String>,
 }
@@ -104,6 +104,12 @@ impl Meta {
         for text in optional.into_iter().flatten().chain(from).chain([generator]) {
             *text = sanitize_line(text).into_owned();
         }
+    }
+
+    /// Returns the host that was asked: that of the profile pages, or else of the API.
+    fn host(&self) -> Option<&str> {
+        let api = || self.api.as_deref()?.split("://").nth(1)?.split('/').next();
+        self.site.as_deref().or_else(api)
     }
 
     /// Returns the URL of a row's profile page. None if the account was not counted.

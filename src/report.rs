@@ -18,7 +18,7 @@ pub(crate) use self::columns::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::saved::{ReadReportError, SavedReport};
-pub(crate) use self::summary::{GroupTotals, Subtotal, Summary};
+pub(crate) use self::summary::{GroupTotals, Subtotal, Summary, Total};
 use crate::github::account::Account;
 pub(crate) use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
 use crate::text::sanitize_line;

@@ -27,6 +27,7 @@ use crate::database::{DatabaseUrl, SqlError, last_complete};
 use crate::diff::Baseline;
 use crate::exit_status::ExitStatus;
 use crate::github::Client;
+use crate::github::endpoint::ApiEndpoint;
 use crate::github::transport::TransportMode;
 use crate::input::{Input, InputError, InputSource};
 use crate::journal::{Checkpoint, Journal};
@@ -97,6 +98,7 @@ async fn execute(
     let manifest = ManifestRecorder::open(&config.client.transport);
     let mut meta = run_metadata(config, client).await;
     manifest.apply_to_meta(&mut meta);
+    meta.site = profile_host(meta.api.as_deref());
     let (sinks, checkpoint) = open_sinks(config, &meta).await?;
     print_notes(config);
     let total = if config.progress == ProgressMode::Hidden { None } else { input.estimate() };
@@ -189,9 +191,15 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
         baseline: config.baseline_name(),
         started: now(),
         command: report_command(config),
-        site: Some(config.client.endpoint.web_host().to_owned()),
         ..Meta::default()
     }
+}
+
+/// Returns the host of the profile pages of an API. None for a gateway, whose host may have none.
+fn profile_host(api: Option<&str>) -> Option<String> {
+    let endpoint = ApiEndpoint::parse(api?).ok()?;
+    let is_known = endpoint.is_github_cloud() || endpoint.is_enterprise();
+    is_known.then(|| endpoint.web_host().to_owned())
 }
 
 fn now() -> Timestamp {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use askama::Template;
 
 use self::changes::{ChangeCollector, ChangesSection};
-use self::charts::{Bar, Chart, Distribution, Stat, repositories, rest_note};
+use self::charts::{Bar, Chart, Distribution, Stat, rest_note};
 use self::rows::RowTable;
 use super::{Meta, Output, Renderer};
 use crate::report::{Column, ColumnSpec, Columns, Row, Summary};
@@ -119,6 +119,7 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn of(html: &'a Html, summary: &'a Summary) -> Self {
         let accounts = pluralize(summary.asked, "account", "accounts");
+        let repos = summary.public_repos.with_noun("repository", "repositories");
         let shown = (html.rows < summary.asked).then(|| group_digits(html.rows));
         let distribution = Distribution::of(html.counts.clone());
         let median = distribution.as_ref().map(|distribution| distribution.median);
@@ -129,7 +130,7 @@ impl<'a> Page<'a> {
         }
         Self {
             html,
-            title: format!("{accounts}, {} · ghrepos", repositories(summary.public_repos)),
+            title: format!("{accounts}, {} · ghrepos", repos.as_deref().unwrap_or("none counted")),
             heading: format!(
                 "Public repositories of {}",
                 pluralize(summary.asked, "GitHub account", "GitHub accounts")
@@ -153,10 +154,10 @@ impl<'a> Page<'a> {
 
 fn summary_sentence(html: &Html, summary: &Summary, shown: Option<&str>) -> String {
     let date = html.meta.started.strftime("%-d %B %Y, %H:%M UTC");
-    let site = html.meta.site.as_ref().map(|site| format!(" on {site}")).unwrap_or_default();
+    let host = html.meta.host().map(|host| format!(" on {host}")).unwrap_or_default();
     let statuses = if summary.asked == 0 { "the input is empty".into() } else { summary.status_line() };
     let shown = shown.map(|shown| format!(" {shown} are shown.")).unwrap_or_default();
-    format!("{date}{site}: {statuses}.{shown}")
+    format!("{date}{host}: {statuses}.{shown}")
 }
 
 fn warnings(summary: &Summary) -> Vec<String> {

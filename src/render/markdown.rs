@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::{Heading, Meta, Output, Renderer};
 use crate::report::{Cell, Column, Columns, GroupTotals, Role, Row, Summary};
-use crate::text::{collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
+use crate::text::{capitalize, collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
 
 /// Upper bounds on the tables, in bytes. Together they stay below 1 MiB, the limit of a job summary.
 const MAX_COUNTED_BYTES: usize = 700_000;
@@ -101,7 +101,6 @@ impl Markdown {
         if summary.ok < summary.asked {
             accounts = format!("{} of {accounts}", group_digits(summary.ok));
         }
-        let repos = pluralize(summary.public_repos, "public repository", "public repositories");
         let mut sentences = vec![match summary.asked {
             0 => "The input is empty.".to_owned(),
             _ => format!("{}.", summary.status_line()),
@@ -113,7 +112,12 @@ impl Markdown {
             let rows = pluralize(summary.mismatched, "account", "accounts");
             sentences.push(format!("**The two APIs disagree on {rows}.**"));
         }
-        let mut text = format!("### {repos} of {accounts}\n\n{}\n\n", sentences.join(" "));
+        let heading = match summary.public_repos.with_noun("public repository", "public repositories") {
+            Some(repos) => format!("{} of {accounts}", capitalize(&repos)),
+            None if summary.asked == 0 => "No accounts".into(),
+            None => format!("{accounts} counted"),
+        };
+        let mut text = format!("### {heading}\n\n{}\n\n", sentences.join(" "));
         if !summary.complete {
             let reason = match summary.skipped {
                 0 => "see the messages of the run".into(),
@@ -133,9 +137,7 @@ impl Markdown {
         if self.rows == summary.asked {
             foot = vec![format!("**{} counted**", group_digits(summary.ok)), String::new()];
             let sums = self.details.iter().map(|column| summary.sum(column));
-            foot.extend(
-                sums.map(|sum| sum.map_or_else(String::new, |sum| format!("**{}**", group_digits(sum)))),
-            );
+            foot.extend(sums.map(|sum| sum.map_or_else(String::new, |sum| format!("**{sum}**"))));
         }
         self.counted.write(&head, &foot, &mut self.out)
     }
@@ -147,7 +149,7 @@ impl Markdown {
                 escape(&collapse_whitespace(&groups.label(name))),
                 group_digits(subtotal.logins),
                 group_digits(subtotal.counted),
-                group_digits(subtotal.public_repos),
+                subtotal.public_repos.to_string(),
             ]);
         }
         let mut head = vec![Heading::new(groups.by(), false)];

@@ -92,7 +92,7 @@ fn run_metrics(meta: &Meta, summary: &Summary) -> Vec<MetricFamily> {
         (
             "ghrepos_public_repositories",
             "Public repositories of all accounts.",
-            Some(text(summary.public_repos)),
+            summary.public_repos.sum.map(text),
         ),
         ("ghrepos_run_complete", "1 if every login was looked up.", Some(text(u8::from(summary.complete)))),
         ("ghrepos_run_duplicate_logins", "Repeated logins.", summary.duplicates.map(text)),
@@ -134,7 +134,9 @@ fn group_metrics(summary: &Summary) -> Vec<MetricFamily> {
             let labels = [("by", groups.by()), ("group", group.unwrap_or_default())];
             logins.sample(&labels, &subtotal.logins);
             counted.sample(&labels, &subtotal.counted);
-            repos.sample(&labels, &subtotal.public_repos);
+            if let Some(sum) = subtotal.public_repos.sum {
+                repos.sample(&labels, &sum);
+            }
         }
     }
     vec![logins, counted, repos]

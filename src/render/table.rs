@@ -7,7 +7,7 @@ use console::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Output, Renderer};
-use crate::report::{Cell, Column, Columns, GroupTotals, Role, Row, Status, Summary};
+use crate::report::{Cell, Column, Columns, GroupTotals, Role, Row, Status, Summary, Total};
 use crate::text::{collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
 
 /// Narrowest column of reasons that is easy to read, in characters: the length of the most frequent one.
@@ -22,6 +22,8 @@ const MAX_LOGIN_WIDTH: usize = 26;
 const MIN_LOGIN_WIDTH: usize = 8;
 /// Characters between the text of two cells.
 const COLUMN_GAP: usize = 3;
+/// A space at which text is not wrapped.
+const NO_BREAK_SPACE: &str = "\u{a0}";
 /// A narrower terminal shows shorter subtotals.
 const WIDE_TERMINAL: u16 = 80;
 
@@ -32,6 +34,8 @@ pub(crate) struct TerminalStyle {
     pub(crate) unicode: bool,
     /// Columns. None if the output is not a terminal, so lines may be long.
     pub(crate) width: Option<u16>,
+    /// A table with more rows has its totals only.
+    pub(crate) max_rows: Option<usize>,
 }
 
 pub(super) struct Table {
@@ -40,6 +44,11 @@ pub(super) struct Table {
     /// All columns except that of the reasons.
     columns: Vec<TableColumn>,
     rows: Vec<TableRow>,
+    /// Rows that are in the input.
+    added: u64,
+    /// Rows of logins that were not looked up, which share one line.
+    skipped: u64,
+    is_too_long: bool,
 }
 
 struct TableColumn {
@@ -52,7 +61,6 @@ struct TableColumn {
 /// A row as text.
 struct TableRow {
     status: Status,
-    is_gone: bool,
     count: Option<u64>,
     /// Cells, separated by tabs.
     cells: Box<str>,
@@ -93,7 +101,7 @@ impl Block<'_> {
         if text.is_empty() {
             return format!(" {padding}  ");
         }
-        let text = self.style.apply_to(text);
+        let text = self.style.apply_to(text.replace(NO_BREAK_SPACE, " "));
         if self.is_right { format!(" {padding}{text}  ") } else { format!(" {text}{padding}  ") }
     }
 }
@@ -115,7 +123,9 @@ impl Table {
         let readable = columns.iter().filter(|column| column.heading().is_some());
         let shown = readable.filter(|column| !matches!(column.role(), Role::Status | Role::Error));
         let columns = shown.map(|column| TableColumn { column: column.clone(), width: 0, longest_word: 0 });
-        let mut table = Self { out, style, columns: columns.collect(), rows: Vec::new() };
+        let columns = columns.collect();
+        let mut table =
+            Self { out, style, columns, rows: Vec::new(), added: 0, skipped: 0, is_too_long: false };
         table.measure(&table.headings());
         table
     }
@@ -169,31 +179,31 @@ impl Table {
     }
 
     fn totals(&self, summary: &Summary, counted: &str) -> Vec<String> {
-        let shown = self.rows.iter().filter(|row| !row.is_gone).count() as u64;
-        let logins = if shown < summary.asked {
-            format!("{} of {} logins", group_digits(shown), group_digits(summary.asked))
+        let has_all = self.added == summary.asked;
+        let logins = if has_all {
+            pluralize(summary.asked, "login", "logins")
         } else {
-            pluralize(shown, "login", "logins")
+            format!("{} of {} logins", group_digits(self.added), group_digits(summary.asked))
         };
         self.footer(&logins, counted, |column| {
             // A sum beside some of the rows would look like theirs.
-            let is_meant = column.key() == "public_repos" || shown == summary.asked;
-            summary.sum(column).filter(|_| is_meant)
+            summary.sum(column).filter(|_| has_all || column.key() == "public_repos")
         })
     }
 
-    fn footer(&self, login: &str, label: &str, sum: impl Fn(&Column) -> Option<u64>) -> Vec<String> {
+    fn footer(&self, login: &str, label: &str, sum: impl Fn(&Column) -> Option<Total>) -> Vec<String> {
         let cells = self.columns.iter().map(|TableColumn { column, .. }| match column.role() {
             Role::Login => login.to_owned(),
             Role::Kind => label.to_owned(),
-            _ => sum(column).map(group_digits).unwrap_or_default(),
+            _ => sum(column).map(total_cell).unwrap_or_default(),
         });
         cells.collect()
     }
 
-    fn layout(&self) -> TableLayout {
+    /// `others` is in the last column with the reasons.
+    fn layout(&self, others: &str) -> TableLayout {
         let errors = self.rows.iter().filter_map(|row| row.error.as_deref());
-        let longest = errors.map(str::width).max().unwrap_or(0);
+        let longest = errors.map(str::width).max().map_or(0, |longest| longest.max(others.width()));
         let mut shown: Vec<_> = self.columns.iter().enumerate().collect();
         let Some(width) = self.style.width else {
             let columns = shown.iter().map(|(index, column)| (*index, column.width)).collect();
@@ -309,11 +319,20 @@ impl Table {
 
 impl Renderer for Table {
     fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.added += u64::from(!row.is_gone());
+        if row.status == Status::Skipped && !row.is_gone() {
+            self.skipped += 1;
+            return Ok(());
+        }
+        if self.is_too_long || self.style.max_rows.is_some_and(|max| self.rows.len() >= max) {
+            self.is_too_long = true;
+            self.rows = Vec::new();
+            return Ok(());
+        }
         let cells: Vec<_> = self.columns.iter().map(|column| self.cell(row, &column.column)).collect();
         self.measure(&cells);
         self.rows.push(TableRow {
             status: row.status,
-            is_gone: row.is_gone(),
             count: row.public_repos,
             cells: cells.join("\t").into(),
             error: row.error.as_deref().map(|error| self.text(error).into()),
@@ -323,17 +342,28 @@ impl Renderer for Table {
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         let status_line = summary.status_line();
-        let (counted, others) = status_line.split_once(", ").unwrap_or((&status_line, ""));
-        let totals = self.totals(summary, counted);
+        let counted = format!("{} counted", group_digits(summary.ok));
+        let others = status_line.strip_prefix(&counted).unwrap_or(&status_line).trim_start_matches(", ");
+        let totals = self.totals(summary, &counted);
         let subtotals = summary.groups.as_ref().map(|groups| self.subtotals(groups)).unwrap_or_default();
         subtotals.iter().chain([&totals]).for_each(|cells| self.measure(cells));
-        let layout = self.layout();
+        let layout = self.layout(others);
 
         let headings = self.headings();
         let last = if layout.has_errors { "Reason" } else { "" };
         self.write_cells(&layout, Line::Header, &headings, last)?;
         self.write_rule(&layout)?;
         self.write_rows(&layout)?;
+        if self.skipped > 0 {
+            let logins = pluralize(self.skipped, "login was", "logins were");
+            self.write_note(&format!("{logins} not asked"))?;
+        }
+        if self.is_too_long {
+            self.write_note(&format!(
+                "{} rows are too many for a terminal: write them to a file with -o FILE.csv, or print all with -F table",
+                group_digits(self.added - self.skipped)
+            ))?;
+        }
         self.write_rule(&layout)?;
         for cells in &subtotals {
             self.write_cells(&layout, Line::Subtotal, cells, "")?;
@@ -356,6 +386,13 @@ impl Renderer for Table {
             ))?;
         }
         self.out.flush()
+    }
+}
+
+fn total_cell(total: Total) -> String {
+    match total.sum {
+        None => "-".into(),
+        Some(_) => total.to_string().replace("at least", &format!("at{NO_BREAK_SPACE}least")),
     }
 }
 

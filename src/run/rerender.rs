@@ -8,10 +8,9 @@ use super::finish::finish;
 use super::manifest::ManifestRecorder;
 use super::messages::report_command;
 use super::pipeline::{Outcome, RowAggregator, Sinks};
-use super::{now, open_sinks, read_baseline};
+use super::{now, open_sinks, profile_host, read_baseline};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
-use crate::github::endpoint::ApiEndpoint;
 use crate::output::Message;
 use crate::render::{GENERATOR, Meta};
 use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
@@ -77,7 +76,6 @@ fn saved_metadata(config: &Config, saved: Option<&serde_json::Value>, rows: &[Ro
         command: report_command(config),
         ..Meta::default()
     });
-    let endpoint = meta.api.as_deref().and_then(|url| ApiEndpoint::parse(url).ok());
-    meta.site = endpoint.map(|endpoint| endpoint.web_host().to_owned());
+    meta.site = profile_host(meta.api.as_deref());
     meta
 }

@@ -48,3 +48,4 @@ mod stops;
 mod terminal;
 mod terminals;
 mod tokens;
+mod totals;

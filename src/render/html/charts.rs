@@ -1,6 +1,6 @@
 //! Charts: bars in tables, so that screen readers get the figures as text.
 
-use crate::report::{Breakdown, GroupTotals, Row, Subtotal};
+use crate::report::{Breakdown, GroupTotals, Row, Subtotal, Total};
 use crate::text::{format_delta, group_digits, pluralize};
 
 /// Length of the longest bar, in units of the SVG.
@@ -25,8 +25,8 @@ pub(super) struct Stat {
 }
 
 impl Stat {
-    pub(super) fn new(name: &'static str, value: u64, note: impl Into<String>) -> Self {
-        Self { name, value: group_digits(value), note: note.into() }
+    pub(super) fn new(name: &'static str, value: impl Into<Total>, note: impl Into<String>) -> Self {
+        Self { name, value: value.into().to_string(), note: note.into() }
     }
 }
 
@@ -52,10 +52,11 @@ pub(super) struct Chart {
 }
 
 impl Bar {
-    pub(super) fn of_count(name: String, count: u64, largest: u64) -> Self {
-        let length = scaled_length(count, largest);
+    pub(super) fn of_count(name: String, count: impl Into<Total>, largest: u64) -> Self {
+        let count = count.into();
+        let length = scaled_length(count.sum.unwrap_or(0), largest);
         let segment = BarSegment { class: "all", from: 0, length, top: 1, height: 8 };
-        Self::of_segments(name, vec![segment], group_digits(count), String::new())
+        Self::of_segments(name, vec![segment], count.to_string(), String::new())
     }
 
     /// Makes a bar for the repositories of an account, with their parts if they are known.
@@ -101,7 +102,7 @@ impl Chart {
     pub(super) fn of_groups(groups: &GroupTotals, max_bars: usize) -> Self {
         let mut list = groups.sorted();
         list.sort_by_key(|(_, subtotal)| std::cmp::Reverse(subtotal.public_repos));
-        let largest = list.first().map_or(0, |(_, subtotal)| subtotal.public_repos);
+        let largest = list.first().and_then(|(_, subtotal)| subtotal.public_repos.sum).unwrap_or(0);
         let rest = list.split_off(list.len().min(max_bars));
         let mut bars = Vec::new();
         for (name, Subtotal { logins, counted, public_repos }) in list {
@@ -109,7 +110,8 @@ impl Chart {
             let bar = Bar::of_count(groups.label(name), public_repos, largest);
             bars.push(Bar { description, ..bar });
         }
-        let others = rest.iter().map(|(_, subtotal)| subtotal.public_repos).fold(0, u64::saturating_add);
+        let others =
+            rest.iter().map(|(_, subtotal)| subtotal.public_repos).fold(Total::default(), Total::plus);
         Self {
             category: groups.by().to_owned(),
             measure: "Repositories",
@@ -121,8 +123,10 @@ impl Chart {
 }
 
 /// Describes the bars that are not shown, if any.
-pub(super) fn rest_note(others: u64, repos: u64) -> Option<String> {
-    (others > 0).then(|| format!("+ {} with {}", pluralize(others, "other", "others"), repositories(repos)))
+pub(super) fn rest_note(others: u64, repos: impl Into<Total>) -> Option<String> {
+    let note = format!("+ {}", pluralize(others, "other", "others"));
+    let repos = repos.into().with_noun("repository", "repositories");
+    (others > 0).then(|| repos.map_or_else(|| note.clone(), |repos| format!("{note} with {repos}")))
 }
 
 /// Returns the length of a bar for `part` of `largest`. It is visible if the part is not 0.

@@ -2,7 +2,7 @@ use std::io::BufWriter;
 
 use super::TerminalStyle;
 use crate::render::{Format, Renderer, RowOrder, SortKey, sample};
-use crate::report::{Change, Columns, CountSelection, ReportSchema, Row, Summary};
+use crate::report::{Change, Columns, CountSelection, ReportSchema, Row, Status, Summary};
 
 const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
@@ -61,7 +61,7 @@ fn every_measure_has_a_column() {
 
 #[test]
 fn a_table_fits_sixty_columns() {
-    let table = table(ORDER, TerminalStyle { unicode: true, width: Some(60), color: false });
+    let table = table(ORDER, TerminalStyle { unicode: true, width: Some(60), color: false, max_rows: None });
     assert!(table.lines().all(|line| line.chars().count() <= 60));
     insta::assert_snapshot!(table, @r##"
      Login                Kind           Public repos
@@ -109,7 +109,7 @@ fn columns_without_room_are_named() {
         carried: vec!["team".into()],
         ..ReportSchema::default()
     });
-    let style = TerminalStyle { unicode: true, width: Some(50), color: false };
+    let style = TerminalStyle { unicode: true, width: Some(50), color: false, max_rows: None };
     insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, style), @r##"
      Login            Kind           Public   Private
                                       repos
@@ -125,7 +125,7 @@ fn columns_without_room_are_named() {
      "
        not a login: holds '\u{1b}'
     ──────────────────────────────────────────────────
-     5 logins         2 counted       7,430         0
+     5 logins         2 counted       7,430         -
        1 not found, 2 invalid
        Hidden to fit 50 columns: Sources, Forks,
        Archived, team. Use -o FILE.csv for all
@@ -135,7 +135,7 @@ fn columns_without_room_are_named() {
 
 #[test]
 fn failures_are_colored_if_requested() {
-    let colored = table(ORDER, TerminalStyle { unicode: true, color: true, width: None });
+    let colored = table(ORDER, TerminalStyle { unicode: true, color: true, width: None, max_rows: None });
     assert!(colored.contains("\u{1b}[33m") && colored.contains("\u{1b}[31m"), "{colored:?}");
     assert!(!table(ORDER, TerminalStyle::default()).contains('\u{1b}'));
 }
@@ -150,7 +150,7 @@ fn changes_are_signed_and_colored() {
         (Change::New, "new", Some(3)),
     ] {
         let out = sample::Shared::default();
-        let style = TerminalStyle { unicode: true, color: true, width: None };
+        let style = TerminalStyle { unicode: true, color: true, width: None, max_rows: None };
         let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), &columns, style);
         table.row(&Row { change: Some(change), ..sample::rows().remove(0) }).unwrap();
         table.finish(&Summary::default()).unwrap();
@@ -158,4 +158,48 @@ fn changes_are_signed_and_colored() {
         let text_is_there = out.text().lines().any(|line| line.contains(&painted) && line.contains(text));
         assert!(text_is_there, "{change:?}: {:?}", out.text());
     }
+}
+
+fn unsorted(rows: &[Row], style: TerminalStyle) -> String {
+    let out = sample::Shared::default();
+    let columns = Columns::of(&ReportSchema::default());
+    let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), &columns, style);
+    let mut summary = Summary::default();
+    for row in rows {
+        summary.add(row);
+        table.row(row).unwrap();
+    }
+    table.finish(&summary).unwrap();
+    out.text()
+}
+
+#[test]
+fn logins_that_were_not_asked_share_a_line() {
+    let mut rows = sample::rows();
+    rows.truncate(1);
+    rows.extend((0..1911).map(|at| Row::without_count(&format!("user-{at}"), Status::Skipped, "not asked")));
+    insta::assert_snapshot!(unsorted(&rows, TerminalStyle::default()), @r##"
+     Login          Kind        Public repos
+    -----------------------------------------
+     torvalds       user                   9
+       1,911 logins were not asked
+    -----------------------------------------
+     1,912 logins   1 counted     at least 9
+       1,911 skipped
+    "##);
+}
+
+#[test]
+fn a_table_that_is_too_long_has_its_totals() {
+    let style = TerminalStyle { width: Some(60), max_rows: Some(2), ..TerminalStyle::default() };
+    insta::assert_snapshot!(unsorted(&sample::rows(), style), @r##"
+     Login       Kind           Public repos
+    -----------------------------------------
+       5 rows are too many for a terminal: write them to a file
+       with -o FILE.csv, or print all with -F table
+    -----------------------------------------
+     5 logins    2 counted             7,430
+       1 not found, 2 invalid
+    "##);
+    assert!(unsorted(&sample::rows()[..2], style).contains("torvalds"));
 }
