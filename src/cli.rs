@@ -11,9 +11,7 @@ use clap::{ArgAction, Parser};
 
 pub(crate) use self::help::{GenerateTarget, one_line_error};
 pub(crate) use self::values::{ApiChoice, AutoChoice};
-use self::values::{
-    parse_duration, parse_in_range, parse_nonzero_duration, parse_organization, parse_team, parse_timeout,
-};
+use self::values::{parse_duration, parse_in_range, parse_nonzero_duration, parse_organization, parse_team};
 use crate::github::members::MemberSource;
 use crate::render::{Format, SortKey};
 use crate::shard::Shard;
@@ -36,7 +34,7 @@ use crate::shard::Shard;
 )]
 pub(crate) struct Cli {
     /// Logins, @logins or profile URLs; - reads standard input
-    #[arg(value_name = "LOGIN", allow_hyphen_values = false, display_order = 0, help_heading = HELP_INPUT)]
+    #[arg(value_name = "LOGIN", display_order = 0, help_heading = HELP_INPUT)]
     pub(crate) logins: Vec<OsString>,
 
     /// Read logins from a file: one per line, or a .csv or .tsv with a header
@@ -124,7 +122,7 @@ pub(crate) struct Cli {
     pub(crate) max_points: Option<u64>,
 
     /// Timeout of one attempt, from the request to the last byte of the response
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_timeout, hide_short_help = true, help_heading = HELP_REQUESTS)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_nonzero_duration, hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) timeout: Duration,
 
     /// Retries after temporary errors: broken connections, timeouts, 5xx, rate limits
@@ -232,7 +230,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DURATION", requires = "resume", value_parser = parse_duration, hide_short_help = true, help_heading = HELP_COMPARING)]
     pub(crate) max_age: Option<Duration>,
 
-    /// Compare with an earlier report: columns was and change
+    /// Compare with an earlier report: columns was, change and event
     ///
     /// .ndjson, .json, .csv or .tsv, or the last complete run in a database.
     #[arg(long, value_name = "FILE|URL", help_heading = HELP_COMPARING)]
@@ -240,8 +238,8 @@ pub(crate) struct Cli {
 
     /// Exit with status 3 if a rule matches: new>0, change>50%, failed>0 …
     ///
-    /// A rule is a measure, >, >= or =, and a number or a percentage. Measures are new, gone, renamed, replaced, unknown,
-    /// not_found, forbidden, invalid, failed, skipped, change and public_repos.
+    /// A rule is a measure, >, >= or =, and a number or a percentage. Measures are the events new, removed, renamed, replaced,
+    /// missing and unknown, the statuses not_found, forbidden, invalid, failed and skipped, change and public_repos.
     #[arg(long, value_name = "RULE,...", help_heading = HELP_COMPARING)]
     pub(crate) fail_on: Vec<String>,
 

@@ -153,33 +153,23 @@ impl Connection {
     }
 
     async fn execute(&mut self, sql: impl SqlSafeStr, parameters: &[Option<&str>]) -> Result<(), SqlError> {
-        match self {
-            Self::Sqlite(connection) => {
-                bind(sql, parameters).execute(&mut **connection).await?;
-            }
-            Self::Postgres(connection) => {
-                bind(sql, parameters).execute(&mut **connection).await?;
-            }
-        }
-        Ok(())
+        let parameters = parameters.iter().map(|parameter| parameter.map(str::to_owned)).collect();
+        self.execute_many(sql, parameters, true).await
     }
 
-    /// Runs a statement for many rows. `is_repeated` keeps it prepared: statements of other sizes would only take memory.
-    async fn insert(
+    /// `is_repeated` keeps the statement prepared: each size of a statement for many rows would take memory.
+    async fn execute_many(
         &mut self,
-        sql: String,
+        sql: impl SqlSafeStr,
         parameters: Vec<Option<String>>,
         is_repeated: bool,
     ) -> Result<(), SqlError> {
-        let sql = AssertSqlSafe(sql);
         match self {
             Self::Sqlite(connection) => {
-                let query = parameters.into_iter().fold(sqlx::query(sql), Query::bind);
-                query.persistent(is_repeated).execute(&mut **connection).await?;
+                bind(sql, parameters).persistent(is_repeated).execute(&mut **connection).await?;
             }
             Self::Postgres(connection) => {
-                let query = parameters.into_iter().fold(sqlx::query(sql), Query::bind);
-                query.persistent(is_repeated).execute(&mut **connection).await?;
+                bind(sql, parameters).persistent(is_repeated).execute(&mut **connection).await?;
             }
         }
         Ok(())
@@ -190,6 +180,7 @@ impl Connection {
         sql: impl SqlSafeStr,
         parameters: &[Option<&str>],
     ) -> Result<Option<i64>, SqlError> {
+        let parameters = parameters.iter().map(|parameter| parameter.map(str::to_owned)).collect();
         Ok(match self {
             Self::Sqlite(connection) => {
                 let row = bind(sql, parameters).fetch_optional(&mut **connection).await?;
@@ -256,11 +247,11 @@ async fn open_sqlite(url: &DatabaseUrl, access: AccessMode) -> Result<Connection
     Ok(Connection::Sqlite(Box::new(connection)))
 }
 
-fn bind<'q, D: Database>(sql: impl SqlSafeStr, parameters: &[Option<&str>]) -> Query<'q, D, D::Arguments>
+fn bind<'q, D: Database>(sql: impl SqlSafeStr, parameters: Vec<Option<String>>) -> Query<'q, D, D::Arguments>
 where
     for<'e> Option<String>: Encode<'e, D> + Type<D>,
 {
-    parameters.iter().fold(sqlx::query(sql), |query, parameter| query.bind(parameter.map(str::to_owned)))
+    parameters.into_iter().fold(sqlx::query(sql), Query::bind)
 }
 
 /// Reads a value of a query without parameters: PostgreSQL sends all types as text then.

@@ -3,17 +3,18 @@
 //! ```text
 //! rules   = rule *("," rule)
 //! rule    = metric (">" | ">=" | "=") number ["%"]
-//! metric  = "new" | "gone" | "renamed" | "replaced" | "unknown"
+//! metric  = "new" | "removed" | "renamed" | "replaced" | "missing" | "unknown"
 //!         | "not_found" | "forbidden" | "invalid" | "failed" | "skipped"
 //!         | "change" | "public_repos"
 //! ```
 //!
-//! The metrics of the first two lines count rows, and their percentages are of all logins. The others are violated by a single
-//! row: `change` is the absolute difference of its counts, and its percentages are of the earlier count.
+//! The metrics of the first two lines count rows by event and by status. Their percentages are of the rows that are neither
+//! `skipped` nor `removed`. The others are violated by a single row: `change` is the absolute difference of its counts, and its
+//! percentages are of the earlier count.
 
 use std::cmp::Ordering;
 
-use crate::report::{Change, Row, Status, Summary};
+use crate::report::{Event, Row, Status, Summary};
 use crate::text::{collapse_whitespace, group_digits, pluralize, sanitize_line};
 
 type Comparison = fn(Ordering) -> bool;
@@ -26,18 +27,19 @@ const MAX_LOGINS_LISTED: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Metric {
-    Rows(Change),
+    Event(Event),
     Status(Status),
     Difference,
     PublicRepos,
 }
 
-const METRICS: [(&str, Metric); 12] = [
-    ("new", Metric::Rows(Change::New)),
-    ("gone", Metric::Rows(Change::Gone)),
-    ("renamed", Metric::Rows(Change::Renamed)),
-    ("replaced", Metric::Rows(Change::Replaced)),
-    ("unknown", Metric::Rows(Change::Unknown)),
+const METRICS: [(&str, Metric); 13] = [
+    ("new", Metric::Event(Event::New)),
+    ("removed", Metric::Event(Event::Removed)),
+    ("renamed", Metric::Event(Event::Renamed)),
+    ("replaced", Metric::Event(Event::Replaced)),
+    ("missing", Metric::Event(Event::Missing)),
+    ("unknown", Metric::Event(Event::Unknown)),
     ("change", Metric::Difference),
     ("public_repos", Metric::PublicRepos),
     ("not_found", Metric::Status(Status::NotFound)),
@@ -99,7 +101,7 @@ impl Rules {
     /// Returns the first rule that needs a baseline.
     pub(crate) fn needs_baseline(&self) -> Option<&str> {
         let mut rules = self.0.iter();
-        let rule = rules.find(|rule| matches!(rule.metric, Metric::Rows(_) | Metric::Difference))?;
+        let rule = rules.find(|rule| matches!(rule.metric, Metric::Event(_) | Metric::Difference))?;
         Some(&rule.text)
     }
 
@@ -116,7 +118,11 @@ impl Rules {
 
     /// Returns a line for each rule that is violated.
     pub(crate) fn violations(&self, summary: &Summary) -> Vec<String> {
-        self.0.iter().filter(|rule| rule.is_violated(summary.asked)).map(Rule::describe).collect()
+        self.0
+            .iter()
+            .filter(|rule| rule.is_violated(summary.asked - summary.skipped))
+            .map(Rule::describe)
+            .collect()
     }
 }
 
@@ -161,26 +167,25 @@ impl Rule {
     /// Returns the login of a row that matches, with its counts.
     fn matching_login(&self, row: &Row) -> Option<String> {
         match self.metric {
-            Metric::Rows(change) => (row.change == Some(change)).then(|| row.login.clone()),
-            Metric::Status(status) => (row.status == status && !row.is_gone()).then(|| row.login.clone()),
+            Metric::Event(event) => (row.event == Some(event)).then(|| row.login.clone()),
+            Metric::Status(status) => (row.status == status).then(|| row.login.clone()),
             Metric::PublicRepos => {
                 let is = row.public_repos?;
                 self.compares(is, 1).then(|| format!("{} ({})", row.login, group_digits(is)))
             }
             Metric::Difference => {
-                let (was, is) = match row.change? {
-                    Change::By(_) | Change::Renamed => (row.was?, row.public_repos?),
-                    _ => return None,
+                let (Some(was), Some(is), Some(_)) = (row.was, row.public_repos, row.change) else {
+                    return None;
                 };
-                let matches = self.compares(is.abs_diff(was), was);
-                matches.then(|| format!("{} ({} to {})", row.login, group_digits(was), group_digits(is)))
+                self.compares(is.abs_diff(was), was)
+                    .then(|| format!("{} ({} to {})", row.login, group_digits(was), group_digits(is)))
             }
         }
     }
 
-    fn is_violated(&self, asked: u64) -> bool {
+    fn is_violated(&self, looked_up: u64) -> bool {
         match self.metric {
-            Metric::Rows(_) | Metric::Status(_) => self.compares(self.rows, asked),
+            Metric::Event(_) | Metric::Status(_) => self.compares(self.rows, looked_up),
             Metric::Difference | Metric::PublicRepos => self.rows > 0,
         }
     }

@@ -14,7 +14,7 @@ pub(crate) fn is_special_file(path: &Path) -> bool {
 /// Checks that a file can be written or created at `path`, and returns the metadata of the one that is there.
 pub(crate) fn check_writable(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder")),
+        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         Err(_) => {

@@ -16,18 +16,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
 use self::csv::CsvInput;
 pub(crate) use self::csv::is_csv;
 use self::dedup::Deduplicator;
-use self::text::{ReadEnd, Sender};
+use self::text::Sender;
 use crate::login::{Login, ParseLoginError};
 use crate::report::Carried;
 use crate::shard::Shard;
 
 const BATCHES_AHEAD: usize = 4;
+
+/// Records in input order. An error ends its source.
+type Batches = BoxStream<'static, Result<Vec<InputRecord>, InputError>>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InputSource {
@@ -144,7 +148,7 @@ pub(crate) struct Input {
     is_unbounded: bool,
     shard: Option<Shard>,
     web_host: String,
-    query_rows: Option<mpsc::Receiver<Vec<InputRecord>>>,
+    query_rows: Batches,
     report: SharedReport,
 }
 
@@ -156,7 +160,7 @@ impl Input {
             is_unbounded: false,
             shard: options.shard,
             web_host: options.web_host.clone(),
-            query_rows: None,
+            query_rows: stream::empty().boxed(),
             report: SharedReport::default(),
         };
         for source in sources {
@@ -191,8 +195,7 @@ impl Input {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            let reason = "it is a folder; name a file in it";
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, reason));
+            return Err(io::ErrorKind::IsADirectory.into());
         }
         // A pipe or a device may never end.
         self.is_unbounded |= !metadata.is_file();
@@ -218,7 +221,7 @@ impl Input {
         query: String,
         options: &InputOptions,
     ) -> Result<Self, InputError> {
-        self.query_rows = Some(sql::open(address, query, options, self.report.clone()).await?);
+        self.query_rows = sql::open(address, query, options, self.report.clone()).await?;
         self.is_unbounded = true;
         Ok(self)
     }
@@ -248,16 +251,21 @@ impl Input {
     /// Returns the records of this shard in input order, without duplicates.
     pub(crate) fn into_stream(self) -> impl Stream<Item = InputRecord> + Send + use<> {
         let Self { sources, shard, web_host, query_rows, report, .. } = self;
-        let ended = report.clone();
+        let (failure, ended) = (report.clone(), report.clone());
+        let batches = spawn_reader(sources, web_host, report.clone()).chain(query_rows);
+        let records = batches.flat_map(move |batch| {
+            stream::iter(batch.unwrap_or_else(|error| {
+                failure.lock().failure = Some(error.to_string());
+                Vec::new()
+            }))
+        });
         let end = stream::poll_fn(move |_| {
             let mut ended = ended.lock();
             ended.is_complete = ended.failure.is_none();
             Poll::Ready(None)
         });
-        let read = flatten(spawn_reader(sources, web_host, report.clone()));
-        let queried = stream::iter(query_rows).flat_map(flatten);
         let mut seen = Deduplicator::default();
-        read.chain(queried).chain(end).filter(move |record| {
+        records.chain(end).filter(move |record| {
             if shard.is_some_and(|shard| !shard.contains(record.text())) {
                 return std::future::ready(false);
             }
@@ -271,13 +279,9 @@ impl Input {
 }
 
 /// Reads the sources on a thread: reading standard input blocks, perhaps for ever.
-fn spawn_reader(
-    sources: Vec<OpenSource>,
-    web_host: String,
-    report: SharedReport,
-) -> mpsc::Receiver<Vec<InputRecord>> {
-    let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
-    let sender = Sender { channel: sender, web_host };
+fn spawn_reader(sources: Vec<OpenSource>, web_host: String, report: SharedReport) -> Batches {
+    let (channel, receiver) = mpsc::channel(BATCHES_AHEAD);
+    let sender = Sender { channel, web_host };
     std::thread::spawn(move || {
         for OpenSource { name, content } in sources {
             let read = match content {
@@ -285,21 +289,18 @@ fn spawn_reader(
                 Content::Lines(lines) => text::read(lines, &sender),
                 Content::Csv(csv) => csv.read(&sender, &report),
             };
-            match read {
-                Ok(()) => {}
-                Err(ReadEnd::ReceiverClosed) => return,
-                Err(ReadEnd::Io(source)) => {
-                    report.lock().failure = Some(InputError { name, source }.to_string());
-                    return;
-                }
+            if let Err(source) = read {
+                // If the receiver is closed, nothing else is needed.
+                let _ = sender.channel.blocking_send(Err(InputError { name, source }));
+                return;
             }
         }
     });
-    receiver
+    batches(receiver)
 }
 
-fn flatten(mut batches: mpsc::Receiver<Vec<InputRecord>>) -> impl Stream<Item = InputRecord> + Send {
-    stream::poll_fn(move |context| batches.poll_recv(context)).flat_map(stream::iter)
+fn batches(mut receiver: mpsc::Receiver<Result<Vec<InputRecord>, InputError>>) -> Batches {
+    stream::poll_fn(move |context| receiver.poll_recv(context)).boxed()
 }
 
 #[cfg(test)]

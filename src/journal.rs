@@ -38,7 +38,7 @@ impl ResumeFilter {
             Status::Invalid => true,
             Status::NotFound => is_recent,
             Status::Ok => is_recent && row.has_measures_of(&schema),
-            Status::Forbidden | Status::Failed | Status::Skipped => false,
+            Status::Forbidden | Status::Failed | Status::Skipped | Status::Removed => false,
         })
     }
 }

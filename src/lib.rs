@@ -9,14 +9,14 @@
 //!                     │ ▲
 //!                 rate_limit      one pause, one quota per API, one concurrency limit
 //!                     │ ▲
-//!                   sender        network or replay, and the recording
+//!                  transport      network or replay, and the recording
 //! ```
 //!
 //! # From a login to its row
 //!
 //! "Go to definition" leads from each step to the next one:
 //!
-//! 1. `program::main_with` parses the flags and calls `run::run_blocking`, which sends all requests from one thread.
+//! 1. `run::main_with` parses the flags, and sends all requests from one thread.
 //! 2. `run::execute` opens the outputs; `run::pipeline::run_pipeline` reads the input (`input`), starts the stage, and consumes the
 //!    rows that it completes.
 //! 3. `lookup::stage` gives each login its position and a place in the window; its `Batcher` forms a batch when there is a slot:
@@ -24,8 +24,8 @@
 //! 4. `Client::look_up_batch` (`github/batch.rs`) is one batch with its retries. It waits for a permit in
 //!    `RateLimiter::acquire` (`rate_limit.rs`), and then takes as many logins as the batch size allows (`Client::take_logins`).
 //! 5. `Client::send` (`github/client.rs`) adds the token, sends the request, and reports its headers and outcome to the limiter.
-//! 6. `RequestSender::send` (`github/sender.rs`) hands it to octocrab, whose bottom is `github/transport.rs`: a socket or a
-//!    replay. `sender` redacts the response, writes it to the recording, and makes a `LookupError` of an unsuccessful status.
+//! 6. `RequestSender::send` (`github/transport.rs`) sends it with octocrab to a socket or a replay. It redacts the response,
+//!    writes it to the recording, and makes a `LookupError` of an unsuccessful status.
 //! 7. `github/graphql.rs` or `github/rest.rs` reads the response: an account or an error for each login.
 //! 8. `github/retry.rs` decides about errors: retry, back off, split, or give up. The loop of step 4 acts on it; for a REST
 //!    request that is `Client::get`.
@@ -89,8 +89,6 @@ mod object;
 #[cfg(feature = "cli")]
 mod output;
 #[cfg(feature = "cli")]
-mod program;
-#[cfg(feature = "cli")]
 mod progress;
 #[cfg(all(feature = "cli", any(test, fuzzing)))]
 #[path = "../fuzz/properties/mod.rs"]
@@ -110,13 +108,12 @@ mod text;
 pub use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection};
 pub use crate::github::credentials::{App, Credentials, InvalidPrivateKey, InvalidToken, Token};
 pub use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
-pub use crate::github::transport::TransportMode;
-pub use crate::github::{BuildError, Client, ClientConfig};
+pub use crate::github::{BuildError, Client, ClientConfig, TransportMode};
 pub use crate::login::{Login, ParseLoginError};
 pub use crate::lookup::{LookupOptions, lookup};
+pub use crate::report::{Row, Status};
 #[cfg(feature = "cli")]
-pub use crate::program::main;
+pub use crate::run::main;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
-pub use crate::program::main_with;
-pub use crate::report::{Row, Status};
+pub use crate::run::main_with;

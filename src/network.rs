@@ -1,7 +1,8 @@
 //! Connections: proxies, certificates, and the reason for which a connection failed.
 //!
-//! It knows no API. The HTTP client itself is created in `github::transport`.
+//! It knows no API.
 
+pub(crate) mod connector;
 pub(crate) mod proxy;
 pub(crate) mod tls;
 
@@ -15,7 +16,7 @@ use std::{fmt, io};
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
-use self::probe::{Probe, Probed};
+use self::probe::{Probed, probe};
 use self::proxy::{Proxy, ProxyFailure, ProxyName};
 use self::tls::TlsError;
 use crate::text::{causes, innermost};
@@ -164,7 +165,7 @@ impl ProxyRoute {
                 error => ProxyFailure::Tls(error),
             });
         }
-        let is_socks = self.proxy.scheme.is_socks();
+        let is_socks = self.proxy.is_socks();
         // socks4 and socks5 resolve the server's name here, so it is not the proxy that has no address.
         if error.is_dns() && is_socks {
             return ConnectError::UnresolvedHere {
@@ -178,19 +179,12 @@ impl ProxyRoute {
         if let Some(socket) = socket_error(error).filter(|_| !error.is_timeout()) {
             return self.failed(ProxyFailure::unreachable(socket.kind(), Cause(error.clone())));
         }
-        match self.probed.get_or_init(|| self.probe(url)).await {
+        match self.probed.get_or_init(|| probe(&self.proxy, url, self.probe_limit)).await {
             Probed::Failed(failure) => self.failed(failure.clone()),
             Probed::Tunneled if error.is_timeout() => ConnectError::TimedOut,
             Probed::Reachable if error.is_timeout() => self.failed(ProxyFailure::Silent),
             _ => self.failed(ProxyFailure::from_text(&innermost(&**error), self.proxy.name.has_login)),
         }
-    }
-
-    async fn probe(&self, url: &Url) -> Probed {
-        let host = url.host_str().unwrap_or_default();
-        let target = format!("{host}:{}", url.port_or_known_default().unwrap_or(443));
-        let target = (url.scheme() == "https").then_some(target.as_str());
-        Probe { proxy: &self.proxy, target, limit: self.probe_limit }.run().await
     }
 }
 

@@ -9,10 +9,12 @@ mod columns;
 mod saved;
 mod summary;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::change::{Change, DiffSummary};
+pub(crate) use self::change::{DiffSummary, Event};
 pub(crate) use self::columns::{
     COLUMNS, Cell, Column, ColumnSpec, Columns, EXTRA_KEY, ReportSchema, Role, ValueType, is_reserved,
 };
@@ -40,13 +42,23 @@ pub enum Status {
     Failed,
     /// Not looked up, because the run ended early.
     Skipped,
+    /// Only in the baseline.
+    Removed,
 }
 
 impl Status {
+    const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::NotFound,
+        Self::Forbidden,
+        Self::Invalid,
+        Self::Failed,
+        Self::Skipped,
+        Self::Removed,
+    ];
+
     pub(crate) fn parse(word: &str) -> Option<Self> {
-        [Self::Ok, Self::NotFound, Self::Forbidden, Self::Invalid, Self::Failed, Self::Skipped]
-            .into_iter()
-            .find(|status| status.as_str() == word)
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 
     /// Returns the word in reports.
@@ -59,6 +71,7 @@ impl Status {
             Self::Invalid => "invalid",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
+            Self::Removed => "removed",
         }
     }
 
@@ -93,16 +106,20 @@ pub struct Row {
     /// Private repositories that the account owns and the token can see, if requested.
     pub private_repos: Option<u64>,
     pub(crate) carried: Carried,
-    /// Count in the baseline.
+    /// Last known count in the baseline.
     pub(crate) was: Option<u64>,
-    /// Change since the baseline.
-    pub(crate) change: Option<Change>,
+    /// Count now minus [`Self::was`], of the same account.
+    pub(crate) change: Option<i64>,
+    /// Event since the baseline.
+    pub(crate) event: Option<Event>,
+    /// Login before a rename.
+    pub(crate) previous_login: Option<String>,
     /// False if the other API returned another count. None unless both were queried.
     pub verified: Option<bool>,
     /// Reason why there is no count: one line, without control characters.
     pub error: Option<String>,
     /// API that responded.
-    pub via: Option<ApiKind>,
+    pub api: Option<ApiKind>,
     /// Time of the response, to the second.
     pub at: Option<Timestamp>,
     /// Requests that included this login.
@@ -142,9 +159,11 @@ impl Row {
             carried: Carried::default(),
             was: None,
             change: None,
+            event: None,
+            previous_login: None,
             verified: None,
             error: None,
-            via: None,
+            api: None,
             at: None,
             attempts: 0,
             exchange: None,
@@ -157,6 +176,27 @@ impl Row {
             // A login has no control character, so the two cannot be confused.
             Status::Invalid => format!("\0{}", self.login).into(),
             _ => self.login.to_ascii_lowercase().into(),
+        }
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.status == Status::Removed
+    }
+
+    /// Returns the kind of a counted account, or the words of the status.
+    pub(crate) fn label(&self) -> &'static str {
+        match self.status {
+            Status::Ok => self.kind.map_or("", AccountKind::as_str),
+            status => status.label(),
+        }
+    }
+
+    /// Returns the event for people: `renamed from old-login`.
+    pub(crate) fn event_label(&self) -> Cow<'static, str> {
+        let event = self.event.map_or("", Event::as_str);
+        match &self.previous_login {
+            Some(login) => format!("{event} from {login}").into(),
+            None => event.into(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! One run, from the configuration to the exit status.
+//! The program: parses the flags, runs, and returns the exit status.
 
 mod finish;
 mod manifest;
@@ -8,12 +8,18 @@ mod pipeline;
 mod plan;
 mod rerender;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use clap::Parser;
 use jiff::Timestamp;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use self::finish::finish;
 use self::manifest::ManifestRecorder;
@@ -22,35 +28,102 @@ use self::messages::{print_stop, report_command};
 use self::pipeline::{RowAggregator, run_pipeline};
 use self::plan::print_plan;
 use self::rerender::rerender;
-use crate::config::Config;
+use crate::cli::{Cli, one_line_error};
+use crate::config::{Config, ConfigError};
 use crate::database::{DatabaseUrl, SqlError, last_complete};
 use crate::diff::Baseline;
 use crate::exit_status::ExitStatus;
 use crate::github::Client;
+use crate::github::config::TransportMode;
 use crate::github::endpoint::ApiEndpoint;
-use crate::github::transport::TransportMode;
 use crate::input::{Input, InputError, InputSource};
 use crate::journal::{Checkpoint, Journal};
-use crate::output::Sink;
+use crate::output::{Sink, check_stdout};
 use crate::progress::{Progress, ProgressMode, eprint_status};
 use crate::render::{Format, GENERATOR, Meta};
 use crate::report::{ApiKind, Identity};
 use crate::stop::StopReason;
-use crate::text::{io_message, redact_url};
+use crate::text::{error_chain, io_message, redact_url};
 
 /// Signals closer together than this count as one: a process and its group are often both signaled.
 const SIGNAL_DEBOUNCE: Duration = Duration::from_millis(500);
 
+/// Runs the program `ghrepos` with the arguments and the environment of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    main_with(std::env::args_os(), &|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+}
+
+/// Runs the program with other arguments, the name of the program first, and another environment.
+#[doc(hidden)]
+#[must_use]
+pub fn main_with(
+    arguments: impl IntoIterator<Item = OsString>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> ExitCode {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => match one_line_error(&error) {
+            None => return printed(error.print()),
+            Some(message) => {
+                eprint_status(&message);
+                return ExitStatus::Usage.into();
+            }
+        },
+    };
+    if let Some(target) = cli.generate {
+        return printed(target.write(&mut std::io::stdout()));
+    }
+    match run_with(cli, &arguments, env) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            eprint_status(&error_chain(error.as_ref()));
+            error.downcast_ref().map_or(ExitStatus::Usage, ConfigError::exit_status).into()
+        }
+    }
+}
+
+fn printed(result: std::io::Result<()>) -> ExitCode {
+    match check_stdout(result) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint_status(&error_chain(&error));
+            ExitStatus::Usage.into()
+        }
+    }
+}
+
 /// Runs on a runtime with one thread, which suffices for a hundred requests in flight.
-///
-/// It is in the library because futures are compiled where they are polled: the binary would compile the crate again.
-pub(crate) fn run_blocking(config: Config, progress: Progress) -> anyhow::Result<ExitStatus> {
+fn run_with(
+    cli: Cli,
+    arguments: &[OsString],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> anyhow::Result<ExitStatus> {
+    let mut config = Config::new(cli, env)?;
+    config.command = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let progress = Progress::new(config.progress);
+    log_to_stderr(config.verbose, &progress);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the run")?;
     let exit = runtime.block_on(run_until_signal(config, progress));
     // Threads that still read standard input or a pipe are not waited for.
     runtime.shutdown_background();
     exit
+}
+
+/// Logs the events of this crate to standard error, those of its dependencies never: they may contain a token.
+fn log_to_stderr(verbose: u8, progress: &Progress) {
+    let level = match verbose {
+        0 => return,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let progress = progress.clone();
+    let line = tracing_subscriber::fmt::layer().with_writer(move || progress.clone());
+    let line = line.without_time().with_level(false).with_target(false).with_ansi(false);
+    let ours = Targets::new().with_target("ghrepos", level);
+    tracing_subscriber::registry().with(line).with(ours).init();
 }
 
 /// The first Ctrl-C stops the run, with the other rows skipped; the second one aborts it.

@@ -129,9 +129,12 @@ fn is_database_scheme(scheme: &str) -> bool {
     scheme.ends_with("postgres") || scheme.ends_with("postgresql")
 }
 
-/// Returns the text of an error, without the number of a system error.
-pub(crate) fn io_message(error: &dyn Error) -> String {
-    let text = error.to_string();
+/// Returns the text of an error in one line, without the number of a system error.
+pub(crate) fn io_message(error: &(dyn Error + 'static)) -> String {
+    if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::IsADirectory) {
+        return "it is a folder; name a file in it".to_owned();
+    }
+    let text = collapse_whitespace(&error.to_string());
     sanitize_line(text.split(" (os error").next().unwrap_or_default()).into_owned()
 }
 
@@ -153,8 +156,7 @@ pub(crate) fn causes<'a>(
 pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     let (mut chain, mut last) = (String::new(), None::<String>);
     for cause in causes(error) {
-        let text = collapse_whitespace(&cause.to_string());
-        let text = sanitize_line(text.split(" (os error").next().unwrap_or_default()).into_owned();
+        let text = io_message(cause);
         match &last {
             None => chain.clone_from(&text),
             Some(last) if chain.contains(&text) || text.contains(last) => continue,

@@ -18,8 +18,15 @@ use super::is_a_line;
 use crate::render::{Format, Meta, ReportLayout, RowOrder, TerminalStyle, renderer};
 use crate::report::{Columns, CountSelection, ReportSchema, Row, SavedReport, Status, Summary, is_reserved};
 
-const STATUSES: [Status; 6] =
-    [Status::Ok, Status::NotFound, Status::Forbidden, Status::Invalid, Status::Failed, Status::Skipped];
+const STATUSES: [Status; 7] = [
+    Status::Ok,
+    Status::NotFound,
+    Status::Forbidden,
+    Status::Invalid,
+    Status::Failed,
+    Status::Skipped,
+    Status::Removed,
+];
 
 struct Report {
     columns: Columns,
@@ -160,7 +167,7 @@ impl Report {
 
 /// Makes a row as a line of NDJSON.
 fn line(input: &mut ByteReader<'_>, at: u8, names: &[String]) -> Value {
-    let status = STATUSES[input.below(6)];
+    let status = STATUSES[input.below(7)];
     let login = if status == Status::Invalid || input.byte().is_multiple_of(8) {
         input.text()
     } else {
@@ -170,11 +177,10 @@ fn line(input: &mut ByteReader<'_>, at: u8, names: &[String]) -> Value {
     let known = |input: &mut ByteReader<'_>, words: &[&str]| {
         input.maybe(|input| words[input.below(words.len())].to_owned())
     };
-    let change = match input.byte() % 4 {
+    let change = match input.byte() % 3 {
         0 => Value::Null,
         1 => json!(i64::from_le_bytes(std::array::from_fn(|_| input.byte()))),
-        2 => json!(i64::from(input.byte()) - 128),
-        _ => json!(["new", "gone", "renamed", "replaced", "unknown"][input.below(5)]),
+        _ => json!(i64::from(input.byte()) - 128),
     };
     let has_parts = input.flag();
     let mut part = || has_parts.then(|| input.number());
@@ -184,7 +190,7 @@ fn line(input: &mut ByteReader<'_>, at: u8, names: &[String]) -> Value {
     json!({
         "login": login,
         "status": status.as_str(),
-        "kind": known(input, &["user", "organization", "bot"]),
+        "type": known(input, &["user", "organization", "bot"]),
         "id": input.maybe(ByteReader::number),
         "public_repos": repos,
         "sources": sources,
@@ -194,9 +200,11 @@ fn line(input: &mut ByteReader<'_>, at: u8, names: &[String]) -> Value {
         "carried": carried,
         "was": input.maybe(ByteReader::number),
         "change": change,
+        "event": known(input, &["new", "removed", "renamed", "replaced", "missing", "unknown"]),
+        "previous_login": input.maybe(ByteReader::text),
         "verified": input.maybe(ByteReader::flag),
         "error": input.maybe(ByteReader::text),
-        "via": known(input, &["graphql", "rest"]),
+        "api": known(input, &["graphql", "rest"]),
         "at": input.maybe(|input| format!("2026-11-22T12:00:{:02}Z", input.byte() % 60)),
         "attempts": input.byte(),
         "exchange": input.maybe(ByteReader::text),

@@ -117,8 +117,12 @@ const REPORTS: &[&str] = &[
 const IN_REPORTS: &[&str] =
     &["\n", "\r\n", "\"", ",", "'", "=", "\u{1b}", "\\u001b", " ", "torvalds", "9", "{", "}", "\t", "é"];
 
-const RULES: &[&str] =
-    &["new>0", "change>50%,gone>=1", "public_repos>=1000 , failed = 2.5 %", "unknown>18446744073709551615"];
+const RULES: &[&str] = &[
+    "new>0",
+    "change>50%,removed>=1",
+    "public_repos>=1000 , failed = 2.5 %",
+    "unknown>18446744073709551615",
+];
 const IN_RULES: &[&str] = &[">", "=", "%", ",", " ", "\n", "\u{85}", "\u{2028}", "9", ".", "-", "é", "nan"];
 
 const DURATIONS: &[&str] =

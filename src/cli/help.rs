@@ -42,7 +42,7 @@ const EXAMPLES: [(&str, &str); 6] = [
     ("The ten members of an organization with the most repositories", "ghrepos --members acme --top 10"),
     (
         "Changes since the last report",
-        "ghrepos --file team.csv --baseline last.ndjson --fail-on 'gone>0,change>50%'",
+        "ghrepos --file team.csv --baseline last.ndjson --fail-on 'removed>0,change>50%'",
     ),
     ("A long list; rerun the same command to continue", "ghrepos --file all.txt -o all.ndjson --resume"),
     ("In a pipe", "some-command | ghrepos - -F ndjson | jq 'select(.status == \"ok\")'"),
@@ -117,35 +117,11 @@ fn man_page() -> io::Result<Vec<u8>> {
     Ok(normalize_roff(&String::from_utf8_lossy(&page)).into_bytes())
 }
 
-/// Removes what mandoc's lint reports in generated pages: breaks beside spaces, long lines.
+/// Removes breaks beside blank lines, of which mandoc warns.
 fn normalize_roff(page: &str) -> String {
-    const MAX_LINE: usize = 78;
     let lines: Vec<_> = page.lines().map(str::trim_end).collect();
-    let mut normalized = String::with_capacity(page.len());
-    for (at, line) in lines.iter().enumerate() {
-        let previous = at.checked_sub(1).and_then(|at| lines.get(at));
-        if *line == ".br" && (is_space(previous) || is_space(lines.get(at + 1))) {
-            continue;
-        }
-        let mut length = 0;
-        for (number, word) in line.split(' ').enumerate() {
-            // A line that begins with one of these is a command.
-            let breaks = !line.starts_with('.') && !word.starts_with(['.', '\'']);
-            if number > 0 {
-                let over = breaks && length + 1 + word.len() > MAX_LINE;
-                normalized.push(if over { '\n' } else { ' ' });
-                length = if over { 0 } else { length + 1 };
-            }
-            normalized.push_str(word);
-            length += word.len();
-        }
-        normalized.push('\n');
-    }
-    normalized
-}
-
-fn is_space(line: Option<&&str>) -> bool {
-    matches!(line, Some(&("" | ".sp")))
+    let page = lines.join("\n") + "\n";
+    page.replace("\n\n.br\n", "\n\n").replace("\n.br\n\n", "\n\n")
 }
 
 /// Returns clap's error and its tips in one line. None if the error is a request for help or the version.

@@ -94,45 +94,31 @@ fn redact_proxy(text: &str) -> String {
 /// Looks for the host of a URL in a list of hosts without a proxy. Entries are separated by commas or blanks; `*` alone is every
 /// host.
 fn excludes(list: &str, url: &Url) -> bool {
-    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };
-    let host = Host::new(host, port);
     let mut entries = list.split(|c: char| c == ',' || c.is_whitespace());
-    list.trim() == "*" || entries.any(|entry| host.matches(entry))
+    list.trim() == "*" || entries.any(|entry| excludes_host(entry, url))
 }
 
-struct Host<'a> {
-    name: &'a str,
-    address: Option<IpAddr>,
-    port: u16,
+fn excludes_host(entry: &str, url: &Url) -> bool {
+    let (entry, port) = split_port(entry);
+    if port.is_some() && port != url.port_or_known_default() {
+        return false;
+    }
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.');
+    match host.parse::<IpAddr>() {
+        Ok(address) => {
+            let network =
+                entry.parse().or_else(|_| entry.parse().map(|address: IpAddr| IpNet::from(address)));
+            network.is_ok_and(|network| network.contains(&address))
+        }
+        Err(_) => is_in_domain(host, entry),
+    }
 }
 
-impl<'a> Host<'a> {
-    fn new(host: &'a str, port: u16) -> Self {
-        let name = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
-        Self { name, address: name.parse().ok(), port }
-    }
-
-    fn matches(&self, entry: &str) -> bool {
-        let (entry, port) = split_port(entry);
-        if port.is_some_and(|port| port != self.port) {
-            return false;
-        }
-        match self.address {
-            Some(address) => {
-                let is_same = entry.parse().is_ok_and(|entry: IpAddr| entry == address);
-                is_same || entry.parse().is_ok_and(|network: IpNet| network.contains(&address))
-            }
-            None => self.is_in_domain(entry),
-        }
-    }
-
-    fn is_in_domain(&self, entry: &str) -> bool {
-        let domain = entry.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(entry);
-        let domain = domain.trim_start_matches('.').trim_end_matches('.').to_ascii_lowercase();
-        let name = self.name.to_ascii_lowercase();
-        let Some(before) = name.strip_suffix(&domain) else { return false };
-        !domain.is_empty() && (before.is_empty() || before.ends_with('.'))
-    }
+/// `host` is in lower case, as in every [`Url`].
+fn is_in_domain(host: &str, entry: &str) -> bool {
+    let domain = entry.strip_prefix("*.").unwrap_or(entry).trim_matches('.').to_ascii_lowercase();
+    let Some(before) = host.strip_suffix(&domain) else { return false };
+    !domain.is_empty() && (before.is_empty() || before.ends_with('.'))
 }
 
 /// Splits an entry into host, without brackets, and port.

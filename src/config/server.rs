@@ -9,11 +9,14 @@
 //! Inside GitHub Actions `GITHUB_TOKEN` belongs to the server that runs the job. It is also read for that server if it is
 //! an Enterprise Server, and for no other server.
 
+use std::path::Path;
+
 use super::ConfigError;
 use crate::cli::{ApiChoice, Cli};
+use crate::github::cassette;
+use crate::github::config::TransportMode;
 use crate::github::credentials::{ENTERPRISE_TOKEN_ENV_VARS, JOB_TOKEN_ENV_VAR, TOKEN_ENV_VARS};
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint, bare_host};
-use crate::github::transport::TransportMode;
 use crate::report::ApiKind;
 use crate::text::{redact_url, sanitize_line};
 
@@ -58,19 +61,15 @@ pub(super) fn non_empty_env(env: &Env<'_>, variable: &str) -> Option<String> {
 }
 
 impl Server {
-    /// Chooses the server by `--api-url`, `--host`, `GH_HOST` or the Actions job, in this order; else github.com.
+    /// Chooses the server by `--api-url`, `--host`, `GH_HOST` or the Actions job, in this order; else github.com. A replay is
+    /// that of the recorded server, whatever the environment names.
     pub(super) fn choose(cli: &Cli, transport: &TransportMode, env: &Env<'_>) -> Result<Self, ConfigError> {
-        // A recording of github.com is often replayed where the environment names an Enterprise Server.
-        let reads_environment = match transport {
-            TransportMode::Replay(folder) => folder.join("api/v3").is_dir(),
-            TransportMode::Network | TransportMode::Record(_) => true,
-        };
         let (endpoint, chosen_by) = if let Some(url) = &cli.api_url {
             (parse_api_url(url, API_URL_FLAG)?, Some(API_URL_FLAG))
         } else if let Some(host) = &cli.host {
             (parse_host(host, "--host")?, Some("--host"))
-        } else if !reads_environment {
-            (ApiEndpoint::default(), None)
+        } else if let TransportMode::Replay(folder) = transport {
+            (recorded_endpoint(folder).unwrap_or_default(), None)
         } else if let Some(host) = non_empty_env(env, "GH_HOST") {
             (parse_host(&host, "GH_HOST")?, Some("GH_HOST"))
         } else if let Some(endpoint) = job_endpoint(env)? {
@@ -169,6 +168,13 @@ impl TokenSources {
         let hostname = if host == GITHUB { String::new() } else { format!(" --hostname {host}") };
         Some(format!("gh auth {command}{hostname}"))
     }
+}
+
+/// Returns the API that the manifest of a recording names. A folder written by hand has no manifest.
+fn recorded_endpoint(folder: &Path) -> Option<ApiEndpoint> {
+    let manifest = cassette::read(&folder.join(cassette::MANIFEST)).ok()?;
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).ok()?;
+    ApiEndpoint::parse(manifest.get("api")?.as_str()?).ok()
 }
 
 /// Returns the API of the server that runs this program as a job of GitHub Actions. None outside of Actions.

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 use tokio::runtime::{Builder, Runtime};
 
-use super::schema::{insert, migrate};
+use super::schema::{check_version, create_tables, insert};
 use super::{AccessMode, Connection, DatabaseUrl, DbRecord, SqlError};
 use crate::render::Meta;
-use crate::report::{AccountKind, Change, Columns, Row, Status, Summary};
+use crate::report::{AccountKind, Columns, Row, Status, Summary};
 use crate::shard::Shard;
 use crate::text::{format_duration, io_message};
 
@@ -125,7 +125,7 @@ fn block_with_timeout<T>(
 /// Returns the connection and the id of the run.
 async fn start_run(target: &SaveTarget, meta: &Meta) -> Result<(Connection, String), SqlError> {
     let mut connection = Connection::open(&target.address, AccessMode::Write).await?;
-    migrate(&mut connection).await?;
+    create_tables(&mut connection).await?;
     let (part, parts) = target.shard.map_or((1, 1), |shard| (shard.part, shard.of));
     let (part, started) = (part.to_string(), meta.started.to_string());
     let parameters = [
@@ -221,12 +221,13 @@ async fn delete(connection: &mut Connection, run: &str, part: &str) -> Result<()
 
 pub(crate) async fn last_complete(url: &DatabaseUrl) -> Result<Vec<Row>, SqlError> {
     let mut connection = Connection::open(url, AccessMode::Read).await?;
+    check_version(&mut connection).await?;
     let last =
         "SELECT id FROM runs WHERE CAST(complete AS INTEGER) = 1 ORDER BY started DESC, id DESC LIMIT 1";
     let run = connection.fetch_i64(last, &[]).await?;
     let run = run.ok_or_else(|| SqlError::Other("it has no complete run".into()))?;
     let sql = format!(
-        "SELECT login, status, kind, account, public_repos, change FROM counts WHERE run = {run} ORDER BY key"
+        "SELECT login, status, type, id, public_repos, was FROM counts WHERE run = {run} ORDER BY key"
     );
     let mut rows = Vec::new();
     let mut records = connection.rows(sql);
@@ -241,13 +242,13 @@ pub(crate) async fn last_complete(url: &DatabaseUrl) -> Result<Vec<Row>, SqlErro
 /// Reads a row whose columns are in the order of the statement of [`last_complete`].
 fn saved_row(record: DbRecord) -> Row {
     let mut cells = record.into_iter().map(|cell| cell.text);
-    let [login, status, kind, id, count, change] = std::array::from_fn(|_| cells.next().flatten());
+    let [login, status, kind, id, count, was] = std::array::from_fn(|_| cells.next().flatten());
     let status = status.and_then(|status| Status::parse(&status)).unwrap_or(Status::Failed);
     Row {
         kind: kind.and_then(|kind| AccountKind::parse(&kind)),
         id: id.and_then(|id| id.parse().ok()),
         public_repos: count.and_then(|count| count.parse().ok()),
-        change: change.and_then(|change| Change::parse(&change)),
+        was: was.and_then(|was| was.parse().ok()),
         ..Row::without_count(&login.unwrap_or_default(), status, "")
     }
 }

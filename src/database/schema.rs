@@ -7,16 +7,17 @@
 //! ```
 //!
 //! A run has a name only if one was given, and more than one part only with shards. It is complete when all its parts are. `key`
-//! is the login in lower case; `account` is GitHub's numeric id.
+//! is the login in lower case.
 
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::{Connection, SqlError};
 use crate::render::{ExtraObject, RowObject};
-use crate::report::{COLUMNS, Cell, ColumnSpec, Columns, Row, ValueType};
+use crate::report::{COLUMNS, Cell, ColumnSpec, Columns, Role, Row, ValueType};
 
-const VERSION: i64 = 1;
+/// Tables of another version are refused.
+const VERSION: i64 = 2;
 
 /// Statements that create the tables, with the types of PostgreSQL.
 const TABLES: [&str; 6] = [
@@ -33,7 +34,7 @@ const TABLES: [&str; 6] = [
         run BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, part BIGINT NOT NULL, key TEXT NOT NULL,
         {columns}, PRIMARY KEY (run, key))",
     "CREATE INDEX IF NOT EXISTS counts_of_a_login ON counts (key, run)",
-    "INSERT INTO ghrepos_schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
+    "INSERT INTO ghrepos_schema SELECT {version} WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
 ];
 
 /// The types of PostgreSQL, and what SQLite has in their place.
@@ -51,35 +52,37 @@ const SQLITE_TYPES: [(&str, &str); 7] = [
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7013402184)";
 
 /// Creates the tables if they are missing.
-pub(super) async fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
-    if version(connection).await != Some(VERSION) {
+pub(super) async fn create_tables(connection: &mut Connection) -> Result<(), SqlError> {
+    if version(connection).await.is_none() {
         connection.begin().await?;
         if connection.is_postgres() {
             connection.execute(LOCK, &[]).await?;
         }
         let types = if connection.is_postgres() { &[][..] } else { &SQLITE_TYPES };
         let columns = join(|spec| {
-            format!(
-                "{} {}{}",
-                sql_name(spec),
-                sql_type(spec),
-                if spec.is_required { " NOT NULL" } else { "" }
-            )
+            let constraint = if matches!(spec.role, Role::Login | Role::Status) { " NOT NULL" } else { "" };
+            format!("{} {}{constraint}", spec.key, sql_type(spec))
         });
         for statement in TABLES {
-            let statement = statement.replace("{columns}", &columns);
+            let statement =
+                statement.replace("{columns}", &columns).replace("{version}", &VERSION.to_string());
             let sql = types.iter().fold(statement, |sql, (from, to)| sql.replace(from, to));
             connection.execute(AssertSqlSafe(sql), &[]).await?;
         }
         connection.execute("COMMIT", &[]).await?;
     }
-    match version(connection).await {
-        Some(VERSION) => Ok(()),
-        Some(other) => Err(SqlError::Other(format!(
-            "its tables are of version {other}, and this program knows {VERSION}"
-        ))),
-        None => Err(SqlError::Other("its tables cannot be read".into())),
-    }
+    check_version(connection).await
+}
+
+pub(super) async fn check_version(connection: &mut Connection) -> Result<(), SqlError> {
+    let reason = match version(connection).await {
+        Some(VERSION) => return Ok(()),
+        Some(other) => format!(
+            "its tables have version {other}, and this version of ghrepos requires {VERSION}; use another database"
+        ),
+        None => "it has no tables of ghrepos".into(),
+    };
+    Err(SqlError::Other(reason))
 }
 
 async fn version(connection: &mut Connection) -> Option<i64> {
@@ -92,15 +95,11 @@ fn join(text: fn(&ColumnSpec) -> String) -> String {
     COLUMNS.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
-fn sql_name(spec: &ColumnSpec) -> &'static str {
-    spec.sql_name.unwrap_or(spec.key)
-}
-
 fn sql_type(spec: &ColumnSpec) -> &'static str {
     match spec.value {
-        ValueType::Text | ValueType::Label | ValueType::Change => "TEXT",
+        ValueType::Text | ValueType::Label => "TEXT",
         ValueType::Number => "NUMERIC(20)",
-        ValueType::SmallNumber => "BIGINT",
+        ValueType::SmallNumber | ValueType::Delta => "BIGINT",
         ValueType::Bool => "BOOLEAN",
         ValueType::Timestamp => "TIMESTAMPTZ",
         ValueType::Object => "JSONB",
@@ -114,8 +113,8 @@ const SQLITE_ROWS: usize = 1024;
 /// Returns the statement that inserts `values`. The row of a login that is saved already is replaced, except an answer by a row
 /// without one.
 fn insert_statement(values: &str) -> String {
-    let names = join(|spec| sql_name(spec).to_owned());
-    let updates = join(|spec| format!("{0} = excluded.{0}", sql_name(spec)));
+    let names = join(|spec| spec.key.to_owned());
+    let updates = join(|spec| format!("{0} = excluded.{0}", spec.key));
     format!(
         "INSERT INTO counts (run, part, key, {names}) {values}
         ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, {updates}
@@ -152,7 +151,11 @@ pub(super) async fn insert(
         let row = format!("({run}, {part}{})", ", ?".repeat(COLUMNS.len() + 1));
         let sql = insert_statement(&format!("VALUES {}", vec![row; rows.len()].join(", ")));
         connection
-            .insert(sql, rows.iter().flat_map(DbRow::cells).collect(), rows.len() == SQLITE_ROWS)
+            .execute_many(
+                AssertSqlSafe(sql),
+                rows.iter().flat_map(DbRow::cells).collect(),
+                rows.len() == SQLITE_ROWS,
+            )
             .await?;
     }
     Ok(())

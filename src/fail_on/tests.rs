@@ -1,23 +1,31 @@
 use super::*;
 
-fn row(login: &str, was: Option<u64>, is: u64, change: Option<Change>) -> Row {
+fn row(login: &str, was: Option<u64>, is: u64, event: Option<Event>) -> Row {
     let row = Row::without_count(login, Status::Ok, "");
-    Row { was, public_repos: Some(is), change, error: None, ..row }
+    let change =
+        was.filter(|_| event != Some(Event::Replaced)).map(|was| is.cast_signed() - was.cast_signed());
+    Row { was, public_repos: Some(is), change, event, error: None, ..row }
 }
 
 fn violations(rules: &str) -> Vec<String> {
     let mut rules = Rules::parse(rules).unwrap();
     let mut summary = Summary::default();
     for row in [
-        row("joiner", None, 3, Some(Change::New)),
-        row("twice", Some(10), 20, Some(Change::By(10))),
-        row("half", Some(10), 5, Some(Change::By(-5))),
-        row("from-none", Some(0), 1, Some(Change::By(1))),
-        row("renamed", Some(10), 16, Some(Change::Renamed)),
-        row("taken", Some(1), 100, Some(Change::Replaced)),
-        row("same", Some(0), 0, Some(Change::By(0))),
-        Row { change: Some(Change::Unknown), ..Row::without_count("broken", Status::Failed, "x") },
-        Row { was: Some(7), change: Some(Change::Gone), ..Row::without_count("leaver", Status::Skipped, "") },
+        row("joiner", None, 3, Some(Event::New)),
+        row("twice", Some(10), 20, None),
+        row("half", Some(10), 5, None),
+        row("from-none", Some(0), 1, None),
+        row("renamed", Some(10), 16, Some(Event::Renamed)),
+        row("taken", Some(1), 100, Some(Event::Replaced)),
+        row("same", Some(0), 0, None),
+        Row { event: Some(Event::Unknown), ..Row::without_count("broken", Status::Failed, "x") },
+        Row { event: Some(Event::Missing), ..Row::without_count("deleted", Status::NotFound, "x") },
+        Row {
+            was: Some(7),
+            event: Some(Event::Removed),
+            ..Row::without_count("leaver", Status::Removed, "")
+        },
+        Row::without_count("never-asked", Status::Skipped, ""),
     ] {
         summary.add(&row);
         rules.add(&row);
@@ -28,8 +36,8 @@ fn violations(rules: &str) -> Vec<String> {
 #[test]
 fn a_rule_counts_only_the_rows_that_match() {
     assert_eq!(violations("new>0"), ["--fail-on new>0: 1 login: joiner"]);
-    assert_eq!(violations("new>1,gone>=1"), ["--fail-on gone>=1: 1 login: leaver"]);
-    assert_eq!(violations("renamed=0 , skipped=0"), ["--fail-on skipped=0: 0 logins"]);
+    assert_eq!(violations("new>1,removed>=1"), ["--fail-on removed>=1: 1 login: leaver"]);
+    assert_eq!(violations("renamed=0 , skipped=1"), ["--fail-on skipped=1: 1 login: never-asked"]);
     assert_eq!(
         violations("change>50%"),
         ["--fail-on change>50%: 3 logins: twice (10 to 20), from-none (0 to 1), renamed (10 to 16)"]
@@ -38,9 +46,11 @@ fn a_rule_counts_only_the_rows_that_match() {
     assert_eq!(violations("change>= 10"), ["--fail-on change>= 10: 1 login: twice (10 to 20)"]);
     assert_eq!(violations("change\n>=\u{2028}10"), ["--fail-on change >= 10: 1 login: twice (10 to 20)"]);
     assert_eq!(violations("public_repos>99"), ["--fail-on public_repos>99: 1 login: taken (100)"]);
-    assert_eq!(violations("failed>12%"), ["--fail-on failed>12%: 1 login: broken"]);
+    assert_eq!(violations("missing>0"), ["--fail-on missing>0: 1 login: deleted"]);
+    // Of nine rows: skipped and removed ones are not counted.
+    assert_eq!(violations("failed>11.1%"), ["--fail-on failed>11.1%: 1 login: broken"]);
     assert_eq!(
-        violations("failed>12.5%,change>100000%,unknown>1"),
+        violations("failed>11.2%,change>100000%,unknown>1"),
         ["--fail-on change>100000%: 1 login: from-none (0 to 1)"]
     );
 }
@@ -50,11 +60,16 @@ fn the_error_of_a_bad_rule_names_the_position() {
     for (text, at, reason) in [
         ("", 1, "unknown metric \"\""),
         ("new>0,", 7, "unknown metric \"\""),
-        ("chnge>5", 1, "unknown metric \"chnge\", expected new, gone"),
+        (
+            "chnge>5",
+            1,
+            "unknown metric \"chnge\", expected new, removed, renamed, replaced, missing, unknown, change",
+        ),
         ("new>0, chänge>5", 8, "unknown metric \"chänge\""),
         ("new", 4, "expected >, >= or ="),
         ("new<5", 4, "expected >, >= or ="),
-        ("new>0,gone>", 12, "expected a number or a percentage"),
+        ("gone>0", 1, "unknown metric \"gone\""),
+        ("new>0,removed>", 15, "expected a number or a percentage"),
         ("new>-1", 5, "expected a number"),
         ("new> 1.5", 6, "expected a number"),
         ("change>ten%", 8, "expected a number"),

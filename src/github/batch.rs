@@ -1,30 +1,25 @@
 //! One batch of logins, from the permit to the outcome of each login.
 //!
-//! A batch is up to a hundred logins that share a GraphQL query, or more of them after a split, or one login with its REST
-//! requests. [`Client::look_up_batch`] is the whole path. For queries it is one loop: acquire a permit, take as many logins as the batch size allows, send them, return those
+//! A batch is up to a hundred logins for GraphQL queries, or one login with its REST requests. [`Client::look_up_batch`] is the
+//! whole path. For queries it is one loop: acquire a permit, take as many logins as the batch size allows, send them, return those
 //! that were answered, and put the others back as the [policy](super::retry) says. A login that GitHub left out, or that makes its
 //! query fail, does not hold up the others.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
 use http::HeaderMap;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::account::{Account, ApiKind, Breakdown, CountSelection};
-use super::batch_size::{NextSize, Trial};
+use super::batch_size::NextSize;
 use super::client::Client;
 use super::error::LookupError;
 use super::graphql::{self, Query};
 use super::rest::{self, Paginator, Repo, TOO_MANY_PAGES};
 use super::retry::{AttemptLog, RetryDecision};
-use super::sender::Request;
+use super::transport::Request;
 use crate::login::Login;
 use crate::rate_limit::{Permit, Resource};
-use crate::stop::StopReason;
 
 /// Logins that are looked up together, by one API. `L`: a login, and what the caller keeps beside it.
 pub(crate) struct Batch<L> {
@@ -32,8 +27,7 @@ pub(crate) struct Batch<L> {
     /// One login if the API is REST.
     pub(crate) logins: Vec<L>,
     pub(crate) counts: CountSelection,
-    pub(crate) trial: Option<Arc<Trial>>,
-    /// Held until the end of the first attempt: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
+    /// Held until each login was sent once: a retry holds none, so at most `--jobs` first attempts wait ahead of it.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
 }
 
@@ -61,14 +55,11 @@ impl<L> PendingLogin<L> {
     }
 }
 
-enum Step<'a, L> {
-    Admitted(Result<Permit<'a>, StopReason>),
-    Queried {
-        answered: Vec<(L, LookupOutcome)>,
-        unsent: Vec<PendingLogin<L>>,
-        backing_off: Vec<PendingLogin<L>>,
-    },
-    BackedOff(Vec<PendingLogin<L>>),
+/// Results of the logins of one query, in their order.
+struct QueryResults {
+    results: Vec<Result<Account, LookupError>>,
+    /// Upper bound on the parts into which the logins without a result are split.
+    max_batch_size: usize,
 }
 
 impl Client {
@@ -78,88 +69,100 @@ impl Client {
         batch: Batch<L>,
         on_outcome: impl Fn(L, LookupOutcome),
     ) {
-        let Batch { api, logins, counts, mut trial, mut slot } = batch;
-        if api == ApiKind::Rest {
-            for login in logins {
-                let mut log = AttemptLog::with_slot(slot.take());
-                let result = self.account_by_rest(login.as_ref(), &mut log, counts.breakdown).await;
-                on_outcome(login, LookupOutcome { result, api, log });
-            }
-            return;
+        let Batch { api, logins, counts, mut slot } = batch;
+        if api == ApiKind::Graphql {
+            return self.look_up_by_graphql(logins, counts, slot, on_outcome).await;
         }
+        for login in logins {
+            let mut log = AttemptLog::with_slot(slot.take());
+            let result = self.account_by_rest(login.as_ref(), &mut log, counts.breakdown).await;
+            on_outcome(login, LookupOutcome { result, api, log });
+        }
+    }
+
+    async fn look_up_by_graphql<L: AsRef<Login>>(
+        &self,
+        logins: Vec<L>,
+        counts: CountSelection,
+        mut slot: Option<OwnedSemaphorePermit>,
+        on_outcome: impl Fn(L, LookupOutcome),
+    ) {
         let mut unsent: VecDeque<_> = logins.into_iter().map(PendingLogin::new).collect();
-        let mut steps = FuturesUnordered::<BoxFuture<'_, Step<'_, L>>>::new();
-        let mut awaits_permit = false;
-        loop {
-            if !unsent.is_empty() && !awaits_permit {
-                awaits_permit = true;
-                let cost = graphql::query_cost(self.config().max_batch_size(), counts);
-                steps.push(self.acquire(Resource::Graphql, cost).map(Step::Admitted).boxed());
-            }
-            match steps.next().await {
-                None => return,
-                Some(Step::Admitted(permit)) => {
-                    awaits_permit = false;
-                    // The batch size is decided now, by all responses so far.
-                    let (logins, trial) = self.take_logins(&mut unsent, trial.take());
-                    let cost = graphql::query_cost(logins.len(), counts);
-                    match permit.and_then(|permit| self.limiter().reserve_points(cost).map(|()| permit)) {
-                        Ok(permit) => steps.push(self.query(counts, logins, trial, permit).boxed()),
-                        Err(stop) => {
-                            for pending in logins.into_iter().chain(unsent.drain(..)) {
-                                let (login, outcome) =
-                                    pending.answer(Err(LookupError::Stopped(stop.clone())));
-                                on_outcome(login, outcome);
-                            }
-                        }
-                    }
-                }
-                Some(Step::Queried { answered, unsent: left, backing_off }) => {
-                    drop(slot.take());
-                    for (login, outcome) in answered {
+        let mut backing_off = Vec::new();
+        while !unsent.is_empty() {
+            let max_cost = graphql::query_cost(self.config().max_batch_size(), counts);
+            let permit = self.acquire(Resource::Graphql, max_cost).await;
+            // The batch size is decided now, by all responses so far.
+            let NextSize { size, trial } = self.next_size(&unsent);
+            let cost = graphql::query_cost(size, counts);
+            let permit = match permit.and_then(|permit| self.limiter().reserve_points(cost).map(|()| permit))
+            {
+                Ok(permit) => permit,
+                Err(stop) => {
+                    for pending in unsent.into_iter().chain(backing_off) {
+                        let (login, outcome) = pending.answer(Err(LookupError::Stopped(stop.clone())));
                         on_outcome(login, outcome);
                     }
-                    unsent.extend(left);
-                    if let Some(retries) = backing_off.iter().map(|login| login.log.retries).max() {
-                        let backoff = self.limiter().back_off(retries).map(|()| Step::BackedOff(backing_off));
-                        steps.push(backoff.boxed());
-                    }
+                    return;
                 }
-                Some(Step::BackedOff(logins)) => unsent.extend(logins),
+            };
+            let mut logins: Vec<_> = unsent.drain(..size).collect();
+            let QueryResults { results, max_batch_size } = self.query(counts, &mut logins, permit).await;
+            drop(trial);
+            let mut is_logged = self.limiter().stop.reason().is_some();
+            for (mut pending, result) in logins.into_iter().zip(results) {
+                let decision = match &result {
+                    Ok(_) => RetryDecision::GiveUp,
+                    Err(error) => pending.log.on_failure(error, size, self.config().retries),
+                };
+                if let Err(error) = &result
+                    && decision != RetryDecision::GiveUp
+                    && !std::mem::replace(&mut is_logged, true)
+                {
+                    tracing::info!(%error, ?decision, first = %pending.login.as_ref(), size, "retrying a query");
+                }
+                match decision {
+                    RetryDecision::GiveUp => {
+                        let (login, outcome) = pending.answer(result);
+                        on_outcome(login, outcome);
+                    }
+                    RetryDecision::Split => unsent.push_back(PendingLogin { max_batch_size, ..pending }),
+                    RetryDecision::Retry => unsent.push_back(pending),
+                    RetryDecision::BackOff => backing_off.push(pending),
+                }
+            }
+            if unsent.iter().all(|pending| pending.log.attempts > 0) {
+                drop(slot.take());
+            }
+            if unsent.is_empty()
+                && let Some(retries) = backing_off.iter().map(|pending| pending.log.retries).max()
+            {
+                self.limiter().back_off(retries).await;
+                unsent.extend(backing_off.drain(..));
             }
         }
     }
 
-    /// Takes the logins of the next query. What does not fit into one is divided evenly.
-    fn take_logins<L>(
-        &self,
-        unsent: &mut VecDeque<PendingLogin<L>>,
-        trial: Option<Arc<Trial>>,
-    ) -> (Vec<PendingLogin<L>>, Option<Arc<Trial>>) {
-        let mut batch_size = self.batch_size();
+    /// Returns the size of the next query. What does not fit into one is divided evenly.
+    fn next_size<L>(&self, unsent: &VecDeque<PendingLogin<L>>) -> NextSize {
         let max = unsent.iter().map(|login| login.max_batch_size).min().unwrap_or(1);
-        let available = unsent.len().min(max);
-        if let Some(trial) = trial.filter(|_| batch_size.is_useful_trial(available)) {
-            return (unsent.drain(..).collect(), Some(trial));
-        }
-        let NextSize { mut size, trial } = batch_size.next_size(available);
+        let NextSize { mut size, trial } = self.batch_size().next_size(unsent.len().min(max));
         if trial.is_none() {
             let queries = unsent.len().div_ceil(size.max(1));
             size = unsent.len().div_ceil(queries.max(1));
         }
-        (unsent.drain(..size).collect(), trial)
+        NextSize { size, trial }
     }
 
-    /// Sends one query, and separates the logins that were answered from those to query again. Holds the trial until then.
+    /// Sends one query.
     async fn query<L: AsRef<Login>>(
         &self,
         counts: CountSelection,
-        mut logins: Vec<PendingLogin<L>>,
-        _trial: Option<Arc<Trial>>,
+        logins: &mut [PendingLogin<L>],
         mut permit: Permit<'_>,
-    ) -> Step<'_, L> {
+    ) -> QueryResults {
         let size = logins.len();
-        for login in &mut logins {
+        for login in &mut *logins {
             login.log.attempts += 1;
         }
         let names: Vec<_> = logins.iter().map(|pending| pending.login.as_ref()).collect();
@@ -177,38 +180,20 @@ impl Client {
         };
         self.limiter().reconcile_points(estimate, cost);
         self.add_points(cost);
-        let (results, max_batch_size) = match response {
+        match response {
             Ok(response) => {
                 let max_batch_size = self.record_results(&response.results);
-                (response.results, max_batch_size)
+                QueryResults { results: response.results, max_batch_size }
             }
             Err(error) => {
                 let mut batch_size = self.batch_size();
                 if error.suggests_smaller_batch() {
                     batch_size.record(size, false);
                 }
-                (vec![Err(error); size], batch_size.split_size(size))
-            }
-        };
-        let (mut answered, mut unsent, mut backing_off) = (Vec::with_capacity(size), Vec::new(), Vec::new());
-        for (mut login, result) in logins.into_iter().zip(results) {
-            let Err(error) = result else {
-                answered.push(login.answer(result));
-                continue;
-            };
-            let decision = login.log.on_failure(&error, size, self.config().retries);
-            let is_first = unsent.is_empty() && backing_off.is_empty();
-            if decision != RetryDecision::GiveUp && is_first && self.limiter().stop.reason().is_none() {
-                tracing::info!(%error, ?decision, first = %login.login.as_ref(), size, answered = answered.len(), "retrying a query");
-            }
-            match decision {
-                RetryDecision::GiveUp => answered.push(login.answer(Err(error))),
-                RetryDecision::Split => unsent.push(PendingLogin { max_batch_size, ..login }),
-                RetryDecision::Retry => unsent.push(login),
-                RetryDecision::BackOff => backing_off.push(login),
+                let max_batch_size = batch_size.split_size(size);
+                QueryResults { results: vec![Err(error); size], max_batch_size }
             }
         }
-        Step::Queried { answered, unsent, backing_off }
     }
 
     /// Updates the batch size. Returns the upper bound on the parts into which the logins that were left out are split.

@@ -1,7 +1,7 @@
 //! Adaptive batch size: how many logins one GraphQL query may have.
 //!
 //! GitHub ends a query after ten seconds, and a gateway may end it sooner. Neither says how many logins it takes; that number is
-//! found by bisection. At most two queries at once are trials of a size that is larger than the largest one that worked.
+//! found by bisection. One query at a time is a trial of a size that is larger than the largest one that worked.
 
 use std::sync::{Arc, Weak};
 
@@ -18,21 +18,16 @@ pub(crate) struct AdaptiveBatchSize {
     /// Largest size that worked; 0 if none did yet.
     known_good: usize,
     known_bad: Option<usize>,
-    trials: Vec<Weak<Trial>>,
+    trial: Weak<()>,
     successes: u32,
     consecutive_failures: u32,
 }
 
-/// A size that is being tried, until its query drops this.
 #[derive(Debug)]
-pub(crate) struct Trial {
-    size: usize,
-}
-
-#[derive(Debug)]
-pub(crate) struct NextSize {
-    pub(crate) size: usize,
-    pub(crate) trial: Option<Arc<Trial>>,
+pub(super) struct NextSize {
+    pub(super) size: usize,
+    /// Set if the size is tried out. Another trial starts after this was dropped.
+    pub(super) trial: Option<Arc<()>>,
 }
 
 impl AdaptiveBatchSize {
@@ -40,58 +35,39 @@ impl AdaptiveBatchSize {
         Self { max: max.max(1), ..Self::default() }
     }
 
-    pub(crate) fn current(&self) -> usize {
+    fn current(&self) -> usize {
         match self.known_bad {
             None => self.max,
-            // No size has worked yet: trials have a half and a third, so a quarter is the safer choice.
+            // No size has worked yet: a trial has a half, so a quarter is the safer choice.
             Some(known_bad) if self.known_good == 0 => (known_bad / 4).clamp(1, self.max),
             Some(_) => self.known_good.min(self.max),
         }
     }
 
-    pub(crate) fn next_size(&mut self, available: usize) -> NextSize {
-        let Some(size) = self.next_trial().filter(|size| *size <= available) else {
-            return NextSize { size: self.current().min(available), trial: None };
-        };
-        let trial = Arc::new(Trial { size });
-        self.trials.retain(|trial| trial.strong_count() > 0);
-        self.trials.push(Arc::downgrade(&trial));
-        NextSize { size, trial: Some(trial) }
-    }
-
+    /// Returns the size of a batch: as many full queries as fit into the largest one.
     pub(crate) fn full_size(&self) -> usize {
-        self.next_trial().unwrap_or_else(|| self.current())
+        self.max - self.max % self.current()
     }
 
-    /// A trial of a size that is known to be too large is pointless.
-    pub(super) fn is_useful_trial(&self, size: usize) -> bool {
-        self.known_bad.is_none_or(|known_bad| size < known_bad)
+    pub(super) fn next_size(&mut self, available: usize) -> NextSize {
+        match self.next_trial().filter(|size| *size <= available) {
+            Some(size) => {
+                let trial = Arc::new(());
+                self.trial = Arc::downgrade(&trial);
+                NextSize { size, trial: Some(trial) }
+            }
+            None => NextSize { size: self.current().min(available), trial: None },
+        }
     }
 
     /// Returns a size between the known good and the known bad one that is worth a trial now.
     fn next_trial(&self) -> Option<usize> {
-        let (good, bad) = (self.known_good, self.known_bad?);
-        let candidates = if good == 0 {
-            [bad / 2, bad / 3]
-        } else {
-            let gap = bad - good;
-            // A twelfth is close enough to a limit that is known.
-            let tolerance = if bad > self.max { 1 } else { 1 + good / 12 };
-            if gap <= tolerance {
-                return None;
-            }
-            // Far from the limit, two trials at once find it in half the time.
-            if gap > good / 2 { [good + 2 * gap / 3, good + gap / 3] } else { [good + gap / 2; 2] }
-        };
-        let is_useful = |size: &usize| *size > self.current() && *size <= self.max;
-        let mut candidates = candidates.into_iter().filter(is_useful);
-        let mut trials = self.trials.iter().filter_map(Weak::upgrade);
-        match (trials.next(), trials.next()) {
-            (None, _) => candidates.next(),
-            // Beside another trial only a smaller one: if that fails, a larger one would fail too.
-            (Some(trial), None) => candidates.next_back().filter(|size| *size < trial.size),
-            _ => None,
-        }
+        let gap = self.known_bad?.saturating_sub(self.known_good);
+        // A twelfth is close enough to a limit that is known.
+        let is_close = self.known_bad? <= self.max && gap <= 1 + self.known_good / 12;
+        let size = self.known_good + gap / 2;
+        let is_useful = size > self.current() && size <= self.max && !is_close;
+        (is_useful && self.trial.strong_count() == 0).then_some(size)
     }
 
     /// Returns the size of the parts into which a batch is split that was too large: half of it, or the known good size.
@@ -197,9 +173,9 @@ mod tests {
     fn a_query_that_is_dropped_ends_its_trial() {
         let mut sizes = AdaptiveBatchSize::new(100);
         sizes.record(100, false);
-        let (half, third) = (sizes.next_size(100), sizes.next_size(100));
-        assert_eq!([half.size, third.size, sizes.next_size(100).size], [50, 33, 25]);
-        drop((half, third));
+        let half = sizes.next_size(100);
+        assert_eq!([half.size, sizes.next_size(100).size], [50, 25]);
+        drop(half);
         assert_eq!(sizes.next_size(100).size, 50);
     }
 

@@ -14,7 +14,7 @@ use tower::service_fn;
 use super::account::{ApiKind, Identity};
 use super::batch_size::AdaptiveBatchSize;
 use super::cassette::Cassette;
-use super::config::ClientConfig;
+use super::config::{ClientConfig, TransportMode};
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
 use super::error::LookupError;
@@ -22,10 +22,10 @@ use super::lock;
 use super::redact::Redactor;
 use super::rest::{self, BoundedVec, Member, Paginator, RateLimits, next_link, parse_json};
 use super::retry::{AttemptLog, RetryDecision};
-use super::sender::{Request, RequestSender};
 use super::token_provider::{TokenProvider, app_name};
-use super::transport::{BoxError, Connector, Transport, TransportMode};
+use super::transport::{Request, RequestSender, Transport};
 use crate::login::Login;
+use crate::network::connector::{BoxError, Connector};
 use crate::rate_limit::{Permit, RateLimiter, RequestOutcome, Resource};
 use crate::stop::StopReason;
 use crate::text::{innermost, sanitize_line};
@@ -79,17 +79,9 @@ impl Client {
                 Some(Arc::new(Cassette::new(folder)))
             }
         };
-        let certificates = &config.ca_certificates;
         let transport = match &cassette {
             Some(cassette) if config.is_replay() => Transport::Replay(Arc::clone(cassette)),
-            _ => match Connector::new(endpoint, &config.proxy, config.timeout, certificates) {
-                Ok(connector) => Transport::Network(Arc::new(connector)),
-                Err(source) => {
-                    // reqwest's outer error says "builder error".
-                    let source = innermost(&*source).into();
-                    return Err(BuildError::Transport { has_ca_file: !certificates.is_empty(), source });
-                }
-            },
+            _ => Transport::Network(Arc::new(connector(&config)?)),
         };
         let octocrab = OctocrabBuilder::new_empty()
             .with_service(service_fn(move |request| transport.clone().send(request)))
@@ -299,6 +291,18 @@ impl Client {
     }
 }
 
+fn connector(config: &ClientConfig) -> Result<Connector, BuildError> {
+    let ClientConfig { endpoint, proxy, timeout, ca_certificates, .. } = config;
+    let connector = endpoint.origin().parse().map_err(BoxError::from).and_then(|origin| {
+        Connector::new(origin, endpoint.is_loopback_http(), proxy, *timeout, ca_certificates)
+    });
+    connector.map_err(|source| BuildError::Transport {
+        has_ca_file: !ca_certificates.is_empty(),
+        // reqwest's outer error says "builder error".
+        source: innermost(&*source).into(),
+    })
+}
+
 /// A client could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -320,4 +324,33 @@ pub enum BuildError {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::github::credentials::Token;
+
+    fn build_error(config: ClientConfig) -> Option<String> {
+        Client::new(config).err().map(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_config_that_would_hang_or_leak_a_token_is_rejected() {
+        assert_eq!(build_error(ClientConfig::default()), None);
+        let no_jobs = ClientConfig { max_concurrency: 0, ..ClientConfig::default() };
+        let empty_batches = ClientConfig { batch_size: Some(0), ..ClientConfig::default() };
+        for config in [no_jobs, empty_batches] {
+            let error = build_error(config).unwrap();
+            assert!(error.ends_with("jobs and batch size must be 1 to 100"), "{error}");
+        }
+        let token = || Some(Credentials::Token(Token::new("ghp_sample", "GH_TOKEN").unwrap()));
+        for (url, is_accepted) in [
+            ("http://git.example.com", false),
+            ("https://git.example.com", true),
+            ("http://127.0.0.1:1", true),
+        ] {
+            let endpoint = ApiEndpoint::parse(url).unwrap();
+            let error =
+                build_error(ClientConfig { endpoint, credentials: token(), ..ClientConfig::default() });
+            assert_eq!(error.is_none(), is_accepted, "{error:?}");
+        }
+    }
+}

@@ -1,12 +1,12 @@
 //! Configuration of a client, with the program's defaults.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::account::{ApiKind, CountSelection};
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
 use super::graphql;
-use super::transport::TransportMode;
 use crate::network::proxy::ProxyChoice;
 use crate::rate_limit::settings::LimiterSettings;
 
@@ -43,6 +43,18 @@ pub struct ClientConfig {
     pub deadline: Option<Duration>,
     /// Points that may be used, or requests if the API is REST.
     pub max_points: Option<u64>,
+}
+
+/// Source of the responses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransportMode {
+    /// The network.
+    Network,
+    /// The network; responses are also written to this folder.
+    Record(PathBuf),
+    /// The responses that were recorded in this folder, without network and token.
+    Replay(PathBuf),
 }
 
 impl Default for ClientConfig {

@@ -15,7 +15,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 
 use super::cassette::{CassetteMiss, RecordError};
-use super::transport::{BlockedRedirect, MAX_BODY};
+use crate::network::connector::BlockedRedirect;
 use crate::network::tls::TlsError;
 use crate::network::{Cause, ConnectError};
 use crate::object::Object;
@@ -25,6 +25,9 @@ use crate::rate_limit::header_str;
 use crate::rate_limit::quota::REMAINING;
 use crate::stop::StopReason;
 use crate::text::{self, sanitize_line};
+
+/// Upper bound on the body of a response, in bytes; a hundred accounts in full are a tenth of it.
+pub(super) const MAX_BODY: usize = 16 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LookupError {

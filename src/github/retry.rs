@@ -102,7 +102,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::github::transport::BlockedRedirect;
+    use crate::network::connector::BlockedRedirect;
     use crate::network::{Cause, ConnectError};
     use crate::stop::StopReason;
 

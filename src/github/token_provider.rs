@@ -15,7 +15,7 @@ use super::credentials::{APP_TOKEN_SOURCE, App, Credentials, Token};
 use super::error::LookupError;
 use super::lock;
 use super::rest::{BoundedVec, parse_json};
-use super::sender::{Request, RequestSender};
+use super::transport::{Request, RequestSender};
 use crate::rate_limit::Deadline;
 use crate::stop::{StopReason, WaitReason};
 use crate::text::sanitize_line;

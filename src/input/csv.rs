@@ -9,7 +9,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use encoding_rs::WINDOWS_1252;
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
-use super::text::{RECORDS_PER_BATCH, ReadEnd, Sender};
+use super::text::{RECORDS_PER_BATCH, Sender};
 use super::{InputOptions, InputRecord, InputReport, SharedReport};
 use crate::text::{self, pluralize, sanitize_line};
 
@@ -80,7 +80,7 @@ impl CsvInput {
         })
     }
 
-    pub(super) fn read(mut self, sender: &Sender, report: &SharedReport) -> Result<(), ReadEnd> {
+    pub(super) fn read(mut self, sender: &Sender, report: &SharedReport) -> io::Result<()> {
         let mut row = ByteRecord::new();
         let mut batch = Vec::new();
         let mut findings = Findings::default();

@@ -4,12 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use futures::stream::TryReadyChunksError;
-use futures::{StreamExt, TryStreamExt};
-use tokio::sync::{mpsc, oneshot};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::mpsc;
 
 use super::csv::carried_cell;
 use super::text::RECORDS_PER_BATCH;
-use super::{BATCHES_AHEAD, InputError, InputOptions, InputRecord, SharedReport};
+use super::{BATCHES_AHEAD, Batches, InputError, InputOptions, InputRecord, SharedReport};
 use crate::database::{AccessMode, Connection, DatabaseUrl, DbRecord, SqlError};
 use crate::login::Login;
 
@@ -19,24 +19,25 @@ pub(super) async fn open(
     query: String,
     options: &InputOptions,
     report: SharedReport,
-) -> Result<mpsc::Receiver<Vec<InputRecord>>, InputError> {
+) -> Result<Batches, InputError> {
     let name = address.to_string();
-    let connection =
+    let mut connection =
         Connection::open(&address, AccessMode::Read).await.map_err(|error| read_error(&name, error))?;
-    let (records, receiver) = mpsc::channel(BATCHES_AHEAD);
-    let (first_rows_tx, first_rows_rx) = oneshot::channel();
     let parser = RowParser {
         web_host: options.web_host.clone(),
         carry: options.carry.clone(),
         columns: None,
         empty: 0,
     };
-    let reader = QueryReader { name: name.clone(), parser, records, first_rows: Some(first_rows_tx), report };
-    tokio::spawn(reader.run(connection, query));
-    match first_rows_rx.await {
-        Ok(Err(error)) => Err(read_error(&name, error)),
-        // A query without rows is an input without logins.
-        Ok(Ok(())) | Err(_) => Ok(receiver),
+    let (sender, mut receiver) = mpsc::channel(BATCHES_AHEAD);
+    tokio::spawn(async move {
+        let empty = send_rows(&mut connection, query, parser, &sender, &name).await;
+        report.lock().warn_empty_rows(&name, empty);
+        connection.close().await;
+    });
+    match receiver.recv().await {
+        Some(Err(error)) => Err(error),
+        first => Ok(stream::iter(first).chain(super::batches(receiver)).boxed()),
     }
 }
 
@@ -44,51 +45,38 @@ fn read_error(name: &str, error: SqlError) -> InputError {
     InputError { name: PathBuf::from(name), source: io::Error::other(error) }
 }
 
-struct QueryReader {
-    name: String,
-    parser: RowParser,
-    records: mpsc::Sender<Vec<InputRecord>>,
-    /// Tells [`open`] about the first rows.
-    first_rows: Option<oneshot::Sender<Result<(), SqlError>>>,
-    report: SharedReport,
-}
-
-impl QueryReader {
-    async fn run(mut self, mut connection: Connection, query: String) {
-        if let Err(error) = self.send_rows(&mut connection, query).await {
-            match self.first_rows.take() {
-                Some(first_rows) => drop(first_rows.send(Err(error))),
-                None => self.report.lock().failure = Some(read_error(&self.name, error).to_string()),
-            }
+/// Returns the number of rows without a login.
+async fn send_rows(
+    connection: &mut Connection,
+    query: String,
+    mut parser: RowParser,
+    sender: &mpsc::Sender<Result<Vec<InputRecord>, InputError>>,
+    name: &str,
+) -> u64 {
+    let records = connection.rows(query).map(|row| parser.parse(&row?));
+    let mut chunks = records.try_ready_chunks(RECORDS_PER_BATCH);
+    let mut is_first = true;
+    loop {
+        let (records, error) = tokio::select! {
+            () = sender.closed() => break,
+            chunk = chunks.next() => match chunk {
+                None => break,
+                Some(Ok(records)) => (records, None),
+                Some(Err(TryReadyChunksError(records, error))) => (records, Some(error)),
+            },
+        };
+        // An error beside the first rows is that of the query: the run ends without them.
+        if error.is_none() || !is_first {
+            let _ = sender.send(Ok(records.into_iter().flatten().collect())).await;
         }
-        self.report.lock().warn_empty_rows(&self.name, self.parser.empty);
-        connection.close().await;
-    }
-
-    async fn send_rows(&mut self, connection: &mut Connection, query: String) -> Result<(), SqlError> {
-        let records = connection.rows(query).map(|row| self.parser.parse(&row?));
-        let mut chunks = records.try_ready_chunks(RECORDS_PER_BATCH);
-        loop {
-            let (records, result) = tokio::select! {
-                () = self.records.closed() => return Ok(()),
-                chunk = chunks.next() => match chunk {
-                    None => return Ok(()),
-                    Some(Ok(records)) => (records, Ok(())),
-                    Some(Err(TryReadyChunksError(records, error))) => (records, Err(error)),
-                },
-            };
-            if result.is_ok()
-                && let Some(first_rows) = self.first_rows.take()
-            {
-                let _ = first_rows.send(Ok(()));
-            }
-            let is_closed = self.records.send(records.into_iter().flatten().collect()).await.is_err();
-            result?;
-            if is_closed {
-                return Ok(());
-            }
+        is_first = false;
+        if let Some(error) = error {
+            let _ = sender.send(Err(read_error(name, error))).await;
+            break;
         }
     }
+    drop(chunks);
+    parser.empty
 }
 
 struct RowParser {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 
-use super::InputRecord;
+use super::{InputError, InputRecord};
 use crate::login::Login;
 
 /// Bytes of a line that are read; the rest of the line is dropped. A login has at most 44; a URL may be longer.
@@ -14,14 +14,8 @@ const MAX_LINE: u64 = 4096;
 /// Records per message, if as many can be read without waiting.
 pub(super) const RECORDS_PER_BATCH: usize = 256;
 
-/// Reason for which reading ended before the source did.
-pub(super) enum ReadEnd {
-    ReceiverClosed,
-    Io(io::Error),
-}
-
 pub(super) struct Sender {
-    pub(super) channel: mpsc::Sender<Vec<InputRecord>>,
+    pub(super) channel: mpsc::Sender<Result<Vec<InputRecord>, InputError>>,
     pub(super) web_host: String,
 }
 
@@ -30,20 +24,23 @@ impl Sender {
         Login::parse_for_host(text, &self.web_host).into()
     }
 
-    pub(super) fn send(&self, batch: &mut Vec<InputRecord>) -> Result<(), ReadEnd> {
+    /// Fails with `BrokenPipe` if the run needs no more records.
+    pub(super) fn send(&self, batch: &mut Vec<InputRecord>) -> io::Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
-        self.channel.blocking_send(std::mem::take(batch)).map_err(|_| ReadEnd::ReceiverClosed)
+        self.channel
+            .blocking_send(Ok(std::mem::take(batch)))
+            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
     }
 
     /// Sends the records that were read before an error, and returns the error.
-    pub(super) fn fail(&self, batch: &mut Vec<InputRecord>, error: io::Error) -> Result<(), ReadEnd> {
+    pub(super) fn fail(&self, batch: &mut Vec<InputRecord>, error: io::Error) -> io::Result<()> {
         self.send(batch)?;
-        Err(ReadEnd::Io(error))
+        Err(error)
     }
 
-    pub(super) fn send_logins(&self, logins: &[String]) -> Result<(), ReadEnd> {
+    pub(super) fn send_logins(&self, logins: &[String]) -> io::Result<()> {
         for batch in logins.chunks(RECORDS_PER_BATCH) {
             self.send(&mut batch.iter().map(|text| self.parse(text)).collect())?;
         }
@@ -52,7 +49,7 @@ impl Sender {
 }
 
 /// Sends the logins of all lines. A line never waits for the next one to be written.
-pub(super) fn read(lines: impl Read, sender: &Sender) -> Result<(), ReadEnd> {
+pub(super) fn read(lines: impl Read, sender: &Sender) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(64 << 10, lines);
     let mut batch = Vec::new();
     let mut is_first = true;

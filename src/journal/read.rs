@@ -161,7 +161,7 @@ impl Checkpoint {
                 self.claimed += 1;
                 // Both depend on the input and the baseline of this run.
                 row.carried.clone_from(&record.carried);
-                (row.was, row.change) = (None, None);
+                (row.was, row.change, row.event, row.previous_login) = (None, None, None, None);
                 Some(row)
             }
             // A row that cannot be read any more is looked up and written again.

@@ -179,7 +179,9 @@ impl Journal {
             // An earlier answer is better than none. Its other columns are those of this run.
             Ok(answer) => {
                 let carried = row.carried.clone();
-                Some(self.append(&Row { carried, was: row.was, change: row.change, ..answer }))
+                let previous_login = row.previous_login.clone();
+                let (was, change, event) = (row.was, row.change, row.event);
+                Some(self.append(&Row { carried, was, change, event, previous_login, ..answer }))
             }
             Err(_) => Some(fallback.into()),
         }

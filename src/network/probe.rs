@@ -6,24 +6,16 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
+use reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::Cause;
-use super::proxy::{Proxy, ProxyFailure, ProxyScheme};
+use super::proxy::{Proxy, ProxyFailure};
 
 /// Upper bound on the response to CONNECT, in bytes; only its first line is used.
 const MAX_HEAD: usize = 8 << 10;
-
-/// One attempt to reach a server through a proxy, without a token.
-#[derive(Debug)]
-pub(super) struct Probe<'a> {
-    pub(super) proxy: &'a Proxy,
-    /// `HOST:PORT` of an https server. None for plain http, which needs no tunnel.
-    pub(super) target: Option<&'a str>,
-    pub(super) limit: Duration,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Probed {
@@ -34,22 +26,24 @@ pub(super) enum Probed {
     Tunneled,
 }
 
-impl Probe<'_> {
-    pub(super) async fn run(&self) -> Probed {
-        let deadline = Instant::now() + self.limit;
-        let connected = timeout_at(deadline, connect(self.proxy)).await;
-        let mut stream = match connected.unwrap_or_else(|_| Err(ProxyFailure::timed_out())) {
-            Ok(stream) => stream,
-            Err(failure) => return Probed::Failed(failure),
-        };
-        let Some(target) = self.target.filter(|_| self.proxy.scheme == ProxyScheme::Http) else {
-            return Probed::Reachable;
-        };
-        match timeout_at(deadline, tunnel(&mut stream, self.proxy, target)).await {
-            Ok(Ok(())) => Probed::Tunneled,
-            Ok(Err(failure)) => Probed::Failed(failure),
-            Err(_) => Probed::Failed(ProxyFailure::Silent),
-        }
+/// Tries once to reach a server through a proxy, without a token.
+pub(super) async fn probe(proxy: &Proxy, server: &Url, limit: Duration) -> Probed {
+    let deadline = Instant::now() + limit;
+    let connected = timeout_at(deadline, connect(proxy)).await;
+    let mut stream = match connected.unwrap_or_else(|_| Err(ProxyFailure::timed_out())) {
+        Ok(stream) => stream,
+        Err(failure) => return Probed::Failed(failure),
+    };
+    // Plain http needs no tunnel.
+    if server.scheme() != "https" || proxy.scheme != "http" {
+        return Probed::Reachable;
+    }
+    let host = server.host_str().unwrap_or_default();
+    let target = format!("{host}:{}", server.port_or_known_default().unwrap_or(443));
+    match timeout_at(deadline, tunnel(&mut stream, proxy, &target)).await {
+        Ok(Ok(())) => Probed::Tunneled,
+        Ok(Err(failure)) => Probed::Failed(failure),
+        Err(_) => Probed::Failed(ProxyFailure::Silent),
     }
 }
 

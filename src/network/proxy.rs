@@ -35,50 +35,15 @@ impl ProxyChoice {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ProxyScheme {
-    /// HTTP, over plain TCP.
-    Http,
-    /// HTTP, over TLS.
-    Https,
-    /// SOCKS4; the host's address is resolved here.
-    Socks4,
-    /// SOCKS4; the proxy resolves the host.
-    Socks4a,
-    /// SOCKS5; the host's address is resolved here.
-    Socks5,
-    /// SOCKS5; the proxy resolves the host.
-    Socks5h,
-}
-
-impl ProxyScheme {
-    fn parse(name: &str) -> Option<Self> {
-        [Self::Http, Self::Https, Self::Socks4, Self::Socks4a, Self::Socks5, Self::Socks5h]
-            .into_iter()
-            .find(|scheme| scheme.name().eq_ignore_ascii_case(name))
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-            Self::Socks4 => "socks4",
-            Self::Socks4a => "socks4a",
-            Self::Socks5 => "socks5",
-            Self::Socks5h => "socks5h",
-        }
-    }
-
-    pub(super) fn is_socks(self) -> bool {
-        !matches!(self, Self::Http | Self::Https)
-    }
-}
+/// Schemes of proxies. With `socks4` and `socks5` the host's address is resolved here; the other proxies resolve it.
+const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// A proxy and the environment variable that names it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Proxy {
     pub(crate) name: ProxyName,
-    pub(super) scheme: ProxyScheme,
+    /// One of [`SCHEMES`].
+    pub(super) scheme: &'static str,
     /// Name or address. IPv6 addresses have brackets.
     pub(super) host: String,
     pub(super) port: u16,
@@ -127,7 +92,7 @@ impl Proxy {
     /// [`ParseProxyError`] never repeats the user and password.
     pub(crate) fn parse(text: &str, variable: &'static str) -> Result<Self, ParseProxyError> {
         let (scheme, rest) = text.trim().split_once("://").unwrap_or(("http", text.trim()));
-        let Some(scheme) = ProxyScheme::parse(scheme) else {
+        let Some(scheme) = SCHEMES.into_iter().find(|known| known.eq_ignore_ascii_case(scheme)) else {
             return Err(ParseProxyError::UnsupportedScheme(crate::text::sanitize_line(scheme).into_owned()));
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -143,17 +108,18 @@ impl Proxy {
             Some(port) => port,
             // The parser drops http's own port.
             None if authority.ends_with(":80") => 80,
-            None if scheme == ProxyScheme::Https => DEFAULT_HTTPS_PORT,
+            None if scheme == "https" => DEFAULT_HTTPS_PORT,
             None => DEFAULT_PORT,
         };
         let login = (!url.username().is_empty() || url.password().is_some()).then(|| ProxyLogin {
             user: percent_decode(url.username()),
             password: percent_decode(url.password().unwrap_or_default()),
         });
-        if scheme.is_socks() && login.as_ref().is_some_and(ProxyLogin::is_long) {
+        let login_len = login.as_ref().map_or(0, |login| login.user.len() + login.password.len());
+        if scheme.starts_with("socks") && login_len > 255 {
             return Err(ParseProxyError::LongLogin);
         }
-        let url = format!("{}://{host}:{port}", scheme.name());
+        let url = format!("{scheme}://{host}:{port}");
         let name = ProxyName { url, variable, has_login: login.is_some() };
         Ok(Self { name, scheme, host, port, login })
     }
@@ -166,6 +132,10 @@ impl Proxy {
         })
     }
 
+    pub(super) fn is_socks(&self) -> bool {
+        self.scheme.starts_with("socks")
+    }
+
     /// Returns the value of the header `Proxy-Authorization`.
     pub(super) fn authorization(&self) -> Option<String> {
         let ProxyLogin { user, password } = self.login.as_ref()?;
@@ -175,12 +145,6 @@ impl Proxy {
 
 fn percent_decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-impl ProxyLogin {
-    fn is_long(&self) -> bool {
-        self.user.len() + self.password.len() > 255
-    }
 }
 
 impl fmt::Debug for Proxy {

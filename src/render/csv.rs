@@ -82,12 +82,12 @@ mod tests {
     fn csv_has_a_header_and_no_formulas() {
         assert_eq!(
             sample::report(Format::Csv, ORDER, TerminalStyle::default()),
-            "login,status,kind,id,public_repos,error,via,at,attempts\r\n\
-             torvalds,ok,user,1024025,9,,rest,2026-11-22T12:00:00Z,1\r\n\
-             microsoft,ok,organization,6154722,7421,,rest,2026-11-22T12:00:00Z,1\r\n\
-             nosuchlogin,not_found,,,,no such user or organization,,,1\r\n\
-             '=cmd|' /C calc'!A0,invalid,,,,not a login: holds '=',,,0\r\n\
-             \"a\\u{1b}[31m,\"\"b\"\"\",invalid,,,,not a login: holds '\\u{1b}',,,0\r\n"
+            "login,status,type,public_repos,error,id,api,at,attempts\r\n\
+             torvalds,ok,user,9,,1024025,rest,2026-11-22T12:00:00Z,1\r\n\
+             microsoft,ok,organization,7421,,6154722,rest,2026-11-22T12:00:00Z,1\r\n\
+             nosuchlogin,not_found,,,no such user or organization,,,,1\r\n\
+             '=cmd|' /C calc'!A0,invalid,,,not a login: holds '=',,,,0\r\n\
+             \"a\\u{1b}[31m,\"\"b\"\"\",invalid,,,not a login: holds '\\u{1b}',,,,0\r\n"
         );
     }
 
@@ -120,10 +120,10 @@ mod tests {
         let lines: Vec<_> = csv.lines().collect();
         assert_eq!(
             lines[0],
-            "login,status,kind,id,public_repos,sources,forks,archived,private_repos,verified,error,via,at,attempts"
+            "login,status,type,public_repos,sources,forks,archived,private_repos,verified,error,id,api,at,attempts"
         );
-        assert_eq!(lines[1], "torvalds,ok,user,1024025,9,6,3,1,,true,,rest,2026-11-22T12:00:00Z,1");
-        assert!(lines[3].starts_with("nosuchlogin,not_found,,,,,,,,,no such user"));
+        assert_eq!(lines[1], "torvalds,ok,user,9,6,3,1,,true,,1024025,rest,2026-11-22T12:00:00Z,1");
+        assert!(lines[3].starts_with("nosuchlogin,not_found,,,,,,,,no such user"));
     }
 
     #[test]
@@ -131,14 +131,14 @@ mod tests {
         let tsv = sample::report(Format::Tsv, RowOrder { top: Some(1), ..ORDER }, TerminalStyle::default());
         assert_eq!(
             tsv,
-            "login\tstatus\tkind\tid\tpublic_repos\terror\tvia\tat\tattempts\r\n\
-             torvalds\tok\tuser\t1024025\t9\t\trest\t2026-11-22T12:00:00Z\t1\r\n"
+            "login\tstatus\ttype\tpublic_repos\terror\tid\tapi\tat\tattempts\r\n\
+             torvalds\tok\tuser\t9\t\t1024025\trest\t2026-11-22T12:00:00Z\t1\r\n"
         );
     }
 
     #[test]
     fn a_report_without_rows_has_a_header() {
         let csv = sample::report(Format::Csv, RowOrder { top: Some(0), ..ORDER }, TerminalStyle::default());
-        assert_eq!(csv, "login,status,kind,id,public_repos,error,via,at,attempts\r\n");
+        assert_eq!(csv, "login,status,type,public_repos,error,id,api,at,attempts\r\n");
     }
 }

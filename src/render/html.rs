@@ -77,7 +77,7 @@ impl Renderer for Html {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let link = self.meta.profile_url(row);
         self.changes.add(row, link.as_deref());
-        if row.is_gone() {
+        if row.is_removed() {
             return Ok(());
         }
         self.rows += 1;

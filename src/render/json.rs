@@ -136,11 +136,11 @@ mod tests {
         assert_eq!(lines.len(), 5);
         assert_eq!(
             lines[0],
-            r#"{"login":"torvalds","status":"ok","kind":"user","id":1024025,"public_repos":9,"error":null,"via":"rest","at":"2026-11-22T12:00:00Z","attempts":1}"#
+            r#"{"login":"torvalds","status":"ok","type":"user","public_repos":9,"error":null,"id":1024025,"api":"rest","at":"2026-11-22T12:00:00Z","attempts":1}"#
         );
         assert_eq!(
             lines[2],
-            r#"{"login":"nosuchlogin","status":"not_found","kind":null,"id":null,"public_repos":null,"error":"no such user or organization","via":null,"at":null,"attempts":1}"#
+            r#"{"login":"nosuchlogin","status":"not_found","type":null,"public_repos":null,"error":"no such user or organization","id":null,"api":null,"at":null,"attempts":1}"#
         );
     }
 

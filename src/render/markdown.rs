@@ -130,7 +130,7 @@ impl Markdown {
     }
 
     fn write_counted(&mut self, summary: &Summary) -> io::Result<()> {
-        let mut head = vec![Heading::new("Login", false), Heading::new("Kind", false)];
+        let mut head = vec![Heading::new("Login", false), Heading::new("Type", false)];
         head.extend(self.details.iter().map(Heading::of));
         let mut foot = Vec::new();
         // The sum of some rows would look like the sum of all.
@@ -178,8 +178,8 @@ impl Markdown {
 
 impl Renderer for Markdown {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.rows += u64::from(!row.is_gone());
-        if row.public_repos.is_none() && !row.is_gone() {
+        self.rows += u64::from(!row.is_removed());
+        if row.public_repos.is_none() && !row.is_removed() {
             let error = row.error.as_deref().unwrap_or_default();
             let mut cells = vec![escape(&row.login), row.status.label().to_owned(), escape(error)];
             cells.extend(self.extra_columns().map(|column| cell(row, column)));
@@ -224,8 +224,9 @@ fn line(text: &mut String, cells: &[String]) {
 
 fn cell(row: &Row, column: &Column) -> String {
     match row.cell(column) {
-        Cell::Null if column.role() == Role::Extra => String::new(),
+        Cell::Null if matches!(column.role(), Role::Extra | Role::Event) => String::new(),
         Cell::Null => "–".into(),
+        Cell::Text(_) if column.role() == Role::Event => escape(&row.event_label()),
         Cell::Text(text) => escape(&collapse_whitespace(&text)),
         Cell::Number(number) => group_digits(number),
         Cell::Delta(by) => format_delta(by),

@@ -47,7 +47,7 @@ impl OpenMetrics {
 
 impl Renderer for OpenMetrics {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        if row.is_gone() || !self.logins.insert(row.login.as_str().into()) {
+        if row.is_removed() || !self.logins.insert(row.login.as_str().into()) {
             return Ok(());
         }
         let login = ("login", row.login.as_str());
@@ -65,7 +65,7 @@ impl Renderer for OpenMetrics {
         if row.status == Status::Ok {
             let id = row.id.map(|id| id.to_string()).unwrap_or_default();
             let kind = row.kind.map_or("", AccountKind::as_str);
-            let mut labels = vec![login, ("id", id.as_str()), ("kind", kind)];
+            let mut labels = vec![login, ("id", id.as_str()), ("type", kind)];
             let carried = self.labels.iter().zip(&row.carried);
             labels.extend(carried.map(|(name, text)| (name.as_str(), text.as_deref().unwrap_or_default())));
             self.info.sample(&labels, &1);
@@ -153,10 +153,10 @@ fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
             logins.sample(&[("change", change)], &number);
         }
         for (change, number) in [
-            ("come", drift.repositories_come),
-            ("gone", drift.repositories_gone),
+            ("added", drift.repositories_added),
+            ("removed", drift.repositories_removed),
             ("of_new", drift.repositories_of_new),
-            ("of_gone", drift.repositories_of_gone),
+            ("of_removed", drift.repositories_of_removed),
         ] {
             repos.sample(&[("change", change)], &number);
         }
@@ -239,8 +239,8 @@ mod tests {
         ghrepos_account_public_repositories{login="microsoft"} 7421
         # HELP ghrepos_account_info 1 for each account that was counted.
         # TYPE ghrepos_account_info gauge
-        ghrepos_account_info{login="torvalds",id="1024025",kind="user"} 1
-        ghrepos_account_info{login="microsoft",id="6154722",kind="organization"} 1
+        ghrepos_account_info{login="torvalds",id="1024025",type="user"} 1
+        ghrepos_account_info{login="microsoft",id="6154722",type="organization"} 1
         # HELP ghrepos_account_uncounted 1 for each login that could not be counted.
         # TYPE ghrepos_account_uncounted gauge
         ghrepos_account_uncounted{login="nosuchlogin",status="not_found"} 1

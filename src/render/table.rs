@@ -44,6 +44,8 @@ pub(super) struct Table {
     /// All columns except that of the reasons.
     columns: Vec<TableColumn>,
     rows: Vec<TableRow>,
+    /// Logins of the baseline that are not in the input.
+    removed: Vec<TableRow>,
     /// Rows that are in the input.
     added: u64,
     /// Rows of logins that were not looked up, which share one line.
@@ -112,6 +114,7 @@ impl TableColumn {
         match self.column.role() {
             Role::Login => self.width.min(MAX_LOGIN_WIDTH),
             Role::Extra => self.width.min(WRAP_WIDTH),
+            Role::Event => self.longest_word,
             _ if self.column.is_numeric() => self.longest_word,
             _ => self.width,
         }
@@ -123,9 +126,14 @@ impl Table {
         let readable = columns.iter().filter(|column| column.heading().is_some());
         let shown = readable.filter(|column| !matches!(column.role(), Role::Status | Role::Error));
         let columns = shown.map(|column| TableColumn { column: column.clone(), width: 0, longest_word: 0 });
-        let columns = columns.collect();
-        let mut table =
-            Self { out, style, columns, rows: Vec::new(), added: 0, skipped: 0, is_too_long: false };
+        let mut columns: Vec<_> = columns.collect();
+        let position = |role| columns.iter().position(|shown: &TableColumn| shown.column.role() == role);
+        if let (Some(measure), Some(was)) = (position(Role::Measure), position(Role::Was)) {
+            // The count before, and then the count now.
+            columns.get_mut(measure..=was).into_iter().for_each(|columns| columns.rotate_right(1));
+        }
+        let (rows, removed) = (Vec::new(), Vec::new());
+        let mut table = Self { out, style, columns, rows, removed, added: 0, skipped: 0, is_too_long: false };
         table.measure(&table.headings());
         table
     }
@@ -153,13 +161,14 @@ impl Table {
     fn cell(&self, row: &Row, column: &Column) -> String {
         match (column.role(), row.cell(column)) {
             (Role::Kind, _) => row.label().into(),
+            (Role::Event, Cell::Text(_)) => self.text(&row.event_label()),
             // A line end would break the layout.
             (_, Cell::Text(text)) => self.text(&collapse_whitespace(&text)),
             (_, Cell::Number(number)) => group_digits(number),
             (_, Cell::Delta(by)) => format_delta(by).replace('−', "-"),
             (_, Cell::Bool(true)) => "yes".into(),
             (_, Cell::Bool(false)) => "NO".into(),
-            (Role::Extra, Cell::Null) => String::new(),
+            (Role::Extra | Role::Event, Cell::Null) => String::new(),
             (_, Cell::Null) => "-".into(),
         }
     }
@@ -268,16 +277,14 @@ impl Table {
         match (line, role) {
             (Line::Total, _) => plain.bold(),
             (Line::Row(Status::Ok), None) => plain.cyan(),
-            (Line::Row(Status::NotFound | Status::Skipped), Some(Role::Kind) | None) => plain.yellow(),
-            (Line::Row(Status::Forbidden | Status::Invalid | Status::Failed), Some(Role::Kind) | None) => {
-                plain.red()
-            }
-            (Line::Row(_), Some(Role::Change)) => match text.chars().next() {
-                Some('+') => plain.green(),
-                Some('-') if text.len() > 1 => plain.red(),
-                Some('a'..='z') => plain.yellow(),
-                _ => plain,
+            (Line::Row(status), Some(Role::Kind) | None) => match status {
+                Status::Ok => plain,
+                Status::NotFound | Status::Skipped | Status::Removed => plain.yellow(),
+                Status::Forbidden | Status::Invalid | Status::Failed => plain.red(),
             },
+            (Line::Row(_), Some(Role::Change)) if text.starts_with('+') => plain.green(),
+            (Line::Row(_), Some(Role::Change)) if text.starts_with('-') && text.len() > 1 => plain.red(),
+            (Line::Row(_), Some(Role::Event)) => plain.yellow(),
             (Line::Row(_), Some(Role::Verified)) if text == "NO" => plain.red(),
             _ => plain,
         }
@@ -296,9 +303,9 @@ impl Table {
         wrap(text, width).into_iter().try_for_each(|line| writeln!(self.out, "   {line}"))
     }
 
-    fn write_rows(&mut self, layout: &TableLayout) -> io::Result<()> {
-        let largest = self.rows.iter().filter_map(|row| row.count).max().unwrap_or(0);
-        for row in std::mem::take(&mut self.rows) {
+    fn write_rows(&mut self, layout: &TableLayout, rows: Vec<TableRow>) -> io::Result<()> {
+        let largest = rows.iter().filter_map(|row| row.count).max().unwrap_or(0);
+        for row in rows {
             let error = row.error.as_deref().unwrap_or_default();
             let last = match layout.bars {
                 _ if layout.has_errors && !error.is_empty() => error.to_owned(),
@@ -319,23 +326,27 @@ impl Table {
 
 impl Renderer for Table {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.added += u64::from(!row.is_gone());
-        if row.status == Status::Skipped && !row.is_gone() {
+        self.added += u64::from(!row.is_removed());
+        if row.status == Status::Skipped {
             self.skipped += 1;
             return Ok(());
         }
-        if self.is_too_long || self.style.max_rows.is_some_and(|max| self.rows.len() >= max) {
+        let length = self.rows.len() + self.removed.len();
+        if self.is_too_long || self.style.max_rows.is_some_and(|max| length >= max) {
             self.is_too_long = true;
-            self.rows = Vec::new();
+            (self.rows, self.removed) = (Vec::new(), Vec::new());
             return Ok(());
         }
         let cells: Vec<_> = self.columns.iter().map(|column| self.cell(row, &column.column)).collect();
         self.measure(&cells);
-        self.rows.push(TableRow {
+        // The reason of a removed row says no more than its status.
+        let error = row.error.as_deref().filter(|_| !row.is_removed()).map(|error| self.text(error).into());
+        let rows = if row.is_removed() { &mut self.removed } else { &mut self.rows };
+        rows.push(TableRow {
             status: row.status,
             count: row.public_repos,
             cells: cells.join("\t").into(),
-            error: row.error.as_deref().map(|error| self.text(error).into()),
+            error,
         });
         Ok(())
     }
@@ -353,7 +364,8 @@ impl Renderer for Table {
         let last = if layout.has_errors { "Reason" } else { "" };
         self.write_cells(&layout, Line::Header, &headings, last)?;
         self.write_rule(&layout)?;
-        self.write_rows(&layout)?;
+        let (rows, removed) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.removed));
+        self.write_rows(&layout, rows)?;
         if self.skipped > 0 {
             let logins = pluralize(self.skipped, "login was", "logins were");
             self.write_note(&format!("{logins} not asked"))?;
@@ -365,6 +377,10 @@ impl Renderer for Table {
             ))?;
         }
         self.write_rule(&layout)?;
+        if !removed.is_empty() {
+            self.write_rows(&layout, removed)?;
+            self.write_rule(&layout)?;
+        }
         for cells in &subtotals {
             self.write_cells(&layout, Line::Subtotal, cells, "")?;
         }

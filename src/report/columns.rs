@@ -6,25 +6,20 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::de::Visitor;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::{AccountKind, ApiKind, Breakdown, Change, CountSelection, Row, Status};
+use super::{AccountKind, ApiKind, Breakdown, CountSelection, Event, Row, Status};
 use crate::text::sanitize_line;
 
 /// A column that the program defines. Keys and their order are a contract.
 #[derive(Debug)]
 pub(crate) struct ColumnSpec {
-    /// JSON key and CSV header.
+    /// JSON key, CSV header, and name in the database.
     pub(crate) key: &'static str,
-    /// Name in the database, if it is not the key.
-    pub(crate) sql_name: Option<&'static str>,
     /// Heading for people. Empty for a column that only programs read.
     pub(crate) heading: &'static str,
     pub(crate) role: Role,
     pub(crate) value: ValueType,
-    /// Makes the column `NOT NULL` in the database.
-    pub(crate) is_required: bool,
     /// None: every report has the column.
     pub(crate) group: Option<ColumnGroup>,
     /// Explanation below the sum on an HTML page.
@@ -62,6 +57,8 @@ pub(crate) enum Role {
     Extra,
     Was,
     Change,
+    /// For people it has the previous login, too.
+    Event,
     Verified,
     Error,
     /// Only for programs.
@@ -77,8 +74,8 @@ pub(crate) enum ValueType {
     Number,
     /// 32 bits, unsigned.
     SmallNumber,
-    /// A signed number, or a word.
-    Change,
+    /// 64 bits, signed.
+    Delta,
     Bool,
     Timestamp,
     /// The extra columns.
@@ -129,11 +126,9 @@ const RECORDING: Option<ColumnGroup> = Some(ColumnGroup {
 /// Defaults of an entry.
 const COLUMN: ColumnSpec = ColumnSpec {
     key: "",
-    sql_name: None,
     heading: "",
     role: Role::Technical,
     value: ValueType::Text,
-    is_required: false,
     group: None,
     note: "",
     metric: None,
@@ -145,14 +140,21 @@ const COLUMN: ColumnSpec = ColumnSpec {
 const MEASURE: ColumnSpec = ColumnSpec { role: Role::Measure, value: ValueType::Number, ..COLUMN };
 
 /// Columns in their order. One entry stands for all extra columns.
-pub(crate) static COLUMNS: [ColumnSpec; 18] = [
+pub(crate) static COLUMNS: [ColumnSpec; 20] = [
     ColumnSpec {
         key: "login",
         heading: "Login",
         role: Role::Login,
-        is_required: true,
         get: |row| Cell::text(Some(&row.login)),
         set: |row, cell| set(&mut row.login, cell.line()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: EXTRA_KEY,
+        role: Role::Extra,
+        value: ValueType::Object,
+        // A CSV file has a column for each. One of this name is ignored.
+        set: |_, _| Some(()),
         ..COLUMN
     },
     ColumnSpec {
@@ -160,27 +162,18 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
         heading: "Outcome",
         role: Role::Status,
         value: ValueType::Label,
-        is_required: true,
         get: |row| Cell::text(Some(row.status.as_str())),
         set: |row, cell| set(&mut row.status, Status::parse(cell.as_text()?)),
         ..COLUMN
     },
     ColumnSpec {
-        key: "kind",
-        heading: "Kind",
+        key: "type",
+        heading: "Type",
         role: Role::Kind,
         value: ValueType::Label,
         get: |row| Cell::text(row.kind.map(AccountKind::as_str)),
         // A later version may have more words.
         set: |row, cell| set(&mut row.kind, Some(AccountKind::parse(cell.as_text()?))),
-        ..COLUMN
-    },
-    ColumnSpec {
-        key: "id",
-        sql_name: Some("account"),
-        value: ValueType::Number,
-        get: |row| Cell::number(row.id),
-        set: |row, cell| set_some(&mut row.id, cell.as_number()),
         ..COLUMN
     },
     ColumnSpec {
@@ -245,14 +238,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
         ..MEASURE
     },
     ColumnSpec {
-        key: EXTRA_KEY,
-        role: Role::Extra,
-        value: ValueType::Object,
-        // A CSV file has a column for each. One of this name is ignored.
-        set: |_, _| Some(()),
-        ..COLUMN
-    },
-    ColumnSpec {
         key: "was",
         heading: "Was",
         role: Role::Was,
@@ -266,17 +251,31 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
         key: "change",
         heading: "Change",
         role: Role::Change,
-        value: ValueType::Change,
+        value: ValueType::Delta,
         group: BASELINE,
         metric: Some(Metric {
             name: "ghrepos_account_change_repositories",
             help: "Public repositories now minus those in the baseline.",
         }),
-        get: |row| match row.change {
-            Some(Change::By(difference)) => Cell::Delta(difference),
-            change => Cell::text(change.and_then(Change::word)),
-        },
-        set: |row, cell| set_some(&mut row.change, cell.as_change()),
+        get: |row| row.change.map_or(Cell::Null, Cell::Delta),
+        set: |row, cell| set_some(&mut row.change, cell.as_delta()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "event",
+        heading: "Event",
+        role: Role::Event,
+        value: ValueType::Label,
+        group: BASELINE,
+        get: |row| Cell::text(row.event.map(Event::as_str)),
+        set: |row, cell| set(&mut row.event, Some(Event::parse(cell.as_text()?))),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "previous_login",
+        group: BASELINE,
+        get: |row| Cell::text(row.previous_login.as_deref()),
+        set: |row, cell| set_some(&mut row.previous_login, cell.line()),
         ..COLUMN
     },
     ColumnSpec {
@@ -302,10 +301,17 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
         ..COLUMN
     },
     ColumnSpec {
-        key: "via",
+        key: "id",
+        value: ValueType::Number,
+        get: |row| Cell::number(row.id),
+        set: |row, cell| set_some(&mut row.id, cell.as_number()),
+        ..COLUMN
+    },
+    ColumnSpec {
+        key: "api",
         value: ValueType::Label,
-        get: |row| Cell::text(row.via.map(ApiKind::as_str)),
-        set: |row, cell| set(&mut row.via, Some(ApiKind::parse(cell.as_text()?))),
+        get: |row| Cell::text(row.api.map(ApiKind::as_str)),
+        set: |row, cell| set(&mut row.api, Some(ApiKind::parse(cell.as_text()?))),
         ..COLUMN
     },
     ColumnSpec {
@@ -318,7 +324,6 @@ pub(crate) static COLUMNS: [ColumnSpec; 18] = [
     ColumnSpec {
         key: "attempts",
         value: ValueType::SmallNumber,
-        is_required: true,
         get: |row| Cell::Number(row.attempts.into()),
         set: |row, cell| set(&mut row.attempts, u32::try_from(cell.as_number()?).ok()),
         ..COLUMN
@@ -423,7 +428,7 @@ impl Column {
     }
 
     pub(crate) fn is_numeric(&self) -> bool {
-        matches!(self, Self::Own(ColumnSpec { value: ValueType::Number | ValueType::Change, .. }))
+        matches!(self, Self::Own(ColumnSpec { value: ValueType::Number | ValueType::Delta, .. }))
     }
 
     pub(crate) fn is_part(&self) -> bool {
@@ -456,17 +461,24 @@ impl Columns {
         self.list.iter()
     }
 
-    /// Returns the columns that people read between the kind of an account and the reason of a failure.
+    /// Returns the columns that people read between the kind of an account and the reason of a failure: first the measures.
     pub(crate) fn details(&self) -> Vec<Column> {
         let outer = [Role::Login, Role::Status, Role::Kind, Role::Error];
         let readable = self.list.iter().filter(|column| column.heading().is_some());
-        readable.filter(|column| !outer.contains(&column.role())).cloned().collect()
+        let mut details: Vec<_> =
+            readable.filter(|column| !outer.contains(&column.role())).cloned().collect();
+        details.sort_by_key(|column| column.role() != Role::Measure);
+        details
     }
 
     pub(crate) fn carried(&self) -> &[String] {
         &self.carried
     }
 }
+
+/// A JSON text. Without escapes it is borrowed.
+#[derive(Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -481,6 +493,18 @@ pub(crate) enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
+    /// Parses a JSON value that is not an array or an object. The first byte has its type; the derived parser of an untagged
+    /// enum takes twice as long.
+    pub(super) fn parse(json: &'a str) -> serde_json::Result<Self> {
+        Ok(match json.as_bytes().first() {
+            Some(b'n') => Self::Null,
+            Some(b't' | b'f') => Self::Bool(serde_json::from_str(json)?),
+            Some(b'-') => Self::Delta(serde_json::from_str(json)?),
+            Some(b'0'..=b'9') => Self::Number(serde_json::from_str(json)?),
+            _ => Self::Text(serde_json::from_str::<Text<'_>>(json)?.0),
+        })
+    }
+
     fn text(text: Option<&'a str>) -> Self {
         text.map_or(Self::Null, |text| Self::Text(text.into()))
     }
@@ -519,45 +543,12 @@ impl<'a> Cell<'a> {
         }
     }
 
-    fn as_change(&self) -> Option<Change> {
+    fn as_delta(&self) -> Option<i64> {
         match self {
-            Self::Text(text) => Change::parse(text),
-            Self::Number(number) => i64::try_from(*number).ok().map(Change::By),
-            Self::Delta(difference) => Some(Change::By(*difference)),
-            Self::Null | Self::Bool(_) => None,
+            Self::Number(number) => i64::try_from(*number).ok(),
+            Self::Delta(difference) => Some(*difference),
+            _ => None,
         }
-    }
-}
-
-/// Written by hand: with the derived parser of an untagged enum, and another pass over its result, reading took twice as long.
-impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CellVisitor;
-        impl<'de> Visitor<'de> for CellVisitor {
-            type Value = Cell<'de>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("text, an integer, true, false or null")
-            }
-            fn visit_unit<E>(self) -> Result<Cell<'de>, E> {
-                Ok(Cell::Null)
-            }
-            fn visit_bool<E>(self, flag: bool) -> Result<Cell<'de>, E> {
-                Ok(Cell::Bool(flag))
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Cell<'de>, E> {
-                Ok(Cell::Number(number))
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Cell<'de>, E> {
-                Ok(Cell::Delta(number))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Cell<'de>, E> {
-                Ok(Cell::Text(text.to_owned().into()))
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cell<'de>, E> {
-                Ok(Cell::Text(text.into()))
-            }
-        }
-        deserializer.deserialize_any(CellVisitor)
     }
 }
 

@@ -4,14 +4,16 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::columns::Text;
 use super::{COLUMNS, Cell, ColumnSpec, EXTRA_KEY, ReportSchema, Role, Row, ValueType, is_reserved};
 use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
 
@@ -127,7 +129,7 @@ impl SavedReport {
     /// from one shard may be present in another.
     fn remove_duplicates(&mut self) {
         fn rank(row: &Row) -> (bool, bool) {
-            (!row.is_gone(), row.is_answer())
+            (!row.is_removed(), row.is_answer())
         }
         let mut indices = HashMap::<Box<str>, usize>::with_capacity(self.rows.len());
         let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
@@ -163,9 +165,10 @@ fn parse_ndjson(file: fs::File) -> Result<SavedReport, String> {
 
 fn parse_json(file: fs::File) -> Result<SavedReport, String> {
     #[derive(Deserialize)]
-    struct Document {
+    struct Document<'a> {
         meta: Option<Value>,
-        rows: Vec<Box<RawValue>>,
+        #[serde(borrow)]
+        rows: Vec<&'a RawValue>,
         summary: Option<RunTotals>,
     }
     let mut text = String::new();
@@ -176,7 +179,7 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
     if text.trim().is_empty() {
         return Err("it is empty".into());
     }
-    let document: Document =
+    let document: Document<'_> =
         serde_json::from_str(&text).map_err(|error| sanitize_line(&error.to_string()).into_owned())?;
     let mut report = JsonRows::default();
     for (number, row) in (1..).zip(&document.rows) {
@@ -246,85 +249,63 @@ struct ParsedRow {
 
 impl ParsedRow {
     fn parse(json: &[u8]) -> Result<Self, String> {
-        let JsonCells { cells, extra } = serde_json::from_slice(json).map_err(|error| {
-            let text = error.to_string();
-            // The text is one line, so its position in it is of no use.
-            sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
-        })?;
+        let Entries(entries): Entries<'_, &RawValue> =
+            serde_json::from_slice(json).map_err(|error| json_message(&error))?;
         let mut schema = ReportSchema::default();
-        let present = COLUMNS.iter().zip(&cells).filter(|(_, cell)| cell.is_some());
-        present.for_each(|(spec, _)| schema.add_group_of(spec));
-        let mut extra_cells = Vec::with_capacity(extra.len());
-        for (name, text) in extra {
-            let text = text.map(|text| sanitize_multiline(&text).into());
-            extra_cells.push((sanitize_line(&name).into_owned(), text));
+        let mut cells = [const { None }; COLUMNS.len()];
+        let mut extra_cells = Vec::new();
+        for (key, value) in entries {
+            // Unknown keys are of a later version.
+            let Some((spec, cell)) = COLUMNS.iter().zip(&mut cells).find(|(spec, _)| spec.key == key) else {
+                continue;
+            };
+            if cell.is_some() {
+                return Err(format!("duplicate field `{key}`"));
+            }
+            if spec.key == EXTRA_KEY {
+                let Entries(extra): Entries<'_, Option<Text<'_>>> =
+                    serde_json::from_str(value.get()).map_err(|error| json_message(&error))?;
+                for (name, text) in extra {
+                    let text = text.map(|Text(text)| sanitize_multiline(&text).into());
+                    extra_cells.push((sanitize_line(&name).into_owned(), text));
+                }
+                continue;
+            }
+            *cell = Some(Cell::parse(value.get()).map_err(|error| json_message(&error))?);
+            schema.add_group_of(spec);
         }
         Ok(Self { row: Row::from_cells(&cells)?, schema, extra_cells })
     }
 }
 
-/// Cells of a JSON object, in the order of [`COLUMNS`].
-struct JsonCells<'a> {
-    cells: Vec<Option<Cell<'a>>>,
-    extra: Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>,
+/// Returns the message of an error without the position in a row, which is one line.
+fn json_message(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for JsonCells<'a> {
+/// A JSON object, in its order.
+struct Entries<'a, V>(Vec<(Cow<'a, str>, V)>);
+
+impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Entries<'a, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RowVisitor;
-        impl<'de> Visitor<'de> for RowVisitor {
-            type Value = JsonCells<'de>;
+        struct EntriesVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
+            type Value = Vec<(Cow<'de, str>, V)>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonCells<'de>, A::Error> {
-                let mut row = JsonCells { cells: vec![None; COLUMNS.len()], extra: Vec::new() };
-                while let Some(Text(key)) = map.next_key()? {
-                    if key == EXTRA_KEY {
-                        OrderedStrings(row.extra) = map.next_value()?;
-                        continue;
-                    }
-                    match COLUMNS.iter().zip(&mut row.cells).find(|(spec, _)| spec.key == key) {
-                        Some((_, cell @ None)) => *cell = Some(map.next_value()?),
-                        Some(_) => return Err(A::Error::custom(format_args!("duplicate field `{key}`"))),
-                        // Unknown keys are of a later version.
-                        None => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((Text(key), value)) = map.next_entry()? {
+                    entries.push((key, value));
                 }
-                Ok(row)
+                Ok(entries)
             }
         }
-        deserializer.deserialize_map(RowVisitor)
+        deserializer.deserialize_map(EntriesVisitor(PhantomData)).map(Self)
     }
 }
-
-/// A JSON object of strings, in its order.
-struct OrderedStrings<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for OrderedStrings<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StringsVisitor;
-        impl<'de> Visitor<'de> for StringsVisitor {
-            type Value = OrderedStrings<'de>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object of texts")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedStrings<'de>, A::Error> {
-                let mut strings = Vec::new();
-                while let Some((Text(name), text)) = map.next_entry::<_, Option<Text<'de>>>()? {
-                    strings.push((name, text.map(|Text(text)| text)));
-                }
-                Ok(OrderedStrings(strings))
-            }
-        }
-        deserializer.deserialize_map(StringsVisitor)
-    }
-}
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Parses CSV or TSV. Columns that the program does not define are extra columns.
 fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
@@ -378,9 +359,8 @@ fn csv_cell<'a>(text: &'a str, spec: &ColumnSpec) -> Cell<'a> {
         }
         // Spreadsheets change the spelling of flags.
         ValueType::Bool => text.parse().map_or(Cell::Null, Cell::Bool),
-        ValueType::Label | ValueType::Change | ValueType::Timestamp | ValueType::Object => {
-            Cell::Text(text.into())
-        }
+        ValueType::Delta => text.parse().map_or(Cell::Text(text.into()), Cell::Delta),
+        ValueType::Label | ValueType::Timestamp | ValueType::Object => Cell::Text(text.into()),
     }
 }
 

@@ -55,7 +55,7 @@ impl Summary {
         if let Some(drift) = &mut self.drift {
             drift.add(row);
         }
-        if row.is_gone() {
+        if row.is_removed() {
             return;
         }
         self.asked += 1;
@@ -66,6 +66,7 @@ impl Summary {
             Status::Invalid => &mut self.invalid,
             Status::Failed => &mut self.failed,
             Status::Skipped => &mut self.skipped,
+            Status::Removed => return,
         } += 1;
         if let Some(groups) = &mut self.groups {
             groups.add(row);

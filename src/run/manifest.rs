@@ -6,25 +6,19 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::github::cassette::{self, MANIFEST};
-use crate::github::transport::TransportMode;
+use crate::github::config::TransportMode;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
-use crate::report::{Identity, Row, Status, Summary};
+use crate::report::{Row, Status, Summary};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Manifest {
-    generator: String,
-    api: Option<String>,
     #[serde(flatten)]
-    identity: Identity,
-    started: Option<Timestamp>,
-    #[serde(default)]
-    command: Option<String>,
+    meta: Meta,
     requests: u64,
     points: u64,
     seconds: f64,
@@ -78,12 +72,10 @@ impl ManifestRecorder {
     }
 
     pub(super) fn apply_to_meta(&self, meta: &mut Meta) {
-        if let (Mode::Replay(_), Some(started)) = (&self.mode, self.manifest.started) {
-            meta.started = started;
-            meta.generator.clone_from(&self.manifest.generator);
-            meta.api.clone_from(&self.manifest.api);
-            meta.identity.clone_from(&self.manifest.identity);
-            meta.command.clone_from(&self.manifest.command);
+        if let Mode::Replay(_) = self.mode {
+            let recorded = self.manifest.meta.clone();
+            let Meta { exchanges, baseline, site, .. } = std::mem::take(meta);
+            *meta = Meta { exchanges, baseline, site, ..recorded };
             meta.sanitize();
         }
     }
@@ -95,7 +87,7 @@ impl ManifestRecorder {
             Mode::Off => return,
             // Rows with a response are recorded by it, except the number of attempts. Invalid rows do not depend on responses.
             Mode::Record(_) if row.status == Status::Invalid => {}
-            Mode::Record(_) if row.via.is_none() && row.error.is_some() => {
+            Mode::Record(_) if row.api.is_none() && row.error.is_some() => {
                 self.manifest.unanswered.push(row_as_json(row));
             }
             Mode::Record(_) if row.attempts > 1 => {
@@ -103,7 +95,7 @@ impl ManifestRecorder {
             }
             Mode::Record(_) => {}
             Mode::Replay(unanswered) => {
-                if let Some(recorded) = unanswered.get(&key).filter(|_| row.via.is_none()) {
+                if let Some(recorded) = unanswered.get(&key).filter(|_| row.api.is_none()) {
                     let current = std::mem::replace(row, recorded.clone());
                     (row.carried, row.exchange) = (current.carried, current.exchange);
                 } else if let Some(attempts) = self.manifest.attempts.get(&*key) {
@@ -128,11 +120,7 @@ impl ManifestRecorder {
                 Ok(())
             }
             Mode::Record(folder) => {
-                manifest.generator.clone_from(&meta.generator);
-                manifest.api.clone_from(&meta.api);
-                manifest.identity.clone_from(&meta.identity);
-                manifest.started = Some(meta.started);
-                manifest.command.clone_from(&meta.command);
+                manifest.meta = Meta { exchanges: None, baseline: None, ..meta.clone() };
                 manifest.requests = summary.requests.unwrap_or(0);
                 manifest.points = summary.points.unwrap_or(0);
                 manifest.seconds = summary.seconds.unwrap_or(0.0);

@@ -35,6 +35,8 @@ pub(super) async fn list_members(client: &Client, config: &Config) -> anyhow::Re
 fn failure_reason(group: &MemberSource, error: &LookupError, config: &Config) -> String {
     let has_token = config.client.credentials.is_some();
     match (error, group) {
+        // No token changes a recorded response.
+        _ if config.client.is_replay() => error.to_string(),
         (LookupError::NotFound, MemberSource::Organization(_)) if has_token => {
             "organization not found, or not visible to this token".to_owned()
         }
@@ -62,6 +64,8 @@ fn is_unrelated_to_scopes(message: &str) -> bool {
 
 async fn print_member_count(client: &Client, group: &MemberSource, count: usize, config: &Config) {
     let limited_by = match group {
+        // It is not recorded which token was used.
+        _ if config.client.is_replay() => "",
         MemberSource::Organization(_) if config.client.credentials.is_none() => {
             ", the public ones: the others are not visible without a token"
         }

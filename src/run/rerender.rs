@@ -12,7 +12,7 @@ use super::{now, open_sinks, profile_host, read_baseline};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::output::Message;
-use crate::render::{GENERATOR, Meta};
+use crate::render::{GENERATOR, Meta, SortKey};
 use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
 
 const ROWS_PER_MESSAGE: usize = 512;
@@ -21,12 +21,13 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let baseline = read_baseline(&config).await?;
     let saved = SavedReport::read_all(&config.from)?;
     let schema = ReportSchema { change: saved.schema.change || baseline.is_some(), ..saved.schema };
+    check_columns(&config, &schema)?;
     let groups = config.group_by.as_ref().map(|groups| find_groups(groups, &schema)).transpose()?;
     config.layout.columns = Columns::of(&schema);
     let mut rows = saved.rows;
     if baseline.is_some() {
         // Logins that had been removed then are not part of this report's input.
-        rows.retain(|row| !row.is_gone());
+        rows.retain(|row| !row.is_removed());
     }
     let meta = saved_metadata(&config, saved.meta.as_ref(), &rows);
     let mut aggregator =
@@ -53,6 +54,24 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let outcome =
         Outcome { aggregator, sinks, stop: None, unverified: 0, input_complete: true, notices: Vec::new() };
     Ok(finish(outcome, &config).await)
+}
+
+/// Checks that the report has what `--sort` and `--fail-on` read. Without it they would do nothing.
+fn check_columns(config: &Config, schema: &ReportSchema) -> anyhow::Result<()> {
+    if let SortKey::Measure(spec) = config.layout.order.by
+        && let Some(group) = spec.group.filter(|group| !(group.is_in)(schema))
+    {
+        let (key, flag) = (spec.key, group.flag);
+        bail!(
+            "cannot sort by {key}: the report has no such column; sort by another one, or count again with {flag}"
+        );
+    }
+    if let Some(rule) = config.rules.needs_baseline().filter(|_| !schema.change) {
+        bail!(
+            "--fail-on {rule} requires an earlier report: this one was made without --baseline; add --baseline FILE"
+        );
+    }
+    Ok(())
 }
 
 fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> anyhow::Result<GroupTotals> {

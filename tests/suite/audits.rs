@@ -6,7 +6,7 @@ mod finished;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fake::Fake;
 use crate::program::{Program, Run};
@@ -46,45 +46,47 @@ fn two_monthly_reports_show_added_removed_and_changed_logins() {
         let changes: BTreeMap<_, _> = run
             .rows_of(52)
             .into_iter()
-            .filter(|row| row["change"] != 0)
+            .filter(|row| row["change"] != 0 || !row["event"].is_null())
             .map(|row| {
-                (row["login"].as_str().unwrap().to_owned(), (row["was"].clone(), row["change"].clone()))
+                let cells = ["status", "was", "change", "event", "previous_login"];
+                (row["login"].as_str().unwrap().to_owned(), cells.map(|key| row[key].clone()))
             })
             .collect();
         let expected = [
-            ("sample-aiko", 8.into(), 2.into()),
-            ("sample-boris", 9.into(), "gone".into()),
-            ("sample-diego", 40.into(), (-28).into()),
-            ("sample-elif", 20.into(), 10.into()),
-            ("sample-hana", 10.into(), 14.into()),
-            ("sample-kai", 56.into(), "replaced".into()),
-            ("sample-lars", 33.into(), (-2).into()),
-            ("sample-noor-k", 56.into(), "renamed".into()),
-            ("sample-petra", 3.into(), "unknown".into()),
-            ("sample-uma", Value::Null, "new".into()),
-            ("sample-yuki", Value::Null, "new".into()),
+            ("sample-aiko", json!(["ok", 8, 2, null, null])),
+            ("sample-boris", json!(["removed", 9, null, "removed", null])),
+            ("sample-diego", json!(["ok", 40, -28, null, null])),
+            ("sample-elif", json!(["ok", 20, 10, null, null])),
+            ("sample-hana", json!(["ok", 10, 14, null, null])),
+            ("sample-kai", json!(["ok", 56, null, "replaced", null])),
+            ("sample-lars", json!(["ok", 33, -2, null, null])),
+            ("sample-noor-k", json!(["ok", 56, 0, "renamed", "sample-noor"])),
+            ("sample-petra", json!(["forbidden", 3, null, "unknown", null])),
+            ("sample-uma", json!(["ok", null, null, "new", null])),
+            ("sample-yuki", json!(["ok", null, null, "new", null])),
         ];
-        assert_eq!(changes, expected.map(|(login, was, change)| (login.to_owned(), (was, change))).into());
+        let changes: Vec<_> = changes.into_iter().map(|(login, cells)| (login, json!(cells))).collect();
+        assert_eq!(changes, expected.map(|(login, cells)| (login.to_owned(), cells)));
     }
     let run = month("2026-11", &["--baseline", &october, "-F", "json"]);
     let drift = serde_json::from_str::<Value>(&run.stdout).unwrap()["summary"]["drift"].clone();
     for (key, number) in [
         ("new", 2),
-        ("gone", 1),
+        ("removed", 1),
         ("renamed", 1),
         ("replaced", 1),
         ("unknown", 1),
         ("grown", 3),
         ("shrunk", 2),
-        ("repositories_come", 26),
-        ("repositories_gone", 30),
+        ("repositories_added", 26),
+        ("repositories_removed", 30),
         ("repositories_of_new", 15),
-        ("repositories_of_gone", 9),
+        ("repositories_of_removed", 9),
     ] {
         assert_eq!(drift[key], number, "{key}: {drift}");
     }
     assert!(
-        run.stderr.contains(": 2 new, 1 gone, 1 renamed, 1 replaced, 3 grown (+26), 2 shrunk (-30)"),
+        run.stderr.contains(": 2 new, 1 removed, 1 renamed, 1 replaced, 3 grown (+26), 2 shrunk (-30)"),
         "{}",
         run.stderr
     );
@@ -113,7 +115,7 @@ fn a_run_fails_on_matching_rules_and_names_their_rows() {
         assert_eq!((run.status, run.stderr.as_str()), (3, line));
         assert_eq!(run.stdout.lines().count(), 1 + 52, "the report is complete anyway");
     }
-    let run = fail_on("new>2,gone>1,change>200%");
+    let run = fail_on("new>2,removed>1,change>200%");
     assert_eq!((run.status, run.stderr.as_str()), (1, ""), "no rule holds");
     // An invalid rule is refused before any request.
     let fake = Fake::well_behaved();
@@ -165,7 +167,7 @@ fn a_weekly_audit_keeps_its_baseline_and_fails_on_its_rules() {
             .env("ARGUMENTS", arguments)
             .env("FOLDER", "audit")
             .env("GITHUB_OUTPUT", folder.at("output"))
-            .env("RULES", "new>0,gone>0,replaced>0,change>50%,failed>0")
+            .env("RULES", "new>0,removed>0,replaced>0,change>50%,failed>0")
             .env("GITHUB_STEP_SUMMARY", folder.at("summary.md"))
             .output()
             .unwrap();
@@ -182,7 +184,7 @@ fn a_weekly_audit_keeps_its_baseline_and_fails_on_its_rules() {
     assert_eq!(status, 3, "{message}");
     assert!(
         message.contains("--fail-on new>0: 1 login: user-3")
-            && message.contains("--fail-on gone>0: 1 login: user-2"),
+            && message.contains("--fail-on removed>0: 1 login: user-2"),
         "{message}"
     );
     let summary = std::fs::read_to_string(folder.at("summary.md")).unwrap();

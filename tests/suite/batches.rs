@@ -67,7 +67,7 @@ fn each_of_twenty_thousand_logins_has_its_own_row() {
         } else {
             assert_right(row, login);
         }
-        assert_eq!((&row["via"], &row["attempts"]), (&"graphql".into(), &1.into()));
+        assert_eq!((&row["api"], &row["attempts"]), (&"graphql".into(), &1.into()));
     }
     assert_eq!(rows[20_000]["status"], "invalid");
     assert!(fake.peak() <= 10);
@@ -99,7 +99,7 @@ fn both_apis_give_the_same_rows() {
             assert_eq!((run.status, run.stderr.as_str()), (1, ""));
             let mut rows = run.rows_of(2000);
             for row in &mut rows {
-                for key in ["via", "at", "attempts"] {
+                for key in ["api", "at", "attempts"] {
                     row[key].take();
                 }
             }
@@ -116,8 +116,8 @@ fn a_bot_is_looked_up_by_rest_with_either_api() {
     let fake = Fake::well_behaved();
     let run = look_up(&fake, "torvalds\ndependabot[bot]\n", &["--api", "graphql"]);
     let rows = run.rows_of(2);
-    assert_eq!((&rows[0]["via"], &rows[1]["via"]), (&"graphql".into(), &"rest".into()));
-    assert_eq!(rows[1]["kind"], "bot");
+    assert_eq!((&rows[0]["api"], &rows[1]["api"]), (&"graphql".into(), &"rest".into()));
+    assert_eq!(rows[1]["type"], "bot");
 }
 
 #[test]

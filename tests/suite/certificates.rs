@@ -126,7 +126,7 @@ fn unreadable_certificate_authorities_are_status_2() {
     for (variable, value, shown, reason) in [
         ("SSL_CERT_FILE", "/nowhere/ca.pem", "/nowhere/ca.pem", "No such file or directory"),
         ("SSL_CERT_FILE", "", "", "No such file or directory"),
-        ("SSL_CERT_FILE", &folder, &folder, "Is a directory"),
+        ("SSL_CERT_FILE", &folder, &folder, "it is a folder; name a file in it"),
         ("SSL_CERT_FILE", path(&none), path(&none), no_certificate),
         ("SSL_CERT_DIR", "/nowhere", "/nowhere", "No such file or directory"),
         ("SSL_CERT_DIR", &two, "/nowhere", "No such file or directory"),

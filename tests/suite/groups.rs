@@ -96,3 +96,30 @@ fn listing_members_is_retried_like_every_request() {
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     run.rows_of(250);
 }
+
+#[test]
+fn a_replay_of_members_needs_no_address() {
+    let fake = Fake::well_behaved();
+    for (path, token) in [("", "ghp_sample"), ("/api/v3", "ghp_sample"), ("/api/v3", "")] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("recording");
+        let teams = if token.is_empty() { &[][..] } else { &["--team", "acme-250/core-120"] };
+        let arguments =
+            [&["--members", "acme-250", "user-1", "dependabot[bot]", "-F", "ndjson"], teams].concat();
+        let url = format!("{}{path}", fake.url());
+        let variable = if path == "/api/v3" { "GH_ENTERPRISE_TOKEN" } else { "GH_TOKEN" };
+        let recorded = Program::new(&[&arguments[..], &["--api-url", &url]].concat()).env(variable, token);
+        let recorded = recorded.run_recording(&folder);
+        assert_eq!(recorded.status, 0, "{}", recorded.stderr);
+        let played = Program::new(&[&arguments[..], &["--replay", folder.to_str().unwrap()]].concat());
+        let played = played.env("GH_HOST", "git.example.com").run();
+        assert_eq!(played.status, 0, "{path}: {}", played.stderr);
+        let rows = |run: &Run| {
+            let mut rows = run.rows();
+            rows.iter_mut().for_each(|row| drop(row["at"].take()));
+            rows
+        };
+        assert_eq!(rows(&played), rows(&recorded), "{path}");
+        assert!(rows(&played).len() > 100, "{path}");
+    }
+}

@@ -182,7 +182,7 @@ fn a_failed_lookup_does_not_replace_an_earlier_count() {
     assert_eq!(run.stdout.matches(",skipped,").count(), 2, "this run's reports tell of this run");
     assert_eq!(comparable(&workspace.journal()), comparable(&text));
     // A failure after a result does not replace it.
-    let failed = r#"{"login":"a","status":"failed","kind":null,"id":null,"public_repos":null,"error":"x","via":null,"at":null,"attempts":1}"#;
+    let failed = r#"{"login":"a","status":"failed","type":null,"public_repos":null,"error":"x","id":null,"api":null,"at":null,"attempts":1}"#;
     fs::write(workspace.at("journal.ndjson"), format!("{text}{failed}\n")).unwrap();
     let before = fake.requests();
     assert_eq!((workspace.run(&fake, &["--resume"]).status, fake.requests() - before), (0, 0));

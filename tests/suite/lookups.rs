@@ -45,7 +45,7 @@ fn every_account_type_is_counted() {
     let run =
         Program::for_fake(&fake, &["torvalds", "org-acme", "dependabot[bot]", "empty", "-F", "ndjson"]).run();
     let kinds: Vec<_> =
-        run.rows().iter().map(|row| (row["kind"].clone(), row["public_repos"].clone())).collect();
+        run.rows().iter().map(|row| (row["type"].clone(), row["public_repos"].clone())).collect();
     let repos = |login: &str| account(login).unwrap().public_repos;
     assert_eq!(kinds[0], ("user".into(), 9.into()));
     assert_eq!(kinds[1], ("organization".into(), repos("org-acme").into()));

@@ -70,7 +70,7 @@ fn man_and_mandoc_read_the_man_page_without_warnings() {
     if !installed(&["mandoc", "man"]) {
         return;
     }
-    let lint = Command::new("mandoc").args(["-T", "lint", path(&page)]).output().unwrap();
+    let lint = Command::new("mandoc").args(["-T", "lint", "-W", "warning", path(&page)]).output().unwrap();
     assert!(lint.status.success() && lint.stdout.is_empty(), "{}", String::from_utf8_lossy(&lint.stdout));
     let mut man = Command::new("man");
     let man = man.args(["-l", path(&page)]).env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8").output().unwrap();

@@ -45,7 +45,7 @@ fn an_unwritable_output_is_status_2_and_one_line() {
     fs::create_dir(at("folder.csv")).unwrap();
     std::os::unix::fs::symlink("/dev/full", at("full.ndjson")).unwrap();
     for (output, reason) in [
-        (at("folder.csv"), "it is a folder".to_owned()),
+        (at("folder.csv"), "it is a folder; name a file in it".to_owned()),
         (at("missing/report.csv"), format!("there is no folder {}", at("missing"))),
         (at("full.ndjson"), "No space left on device".to_owned()),
     ] {
@@ -81,10 +81,10 @@ fn one_run_writes_several_reports_and_nothing_to_stdout() {
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let mut csv = csv::Reader::from_reader(fs::File::open(folder.path().join("a.csv")).unwrap());
     let header: Vec<_> = csv.headers().unwrap().iter().map(str::to_owned).collect();
-    assert_eq!(header, ["login", "status", "kind", "id", "public_repos", "error", "via", "at", "attempts"]);
+    assert_eq!(header, ["login", "status", "type", "public_repos", "error", "id", "api", "at", "attempts"]);
     let records: Vec<_> = csv.records().map(Result::unwrap).collect();
-    assert_eq!((&records[0][0], &records[0][4]), ("torvalds", "9"));
-    assert_eq!((&records[1][1], &records[1][4]), ("not_found", ""), "an absent count is empty, not 0");
+    assert_eq!((&records[0][0], &records[0][3]), ("torvalds", "9"));
+    assert_eq!((&records[1][1], &records[1][3]), ("not_found", ""), "an absent count is empty, not 0");
     assert_eq!(read("a.tsv").lines().count(), 3);
     assert_eq!(read("a.ndjson").lines().count(), 2);
     let json: serde_json::Value = serde_json::from_str(&read("a.json")).unwrap();
@@ -205,7 +205,7 @@ fn a_table_shows_counts_reasons_and_a_summary() {
     let fake = Fake::well_behaved();
     let run = Program::for_fake(&fake, &["torvalds", "missing-one"]).run();
     insta::assert_snapshot!(run.stdout, @"
-     Login         Kind        Public repos   Reason
+     Login         Type        Public repos   Reason
     ───────────────────────────────────────────────────────────────────────
      torvalds      user                   9
      missing-one   not found              -   no such user or organization

@@ -130,7 +130,7 @@ fn metrics_and_markdown_agree_with_the_run() {
         "ghrepos_account_public_repositories{login=\"sample-works\"} 318",
         "ghrepos_account_change_repositories{login=\"sample-works\"} 17",
         "ghrepos_logins{status=\"not_found\"} 2",
-        "ghrepos_baseline_logins{change=\"gone\"} 4",
+        "ghrepos_baseline_logins{change=\"removed\"} 4",
         "ghrepos_public_repositories 4921",
     ] {
         assert!(metrics.lines().any(|line| line == sample), "{sample}");

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 /// client knows no flags, no reports and no progress bar.
 const LAYERS: &[&[&str]] = &[
     &["main"],
-    &["program"],
     &["run"],
     &["config"],
     &["cli"],

@@ -45,7 +45,7 @@ pub(super) fn check(text: &str, report: &Report) {
     }
     let mut expected = HashMap::new();
     let mut logins = HashSet::new();
-    for row in report.rows.iter().filter(|row| !row.is_gone()) {
+    for row in report.rows.iter().filter(|row| !row.is_removed()) {
         if let (true, Some(count)) = (logins.insert(&row.login), row.public_repos) {
             expected.insert(row.login.clone(), count.to_string());
         }

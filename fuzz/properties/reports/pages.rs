@@ -95,7 +95,7 @@ pub(super) fn page(html: &str, report: &Report) {
         "dl", "div", "dt", "dd", "span", "bdi", "ul", "li", "table", "thead", "tbody", "tr", "th", "td",
         "svg", "rect", "a", "label", "input", "output", "footer", "script",
     ]);
-    let here = report.rows.iter().filter(|row| !row.is_gone());
+    let here = report.rows.iter().filter(|row| !row.is_removed());
     let (counted, uncounted): (Vec<_>, Vec<_>) = here.partition(|row| row.public_repos.is_some());
     let body = |id: &str| page.body(|table| table.id == id);
     assert_eq!((body("counted").len(), body("uncounted").len()), (counted.len(), uncounted.len()));
@@ -142,7 +142,7 @@ pub(super) fn markdown(markdown: &str, report: &Report) {
         "div",
     ]);
     let (counted, uncounted): (Vec<_>, Vec<_>) =
-        report.rows.iter().partition(|row| row.public_repos.is_some() || row.is_gone());
+        report.rows.iter().partition(|row| row.public_repos.is_some() || row.is_removed());
     let is_uncounted = |table: &&Table| table.rows[0].get(1).is_some_and(|name| name == "Outcome");
     let body = page.body(|table| !is_uncounted(table));
     // Its last row is the sum.

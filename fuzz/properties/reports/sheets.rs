@@ -41,6 +41,7 @@ fn text(found: &str, written: &str) {
 /// Replaces empty text by None, because CSV does not distinguish them.
 pub(super) fn without_empty_text(row: &mut Row) {
     row.error = row.error.take().filter(|text| !text.is_empty());
+    row.previous_login = row.previous_login.take().filter(|text| !text.is_empty());
     row.exchange = row.exchange.take().filter(|text| !text.is_empty());
     for text in &mut row.carried {
         *text = text.take().filter(|text| !text.is_empty());

@@ -190,7 +190,7 @@ fn gh_has_tokens_for_hosts_and_not_for_urls() {
 }
 
 #[test]
-fn a_recording_of_github_com_ignores_the_environment() {
+fn a_replay_takes_its_server_from_the_recording() {
     let folder = tempfile::tempdir().unwrap();
     let recording = TransportMode::Replay(folder.path().to_owned());
     let api = |flags, env| choose(flags, env, &recording).map(|server| server.endpoint.to_string());
@@ -198,9 +198,11 @@ fn a_recording_of_github_com_ignores_the_environment() {
         assert_eq!(api("", env).unwrap(), GITHUB_COM, "{env}");
     }
     assert_eq!(api("--host git.example.com", ON_GITHUB_COM).unwrap(), GHES);
-    std::fs::create_dir_all(folder.path().join("api/v3")).unwrap();
-    assert_eq!(api("", ON_GHES).unwrap(), GHES);
-    assert_eq!(api("", "GH_HOST=git.example.com").unwrap(), GHES);
+    std::fs::write(folder.path().join("run.json"), format!("{{\"api\": \"{GHES}\"}}")).unwrap();
+    assert_eq!(api("", ON_GITHUB_COM).unwrap(), GHES);
+    assert_eq!(api("--host github.com", "").unwrap(), GITHUB_COM);
+    std::fs::write(folder.path().join("run.json"), "{").unwrap();
+    assert_eq!(api("", ON_GHES).unwrap(), GITHUB_COM);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::charts::{Bar, Chart, Stat, repositories};
 use super::insert_largest;
 use crate::render::Meta;
-use crate::report::{Change, DiffSummary, Row};
+use crate::report::{DiffSummary, Event, Row};
 use crate::text::group_digits;
 
 const MAX_NAMES: usize = 60;
@@ -13,9 +13,10 @@ const MAX_BARS: usize = 12;
 #[derive(Default)]
 pub(super) struct ChangeCollector {
     pub(super) new: CappedList,
-    pub(super) gone: CappedList,
+    pub(super) removed: CappedList,
     pub(super) renamed: CappedList,
     pub(super) replaced: CappedList,
+    pub(super) missing: CappedList,
     /// Rows with another count, the largest changes first.
     changed: Vec<Row>,
 }
@@ -49,17 +50,17 @@ pub(super) struct ChangesSection<'a> {
 
 impl ChangeCollector {
     pub(super) fn add(&mut self, row: &Row, link: Option<&str>) {
-        let Some(change) = row.change else { return };
-        let (list, note) = match change {
-            Change::New => (&mut self.new, row.public_repos.map(repositories)),
-            Change::Gone => (&mut self.gone, row.was.map(|was| format!("had {}", repositories(was)))),
-            Change::Renamed => (&mut self.renamed, row.public_repos.map(repositories)),
-            Change::Replaced => (&mut self.replaced, row.public_repos.map(repositories)),
-            Change::By(0) | Change::Unknown => return,
-            Change::By(_) => {
-                return insert_largest(&mut self.changed, row, MAX_BARS, |row| {
-                    difference(row).unsigned_abs()
-                });
+        if row.change.is_some_and(|change| change != 0) {
+            insert_largest(&mut self.changed, row, MAX_BARS, |row| difference(row).unsigned_abs());
+        }
+        let (list, note) = match row.event {
+            None | Some(Event::Unknown) => return,
+            Some(Event::New) => (&mut self.new, row.public_repos.map(repositories)),
+            Some(Event::Removed) => (&mut self.removed, earlier_count(row)),
+            Some(Event::Missing) => (&mut self.missing, earlier_count(row)),
+            Some(Event::Replaced) => (&mut self.replaced, row.public_repos.map(repositories)),
+            Some(Event::Renamed) => {
+                (&mut self.renamed, row.previous_login.as_ref().map(|login| format!("from {login}")))
             }
         };
         if list.names.len() < MAX_NAMES {
@@ -78,9 +79,14 @@ impl ChangeCollector {
             .map(|row| Bar::of_change(row, meta.profile_url(row), difference(row), largest));
         let stats = [
             Stat::new("New", drift.new, format!("with {}", repositories(drift.repositories_of_new))),
-            Stat::new("Gone", drift.gone, format!("had {}", repositories(drift.repositories_of_gone))),
-            Stat::new("Grown", drift.grown, format!("by {}", repositories(drift.repositories_come))),
-            Stat::new("Shrunk", drift.shrunk, format!("by {}", repositories(drift.repositories_gone))),
+            Stat::new(
+                "Removed",
+                drift.removed,
+                format!("had {}", repositories(drift.repositories_of_removed)),
+            ),
+            Stat::new("Missing", drift.missing, "not found any more"),
+            Stat::new("Grown", drift.grown, format!("by {}", repositories(drift.repositories_added))),
+            Stat::new("Shrunk", drift.shrunk, format!("by {}", repositories(drift.repositories_removed))),
             Stat::new("Unchanged", drift.unchanged, ""),
             Stat::new("Renamed", drift.renamed, ""),
             Stat::new("Replaced", drift.replaced, "name taken over"),
@@ -101,9 +107,10 @@ impl ChangeCollector {
     }
 }
 
+fn earlier_count(row: &Row) -> Option<String> {
+    row.was.map(|was| format!("had {}", repositories(was)))
+}
+
 fn difference(row: &Row) -> i64 {
-    match row.change {
-        Some(Change::By(difference)) => difference,
-        _ => 0,
-    }
+    row.change.unwrap_or(0)
 }

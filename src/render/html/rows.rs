@@ -51,7 +51,7 @@ impl RowTable {
     /// Makes a table whose third column is the reason.
     pub(super) fn uncounted(columns: &Columns) -> Self {
         let first = [Role::Login, Role::Status, Role::Error];
-        let last = [Role::Extra, Role::Was];
+        let last = [Role::Extra, Role::Was, Role::Event];
         let first = columns.iter().filter(|column| first.contains(&column.role()));
         Self::of(first.chain(columns.iter().filter(|column| last.contains(&column.role()))))
     }
@@ -101,7 +101,7 @@ fn cell_view<'a>(row: &'a Row, column: &Column) -> CellView<'a> {
     let number_class = if column.is_numeric() { "n" } else { "" };
     let (class, text) = match row.cell(column) {
         _ if role == Role::Status => ("", row.status.label().into()),
-        Cell::Null if role == Role::Extra => ("", "".into()),
+        Cell::Null if matches!(role, Role::Extra | Role::Event) => ("", "".into()),
         Cell::Null => (number_class, "–".into()),
         Cell::Number(number) => ("n", group_digits(number).into()),
         Cell::Delta(by) => {
@@ -115,7 +115,7 @@ fn cell_view<'a>(row: &'a Row, column: &Column) -> CellView<'a> {
         Cell::Bool(true) => ("", "yes".into()),
         Cell::Bool(false) => ("down", "NO".into()),
         Cell::Text(text) => match role {
-            Role::Change => ("n word", text),
+            Role::Event => ("word", row.event_label()),
             Role::Error => ("reason", text),
             _ => ("", text),
         },

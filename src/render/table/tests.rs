@@ -2,7 +2,7 @@ use std::io::BufWriter;
 
 use super::TerminalStyle;
 use crate::render::{Format, Renderer, RowOrder, SortKey, sample};
-use crate::report::{Change, Columns, CountSelection, ReportSchema, Row, Status, Summary};
+use crate::report::{Columns, CountSelection, Event, ReportSchema, Row, Status, Summary};
 
 const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
 
@@ -13,7 +13,7 @@ fn table(order: RowOrder, style: TerminalStyle) -> String {
 #[test]
 fn a_failure_has_its_reason_in_its_row() {
     insta::assert_snapshot!(table(ORDER, TerminalStyle { unicode: true, ..TerminalStyle::default() }), @r#"
-     Login                Kind           Public repos   Reason
+     Login                Type           Public repos   Reason
     ─────────────────────────────────────────────────────────────────────────────────
      torvalds             user                      9
      microsoft            organization          7,421
@@ -29,7 +29,7 @@ fn a_failure_has_its_reason_in_its_row() {
 fn a_table_without_failures_has_no_column_for_them() {
     let style = TerminalStyle { unicode: true, ..TerminalStyle::default() };
     insta::assert_snapshot!(table(RowOrder { top: Some(1), ..ORDER }, style), @r##"
-     Login           Kind        Public repos
+     Login           Type        Public repos
     ──────────────────────────────────────────
      torvalds        user                   9
     ──────────────────────────────────────────
@@ -47,7 +47,7 @@ fn every_measure_has_a_column() {
     });
     let style = TerminalStyle { unicode: true, ..TerminalStyle::default() };
     insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, style), @r##"
-     Login                Kind           Public repos   Sources   Forks   Archived   Verified   Reason
+     Login                Type           Public repos   Sources   Forks   Archived   Verified   Reason
     ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
      torvalds             user                      9         6       3          1   yes
      microsoft            organization          7,421     4,948   2,473          1   yes
@@ -64,7 +64,7 @@ fn a_table_fits_sixty_columns() {
     let table = table(ORDER, TerminalStyle { unicode: true, width: Some(60), color: false, max_rows: None });
     assert!(table.lines().all(|line| line.chars().count() <= 60));
     insta::assert_snapshot!(table, @r##"
-     Login                Kind           Public repos
+     Login                Type           Public repos
     ──────────────────────────────────────────────────
      torvalds             user                      9
      microsoft            organization          7,421
@@ -111,7 +111,7 @@ fn columns_without_room_are_named() {
     });
     let style = TerminalStyle { unicode: true, width: Some(50), color: false, max_rows: None };
     insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, style), @r##"
-     Login            Kind           Public   Private
+     Login            Type           Public   Private
                                       repos
     ──────────────────────────────────────────────────
      torvalds         user                9         -
@@ -127,8 +127,8 @@ fn columns_without_room_are_named() {
     ──────────────────────────────────────────────────
      5 logins         2 counted       7,430         -
        1 not found, 2 invalid
-       Hidden to fit 50 columns: Sources, Forks,
-       Archived, team. Use -o FILE.csv for all
+       Hidden to fit 50 columns: team, Sources,
+       Forks, Archived. Use -o FILE.csv for all
        columns.
     "##);
 }
@@ -143,20 +143,22 @@ fn failures_are_colored_if_requested() {
 #[test]
 fn changes_are_signed_and_colored() {
     let columns = Columns::of(&ReportSchema { change: true, ..ReportSchema::default() });
-    for (change, text, color) in [
-        (Change::By(1_234), "+1,234", Some(2)),
-        (Change::By(-5), "-5", Some(1)),
-        (Change::By(0), "=", None),
-        (Change::New, "new", Some(3)),
+    for (change, event, text, color) in [
+        (Some(1_234), None, "+1,234", Some(2)),
+        (Some(-5), None, "-5", Some(1)),
+        (Some(0), None, "=", None),
+        (None, Some(Event::New), "new", Some(3)),
+        (None, Some(Event::Renamed), "renamed from torvald", Some(3)),
     ] {
         let out = sample::Shared::default();
         let style = TerminalStyle { unicode: true, color: true, width: None, max_rows: None };
         let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), &columns, style);
-        table.row(&Row { change: Some(change), ..sample::rows().remove(0) }).unwrap();
+        let previous_login = (event == Some(Event::Renamed)).then(|| "torvald".into());
+        table.row(&Row { change, event, previous_login, ..sample::rows().remove(0) }).unwrap();
         table.finish(&Summary::default()).unwrap();
         let painted = color.map_or_else(|| format!(" {text}"), |color| format!("\u{1b}[3{color}m"));
         let text_is_there = out.text().lines().any(|line| line.contains(&painted) && line.contains(text));
-        assert!(text_is_there, "{change:?}: {:?}", out.text());
+        assert!(text_is_there, "{text}: {:?}", out.text());
     }
 }
 
@@ -179,7 +181,7 @@ fn logins_that_were_not_asked_share_a_line() {
     rows.truncate(1);
     rows.extend((0..1911).map(|at| Row::without_count(&format!("user-{at}"), Status::Skipped, "not asked")));
     insta::assert_snapshot!(unsorted(&rows, TerminalStyle::default()), @r##"
-     Login          Kind        Public repos
+     Login          Type        Public repos
     -----------------------------------------
      torvalds       user                   9
        1,911 logins were not asked
@@ -193,7 +195,7 @@ fn logins_that_were_not_asked_share_a_line() {
 fn a_table_that_is_too_long_has_its_totals() {
     let style = TerminalStyle { width: Some(60), max_rows: Some(2), ..TerminalStyle::default() };
     insta::assert_snapshot!(unsorted(&sample::rows(), style), @r##"
-     Login       Kind           Public repos
+     Login       Type           Public repos
     -----------------------------------------
        5 rows are too many for a terminal: write them to a file
        with -o FILE.csv, or print all with -F table

@@ -69,10 +69,22 @@ fn a_finished_report_renders_as_the_run_did() {
         (2, 5)
     );
     assert_eq!((&json["summary"]["requests"], &json["meta"]["api"]), (&Value::Null, &Value::Null));
-    let run =
-        Program::new(&["--from", &report, "--baseline", &october, "--fail-on", "gone>0", "-q", "-F", "csv"])
-            .run();
-    assert_eq!((run.status, run.stderr.as_str()), (3, "ghrepos: --fail-on gone>0: 1 login: sample-boris\n"));
+    let run = Program::new(&[
+        "--from",
+        &report,
+        "--baseline",
+        &october,
+        "--fail-on",
+        "removed>0",
+        "-q",
+        "-F",
+        "csv",
+    ])
+    .run();
+    assert_eq!(
+        (run.status, run.stderr.as_str()),
+        (3, "ghrepos: --fail-on removed>0: 1 login: sample-boris\n")
+    );
     assert_eq!(run.stdout, std::fs::read_to_string(&report).unwrap());
     let run = Program::new(&["--from", &report, "--group-by", "site"]).run();
     assert_eq!(
@@ -108,17 +120,15 @@ fn merged_reports_keep_the_last_row_of_each_login() {
     let failed: Vec<_> = rows.iter().filter(|row| row["status"] != "ok").map(|row| &row["login"]).collect();
     assert_eq!(failed, ["nobody-1"]);
     // A login that is removed in one report and not counted in another is not removed, in either order.
-    let (one, other) = (folder.at("gone.ndjson"), folder.at("there.ndjson"));
-    let row = |change: &str, status: &str| {
-        format!(
-            "{{\"login\":\"x\",\"status\":\"{status}\",\"was\":null,\"change\":{change},\"attempts\":1}}\n"
-        )
+    let (one, other) = (folder.at("removed.ndjson"), folder.at("there.ndjson"));
+    let row = |event: &str, status: &str| {
+        format!("{{\"login\":\"x\",\"status\":\"{status}\",\"event\":\"{event}\",\"attempts\":1}}\n")
     };
-    std::fs::write(&one, row("\"gone\"", "skipped")).unwrap();
-    std::fs::write(&other, row("\"unknown\"", "failed")).unwrap();
+    std::fs::write(&one, row("removed", "removed")).unwrap();
+    std::fs::write(&other, row("unknown", "failed")).unwrap();
     for order in [[&one, &other], [&other, &one]] {
         let run = Program::new(&["--from", order[0], "--from", order[1], "-F", "ndjson"]).run();
-        assert_eq!((&run.rows_of(1)[0]["change"], run.status), (&"unknown".into(), 1), "{}", run.stderr);
+        assert_eq!((&run.rows_of(1)[0]["event"], run.status), (&"unknown".into(), 1), "{}", run.stderr);
     }
 }
 
@@ -159,7 +169,9 @@ fn a_damaged_or_unfinished_baseline_is_refused() {
     // A journal contains a login twice if its run was killed while it resumed.
     let journal = folder.at("journal.ndjson");
     let row = |status: &str, repos: &str| {
-        format!("{{\"login\":\"user-1\",\"status\":\"{status}\",\"public_repos\":{repos},\"attempts\":1}}\n")
+        format!(
+            "{{\"login\":\"user-1\",\"status\":\"{status}\",\"id\":null,\"public_repos\":{repos},\"attempts\":1}}\n"
+        )
     };
     let count = account("user-1").unwrap().public_repos;
     std::fs::write(
@@ -206,7 +218,7 @@ fn a_report_with_too_many_columns_is_refused_in_one_line() {
         carried += &format!("{}\"c{column}\":\"x\"", if column == 0 { "" } else { "," });
     }
     let (line, csv, named) = (folder.at("line.ndjson"), folder.at("endless.csv"), folder.at("named.csv"));
-    let row = r#""login":"a","status":"ok","kind":"user","id":1,"public_repos":1,"error":null,"via":"rest","at":null,"attempts":1"#;
+    let row = r#""login":"a","status":"ok","type":"user","public_repos":1,"error":null,"id":1,"api":"rest","at":null,"attempts":1"#;
     std::fs::write(&line, format!("{{{row},\"carried\":{{{carried}}}}}\n")).unwrap();
     std::fs::write(&csv, format!("login,status\na,\"{}\n", "x".repeat(20 << 20))).unwrap();
     std::fs::write(&named, "login,status,\u{1b}]0;x\u{7}\na,failed,b\n").unwrap();
@@ -225,4 +237,46 @@ fn a_report_with_too_many_columns_is_refused_in_one_line() {
     // File names may contain any character.
     let run = Program::new(&["-f", "no\u{1b}]0;x\u{7}.txt"]).run();
     assert!(run.status == 2 && !run.stderr.contains('\u{1b}'), "{}", run.stderr);
+}
+
+#[test]
+fn a_report_without_the_column_is_not_sorted_or_judged() {
+    let folder = Folder::new();
+    let report = folder.at("october.csv");
+    month("2026-10", &["-o", &report]);
+    for (arguments, reason) in [
+        (
+            &["--sort", "forks"][..],
+            "cannot sort by forks: the report has no such column; sort by another one, or count again with --breakdown",
+        ),
+        (
+            &["--sort", "private_repos", "--top", "3"],
+            "cannot sort by private_repos: the report has no such column; sort by another one, or count again with --private",
+        ),
+        (
+            &["--fail-on", "failed>9,new=0"],
+            "--fail-on new=0 requires an earlier report: this one was made without --baseline; add --baseline FILE",
+        ),
+    ] {
+        let run = Program::new(&[&["--from", &report], arguments].concat()).run();
+        assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert_eq!(run.stderr, format!("ghrepos: {reason}\n"));
+    }
+}
+
+#[test]
+fn a_folder_in_place_of_a_file_is_named_as_one() {
+    let folder = Folder::new();
+    let path = folder.at("");
+    for arguments in [
+        ["--from", &path].as_slice(),
+        &["a", "--baseline", &path],
+        &["--file", &path],
+        &["a", "--ca-file", &path],
+        &["a", "--app-id", "1", "--app-key", &path],
+    ] {
+        let run = Program::new(arguments).run();
+        assert_eq!(run.status, 2, "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains("it is a folder; name a file in it\n"), "{arguments:?}: {}", run.stderr);
+    }
 }

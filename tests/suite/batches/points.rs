@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{TOKEN, assert_right, look_up, twenty_thousand};
-use crate::fake::{Behavior, Fake, account};
+use crate::fake::{Behavior, Fake, Fault, account};
 use crate::program::{Program, file, path, users};
 
 #[test]
@@ -105,14 +105,29 @@ fn a_plan_predicts_the_cost_and_requests_only_the_quota() {
     assert_eq!(plan(&users(10_000), &[])["points"], 100);
     let rest = plan("a\nA\nb/c\nd[bot]\n", &["--api", "rest"]);
     assert_eq!((&rest["logins"], &rest["invalid"], &rest["duplicates"]), (&2.into(), &1.into(), &1.into()));
-    assert_eq!((&rest["requests"], &rest["budget"]["resource"]), (&2.into(), &"core".into()));
+    assert_eq!((&rest["requests"], &rest["quota"]["resource"]), (&2.into(), &"core".into()));
     let text = Program::for_fake(&fake, &["torvalds", "--plan"]).env("GH_TOKEN", TOKEN).run();
     assert!(text.stdout.contains("points    1\n"), "{}", text.stdout);
-    assert!(text.stdout.ends_with("time      no wait: as fast as GitHub answers\n"));
-    let offline = Program::for_fake(
-        &Fake::start(Behavior { omits_limit_headers: true, ..Behavior::default() }),
-        &["a", "--plan"],
-    )
-    .run();
-    assert!(offline.stdout.contains("the server reports no limits"), "{}", offline.stdout);
+    let assumed = "1s per query, 0.2s per REST request, 10 requests at once";
+    assert!(text.stdout.ends_with(&format!("time      about 1s, assuming {assumed}\n")), "{}", text.stdout);
+    // A failure is not the absence of limits, and the pace of github.com is not that of another server.
+    let without_limits = Behavior { omits_limit_headers: true, ..Behavior::default() };
+    let failing = Behavior {
+        fault: Box::new(|context| {
+            context.request.target.ends_with("/rate_limit").then_some(Fault::Html(502))
+        }),
+        ..Behavior::default()
+    };
+    for (behavior, quota) in [
+        (without_limits, "quota     the server reports no limits\n"),
+        (failing, "quota     unknown: HTTP 502\n"),
+    ] {
+        let input = file(&users(4_000));
+        let arguments = ["-f", path(&input), "--api", "rest", "--plan", "--retries", "0"];
+        let run = Program::for_fake(&Fake::start(behavior), &arguments).run();
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        assert!(run.stdout.contains(quota), "{}", run.stdout);
+        let time = format!("time      about 1m 20s, assuming {assumed}, no wait for a quota\n");
+        assert!(run.stdout.ends_with(&time), "{}", run.stdout);
+    }
 }

@@ -30,11 +30,11 @@ fn a_saved_run_is_the_baseline_of_the_next() {
         assert_eq!((none.status, none.stdout.as_str()), (2, ""), "{}", none.stderr);
         let first = month("2026-10", &["--save", &url]);
         assert_eq!(first.status, 0, "{}", first.stderr);
-        let second = month("2026-11", &["--save", &url, "--baseline", &url, "--fail-on", "gone>0"]);
+        let second = month("2026-11", &["--save", &url, "--baseline", &url, "--fail-on", "removed>0"]);
         assert_eq!(second.status, 3, "{}", second.stderr);
-        assert!(second.stderr.contains("--fail-on gone>0: 1 login: sample-boris"), "{}", second.stderr);
+        assert!(second.stderr.contains("--fail-on removed>0: 1 login: sample-boris"), "{}", second.stderr);
         assert!(
-            second.stderr.contains("2 new, 1 gone, 1 renamed, 1 replaced, 3 grown (+26), 2 shrunk (-30)"),
+            second.stderr.contains("2 new, 1 removed, 1 renamed, 1 replaced, 3 grown (+26), 2 shrunk (-30)"),
             "{}",
             second.stderr
         );
@@ -44,7 +44,7 @@ fn a_saved_run_is_the_baseline_of_the_next() {
         assert_eq!(runs, [["1", "1"], ["2", "1"]]);
         // The database has the same rows as the report.
         let saved = database.rows(
-            "SELECT login, status, coalesce(CAST(public_repos AS TEXT), ''), coalesce(change, '') FROM counts WHERE run = 2",
+            "SELECT login, status, coalesce(CAST(public_repos AS TEXT), ''), coalesce(CAST(change AS TEXT), ''), coalesce(event, '') FROM counts WHERE run = 2",
         );
         let text = |value: &Value| {
             value.as_str().map_or_else(
@@ -55,7 +55,9 @@ fn a_saved_run_is_the_baseline_of_the_next() {
         let mut message: Vec<_> = second
             .rows()
             .iter()
-            .map(|row| ["login", "status", "public_repos", "change"].map(|key| text(&row[key])).to_vec())
+            .map(|row| {
+                ["login", "status", "public_repos", "change", "event"].map(|key| text(&row[key])).to_vec()
+            })
             .collect();
         let mut saved = saved;
         saved.sort();
@@ -204,7 +206,7 @@ fn a_failing_database_leaves_a_report_that_can_be_saved_later() {
     let again = Program::new(&["--from", &report, "--save", &url, "-q", "-F", "csv"]).run();
     assert_eq!((again.status, again.stderr.as_str()), (0, ""));
     assert_eq!(fake.requests(), before);
-    let runs = "SELECT CAST(CAST(complete AS INTEGER) AS TEXT), CAST((SELECT count(*) FROM counts WHERE run = id) AS TEXT) FROM runs ORDER BY id DESC";
+    let runs = "SELECT CAST(CAST(complete AS INTEGER) AS TEXT), CAST((SELECT count(*) FROM counts WHERE run = runs.id) AS TEXT) FROM runs ORDER BY id DESC";
     assert_eq!(database.rows(runs)[0], ["1", "300"]);
     server.kill();
     let _ = std::fs::remove_dir_all(&server.folder);

@@ -37,7 +37,7 @@ fn a_truncated_last_line_is_repaired_and_no_other() {
 #[test]
 fn a_file_that_is_not_a_journal_is_refused_unchanged() {
     let fake = Fake::well_behaved();
-    let row = r#"{"login":"a","status":"ok","kind":"user","id":1,"public_repos":1,"error":null,"via":"rest","at":"2026-11-22T12:00:00Z","attempts":1}"#;
+    let row = r#"{"login":"a","status":"ok","type":"user","public_repos":1,"error":null,"id":1,"api":"rest","at":"2026-11-22T12:00:00Z","attempts":1}"#;
     let more = row.replace("\"error\"", "\"sources\":1,\"forks\":0,\"archived\":0,\"error\"");
     for (text, reason) in [
         (
