@@ -165,7 +165,8 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    fn add(&mut self, count: Option<u64>, row: &Row) {
+    /// Adds the count of a row. An account that does not exist has none that would be missing.
+    pub(super) fn add(&mut self, count: Option<u64>, row: &Row) {
         match count {
             // A server can report any number.
             Some(count) => self.sum = Some(self.sum.unwrap_or(0).saturating_add(count)),
