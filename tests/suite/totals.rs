@@ -86,7 +86,7 @@ fn a_total_without_some_counts_says_at_least() {
     let markdown = reports.read("a.md");
     for line in [
         "### At least 5 public repositories of 1 of 3 accounts",
-        "| **1 counted** |  | **at least 5** |",
+        "| **1 counted** |  |  | **at least 5** |",
         "| core | 2 | 1 | at least 5 |",
         "| web | 1 | 0 | – |",
     ] {
