@@ -162,7 +162,7 @@ impl Config {
             layout: ReportLayout {
                 columns: Columns::of(&schema),
                 order,
-                style: outputs::terminal_style(cli.color, env),
+                style: outputs::terminal_style(cli.color, cli.format, env),
             },
             group_by: carried.group_by,
             progress: outputs::progress_mode(cli.progress, cli.quiet, env),

@@ -64,6 +64,9 @@ impl Format {
 /// Version of the JSON report: of its keys and their meanings. New keys do not change it.
 const SCHEMA_VERSION: u32 = 1;
 
+/// Name and version of the program.
+pub(crate) const GENERATOR: &str = concat!("ghrepos ", env!("CARGO_PKG_VERSION"));
+
 /// Facts about the run that a report comes from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Meta {
@@ -88,7 +91,7 @@ pub(crate) struct Meta {
     /// Command line, without passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<String>,
-    /// Host of the profile pages.
+    /// Host of the profile pages, if it is known.
     #[serde(skip)]
     pub(crate) site: Option<String>,
 }
@@ -101,7 +104,7 @@ impl Default for Meta {
     fn default() -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
-            generator: concat!("ghrepos ", env!("CARGO_PKG_VERSION")).into(),
+            generator: GENERATOR.into(),
             api: None,
             identity: Identity::default(),
             exchanges: None,
@@ -131,6 +134,12 @@ impl Meta {
         for text in optional.into_iter().flatten().chain(from).chain([generator]) {
             *text = sanitize_line(text).into_owned();
         }
+    }
+
+    /// Returns the host that was asked: that of the profile pages, or else of the API.
+    fn host(&self) -> Option<&str> {
+        let api = || self.api.as_deref()?.split("://").nth(1)?.split('/').next();
+        self.site.as_deref().or_else(api)
     }
 
     /// Returns the URL of a row's profile page. None if the account was not counted.
@@ -365,6 +374,7 @@ pub(crate) mod sample {
     ) -> String {
         let out = Shared::default();
         let meta = Meta {
+            generator: GENERATOR.into(),
             api: Some("https://api.github.com".into()),
             started: "2026-11-22T12:00:00Z".parse().unwrap(),
             ..Meta::default()

@@ -20,7 +20,7 @@ pub(crate) use self::columns::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::saved::{ReadReportError, SavedReport};
-pub(crate) use self::summary::{GroupTotals, Subtotal, Summary};
+pub(crate) use self::summary::{GroupTotals, Subtotal, Summary, Total};
 use crate::github::account::Account;
 pub(crate) use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
 use crate::text::sanitize_line;
@@ -222,11 +222,11 @@ impl Row {
         }
     }
 
-    /// Returns the event for people: `renamed (from old-login)`.
+    /// Returns the event for people: `renamed from old-login`.
     pub(crate) fn event_label(&self) -> Cow<'static, str> {
         let event = self.event.map_or("", Event::as_str);
         match &self.previous_login {
-            Some(login) => format!("{event} (from {login})").into(),
+            Some(login) => format!("{event} from {login}").into(),
             None => event.into(),
         }
     }

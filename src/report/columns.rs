@@ -170,7 +170,7 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
     },
     ColumnSpec {
         key: "type",
-        heading: "Kind",
+        heading: "Type",
         role: Role::Kind,
         value: ValueType::Label,
         get: |row| Cell::text(row.kind.map(AccountKind::as_str)),
@@ -480,16 +480,6 @@ impl Columns {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Column> {
         self.list.iter()
-    }
-
-    /// Returns the columns that people read between the kind of an account and the reason of a failure: first the measures.
-    pub(crate) fn details(&self) -> Vec<Column> {
-        let outer = [Role::Login, Role::Status, Role::Kind, Role::Error];
-        let readable = self.list.iter().filter(|column| column.heading().is_some());
-        let mut details: Vec<_> =
-            readable.filter(|column| !outer.contains(&column.role())).cloned().collect();
-        details.sort_by_key(|column| column.role() != Role::Measure);
-        details
     }
 
     pub(crate) fn carried(&self) -> &[String] {

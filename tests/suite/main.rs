@@ -51,3 +51,4 @@ mod stops;
 mod terminal;
 mod terminals;
 mod tokens;
+mod totals;

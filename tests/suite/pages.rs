@@ -130,15 +130,15 @@ fn metrics_and_markdown_agree_with_the_run() {
         "ghrepos_account_public_repositories{login=\"sample-works\"} 318",
         "ghrepos_account_change_repositories{login=\"sample-works\"} 17",
         "ghrepos_logins{status=\"not_found\"} 2",
-        "ghrepos_baseline_logins{change=\"removed\"} 4",
+        "ghrepos_event_logins{event=\"removed\"} 4",
         "ghrepos_public_repositories 4921",
     ] {
         assert!(metrics.lines().any(|line| line == sample), "{sample}");
     }
     let html = rendered(&fs::read_to_string(&md).unwrap());
-    assert_eq!(html.matches("<table>").count(), 3, "accounts, groups and failures");
-    // 196 counted logins, 4 removed ones, the sum; 7 teams and one row without a team; 4 failures; and the headings.
-    assert_eq!(html.matches("<tr>").count(), (1 + 196 + 4 + 1) + (1 + 8) + (1 + 4), "{html}");
+    assert_eq!(html.matches("<table>").count(), 4, "accounts, groups, failures and removed logins");
+    // 196 counted logins, the sum; 7 teams and one row without a team; 4 failures; 4 removed logins; and the headings.
+    assert_eq!(html.matches("<tr>").count(), (1 + 196 + 1) + (1 + 8) + (1 + 4) + (1 + 4), "{html}");
     assert!(html.contains("<summary>4 not counted</summary>"));
 }
 
