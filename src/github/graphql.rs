@@ -131,13 +131,13 @@ pub(crate) fn parse_response(
     if let Some(error) = errors.iter().find(|error| error.is_about_account()) {
         return Err(LookupError::Stopped(StopReason::Suspended(error.message())));
     }
-    if let Some(error) = errors.iter().find(|error| error.is_about_schema()) {
-        return Err(LookupError::QueryUnsupported(error.message()));
-    }
     // An error without a target may be the reason for any null.
     let unscoped_error = errors.iter().find(|error| error.target.is_none());
     let mut unscoped_error = unscoped_error.map(|error| LookupError::PartialResponse(error.message()));
     let data = match (response.data, errors.first()) {
+        (_, Some(error)) if error.is_about_schema() => {
+            return Err(LookupError::QueryUnsupported(error.message()));
+        }
         (Some(data), _) => data,
         (None, None) => return Err(LookupError::OtherJson("not a GraphQL response")),
         (None, Some(_)) if errors.iter().any(|error| error.alias().is_some()) => {
