@@ -213,7 +213,8 @@ impl LimiterState {
                     }
                     // A host that has answered as GitHub before may soon do so again.
                     let patience = if self.health.has_answered { 2 } else { 0 };
-                    return Ok(Some((settings.backoff(rounds + patience), WaitReason::NotGithub)));
+                    let wait = settings.backoff(rounds + patience).min(settings.max_wait);
+                    return Ok(Some((wait, WaitReason::NotGithub)));
                 }
             }
             RequestOutcome::Stop(reason) => return Err(reason),

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -48,6 +48,8 @@ struct ClientInner {
     batch_size: Mutex<AdaptiveBatchSize>,
     points: AtomicU64,
     lacks_visibility: AtomicBool,
+    /// Error of a GraphQL API that does not know the query. All logins are looked up over REST since then.
+    query_error: OnceLock<String>,
 }
 
 impl Client {
@@ -96,6 +98,7 @@ impl Client {
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
             points: AtomicU64::new(0),
             lacks_visibility: AtomicBool::new(false),
+            query_error: OnceLock::new(),
             sender: RequestSender {
                 octocrab,
                 limiter: RateLimiter::new(config.limiter_settings()),
@@ -110,12 +113,17 @@ impl Client {
 
     /// Returns the API for a login. A bot is not a `RepositoryOwner` in the GraphQL API.
     pub(crate) fn api_for(&self, login: &Login) -> ApiKind {
-        if login.is_bot() { ApiKind::Rest } else { self.config().api }
+        if login.is_bot() || self.query_error().is_some() { ApiKind::Rest } else { self.config().api }
+    }
+
+    /// Returns the error of a GraphQL API that does not know the query, if REST is used instead.
+    pub(crate) fn query_error(&self) -> Option<&str> {
+        self.0.query_error.get().map(String::as_str)
     }
 
     /// GraphQL requires a token, or a recording.
     pub(crate) fn can_query_graphql(&self) -> bool {
-        self.config().credentials.is_some() || self.config().is_replay()
+        (self.config().credentials.is_some() || self.config().is_replay()) && self.query_error().is_none()
     }
 
     /// Returns the configuration.
@@ -205,6 +213,10 @@ impl Client {
             (None, _) => RequestOutcome::Success,
             (Some(LookupError::OtherJson(_)), Some(response)) => {
                 RequestOutcome::Foreign { request: &key, stop: StopReason::NotGithub(response.to_string()) }
+            }
+            (Some(LookupError::QueryUnsupported(message)), _) if self.config().can_fall_back_to_rest() => {
+                self.0.query_error.get_or_init(|| message.clone());
+                RequestOutcome::Response
             }
             (Some(error), _) => error.limiter_outcome(&key, token.is_some(), has_ca_file),
         };

@@ -149,17 +149,16 @@ pub(crate) fn parse_response(
     if let Some(error) = errors.iter().find(|error| error.is_about_account()) {
         return Err(LookupError::Stopped(StopReason::Suspended(error.message())));
     }
-    if let Some(error) = errors.iter().find(|error| error.is_about_schema()) {
-        return Err(if counts.private && error.message().contains("'visibility'") {
-            LookupError::NoVisibility(error.message())
-        } else {
-            LookupError::QueryUnsupported(error.message())
-        });
-    }
     // An error without a target may be the reason for any null.
     let unscoped_error = errors.iter().find(|error| error.target.is_none());
     let mut unscoped_error = unscoped_error.map(|error| LookupError::PartialResponse(error.message()));
     let data = match (response.data, errors.first()) {
+        (_, Some(error)) if error.is_about_schema() => {
+            let is_visibility = counts.private && error.lower_message().contains("visibility");
+            let reason =
+                if is_visibility { LookupError::NoVisibility } else { LookupError::QueryUnsupported };
+            return Err(reason(error.message()));
+        }
         (Some(data), _) => data,
         (None, None) => return Err(LookupError::OtherJson("not a GraphQL response")),
         (None, Some(_)) if errors.iter().any(|error| error.alias().is_some()) => {

@@ -86,6 +86,10 @@ impl RequestSender {
                 return Err(LookupError::Moved(route));
             }
             match error_for_status(head.status, &head.headers, &body, &url) {
+                // Only a query that takes too long has an empty response.
+                Ok(()) if matches!(request, Request::Get(_)) && body.trim_ascii().is_empty() => {
+                    Err(LookupError::NotGithub(ForeignResponse::new(head.status, &head.headers, &body, &url)))
+                }
                 Ok(()) => {
                     self.has_graphql.fetch_or(matches!(request, Request::Graphql(_)), Ordering::Relaxed);
                     Ok((head.headers, body))

@@ -93,7 +93,7 @@ pub(super) async fn run_pipeline(
     };
     let ((), consumer) = join(stage, consumer.run(completed)).await;
     let Consumer { mut aggregator, mut sinks, unverified, .. } = consumer;
-    let input = input_report.lock().clone();
+    let mut input = input_report.lock().clone();
     // Logins that were removed are known only when the whole input was read. One without logins may be a mistake.
     if input.is_complete && (input.has_logins || config.input_options.allow_empty) {
         sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
@@ -105,6 +105,10 @@ pub(super) async fn run_pipeline(
         summary.no_longer_asked = if input.is_complete { checkpoint.unclaimed } else { 0 };
     }
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
+    if let Some(error) = client.query_error() {
+        let endpoint = &config.client.endpoint;
+        input.notices.push(format!("the GraphQL API of {endpoint} is too old: {error}; looked up over REST"));
+    }
     let stop = client.limiter().stop.reason();
     Outcome { aggregator, sinks, stop, unverified, input }
 }

@@ -212,7 +212,7 @@ fn verbose_output_names_each_decision_and_its_reason() {
         assert_eq!(run.status, 0, "{}", run.stderr);
         run.stderr
     };
-    let split = "retrying a query error=HTTP 502 decision=Split first=user-1 size=2 answered=0";
+    let split = "retrying a query error=HTTP 502 decision=Split first=user-1 size=2";
     let request = "retrying a request error=HTTP 502 decision=BackOff attempt=1 route=/users/user-1";
     let pause = "all requests pause reason=\"GitHub's rate limit\" wait=1s";
     let limited = Fault::secondary(429, Some(1));

@@ -66,6 +66,7 @@ fn refusals() -> Vec<Refusal> {
         not_github(json(200, "{}"), "HTTP 200 with {} at "),
         not_github(json(200, r#"{"detail":"Not Found"}"#), "HTTP 200 with "),
         not_github(json(200, "[]"), "HTTP 200 with [] at "),
+        not_github(json(200, ""), "HTTP 200 without a body at "),
         not_github(json(200, "null"), "HTTP 200 with null at "),
         not_github(
             redirect(302, "https://sso.example.com/login?token=secret#top"),
@@ -140,6 +141,10 @@ fn each_refusal_of_everything_ends_the_run_by_its_name() {
     let mut failures = Vec::new();
     for refusal in refusals() {
         for api in ["rest", "graphql"] {
+            // GitHub's response to a query that takes too long.
+            if api == "graphql" && refusal.response == json(200, "") {
+                continue;
+            }
             failures.extend(check_refusal(&refusal, api, 10).err());
         }
     }
@@ -304,6 +309,40 @@ fn retry_after_in_a_200_is_waited_for() {
             let run = look_up(&fake, 1, &["--api", api, "-j", "1"]);
             assert_eq!((run.status, fake.requests()), (0, 2), "{api} {body}: {}", run.stderr);
             assert!(begun.elapsed().as_millis() >= 1900, "{api} {body}");
+        }
+    }
+}
+
+#[test]
+fn an_old_server_is_asked_over_rest_where_that_can_answer() {
+    let unknown = "Field 'isArchived' doesn't accept argument 'isArchived'";
+    for (arguments, status, queries) in [
+        (&["--breakdown"][..], 0, 10),
+        (&["--verify", "10"], 0, 10),
+        (&["--private"], 5, 10),
+        (&["--breakdown", "-j", "50"], 0, 50),
+    ] {
+        let body = format!(
+            r#"{{"errors":[{{"message":"{unknown}","extensions":{{"code":"argumentNotAccepted"}}}}]}}"#
+        );
+        let fake =
+            Fake::with_faults(move |context| (context.request.method == "POST").then(|| json(200, &body)));
+        let run = look_up(&fake, 300, arguments);
+        assert_eq!(run.status, status, "{arguments:?}: {}", run.stderr);
+        assert!(fake.queries().len() <= queries, "{arguments:?}: {}", fake.queries().len());
+        let said = format!("the GraphQL API of {} is too old: {unknown}; ", fake.url());
+        let way_out = if status == 0 {
+            "looked up over REST\n"
+        } else {
+            "without --private it can be asked with --api rest; "
+        };
+        assert!(run.stderr.contains(&(said + way_out)), "{arguments:?}: {}", run.stderr);
+        for (row, login) in run.rows_of(300).iter().zip(users(300).lines()) {
+            let account = account(login).unwrap();
+            match status {
+                0 => assert_eq!(row["public_repos"], account.public_repos, "{row}"),
+                _ => assert!(row["public_repos"].is_null(), "{row}"),
+            }
         }
     }
 }
