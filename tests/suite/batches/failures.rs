@@ -33,7 +33,7 @@ fn a_server_failing_above_thirty_logins_costs_few_requests() {
 
 #[test]
 fn a_poisoned_alias_is_retried_alone_and_delays_no_other_login() {
-    for fault in [AliasFault::ResourceLimits, AliasFault::Wrong] {
+    for fault in [AliasFault::ResourceLimits, AliasFault::Wrong, AliasFault::Unscoped] {
         let poison = fault.clone();
         let alias = move |login: &str, time| (login.ends_with("50") && time == 1).then(|| poison.clone());
         let fake = Fake::start(Behavior { alias: Box::new(alias), ..Behavior::default() });
