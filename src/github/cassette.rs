@@ -184,7 +184,7 @@ impl QueryBody {
                 Some("rateLimit") => None,
                 Some(path) if self.has_alias(path) => (path == alias).then(|| error.clone()),
                 // It may be the reason for any null. Its type is not about this login.
-                _ => owner.is_null().then(|| json!({"message": error["message"]})),
+                _ => owner.is_null().then(|| json!({"message": error.get("message")})),
             };
             let errors = errors.filter_map(about_login).collect();
             Some((login, Answer { owner, errors }))
@@ -326,7 +326,9 @@ impl Cassette {
             self.index_login(ApiKind::Graphql, login, file, headers);
             scopes = scopes.or(headers.get(SCOPES));
             for mut error in answer.errors.iter().cloned() {
-                error["path"] = json!([alias]);
+                if let Some(fields) = error.as_object_mut() {
+                    fields.insert("path".into(), json!([alias]));
+                }
                 errors.push(error);
             }
             data.insert(alias, answer.owner.clone());
