@@ -136,6 +136,7 @@ impl Config {
             },
             client: ClientConfig {
                 api: server.api(cli.api, credentials.is_some(), &transport)?,
+                rest_fallback: cli.api == ApiChoice::Auto,
                 endpoint: server.endpoint,
                 credentials,
                 ca_certificates: ca_certificates.unwrap_or_default(),

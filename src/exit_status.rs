@@ -38,8 +38,13 @@ impl ExitStatus {
             StopReason::Interrupted => Some(Self::Interrupted),
             StopReason::Terminated => Some(Self::Terminated),
             StopReason::RecordingFailed(_) | StopReason::AmbiguousInstallation(_) => Some(Self::Usage),
-            StopReason::TokenRefused(_) | StopReason::AuthenticationRequired(_) => Some(Self::Auth),
+            StopReason::TokenRefused(_)
+            | StopReason::AuthenticationRequired(_)
+            | StopReason::Suspended(_) => Some(Self::Auth),
             StopReason::OutOfReach(_)
+            | StopReason::NotGithub(_)
+            | StopReason::ApiVersionRetired(_)
+            | StopReason::QueryUnsupported(_)
             | StopReason::NotConnected { .. }
             | StopReason::RateLimitTooLong { .. }
             | StopReason::Deadline { .. }

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use futures::{StreamExt, stream};
 use http::HeaderMap;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -111,6 +112,13 @@ impl Client {
             let QueryResults { results, max_batch_size } =
                 self.query(counts, schema, &mut logins, permit).await;
             drop(trial);
+            if self.query_error().is_some()
+                && matches!(results.first(), Some(Err(LookupError::QueryUnsupported(_))))
+            {
+                drop(slot.take());
+                let all = logins.into_iter().chain(unsent).chain(backing_off);
+                return self.look_up_by_rest_instead(all, counts, on_outcome).await;
+            }
             let mut is_logged = self.limiter().stop.reason().is_some();
             for (mut pending, result) in logins.into_iter().zip(results) {
                 let decision = match &result {
@@ -144,6 +152,21 @@ impl Client {
                 unsent.extend(backing_off.drain(..));
             }
         }
+    }
+
+    /// Looks up the logins of a batch whose query the server does not know.
+    async fn look_up_by_rest_instead<L: AsRef<Login>>(
+        &self,
+        logins: impl Iterator<Item = PendingLogin<L>>,
+        counts: CountSelection,
+        on_outcome: impl Fn(L, LookupOutcome),
+    ) {
+        let look_up = async |pending: PendingLogin<L>| {
+            let PendingLogin { login, mut log, .. } = pending;
+            let result = self.account_by_rest(login.as_ref(), &mut log, counts.breakdown).await;
+            on_outcome(login, LookupOutcome { result, api: ApiKind::Rest, log });
+        };
+        stream::iter(logins).for_each_concurrent(None, look_up).await;
     }
 
     /// Returns the size of the next query. What does not fit into one is divided evenly.
@@ -225,9 +248,16 @@ impl Client {
         breakdown: bool,
     ) -> Result<Account, LookupError> {
         let route = self.config().endpoint.rest(&login.path());
-        let mut account = self.get(log, &route, |_, body| rest::parse_account(body, login)).await?;
+        let account = self.get(log, &route, |_, body| rest::parse_account(body, Some(login))).await;
+        let mut account = match account {
+            Err(LookupError::Moved(route)) => {
+                self.get(log, &route, |_, body| rest::parse_account(body, None)).await?
+            }
+            account => account?,
+        };
         if breakdown {
-            account.breakdown = Some(self.breakdown_by_rest(login, log, account.public_repos).await?);
+            let login = account.login.clone();
+            account.breakdown = Some(self.breakdown_by_rest(&login, log, account.public_repos).await?);
         }
         Ok(account)
     }

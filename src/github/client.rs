@@ -2,11 +2,11 @@
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use octocrab::{AuthState, OctocrabBuilder};
 use serde::de::DeserializeOwned;
 use tower::service_fn;
@@ -17,7 +17,8 @@ use super::cassette::{Cassette, Entry};
 use super::config::{ClientConfig, TransportMode};
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
-use super::error::LookupError;
+use super::error::{LookupError, error_in_success};
+use super::foreign::ForeignResponse;
 use super::graphql::Schema;
 use super::lock;
 use super::redact::Redactor;
@@ -47,6 +48,8 @@ struct ClientInner {
     batch_size: Mutex<AdaptiveBatchSize>,
     points: AtomicU64,
     lacks_visibility: AtomicBool,
+    /// Error of a GraphQL API that does not know the query. All logins are looked up over REST since then.
+    query_error: OnceLock<String>,
 }
 
 impl Client {
@@ -95,6 +98,7 @@ impl Client {
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
             points: AtomicU64::new(0),
             lacks_visibility: AtomicBool::new(false),
+            query_error: OnceLock::new(),
             sender: RequestSender {
                 octocrab,
                 limiter: RateLimiter::new(config.limiter_settings()),
@@ -102,18 +106,24 @@ impl Client {
                 redactor,
                 cassette,
                 requests: AtomicU64::new(0),
+                has_graphql: AtomicBool::new(false),
             },
         })))
     }
 
     /// Returns the API for a login. A bot is not a `RepositoryOwner` in the GraphQL API.
     pub(crate) fn api_for(&self, login: &Login) -> ApiKind {
-        if login.is_bot() { ApiKind::Rest } else { self.config().api }
+        if login.is_bot() || self.query_error().is_some() { ApiKind::Rest } else { self.config().api }
+    }
+
+    /// Returns the error of a GraphQL API that does not know the query, if REST is used instead.
+    pub(crate) fn query_error(&self) -> Option<&str> {
+        self.0.query_error.get().map(String::as_str)
     }
 
     /// GraphQL requires a token, or a recording.
     pub(crate) fn can_query_graphql(&self) -> bool {
-        self.config().credentials.is_some() || self.config().is_replay()
+        (self.config().credentials.is_some() || self.config().is_replay()) && self.query_error().is_none()
     }
 
     /// Returns the configuration.
@@ -179,20 +189,37 @@ impl Client {
             response = sender.send(request, token.as_ref(), on_headers) => response,
             stop = limiter.stop.canceled() => return Err(LookupError::Stopped(stop)),
         };
-        let mut bytes = None;
+        let (mut bytes, mut other_json) = (None, None);
         let mut result = response.and_then(|(headers, body)| {
             bytes = Some(body.len());
-            parse(&headers, &body)
+            let result = parse(&headers, &body);
+            if !matches!(result, Err(LookupError::OtherJson(_))) {
+                return result;
+            }
+            let url =
+                format!("{}{}", sender.config.endpoint.origin(), request.route(&sender.config.endpoint));
+            other_json = Some(ForeignResponse::new(StatusCode::OK, &headers, &body, &url));
+            error_in_success(&headers, &body).map_or(result, Err)
         });
-        if self.0.tokens.on_response(token.as_ref(), &result) {
-            result = Err(LookupError::InstallationTokenRejected);
+        if self.0.tokens.on_response(token.as_ref(), sent, &result) {
+            result = Err(LookupError::TokenRejected);
         }
         let took = crate::text::format_duration(sent.elapsed());
         let error = result.as_ref().err();
         tracing::debug!(error = error.map(tracing::field::display), bytes, %took, "{request}");
         let has_ca_file = !sender.config.ca_certificates.is_empty();
-        let outcome = error
-            .map_or(RequestOutcome::Success, |error| error.limiter_outcome(token.is_some(), has_ca_file));
+        let key = request.key();
+        let outcome = match (error, other_json) {
+            (None, _) => RequestOutcome::Success,
+            (Some(LookupError::OtherJson(_)), Some(response)) => {
+                RequestOutcome::Foreign { request: &key, stop: StopReason::NotGithub(response.to_string()) }
+            }
+            (Some(LookupError::QueryUnsupported(message)), _) if self.config().can_fall_back_to_rest() => {
+                self.0.query_error.get_or_init(|| message.clone());
+                RequestOutcome::Response
+            }
+            (Some(error), _) => error.limiter_outcome(&key, token.is_some(), has_ca_file),
+        };
         limiter.on_outcome(permit, outcome);
         result
     }
@@ -249,7 +276,11 @@ impl Client {
         let Some(route) = pages.next.take() else { return Ok(None) };
         let parse =
             |headers: &HeaderMap, body: &[u8]| Ok((parse_json(body, other_kind)?, next_link(headers)));
-        let (BoundedVec(items), link) = self.get(log, &route, parse).await?;
+        let page = match self.get(log, &route, parse).await {
+            Err(LookupError::Moved(route)) => self.get(log, &route, parse).await,
+            page => page,
+        };
+        let (BoundedVec(items), link) = page?;
         pages.follow(items.len(), link.as_deref())?;
         Ok(Some(items))
     }

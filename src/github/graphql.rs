@@ -16,16 +16,37 @@ use serde_json::{Map, Value};
 
 use super::account::{Account, AccountKind, Breakdown, CountSelection};
 use super::cassette::{CassetteMiss, NOT_RECORDED, SCOPES};
-use super::error::{LookupError, rate_limit_error, sso_url};
+use super::error::{LookupError, is_rate_limit_message, rate_limit_error, sso_url};
+use super::foreign::is_suspension;
 use super::rest::{BoundedVec, MAX_ITEMS, parse_json, verify_login};
 use crate::login::Login;
 use crate::object::Object;
 use crate::rate_limit::header_str;
+use crate::stop::StopReason;
 use crate::text::sanitize_line;
 
 /// Upper bound on the cost of a query, in points: GitHub allows queries of half a million nodes.
 const MAX_PLAUSIBLE_COST: u64 = 500_000;
 const MISSING_FIELDS: LookupError = LookupError::Malformed("missing account fields");
+
+/// Codes of errors about a query that does not fit the server's schema.
+const SCHEMA_CODES: [&str; 6] = [
+    "undefinedField",
+    "undefinedType",
+    "argumentNotAccepted",
+    "argumentLiteralsIncompatible",
+    "fragmentOnNonCompositeType",
+    "cannotSpreadFragment",
+];
+/// Parts of the messages of these errors, in lower case. The last two are those of other GraphQL servers.
+const SCHEMA_MESSAGES: [&str; 6] = [
+    "doesn't exist on type",
+    "doesn't accept argument",
+    "has an invalid value",
+    "no such type",
+    "cannot query field",
+    "unknown argument",
+];
 
 /// The body of a query request: `{"query": "…", "variables": {"l0": "torvalds", "l1": …}}`.
 #[derive(Serialize)]
@@ -125,22 +146,28 @@ pub(crate) fn parse_response(
         tracing::info!(error = error.message(), "rate limit");
         return Err(rate_limit_error(200, headers));
     }
+    if let Some(error) = errors.iter().find(|error| error.is_about_account()) {
+        return Err(LookupError::Stopped(StopReason::Suspended(error.message())));
+    }
     // Such an error may be the reason for any null.
     let unscoped_error = errors.iter().find(|error| error.is_unscoped(logins.len()));
     let mut unscoped_error = unscoped_error.map(|error| LookupError::PartialResponse(error.message()));
     let data = match (response.data, errors.first()) {
+        (None, Some(error)) if counts.private && error.message().contains("'visibility'") => {
+            return Err(LookupError::NoVisibility(error.message()));
+        }
+        (_, Some(error)) if error.is_about_schema() => {
+            return Err(LookupError::QueryUnsupported(error.message()));
+        }
         (Some(data), _) => data,
-        (None, None) => return Err(LookupError::Malformed("not a GraphQL response")),
+        (None, None) => return Err(LookupError::OtherJson("not a GraphQL response")),
         (None, Some(_)) if errors.iter().any(|error| error.alias().is_some()) => {
             unscoped_error.get_or_insert_with(|| {
                 LookupError::PartialResponse("the whole query failed for another login".into())
             });
             Data::default()
         }
-        (None, Some(error)) if counts.private && error.message().contains("'visibility'") => {
-            return Err(LookupError::NoVisibility(error.message()));
-        }
-        (None, Some(error)) if error.is_permanent() => return Err(error.forbidden(headers)),
+        (None, Some(error)) if error.is_forbidden() => return Err(error.forbidden(headers)),
         (None, Some(error)) => return Err(LookupError::PartialResponse(error.message())),
     };
     let has_access = has_repo_scope(headers);
@@ -354,18 +381,33 @@ impl GraphqlError {
         code.or(self.code.as_ref()).map(String::as_str)
     }
 
-    /// GitHub sends the type in two spellings, or only a code.
+    fn lower_message(&self) -> String {
+        self.message.as_deref().unwrap_or_default().to_ascii_lowercase()
+    }
+
+    /// GitHub sends the type in two spellings, only a code, or only the message of a secondary limit.
     fn is_rate_limited(&self) -> bool {
         matches!(self.error_type.as_deref(), Some("RATE_LIMITED" | "RATE_LIMIT"))
             || self.code() == Some("graphql_rate_limit")
+            || is_rate_limit_message(&self.lower_message())
+    }
+
+    /// True for the suspension of the account that asks. One of a login that is asked for is about that login.
+    fn is_about_account(&self) -> bool {
+        let message = self.lower_message();
+        is_suspension(&message) && (self.alias().is_none() || message.contains("your account"))
+    }
+
+    /// True if the server does not know a field, an argument or a type of the query, as an older Enterprise Server.
+    fn is_about_schema(&self) -> bool {
+        let message = self.lower_message();
+        let is_named = self.code().is_some_and(|code| SCHEMA_CODES.contains(&code))
+            || SCHEMA_MESSAGES.iter().any(|part| message.contains(part));
+        is_named && self.alias().is_none()
     }
 
     fn is_forbidden(&self) -> bool {
         matches!(self.error_type.as_deref(), Some("FORBIDDEN" | "INSUFFICIENT_SCOPES"))
-    }
-
-    fn is_permanent(&self) -> bool {
-        self.is_forbidden() || self.code() == Some("undefinedField")
     }
 
     fn forbidden(&self, headers: &HeaderMap) -> LookupError {

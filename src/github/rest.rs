@@ -68,13 +68,17 @@ pub(super) fn parse_json<'a, T: Deserialize<'a>>(
 ) -> Result<T, LookupError> {
     serde_json::from_slice(body).map_err(|error| {
         tracing::debug!(%error, "cannot parse a response");
-        LookupError::Malformed(if error.is_data() { other_kind } else { "not JSON" })
+        if error.is_data() { LookupError::OtherJson(other_kind) } else { LookupError::Malformed("not JSON") }
     })
 }
 
-pub(crate) fn parse_account(body: &[u8], requested: &Login) -> Result<Account, LookupError> {
+/// `requested` is None for an account that has moved, which has another login now.
+pub(crate) fn parse_account(body: &[u8], requested: Option<&Login>) -> Result<Account, LookupError> {
     let Object(user): Object<User> = parse_json(body, "missing account fields")?;
-    let login = verify_login(&user.login, requested)?;
+    let login = match requested {
+        Some(requested) => verify_login(&user.login, requested)?,
+        None => Login::parse(&user.login).map_err(|_| LookupError::Malformed("invalid login"))?,
+    };
     let kind = user.kind.as_deref().and_then(AccountKind::parse);
     Ok(Account::new(login, kind, Some(user.id), user.public_repos))
 }
@@ -189,7 +193,7 @@ mod tests {
         let asked = |login: &str| Login::parse(login).unwrap();
         let body = br#"{"login":"\u0054orvalds","id":1024025,"type":"User","public_repos":9,"name":"Linus"}"#;
         assert_eq!(
-            parse_account(body, &asked("torvalds")).unwrap(),
+            parse_account(body, Some(&asked("torvalds"))).unwrap(),
             Account {
                 login: asked("Torvalds"),
                 kind: Some(AccountKind::User),
@@ -200,7 +204,7 @@ mod tests {
                 internal_repos: None,
             }
         );
-        let error = |body: &str| parse_account(body.as_bytes(), &asked("a"));
+        let error = |body: &str| parse_account(body.as_bytes(), Some(&asked("a")));
         for (body, reason) in [
             ("<html>", "unexpected response: not JSON"),
             ("", "unexpected response: not JSON"),

@@ -94,7 +94,7 @@ pub(super) async fn run_pipeline(
     };
     let ((), consumer) = join(stage, consumer.run(completed)).await;
     let Consumer { mut aggregator, mut sinks, unverified, .. } = consumer;
-    let InputReport { duplicates, failure, is_complete: input_complete, notices } =
+    let InputReport { duplicates, failure, is_complete: input_complete, mut notices } =
         input_report.lock().clone();
     sinks.errors.extend(failure);
     // Logins that were removed are known only when the whole input was read.
@@ -108,6 +108,10 @@ pub(super) async fn run_pipeline(
         summary.no_longer_asked = if input_complete { checkpoint.unclaimed } else { 0 };
     }
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
+    if let Some(error) = client.query_error() {
+        let endpoint = &config.client.endpoint;
+        notices.push(format!("the GraphQL API of {endpoint} is too old: {error}; looked up over REST"));
+    }
     let stop = client.limiter().stop.reason();
     Outcome { aggregator, sinks, stop, unverified, input_complete, notices }
 }

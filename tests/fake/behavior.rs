@@ -9,6 +9,8 @@ use super::{AliasFault, App, PrimaryLimit, Raw, Request, rest};
 pub enum Fault {
     /// A status with an HTML page, as proxies send it.
     Html(u16),
+    /// A status with an HTML page of this text.
+    Page(u16, String),
     /// A status with a JSON body and headers.
     Response(u16, Vec<(&'static str, String)>, String),
     /// The connection is reset before the response.

@@ -35,6 +35,7 @@ impl State {
                 Ok(response)
             }
             Some(Fault::Html(status)) => Ok(Response::html(status)),
+            Some(Fault::Page(status, body)) => Ok(Response { body, ..Response::html(status) }),
             Some(fault) => Err((fault, response)),
         };
         if let Ok(Response { status: 200 | 403 | 429, body, .. }) = &outcome

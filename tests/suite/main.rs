@@ -39,6 +39,7 @@ mod program;
 mod proxies;
 mod real_servers;
 mod recordings;
+mod refusals;
 mod schema;
 mod secrets;
 mod servers;

@@ -101,7 +101,7 @@ fn an_error_without_an_alias_may_explain_every_null() {
     assert_eq!(results_of(elsewhere, 1), ["no such user or organization"]);
     let many = format!(r#"{{"data":{{"a0":null}},"errors":[{}{{}}]}}"#, "{},".repeat(1000));
     let error = parse_response(&HeaderMap::new(), many.as_bytes(), &logins(1), PLAIN).unwrap_err();
-    assert_eq!(error, LookupError::Malformed("not a GraphQL response"));
+    assert_eq!(error, LookupError::OtherJson("not a GraphQL response"));
 }
 
 #[test]
