@@ -337,7 +337,7 @@ fn first_count(
     let is_due = row.status == Status::Ok && is_sampled(&login, verify);
     let other_api = match row.api.filter(|_| is_due) {
         Some(ApiKind::Graphql) => Some(ApiKind::Rest),
-        Some(ApiKind::Rest) if client.can_query_graphql() && !login.is_bot() => Some(ApiKind::Graphql),
+        Some(ApiKind::Rest) if may_query_graphql(client, &login) => Some(ApiKind::Graphql),
         _ => None,
     };
     if let Some(api) = other_api {
@@ -345,6 +345,11 @@ fn first_count(
     }
     let (was_looked_up, verification_failed) = (true, false);
     FirstCount::Complete(CompletedRow { position, row, was_looked_up, verification_failed, place })
+}
+
+/// True unless the GraphQL API has no such accounts, or has failed for this login.
+fn may_query_graphql(client: &Client, login: &Login) -> bool {
+    client.config().api == ApiKind::Rest && client.can_query_graphql() && !login.is_bot()
 }
 
 /// Compares an outcome with the row of the first count.

@@ -172,12 +172,22 @@ impl QueryBody {
         })
     }
 
+    fn has_alias(&self, name: &str) -> bool {
+        name.strip_prefix('a').is_some_and(|number| self.variables.contains_key(&format!("l{number}")))
+    }
+
     fn answers(&self, body: &Value) -> impl Iterator<Item = (String, Answer)> {
         self.aliases().filter_map(|(alias, login)| {
             let owner = body.get("data")?.get(&alias)?.clone();
             let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
-            let is_about = |error: &&Value| error.pointer("/path/0").and_then(Value::as_str) == Some(&alias);
-            Some((login, Answer { owner, errors: errors.filter(is_about).cloned().collect() }))
+            let about_login = |error: &Value| match error.pointer("/path/0").and_then(Value::as_str) {
+                Some("rateLimit") => None,
+                Some(path) if self.has_alias(path) => (path == alias).then(|| error.clone()),
+                // It may be the reason for any null. Its type is not about this login.
+                _ => owner.is_null().then(|| json!({"message": error.get("message")})),
+            };
+            let errors = errors.filter_map(about_login).collect();
+            Some((login, Answer { owner, errors }))
         })
     }
 }
@@ -316,8 +326,8 @@ impl Cassette {
             self.index_login(ApiKind::Graphql, login, file, headers);
             scopes = scopes.or(headers.get(SCOPES));
             for mut error in answer.errors.iter().cloned() {
-                if let Some(first) = error.pointer_mut("/path/0") {
-                    *first = Value::from(alias.as_str());
+                if let Some(fields) = error.as_object_mut() {
+                    fields.insert("path".into(), json!([alias]));
                 }
                 errors.push(error);
             }

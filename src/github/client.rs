@@ -22,7 +22,7 @@ use super::foreign::ForeignResponse;
 use super::graphql::Schema;
 use super::lock;
 use super::redact::Redactor;
-use super::rest::{self, BoundedVec, Member, Paginator, RateLimits, next_link, parse_json};
+use super::rest::{self, BoundedVec, Existence, Member, Paginator, RateLimits, next_link, parse_json};
 use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};
 use super::transport::{Request, RequestSender, Transport};
@@ -231,9 +231,22 @@ impl Client {
         route: &str,
         parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
+        self.get_existing(log, route, Existence::Unknown, parse).await
+    }
+
+    async fn get_existing<T>(
+        &self,
+        log: &mut AttemptLog,
+        route: &str,
+        existence: Existence,
+        parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+    ) -> Result<T, LookupError> {
         log.start_request();
         loop {
             let error = match self.get_once(log, route, &parse).await {
+                Err(LookupError::NotFound) if existence == Existence::Known => {
+                    LookupError::PartialResponse("HTTP 404 for a list of an existing account".into())
+                }
                 Err(error) => error,
                 response => return response,
             };
@@ -276,8 +289,8 @@ impl Client {
         let Some(route) = pages.next.take() else { return Ok(None) };
         let parse =
             |headers: &HeaderMap, body: &[u8]| Ok((parse_json(body, other_kind)?, next_link(headers)));
-        let page = match self.get(log, &route, parse).await {
-            Err(LookupError::Moved(route)) => self.get(log, &route, parse).await,
+        let page = match self.get_existing(log, &route, pages.existence, parse).await {
+            Err(LookupError::Moved(route)) => self.get_existing(log, &route, pages.existence, parse).await,
             page => page,
         };
         let (BoundedVec(items), link) = page?;

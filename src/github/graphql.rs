@@ -149,10 +149,13 @@ pub(crate) fn parse_response(
     if let Some(error) = errors.iter().find(|error| error.is_about_account()) {
         return Err(LookupError::Stopped(StopReason::Suspended(error.message())));
     }
-    // An error without a target may be the reason for any null.
-    let unscoped_error = errors.iter().find(|error| error.target.is_none());
+    // Such an error may be the reason for any null.
+    let unscoped_error = errors.iter().find(|error| error.is_unscoped(logins.len()));
     let mut unscoped_error = unscoped_error.map(|error| LookupError::PartialResponse(error.message()));
     let data = match (response.data, errors.first()) {
+        (None, Some(error)) if counts.private && error.message().contains("'visibility'") => {
+            return Err(LookupError::NoVisibility(error.message()));
+        }
         (_, Some(error)) if error.is_about_schema() => {
             let is_visibility = counts.private && error.lower_message().contains("visibility");
             let reason =
@@ -171,10 +174,20 @@ pub(crate) fn parse_response(
         (None, Some(error)) => return Err(LookupError::PartialResponse(error.message())),
     };
     let has_access = has_repo_scope(headers);
-    let errors: HashMap<_, _> = errors.iter().filter_map(|error| Some((error.alias()?, error))).collect();
+    let mut errors_by_alias = HashMap::new();
+    for error in &errors {
+        if let Some(alias) = error.alias()
+            && !(error.is_not_found() && errors_by_alias.contains_key(&alias))
+        {
+            errors_by_alias.insert(alias, error);
+        }
+    }
     let mut results = Vec::with_capacity(logins.len());
     for (index, login) in logins.iter().enumerate() {
-        results.push(match (errors.get(&index), data.owners.get(&index), &unscoped_error) {
+        results.push(match (errors_by_alias.get(&index), data.owners.get(&index), &unscoped_error) {
+            (Some(error), Some(Some(_)), _) if error.is_not_found() => {
+                Err(LookupError::PartialResponse(error.message()))
+            }
             (Some(error), ..) => Err(error.to_lookup_error(headers)),
             (None, Some(Some(json)), _) => parse_owner(json, login.borrow(), counts, has_access),
             (None, _, Some(error)) => Err(error.clone()),
@@ -352,6 +365,15 @@ impl GraphqlError {
         self.target.as_deref().and_then(parse_alias)
     }
 
+    /// True if the error names neither one of the logins of the query nor its cost.
+    fn is_unscoped(&self, logins: usize) -> bool {
+        self.target.as_deref() != Some("rateLimit") && self.alias().is_none_or(|alias| alias >= logins)
+    }
+
+    fn is_not_found(&self) -> bool {
+        self.error_type.as_deref() == Some("NOT_FOUND")
+    }
+
     fn message(&self) -> String {
         let message = self.message.as_deref().or(self.error_type.as_deref());
         sanitize_line(message.unwrap_or("an error without a message")).into_owned()
@@ -397,7 +419,7 @@ impl GraphqlError {
 
     fn to_lookup_error(&self, headers: &HeaderMap) -> LookupError {
         match self.error_type.as_deref() {
-            Some("NOT_FOUND") => LookupError::NotFound,
+            _ if self.is_not_found() => LookupError::NotFound,
             Some(NOT_RECORDED) => LookupError::NotRecorded(CassetteMiss(self.message())),
             _ if self.is_forbidden() => self.forbidden(headers),
             _ => LookupError::PartialResponse(self.message()),

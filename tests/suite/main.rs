@@ -21,6 +21,7 @@ mod apps;
 mod audits;
 mod batches;
 mod certificates;
+mod contradictions;
 mod databases;
 mod echoes;
 mod faults;

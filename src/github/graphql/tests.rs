@@ -90,7 +90,10 @@ fn null_beside_an_unscoped_error_is_not_a_missing_account() {
 
 #[test]
 fn an_error_without_an_alias_may_explain_every_null() {
-    for path in ["[1,1]", "[]", "\"a0\"", "{}", "[null]", "[[\"a0\"]]", "7"] {
+    let elsewhere = ["[\"a1\"]", "[\"query Accounts\"]", "[\"viewer\"]"];
+    for path in
+        ["[1,1]", "[]", "\"a0\"", "{}", "[null]", "[[\"a0\"]]", "7", "null"].into_iter().chain(elsewhere)
+    {
         let body = format!(r#"{{"data":{{"a0":null}},"errors":[{{"path":{path},"message":"odd"}}]}}"#);
         assert_eq!(results_of(&body, 1), ["again: incomplete response: odd"], "{path}");
     }
@@ -102,9 +105,24 @@ fn an_error_without_an_alias_may_explain_every_null() {
 }
 
 #[test]
+fn not_found_needs_a_null_and_no_other_error() {
+    let other = r#"{"type":"RESOURCE_LIMITS_EXCEEDED","path":["a0"],"message":"limits"}"#;
+    let missing = r#"{"type":"NOT_FOUND","path":["a0"],"message":"Could not resolve"}"#;
+    for errors in [[other, missing], [missing, other]] {
+        let body = format!(r#"{{"data":{{"a0":null}},"errors":[{}]}}"#, errors.join(","));
+        assert_eq!(results_of(&body, 1), ["again: incomplete response: limits"]);
+    }
+    let owner = r#"{"login":"u0","databaseId":1,"public":{"totalCount":3}}"#;
+    let body = format!(r#"{{"data":{{"a0":{owner}}},"errors":[{missing}]}}"#);
+    assert_eq!(results_of(&body, 1), ["again: incomplete response: Could not resolve"]);
+    let without_data = format!(r#"{{"data":null,"errors":[{missing}]}}"#);
+    assert_eq!(results_of(&without_data, 1), ["no such user or organization"]);
+}
+
+#[test]
 fn an_invalid_part_does_not_affect_the_others() {
     let owner = r#""a0":{"login":"u0","databaseId":null,"public":{"totalCount":3}},"a1":null"#;
-    let odd = r#"[{"path":["x"],"message":7,"type":[]}]"#;
+    let odd = r#"[{"path":["rateLimit"],"message":7,"type":[]}]"#;
     for errors in ["null", "[]", r#"[{"path":["rateLimit"],"message":"no"}]"#, odd] {
         for limit in ["null", "{}", r#"{"cost":null}"#, "7"] {
             let body = format!(r#"{{"data":{{"rateLimit":{limit},{owner}}},"errors":{errors}}}"#);

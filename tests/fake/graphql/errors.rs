@@ -15,6 +15,8 @@ pub enum AliasFault {
     NotFound,
     /// `null` and an error without a type.
     Wrong,
+    /// `null` and an error without a path.
+    Unscoped,
 }
 
 pub(super) fn alias_error(fault: &AliasFault, alias: &str, login: &str) -> Value {
@@ -32,6 +34,7 @@ pub(super) fn alias_error(fault: &AliasFault, alias: &str, login: &str) -> Value
             "type": "NOT_FOUND", "path": [alias], "locations": place,
             "message": format!("Could not resolve to a User with the login of '{login}'.")
         }),
+        AliasFault::Unscoped => json!({"message": "Something went wrong while executing your query."}),
         AliasFault::Wrong => json!({
             "path": [alias], "locations": place,
             "message": "Something went wrong while executing your query. Please include `0000:SAMPLE` when reporting this issue."
