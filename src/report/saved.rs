@@ -79,7 +79,7 @@ impl RunTotals {
 }
 
 impl SavedReport {
-    /// Reads a report in the format of its extension; NDJSON if the extension is unknown. `.partial` is ignored.
+    /// Reads a report in the format of its extension; NDJSON if the extension is unknown.
     pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
         let mut report =
             Self::parse(path).map_err(|reason| ReadReportError { path: path.to_owned(), reason })?;
@@ -89,10 +89,7 @@ impl SavedReport {
     }
 
     fn parse(path: &Path) -> Result<Self, String> {
-        let named = path.with_extension("");
-        let named =
-            if path.extension().is_some_and(|extension| extension == "partial") { &named } else { path };
-        let extension = named.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         let file = fs::File::open(path).map_err(|error| text::io_message(&error))?;
         match extension.as_deref() {
             Some("json") => parse_json(file),
