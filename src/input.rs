@@ -47,6 +47,8 @@ pub(crate) struct InputOptions {
     /// Host of profile URLs.
     pub(crate) web_host: String,
     pub(crate) shard: Option<Shard>,
+    /// An input without logins is not an error.
+    pub(crate) allow_empty: bool,
     /// Column of spreadsheets with the logins. None: the first of the default columns that there is.
     pub(crate) login_column: Option<String>,
     pub(crate) carry: Vec<String>,
@@ -54,7 +56,13 @@ pub(crate) struct InputOptions {
 
 impl Default for InputOptions {
     fn default() -> Self {
-        Self { web_host: "github.com".into(), shard: None, login_column: None, carry: Vec::new() }
+        Self {
+            web_host: "github.com".into(),
+            shard: None,
+            allow_empty: false,
+            login_column: None,
+            carry: Vec::new(),
+        }
     }
 }
 
@@ -109,6 +117,8 @@ pub(crate) struct InputReport {
     pub(crate) duplicates: u64,
     pub(crate) failure: Option<String>,
     pub(crate) is_complete: bool,
+    /// Set with the first login, which may be of another shard.
+    pub(crate) has_logins: bool,
     /// Warnings, such as rows without a login.
     pub(crate) notices: Vec<String>,
 }
@@ -265,7 +275,11 @@ impl Input {
             Poll::Ready(None)
         });
         let mut seen = Deduplicator::default();
+        let mut is_first = true;
         records.chain(end).filter(move |record| {
+            if std::mem::take(&mut is_first) {
+                report.lock().has_logins = true;
+            }
             if shard.is_some_and(|shard| !shard.contains(record.text())) {
                 return std::future::ready(false);
             }

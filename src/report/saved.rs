@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use super::columns::Text;
 use super::{COLUMNS, Cell, ColumnSpec, EXTRA_KEY, ReportSchema, Role, Row, ValueType, is_reserved};
+use crate::partial::target_of;
 use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
 
 /// Upper bound on one row, in bytes.
@@ -79,7 +80,7 @@ impl RunTotals {
 }
 
 impl SavedReport {
-    /// Reads a report in the format of its extension; NDJSON if the extension is unknown.
+    /// Reads a report in the format of its extension, before a `.partial`; NDJSON if the extension is unknown.
     pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
         let mut report =
             Self::parse(path).map_err(|reason| ReadReportError { path: path.to_owned(), reason })?;
@@ -89,7 +90,9 @@ impl SavedReport {
     }
 
     fn parse(path: &Path) -> Result<Self, String> {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        let target = target_of(path);
+        let name = target.as_deref().unwrap_or(path);
+        let extension = name.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         let file = fs::File::open(path).map_err(|error| text::io_message(&error))?;
         match extension.as_deref() {
             Some("json") => parse_json(file),
@@ -98,7 +101,7 @@ impl SavedReport {
             Some("md" | "markdown" | "html" | "htm" | "prom" | "xlsx") => {
                 Err("only .ndjson, .json, .csv and .tsv can be read again".into())
             }
-            _ => parse_ndjson(file),
+            _ => parse_ndjson(file, target.is_some()),
         }
     }
 
@@ -156,7 +159,8 @@ impl SavedReport {
     }
 }
 
-fn parse_ndjson(file: fs::File) -> Result<SavedReport, String> {
+/// The last line of an unfinished report may be cut off.
+fn parse_ndjson(file: fs::File, is_partial: bool) -> Result<SavedReport, String> {
     let mut reader = BufReader::with_capacity(256 << 10, file);
     let (mut report, mut line, mut number) = (JsonRows::default(), Vec::new(), 0_u64);
     loop {
@@ -168,6 +172,9 @@ fn parse_ndjson(file: fs::File) -> Result<SavedReport, String> {
         }
         if !line.trim_ascii().is_empty() {
             let row = report.add(line.trim_ascii());
+            if row.is_err() && is_partial && !line.ends_with(b"\n") {
+                break;
+            }
             row.map_err(|reason| format!("line {number} is not a row ({reason})"))?;
         }
     }

@@ -303,18 +303,3 @@ fn removed_logins_are_last_in_every_order() {
     let expected = json!([["b", "ok"], ["d", "ok"], ["a", "removed"], ["c", "removed"]]);
     assert_eq!((json!(rows), merged.status), (expected, 0), "{}", merged.stderr);
 }
-
-#[test]
-fn an_unfinished_file_is_read_in_the_format_of_its_name() {
-    let folder = Folder::new();
-    let fake = Fake::well_behaved();
-    for extension in ["csv", "tsv", "json", "ndjson"] {
-        let (report, partial) =
-            (folder.at(&format!("a.{extension}")), folder.at(&format!("a.{extension}.partial")));
-        assert_eq!(Program::for_fake(&fake, &["a", "-o", &report]).run().status, 0);
-        fs::rename(&report, &partial).unwrap();
-        let run = Program::for_fake(&fake, &["a", "--baseline", &partial, "-F", "ndjson"]).run();
-        assert_eq!((run.status, &run.rows_of(1)[0]["change"]), (0, &json!(0)), "{extension}: {}", run.stderr);
-        assert_eq!(Program::new(&["--from", &partial]).run().status, 0, "{extension}");
-    }
-}
