@@ -1,12 +1,14 @@
 //! Nights in a row: a bad one loses no event of a later one.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::Folder;
-use crate::fake::{Fake, Fault, FaultContext, account};
-use crate::program::{Program, Run, rows};
+use crate::fake::{Behavior, Fake, Fault, FaultContext, account};
+use crate::program::{Program, Run, file, path, rows, users, wait_for_exit};
 
 const LOGINS: std::ops::RangeInclusive<u32> = 1..=30;
 
@@ -302,4 +304,24 @@ fn removed_logins_are_last_in_every_order() {
     let rows: Vec<_> = merged.rows().iter().map(|row| json!([row["login"], row["status"]])).collect();
     let expected = json!([["b", "ok"], ["d", "ok"], ["a", "removed"], ["c", "removed"]]);
     assert_eq!((json!(rows), merged.status), (expected, 0), "{}", merged.stderr);
+}
+
+#[test]
+fn a_closed_output_is_no_passed_audit() {
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(10), ..Behavior::default() });
+    let list = file(&("missing-1\n".to_owned() + &users(2000)));
+    for (rule, line) in
+        [("not_found>0", "ghrepos: --fail-on not_found>0: 1 login: missing-1\n"), ("failed>0", "")]
+    {
+        let mut child =
+            Program::for_fake(&fake, &["-f", path(&list), "-F", "ndjson", "--fail-on", rule]).spawn();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut String::new()).unwrap();
+        drop(stdout);
+        let run = wait_for_exit(child);
+        let closed =
+            "ghrepos: output closed before the run was complete: --fail-on applies to a part of the logins\n";
+        assert_eq!(run.status, 5, "{}", run.stderr);
+        assert!(run.stderr.starts_with(closed) && run.stderr.ends_with(line), "{}", run.stderr);
+    }
 }
