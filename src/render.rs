@@ -61,17 +61,12 @@ impl Format {
     }
 }
 
-/// Version of the JSON report: of its keys and their meanings. New keys do not change it.
-const SCHEMA_VERSION: u32 = 1;
-
 /// Name and version of the program.
 pub(crate) const GENERATOR: &str = concat!("ghrepos ", env!("CARGO_PKG_VERSION"));
 
 /// Facts about the run that a report comes from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Meta {
-    #[serde(skip_deserializing, default = "schema_version")]
-    pub(crate) schema_version: u32,
     pub(crate) generator: String,
     /// Base URL of the API. None if no request was sent.
     pub(crate) api: Option<String>,
@@ -96,14 +91,9 @@ pub(crate) struct Meta {
     pub(crate) site: Option<String>,
 }
 
-fn schema_version() -> u32 {
-    SCHEMA_VERSION
-}
-
 impl Default for Meta {
     fn default() -> Self {
         Self {
-            schema_version: SCHEMA_VERSION,
             generator: GENERATOR.into(),
             api: None,
             identity: Identity::default(),

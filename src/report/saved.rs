@@ -397,8 +397,10 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     if header.is_empty() {
         return Err("it is empty".into());
     }
-    if !["login", "status"].iter().all(|key| header.iter().any(|name| name == key)) {
-        return Err("it has no columns login and status".into());
+    if let Some(key) =
+        ["login", "status", "public_repos"].iter().find(|key| !header.iter().any(|name| name == *key))
+    {
+        return Err(format!("it has no column {key}"));
     }
     // The first of two columns of the same name is read.
     let own = COLUMNS.each_ref().map(|spec| (spec, header.iter().position(|name| name == spec.key)));

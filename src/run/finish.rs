@@ -47,7 +47,10 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
         }
     }
     if stop == Some(StopReason::OutputClosed) && errors.is_empty() {
-        return ExitStatus::Success;
+        if config.rules.is_empty() {
+            return ExitStatus::Success;
+        }
+        eprint_status("output closed before the run was complete: --fail-on applies to a part of the logins");
     }
 
     for error in &errors {
