@@ -103,10 +103,9 @@ pub(super) async fn run_pipeline(
     }
     let summary = &mut aggregator.summary;
     summary.duplicates = Some(duplicates);
-    if let Some(checkpoint) = checkpoint {
-        summary.kept = checkpoint.claimed;
-        summary.no_longer_asked = if input_complete { checkpoint.unclaimed } else { 0 };
-    }
+    summary.kept = Some(checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.claimed));
+    let unclaimed = checkpoint.filter(|_| input_complete).map_or(0, |checkpoint| checkpoint.unclaimed);
+    summary.no_longer_asked = Some(unclaimed);
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
     let stop = client.limiter().stop.reason();
     Outcome { aggregator, sinks, stop, unverified, input_complete, notices }
