@@ -187,7 +187,9 @@ fn stats(html: &Html, summary: &Summary, median: Option<u64>) -> Vec<Stat> {
         Stat::new("Counted", summary.ok, format!("of {}", group_digits(summary.asked))),
     ];
     if html.rows == summary.asked {
-        stats.extend(median.map(|median| Stat::new("Median", median, "half have this many or fewer")));
+        stats.extend(
+            median.map(|median| Stat::new("Median", median, "half of those counted have this many or fewer")),
+        );
         for column in html.columns.iter() {
             if let (Column::Own(spec @ ColumnSpec { group: Some(_), .. }), Some(sum)) =
                 (column, summary.sum(column))
@@ -221,8 +223,8 @@ fn largest(html: &Html) -> Chart {
 }
 
 fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
-    fn unless_zero(number: u64) -> Option<String> {
-        (number > 0).then(|| group_digits(number))
+    fn unless_zero(number: Option<u64>) -> Option<String> {
+        number.filter(|number| *number > 0).map(group_digits)
     }
     let meta = &html.meta;
     let app = meta.identity.app.as_ref().map(|app| format!("the app {app}"));
@@ -235,7 +237,7 @@ fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
         ("Requests", summary.requests.map(group_digits)),
         ("Points", summary.points.map(group_digits)),
         ("Complete", Some(if summary.complete { "yes" } else { "no" }.into())),
-        ("Duplicates dropped", summary.duplicates.and_then(unless_zero)),
+        ("Duplicates dropped", unless_zero(summary.duplicates)),
         ("Kept from an earlier run", unless_zero(summary.kept)),
         ("Rows dropped from an earlier run", unless_zero(summary.no_longer_asked)),
         ("Compared with", meta.baseline.clone()),

@@ -24,9 +24,9 @@ pub(crate) struct Summary {
     /// Repeated logins that were dropped. Not known, like the cost, if the report was read back from rows without totals.
     pub(crate) duplicates: Option<u64>,
     /// Rows that were kept from an earlier run.
-    pub(crate) kept: u64,
+    pub(crate) kept: Option<u64>,
     /// Rows of that run that were dropped because their logins are no longer in the input.
-    pub(crate) no_longer_asked: u64,
+    pub(crate) no_longer_asked: Option<u64>,
     pub(crate) public_repos: Total,
     pub(crate) requests: Option<u64>,
     /// GraphQL points, as GitHub reported them.
@@ -135,11 +135,11 @@ impl fmt::Display for Summary {
         if self.asked > 0 {
             write!(f, ": {}", self.status_line())?;
         }
-        if self.kept > 0 {
-            write!(f, ", {} kept from before", group_digits(self.kept))?;
+        if let Some(kept) = self.kept.filter(|kept| *kept > 0) {
+            write!(f, ", {} kept from before", group_digits(kept))?;
         }
-        if self.no_longer_asked > 0 {
-            write!(f, ". {} no longer asked for, dropped", pluralize(self.no_longer_asked, "row", "rows"))?;
+        if let Some(rows) = self.no_longer_asked.filter(|rows| *rows > 0) {
+            write!(f, ". {} no longer asked for, dropped", pluralize(rows, "row", "rows"))?;
         }
         match self.public_repos.with_noun("public repository", "public repositories") {
             Some(repos) => write!(f, ". {}.", capitalize(&repos))?,

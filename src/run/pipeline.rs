@@ -100,10 +100,9 @@ pub(super) async fn run_pipeline(
     }
     let summary = &mut aggregator.summary;
     summary.duplicates = Some(input.duplicates);
-    if let Some(checkpoint) = checkpoint {
-        summary.kept = checkpoint.claimed;
-        summary.no_longer_asked = if input.is_complete { checkpoint.unclaimed } else { 0 };
-    }
+    summary.kept = Some(checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.claimed));
+    let unclaimed = checkpoint.filter(|_| input.is_complete).map_or(0, |checkpoint| checkpoint.unclaimed);
+    summary.no_longer_asked = Some(unclaimed);
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
     if let Some(error) = client.query_error() {
         let endpoint = &config.client.endpoint;

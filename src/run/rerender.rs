@@ -58,8 +58,8 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let totals = saved.totals.unwrap_or_default();
     (summary.duplicates, summary.requests) = (totals.duplicates, totals.requests);
     (summary.points, summary.seconds) = (totals.points, totals.seconds);
-    summary.kept = totals.kept.unwrap_or(0);
-    summary.no_longer_asked = totals.no_longer_asked.unwrap_or(0);
+    summary.kept = totals.kept;
+    summary.no_longer_asked = totals.no_longer_asked;
     let outcome = Outcome { aggregator, sinks, stop: None, unverified: 0, input };
     Ok(finish(outcome, &config).await)
 }

@@ -126,6 +126,11 @@ fn metrics_and_markdown_agree_with_the_run() {
     assert_eq!(run.status, 1, "{}", run.stderr);
     let metrics = fs::read_to_string(&prom).unwrap();
     check_metrics(&metrics);
+    let readme = fs::read_to_string("README.md").unwrap();
+    for family in metrics.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+        let name = family.split(' ').next().unwrap();
+        assert!(readme.contains(&format!("`{name}`")), "the README does not list {name}");
+    }
     for sample in [
         "ghrepos_account_public_repositories{login=\"sample-works\"} 318",
         "ghrepos_account_change_repositories{login=\"sample-works\"} 17",

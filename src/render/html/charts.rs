@@ -152,8 +152,8 @@ struct Bucket {
 pub(super) struct Distribution {
     pub(super) median: u64,
     largest: u64,
-    /// Percentage of all repositories that the top tenth of the accounts has.
-    top_decile_share: u64,
+    /// Percentage of all repositories that the top tenth of the accounts has. None if there are no repositories.
+    top_decile_share: Option<u64>,
     buckets: Vec<Bucket>,
 }
 
@@ -168,7 +168,8 @@ impl Distribution {
         // The lower of the two in the middle, so that it is the count of an account.
         let median = *counts.get((counts.len() - 1) / 2)?;
         let rest = counts.len() - counts.len().div_ceil(10);
-        let share = wide_sum(counts.get(rest..)?) * 100 / wide_sum(&counts).max(1);
+        let share = (wide_sum(counts.get(rest..)?) * 100).checked_div(wide_sum(&counts));
+        let top_decile_share = share.and_then(|share| u64::try_from(share).ok());
         let mut buckets = Vec::new();
         let mut begin = 0;
         for bounds in bucket_bounds(largest).windows(2) {
@@ -177,16 +178,16 @@ impl Distribution {
             buckets.push(Bucket { label: label(from, below), accounts: (end - begin) as u64 });
             begin = end;
         }
-        Some(Self { median, largest, top_decile_share: u64::try_from(share).unwrap_or(100), buckets })
+        Some(Self { median, largest, top_decile_share, buckets })
     }
 
     pub(super) fn description(&self) -> String {
-        let Self { median, largest, top_decile_share, .. } = self;
-        format!(
-            "Half of the accounts have {} or fewer, the largest has {}; the top 10\u{a0}% have {top_decile_share}\u{a0}% of all.",
-            group_digits(*median),
-            group_digits(*largest)
-        )
+        let (median, largest) = (group_digits(self.median), group_digits(self.largest));
+        let text = format!("Half of the counted accounts have {median} or fewer, the largest has {largest}");
+        match self.top_decile_share {
+            Some(share) => format!("{text}; the top 10\u{a0}% have {share}\u{a0}% of all."),
+            None => text + ".",
+        }
     }
 
     pub(super) fn chart(self) -> Chart {
@@ -287,9 +288,9 @@ mod tests {
         let distribution = Distribution::of((1..=20).collect()).unwrap();
         assert_eq!(
             (distribution.median, distribution.largest, distribution.top_decile_share),
-            (10, 20, 39 * 100 / 210)
+            (10, 20, Some(39 * 100 / 210))
         );
         assert_eq!(Distribution::of(vec![]), None);
-        assert_eq!(Distribution::of(vec![0, 0]).unwrap().top_decile_share, 0);
+        assert_eq!(Distribution::of(vec![0, 0]).unwrap().top_decile_share, None);
     }
 }
