@@ -60,7 +60,7 @@ impl Journal {
         Ok(Self::new(PartialFile::create(path, Earlier::Refuse)?, layout))
     }
 
-    /// Resumes from the rows of an unfinished run; if there is none, from those of the report at `path`.
+    /// Resumes from the rows of an unfinished run, or else from those of the report at `path`.
     pub(crate) fn resume(
         path: &Path,
         filter: &ResumeFilter,

@@ -503,8 +503,9 @@ fn an_input_without_logins_is_status_2() {
             assert_eq!(folder.names(), folder_before);
         }
     }
-    let run = Program::for_fake(&fake, &["-"]).run();
-    assert_eq!((run.status, run.stdout.as_str()), (2, ""), "no empty table");
+    let requests = fake.requests();
+    let run = Program::for_fake(&fake, &["-"]).run_with_input("# comment\n\n");
+    assert_eq!((run.status, run.stdout.as_str(), fake.requests()), (2, "", requests), "no empty table");
     // With the flag it is an empty, complete report, and everyone was removed.
     let empty = ["-", "--allow-empty"];
     let run = folder.run(&fake, &[&empty, &outputs[..]].concat());
