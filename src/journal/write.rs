@@ -6,7 +6,6 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use tempfile::NamedTempFile;
 
 use super::read::{Checkpoint, KeptRows, RowSpan, RowSpans, hash, scan};
 use super::{ResumeError, ResumeFilter, cannot_resume};
@@ -61,7 +60,7 @@ impl Journal {
         Ok(Self::new(PartialFile::create(path, Earlier::Refuse)?, layout))
     }
 
-    /// Resumes from the rows of an unfinished run; if there is none, from those of the report at `path`.
+    /// Resumes from the rows of an unfinished run, or else from those of the report at `path`.
     pub(crate) fn resume(
         path: &Path,
         filter: &ResumeFilter,
@@ -261,7 +260,7 @@ impl Journal {
     }
 
     fn rewrite(&mut self, is_sorted: bool) -> io::Result<()> {
-        let mut rewritten = self.partial.temp_file()?;
+        let mut rewritten = self.partial.create_successor()?;
         if is_sorted {
             self.write_sorted(&rewritten)?;
         } else {
@@ -272,12 +271,12 @@ impl Journal {
                 }
             }
         }
-        rewritten.as_file().sync_all()?;
+        rewritten.sync_all()?;
         self.partial.replace(rewritten)
     }
 
-    fn write_sorted(&self, sorted: &NamedTempFile) -> io::Result<()> {
-        let out = BufWriter::new(Box::new(sorted.reopen()?) as Box<dyn Write + Send>);
+    fn write_sorted(&self, sorted: &File) -> io::Result<()> {
+        let out = BufWriter::new(Box::new(sorted.try_clone()?) as Box<dyn Write + Send>);
         let mut renderer = renderer(Format::Ndjson, &self.layout, &Meta::default(), out);
         for extent in &self.extents {
             for line in BufReader::new(self.read_extent(*extent)?).split(b'\n') {
