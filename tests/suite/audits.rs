@@ -125,7 +125,10 @@ fn a_run_fails_on_matching_rules_and_names_their_rows() {
             "cannot understand --fail-on \"failed>0,chnge>5\" at character 10: unknown metric \"chnge\"",
         ),
         (&["--fail-on", "new>0"], "--fail-on new>0 requires an earlier report: add --baseline FILE"),
-        (&["--baseline", "/nowhere.csv"], "cannot read /nowhere.csv as a report: No such file or directory"),
+        (
+            &["--baseline", "/nowhere.csv"],
+            "there is no baseline /nowhere.csv: check its name; on a first run add --baseline-optional",
+        ),
     ] {
         let run = Program::for_fake(&fake, &[&["a"], arguments].concat()).run();
         assert_eq!((run.status, run.stdout.as_str()), (2, ""));
@@ -137,6 +140,59 @@ fn a_run_fails_on_matching_rules_and_names_their_rows() {
         (run.status, run.stderr.as_str()),
         (3, "ghrepos: --fail-on not_found>49%: 1 login: missing-1\n")
     );
+}
+
+#[test]
+fn an_optional_baseline_may_be_missing_with_a_warning() {
+    let folder = Folder::new();
+    let (last, json) = (folder.at("last.ndjson"), folder.at("now.json"));
+    let audit = |arguments: &[&str]| {
+        let common = ["--baseline", &last, "--baseline-optional", "-F", "csv", "-o", &json];
+        month("2026-10", &[&common[..], arguments].concat())
+    };
+    let missing = format!(
+        "ghrepos: warning: there is no baseline {last}: nothing is compared, and rules about changes do not apply\n"
+    );
+    // Even a rule that nothing would match without a comparison.
+    let run = audit(&["--fail-on", "new=0,change>=0,failed>0", "-q"]);
+    assert_eq!((run.status, &run.stderr), (0, &missing));
+    assert!(!run.stdout.contains(",change,"), "a report that compares nothing has no such columns");
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!((&report["meta"]["baseline"], &report["summary"]["drift"]), (&Value::Null, &Value::Null));
+    let run = audit(&["--fail-on", "public_repos>50", "-q"]);
+    assert_eq!(run.status, 3, "{}", run.stderr);
+    // A saved report is compared in the same way.
+    let run = Program::new(&[
+        "--from",
+        &json,
+        "--baseline",
+        &last,
+        "--baseline-optional",
+        "--fail-on",
+        "new=0",
+        "-q",
+    ]);
+    let run = run.run();
+    assert_eq!((run.status, run.stderr), (0, missing));
+
+    // A baseline that is there but damaged is an error, and so is one that cannot be missing.
+    std::fs::write(&last, "{\"login\":").unwrap();
+    let run = audit(&[]);
+    assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{}", run.stderr);
+    for (arguments, reason) in [
+        (
+            &["a", "--baseline-optional"][..],
+            "the following required arguments were not provided: --baseline <FILE|URL>",
+        ),
+        (
+            &["a", "--baseline", "sqlite:audit.db", "--baseline-optional"],
+            "--baseline-optional requires a file as --baseline: omit both for the first run into a database",
+        ),
+    ] {
+        let run = Program::new(arguments).run();
+        assert_eq!(run.status, 2);
+        assert!(run.stderr.starts_with(&format!("ghrepos: {reason}")), "{}", run.stderr);
+    }
 }
 
 /// Returns the script of the action, which the weekly recipe uses.
