@@ -235,7 +235,7 @@ pub(crate) struct Cli {
 
     /// Compare with an earlier report: columns was, change and event
     ///
-    /// .ndjson, .json, .csv or .tsv, or the last complete run in a database.
+    /// .ndjson, .json, .csv or .tsv, or the last complete run in a database. Use a report that was made without --top.
     #[arg(long, value_name = "FILE|URL", help_heading = HELP_COMPARING)]
     pub(crate) baseline: Option<PathBuf>,
 

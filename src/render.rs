@@ -76,6 +76,9 @@ pub(crate) struct Meta {
     /// Reports that this one was rendered from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) from: Vec<String>,
+    /// Number of `--top`. The report may lack rows, and is no baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) top: Option<usize>,
     pub(crate) started: jiff::Timestamp,
     /// Command line, without passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,6 +97,7 @@ impl Default for Meta {
             exchanges: None,
             baseline: None,
             from: Vec::new(),
+            top: None,
             started: jiff::Timestamp::default(),
             command: None,
             site: None,
@@ -263,9 +267,13 @@ impl Renderer for SortBy {
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         match self.order.by {
             SortKey::Input => {}
-            SortKey::Login => self.rows.sort_by_cached_key(|row| row.login.to_ascii_lowercase()),
+            SortKey::Login => {
+                self.rows.sort_by_cached_key(|row| (row.is_removed(), row.login.to_ascii_lowercase()));
+            }
             // None is less than every number, so it comes last.
-            SortKey::Measure(spec) => self.rows.sort_by_key(|row| Reverse(row.own_cell(spec).as_number())),
+            SortKey::Measure(spec) => {
+                self.rows.sort_by_key(|row| (row.is_removed(), Reverse(row.own_cell(spec).as_number())));
+            }
         }
         for row in self.rows.iter().take(self.order.top.unwrap_or(usize::MAX)) {
             self.inner.row(row)?;

@@ -143,7 +143,7 @@ pub struct Row {
     pub(crate) previous_login: Option<String>,
     /// False if the other API returned another count. None unless both were queried.
     pub verified: Option<bool>,
-    /// Reason why there is no count: one line, without control characters.
+    /// Reason for a missing count: one line, without control characters.
     pub error: Option<String>,
     /// API that responded.
     pub api: Option<ApiKind>,

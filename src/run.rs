@@ -258,6 +258,7 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
         identity,
         exchanges,
         baseline: config.baseline_name(),
+        top: config.layout.order.top,
         started: now(),
         command: report_command(config),
         site: Some(config.client.endpoint.web_host().to_owned()),

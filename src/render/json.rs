@@ -91,6 +91,9 @@ impl Renderer for Ndjson {
     }
 }
 
+/// Version of the keys and their meanings. New keys do not change it.
+const SCHEMA_VERSION: u32 = 1;
+
 /// One document: `{"meta": …, "rows": […], "summary": …}`, with a line for each row.
 pub(super) struct Json {
     out: Output,
@@ -106,8 +109,17 @@ impl Json {
 
     /// Writes the start of the document.
     fn start(&mut self) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Versioned<'a> {
+            schema_version: u32,
+            #[serde(flatten)]
+            meta: &'a Meta,
+        }
         self.out.write_all(b"{\n\"meta\": ")?;
-        serde_json::to_writer(&mut self.out, &self.meta)?;
+        serde_json::to_writer(
+            &mut self.out,
+            &Versioned { schema_version: SCHEMA_VERSION, meta: &self.meta },
+        )?;
         self.out.write_all(b",\n\"rows\": [\n")
     }
 }

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::columns::Text;
@@ -18,6 +19,7 @@ use super::{
     COLUMNS, Cell, ColumnSpec, EXTRA_KEY, GROUP_DELIMITER, ReportSchema, Role, Row, ValueType, add_groups,
     groups_in, is_reserved,
 };
+use crate::object::Object;
 use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
 
 /// Upper bound on one row, in bytes.
@@ -45,7 +47,14 @@ pub(crate) struct SavedReport {
     pub(crate) schema: ReportSchema,
     pub(crate) totals: Option<RunTotals>,
     pub(crate) meta: Option<Value>,
+    /// Number of `--top`, which only a JSON report has. With as many rows it may lack others.
+    pub(crate) top: Option<usize>,
+    /// A column of [`BASELINE_KEYS`] that the report does not have.
+    pub(crate) missing_key: Option<&'static str>,
 }
+
+/// Columns of a baseline, in addition to those of every report.
+const BASELINE_KEYS: [&str; 2] = ["id", "public_repos"];
 
 /// Figures of a run that cannot be computed from its rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
@@ -91,7 +100,7 @@ impl SavedReport {
             Some("json") => parse_json(file),
             Some("csv") => parse_csv(file, b','),
             Some("tsv") => parse_csv(file, b'\t'),
-            Some("md" | "html" | "prom") => {
+            Some("md" | "markdown" | "html" | "htm" | "prom" | "xlsx") => {
                 Err("only .ndjson, .json, .csv and .tsv can be read again".into())
             }
             _ => parse_ndjson(file),
@@ -142,6 +151,8 @@ impl SavedReport {
         self.rows.append(&mut other.rows);
         self.totals = self.totals.zip(other.totals).map(|(one, other)| one.plus(other));
         self.meta = None;
+        self.top = self.top.into_iter().chain(other.top).min();
+        self.missing_key = self.missing_key.or(other.missing_key);
     }
 
     /// Keeps one row for each login: at the first position, the last answer, else the last row. A login that is missing
@@ -154,7 +165,7 @@ impl SavedReport {
         }
         let mut indices = HashMap::<Box<str>, usize>::with_capacity(self.rows.len());
         let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
-        for mut row in self.rows.drain(..) {
+        for row in self.rows.drain(..) {
             let index = *indices.entry(row.key()).or_insert(rows.len());
             let Some(earlier) = rows.get_mut(index) else {
                 rows.push(row);
@@ -165,12 +176,17 @@ impl SavedReport {
                 add_groups(&mut cell, groups_in(more));
             }
             if rank(&row) >= rank(earlier) {
-                std::mem::swap(earlier, &mut row);
+                *earlier = row;
             }
-            if let Some(groups) = group_column.and_then(|column| earlier.carried.get_mut(column)) {
-                *groups = cell;
+            if let (Some(column), Some(_)) = (group_column, &cell) {
+                let mut cells = std::mem::take(&mut earlier.carried).into_vec();
+                cells.resize(cells.len().max(column + 1), None);
+                cells.get_mut(column).into_iter().for_each(|groups| groups.clone_from(&cell));
+                earlier.carried = cells.into();
             }
         }
+        // Removed logins are last, also behind the rows of another part.
+        rows.sort_by_key(Row::is_removed);
         self.rows = rows;
     }
 }
@@ -187,10 +203,17 @@ fn parse_ndjson(file: fs::File) -> Result<SavedReport, String> {
         }
         if !line.trim_ascii().is_empty() {
             let row = report.add(line.trim_ascii());
-            row.map_err(|reason| format!("line {number} is not a row ({reason})"))?;
+            row.map_err(|reason| match &*line {
+                [b'{', b'\n' | b'\r', ..] => "it is one object: its name has to end in .json".to_owned(),
+                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+                    "it is in UTF-16, as `>` of PowerShell writes it: write the report with -o FILE"
+                        .to_owned()
+                }
+                _ => format!("line {number} is not a row ({reason})"),
+            })?;
         }
     }
-    Ok(report.finish())
+    Ok(report.report)
 }
 
 fn parse_json(file: fs::File) -> Result<SavedReport, String> {
@@ -202,24 +225,36 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
         summary: Option<RunTotals>,
     }
     let mut text = String::new();
-    let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| text::io_message(&error))?;
+    let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
+        _ => text::io_message(&error),
+    })?;
     if length as u64 == MAX_JSON {
         return Err(format!("it is longer than {} GiB", MAX_JSON >> 30));
     }
     if text.trim().is_empty() {
         return Err("it is empty".into());
     }
-    let document: Document<'_> =
-        serde_json::from_str(&text).map_err(|error| sanitize_line(&error.to_string()).into_owned())?;
+    let Object(document): Object<Document<'_>> = serde_json::from_str(&text).map_err(|error| {
+        let reason = json_message(&error);
+        match error.classify() {
+            Category::Data if text.trim().contains("}\n{") => {
+                format!("it has one object per line: its name has to end in .ndjson ({reason})")
+            }
+            Category::Data => format!("it is not a report ({reason})"),
+            _ => format!("line {} is {reason}", error.line()),
+        }
+    })?;
     let mut report = JsonRows::default();
     for (number, row) in (1..).zip(&document.rows) {
         let row = report.add(row.get().as_bytes());
         row.map_err(|reason| format!("row {number} is invalid ({reason})"))?;
     }
-    Ok(SavedReport { totals: document.summary, meta: document.meta, ..report.finish() })
+    let top = document.meta.as_ref().and_then(|meta| usize::try_from(meta.get("top")?.as_u64()?).ok());
+    Ok(SavedReport { totals: document.summary, meta: document.meta, top, ..report.report })
 }
 
-/// Rows of a JSON report so far. Each may have other extra columns.
+/// Rows of a JSON report so far. Each may have other extra columns: a row has room for those up to its last one.
 #[derive(Default)]
 struct JsonRows {
     report: SavedReport,
@@ -228,8 +263,9 @@ struct JsonRows {
 
 impl JsonRows {
     fn add(&mut self, json: &[u8]) -> Result<(), String> {
-        let ParsedRow { mut row, schema, extra_cells } = ParsedRow::parse(json)?;
+        let ParsedRow { mut row, schema, extra_cells, missing_key } = ParsedRow::parse(json)?;
         self.report.schema.add(&schema);
+        self.report.missing_key = self.report.missing_key.or(missing_key);
         let names = &mut self.report.schema.carried;
         let mut carried = vec![None; names.len().max(extra_cells.len())];
         for (name, text) in extra_cells {
@@ -248,16 +284,6 @@ impl JsonRows {
         self.report.rows.push(row);
         Ok(())
     }
-
-    /// Gives each row room for all extra columns.
-    fn finish(mut self) -> SavedReport {
-        for row in &mut self.report.rows {
-            let mut carried = std::mem::take(&mut row.carried).into_vec();
-            carried.resize(self.report.schema.carried.len(), None);
-            row.carried = carried.into();
-        }
-        self.report
-    }
 }
 
 impl Row {
@@ -275,6 +301,7 @@ struct ParsedRow {
     row: Row,
     schema: ReportSchema,
     extra_cells: Vec<(String, Option<Box<str>>)>,
+    missing_key: Option<&'static str>,
 }
 
 impl ParsedRow {
@@ -303,7 +330,8 @@ impl ParsedRow {
             *cell = Some(Cell::parse(value.get()).map_err(|error| json_message(&error))?);
             schema.add_group_of(spec);
         }
-        Ok(Self { row: Row::from_cells(&cells)?, schema, extra_cells })
+        let missing_key = missing_key(|index| cells.get(index).is_some_and(Option::is_some));
+        Ok(Self { row: Row::from_cells(&cells)?, schema, extra_cells, missing_key })
     }
 }
 
@@ -325,8 +353,19 @@ impl<'de> Deserialize<'de> for ExtraCell {
     }
 }
 
+/// Returns the first of [`BASELINE_KEYS`] whose column, by its index in [`COLUMNS`], is not present.
+fn missing_key(is_present: impl Fn(usize) -> bool) -> Option<&'static str> {
+    let mut columns = COLUMNS.iter().enumerate().filter(|(_, spec)| BASELINE_KEYS.contains(&spec.key));
+    columns.find(|(index, _)| !is_present(*index)).map(|(_, spec)| spec.key)
+}
+
 /// Returns the message of an error without the position in a row, which is one line.
 fn json_message(error: &serde_json::Error) -> String {
+    match error.classify() {
+        Category::Eof => return "cut off".to_owned(),
+        Category::Syntax => return "not JSON".to_owned(),
+        Category::Data | Category::Io => {}
+    }
     let text = error.to_string();
     sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
 }
@@ -374,22 +413,26 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     if header.is_empty() {
         return Err("it is empty".into());
     }
-    if !["login", "status"].iter().all(|key| header.iter().any(|name| name == key)) {
-        return Err("it has no columns login and status".into());
+    if let Some(key) =
+        ["login", "status", "public_repos"].iter().find(|key| !header.iter().any(|name| name == *key))
+    {
+        return Err(format!("it has no column {key}"));
     }
     // The first of two columns of the same name is read.
     let own = COLUMNS.each_ref().map(|spec| (spec, header.iter().position(|name| name == spec.key)));
     let extra: Vec<_> = header.iter().enumerate().filter(|(_, name)| !is_own_header(name)).collect();
-    let mut report = SavedReport::default();
+    let mut report = SavedReport {
+        missing_key: missing_key(|index| own.get(index).is_some_and(|(_, at)| at.is_some())),
+        ..SavedReport::default()
+    };
     report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();
     own.iter().filter(|(_, at)| at.is_some()).for_each(|(spec, _)| report.schema.add_group_of(spec));
     for record in reader.records() {
         let record = record.map_err(|error| csv_message(&error))?;
         bytes_left.set(MAX_ROW);
         let cells = own.map(|(spec, at)| Some(csv_cell(record.get(at?)?, spec)));
-        let mut row = Row::from_cells(&cells).map_err(|reason| {
-            format!("line {}: {reason}", record.position().map_or(0, csv::Position::line))
-        })?;
+        let mut row = Row::from_cells(&cells)
+            .map_err(|reason| format!("row {}: {reason}", row_number(record.position())))?;
         let cells = extra.iter().map(|(at, _)| record.get(*at).filter(|cell| !cell.is_empty()));
         row.carried = cells.map(|cell| Some(sanitize_multiline(strip_formula_guard(cell?)).into())).collect();
         report.rows.push(row);
@@ -416,8 +459,24 @@ fn is_own_header(name: &str) -> bool {
     is_reserved(name) && !name.contains(|c: char| c.is_ascii_uppercase())
 }
 
+/// Returns the number of a row as spreadsheets show it: the header is row 1.
+fn row_number(position: Option<&csv::Position>) -> u64 {
+    position.map_or(0, |position| position.record() + 1)
+}
+
 fn csv_message(error: &csv::Error) -> String {
-    sanitize_line(&error.to_string()).into_owned()
+    let row = row_number(error.position());
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!(
+                "row {row} has {}, and the header has {expected_len}",
+                text::pluralize(*len, "cell", "cells")
+            )
+        }
+        csv::ErrorKind::Utf8 { .. } => format!("row {row} is not text in UTF-8"),
+        csv::ErrorKind::Io(error) => text::io_message(error),
+        _ => sanitize_line(&error.to_string()).into_owned(),
+    }
 }
 
 /// Removes the apostrophe that keeps a spreadsheet from reading text as a formula.
@@ -467,7 +526,7 @@ mod tests {
     #[test]
     fn an_invalid_row_has_a_reason() {
         for (line, reason) in [
-            ("", "EOF while parsing a value"),
+            ("", "cut off"),
             ("[\"a\",\"skipped\"]", "invalid type: sequence, expected an object"),
             ("{\"login\":\"a\"}", "missing field `status`"),
             ("{\"level\":\"info\"}", "missing field `login`"),

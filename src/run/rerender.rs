@@ -28,10 +28,14 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     config.layout.columns = Columns::of(&schema);
     let mut rows = saved.rows;
     if baseline.is_some() {
+        if let Some(top) = saved.top.filter(|top| rows.len() >= *top) {
+            bail!("cannot compare a report that was cut by --top {top}: make it again without --top");
+        }
         // Logins that had been removed then are not part of this report's input.
         rows.retain(|row| !row.is_removed());
     }
-    let meta = saved_metadata(&config, saved.meta.as_ref(), &rows);
+    let mut meta = saved_metadata(&config, saved.meta.as_ref(), &rows);
+    meta.top = config.layout.order.top.into_iter().chain(saved.top).min();
     let mut aggregator =
         RowAggregator::new(&config, groups, baseline.map(Arc::new), ManifestRecorder::default());
     if aggregator.summary.drift.is_none() && schema.change {

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod finished;
+mod nights;
 
 use std::collections::BTreeMap;
 use std::path::Path;

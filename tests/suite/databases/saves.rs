@@ -152,6 +152,43 @@ fn saving_under_an_existing_run_name_replaces_that_run() {
 }
 
 #[test]
+fn tables_of_another_version_are_refused_in_one_line() {
+    with_both("version", |database| {
+        let url = database.url();
+        database.execute("CREATE TABLE ghrepos_schema (version BIGINT NOT NULL)");
+        database.execute("INSERT INTO ghrepos_schema VALUES (1)");
+        let fake = Fake::well_behaved();
+        for arguments in [&["a", "--save", &url][..], &["a", "--baseline", &url]] {
+            let run = Program::for_fake(&fake, arguments).run();
+            let reason =
+                ": its tables have version 1, and this version of ghrepos requires 2; use another database\n";
+            assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+            assert!(run.stderr.ends_with(reason), "{}", run.stderr);
+        }
+        assert_eq!(fake.requests(), 0);
+    });
+}
+
+#[test]
+fn a_baseline_without_a_run_is_refused_in_one_line() {
+    with_both("empty", |database| {
+        let url = database.url();
+        database.execute("CREATE TABLE other (a BIGINT)");
+        let fake = Fake::well_behaved();
+        let refused = |reason: &str| {
+            let run = Program::for_fake(&fake, &["a", "--baseline", &url]).run();
+            assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+            assert!(run.stderr.ends_with(&format!(": {reason}\n")), "{}", run.stderr);
+        };
+        refused("it has no tables of ghrepos");
+        let run =
+            Program::for_fake(&fake, &["a", "b", "--jobs", "1", "--max-points", "1", "--save", &url]).run();
+        assert_eq!(run.status, 5, "{}", run.stderr);
+        refused("it has no complete run");
+    });
+}
+
+#[test]
 fn an_interrupted_or_empty_run_is_not_marked_complete() {
     let database = Database::sqlite();
     let url = database.url();
