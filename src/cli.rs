@@ -250,6 +250,12 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE|URL", help_heading = HELP_COMPARING)]
     pub(crate) baseline: Option<PathBuf>,
 
+    /// If the --baseline file does not exist, warn and go on without it, as on a first run
+    ///
+    /// Rules that need a baseline do not apply then.
+    #[arg(long, requires = "baseline", hide_short_help = true, help_heading = HELP_COMPARING)]
+    pub(crate) baseline_optional: bool,
+
     /// Exit with status 3 if a rule matches: new>0, change>50%, failed>0 …
     ///
     /// A rule is a measure, >, >= or =, and a number or a percentage. Measures are the events new, removed, renamed, replaced,

@@ -51,6 +51,8 @@ pub(crate) struct Config {
     /// Command line, for reports and the hint about `--resume`. Set by the program.
     pub(crate) command: Vec<String>,
     pub(crate) baseline: Option<PathBuf>,
+    /// File of `--baseline --baseline-optional` that does not exist. There is no baseline then.
+    pub(crate) missing_baseline: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) from: Vec<PathBuf>,
     pub(crate) plan: bool,
@@ -77,7 +79,7 @@ impl Config {
     }
 
     /// `env` reads a variable of the environment.
-    pub(crate) fn new(cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
+    pub(crate) fn new(mut cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
         let (input_query, save_to) = (input_query(&cli)?, save_target(&cli)?);
         check_flags(&cli)?;
         let is_rerender = !cli.from.is_empty();
@@ -112,6 +114,9 @@ impl Config {
             outputs::check_resume_target(&reports)?;
         }
         let carried = outputs::carried_columns(&cli.carry, cli.group_by.as_deref())?;
+        let is_missing = |path: &mut PathBuf| cli.baseline_optional && matches!(path.try_exists(), Ok(false));
+        let has_baseline = cli.baseline.is_some();
+        let missing_baseline = cli.baseline.take_if(is_missing);
         let schema = ReportSchema {
             counts,
             carried: carried.names.clone(),
@@ -155,8 +160,9 @@ impl Config {
             resume: cli.resume,
             not_before: cli.max_age.map(|age| Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN)),
             command: Vec::new(),
-            rules: parse_rules(&cli.fail_on, cli.baseline.is_some() || is_rerender)?,
+            rules: parse_rules(&cli.fail_on, has_baseline || is_rerender)?,
             baseline: cli.baseline,
+            missing_baseline,
             from: cli.from,
             plan: cli.plan,
             reports,
@@ -181,6 +187,10 @@ fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
     }
     if cli.plan && !matches!(cli.format, None | Some(Format::Table | Format::Json)) {
         return Err(ConfigError::PlanFormat);
+    }
+    let baseline = cli.baseline.as_ref().and_then(|path| path.to_str());
+    if cli.baseline_optional && baseline.is_some_and(DatabaseUrl::looks_like_url) {
+        return Err(ConfigError::BaselineOptionalDatabase);
     }
     if cli.private && cli.api == ApiChoice::Rest {
         return Err(ConfigError::PrivateRequiresGraphql);

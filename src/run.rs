@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Parser;
 use jiff::Timestamp;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -287,12 +287,24 @@ fn now() -> Timestamp {
 }
 
 async fn read_baseline(config: &Config) -> anyhow::Result<Option<Baseline>> {
+    if let Some(path) = &config.missing_baseline {
+        eprint_status(&format!(
+            "warning: there is no baseline {}: nothing is compared, and rules about changes do not apply",
+            path.display()
+        ));
+    }
     let Some(path) = config.baseline.clone() else { return Ok(None) };
     if let Some(url) = path.to_str().filter(|url| DatabaseUrl::looks_like_url(url)) {
         let baseline = read_last_run(url).await;
         return baseline
             .map(Some)
             .with_context(|| format!("cannot read the last run in {}", redact_url(url)));
+    }
+    if matches!(path.try_exists(), Ok(false)) {
+        bail!(
+            "there is no baseline {}: check its name; on a first run add --baseline-optional",
+            path.display()
+        );
     }
     if target_of(&path).is_some() && !config.quiet {
         let name = path.display();

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::columns::Text;
@@ -18,6 +19,7 @@ use super::{
     COLUMNS, Cell, ColumnSpec, EXTRA_KEY, GROUP_DELIMITER, ReportSchema, Role, Row, ValueType, add_groups,
     groups_in, is_reserved,
 };
+use crate::object::Object;
 use crate::partial::target_of;
 use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
 
@@ -166,7 +168,7 @@ impl SavedReport {
         }
         let mut indices = HashMap::<Box<str>, usize>::with_capacity(self.rows.len());
         let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
-        for mut row in self.rows.drain(..) {
+        for row in self.rows.drain(..) {
             let index = *indices.entry(row.key()).or_insert(rows.len());
             let Some(earlier) = rows.get_mut(index) else {
                 rows.push(row);
@@ -177,10 +179,13 @@ impl SavedReport {
                 add_groups(&mut cell, groups_in(more));
             }
             if rank(&row) >= rank(earlier) {
-                std::mem::swap(earlier, &mut row);
+                *earlier = row;
             }
-            if let Some(groups) = group_column.and_then(|column| earlier.carried.get_mut(column)) {
-                *groups = cell;
+            if let (Some(column), Some(_)) = (group_column, &cell) {
+                let mut cells = std::mem::take(&mut earlier.carried).into_vec();
+                cells.resize(cells.len().max(column + 1), None);
+                cells.get_mut(column).into_iter().for_each(|groups| groups.clone_from(&cell));
+                earlier.carried = cells.into();
             }
         }
         // Removed logins are last, also behind the rows of another part.
@@ -205,7 +210,14 @@ fn parse_ndjson(file: fs::File, is_partial: bool) -> Result<SavedReport, String>
             if row.is_err() && is_partial && !line.ends_with(b"\n") {
                 break;
             }
-            row.map_err(|reason| format!("line {number} is not a row ({reason})"))?;
+            row.map_err(|reason| match &*line {
+                [b'{', b'\n' | b'\r', ..] => "it is one object: its name has to end in .json".to_owned(),
+                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+                    "it is in UTF-16, as `>` of PowerShell writes it: write the report with -o FILE"
+                        .to_owned()
+                }
+                _ => format!("line {number} is not a row ({reason})"),
+            })?;
         }
     }
     Ok(report.report)
@@ -220,15 +232,26 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
         summary: Option<RunTotals>,
     }
     let mut text = String::new();
-    let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| text::io_message(&error))?;
+    let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
+        _ => text::io_message(&error),
+    })?;
     if length as u64 == MAX_JSON {
         return Err(format!("it is longer than {} GiB", MAX_JSON >> 30));
     }
     if text.trim().is_empty() {
         return Err("it is empty".into());
     }
-    let document: Document<'_> =
-        serde_json::from_str(&text).map_err(|error| sanitize_line(&error.to_string()).into_owned())?;
+    let Object(document): Object<Document<'_>> = serde_json::from_str(&text).map_err(|error| {
+        let reason = json_message(&error);
+        match error.classify() {
+            Category::Data if text.trim().contains("}\n{") => {
+                format!("it has one object per line: its name has to end in .ndjson ({reason})")
+            }
+            Category::Data => format!("it is not a report ({reason})"),
+            _ => format!("line {} is {reason}", error.line()),
+        }
+    })?;
     let mut report = JsonRows::default();
     for (number, row) in (1..).zip(&document.rows) {
         let row = report.add(row.get().as_bytes());
@@ -324,12 +347,6 @@ impl ParsedRow {
     }
 }
 
-/// Returns the first of [`BASELINE_KEYS`] whose column, by its index in [`COLUMNS`], is not present.
-fn missing_key(is_present: impl Fn(usize) -> bool) -> Option<&'static str> {
-    let mut columns = COLUMNS.iter().enumerate().filter(|(_, spec)| BASELINE_KEYS.contains(&spec.key));
-    columns.find(|(index, _)| !is_present(*index)).map(|(_, spec)| spec.key)
-}
-
 /// An extra cell: text, null, or an array of groups.
 struct ExtraCell(Option<Box<str>>);
 
@@ -348,8 +365,19 @@ impl<'de> Deserialize<'de> for ExtraCell {
     }
 }
 
+/// Returns the first of [`BASELINE_KEYS`] whose column, by its index in [`COLUMNS`], is not present.
+fn missing_key(is_present: impl Fn(usize) -> bool) -> Option<&'static str> {
+    let mut columns = COLUMNS.iter().enumerate().filter(|(_, spec)| BASELINE_KEYS.contains(&spec.key));
+    columns.find(|(index, _)| !is_present(*index)).map(|(_, spec)| spec.key)
+}
+
 /// Returns the message of an error without the position in a row, which is one line.
 fn json_message(error: &serde_json::Error) -> String {
+    match error.classify() {
+        Category::Eof => return "cut off".to_owned(),
+        Category::Syntax => return "not JSON".to_owned(),
+        Category::Data | Category::Io => {}
+    }
     let text = error.to_string();
     sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
 }
@@ -415,9 +443,8 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
         let record = record.map_err(|error| csv_message(&error))?;
         bytes_left.set(MAX_ROW);
         let cells = own.map(|(spec, at)| Some(csv_cell(record.get(at?)?, spec)));
-        let mut row = Row::from_cells(&cells).map_err(|reason| {
-            format!("line {}: {reason}", record.position().map_or(0, csv::Position::line))
-        })?;
+        let mut row = Row::from_cells(&cells)
+            .map_err(|reason| format!("row {}: {reason}", row_number(record.position())))?;
         let cells = extra.iter().map(|(at, _)| record.get(*at).filter(|cell| !cell.is_empty()));
         row.carried = cells.map(|cell| Some(sanitize_multiline(strip_formula_guard(cell?)).into())).collect();
         report.rows.push(row);
@@ -444,8 +471,24 @@ fn is_own_header(name: &str) -> bool {
     is_reserved(name) && !name.contains(|c: char| c.is_ascii_uppercase())
 }
 
+/// Returns the number of a row as spreadsheets show it: the header is row 1.
+fn row_number(position: Option<&csv::Position>) -> u64 {
+    position.map_or(0, |position| position.record() + 1)
+}
+
 fn csv_message(error: &csv::Error) -> String {
-    sanitize_line(&error.to_string()).into_owned()
+    let row = row_number(error.position());
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!(
+                "row {row} has {}, and the header has {expected_len}",
+                text::pluralize(*len, "cell", "cells")
+            )
+        }
+        csv::ErrorKind::Utf8 { .. } => format!("row {row} is not text in UTF-8"),
+        csv::ErrorKind::Io(error) => text::io_message(error),
+        _ => sanitize_line(&error.to_string()).into_owned(),
+    }
 }
 
 /// Removes the apostrophe that keeps a spreadsheet from reading text as a formula.
@@ -495,7 +538,7 @@ mod tests {
     #[test]
     fn an_invalid_row_has_a_reason() {
         for (line, reason) in [
-            ("", "EOF while parsing a value"),
+            ("", "cut off"),
             ("[\"a\",\"skipped\"]", "invalid type: sequence, expected an object"),
             ("{\"login\":\"a\"}", "missing field `status`"),
             ("{\"level\":\"info\"}", "missing field `login`"),

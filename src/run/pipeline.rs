@@ -130,7 +130,11 @@ impl RowAggregator {
     ) -> Self {
         let drift = baseline.as_deref().map(Baseline::empty_summary);
         let summary = Summary { groups, drift, ..Summary::default() };
-        Self { summary, rules: config.rules.clone(), baseline, manifest }
+        let rules = match baseline {
+            Some(_) => config.rules.clone(),
+            None => config.rules.without_baseline(),
+        };
+        Self { summary, rules, manifest, baseline }
     }
 
     pub(super) fn add(&mut self, mut rows: Vec<Row>) -> Arc<Vec<Row>> {

@@ -40,6 +40,7 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
         RowAggregator::new(&config, groups, baseline.map(Arc::new), ManifestRecorder::default());
     if aggregator.summary.drift.is_none() && schema.change {
         let baseline = meta.baseline.clone().unwrap_or_else(|| "an earlier report".into());
+        aggregator.rules = config.rules.clone();
         aggregator.summary.drift = Some(DiffSummary { baseline, ..DiffSummary::default() });
     }
     let (open, _) = open_sinks(&config, &meta).await?;
@@ -74,7 +75,9 @@ fn check_columns(config: &Config, schema: &ReportSchema) -> anyhow::Result<()> {
             "cannot sort by {key}: the report has no such column; sort by another one, or count again with {flag}"
         );
     }
-    if let Some(rule) = config.rules.needs_baseline().filter(|_| !schema.change) {
+    let needs_baseline =
+        config.rules.needs_baseline().filter(|_| !schema.change && config.missing_baseline.is_none());
+    if let Some(rule) = needs_baseline {
         bail!(
             "--fail-on {rule} requires an earlier report: this one was made without --baseline; add --baseline FILE"
         );
