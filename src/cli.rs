@@ -84,6 +84,12 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "I/N", hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) shard: Option<Shard>,
 
+    /// Accept an input without logins: status 0 and empty reports
+    ///
+    /// Without this flag it is an error, and earlier reports are kept.
+    #[arg(long, hide_short_help = true, help_heading = HELP_INPUT)]
+    pub(crate) allow_empty: bool,
+
     /// Also count sources, forks and archived repositories among the public ones
     #[arg(long, help_heading = HELP_COUNTS)]
     pub(crate) breakdown: bool,
@@ -183,11 +189,14 @@ pub(crate) struct Cli {
 
     /// Write a report: .csv .tsv .json .ndjson .md .html .prom
     ///
-    /// The extension sets the format. May be repeated.
+    /// The extension sets the format. May be repeated. The report is FILE.partial until the run is complete; then it
+    /// replaces FILE.
     #[arg(short, long = "output", value_name = "FILE", help_heading = HELP_OUTPUT)]
     pub(crate) outputs: Vec<PathBuf>,
 
     /// Append the run to a database: sqlite:FILE, postgres://…
+    ///
+    /// Like --output, it replaces the table on standard output.
     #[arg(long, value_name = "URL", hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) save: Option<String>,
 
@@ -226,6 +235,8 @@ pub(crate) struct Cli {
     pub(crate) verbose: u8,
 
     /// Continue an interrupted run from its .ndjson output: keep its good rows and look up the rest
+    ///
+    /// The rows are those of FILE.partial, or of FILE if there is none.
     #[arg(long, help_heading = HELP_COMPARING)]
     pub(crate) resume: bool,
 

@@ -65,13 +65,9 @@ pub(crate) struct Config {
 impl Config {
     /// Returns the report that a later run can resume, and its file.
     pub(crate) fn journal(&self) -> Option<(&OutputSpec, &Path)> {
-        if !self.resume && !self.layout.order.is_input_order() {
-            return None;
-        }
-        match outputs::ndjson_files(&self.reports).as_slice() {
-            [only] => Some(*only),
-            _ => None,
-        }
+        let mut journals = self.reports.iter().filter_map(|report| Some((report, report.journal()?)));
+        let first = journals.next();
+        first.filter(|_| journals.next().is_none())
     }
 
     pub(crate) fn baseline_name(&self) -> Option<String> {
@@ -98,13 +94,13 @@ impl Config {
             network::check_certificate_variables(&server.endpoint, env)?;
             (credentials, network::choose_proxy(&server.endpoint, env)?)
         };
-        let reports = outputs::outputs(cli.format, &cli.outputs)?;
+        let reports = outputs::outputs(cli.format, &cli.outputs, cli.save.is_some())?;
         // Arguments that are not text are not logins either, and get a row.
         let arguments = cli.logins.iter().map(|text| match text.to_string_lossy() {
             stdin if stdin == "-" => InputSource::Stdin,
             text => InputSource::Text(text.into_owned()),
         });
-        outputs::check_inputs(&cli.files, &reports)?;
+        outputs::check_inputs(&cli, &reports)?;
         let sources = arguments.chain(cli.files.into_iter().map(InputSource::File)).collect();
         let member_sources = cli.members.into_iter().chain(cli.teams).collect();
         let counts = CountSelection { breakdown: cli.breakdown, private: cli.private };
@@ -136,6 +132,7 @@ impl Config {
             input_options: InputOptions {
                 web_host: server.endpoint.web_host().to_owned(),
                 shard: cli.shard,
+                allow_empty: cli.allow_empty,
                 login_column: cli.login_column,
                 carry: carried.names,
                 group_column: carried.group_by.as_ref().map(GroupTotals::column),

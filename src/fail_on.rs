@@ -98,6 +98,10 @@ impl Rules {
         self.0.extend(others.0);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the first rule that needs a baseline.
     pub(crate) fn needs_baseline(&self) -> Option<&str> {
         self.0.iter().find(|rule| rule.needs_baseline()).map(|rule| &*rule.text)

@@ -49,6 +49,8 @@ pub(crate) struct InputOptions {
     /// Host of profile URLs.
     pub(crate) web_host: String,
     pub(crate) shard: Option<Shard>,
+    /// An input without logins is not an error.
+    pub(crate) allow_empty: bool,
     /// Column of spreadsheets with the logins. None: the first of the default columns that there is.
     pub(crate) login_column: Option<String>,
     pub(crate) carry: Vec<String>,
@@ -61,6 +63,7 @@ impl Default for InputOptions {
         Self {
             web_host: "github.com".into(),
             shard: None,
+            allow_empty: false,
             login_column: None,
             carry: Vec::new(),
             group_column: None,
@@ -119,6 +122,8 @@ pub(crate) struct InputReport {
     pub(crate) duplicates: u64,
     pub(crate) failure: Option<String>,
     pub(crate) is_complete: bool,
+    /// Set with the first login, which may be of another shard.
+    pub(crate) has_logins: bool,
     /// Warnings, such as rows without a login.
     pub(crate) notices: Vec<String>,
 }
@@ -277,7 +282,11 @@ impl Input {
             ended.is_complete = ended.failure.is_none();
             Poll::Ready(None)
         });
+        let (seen_any, mut is_first) = (report.clone(), true);
         let records = records.filter(move |record| {
+            if std::mem::take(&mut is_first) {
+                seen_any.lock().has_logins = true;
+            }
             std::future::ready(shard.is_none_or(|shard| shard.contains(record.text())))
         });
         if let Some(column) = group_column {

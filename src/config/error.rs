@@ -77,8 +77,6 @@ pub(crate) enum ConfigError {
     NoResumeTarget,
     #[error("--resume requires exactly one .ndjson output, not {0}: write the others in another run")]
     AmbiguousResumeTarget(usize),
-    #[error("cannot resume {0}: not a regular file")]
-    IrregularResumeTarget(String),
     #[error("--plan supports only the table and json formats")]
     PlanFormat,
     #[error(transparent)]

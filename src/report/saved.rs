@@ -20,6 +20,7 @@ use super::{
     groups_in, is_reserved,
 };
 use crate::object::Object;
+use crate::partial::target_of;
 use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
 
 /// Upper bound on one row, in bytes.
@@ -51,6 +52,8 @@ pub(crate) struct SavedReport {
     pub(crate) top: Option<usize>,
     /// A column of [`BASELINE_KEYS`] that the report does not have.
     pub(crate) missing_key: Option<&'static str>,
+    /// CSV or TSV, in which several groups are one text.
+    is_sheet: bool,
 }
 
 /// Columns of a baseline, in addition to those of every report.
@@ -84,7 +87,7 @@ impl RunTotals {
 }
 
 impl SavedReport {
-    /// Reads a report in the format of its extension; NDJSON if the extension is unknown.
+    /// Reads a report in the format of its extension, before a `.partial`; NDJSON if the extension is unknown.
     pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
         let mut report =
             Self::parse(path).map_err(|reason| ReadReportError { path: path.to_owned(), reason })?;
@@ -94,7 +97,9 @@ impl SavedReport {
     }
 
     fn parse(path: &Path) -> Result<Self, String> {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        let target = target_of(path);
+        let name = target.as_deref().unwrap_or(path);
+        let extension = name.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         let file = fs::File::open(path).map_err(|error| text::io_message(&error))?;
         match extension.as_deref() {
             Some("json") => parse_json(file),
@@ -103,14 +108,14 @@ impl SavedReport {
             Some("md" | "markdown" | "html" | "htm" | "prom" | "xlsx") => {
                 Err("only .ndjson, .json, .csv and .tsv can be read again".into())
             }
-            _ => parse_ndjson(file),
+            _ => parse_ndjson(file, target.is_some()),
         }
     }
 
     /// Reads several reports, and merges them. `group_by` is the name of the column whose groups are added up.
     pub(crate) fn read_all(paths: &[PathBuf], group_by: Option<&str>) -> Result<Self, ReadReportError> {
         let mut reports =
-            paths.iter().map(|path| Self::read(path).map(|report| report.with_groups(path, group_by)));
+            paths.iter().map(|path| Self::read(path).map(|report| report.with_groups(group_by)));
         let mut all = reports.next().transpose()?.unwrap_or_default();
         for report in reports {
             all.merge(report?);
@@ -121,11 +126,9 @@ impl SavedReport {
     }
 
     /// Splits the cells of the column with the groups, which CSV and TSV have as one text.
-    fn with_groups(mut self, path: &Path, group_by: Option<&str>) -> Self {
-        let is_sheet = path.extension().is_some_and(|extension| {
-            extension.eq_ignore_ascii_case("csv") || extension.eq_ignore_ascii_case("tsv")
-        });
-        if let Some(column) = group_by.filter(|_| is_sheet).and_then(|name| self.schema.carried_index(name)) {
+    fn with_groups(mut self, group_by: Option<&str>) -> Self {
+        let column = group_by.filter(|_| self.is_sheet).and_then(|name| self.schema.carried_index(name));
+        if let Some(column) = column {
             for cell in self.rows.iter_mut().filter_map(|row| row.carried.get_mut(column)) {
                 let text = cell.take().unwrap_or_default();
                 add_groups(cell, text.split(GROUP_DELIMITER));
@@ -191,7 +194,8 @@ impl SavedReport {
     }
 }
 
-fn parse_ndjson(file: fs::File) -> Result<SavedReport, String> {
+/// The last line of an unfinished report may be cut off.
+fn parse_ndjson(file: fs::File, is_partial: bool) -> Result<SavedReport, String> {
     let mut reader = BufReader::with_capacity(256 << 10, file);
     let (mut report, mut line, mut number) = (JsonRows::default(), Vec::new(), 0_u64);
     loop {
@@ -203,6 +207,9 @@ fn parse_ndjson(file: fs::File) -> Result<SavedReport, String> {
         }
         if !line.trim_ascii().is_empty() {
             let row = report.add(line.trim_ascii());
+            if row.is_err() && is_partial && !line.ends_with(b"\n") {
+                break;
+            }
             row.map_err(|reason| match &*line {
                 [b'{', b'\n' | b'\r', ..] => "it is one object: its name has to end in .json".to_owned(),
                 [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
@@ -423,6 +430,7 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     let extra: Vec<_> = header.iter().enumerate().filter(|(_, name)| !is_own_header(name)).collect();
     let mut report = SavedReport {
         missing_key: missing_key(|index| own.get(index).is_some_and(|(_, at)| at.is_some())),
+        is_sheet: true,
         ..SavedReport::default()
     };
     report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();

@@ -52,8 +52,7 @@ pub(super) struct Outcome {
     pub(super) stop: Option<StopReason>,
     /// Logins whose second count failed.
     pub(super) unverified: u64,
-    pub(super) input_complete: bool,
-    pub(super) notices: Vec<String>,
+    pub(super) input: InputReport,
 }
 
 pub(super) async fn run_pipeline(
@@ -94,22 +93,20 @@ pub(super) async fn run_pipeline(
     };
     let ((), consumer) = join(stage, consumer.run(completed)).await;
     let Consumer { mut aggregator, mut sinks, unverified, .. } = consumer;
-    let InputReport { duplicates, failure, is_complete: input_complete, notices } =
-        input_report.lock().clone();
-    sinks.errors.extend(failure);
-    // Logins that were removed are known only when the whole input was read.
-    if input_complete {
+    let input = input_report.lock().clone();
+    // Logins that were removed are known only when the whole input was read. One without logins may be a mistake.
+    if input.is_complete && (input.has_logins || config.input_options.allow_empty) {
         sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
     }
     let summary = &mut aggregator.summary;
-    summary.duplicates = Some(duplicates);
+    summary.duplicates = Some(input.duplicates);
     if let Some(checkpoint) = checkpoint {
         summary.kept = checkpoint.claimed;
-        summary.no_longer_asked = if input_complete { checkpoint.unclaimed } else { 0 };
+        summary.no_longer_asked = if input.is_complete { checkpoint.unclaimed } else { 0 };
     }
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
     let stop = client.limiter().stop.reason();
-    Outcome { aggregator, sinks, stop, unverified, input_complete, notices }
+    Outcome { aggregator, sinks, stop, unverified, input }
 }
 
 /// Sees every row once, since rows are not kept: compares it with the baseline, and adds it to the totals, the subtotals, the

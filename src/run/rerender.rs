@@ -12,6 +12,7 @@ use super::{now, open_sinks, read_baseline};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::endpoint::ApiEndpoint;
+use crate::input::InputReport;
 use crate::output::Message;
 use crate::render::{Meta, SortKey};
 use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
@@ -45,12 +46,15 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     }
     let (open, _) = open_sinks(&config, &meta).await?;
     let mut sinks = Sinks { open, ..Sinks::default() };
+    let input = InputReport { is_complete: true, has_logins: !rows.is_empty(), ..InputReport::default() };
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let rows = aggregator.add(rows.by_ref().take(ROWS_PER_MESSAGE).collect());
         sinks.send(&Message::Rows(rows)).await;
     }
-    sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
+    if input.has_logins || config.input_options.allow_empty {
+        sinks.send(&Message::Rows(aggregator.removed(None))).await;
+    }
 
     let summary = &mut aggregator.summary;
     let totals = saved.totals.unwrap_or_default();
@@ -58,8 +62,7 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     (summary.points, summary.seconds) = (totals.points, totals.seconds);
     summary.kept = totals.kept.unwrap_or(0);
     summary.no_longer_asked = totals.no_longer_asked.unwrap_or(0);
-    let outcome =
-        Outcome { aggregator, sinks, stop: None, unverified: 0, input_complete: true, notices: Vec::new() };
+    let outcome = Outcome { aggregator, sinks, stop: None, unverified: 0, input };
     Ok(finish(outcome, &config).await)
 }
 

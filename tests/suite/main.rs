@@ -34,6 +34,7 @@ mod lookups;
 mod manuals;
 mod outputs;
 mod pages;
+mod partials;
 mod program;
 mod proxies;
 mod real_servers;

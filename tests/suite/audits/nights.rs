@@ -1,12 +1,14 @@
 //! Nights in a row: a bad one loses no event of a later one.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::Folder;
-use crate::fake::{Fake, Fault, FaultContext, account};
-use crate::program::{Program, Run, rows};
+use crate::fake::{Behavior, Fake, Fault, FaultContext, account};
+use crate::program::{Program, Run, file, path, rows, users, wait_for_exit};
 
 const LOGINS: std::ops::RangeInclusive<u32> = 1..=30;
 
@@ -305,16 +307,21 @@ fn removed_logins_are_last_in_every_order() {
 }
 
 #[test]
-fn an_unfinished_file_is_read_in_the_format_of_its_name() {
-    let folder = Folder::new();
-    let fake = Fake::well_behaved();
-    for extension in ["csv", "tsv", "json", "ndjson"] {
-        let (report, partial) =
-            (folder.at(&format!("a.{extension}")), folder.at(&format!("a.{extension}.partial")));
-        assert_eq!(Program::for_fake(&fake, &["a", "-o", &report]).run().status, 0);
-        fs::rename(&report, &partial).unwrap();
-        let run = Program::for_fake(&fake, &["a", "--baseline", &partial, "-F", "ndjson"]).run();
-        assert_eq!((run.status, &run.rows_of(1)[0]["change"]), (0, &json!(0)), "{extension}: {}", run.stderr);
-        assert_eq!(Program::new(&["--from", &partial]).run().status, 0, "{extension}");
+fn a_closed_output_is_no_passed_audit() {
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(10), ..Behavior::default() });
+    let list = file(&("missing-1\n".to_owned() + &users(2000)));
+    for (rule, line) in
+        [("not_found>0", "ghrepos: --fail-on not_found>0: 1 login: missing-1\n"), ("failed>0", "")]
+    {
+        let mut child =
+            Program::for_fake(&fake, &["-f", path(&list), "-F", "ndjson", "--fail-on", rule]).spawn();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut String::new()).unwrap();
+        drop(stdout);
+        let run = wait_for_exit(child);
+        let closed =
+            "ghrepos: output closed before the run was complete: --fail-on applies to a part of the logins\n";
+        assert_eq!(run.status, 5, "{}", run.stderr);
+        assert!(run.stderr.starts_with(closed) && run.stderr.ends_with(line), "{}", run.stderr);
     }
 }

@@ -114,16 +114,18 @@ fn a_journal_that_disappears_during_a_run_is_an_error() {
         while fake.requests() < 50 {
             std::thread::sleep(Duration::from_millis(5));
         }
-        fs::remove_file(workspace.at("journal.ndjson")).unwrap();
+        let partial = workspace.at("journal.ndjson.partial");
+        fs::remove_file(&partial).unwrap();
         if let Some(text) = replacement {
-            fs::write(workspace.at("journal.ndjson"), text).unwrap();
+            fs::write(&partial, text).unwrap();
         }
         let run = crate::program::wait_for_exit(child);
         assert_eq!(run.status, 2);
         assert_eq!(
             run.stderr,
-            "ghrepos: cannot write journal.ndjson: it was removed or replaced during the run\n"
+            "ghrepos: cannot write journal.ndjson: journal.ndjson.partial was removed or replaced during the run\n"
         );
-        assert_eq!(fs::read_to_string(workspace.at("journal.ndjson")).ok().as_deref(), replacement);
+        assert_eq!(fs::read_to_string(partial).ok().as_deref(), replacement);
+        assert!(!workspace.at("journal.ndjson").exists());
     }
 }
