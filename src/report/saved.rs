@@ -52,6 +52,8 @@ pub(crate) struct SavedReport {
     pub(crate) top: Option<usize>,
     /// A column of [`BASELINE_KEYS`] that the report does not have.
     pub(crate) missing_key: Option<&'static str>,
+    /// CSV or TSV, in which several groups are one text.
+    is_sheet: bool,
 }
 
 /// Columns of a baseline, in addition to those of every report.
@@ -113,7 +115,7 @@ impl SavedReport {
     /// Reads several reports, and merges them. `group_by` is the name of the column whose groups are added up.
     pub(crate) fn read_all(paths: &[PathBuf], group_by: Option<&str>) -> Result<Self, ReadReportError> {
         let mut reports =
-            paths.iter().map(|path| Self::read(path).map(|report| report.with_groups(path, group_by)));
+            paths.iter().map(|path| Self::read(path).map(|report| report.with_groups(group_by)));
         let mut all = reports.next().transpose()?.unwrap_or_default();
         for report in reports {
             all.merge(report?);
@@ -124,11 +126,9 @@ impl SavedReport {
     }
 
     /// Splits the cells of the column with the groups, which CSV and TSV have as one text.
-    fn with_groups(mut self, path: &Path, group_by: Option<&str>) -> Self {
-        let is_sheet = path.extension().is_some_and(|extension| {
-            extension.eq_ignore_ascii_case("csv") || extension.eq_ignore_ascii_case("tsv")
-        });
-        if let Some(column) = group_by.filter(|_| is_sheet).and_then(|name| self.schema.carried_index(name)) {
+    fn with_groups(mut self, group_by: Option<&str>) -> Self {
+        let column = group_by.filter(|_| self.is_sheet).and_then(|name| self.schema.carried_index(name));
+        if let Some(column) = column {
             for cell in self.rows.iter_mut().filter_map(|row| row.carried.get_mut(column)) {
                 let text = cell.take().unwrap_or_default();
                 add_groups(cell, text.split(GROUP_DELIMITER));
@@ -435,6 +435,7 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     let extra: Vec<_> = header.iter().enumerate().filter(|(_, name)| !is_own_header(name)).collect();
     let mut report = SavedReport {
         missing_key: missing_key(|index| own.get(index).is_some_and(|(_, at)| at.is_some())),
+        is_sheet: true,
         ..SavedReport::default()
     };
     report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();
