@@ -294,7 +294,7 @@ impl Table {
         let last = if layout.last > 0 { layout.last + COLUMN_GAP } else { 0 };
         let width = layout.columns.iter().map(|(_, width)| width + COLUMN_GAP).sum::<usize>() + last;
         let rule = if self.style.unicode { "─" } else { "-" };
-        writeln!(self.out, "{}", rule.repeat(width - 1))
+        writeln!(self.out, "{}", rule.repeat(width.saturating_sub(1)))
     }
 
     /// Writes text in lines of its own.

@@ -132,16 +132,19 @@ impl SavedReport {
             (!row.is_removed(), row.is_answer())
         }
         let mut indices = HashMap::<Box<str>, usize>::with_capacity(self.rows.len());
-        let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
-        for row in self.rows.drain(..) {
-            let index = *indices.entry(row.key()).or_insert(rows.len());
-            match rows.get_mut(index) {
-                None => rows.push(row),
-                Some(earlier) if rank(&row) >= rank(earlier) => *earlier = row,
-                Some(_) => {}
+        // In place, because a second list of a million rows takes 300 MB.
+        let mut kept = 0;
+        for at in 0..self.rows.len() {
+            let Some(row) = self.rows.get(at) else { break };
+            let first = *indices.entry(row.key()).or_insert(kept);
+            if first == kept {
+                kept += 1;
+            } else if self.rows.get(first).is_some_and(|earlier| rank(row) < rank(earlier)) {
+                continue;
             }
+            self.rows.swap(first, at);
         }
-        self.rows = rows;
+        self.rows.truncate(kept);
     }
 }
 
