@@ -417,13 +417,15 @@ fn min_width(columns: &[(usize, &TableColumn)]) -> usize {
     columns.iter().map(|(_, column)| column.min_width() + COLUMN_GAP).sum()
 }
 
-/// Returns the index of the column to leave out first: extra columns, then the parts of a count.
+/// Returns the index of the column to leave out first: extra columns, then the parts of a count, and events last.
 fn lowest_priority(columns: &[(usize, &TableColumn)]) -> Option<usize> {
-    let candidates: [fn(&Column) -> bool; 4] = [
+    let candidates: [fn(&Column) -> bool; 6] = [
         |column| column.role() == Role::Extra,
         |column| column.role() == Role::Verified,
         Column::is_part,
         |column| column.role() == Role::Was,
+        |column| column.role() == Role::Change,
+        |column| column.role() == Role::Event,
     ];
     candidates
         .into_iter()
