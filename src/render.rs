@@ -65,7 +65,7 @@ impl Format {
 pub(crate) const GENERATOR: &str = concat!("ghrepos ", env!("CARGO_PKG_VERSION"));
 
 /// Facts about the run that a report comes from.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Meta {
     pub(crate) generator: String,
     /// Base URL of the API. None if no request was sent.
@@ -79,6 +79,9 @@ pub(crate) struct Meta {
     /// Reports that this one was rendered from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) from: Vec<String>,
+    /// Number of `--top`. The report may lack rows, and is no baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) top: Option<usize>,
     pub(crate) started: jiff::Timestamp,
     /// Command line, without passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +89,23 @@ pub(crate) struct Meta {
     /// Host of the profile pages, if it is known.
     #[serde(skip)]
     pub(crate) site: Option<String>,
+}
+
+impl Default for Meta {
+    fn default() -> Self {
+        Self {
+            generator: GENERATOR.into(),
+            api: None,
+            identity: Identity::default(),
+            exchanges: None,
+            baseline: None,
+            from: Vec::new(),
+            top: None,
+            started: jiff::Timestamp::default(),
+            command: None,
+            site: None,
+        }
+    }
 }
 
 impl Meta {
@@ -256,9 +276,13 @@ impl Renderer for SortBy {
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         match self.order.by {
             SortKey::Input => {}
-            SortKey::Login => self.rows.sort_by_cached_key(|row| row.login.to_ascii_lowercase()),
+            SortKey::Login => {
+                self.rows.sort_by_cached_key(|row| (row.is_removed(), row.login.to_ascii_lowercase()));
+            }
             // None is less than every number, so it comes last.
-            SortKey::Measure(spec) => self.rows.sort_by_key(|row| Reverse(row.own_cell(spec).as_number())),
+            SortKey::Measure(spec) => {
+                self.rows.sort_by_key(|row| (row.is_removed(), Reverse(row.own_cell(spec).as_number())));
+            }
         }
         for row in self.rows.iter().take(self.order.top.unwrap_or(usize::MAX)) {
             self.inner.row(row)?;
@@ -303,6 +327,7 @@ pub(crate) mod sample {
             public_repos: Some(repos),
             breakdown: Some(Breakdown { sources: repos - repos / 3, forks: repos / 3, archived: 1 }),
             private_repos: None,
+            internal_repos: None,
             carried: Carried::default(),
             was: None,
             change: None,

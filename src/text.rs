@@ -131,7 +131,9 @@ fn is_database_scheme(scheme: &str) -> bool {
 
 /// Returns the text of an error in one line, without the number of a system error.
 pub(crate) fn io_message(error: &(dyn Error + 'static)) -> String {
-    if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::IsADirectory) {
+    let is_folder =
+        |error: &io::Error| error.kind() == io::ErrorKind::IsADirectory && error.get_ref().is_none();
+    if error.downcast_ref().is_some_and(is_folder) {
         return "it is a folder; name a file in it".to_owned();
     }
     let text = collapse_whitespace(&error.to_string());

@@ -3,23 +3,25 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::{HeaderMap, Method, Response, Uri};
 use http_body_util::{BodyExt, Limited};
 use octocrab::{OctoBody, Octocrab};
-use reqwest::Body;
+use reqwest::{Body, Url};
 
 use super::cassette::{Cassette, RecordedRequest};
 use super::config::{ClientConfig, TransportMode};
 use super::credentials::Token;
+use super::endpoint::ApiEndpoint;
 use super::error::{LookupError, MAX_BODY, error_for_status};
+use super::foreign::ForeignResponse;
 use super::graphql::Query;
 use super::redact::Redactor;
 use crate::network::connector::{BoxError, Connector};
-use crate::rate_limit::RateLimiter;
+use crate::rate_limit::{RateLimiter, header_str};
 use crate::stop::StopReason;
 use crate::text::pluralize;
 
@@ -36,6 +38,8 @@ pub(super) struct RequestSender {
     pub(super) redactor: Redactor,
     pub(super) cassette: Option<Arc<Cassette>>,
     pub(super) requests: AtomicU64,
+    /// A query was answered.
+    pub(super) has_graphql: AtomicBool,
 }
 
 impl RequestSender {
@@ -51,6 +55,7 @@ impl RequestSender {
         let timeout = self.config.timeout;
         let response = async {
             let (http_request, recorded) = self.build(request, token).map_err(LookupError::from_transport)?;
+            let url = format!("{}{}", self.config.endpoint.origin(), recorded.uri);
             let response = self.octocrab.execute(http_request).await;
             let (mut head, body) = response.map_err(LookupError::from_transport)?.into_parts();
             // Servers have been seen to echo the request.
@@ -59,15 +64,11 @@ impl RequestSender {
             let body = match Limited::new(body, MAX_BODY).collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) => {
-                    let error = LookupError::from_body(error);
-                    // The rest of a cut-off body may say that a 403 is a rate limit. A 404 is only about the account if GitHub's
-                    // body says so. Other statuses are clear without a body.
-                    match error_for_status(head.status, &head.headers, &[]) {
-                        Err(LookupError::Forbidden { .. }) if !matches!(error, LookupError::TooLong(_)) => {}
-                        status if head.status != StatusCode::NOT_FOUND => status?,
-                        _ => {}
-                    }
-                    return Err(error);
+                    // The rest of a cut-off body decides what a 4xx means, except for a limit that the headers name.
+                    return Err(match error_for_status(head.status, &head.headers, &[], &url) {
+                        Err(clear @ (LookupError::Status { .. } | LookupError::RateLimited { .. })) => clear,
+                        _ => LookupError::from_body(error),
+                    });
                 }
             };
             let creates_token = matches!(request, Request::CreateInstallationToken(_));
@@ -81,10 +82,24 @@ impl RequestSender {
             {
                 cassette.record(&recorded, &head, &body).map_err(LookupError::from_transport)?;
             }
-            match error_for_status(head.status, &head.headers, &body) {
-                Ok(()) => Ok((head.headers, body)),
+            if let (Request::Get(_), Some(route)) = (request, self.moved_to(&head, &url)) {
+                return Err(LookupError::Moved(route));
+            }
+            match error_for_status(head.status, &head.headers, &body, &url) {
+                // Only a query that takes too long has an empty response.
+                Ok(()) if matches!(request, Request::Get(_)) && body.trim_ascii().is_empty() => {
+                    Err(LookupError::NotGithub(ForeignResponse::new(head.status, &head.headers, &body, &url)))
+                }
+                Ok(()) => {
+                    self.has_graphql.fetch_or(matches!(request, Request::Graphql(_)), Ordering::Relaxed);
+                    Ok((head.headers, body))
+                }
                 // A 404 to a query is about the route, not about an account.
                 Err(LookupError::NotFound) if matches!(request, Request::Graphql(_)) => {
+                    if self.has_graphql.load(Ordering::Relaxed) {
+                        let response = ForeignResponse::new(head.status, &head.headers, &body, &url);
+                        return Err(LookupError::NotGithub(response));
+                    }
                     let reason = "no GraphQL API at this URL; try --api rest";
                     Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())))
                 }
@@ -94,18 +109,33 @@ impl RequestSender {
         tokio::time::timeout(timeout, response).await.unwrap_or(Err(LookupError::TimedOut(timeout)))
     }
 
+    /// Returns the new path of an account, an organization or a repository that has moved within this API.
+    fn moved_to(&self, head: &http::response::Parts, url: &str) -> Option<String> {
+        let location = header_str(&head.headers, LOCATION).filter(|_| head.status.is_redirection())?;
+        let target = Url::parse(url).ok()?.join(location).ok()?;
+        let route = self.config.endpoint.path_of(target.as_str())?;
+        let path = route.strip_prefix(self.config.endpoint.rest("/").as_str())?;
+        let path = path.split('?').next()?;
+        let mut segments = path.split('/');
+        let (kind, name) = (segments.next()?, segments.next()?);
+        let is_moved = match kind {
+            "user" | "organizations" | "repositories" => name.bytes().all(|byte| byte.is_ascii_digit()),
+            "users" | "orgs" => name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+            _ => false,
+        };
+        (is_moved && !name.is_empty()).then(|| route.to_owned())
+    }
+
     fn build(
         &self,
         request: &Request<'_>,
         token: Option<&Token>,
     ) -> http::Result<(http::Request<OctoBody>, RecordedRequest)> {
-        let (method, uri, body) = match request {
-            Request::Get(route) => (Method::GET, Uri::try_from(*route)?, Bytes::new()),
-            Request::CreateInstallationToken(route) => (Method::POST, Uri::try_from(*route)?, Bytes::new()),
-            Request::Graphql(query) => {
-                let body = serde_json::to_vec(query).unwrap_or_default();
-                (Method::POST, Uri::try_from(self.config.endpoint.graphql())?, body.into())
-            }
+        let uri = Uri::try_from(request.route(&self.config.endpoint))?;
+        let (method, body) = match request {
+            Request::Get(_) => (Method::GET, Bytes::new()),
+            Request::CreateInstallationToken(_) => (Method::POST, Bytes::new()),
+            Request::Graphql(query) => (Method::POST, serde_json::to_vec(query).unwrap_or_default().into()),
         };
         let mut builder = http::Request::builder()
             .method(&method)
@@ -122,6 +152,26 @@ impl RequestSender {
             builder = builder.header(AUTHORIZATION, token.header());
         }
         Ok((builder.body(OctoBody::from(body.clone()))?, RecordedRequest { method, uri, body }))
+    }
+}
+
+impl Request<'_> {
+    /// Returns its path and query.
+    pub(super) fn route(&self, endpoint: &ApiEndpoint) -> String {
+        match self {
+            Self::Get(route) | Self::CreateInstallationToken(route) => (*route).to_owned(),
+            Self::Graphql(_) => endpoint.graphql(),
+        }
+    }
+
+    /// Returns a text that retries of the same request share.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Get(route) | Self::CreateInstallationToken(route) => (*route).to_owned(),
+            Self::Graphql(query) => {
+                query.variables.values().next().map(ToString::to_string).unwrap_or_default()
+            }
+        }
     }
 }
 

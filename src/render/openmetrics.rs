@@ -78,8 +78,9 @@ impl Renderer for OpenMetrics {
             let id = row.id.map(|id| id.to_string()).unwrap_or_default();
             let kind = row.kind.map_or("", AccountKind::as_str);
             let mut labels = vec![login, ("id", id.as_str()), ("type", kind)];
-            let carried = self.labels.iter().zip(&row.carried);
-            labels.extend(carried.map(|(name, text)| (name.as_str(), text.as_deref().unwrap_or_default())));
+            let texts: Vec<_> =
+                (0..self.labels.len()).map(|at| row.extra_text(at).unwrap_or_default()).collect();
+            labels.extend(self.labels.iter().zip(&texts).map(|(name, text)| (name.as_str(), &**text)));
             self.info.sample(&labels, &1);
         }
         Ok(())

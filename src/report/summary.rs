@@ -7,7 +7,7 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::{COLUMNS, Column, DiffSummary, Role, Row, Status};
+use super::{COLUMNS, Column, DiffSummary, Role, Row, Status, groups_in};
 use crate::text::{self, capitalize, group_digits, pluralize};
 
 /// Totals of a run; `summary` of a JSON report.
@@ -234,12 +234,23 @@ impl GroupTotals {
         &self.by
     }
 
+    pub(crate) fn column(&self) -> usize {
+        self.column
+    }
+
+    /// Adds a row to each of its groups.
     fn add(&mut self, row: &Row) {
-        let group = row.carried.get(self.column).cloned().flatten().filter(|group| !group.is_empty());
-        let subtotal = self.subtotals.entry(group).or_default();
-        subtotal.logins += 1;
-        subtotal.counted += u64::from(row.status == Status::Ok);
-        subtotal.public_repos.add(row.public_repos, row);
+        let cell = row.carried.get(self.column).and_then(Option::as_deref).unwrap_or_default();
+        let mut groups: Vec<_> = groups_in(cell).map(|group| Some(group.into())).collect();
+        if groups.is_empty() {
+            groups.push(None);
+        }
+        for group in groups {
+            let subtotal = self.subtotals.entry(group).or_default();
+            subtotal.logins += 1;
+            subtotal.counted += u64::from(row.status == Status::Ok);
+            subtotal.public_repos.add(row.public_repos, row);
+        }
     }
 
     /// Returns the groups by name, in any case; the rows without a group come last.

@@ -176,7 +176,7 @@ fn an_incomplete_run_is_marked_incomplete() {
         program = program.argument("-o").argument(&at(output));
     }
     assert_eq!(program.env("GH_TOKEN", "right").run().status, 5);
-    let read = |name: &str| fs::read_to_string(at(name)).unwrap();
+    let read = |name: &str| fs::read_to_string(at(&format!("{name}.partial"))).unwrap();
     assert!(read("a.html").contains("This report is incomplete: 40 accounts were not looked up"));
     assert!(read("a.md").contains("This report is incomplete: 40 logins were not looked up"));
     assert!(read("a.prom").contains("\nghrepos_run_complete 0\n"));

@@ -112,6 +112,30 @@ fn a_recorded_run_replays_with_the_same_rows() {
 }
 
 #[test]
+fn at_is_the_time_when_github_answered() {
+    let replay = ["torvalds", "nosuchlogin-sample", "-F", "ndjson", "--replay", "fixtures/github"];
+    let rows = Program::new(&replay).run().rows_of(2);
+    assert_eq!(rows[0]["at"], "2026-01-15T09:30:00Z");
+    assert_eq!(rows[1]["at"], serde_json::Value::Null, "it was not recorded");
+
+    let fake = Fake::start(crate::fake::Behavior { clock_offset: -7200, ..Default::default() });
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    for api in ["graphql", "rest"] {
+        let arguments = ["torvalds", "missing-one", "--api", api, "-F", "ndjson"];
+        let program = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sample");
+        let recorded = program.argument("--record").argument(folder).run();
+        let now = jiff::Timestamp::now();
+        for row in recorded.rows_of(2) {
+            let at: jiff::Timestamp = row["at"].as_str().unwrap().parse().unwrap();
+            assert!((7190..7300).contains(&now.duration_since(at).as_secs()), "by GitHub's clock: {row}");
+        }
+        let replayed = Program::new(&[&arguments[..], &["--replay", folder]].concat()).run();
+        assert_eq!(replayed.stdout, recorded.stdout, "{}", replayed.stderr);
+    }
+}
+
+#[test]
 fn recorded_queries_replay_with_any_batch_size() {
     let alias = |login: &str, _| (login == "user-3").then_some(crate::fake::AliasFault::Forbidden);
     let fake = Fake::start(crate::fake::Behavior { alias: Box::new(alias), ..Default::default() });

@@ -109,27 +109,26 @@ fn columns_without_room_are_named() {
         carried: vec!["team".into()],
         ..ReportSchema::default()
     });
-    let style = TerminalStyle { unicode: true, width: Some(50), color: false, max_rows: None };
+    let style = TerminalStyle { unicode: true, width: Some(60), color: false, max_rows: None };
     insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, style), @r##"
-     Login            Type           Public   Private
-                                      repos
-    ──────────────────────────────────────────────────
-     torvalds         user                9         -
-     microsoft        organization    7,421         -
-     nosuchlogin      not found           -         -
+     Login           Type           Public   Private   Internal
+                                     repos
+    ────────────────────────────────────────────────────────────
+     torvalds        user                9         -          -
+     microsoft       organization    7,421         -          -
+     nosuchlogin     not found           -         -          -
        no such user or organization
-     =cmd|' /C        invalid             -         -
+     =cmd|' /C       invalid             -         -          -
      calc'!A0
        not a login: holds '='
-     a\u{1b}[31m,"b   invalid             -         -
-     "
+     a\u{1b}[31m,"   invalid             -         -          -
+     b"
        not a login: holds '\u{1b}'
-    ──────────────────────────────────────────────────
-     5 logins         2 counted       7,430         -
+    ────────────────────────────────────────────────────────────
+     5 logins        2 counted       7,430         -          -
        1 not found, 2 invalid
-       Hidden to fit 50 columns: team, Sources,
-       Forks, Archived. Use -o FILE.csv for all
-       columns.
+       Hidden to fit 60 columns: team, Sources, Forks,
+       Archived. Use -o FILE.csv for all columns.
     "##);
 }
 
