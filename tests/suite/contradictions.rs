@@ -103,6 +103,19 @@ fn every_failure_of_a_single_query_is_asked_over_rest() {
         let row = &run.rows_of(1)[0];
         assert_eq!((&row["public_repos"], &row["api"]), (&9.into(), &"rest".into()), "{fault:?}: {row}");
         assert_eq!(row["attempts"], 3, "{fault:?}");
+        // A recording of the run has the same account.
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().to_str().unwrap();
+        look_up(&fake, &["torvalds", "--record", folder]);
+        let replay = ["torvalds", "-F", "ndjson", "--replay", folder];
+        let run = Program::new(&replay).run();
+        let replayed = &run.rows_of(1)[0];
+        assert_eq!(
+            (&replayed["public_repos"], &replayed["api"]),
+            (&9.into(), &"rest".into()),
+            "{fault:?}: {}",
+            run.stderr
+        );
     }
 }
 
