@@ -157,7 +157,10 @@ pub(crate) fn parse_response(
             return Err(LookupError::NoVisibility(error.message()));
         }
         (_, Some(error)) if error.is_about_schema() => {
-            return Err(LookupError::QueryUnsupported(error.message()));
+            let is_visibility = counts.private && error.lower_message().contains("visibility");
+            let reason =
+                if is_visibility { LookupError::NoVisibility } else { LookupError::QueryUnsupported };
+            return Err(reason(error.message()));
         }
         (Some(data), _) => data,
         (None, None) => return Err(LookupError::OtherJson("not a GraphQL response")),

@@ -11,6 +11,7 @@ use anyhow::Context;
 
 use super::{ResumeError, ResumeFilter, cannot_resume};
 use crate::input::InputRecord;
+use crate::partial::partial_path;
 use crate::report::{Columns, Row, Status};
 use crate::text::sanitize_line;
 
@@ -136,16 +137,21 @@ impl Checkpoint {
 
     /// Reads the rows that a run would keep, without opening the journal for writing. A missing file has no rows.
     pub(crate) fn open_readonly(
-        path: &Path,
+        report: &Path,
         filter: &ResumeFilter,
         columns: &Columns,
     ) -> anyhow::Result<Option<Self>> {
-        let file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.with_context(|| cannot_resume(path))?,
-        };
-        let scan = scan(&file, filter, columns).with_context(|| cannot_resume(path))?;
-        Ok(Some(Self::new(file, scan.kept, columns)))
+        for path in [&*partial_path(report), report] {
+            let file = match File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file.with_context(|| cannot_resume(path))?,
+            };
+            if file.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+                let scan = scan(&file, filter, columns).with_context(|| cannot_resume(path))?;
+                return Ok(Some(Self::new(file, scan.kept, columns)));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the row of an input record, if it is kept.

@@ -113,14 +113,6 @@ fn arguments_files_and_stdin_are_one_input() {
     assert_eq!(logins, ["one", "four", "two", "three"]);
 }
 
-#[test]
-fn an_empty_input_is_a_success_with_a_note() {
-    let fake = Fake::well_behaved();
-    let run = Program::for_fake(&fake, &["-"]).run_with_input("# comment\n\n");
-    assert_eq!((run.status, fake.requests()), (0, 0));
-    assert_eq!(run.stderr, "ghrepos: the list held no logins: nothing to count\n");
-}
-
 #[cfg(unix)]
 #[test]
 fn an_argument_that_is_not_utf8_is_an_invalid_row() {

@@ -22,7 +22,7 @@ fn the_readmes_command_shows_the_table_with_no_network() {
     let run = Program::new(&["--replay", &fixtures(), "torvalds", "gvanrossum", "antirez"]).run();
     assert_eq!(run.status, 0);
     insta::assert_snapshot!(run.stdout, @"
-     Login        Kind        Public repos
+     Login        Type        Public repos
     ───────────────────────────────────────
      torvalds     user                   9
      gvanrossum   user                  28
