@@ -25,7 +25,7 @@ const EXIT_STATUSES: [(&str, &str); 7] = [
     ("1", "the report is complete, but some logins could not be counted"),
     ("2", "wrong usage, unreadable input, or an output that cannot be written"),
     ("3", "a rule of --fail-on matched"),
-    ("4", "the token was refused, or one is required"),
+    ("4", "the token was refused, its account is suspended, or a token is required"),
     (
         "5",
         "the run ended before every login was looked up (rate limit, --deadline, --max-points, unreachable host)",
