@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use console::Style;
+use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentLineStyle, TableStyle, Width};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Output, Renderer};
@@ -20,8 +20,12 @@ const WRAP_WIDTH: usize = 20;
 const MAX_LOGIN_WIDTH: usize = 26;
 /// Narrowest column of logins.
 const MIN_LOGIN_WIDTH: usize = 8;
-/// Characters between the text of two cells.
-const COLUMN_GAP: usize = 3;
+/// Characters around the text of a cell.
+const CELL_PADDING: usize = 2;
+/// Characters between the text of two cells: their padding, and a space in place of a line.
+const COLUMN_GAP: usize = CELL_PADDING + 1;
+/// Cells of comfy-table take more memory than their text, so it lays out a part of the rows at once.
+const ROWS_PER_BLOCK: usize = 1000;
 /// A space at which text is not wrapped.
 const NO_BREAK_SPACE: &str = "\u{a0}";
 /// A narrower terminal shows shorter subtotals.
@@ -86,26 +90,6 @@ enum Line {
     Row(Status),
     Subtotal,
     Total,
-}
-
-/// A cell with its place in the table.
-struct Block<'a> {
-    lines: Vec<&'a str>,
-    width: usize,
-    is_right: bool,
-    style: Style,
-}
-
-impl Block<'_> {
-    fn line(&self, at: usize) -> String {
-        let text = self.lines.get(at).copied().unwrap_or_default();
-        let padding = " ".repeat(self.width.saturating_sub(text.width()));
-        if text.is_empty() {
-            return format!(" {padding}  ");
-        }
-        let text = self.style.apply_to(text.replace(NO_BREAK_SPACE, " "));
-        if self.is_right { format!(" {padding}{text}  ") } else { format!(" {text}{padding}  ") }
-    }
 }
 
 impl TableColumn {
@@ -246,48 +230,81 @@ impl Table {
         TableLayout { columns, last, has_errors, bars }
     }
 
-    /// Writes cells, each of which may take several lines.
-    fn write_cells(
+    /// Adds cells to a block, in which each of them may take several lines.
+    fn add_line(
+        &self,
+        block: &mut comfy_table::Table,
+        layout: &TableLayout,
+        line: Line,
+        cells: &[impl AsRef<str>],
+        last: &str,
+    ) {
+        let shown = layout.columns.iter().map(|(index, _)| {
+            let text = cells.get(*index).map_or("", AsRef::as_ref);
+            let column = self.columns.get(*index).map(|column| &column.column);
+            let cell = self.styled(line, column.map(Column::role), text);
+            let is_right = column.is_some_and(Column::is_numeric);
+            if is_right { cell.set_alignment(CellAlignment::Right) } else { cell }
+        });
+        let last = (layout.last > 0).then(|| self.styled(line, None, last));
+        block.add_row(shown.chain(last));
+    }
+
+    /// Returns a cell with its style. The last column has no role.
+    fn styled(&self, line: Line, role: Option<Role>, text: &str) -> comfy_table::Cell {
+        let cell = comfy_table::Cell::new(text);
+        if !self.style.color {
+            return cell;
+        }
+        match (line, role) {
+            (Line::Total, _) => cell.add_attribute(Attribute::Bold),
+            (Line::Row(Status::Ok), None) => cell.fg(Color::DarkCyan),
+            (Line::Row(status), Some(Role::Kind) | None) => match status {
+                Status::Ok => cell,
+                Status::NotFound | Status::Skipped | Status::Removed => cell.fg(Color::DarkYellow),
+                Status::Forbidden | Status::Invalid | Status::Failed => cell.fg(Color::DarkRed),
+            },
+            (Line::Row(_), Some(Role::Change)) if text.starts_with('+') => cell.fg(Color::DarkGreen),
+            (Line::Row(_), Some(Role::Change)) if text.starts_with('-') && text.len() > 1 => {
+                cell.fg(Color::DarkRed)
+            }
+            (Line::Row(_), Some(Role::Event)) => cell.fg(Color::DarkYellow),
+            (Line::Row(_), Some(Role::Verified)) if text == "NO" => cell.fg(Color::DarkRed),
+            _ => cell,
+        }
+    }
+
+    fn write_block(&mut self, layout: &TableLayout, block: &mut comfy_table::Table) -> io::Result<()> {
+        if block.is_empty() {
+            return Ok(());
+        }
+        block.load_style(TableStyle::new().content_lines(ContentLineStyle::none().junction(' ')));
+        if self.style.color {
+            block.enforce_styling();
+        } else {
+            block.force_no_tty();
+        }
+        let widths = layout.columns.iter().map(|(_, width)| *width).chain([layout.last]);
+        for (column, width) in block.column_iter_mut().zip(widths) {
+            let width = u16::try_from(width + CELL_PADDING).unwrap_or(u16::MAX);
+            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+        }
+        for line in std::mem::take(block).lines() {
+            writeln!(self.out, "{}", line.trim_end().replace(NO_BREAK_SPACE, " "))?;
+        }
+        Ok(())
+    }
+
+    fn write_line(
         &mut self,
         layout: &TableLayout,
         line: Line,
         cells: &[impl AsRef<str>],
         last: &str,
     ) -> io::Result<()> {
-        let mut blocks = Vec::with_capacity(layout.columns.len() + 1);
-        for (index, width) in &layout.columns {
-            let (text, column) = (cells.get(*index).map_or("", AsRef::as_ref), self.columns.get(*index));
-            let column = column.map(|column| &column.column);
-            let style = self.cell_style(line, column.map(Column::role), text);
-            let is_right = column.is_some_and(Column::is_numeric);
-            blocks.push(Block { lines: wrap(text, *width), width: *width, is_right, style });
-        }
-        let style = self.cell_style(line, None, last);
-        blocks.push(Block { lines: wrap(last, layout.last), width: layout.last, is_right: false, style });
-        for at in 0..blocks.iter().map(|block| block.lines.len()).max().unwrap_or(0) {
-            let line: String = blocks.iter().map(|block| block.line(at)).collect();
-            writeln!(self.out, "{}", line.trim_end())?;
-        }
-        Ok(())
-    }
-
-    /// Returns the style of a cell. The last column has no role.
-    fn cell_style(&self, line: Line, role: Option<Role>, text: &str) -> Style {
-        let plain = Style::new().force_styling(self.style.color);
-        match (line, role) {
-            (Line::Total, _) => plain.bold(),
-            (Line::Row(Status::Ok), None) => plain.cyan(),
-            (Line::Row(status), Some(Role::Kind) | None) => match status {
-                Status::Ok => plain,
-                Status::NotFound | Status::Skipped | Status::Removed => plain.yellow(),
-                Status::Forbidden | Status::Invalid | Status::Failed => plain.red(),
-            },
-            (Line::Row(_), Some(Role::Change)) if text.starts_with('+') => plain.green(),
-            (Line::Row(_), Some(Role::Change)) if text.starts_with('-') && text.len() > 1 => plain.red(),
-            (Line::Row(_), Some(Role::Event)) => plain.yellow(),
-            (Line::Row(_), Some(Role::Verified)) if text == "NO" => plain.red(),
-            _ => plain,
-        }
+        let mut block = comfy_table::Table::new();
+        self.add_line(&mut block, layout, line, cells, last);
+        self.write_block(layout, &mut block)
     }
 
     fn write_rule(&mut self, layout: &TableLayout) -> io::Result<()> {
@@ -305,6 +322,7 @@ impl Table {
 
     fn write_rows(&mut self, layout: &TableLayout, rows: Vec<TableRow>) -> io::Result<()> {
         let largest = rows.iter().filter_map(|row| row.count).max().unwrap_or(0);
+        let mut block = comfy_table::Table::new();
         for row in rows {
             let error = row.error.as_deref().unwrap_or_default();
             let last = match layout.bars {
@@ -315,12 +333,16 @@ impl Table {
                 _ => String::new(),
             };
             let cells: Vec<_> = row.cells.split('\t').collect();
-            self.write_cells(layout, Line::Row(row.status), &cells, &last)?;
-            if !layout.has_errors {
+            self.add_line(&mut block, layout, Line::Row(row.status), &cells, &last);
+            let has_note = !layout.has_errors && !error.is_empty();
+            if has_note || block.row_count() >= ROWS_PER_BLOCK {
+                self.write_block(layout, &mut block)?;
+            }
+            if has_note {
                 self.write_note(error)?;
             }
         }
-        Ok(())
+        self.write_block(layout, &mut block)
     }
 }
 
@@ -362,7 +384,7 @@ impl Renderer for Table {
 
         let headings = self.headings();
         let last = if layout.has_errors { "Reason" } else { "" };
-        self.write_cells(&layout, Line::Header, &headings, last)?;
+        self.write_line(&layout, Line::Header, &headings, last)?;
         self.write_rule(&layout)?;
         let (rows, removed) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.removed));
         self.write_rows(&layout, rows)?;
@@ -382,13 +404,13 @@ impl Renderer for Table {
             self.write_rule(&layout)?;
         }
         for cells in &subtotals {
-            self.write_cells(&layout, Line::Subtotal, cells, "")?;
+            self.write_line(&layout, Line::Subtotal, cells, "")?;
         }
         if !subtotals.is_empty() {
             self.write_rule(&layout)?;
         }
         let last = if layout.has_errors { others } else { "" };
-        self.write_cells(&layout, Line::Total, &totals, last)?;
+        self.write_line(&layout, Line::Total, &totals, last)?;
         if !layout.has_errors {
             self.write_note(others)?;
         }
