@@ -52,6 +52,9 @@ pub(crate) struct Cli {
     pub(crate) carry: Vec<String>,
 
     /// Add subtotals for each value of this column, and copy it into the report
+    ///
+    /// The input is read to its end before the first request. An account in several groups counts in each of them, and
+    /// once in the total.
     #[arg(long, value_name = "COLUMN", help_heading = HELP_INPUT)]
     pub(crate) group_by: Option<String>,
 
@@ -81,11 +84,17 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "I/N", hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) shard: Option<Shard>,
 
+    /// Accept an input without logins: status 0 and empty reports
+    ///
+    /// Without this flag it is an error, and earlier reports are kept.
+    #[arg(long, hide_short_help = true, help_heading = HELP_INPUT)]
+    pub(crate) allow_empty: bool,
+
     /// Also count sources, forks and archived repositories among the public ones
     #[arg(long, help_heading = HELP_COUNTS)]
     pub(crate) breakdown: bool,
 
-    /// Also count the private repositories that the token can see (GraphQL only)
+    /// Also count private and internal repositories, if all are visible (GraphQL only)
     #[arg(long, help_heading = HELP_COUNTS)]
     pub(crate) private: bool,
 
@@ -180,11 +189,14 @@ pub(crate) struct Cli {
 
     /// Write a report: .csv .tsv .json .ndjson .md .html .prom
     ///
-    /// The extension sets the format. May be repeated.
+    /// The extension sets the format. May be repeated. The report is FILE.partial until the run is complete; then it
+    /// replaces FILE.
     #[arg(short, long = "output", value_name = "FILE", help_heading = HELP_OUTPUT)]
     pub(crate) outputs: Vec<PathBuf>,
 
     /// Append the run to a database: sqlite:FILE, postgres://…
+    ///
+    /// Like --output, it replaces the table on standard output.
     #[arg(long, value_name = "URL", hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) save: Option<String>,
 
@@ -195,8 +207,8 @@ pub(crate) struct Cli {
     /// Sort by this, largest counts first [default: input; with --top: public_repos]
     #[arg(long, value_name = "KEY", hide_possible_values = true, help_heading = HELP_OUTPUT)]
     #[arg(
-        long_help = "Sort by this, largest counts first: input, login, public_repos, sources, forks, archived or \
-                       private_repos [default: input; with --top: public_repos]"
+        long_help = "Sort by this, largest counts first: input, login, public_repos, sources, forks, archived, \
+                       private_repos or internal_repos [default: input; with --top: public_repos]"
     )]
     pub(crate) sort: Option<SortKey>,
 
@@ -223,6 +235,8 @@ pub(crate) struct Cli {
     pub(crate) verbose: u8,
 
     /// Continue an interrupted run from its .ndjson output: keep its good rows and look up the rest
+    ///
+    /// The rows are those of FILE.partial, or of FILE if there is none.
     #[arg(long, help_heading = HELP_COMPARING)]
     pub(crate) resume: bool,
 
@@ -232,9 +246,15 @@ pub(crate) struct Cli {
 
     /// Compare with an earlier report: columns was, change and event
     ///
-    /// .ndjson, .json, .csv or .tsv, or the last complete run in a database.
+    /// .ndjson, .json, .csv or .tsv, or the last complete run in a database. Use a report that was made without --top.
     #[arg(long, value_name = "FILE|URL", help_heading = HELP_COMPARING)]
     pub(crate) baseline: Option<PathBuf>,
+
+    /// If the --baseline file does not exist, warn and go on without it, as on a first run
+    ///
+    /// Rules that need a baseline do not apply then.
+    #[arg(long, requires = "baseline", hide_short_help = true, help_heading = HELP_COMPARING)]
+    pub(crate) baseline_optional: bool,
 
     /// Exit with status 3 if a rule matches: new>0, change>50%, failed>0 …
     ///

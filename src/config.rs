@@ -51,6 +51,8 @@ pub(crate) struct Config {
     /// Command line, for reports and the hint about `--resume`. Set by the program.
     pub(crate) command: Vec<String>,
     pub(crate) baseline: Option<PathBuf>,
+    /// File of `--baseline --baseline-optional` that does not exist. There is no baseline then.
+    pub(crate) missing_baseline: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) from: Vec<PathBuf>,
     pub(crate) plan: bool,
@@ -63,13 +65,9 @@ pub(crate) struct Config {
 impl Config {
     /// Returns the report that a later run can resume, and its file.
     pub(crate) fn journal(&self) -> Option<(&OutputSpec, &Path)> {
-        if !self.resume && !self.layout.order.is_input_order() {
-            return None;
-        }
-        match outputs::ndjson_files(&self.reports).as_slice() {
-            [only] => Some(*only),
-            _ => None,
-        }
+        let mut journals = self.reports.iter().filter_map(|report| Some((report, report.journal()?)));
+        let first = journals.next();
+        first.filter(|_| journals.next().is_none())
     }
 
     pub(crate) fn baseline_name(&self) -> Option<String> {
@@ -81,7 +79,7 @@ impl Config {
     }
 
     /// `env` reads a variable of the environment.
-    pub(crate) fn new(cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
+    pub(crate) fn new(mut cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
         let (input_query, save_to) = (input_query(&cli)?, save_target(&cli)?);
         check_flags(&cli)?;
         let is_rerender = !cli.from.is_empty();
@@ -96,13 +94,13 @@ impl Config {
             network::check_certificate_variables(&server.endpoint, env)?;
             (credentials, network::choose_proxy(&server.endpoint, env)?)
         };
-        let reports = outputs::outputs(cli.format, &cli.outputs)?;
+        let reports = outputs::outputs(cli.format, &cli.outputs, cli.save.is_some())?;
         // Arguments that are not text are not logins either, and get a row.
         let arguments = cli.logins.iter().map(|text| match text.to_string_lossy() {
             stdin if stdin == "-" => InputSource::Stdin,
             text => InputSource::Text(text.into_owned()),
         });
-        outputs::check_inputs(&cli.files, &reports)?;
+        outputs::check_inputs(&cli, &reports)?;
         let sources = arguments.chain(cli.files.into_iter().map(InputSource::File)).collect();
         let member_sources = cli.members.into_iter().chain(cli.teams).collect();
         let counts = CountSelection { breakdown: cli.breakdown, private: cli.private };
@@ -116,6 +114,9 @@ impl Config {
             outputs::check_resume_target(&reports)?;
         }
         let carried = outputs::carried_columns(&cli.carry, cli.group_by.as_deref())?;
+        let is_missing = |path: &mut PathBuf| cli.baseline_optional && matches!(path.try_exists(), Ok(false));
+        let has_baseline = cli.baseline.is_some();
+        let missing_baseline = cli.baseline.take_if(is_missing);
         let schema = ReportSchema {
             counts,
             carried: carried.names.clone(),
@@ -131,8 +132,10 @@ impl Config {
             input_options: InputOptions {
                 web_host: server.endpoint.web_host().to_owned(),
                 shard: cli.shard,
+                allow_empty: cli.allow_empty,
                 login_column: cli.login_column,
                 carry: carried.names,
+                group_column: carried.group_by.as_ref().map(GroupTotals::column),
             },
             client: ClientConfig {
                 api: server.api(cli.api, credentials.is_some(), &transport)?,
@@ -157,15 +160,16 @@ impl Config {
             resume: cli.resume,
             not_before: cli.max_age.map(|age| Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN)),
             command: Vec::new(),
-            rules: parse_rules(&cli.fail_on, cli.baseline.is_some() || is_rerender)?,
+            rules: parse_rules(&cli.fail_on, has_baseline || is_rerender)?,
             baseline: cli.baseline,
+            missing_baseline,
             from: cli.from,
             plan: cli.plan,
             reports,
             layout: ReportLayout {
                 columns: Columns::of(&schema),
                 order,
-                style: outputs::terminal_style(cli.color, env),
+                style: outputs::terminal_style(cli.color, cli.format, env),
             },
             group_by: carried.group_by,
             progress: outputs::progress_mode(cli.progress, cli.quiet, env),
@@ -183,6 +187,10 @@ fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
     }
     if cli.plan && !matches!(cli.format, None | Some(Format::Table | Format::Json)) {
         return Err(ConfigError::PlanFormat);
+    }
+    let baseline = cli.baseline.as_ref().and_then(|path| path.to_str());
+    if cli.baseline_optional && baseline.is_some_and(DatabaseUrl::looks_like_url) {
+        return Err(ConfigError::BaselineOptionalDatabase);
     }
     if cli.private && cli.api == ApiChoice::Rest {
         return Err(ConfigError::PrivateRequiresGraphql);

@@ -31,10 +31,32 @@ struct BaselineRow {
     is_seen: AtomicBool,
 }
 
+/// A file that cannot be compared with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BaselineError {
+    #[error(transparent)]
+    Report(#[from] ReadReportError),
+    #[error(
+        "cannot compare with {name}: it has no column {column}; a baseline requires login, status, id and public_repos"
+    )]
+    MissingColumn { name: String, column: &'static str },
+    #[error(
+        "cannot compare with {name}: it was cut by --top {top}; use a report that was made without --top"
+    )]
+    Cut { name: String, top: usize },
+}
+
 impl Baseline {
-    pub(crate) fn read(path: &Path) -> Result<Self, ReadReportError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, BaselineError> {
         let report = SavedReport::read(path)?;
-        Ok(Self::of(path.display().to_string(), report.rows))
+        let name = path.display().to_string();
+        if let Some(column) = report.missing_key {
+            return Err(BaselineError::MissingColumn { name, column });
+        }
+        match report.top {
+            Some(top) if report.rows.len() >= top => Err(BaselineError::Cut { name, top }),
+            _ => Ok(Self::of(name, report.rows)),
+        }
     }
 
     /// Indexes the rows of an earlier report. The name is for messages.

@@ -31,16 +31,16 @@ impl ExitStatus {
         }
     }
 
-    /// Returns the status of a run that ended early. None if the reason is not a failure.
-    pub(crate) fn from_stop(stop: &StopReason) -> Option<Self> {
+    /// Returns the status of a run that ended early.
+    pub(crate) fn from_stop(stop: &StopReason) -> Self {
         match stop {
-            StopReason::OutputClosed => None,
-            StopReason::Interrupted => Some(Self::Interrupted),
-            StopReason::Terminated => Some(Self::Terminated),
-            StopReason::RecordingFailed(_) | StopReason::AmbiguousInstallation(_) => Some(Self::Usage),
+            StopReason::OutputClosed => Self::Success,
+            StopReason::Interrupted => Self::Interrupted,
+            StopReason::Terminated => Self::Terminated,
+            StopReason::RecordingFailed(_) | StopReason::AmbiguousInstallation(_) => Self::Usage,
             StopReason::TokenRefused(_)
             | StopReason::AuthenticationRequired(_)
-            | StopReason::Suspended(_) => Some(Self::Auth),
+            | StopReason::Suspended(_) => Self::Auth,
             StopReason::OutOfReach(_)
             | StopReason::NotGithub(_)
             | StopReason::ApiVersionRetired(_)
@@ -49,7 +49,7 @@ impl ExitStatus {
             | StopReason::RateLimitTooLong { .. }
             | StopReason::Deadline { .. }
             | StopReason::StillRateLimited(_)
-            | StopReason::PointBudgetExhausted(_) => Some(Self::Incomplete),
+            | StopReason::PointBudgetExhausted(_) => Self::Incomplete,
         }
     }
 }

@@ -98,11 +98,20 @@ impl Rules {
         self.0.extend(others.0);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the first rule that needs a baseline.
     pub(crate) fn needs_baseline(&self) -> Option<&str> {
-        let mut rules = self.0.iter();
-        let rule = rules.find(|rule| matches!(rule.metric, Metric::Event(_) | Metric::Difference))?;
-        Some(&rule.text)
+        self.0.iter().find(|rule| rule.needs_baseline()).map(|rule| &*rule.text)
+    }
+
+    /// Returns the rules that do not need a baseline.
+    pub(crate) fn without_baseline(&self) -> Self {
+        let mut rules = self.clone();
+        rules.0.retain(|rule| !rule.needs_baseline());
+        rules
     }
 
     pub(crate) fn add(&mut self, row: &Row) {
@@ -162,6 +171,10 @@ impl Rule {
         };
         let text = collapse_whitespace(text);
         Ok(Self { text, metric, is_beyond, threshold, rows: 0, logins: Vec::new() })
+    }
+
+    fn needs_baseline(&self) -> bool {
+        matches!(self.metric, Metric::Event(_) | Metric::Difference)
     }
 
     /// Returns the login of a row that matches, with its counts.

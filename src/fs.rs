@@ -1,51 +1,20 @@
-//! Files that appear complete or not at all.
+//! Temporary files in the folder of the file that they will replace.
 
-use std::fs::{self, Metadata, Permissions};
+use std::fs::Permissions;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Returns true for devices, pipes, and everything else that is neither a regular file nor a folder.
-pub(crate) fn is_special_file(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
-}
-
-/// Checks that a file can be written or created at `path`, and returns the metadata of the one that is there.
-pub(crate) fn check_writable(path: &Path) -> io::Result<Option<Metadata>> {
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        Err(_) => {
-            let path = resolve_symlinks(path);
-            if parent(&path).is_dir() { Ok(None) } else { Err(missing_folder(&path)) }
-        }
-    }
-}
-
-fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     }
 }
 
-fn missing_folder(path: &Path) -> io::Error {
+pub(crate) fn missing_folder(path: &Path) -> io::Error {
     io::Error::new(ErrorKind::NotFound, format!("there is no folder {}", parent(path).display()))
-}
-
-/// Returns the path to which links lead, whether it exists or not.
-pub(crate) fn resolve_symlinks(path: &Path) -> PathBuf {
-    let mut path = path.to_owned();
-    // Linux follows as many links in a row.
-    for _ in 0..40 {
-        match fs::read_link(&path) {
-            Ok(target) => path = parent(&path).join(target),
-            Err(_) => break,
-        }
-    }
-    path
 }
 
 /// Creates a temporary file in the folder of `path`, with the permissions of the file that it will replace.

@@ -9,10 +9,12 @@ mod dedup;
 mod sql;
 mod text;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -25,7 +27,7 @@ pub(crate) use self::csv::is_csv;
 use self::dedup::Deduplicator;
 use self::text::Sender;
 use crate::login::{Login, ParseLoginError};
-use crate::report::Carried;
+use crate::report::{Carried, add_groups};
 use crate::shard::Shard;
 
 const BATCHES_AHEAD: usize = 4;
@@ -47,14 +49,25 @@ pub(crate) struct InputOptions {
     /// Host of profile URLs.
     pub(crate) web_host: String,
     pub(crate) shard: Option<Shard>,
+    /// An input without logins is not an error.
+    pub(crate) allow_empty: bool,
     /// Column of spreadsheets with the logins. None: the first of the default columns that there is.
     pub(crate) login_column: Option<String>,
     pub(crate) carry: Vec<String>,
+    /// Index of the carried column with the groups of the accounts.
+    pub(crate) group_column: Option<usize>,
 }
 
 impl Default for InputOptions {
     fn default() -> Self {
-        Self { web_host: "github.com".into(), shard: None, login_column: None, carry: Vec::new() }
+        Self {
+            web_host: "github.com".into(),
+            shard: None,
+            allow_empty: false,
+            login_column: None,
+            carry: Vec::new(),
+            group_column: None,
+        }
     }
 }
 
@@ -109,6 +122,8 @@ pub(crate) struct InputReport {
     pub(crate) duplicates: u64,
     pub(crate) failure: Option<String>,
     pub(crate) is_complete: bool,
+    /// Set with the first login, which may be of another shard.
+    pub(crate) has_logins: bool,
     /// Warnings, such as rows without a login.
     pub(crate) notices: Vec<String>,
 }
@@ -147,6 +162,7 @@ pub(crate) struct Input {
     sources: Vec<OpenSource>,
     is_unbounded: bool,
     shard: Option<Shard>,
+    group_column: Option<usize>,
     web_host: String,
     query_rows: Batches,
     report: SharedReport,
@@ -159,6 +175,7 @@ impl Input {
             sources: Vec::new(),
             is_unbounded: false,
             shard: options.shard,
+            group_column: options.group_column,
             web_host: options.web_host.clone(),
             query_rows: stream::empty().boxed(),
             report: SharedReport::default(),
@@ -248,9 +265,10 @@ impl Input {
         Some(self.shard.map_or(all, |shard| all / u64::from(shard.of.max(1))))
     }
 
-    /// Returns the records of this shard in input order, without duplicates.
-    pub(crate) fn into_stream(self) -> impl Stream<Item = InputRecord> + Send + use<> {
-        let Self { sources, shard, web_host, query_rows, report, .. } = self;
+    /// Returns the records of this shard in input order, without duplicates. With groups, the input is read to its end before
+    /// the first of them.
+    pub(crate) fn into_stream(self) -> BoxStream<'static, InputRecord> {
+        let Self { sources, shard, group_column, web_host, query_rows, report, .. } = self;
         let (failure, ended) = (report.clone(), report.clone());
         let batches = spawn_reader(sources, web_host, report.clone()).chain(query_rows);
         let records = batches.flat_map(move |batch| {
@@ -264,18 +282,53 @@ impl Input {
             ended.is_complete = ended.failure.is_none();
             Poll::Ready(None)
         });
+        let (mut is_first, shared) = (true, report.clone());
+        let records = records.filter(move |record| {
+            if std::mem::take(&mut is_first) {
+                shared.lock().has_logins = true;
+            }
+            std::future::ready(shard.is_none_or(|shard| shard.contains(record.text())))
+        });
+        if let Some(column) = group_column {
+            let merged = stream::once(merge_groups(records, column, report)).flat_map(stream::iter);
+            return merged.chain(end).boxed();
+        }
         let mut seen = Deduplicator::default();
-        records.chain(end).filter(move |record| {
-            if shard.is_some_and(|shard| !shard.contains(record.text())) {
-                return std::future::ready(false);
-            }
+        let distinct = records.filter(move |record| {
             let is_new = seen.insert(record);
-            if !is_new {
-                report.lock().duplicates += 1;
-            }
+            report.lock().duplicates += u64::from(!is_new);
             std::future::ready(is_new)
-        })
+        });
+        distinct.chain(end).boxed()
     }
+}
+
+/// Reads all records, and gives each login the groups of all its records. The other cells are those of its first record.
+async fn merge_groups(
+    records: impl Stream<Item = InputRecord>,
+    column: usize,
+    report: SharedReport,
+) -> Vec<InputRecord> {
+    let mut records = pin!(records);
+    let mut indices = HashMap::new();
+    let mut merged: Vec<InputRecord> = Vec::new();
+    while let Some(record) = records.next().await {
+        let index = *indices.entry(record.key()).or_insert(merged.len());
+        let Some(first) = merged.get_mut(index) else {
+            merged.push(record);
+            continue;
+        };
+        // A login from an argument has no cells.
+        let is_known = if first.carried.is_empty() && !record.carried.is_empty() {
+            first.carried = record.carried;
+            false
+        } else {
+            let more = record.carried.get(column).and_then(Option::as_deref);
+            first.carried.get_mut(column).is_none_or(|cell| !add_groups(cell, more))
+        };
+        report.lock().duplicates += u64::from(is_known);
+    }
+    merged
 }
 
 /// Reads the sources on a thread: reading standard input blocks, perhaps for ever.

@@ -1,20 +1,19 @@
-//! The report is the journal: an `.ndjson` file that grows while the run goes on.
+//! The report is the journal: the `FILE.partial` of an `.ndjson` output grows while the run goes on.
 //!
 //! Each row is in the file within a second, in a line of its own, unless it is a failure that waits for an earlier row. A run
 //! that is killed at any moment leaves a file that `--resume` reads: it keeps the rows that are good and looks up the rest. A run
-//! that ends in order leaves the file in input order, one row per login.
+//! that ends in order leaves one row per login, in input order; a complete one renames the file to `FILE`.
 
 mod read;
 mod write;
 
-use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
 
 pub(crate) use self::read::Checkpoint;
-pub(crate) use self::write::Journal;
+pub(crate) use self::write::{Journal, RunEnd};
 use crate::report::{CountSelection, ReportSchema, Row, Status};
 
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +26,7 @@ pub(crate) struct ResumeFilter {
 }
 
 impl ResumeFilter {
-    fn keeps(&self, row: &Row) -> Result<bool, ResumeError> {
+    fn keeps(&self, row: &Row, saved: &ReportSchema) -> Result<bool, ResumeError> {
         let Self { measures, verify: verified, since } = *self;
         let schema = ReportSchema { counts: measures, verified, ..ReportSchema::default() };
         if let Some(flag) = row.flag_missing_in(&schema) {
@@ -37,7 +36,7 @@ impl ResumeFilter {
         Ok(match row.status {
             Status::Invalid => true,
             Status::NotFound => is_recent,
-            Status::Ok => is_recent && row.has_measures_of(&schema),
+            Status::Ok => is_recent && row.has_measures_of(&schema, saved),
             Status::Forbidden | Status::Failed | Status::Skipped | Status::Removed => false,
         })
     }
@@ -58,30 +57,4 @@ pub(crate) enum ResumeError {
 
 fn cannot_resume(path: &Path) -> String {
     format!("cannot resume from {}", path.display())
-}
-
-/// Locks the file at `path` until it is closed: one run at a time writes to a journal.
-fn lock(file: &File, path: &Path) -> io::Result<()> {
-    match file.try_lock() {
-        // The run that had the lock may just have replaced the file.
-        Ok(()) if is_at(file, path)? => Ok(()),
-        Ok(()) | Err(TryLockError::WouldBlock) => {
-            Err(io::Error::new(io::ErrorKind::WouldBlock, "another run is writing to it"))
-        }
-        // Some file systems have no locks. A report without a lock is better than none.
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let (ours, current) = (file.metadata()?, fs::metadata(path)?);
-    Ok((ours.dev(), ours.ino()) == (current.dev(), current.ino()))
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
 }

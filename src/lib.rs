@@ -89,6 +89,8 @@ mod object;
 #[cfg(feature = "cli")]
 mod output;
 #[cfg(feature = "cli")]
+mod partial;
+#[cfg(feature = "cli")]
 mod progress;
 #[cfg(all(feature = "cli", any(test, fuzzing)))]
 #[path = "../fuzz/properties/mod.rs"]

@@ -1,19 +1,19 @@
-//! Destinations of reports: standard output, files that appear complete or not at all, journals, databases.
+//! Destinations of reports: standard output, files that are [`partial`](crate::partial) until the run is complete, databases.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::database::{RunWriter, SaveTarget};
-use crate::fs::{check_writable, is_special_file, resolve_symlinks, temp_file_beside};
-use crate::journal::Journal;
+use crate::journal::{Journal, RunEnd};
+use crate::partial::{Earlier, PartialFile, is_special_file};
 use crate::render::{Format, Meta, Output, Renderer, ReportLayout, renderer};
 use crate::report::{Row, Summary};
+use crate::text::io_message;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputSpec {
@@ -24,6 +24,16 @@ pub(crate) struct OutputSpec {
 impl OutputSpec {
     pub(crate) fn name(&self) -> String {
         self.path.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string())
+    }
+
+    /// Returns the file, which has a `.partial` until it is complete. None for standard output, pipes and devices.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|path| !is_special_file(path))
+    }
+
+    /// Returns the file if a later run can be resumed from it.
+    pub(crate) fn journal(&self) -> Option<&Path> {
+        self.file().filter(|_| self.format == Format::Ndjson)
     }
 }
 
@@ -55,16 +65,10 @@ pub(crate) struct Sink {
     name: String,
     messages: mpsc::Sender<Message>,
     writer: JoinHandle<io::Result<()>>,
-    temporary: Option<TemporaryFile>,
     /// Set if the output can still be dropped at the end of a run without a response.
     pub(crate) is_buffered: bool,
     /// Set for an output that takes rows out of order.
     pub(crate) is_journal: bool,
-}
-
-struct TemporaryFile {
-    file: NamedTempFile,
-    path: PathBuf,
 }
 
 #[derive(Clone)]
@@ -74,13 +78,13 @@ pub(crate) enum Message {
     OutOfOrder(Arc<Vec<(u64, Row)>>),
     Finish {
         summary: Box<Summary>,
-        input_complete: bool,
+        end: RunEnd,
     },
     Abandon,
 }
 
 enum Writer {
-    Renderer(Box<dyn Renderer + Send>),
+    Renderer(Box<dyn Renderer + Send>, Option<PartialFile>),
     Journal(Box<Journal>),
     Database(Box<RunWriter>),
 }
@@ -88,30 +92,26 @@ enum Writer {
 const CHANNEL_CAPACITY: usize = 4;
 
 impl Sink {
-    /// A file is written under a temporary name in the same folder and renamed when it is complete: a failed run neither leaves
-    /// half a report nor destroys an earlier one. If the path is a link, the linked file is replaced. Devices and pipes are
-    /// written to directly. An `.ndjson` file in input order is a [`journal`](crate::journal).
+    /// Devices and pipes are written to directly. An `.ndjson` file is a [`journal`](crate::journal).
     pub(crate) fn open(spec: &OutputSpec, layout: &ReportLayout, meta: &Meta) -> Result<Self, OutputError> {
         Self::try_open(spec, layout, meta).map_err(|source| OutputError { to: spec.name(), source })
     }
 
     fn try_open(spec: &OutputSpec, layout: &ReportLayout, meta: &Meta) -> io::Result<Self> {
-        let is_journal = spec.format == Format::Ndjson && layout.order.is_input_order();
-        let (out, temporary) = match &spec.path {
-            None => (buffered(io::stdout()), None),
-            Some(path) if is_special_file(path) => (buffered(File::options().write(true).open(path)?), None),
-            Some(path) if is_journal => {
-                check_writable(path)?;
-                return Ok(Self::journal(spec, Journal::create(path, &layout.columns)?));
+        if let Some(path) = spec.journal() {
+            return Ok(Self::journal(spec, Journal::create(path, layout)?));
+        }
+        let (out, partial) = match (&spec.path, spec.file()) {
+            (_, Some(path)) => {
+                let partial = PartialFile::create(path, Earlier::Replace)?;
+                (buffered(partial.file().try_clone()?), Some(partial))
             }
-            Some(path) => {
-                let temporary = TemporaryFile::create(path)?;
-                (buffered(temporary.file.reopen()?), Some(temporary))
-            }
+            (Some(path), None) => (buffered(File::options().write(true).open(path)?), None),
+            (None, None) => (buffered(io::stdout()), None),
         };
         let is_buffered = spec.format == Format::Table || spec.path.is_some();
         let renderer = renderer(spec.format, layout, meta, out);
-        Ok(Self { temporary, is_buffered, ..Self::spawn(spec.name(), Writer::Renderer(renderer)) })
+        Ok(Self { is_buffered, ..Self::spawn(spec.name(), Writer::Renderer(renderer, partial)) })
     }
 
     pub(crate) fn journal(spec: &OutputSpec, journal: Journal) -> Self {
@@ -135,7 +135,7 @@ impl Sink {
     fn spawn(name: String, writer: Writer) -> Self {
         let (messages, received) = mpsc::channel(CHANNEL_CAPACITY);
         let writer = spawn_blocking(move || writer.run(received));
-        Self { name, messages, writer, temporary: None, is_buffered: true, is_journal: false }
+        Self { name, messages, writer, is_buffered: true, is_journal: false }
     }
 
     /// Waits while the writer is behind. After an error the output is lost.
@@ -154,33 +154,16 @@ impl Sink {
         result.map_err(|source| OutputError { to: self.name.clone(), source })
     }
 
-    /// Writes the end of the report and gives its file its name. After an error only a journal still has its rows.
-    pub(crate) async fn finish(mut self, summary: &Summary, input_complete: bool) -> Result<(), OutputError> {
-        self.send(Message::Finish { summary: Box::new(summary.clone()), input_complete }).await?;
-        self.join().await?;
-        let Some(TemporaryFile { file, path }) = self.temporary else { return Ok(()) };
-        let synced = file.as_file().sync_all();
-        let renamed = synced.and_then(|()| file.persist(path).map(drop).map_err(|error| error.error));
-        renamed.map_err(|source| OutputError { to: self.name, source })
+    /// Writes the end of the report. If the run is complete, the report replaces an earlier one.
+    pub(crate) async fn finish(mut self, summary: &Summary, end: RunEnd) -> Result<(), OutputError> {
+        self.send(Message::Finish { summary: Box::new(summary.clone()), end }).await?;
+        self.join().await
     }
 
     /// Drops the report: an earlier one stays as it was.
     pub(crate) async fn abandon(mut self) {
         let _ = self.send(Message::Abandon).await;
         let _ = self.join().await;
-    }
-}
-
-impl TemporaryFile {
-    fn create(path: &Path) -> io::Result<Self> {
-        let existing = check_writable(path)?;
-        let path = resolve_symlinks(path);
-        if existing.is_some() {
-            // A file that cannot be written must not be replaced either.
-            File::options().append(true).open(&path)?;
-        }
-        let file = temp_file_beside(&path, existing.map(|existing| existing.permissions()))?;
-        Ok(Self { file, path })
     }
 }
 
@@ -192,57 +175,77 @@ impl Writer {
     /// Writes what is received, and flushes whenever no other message waits.
     fn run(mut self, mut messages: mpsc::Receiver<Message>) -> io::Result<()> {
         while let Some(message) = messages.blocking_recv() {
-            match message {
-                Message::Rows(rows) => {
-                    self.rows(&rows)?;
-                    if messages.is_empty() {
-                        self.flush()?;
-                    }
-                }
-                Message::OutOfOrder(rows) => {
-                    if let Self::Journal(journal) = &mut self {
-                        journal.rows_out_of_order(&rows)?;
-                    }
-                }
-                Message::Finish { summary, input_complete } => return self.finish(&summary, input_complete),
+            let written = match message {
+                Message::Rows(rows) => self.rows(&rows, messages.is_empty()),
+                Message::OutOfOrder(rows) => match &mut self {
+                    Self::Journal(journal) => journal.rows_out_of_order(&rows),
+                    Self::Renderer(..) | Self::Database(_) => Ok(()),
+                },
+                Message::Finish { summary, end } => return self.finish(&summary, end),
                 Message::Abandon => {
                     self.abandon();
-                    break;
+                    return Ok(());
                 }
-            }
+            };
+            written.map_err(|error| self.name_partial(error))?;
         }
         Ok(())
     }
 
-    fn rows(&mut self, rows: &[Row]) -> io::Result<()> {
+    fn rows(&mut self, rows: &[Row], flushes: bool) -> io::Result<()> {
         match self {
-            Self::Renderer(renderer) => rows.iter().try_for_each(|row| renderer.row(row)),
+            Self::Renderer(renderer, _) => {
+                rows.iter().try_for_each(|row| renderer.row(row))?;
+                if flushes { renderer.flush() } else { Ok(()) }
+            }
             Self::Journal(journal) => journal.rows(rows),
-            Self::Database(run) => run.rows(rows).map_err(io::Error::other),
+            Self::Database(run) => {
+                run.rows(rows).map_err(io::Error::other)?;
+                if flushes { run.flush().map_err(io::Error::other) } else { Ok(()) }
+            }
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn finish(self, summary: &Summary, end: RunEnd) -> io::Result<()> {
         match self {
-            Self::Renderer(renderer) => renderer.flush(),
-            Self::Journal(_) => Ok(()),
-            Self::Database(run) => run.flush().map_err(io::Error::other),
-        }
-    }
-
-    fn finish(self, summary: &Summary, input_complete: bool) -> io::Result<()> {
-        match self {
-            Self::Renderer(mut renderer) => renderer.finish(summary),
-            Self::Journal(journal) => journal.finish(input_complete),
+            Self::Renderer(mut renderer, partial) => {
+                let finished = renderer.finish(summary);
+                match partial {
+                    Some(partial) if finished.is_ok() && end == RunEnd::Complete => partial.publish(),
+                    partial => {
+                        finished.map_err(|error| Self::Renderer(renderer, partial).name_partial(error))
+                    }
+                }
+            }
+            Self::Journal(journal) => journal.finish(end),
             Self::Database(run) => run.finish(summary).map_err(io::Error::other),
         }
     }
 
     fn abandon(self) {
         match self {
-            Self::Renderer(_) => {}
+            Self::Renderer(renderer, partial) => {
+                drop(renderer);
+                if let Some(partial) = partial {
+                    partial.discard();
+                }
+            }
             Self::Journal(journal) => journal.abandon(),
             Self::Database(run) => run.abandon(),
         }
+    }
+
+    /// Adds the name of the file with the rows so far to an error.
+    fn name_partial(&self, error: io::Error) -> io::Error {
+        let partial = match self {
+            Self::Renderer(_, Some(partial)) => partial,
+            Self::Journal(journal) => journal.partial(),
+            Self::Renderer(_, None) | Self::Database(_) => return error,
+        };
+        if partial.file().metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            return error;
+        }
+        let (reason, path) = (io_message(&error), partial.path().display());
+        io::Error::new(error.kind(), format!("{reason}; the rows so far are in {path}"))
     }
 }

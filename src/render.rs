@@ -61,6 +61,9 @@ impl Format {
     }
 }
 
+/// Name and version of the program.
+pub(crate) const GENERATOR: &str = concat!("ghrepos ", env!("CARGO_PKG_VERSION"));
+
 /// Facts about the run that a report comes from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Meta {
@@ -76,11 +79,14 @@ pub(crate) struct Meta {
     /// Reports that this one was rendered from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) from: Vec<String>,
+    /// Number of `--top`. The report may lack rows, and is no baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) top: Option<usize>,
     pub(crate) started: jiff::Timestamp,
     /// Command line, without passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<String>,
-    /// Host of the profile pages.
+    /// Host of the profile pages, if it is known.
     #[serde(skip)]
     pub(crate) site: Option<String>,
 }
@@ -88,12 +94,13 @@ pub(crate) struct Meta {
 impl Default for Meta {
     fn default() -> Self {
         Self {
-            generator: concat!("ghrepos ", env!("CARGO_PKG_VERSION")).into(),
+            generator: GENERATOR.into(),
             api: None,
             identity: Identity::default(),
             exchanges: None,
             baseline: None,
             from: Vec::new(),
+            top: None,
             started: jiff::Timestamp::default(),
             command: None,
             site: None,
@@ -117,6 +124,12 @@ impl Meta {
         for text in optional.into_iter().flatten().chain(from).chain([generator]) {
             *text = sanitize_line(text).into_owned();
         }
+    }
+
+    /// Returns the host that was asked: that of the profile pages, or else of the API.
+    fn host(&self) -> Option<&str> {
+        let api = || self.api.as_deref()?.split("://").nth(1)?.split('/').next();
+        self.site.as_deref().or_else(api)
     }
 
     /// Returns the URL of a row's profile page. None if the account was not counted.
@@ -263,9 +276,13 @@ impl Renderer for SortBy {
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         match self.order.by {
             SortKey::Input => {}
-            SortKey::Login => self.rows.sort_by_cached_key(|row| row.login.to_ascii_lowercase()),
+            SortKey::Login => {
+                self.rows.sort_by_cached_key(|row| (row.is_removed(), row.login.to_ascii_lowercase()));
+            }
             // None is less than every number, so it comes last.
-            SortKey::Measure(spec) => self.rows.sort_by_key(|row| Reverse(row.own_cell(spec).as_number())),
+            SortKey::Measure(spec) => {
+                self.rows.sort_by_key(|row| (row.is_removed(), Reverse(row.own_cell(spec).as_number())));
+            }
         }
         for row in self.rows.iter().take(self.order.top.unwrap_or(usize::MAX)) {
             self.inner.row(row)?;
@@ -310,6 +327,7 @@ pub(crate) mod sample {
             public_repos: Some(repos),
             breakdown: Some(Breakdown { sources: repos - repos / 3, forks: repos / 3, archived: 1 }),
             private_repos: None,
+            internal_repos: None,
             carried: Carried::default(),
             was: None,
             change: None,
@@ -346,6 +364,7 @@ pub(crate) mod sample {
     ) -> String {
         let out = Shared::default();
         let meta = Meta {
+            generator: GENERATOR.into(),
             api: Some("https://api.github.com".into()),
             started: "2026-11-22T12:00:00Z".parse().unwrap(),
             ..Meta::default()

@@ -20,7 +20,7 @@ pub(crate) use self::columns::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::saved::{ReadReportError, SavedReport};
-pub(crate) use self::summary::{GroupTotals, Subtotal, Summary};
+pub(crate) use self::summary::{GroupTotals, Subtotal, Summary, Total};
 use crate::github::account::Account;
 pub(crate) use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
 use crate::text::sanitize_line;
@@ -87,6 +87,33 @@ impl Status {
 /// Cells of the extra columns, without control characters except tabs and line ends. None if the input has no value.
 pub(crate) type Carried = Box<[Option<Box<str>>]>;
 
+/// Separates the groups of an account in a cell. Other text cannot have it: it is a control character.
+const GROUP_SEPARATOR: char = '\u{1f}';
+
+/// Separates the groups of an account in CSV, TSV and text.
+const GROUP_DELIMITER: &str = "; ";
+
+/// Returns the groups in the cell of a `--group-by` column. Any other cell is one group.
+pub(crate) fn groups_in(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split(GROUP_SEPARATOR).filter(|group| !group.is_empty())
+}
+
+/// Adds the groups of a cell to those of another one. Returns true if one of them is new.
+pub(crate) fn add_groups<'a>(cell: &mut Option<Box<str>>, more: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut groups: Vec<&str> = cell.as_deref().map(groups_in).into_iter().flatten().collect();
+    let before = groups.len();
+    for group in more {
+        if !group.is_empty() && !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    let is_changed = groups.len() > before;
+    if is_changed {
+        *cell = Some(groups.join(&GROUP_SEPARATOR.to_string()).into());
+    }
+    is_changed
+}
+
 /// Result of one login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -103,8 +130,10 @@ pub struct Row {
     pub public_repos: Option<u64>,
     /// Sources, forks and archived repositories among them, if requested.
     pub breakdown: Option<Breakdown>,
-    /// Private repositories that the account owns and the token can see, if requested.
+    /// Private repositories that the account owns, if requested. None where the token may not see all of them.
     pub private_repos: Option<u64>,
+    /// Internal repositories that the organization owns, if requested. None where the token may not see all of them.
+    pub internal_repos: Option<u64>,
     pub(crate) carried: Carried,
     /// Last known count in the baseline.
     pub(crate) was: Option<u64>,
@@ -116,7 +145,7 @@ pub struct Row {
     pub(crate) previous_login: Option<String>,
     /// False if the other API returned another count. None unless both were queried.
     pub verified: Option<bool>,
-    /// Reason why there is no count: one line, without control characters.
+    /// Reason for a missing count: one line, without control characters.
     pub error: Option<String>,
     /// API that responded.
     pub api: Option<ApiKind>,
@@ -130,7 +159,7 @@ pub struct Row {
 
 impl Row {
     pub(crate) fn counted(account: Account) -> Self {
-        let Account { login, kind, id, public_repos, breakdown, private_repos } = account;
+        let Account { login, kind, id, public_repos, breakdown, private_repos, internal_repos } = account;
         let public_repos = Some(public_repos);
         Self {
             kind,
@@ -138,6 +167,7 @@ impl Row {
             public_repos,
             breakdown,
             private_repos,
+            internal_repos,
             ..Self::empty(login.to_string(), Status::Ok)
         }
     }
@@ -156,6 +186,7 @@ impl Row {
             public_repos: None,
             breakdown: None,
             private_repos: None,
+            internal_repos: None,
             carried: Carried::default(),
             was: None,
             change: None,
@@ -191,11 +222,11 @@ impl Row {
         }
     }
 
-    /// Returns the event for people: `renamed (from old-login)`.
+    /// Returns the event for people: `renamed from old-login`.
     pub(crate) fn event_label(&self) -> Cow<'static, str> {
         let event = self.event.map_or("", Event::as_str);
         match &self.previous_login {
-            Some(login) => format!("{event} (from {login})").into(),
+            Some(login) => format!("{event} from {login}").into(),
             None => event.into(),
         }
     }

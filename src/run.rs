@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Parser;
 use jiff::Timestamp;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -24,7 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use self::finish::finish;
 use self::manifest::ManifestRecorder;
 use self::members::list_members;
-use self::messages::{print_stop, report_command};
+use self::messages::{partial_files, print_stop, report_command};
 use self::pipeline::{RowAggregator, run_pipeline};
 use self::plan::print_plan;
 use self::rerender::rerender;
@@ -35,11 +35,13 @@ use crate::diff::Baseline;
 use crate::exit_status::ExitStatus;
 use crate::github::Client;
 use crate::github::config::TransportMode;
+use crate::github::endpoint::ApiEndpoint;
 use crate::input::{Input, InputError, InputSource};
 use crate::journal::{Checkpoint, Journal};
-use crate::output::{Sink, check_stdout};
+use crate::output::{OutputSpec, Sink, check_stdout};
+use crate::partial::target_of;
 use crate::progress::{Progress, ProgressMode, eprint_status};
-use crate::render::{Format, Meta};
+use crate::render::{Format, GENERATOR, Meta};
 use crate::report::{ApiKind, Identity};
 use crate::stop::StopReason;
 use crate::text::{error_chain, io_message, redact_url};
@@ -118,7 +120,8 @@ fn log_to_stderr(verbose: u8, progress: &Progress) {
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    let line = tracing_subscriber::fmt::layer().with_writer(progress.clone());
+    let progress = progress.clone();
+    let line = tracing_subscriber::fmt::layer().with_writer(move || progress.clone());
     let line = line.without_time().with_level(false).with_target(false).with_ansi(false);
     let ours = Targets::new().with_target("ghrepos", level);
     tracing_subscriber::registry().with(line).with(ours).init();
@@ -134,16 +137,21 @@ async fn run_until_signal(config: Config, progress: Progress) -> anyhow::Result<
     let client = Client::new(config.client.clone())?;
     tokio::select! {
         exit = execute(&config, &client, input, &progress, started) => exit,
-        // Temporary files are removed with the sinks.
-        exit = abort_on_second_signal(&client) => Ok(exit),
+        exit = abort_on_second_signal(&client, &config) => Ok(exit),
     }
 }
 
-async fn abort_on_second_signal(client: &Client) -> ExitStatus {
+async fn abort_on_second_signal(client: &Client, config: &Config) -> ExitStatus {
     client.limiter().stop.request(next_signal().await);
     tokio::time::sleep(SIGNAL_DEBOUNCE).await;
-    let exit = ExitStatus::from_stop(&next_signal().await).unwrap_or(ExitStatus::Interrupted);
-    eprint_status("aborted; unfinished reports were not written");
+    let exit = ExitStatus::from_stop(&next_signal().await);
+    let partials: Vec<_> =
+        partial_files(config).iter().map(|(_, partial)| partial.display().to_string()).collect();
+    if partials.is_empty() {
+        eprint_status("aborted; unfinished reports were not written");
+    } else {
+        eprint_status(&format!("aborted; the rows that were written are in {}", partials.join(", ")));
+    }
     exit
 }
 
@@ -157,10 +165,10 @@ async fn execute(
     let stop = &client.limiter().stop;
     let baseline = tokio::select! {
         baseline = read_baseline(config) => baseline?.map(Arc::new),
-        reason = stop.requested() => return Ok(print_stop(&reason, config)),
+        reason = stop.requested() => return Ok(print_stop(&reason, config, 0, true)),
     };
     let Some(members) = list_members(client, config).await? else {
-        return Ok(print_stop(&stop.reason().unwrap_or(StopReason::Interrupted), config));
+        return Ok(print_stop(&stop.reason().unwrap_or(StopReason::Interrupted), config, 0, true));
     };
     let input = input.chain_logins(members);
     if config.plan {
@@ -169,6 +177,7 @@ async fn execute(
     let manifest = ManifestRecorder::open(&config.client.transport);
     let mut meta = run_metadata(config, client).await;
     manifest.apply_to_meta(&mut meta);
+    meta.site = profile_host(meta.api.as_deref());
     let (sinks, checkpoint) = open_sinks(config, &meta).await?;
     print_notes(config);
     let total = if config.progress == ProgressMode::Hidden { None } else { input.estimate() };
@@ -254,15 +263,23 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
         TransportMode::Replay(folder) | TransportMode::Record(folder) => Some(folder.display().to_string()),
     };
     Meta {
+        generator: GENERATOR.into(),
         api: Some(config.client.endpoint.to_string()),
         identity,
         exchanges,
         baseline: config.baseline_name(),
+        top: config.layout.order.top,
         started: now(),
         command: report_command(config),
-        site: Some(config.client.endpoint.web_host().to_owned()),
         ..Meta::default()
     }
+}
+
+/// Returns the host of the profile pages of an API. None for a gateway, whose host may have none.
+fn profile_host(api: Option<&str>) -> Option<String> {
+    let endpoint = ApiEndpoint::parse(api?).ok()?;
+    let is_known = endpoint.is_github_cloud() || endpoint.is_enterprise();
+    is_known.then(|| endpoint.web_host().to_owned())
 }
 
 fn now() -> Timestamp {
@@ -270,12 +287,28 @@ fn now() -> Timestamp {
 }
 
 async fn read_baseline(config: &Config) -> anyhow::Result<Option<Baseline>> {
+    if let Some(path) = &config.missing_baseline {
+        eprint_status(&format!(
+            "warning: there is no baseline {}: nothing is compared, and rules about changes do not apply",
+            path.display()
+        ));
+    }
     let Some(path) = config.baseline.clone() else { return Ok(None) };
     if let Some(url) = path.to_str().filter(|url| DatabaseUrl::looks_like_url(url)) {
         let baseline = read_last_run(url).await;
         return baseline
             .map(Some)
             .with_context(|| format!("cannot read the last run in {}", redact_url(url)));
+    }
+    if matches!(path.try_exists(), Ok(false)) {
+        bail!(
+            "there is no baseline {}: check its name; on a first run add --baseline-optional",
+            path.display()
+        );
+    }
+    if target_of(&path).is_some() && !config.quiet {
+        let name = path.display();
+        eprint_status(&format!("warning: {name} is not complete: logins that it does not have are new"));
     }
     // Reading a pipe may block for ever.
     Ok(Some(tokio::task::spawn_blocking(move || Baseline::read(&path)).await??))
@@ -289,19 +322,43 @@ async fn read_last_run(url: &str) -> Result<Baseline, SqlError> {
 /// Opens the outputs, and the rows of an earlier run with `--resume`.
 async fn open_sinks(config: &Config, meta: &Meta) -> anyhow::Result<(Vec<Sink>, Option<Checkpoint>)> {
     let (mut sinks, mut checkpoint) = (Vec::new(), None);
-    let journal = config.journal().filter(|_| config.resume);
+    let mut opened = Ok(());
     for report in &config.reports {
-        match journal {
-            Some((resumed, path)) if resumed == report => {
-                let (journal, rows) = Journal::resume(path, &config.resume_filter(), &config.layout.columns)?;
-                sinks.push(Sink::journal(report, journal));
-                checkpoint = Some(rows);
-            }
-            _ => sinks.push(Sink::open(report, &config.layout, meta)?),
+        opened = open_sink(report, config, meta).map(|(sink, rows)| {
+            sinks.push(sink);
+            checkpoint = checkpoint.take().or(rows);
+        });
+        if opened.is_err() {
+            break;
         }
     }
-    if let Some(target) = &config.save_to {
-        sinks.push(Sink::database(target, &config.layout, meta).await?);
+    if let (Ok(()), Some(target)) = (&opened, &config.save_to) {
+        opened = Sink::database(target, &config.layout, meta)
+            .await
+            .map(|sink| sinks.push(sink))
+            .map_err(Into::into);
     }
-    Ok((sinks, checkpoint))
+    match opened {
+        Ok(()) => Ok((sinks, checkpoint)),
+        Err(error) => {
+            for sink in sinks {
+                sink.abandon().await;
+            }
+            Err(error)
+        }
+    }
+}
+
+fn open_sink(
+    report: &OutputSpec,
+    config: &Config,
+    meta: &Meta,
+) -> anyhow::Result<(Sink, Option<Checkpoint>)> {
+    match report.journal().filter(|_| config.resume) {
+        Some(path) => {
+            let (journal, rows) = Journal::resume(path, &config.resume_filter(), &config.layout)?;
+            Ok((Sink::journal(report, journal), Some(rows)))
+        }
+        None => Ok((Sink::open(report, &config.layout, meta)?, None)),
+    }
 }

@@ -131,7 +131,9 @@ fn is_database_scheme(scheme: &str) -> bool {
 
 /// Returns the text of an error in one line, without the number of a system error.
 pub(crate) fn io_message(error: &(dyn Error + 'static)) -> String {
-    if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::IsADirectory) {
+    let is_folder =
+        |error: &io::Error| error.kind() == io::ErrorKind::IsADirectory && error.get_ref().is_none();
+    if error.downcast_ref().is_some_and(is_folder) {
         return "it is a folder; name a file in it".to_owned();
     }
     let text = collapse_whitespace(&error.to_string());
@@ -197,6 +199,12 @@ pub(crate) fn format_delta(by: i64) -> String {
 /// Formats a number with its noun: `1 login`, `2 logins`, `1,234 logins`.
 pub(crate) fn pluralize(number: u64, singular: &str, plural: &str) -> String {
     format!("{} {}", group_digits(number), if number == 1 { singular } else { plural })
+}
+
+/// Makes the first letter a capital.
+pub(crate) fn capitalize(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().into_iter().flat_map(char::to_uppercase).chain(rest).collect()
 }
 
 /// Formats a duration in its two largest units: `12ms`, `0.2s`, `15s`, `4m 10s`, `2h 5m`. jiff's printer has no such limit.

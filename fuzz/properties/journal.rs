@@ -7,8 +7,10 @@ use std::path::Path;
 use super::bytes::ByteReader;
 use super::is_a_line;
 use crate::input::InputRecord;
-use crate::journal::{Journal, ResumeFilter};
+use crate::journal::{self, Journal, ResumeFilter};
 use crate::login::Login;
+use crate::partial::partial_path;
+use crate::render::{ReportLayout, RowOrder, TerminalStyle};
 use crate::report::{Breakdown, Columns, CountSelection, ReportSchema, Row, Status};
 use crate::text::sanitize_multiline;
 
@@ -23,42 +25,52 @@ enum RunEnd {
 }
 
 struct Run {
-    columns: Columns,
+    layout: ReportLayout,
     filter: ResumeFilter,
     entries: Vec<InputRecord>,
     /// The rows of the logins that are looked up.
     answers: Vec<Row>,
 }
 
-/// A run that resumes from a damaged journal loses no row that is intact, and in the end the journal has one row per login.
-/// Resuming once more changes nothing. A file that a run cannot be resumed from is not changed.
+/// A run that resumes from a damaged journal loses no row that is intact, and in the end the report has one row per login.
+/// Resuming once more changes nothing. A file that a run cannot be resumed from is not changed, nor is a report before its
+/// successor is complete.
 pub fn journal(bytes: &[u8]) {
     let mut input = ByteReader::new(bytes);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.ndjson");
     let run = Run::of(&mut input);
     let rows = rows(&mut input, &run);
-    let mut journal = Journal::create(&path, &run.columns).unwrap();
+    let mut journal = Journal::create(&path, &run.layout).unwrap();
     journal.rows(&rows).unwrap();
-    journal.finish(true).unwrap();
+    journal.finish(journal::RunEnd::Complete).unwrap();
     let original = fs::read(&path).unwrap();
 
     let end = [RunEnd::Complete, RunEnd::InputBrokeOff, RunEnd::Killed, RunEnd::Abandoned][input.below(4)];
     let before = damaged(original.clone(), &mut input);
-    fs::write(&path, &before).unwrap();
+    // The rows are those of a report, or of an unfinished run.
+    let from = if input.flag() { path.clone() } else { partial_path(&path) };
+    if from != path {
+        fs::remove_file(&path).unwrap();
+    }
+    fs::write(&from, &before).unwrap();
     let intact = intact_lines(&original, &before);
     if let Err(error) = run.resume(&path, end) {
         let error = format!("{error:#}");
         assert!(is_a_line(&error) && error.contains("journal.ndjson"), "{error:?}");
-        assert_eq!(fs::read(&path).unwrap(), before, "{error}");
+        assert_eq!(fs::read(&from).unwrap(), before, "{error}");
         return;
     }
-    let after = fs::read(&path).unwrap();
-    assert_rows_remain(&after, &intact, &run);
+    let unfinished = fs::read(partial_path(&path)).ok();
+    assert!(end != RunEnd::Complete || unfinished.is_none());
+    assert!(end == RunEnd::Complete || from != path || fs::read(&path).unwrap() == before);
     if end == RunEnd::Abandoned {
+        let after = fs::read(&from).unwrap_or_default();
         let unterminated = after.strip_suffix(b"\n").unwrap_or(&after);
         assert!(before.starts_with(&after) || before == unterminated, "only a truncated line may be removed");
     }
+    let after = unfinished.or_else(|| fs::read(&path).ok()).unwrap_or_default();
+    assert_rows_remain(&after, &intact, &run);
     run.resume(&path, RunEnd::Complete).expect("a journal that was resumed can be resumed again");
     let ended = fs::read(&path).unwrap();
     assert_rows_remain(&ended, &intact, &run);
@@ -97,11 +109,12 @@ impl Run {
             answers.push(Row { carried: Clone::clone(&carried), ..row });
             entries.push(InputRecord { login, carried });
         }
-        Self { columns, filter: ResumeFilter { measures, verify: false, since }, entries, answers }
+        let layout = ReportLayout { columns, order: RowOrder::default(), style: TerminalStyle::default() };
+        Self { layout, filter: ResumeFilter { measures, verify: false, since }, entries, answers }
     }
 
     fn resume(&self, path: &Path, end: RunEnd) -> anyhow::Result<()> {
-        let (mut journal, mut checkpoint) = Journal::resume(path, &self.filter, &self.columns)?;
+        let (mut journal, mut checkpoint) = Journal::resume(path, &self.filter, &self.layout)?;
         let reached =
             if end == RunEnd::Complete { self.entries.len() } else { self.entries.len().div_ceil(2) };
         let reached = self.entries.iter().zip(&self.answers).take(reached);
@@ -109,8 +122,8 @@ impl Run {
             reached.map(|(entry, answer)| checkpoint.take(entry).unwrap_or_else(|| answer.clone())).collect();
         journal.rows(&rows).unwrap();
         match end {
-            RunEnd::Complete => journal.finish(true).unwrap(),
-            RunEnd::InputBrokeOff => journal.finish(false).unwrap(),
+            RunEnd::Complete => journal.finish(journal::RunEnd::Complete).unwrap(),
+            RunEnd::InputBrokeOff => journal.finish(journal::RunEnd::InputNotRead).unwrap(),
             RunEnd::Killed => drop(journal),
             RunEnd::Abandoned => journal.abandon(),
         }
@@ -199,7 +212,7 @@ fn intact_lines(original: &[u8], damaged: &[u8]) -> Vec<Vec<u8>> {
 
 /// Asserts that each answer is still in the file, or a later answer for the same login.
 fn assert_rows_remain(file: &[u8], intact: &[Vec<u8>], run: &Run) {
-    let carried = run.columns.carried();
+    let carried = run.layout.columns.carried();
     let rows: Vec<_> =
         lines(file).filter_map(|line| Row::parse(line.trim_ascii_end(), carried).ok()).collect();
     for line in intact {

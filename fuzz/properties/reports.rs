@@ -15,8 +15,11 @@ use serde_json::{Map, Value, json};
 
 use super::bytes::ByteReader;
 use super::is_a_line;
+use crate::diff::Baseline;
 use crate::render::{Format, Meta, ReportLayout, RowOrder, TerminalStyle, renderer};
-use crate::report::{Columns, CountSelection, ReportSchema, Row, SavedReport, Status, Summary, is_reserved};
+use crate::report::{
+    Columns, CountSelection, Event, ReportSchema, Row, SavedReport, Status, Summary, is_reserved,
+};
 
 const STATUSES: [Status; 7] = [
     Status::Ok,
@@ -74,6 +77,7 @@ pub fn saved_report(bytes: &[u8]) {
             return;
         }
     };
+    compare_with_itself(&rows);
     let mut summary = Summary::default();
     for row in &mut rows {
         if !schema.change {
@@ -85,6 +89,34 @@ pub fn saved_report(bytes: &[u8]) {
     let table = report.rendered(Format::Table);
     assert!(table.lines().all(is_a_line), "{table:?}");
     report.assert_read_back(&report.rendered(format), ending);
+}
+
+/// A report has no changes since itself, nor since two nights without a response that were compared with it.
+fn compare_with_itself(rows: &[Row]) {
+    let rows: Vec<_> = rows.iter().filter(|row| !row.is_removed()).cloned().collect();
+    let mut baseline = Baseline::of("itself".into(), rows.clone());
+    for night in 0..3 {
+        for row in &rows {
+            let mut again = row.clone();
+            baseline.compare(&mut again);
+            let is_same = match (row.public_repos, row.status) {
+                (Some(_), _) => again.change == Some(0) && again.event.is_none(),
+                (None, Status::NotFound) if night > 0 => true,
+                (None, _) => again.change.is_none() && again.event == Some(Event::Unknown),
+            };
+            assert!(is_same && again.previous_login.is_none(), "night {night}: {again:?}");
+        }
+        assert!(baseline.removed_rows(None).is_empty());
+        let failed = rows.iter().map(|row| match row.status {
+            Status::Invalid => row.clone(),
+            _ => Row::without_count(&row.login, Status::Failed, "no response"),
+        });
+        let mut failed: Vec<_> = failed.collect();
+        for row in &mut failed {
+            baseline.compare(row);
+        }
+        baseline = Baseline::of("failed".into(), failed);
+    }
 }
 
 impl Report {
@@ -158,6 +190,7 @@ impl Report {
         let finished = SavedReport::read(file.path()).expect("a report of ours");
         assert_eq!(finished.schema.carried, self.columns.carried());
         let mut rows = self.rows.clone();
+        rows.sort_by_key(Row::is_removed);
         if ending.ends_with("sv") {
             rows.iter_mut().for_each(sheets::without_empty_text);
         }

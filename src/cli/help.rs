@@ -21,16 +21,16 @@ Without a token GitHub answers 60 requests an hour. With one, a query for 100 lo
 With --app-id and --app-key the token is that of a GitHub App, and is renewed before it expires.";
 
 const EXIT_STATUSES: [(&str, &str); 7] = [
-    ("0", "every login was counted"),
-    ("1", "the report is complete, but some logins could not be counted"),
-    ("2", "wrong usage, unreadable input, or an output that cannot be written"),
+    ("0", "every login was counted; or --fail-on was given and no rule matched"),
+    ("1", "the run is complete, but some logins could not be counted (only without --fail-on)"),
+    ("2", "wrong usage, unreadable or empty input, or an output that cannot be written"),
     ("3", "a rule of --fail-on matched"),
     ("4", "the token was refused, its account is suspended, or a token is required"),
     (
         "5",
-        "the run ended before every login was looked up (rate limit, --deadline, --max-points, unreachable host)",
+        "the run is incomplete (rate limit, --deadline, --max-points, unreachable host, or a host that is not GitHub); its rows are in FILE.partial",
     ),
-    ("130", "interrupted (143: ended by SIGTERM); finished work is saved"),
+    ("130", "interrupted (143: ended by SIGTERM); its rows are in FILE.partial"),
 ];
 
 const EXAMPLES: [(&str, &str); 6] = [

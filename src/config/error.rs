@@ -67,6 +67,8 @@ pub(crate) enum ConfigError {
     InvalidRule(#[from] ParseRuleError),
     #[error("--fail-on {0} requires an earlier report: add --baseline FILE")]
     RuleNeedsBaseline(String),
+    #[error("--baseline-optional requires a file as --baseline: omit both for the first run into a database")]
+    BaselineOptionalDatabase,
     #[error("cannot carry {0:?}: expected column names such as name,team")]
     InvalidColumns(String),
     #[error("cannot carry column {0:?}: the name is reserved; rename it in the input")]
@@ -75,8 +77,6 @@ pub(crate) enum ConfigError {
     NoResumeTarget,
     #[error("--resume requires exactly one .ndjson output, not {0}: write the others in another run")]
     AmbiguousResumeTarget(usize),
-    #[error("cannot resume {0}: not a regular file")]
-    IrregularResumeTarget(String),
     #[error("--plan supports only the table and json formats")]
     PlanFormat,
     #[error(transparent)]

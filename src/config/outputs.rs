@@ -7,16 +7,24 @@ use csv::ReaderBuilder;
 
 use super::ConfigError;
 use super::server::{Env, non_empty_env};
-use crate::cli::AutoChoice;
+use crate::cli::{AutoChoice, Cli};
 use crate::output::OutputSpec;
+use crate::partial::{resolve_symlinks, target_of};
 use crate::progress::ProgressMode;
 use crate::render::{Format, RowOrder, SortKey, TerminalStyle};
 use crate::report::{CountSelection, GroupTotals, ReportSchema, is_reserved};
 
-/// Returns the outputs: the files, and standard output if a format is named for it or there are no files.
-pub(super) fn outputs(format: Option<Format>, paths: &[PathBuf]) -> Result<Vec<OutputSpec>, ConfigError> {
+/// Longest table on a terminal, in rows.
+const MAX_TERMINAL_ROWS: usize = 10_000;
+
+/// Returns the outputs: the files, and standard output if a format is named for it or nothing else is written.
+pub(super) fn outputs(
+    format: Option<Format>,
+    paths: &[PathBuf],
+    has_database: bool,
+) -> Result<Vec<OutputSpec>, ConfigError> {
     let mut outputs = Vec::new();
-    if format.is_some() || paths.is_empty() {
+    if format.is_some() || paths.is_empty() && !has_database {
         outputs.push(OutputSpec { format: format.unwrap_or(Format::Table), path: None });
     }
     for path in paths {
@@ -32,9 +40,13 @@ pub(super) fn outputs(format: Option<Format>, paths: &[PathBuf]) -> Result<Vec<O
     Ok(outputs)
 }
 
-/// Checks that no output replaces a file of the input.
-pub(super) fn check_inputs(files: &[PathBuf], outputs: &[OutputSpec]) -> Result<(), ConfigError> {
-    match files.iter().find(|path| writes_to(outputs, path)) {
+/// Checks that no output replaces a file of the input, and that the `.partial` of none is one of the files that are read.
+pub(super) fn check_inputs(cli: &Cli, outputs: &[OutputSpec]) -> Result<(), ConfigError> {
+    let overwritten = cli.files.iter().find(|path| writes_to(outputs, path));
+    let mut read = cli.files.iter().chain(&cli.from).chain(&cli.baseline);
+    let overwritten = overwritten
+        .or_else(|| read.find(|path| target_of(path).is_some_and(|target| writes_to(outputs, &target))));
+    match overwritten {
         Some(path) => Err(ConfigError::OutputOverwritesInput(path.display().to_string())),
         None => Ok(()),
     }
@@ -48,24 +60,21 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     real_path(one).is_some_and(|path| Some(path) == real_path(other))
 }
 
-/// A path that does not exist yet is only made absolute.
+/// Returns the path without links, although the file may not exist yet.
 fn real_path(path: &Path) -> Option<PathBuf> {
-    path.canonicalize().or_else(|_| std::path::absolute(path)).ok()
-}
-
-pub(super) fn ndjson_files(outputs: &[OutputSpec]) -> Vec<(&OutputSpec, &Path)> {
-    let outputs = outputs.iter().filter(|output| output.format == Format::Ndjson);
-    outputs.filter_map(|output| Some((output, output.path.as_deref()?))).collect()
+    let path = std::path::absolute(resolve_symlinks(path)).ok()?;
+    let folder = path.parent().and_then(|parent| parent.canonicalize().ok());
+    match (folder, path.file_name()) {
+        (Some(folder), Some(name)) => Some(folder.join(name)),
+        _ => Some(path),
+    }
 }
 
 pub(super) fn check_resume_target(outputs: &[OutputSpec]) -> Result<(), ConfigError> {
-    match ndjson_files(outputs).as_slice() {
-        [] => Err(ConfigError::NoResumeTarget),
-        [(_, path)] if path.exists() && !path.is_file() => {
-            Err(ConfigError::IrregularResumeTarget(path.display().to_string()))
-        }
-        [_] => Ok(()),
-        targets => Err(ConfigError::AmbiguousResumeTarget(targets.len())),
+    match outputs.iter().filter(|output| output.format == Format::Ndjson && output.path.is_some()).count() {
+        0 => Err(ConfigError::NoResumeTarget),
+        1 => Ok(()),
+        targets => Err(ConfigError::AmbiguousResumeTarget(targets)),
     }
 }
 
@@ -130,7 +139,7 @@ fn add_column(names: &mut Vec<String>, name: &str, flag_value: &str) -> Result<u
 }
 
 /// Returns the style of a table on standard output. Renderers do not read the environment.
-pub(super) fn terminal_style(color: AutoChoice, env: &Env<'_>) -> TerminalStyle {
+pub(super) fn terminal_style(color: AutoChoice, format: Option<Format>, env: &Env<'_>) -> TerminalStyle {
     let stdout = std::io::stdout();
     let is_terminal = stdout.is_terminal();
     let size = if is_terminal { terminal_size::terminal_size_of(&stdout) } else { None };
@@ -138,6 +147,8 @@ pub(super) fn terminal_style(color: AutoChoice, env: &Env<'_>) -> TerminalStyle 
         color: has_colors(color, is_terminal, env),
         unicode: is_utf8(env),
         width: size.map(|(width, _)| width.0),
+        // A table that is asked for is whole.
+        max_rows: (is_terminal && format.is_none()).then_some(MAX_TERMINAL_ROWS),
     }
 }
 

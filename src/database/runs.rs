@@ -38,6 +38,8 @@ pub(crate) struct RunWriter {
     connection: Connection,
     /// Id of the run.
     run: String,
+    /// Id of the run of the same name that this part will be moved to.
+    replaces: Option<String>,
     /// Number of the shard, or 1.
     part: String,
     columns: Columns,
@@ -51,11 +53,12 @@ impl RunWriter {
     pub(crate) fn open(target: &SaveTarget, columns: &Columns, meta: &Meta) -> Result<Self, SqlError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| SqlError::Other(io_message(&error)))?;
-        let (connection, run) = runtime.block_on(start_run(target, meta))?;
+        let (connection, run, replaces) = runtime.block_on(start_run(target, meta))?;
         Ok(Self {
             runtime,
             connection,
             run,
+            replaces,
             part: target.shard.map_or(1, |shard| shard.part).to_string(),
             columns: columns.clone(),
             buffer: Vec::new(),
@@ -89,10 +92,15 @@ impl RunWriter {
     /// Marks the run complete if every login was looked up and its other parts are complete.
     pub(crate) fn finish(mut self, summary: &Summary) -> Result<(), SqlError> {
         self.write()?;
-        let Self { runtime, mut connection, run, part, saved, .. } = self;
+        let Self { runtime, mut connection, run, replaces, part, saved, .. } = self;
         let finished = block_with_timeout(&runtime, async {
             if summary.complete {
-                mark_complete(&mut connection, &run, &part, summary).await?;
+                connection.begin().await?;
+                if let Some(replaced) = &replaces {
+                    replace_part(&mut connection, &run, replaced, &part).await?;
+                }
+                mark_complete(&mut connection, replaces.as_ref().unwrap_or(&run), &part, summary).await?;
+                connection.execute("COMMIT", &[]).await?;
             }
             connection.close().await;
             Ok(())
@@ -122,8 +130,11 @@ fn block_with_timeout<T>(
     })
 }
 
-/// Returns the connection and the id of the run.
-async fn start_run(target: &SaveTarget, meta: &Meta) -> Result<(Connection, String), SqlError> {
+/// Returns the connection, the id of the run, and that of the run that it replaces when it is complete.
+async fn start_run(
+    target: &SaveTarget,
+    meta: &Meta,
+) -> Result<(Connection, String, Option<String>), SqlError> {
     let mut connection = Connection::open(&target.address, AccessMode::Write).await?;
     create_tables(&mut connection).await?;
     let (part, parts) = target.shard.map_or((1, 1), |shard| (shard.part, shard.of));
@@ -144,8 +155,7 @@ async fn start_run(target: &SaveTarget, meta: &Meta) -> Result<(Connection, Stri
          ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id",
         connection.timestamp("$2")
     );
-    let run = connection.fetch_i64(AssertSqlSafe(insert), &parameters).await?;
-    let run = run.ok_or_else(|| SqlError::Other("it returned no id for the run".into()))?.to_string();
+    let run = insert_run(&mut connection, &insert, &parameters).await?;
     let of = "SELECT parts FROM runs WHERE id = CAST($1 AS BIGINT)";
     let of = connection.fetch_i64(of, &[Some(&run)]).await?.unwrap_or_default();
     if of != i64::from(parts) {
@@ -154,18 +164,43 @@ async fn start_run(target: &SaveTarget, meta: &Meta) -> Result<(Connection, Stri
             "the run {name:?} has {of} parts, not {parts}; use another --run-name"
         )));
     }
-    // Rows of this part that were saved under the same name before are replaced.
-    connection.begin().await?;
-    let reopen = "UPDATE runs SET complete = FALSE, finished = NULL WHERE id = CAST($1 AS BIGINT)";
-    connection.execute(reopen, &[Some(&run)]).await?;
-    for delete in [
-        "DELETE FROM parts WHERE run = CAST($1 AS BIGINT) AND part = CAST($2 AS BIGINT)",
-        "DELETE FROM counts WHERE run = CAST($1 AS BIGINT) AND part = CAST($2 AS BIGINT)",
-    ] {
-        connection.execute(delete, &[Some(&run), Some(&part)]).await?;
+    let done = "SELECT count(*) FROM parts WHERE run = CAST($1 AS BIGINT) AND part = CAST($2 AS BIGINT)";
+    if connection.fetch_i64(done, &[Some(&run), Some(&part)]).await? != Some(0) {
+        // Until this run is complete, it has no name, and the earlier one stays.
+        let mut unnamed = parameters;
+        unnamed[0] = None;
+        let pending = insert_run(&mut connection, &insert, &unnamed).await?;
+        return Ok((connection, pending, Some(run)));
     }
-    connection.execute("COMMIT", &[]).await?;
-    Ok((connection, run))
+    // Rows of an incomplete run are replaced.
+    let delete = "DELETE FROM counts WHERE run = CAST($1 AS BIGINT) AND part = CAST($2 AS BIGINT)";
+    connection.execute(delete, &[Some(&run), Some(&part)]).await?;
+    Ok((connection, run, None))
+}
+
+async fn insert_run(
+    connection: &mut Connection,
+    insert: &str,
+    parameters: &[Option<&str>],
+) -> Result<String, SqlError> {
+    let run = connection.fetch_i64(AssertSqlSafe(insert.to_owned()), parameters).await?;
+    Ok(run.ok_or_else(|| SqlError::Other("it returned no id for the run".into()))?.to_string())
+}
+
+/// Moves the rows of a run to the run that it replaces.
+async fn replace_part(
+    connection: &mut Connection,
+    run: &str,
+    replaced: &str,
+    part: &str,
+) -> Result<(), SqlError> {
+    // A renamed account may have been in another part.
+    let delete = "DELETE FROM counts WHERE run = CAST($1 AS BIGINT)
+        AND (part = CAST($2 AS BIGINT) OR key IN (SELECT key FROM counts WHERE run = CAST($3 AS BIGINT)))";
+    connection.execute(delete, &[Some(replaced), Some(part), Some(run)]).await?;
+    let move_rows = "UPDATE counts SET run = CAST($1 AS BIGINT) WHERE run = CAST($2 AS BIGINT)";
+    connection.execute(move_rows, &[Some(replaced), Some(run)]).await?;
+    connection.execute("DELETE FROM runs WHERE id = CAST($1 AS BIGINT)", &[Some(run)]).await
 }
 
 async fn mark_complete(
@@ -175,7 +210,6 @@ async fn mark_complete(
     summary: &Summary,
 ) -> Result<(), SqlError> {
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string();
-    connection.begin().await?;
     // Serializes parts that end at the same time, so that the second one sees the first.
     let lock = "UPDATE runs SET name = name WHERE id = CAST($1 AS BIGINT)";
     connection.execute(lock, &[Some(run)]).await?;
@@ -206,8 +240,7 @@ async fn mark_complete(
          WHERE id = CAST($1 AS BIGINT)",
         connection.timestamp("$2")
     );
-    connection.execute(AssertSqlSafe(mark), &[Some(run), Some(&now)]).await?;
-    connection.execute("COMMIT", &[]).await
+    connection.execute(AssertSqlSafe(mark), &[Some(run), Some(&now)]).await
 }
 
 /// Deletes the rows of a part, and the run if it has no others.

@@ -13,15 +13,16 @@ use tower::service_fn;
 
 use super::account::{ApiKind, Identity};
 use super::batch_size::AdaptiveBatchSize;
-use super::cassette::Cassette;
+use super::cassette::{Cassette, Entry};
 use super::config::{ClientConfig, TransportMode};
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
 use super::error::{LookupError, error_in_success};
 use super::foreign::ForeignResponse;
+use super::graphql::Schema;
 use super::lock;
 use super::redact::Redactor;
-use super::rest::{self, BoundedVec, Member, Paginator, RateLimits, next_link, parse_json};
+use super::rest::{self, BoundedVec, Existence, Member, Paginator, RateLimits, next_link, parse_json};
 use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};
 use super::transport::{Request, RequestSender, Transport};
@@ -46,6 +47,7 @@ struct ClientInner {
     tokens: TokenProvider,
     batch_size: Mutex<AdaptiveBatchSize>,
     points: AtomicU64,
+    lacks_visibility: AtomicBool,
     /// Error of a GraphQL API that does not know the query. All logins are looked up over REST since then.
     query_error: OnceLock<String>,
 }
@@ -95,6 +97,7 @@ impl Client {
             tokens: TokenProvider::new(credentials),
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
             points: AtomicU64::new(0),
+            lacks_visibility: AtomicBool::new(false),
             query_error: OnceLock::new(),
             sender: RequestSender {
                 octocrab,
@@ -144,6 +147,18 @@ impl Client {
 
     pub(super) fn add_points(&self, points: u64) {
         self.0.points.fetch_add(points, Ordering::Relaxed);
+    }
+
+    pub(super) fn schema(&self) -> Schema {
+        if self.0.lacks_visibility.load(Ordering::Relaxed) {
+            Schema::WithoutVisibility
+        } else {
+            Schema::Current
+        }
+    }
+
+    pub(super) fn set_lacks_visibility(&self) {
+        self.0.lacks_visibility.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn batch_size(&self) -> MutexGuard<'_, AdaptiveBatchSize> {
@@ -216,9 +231,22 @@ impl Client {
         route: &str,
         parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
+        self.get_existing(log, route, Existence::Unknown, parse).await
+    }
+
+    async fn get_existing<T>(
+        &self,
+        log: &mut AttemptLog,
+        route: &str,
+        existence: Existence,
+        parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+    ) -> Result<T, LookupError> {
         log.start_request();
         loop {
             let error = match self.get_once(log, route, &parse).await {
+                Err(LookupError::NotFound) if existence == Existence::Known => {
+                    LookupError::PartialResponse("HTTP 404 for a list of an existing account".into())
+                }
                 Err(error) => error,
                 response => return response,
             };
@@ -261,8 +289,8 @@ impl Client {
         let Some(route) = pages.next.take() else { return Ok(None) };
         let parse =
             |headers: &HeaderMap, body: &[u8]| Ok((parse_json(body, other_kind)?, next_link(headers)));
-        let page = match self.get(log, &route, parse).await {
-            Err(LookupError::Moved(route)) => self.get(log, &route, parse).await,
+        let page = match self.get_existing(log, &route, pages.existence, parse).await {
+            Err(LookupError::Moved(route)) => self.get_existing(log, &route, pages.existence, parse).await,
             page => page,
         };
         let (BoundedVec(items), link) = page?;
@@ -317,7 +345,7 @@ impl Client {
         Identity { viewer: user.map(|user| sanitize_line(&user.login).into_owned()), app: None }
     }
 
-    pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
+    pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Entry> {
         self.0.sender.cassette.as_ref()?.entry_for(api, login.as_str())
     }
 }

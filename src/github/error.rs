@@ -81,6 +81,9 @@ pub(crate) enum LookupError {
     /// A response without a result for this login, or a query that GitHub gave up.
     #[error("incomplete response: {0}")]
     PartialResponse(String),
+    /// The schema of an older Enterprise Server. The query is sent again without the argument.
+    #[error("{0}")]
+    NoVisibility(String),
     #[error(transparent)]
     NotRecorded(CassetteMiss),
     /// 301 of a resource that has another path now.
@@ -106,6 +109,7 @@ impl LookupError {
             | Self::Unauthorized(_)
             | Self::QueryUnsupported(_)
             | Self::TooLong(_)
+            | Self::NoVisibility(_)
             | Self::NotRecorded(_)
             | Self::Moved(_)
             | Self::Stopped(_) => false,

@@ -105,22 +105,33 @@ pub(super) struct Member {
     pub(super) login: String,
 }
 
+/// Meaning of a 404.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existence {
+    /// There is nothing at this path.
+    Unknown,
+    /// An earlier response was about the same account or list: a 404 contradicts it, and is retried.
+    Known,
+}
+
 /// Follows the links of one list. A server cannot make it request pages forever, or from another host.
 pub(super) struct Paginator<'a> {
     endpoint: &'a ApiEndpoint,
     pub(super) next: Option<String>,
+    pub(super) existence: Existence,
     seen: HashSet<String>,
 }
 
 impl<'a> Paginator<'a> {
     /// `first` is a path below that of the REST API.
-    pub(super) fn new(first: &str, endpoint: &'a ApiEndpoint) -> Self {
+    pub(super) fn new(first: &str, existence: Existence, endpoint: &'a ApiEndpoint) -> Self {
         let first = endpoint.rest(first);
-        Self { endpoint, seen: HashSet::from([first.clone()]), next: Some(first) }
+        Self { endpoint, existence, seen: HashSet::from([first.clone()]), next: Some(first) }
     }
 
     /// Sets the next page after one with this number of items and this link.
     pub(super) fn follow(&mut self, items: usize, link: Option<&str>) -> Result<(), LookupError> {
+        self.existence = Existence::Known;
         let Some(link) = link else { return Ok(()) };
         let Some(path) = self.endpoint.path_of(link).filter(|path| path.len() <= MAX_PATH_LEN) else {
             return Err(LookupError::Pagination("the next page is on another host"));
@@ -201,6 +212,7 @@ mod tests {
                 public_repos: 9,
                 breakdown: None,
                 private_repos: None,
+                internal_repos: None,
             }
         );
         let error = |body: &str| parse_account(body.as_bytes(), Some(&asked("a")));

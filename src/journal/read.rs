@@ -11,6 +11,7 @@ use anyhow::Context;
 
 use super::{ResumeError, ResumeFilter, cannot_resume};
 use crate::input::InputRecord;
+use crate::partial::partial_path;
 use crate::report::{Columns, Row, Status};
 use crate::text::sanitize_line;
 
@@ -63,9 +64,9 @@ pub(super) fn scan(file: &File, filter: &ResumeFilter, columns: &Columns) -> Res
         number += 1;
         let is_terminated = line.last() == Some(&b'\n');
         let text = line.trim_ascii_end();
-        match Row::parse(text, columns.carried()) {
-            Ok(row) => {
-                let is_kept = filter.keeps(&row)?;
+        match Row::parse_with_schema(text, columns.carried()) {
+            Ok((row, schema)) => {
+                let is_kept = filter.keeps(&row, &schema)?;
                 if !is_terminated {
                     line.push(b'\n');
                 }
@@ -136,16 +137,21 @@ impl Checkpoint {
 
     /// Reads the rows that a run would keep, without opening the journal for writing. A missing file has no rows.
     pub(crate) fn open_readonly(
-        path: &Path,
+        report: &Path,
         filter: &ResumeFilter,
         columns: &Columns,
     ) -> anyhow::Result<Option<Self>> {
-        let file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.with_context(|| cannot_resume(path))?,
-        };
-        let scan = scan(&file, filter, columns).with_context(|| cannot_resume(path))?;
-        Ok(Some(Self::new(file, scan.kept, columns)))
+        for path in [&*partial_path(report), report] {
+            let file = match File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file.with_context(|| cannot_resume(path))?,
+            };
+            if file.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+                let scan = scan(&file, filter, columns).with_context(|| cannot_resume(path))?;
+                return Ok(Some(Self::new(file, scan.kept, columns)));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the row of an input record, if it is kept.

@@ -1,25 +1,23 @@
 //! Writing a journal: complete lines at once, in input order at the end.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 
 use anyhow::Context;
-use tempfile::NamedTempFile;
 
 use super::read::{Checkpoint, KeptRows, RowSpan, RowSpans, hash, scan};
-use super::{ResumeError, ResumeFilter, cannot_resume, is_at, lock};
-use crate::fs::{resolve_symlinks, temp_file_beside};
-use crate::render::line;
-use crate::report::{Columns, Row, Status};
+use super::{ResumeError, ResumeFilter, cannot_resume};
+use crate::partial::{Earlier, PartialFile};
+use crate::render::{Format, Meta, ReportLayout, line, renderer};
+use crate::report::{Row, Status, Summary};
+use crate::text::io_message;
 
 #[derive(Debug)]
 pub(crate) struct Journal {
-    path: PathBuf,
-    file: File,
-    state: FileState,
-    columns: Columns,
+    partial: PartialFile,
+    layout: ReportLayout,
     buffer: Vec<u8>,
     len: u64,
     initial_len: u64,
@@ -31,6 +29,17 @@ pub(crate) struct Journal {
     /// The rows in input order.
     extents: Vec<Extent>,
     rows: u64,
+}
+
+/// End of a run, as far as its reports are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunEnd {
+    /// Reports replace earlier ones.
+    Complete,
+    /// Logins were not looked up.
+    Incomplete,
+    /// The input was not read to its end either.
+    InputNotRead,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,77 +54,57 @@ impl From<RowSpan> for Extent {
     }
 }
 
-#[derive(Debug)]
-enum FileState {
-    Published,
-    /// The file has its name and was created by this run: it is removed again if nothing was counted.
-    Created,
-    /// The file is temporary: an earlier report has its name until the first answer. The open file holds its lock.
-    Staged {
-        temporary: NamedTempFile,
-        _earlier: File,
-    },
-}
-
 impl Journal {
-    /// Creates a journal at `path`. An earlier report there is replaced when the first answer is written.
-    pub(crate) fn create(path: &Path, columns: &Columns) -> io::Result<Self> {
-        let path = resolve_symlinks(path);
-        let (file, state) = match File::options().read(true).write(true).create_new(true).open(&path) {
-            Ok(file) => {
-                lock(&file, &path)?;
-                (file, FileState::Created)
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let earlier = File::options().append(true).open(&path)?;
-                lock(&earlier, &path)?;
-                let temporary = temp_file_beside(&path, Some(earlier.metadata()?.permissions()))?;
-                let file = temporary.reopen()?;
-                lock(&file, temporary.path())?;
-                (file, FileState::Staged { temporary, _earlier: earlier })
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(Self::new(path, file, state, columns))
+    /// Creates a journal for the report at `path`. Refuses to replace another one.
+    pub(crate) fn create(path: &Path, layout: &ReportLayout) -> io::Result<Self> {
+        Ok(Self::new(PartialFile::create(path, Earlier::Refuse)?, layout))
     }
 
-    /// Resumes the journal at `path`, or creates one.
+    /// Resumes from the rows of an unfinished run, or else from those of the report at `path`.
     pub(crate) fn resume(
         path: &Path,
         filter: &ResumeFilter,
-        columns: &Columns,
+        layout: &ReportLayout,
     ) -> anyhow::Result<(Self, Checkpoint)> {
-        Self::try_resume(path, filter, columns).with_context(|| cannot_resume(path))
+        let partial = PartialFile::open(path).with_context(|| cannot_resume(path))?;
+        let is_copy = partial.is_new() && partial.target().exists();
+        let source = if is_copy { partial.target() } else { partial.path() }.to_owned();
+        let report = is_copy.then_some(&*source);
+        Self::try_resume(partial, report, filter, layout).with_context(|| cannot_resume(&source))
     }
 
     fn try_resume(
-        path: &Path,
+        mut partial: PartialFile,
+        report: Option<&Path>,
         filter: &ResumeFilter,
-        columns: &Columns,
+        layout: &ReportLayout,
     ) -> Result<(Self, Checkpoint), ResumeError> {
-        let real_path = resolve_symlinks(path);
-        let (mut file, state) = open_or_create(&real_path)?;
-        let scan = scan(&file, filter, columns)?;
-        repair(&mut file, scan.len, scan.missing_newline)?;
-        let reader = File::open(&real_path)?;
-        let checkpoint = Checkpoint::new(reader, scan.kept.clone(), columns);
+        let scan = if let Some(report) = report {
+            let report = File::open(report)?;
+            let scan = scan(&report, filter, &layout.columns)?;
+            partial.copy_from(&report, scan.len)?;
+            scan
+        } else {
+            scan(partial.file(), filter, &layout.columns)?
+        };
+        repair(partial.file(), scan.len, scan.missing_newline)?;
+        let reader = File::open(partial.path())?;
+        let checkpoint = Checkpoint::new(reader, scan.kept.clone(), &layout.columns);
         let len = scan.len + u64::from(scan.missing_newline);
         let journal = Self {
             len,
             initial_len: len,
             kept: scan.kept,
             fallbacks: scan.fallbacks,
-            ..Self::new(real_path, file, state, columns)
+            ..Self::new(partial, layout)
         };
         Ok((journal, checkpoint))
     }
 
-    fn new(path: PathBuf, file: File, state: FileState, columns: &Columns) -> Self {
+    fn new(partial: PartialFile, layout: &ReportLayout) -> Self {
         Self {
-            path,
-            file,
-            state,
-            columns: columns.clone(),
+            partial,
+            layout: layout.clone(),
             buffer: Vec::new(),
             len: 0,
             initial_len: 0,
@@ -125,6 +114,10 @@ impl Journal {
             extents: Vec::new(),
             rows: 0,
         }
+    }
+
+    pub(crate) fn partial(&self) -> &PartialFile {
+        &self.partial
     }
 
     pub(crate) fn rows(&mut self, rows: &[Row]) -> io::Result<()> {
@@ -138,8 +131,7 @@ impl Journal {
             self.rows += 1;
             self.add_extent(extent);
         }
-        self.write()?;
-        if rows.iter().any(is_answer) { self.publish() } else { Ok(()) }
+        self.write()
     }
 
     /// Adds rows out of order, by position.
@@ -151,8 +143,7 @@ impl Journal {
                 self.out_of_order.insert(*position, extent);
             }
         }
-        self.write()?;
-        self.publish()
+        self.write()
     }
 
     fn add_extent(&mut self, extent: Extent) {
@@ -167,7 +158,7 @@ impl Journal {
         let kept = self.kept.lock().remove(&row.key());
         if let Some(span) = kept {
             let mut written = Vec::with_capacity(span.len as usize);
-            line(&mut written, &self.columns, row);
+            line(&mut written, &self.layout.columns, row);
             let is_same = written.len() == span.len as usize && hash(&written) == span.hash;
             return is_same.then(|| span.into());
         }
@@ -188,7 +179,7 @@ impl Journal {
     }
 
     fn read_row(&self, span: RowSpan) -> io::Result<Row> {
-        let mut file = &self.file;
+        let mut file = self.partial.file();
         file.seek(SeekFrom::Start(span.offset))?;
         let mut line = Vec::with_capacity(span.len as usize);
         let read = file.take(span.len.into()).read_to_end(&mut line);
@@ -199,7 +190,7 @@ impl Journal {
 
     fn append(&mut self, row: &Row) -> Extent {
         let before = self.buffer.len();
-        line(&mut self.buffer, &self.columns, row);
+        line(&mut self.buffer, &self.layout.columns, row);
         Extent { offset: self.len + before as u64, len: (self.buffer.len() - before) as u64 }
     }
 
@@ -209,9 +200,10 @@ impl Journal {
             return Ok(());
         }
         self.check_len()?;
-        if let Err(error) = self.file.write_all(&self.buffer) {
+        let mut file = self.partial.file();
+        if let Err(error) = file.write_all(&self.buffer) {
             // A full disk may have taken a part of a line.
-            let _ = self.file.set_len(self.len);
+            let _ = file.set_len(self.len);
             return Err(error);
         }
         self.len += self.buffer.len() as u64;
@@ -219,42 +211,37 @@ impl Journal {
         Ok(())
     }
 
-    /// Gives the file its name, in place of an earlier report.
-    fn publish(&mut self) -> io::Result<()> {
-        match std::mem::replace(&mut self.state, FileState::Published) {
-            FileState::Staged { temporary, _earlier } => persist(temporary, &self.path),
-            FileState::Published | FileState::Created => Ok(()),
-        }
-    }
-
     fn check_len(&self) -> io::Result<()> {
-        if self.file.metadata()?.len() == self.len {
+        if self.partial.file().metadata()?.len() == self.len {
             return Ok(());
         }
-        Err(io::Error::other("another program has written to it during the run"))
+        let path = self.partial.path().display();
+        Err(io::Error::other(format!("another program has written to {path} during the run")))
     }
 
-    /// Syncs the file to the disk, in input order if the input was read to its end.
-    pub(crate) fn finish(mut self, input_complete: bool) -> io::Result<()> {
+    /// Writes the rows in input order. A complete report has the order of `--sort` and `--top`, and gets its name.
+    pub(crate) fn finish(mut self, end: RunEnd) -> io::Result<()> {
         self.write()?;
-        self.publish()?;
-        self.file.sync_all()?;
-        if !is_at(&self.file, &self.path).unwrap_or(false) {
-            return Err(io::Error::other("it was removed or replaced during the run"));
-        }
+        self.partial.file().sync_all()?;
+        self.partial.check_in_place()?;
         self.check_len()?;
-        if !input_complete {
+        if end == RunEnd::InputNotRead {
             self.retain_unvisited();
         }
-        match self.extents.as_slice() {
-            [] if self.len == 0 => Ok(()),
-            [only] if *only == (Extent { offset: 0, len: self.len }) => Ok(()),
-            _ => self.rewrite_in_order().map_err(|error| {
-                let reason = crate::text::io_message(&error);
-                let hint = "it holds every row, but not yet in input order; --resume repairs that";
+        let is_in_order = match self.extents.as_slice() {
+            [] => self.len == 0,
+            [only] => *only == (Extent { offset: 0, len: self.len }),
+            _ => false,
+        };
+        let is_sorted = end == RunEnd::Complete && !self.layout.order.is_input_order();
+        if is_sorted || !is_in_order {
+            self.rewrite(is_sorted).map_err(|error| {
+                let (reason, path) = (io_message(&error), self.partial.path().display());
+                let hint = format!("{path} has every row, but not in order: --resume repairs that");
                 io::Error::new(error.kind(), format!("{reason}; {hint}"))
-            }),
+            })?;
         }
+        if end == RunEnd::Complete { self.partial.publish() } else { Ok(()) }
     }
 
     /// Adds the rows of an earlier run that the input was not read far enough for.
@@ -272,47 +259,52 @@ impl Journal {
         }
     }
 
-    fn rewrite_in_order(&self) -> io::Result<()> {
-        let ordered = temp_file_beside(&self.path, Some(self.file.metadata()?.permissions()))?;
-        let mut out = ordered.reopen()?;
-        // Another run finds the new file locked until this one has ended.
-        lock(&out, ordered.path())?;
-        let mut file = &self.file;
-        for extent in &self.extents {
-            file.seek(SeekFrom::Start(extent.offset))?;
-            if io::copy(&mut file.take(extent.len), &mut out)? != extent.len {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter during the run"));
+    fn rewrite(&mut self, is_sorted: bool) -> io::Result<()> {
+        let mut rewritten = self.partial.create_successor()?;
+        if is_sorted {
+            self.write_sorted(&rewritten)?;
+        } else {
+            for extent in &self.extents {
+                if io::copy(&mut self.read_extent(*extent)?, &mut rewritten)? != extent.len {
+                    let reason = "it became shorter during the run";
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
+                }
             }
         }
-        out.sync_all()?;
-        persist(ordered, &self.path)
+        rewritten.sync_all()?;
+        self.partial.replace(rewritten)
     }
 
-    /// Gives up a run in which nothing was counted: an earlier report stays as it was, a new file is removed.
-    pub(crate) fn abandon(self) {
-        let _ = match self.state {
-            FileState::Created if is_at(&self.file, &self.path).unwrap_or(false) => {
-                fs::remove_file(&self.path)
+    fn write_sorted(&self, sorted: &File) -> io::Result<()> {
+        let out = BufWriter::new(Box::new(sorted.try_clone()?) as Box<dyn Write + Send>);
+        let mut renderer = renderer(Format::Ndjson, &self.layout, &Meta::default(), out);
+        for extent in &self.extents {
+            for line in BufReader::new(self.read_extent(*extent)?).split(b'\n') {
+                let row = Row::parse(&line?, self.layout.columns.carried()).map_err(io::Error::other)?;
+                renderer.row(&row)?;
             }
-            FileState::Published => self.file.set_len(self.initial_len),
-            FileState::Created | FileState::Staged { .. } => Ok(()),
-        };
+        }
+        renderer.finish(&Summary::default())
     }
-}
 
-fn is_answer(row: &Row) -> bool {
-    matches!(row.status, Status::Ok | Status::NotFound | Status::Forbidden)
-}
+    fn read_extent(&self, extent: Extent) -> io::Result<io::Take<&File>> {
+        let mut file = self.partial.file();
+        file.seek(SeekFrom::Start(extent.offset))?;
+        Ok(file.take(extent.len))
+    }
 
-fn open_or_create(path: &Path) -> io::Result<(File, FileState)> {
-    let state = if path.exists() { FileState::Published } else { FileState::Created };
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-    lock(&file, path)?;
-    Ok((file, state))
+    /// Gives up a run in which nothing was counted: an earlier journal stays as it was, a new one is removed.
+    pub(crate) fn abandon(self) {
+        if self.partial.is_new() {
+            self.partial.discard();
+        } else {
+            let _ = self.partial.file().set_len(self.initial_len);
+        }
+    }
 }
 
 /// Cuts a truncated last line off, and adds a missing line end.
-fn repair(file: &mut File, len: u64, missing_newline: bool) -> io::Result<()> {
+fn repair(mut file: &File, len: u64, missing_newline: bool) -> io::Result<()> {
     if file.metadata()?.len() > len {
         file.set_len(len)?;
     }
@@ -320,66 +312,92 @@ fn repair(file: &mut File, len: u64, missing_newline: bool) -> io::Result<()> {
     if missing_newline { file.write_all(b"\n") } else { Ok(()) }
 }
 
-fn persist(temporary: NamedTempFile, path: &Path) -> io::Result<()> {
-    temporary.persist(path).map(drop).map_err(|error| error.error)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::render::sample;
-    use crate::report::{CountSelection, ReportSchema};
+    use std::fs;
 
-    fn lines(path: &Path) -> usize {
-        fs::read_to_string(path).unwrap().lines().count()
+    use super::*;
+    use crate::partial::partial_path;
+    use crate::render::{RowOrder, SortKey, TerminalStyle, sample};
+    use crate::report::{Columns, CountSelection, ReportSchema};
+
+    fn layout(schema: &ReportSchema) -> ReportLayout {
+        let order = RowOrder::default();
+        ReportLayout { columns: Columns::of(schema), order, style: TerminalStyle::default() }
+    }
+
+    fn logins(path: &Path) -> Vec<String> {
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().map(|line| Row::parse(line.as_bytes(), &[]).unwrap().login).collect()
     }
 
     #[test]
     fn a_row_out_of_order_replaces_the_earlier_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.ndjson");
-        let columns = Columns::of(&ReportSchema {
-            counts: CountSelection { breakdown: true, private: false },
-            verified: true,
-            ..ReportSchema::default()
-        });
+        let measures = CountSelection { breakdown: true, private: false };
+        let layout = layout(&ReportSchema { counts: measures, verified: true, ..ReportSchema::default() });
         let rows = sample::rows();
-        let mut journal = Journal::create(&path, &columns).unwrap();
+        let mut journal = Journal::create(&path, &layout).unwrap();
         journal.rows(&rows).unwrap();
-        journal.finish(true).unwrap();
-        assert_eq!(lines(&path), 5);
+        journal.finish(RunEnd::Complete).unwrap();
+        assert_eq!(logins(&path).len(), 5);
 
         // All answers are too old; one is replaced out of order, and the input breaks off.
-        let measures = CountSelection { breakdown: true, private: false };
         let since = Some("2099-01-01T00:00:00Z".parse().unwrap());
         let (mut journal, _) =
-            Journal::resume(&path, &ResumeFilter { measures, verify: true, since }, &columns).unwrap();
+            Journal::resume(&path, &ResumeFilter { measures, verify: true, since }, &layout).unwrap();
         journal.rows_out_of_order(&[(0, rows[0].clone())]).unwrap();
         journal.rows(&rows[..1]).unwrap();
-        journal.finish(false).unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        let logins: Vec<_> =
-            text.lines().map(|line| Row::parse(line.as_bytes(), &[]).unwrap().login).collect();
+        journal.finish(RunEnd::InputNotRead).unwrap();
+        let logins = logins(&partial_path(&path));
         assert_eq!(logins[0], "torvalds");
-        assert_eq!(logins.iter().filter(|login| *login == "torvalds").count(), 1, "{text}");
-        assert!(logins.contains(&"microsoft".to_owned()), "a login that was not reached stays: {text}");
+        assert_eq!(logins.iter().filter(|login| *login == "torvalds").count(), 1, "{logins:?}");
+        assert!(logins.contains(&"microsoft".to_owned()), "a login that was not reached stays: {logins:?}");
     }
 
     #[test]
-    fn an_abandoned_run_leaves_the_file_as_it_was() {
+    fn an_abandoned_run_leaves_the_files_as_they_were() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.ndjson");
-        let columns = Columns::of(&ReportSchema::default());
+        let layout = layout(&ReportSchema::default());
         let failed = [Row::without_count("a", Status::Failed, "broken")];
-        let mut journal = Journal::create(&path, &columns).unwrap();
+        let mut journal = Journal::create(&path, &layout).unwrap();
         journal.rows(&failed).unwrap();
         journal.abandon();
-        assert!(!path.exists());
-        fs::write(&path, "").unwrap();
-        let wants = ResumeFilter { measures: CountSelection::default(), verify: false, since: None };
-        let (mut journal, _) = Journal::resume(&path, &wants, &columns).unwrap();
-        journal.rows(&failed).unwrap();
-        journal.abandon();
-        assert_eq!(lines(&path), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let row = String::from_utf8({
+            let mut text = Vec::new();
+            line(&mut text, &layout.columns, &sample::rows()[0]);
+            text
+        });
+        let row = row.unwrap();
+        let filter = ResumeFilter { measures: CountSelection::default(), verify: false, since: None };
+        for name in [path.clone(), partial_path(&path)] {
+            fs::write(&name, &row).unwrap();
+            let (mut journal, _) = Journal::resume(&path, &filter, &layout).unwrap();
+            journal.rows(&failed).unwrap();
+            journal.abandon();
+            assert_eq!(fs::read_to_string(&name).unwrap(), row);
+            fs::remove_file(&name).unwrap();
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_complete_report_is_sorted_and_an_incomplete_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.ndjson");
+        let order = RowOrder { by: SortKey::public_repos(), top: Some(2) };
+        let layout = ReportLayout { order, ..layout(&ReportSchema::default()) };
+        for (end, name, expected) in [
+            (RunEnd::Complete, path.clone(), &["microsoft", "torvalds"][..]),
+            (RunEnd::Incomplete, partial_path(&path), &["torvalds", "microsoft", "nosuchlogin"]),
+        ] {
+            let mut journal = Journal::create(&path, &layout).unwrap();
+            journal.rows(&sample::rows()[..3]).unwrap();
+            journal.finish(end).unwrap();
+            assert_eq!(logins(&name), expected);
+        }
     }
 }

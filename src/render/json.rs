@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{Meta, Output, Renderer};
-use crate::report::{Column, Columns, EXTRA_KEY, ReportSchema, Row, Summary};
+use crate::report::{Column, Columns, EXTRA_KEY, ReportSchema, Row, Summary, groups_in};
 
 pub(crate) struct RowObject<'a>(pub(crate) &'a Columns, pub(crate) &'a Row);
 
@@ -33,8 +33,20 @@ pub(crate) struct ExtraObject<'a>(pub(crate) &'a Columns, pub(crate) &'a Row);
 impl Serialize for ExtraObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(columns, row) = self;
-        let extra = columns.iter().filter(|column| matches!(column, Column::Extra { .. }));
-        serializer.collect_map(extra.map(|column| (column.key(), row.cell(column))))
+        let cell = |index: usize| ExtraCell(row.carried.get(index).and_then(Option::as_deref));
+        serializer.collect_map(columns.carried().iter().enumerate().map(|(index, name)| (name, cell(index))))
+    }
+}
+
+/// Text, or an array if the account is in several groups.
+struct ExtraCell<'a>(Option<&'a str>);
+
+impl Serialize for ExtraCell<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(cell) if groups_in(cell).nth(1).is_some() => serializer.collect_seq(groups_in(cell)),
+            cell => cell.serialize(serializer),
+        }
     }
 }
 
@@ -79,6 +91,9 @@ impl Renderer for Ndjson {
     }
 }
 
+/// Version of the keys and their meanings. New keys do not change it.
+const SCHEMA_VERSION: u32 = 1;
+
 /// One document: `{"meta": …, "rows": […], "summary": …}`, with a line for each row.
 pub(super) struct Json {
     out: Output,
@@ -94,8 +109,17 @@ impl Json {
 
     /// Writes the start of the document.
     fn start(&mut self) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Versioned<'a> {
+            schema_version: u32,
+            #[serde(flatten)]
+            meta: &'a Meta,
+        }
         self.out.write_all(b"{\n\"meta\": ")?;
-        serde_json::to_writer(&mut self.out, &self.meta)?;
+        serde_json::to_writer(
+            &mut self.out,
+            &Versioned { schema_version: SCHEMA_VERSION, meta: &self.meta },
+        )?;
         self.out.write_all(b",\n\"rows\": [\n")
     }
 }

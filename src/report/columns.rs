@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountKind, ApiKind, Breakdown, CountSelection, Event, Row, Status};
+use super::{
+    AccountKind, ApiKind, Breakdown, CountSelection, Event, GROUP_DELIMITER, Row, Status, groups_in,
+};
 use crate::text::sanitize_line;
 
 /// A column that the program defines. Keys and their order are a contract.
@@ -140,7 +142,7 @@ const COLUMN: ColumnSpec = ColumnSpec {
 const MEASURE: ColumnSpec = ColumnSpec { role: Role::Measure, value: ValueType::Number, ..COLUMN };
 
 /// Columns in their order. One entry stands for all extra columns.
-pub(crate) static COLUMNS: [ColumnSpec; 20] = [
+pub(crate) static COLUMNS: [ColumnSpec; 21] = [
     ColumnSpec {
         key: "login",
         heading: "Login",
@@ -168,7 +170,7 @@ pub(crate) static COLUMNS: [ColumnSpec; 20] = [
     },
     ColumnSpec {
         key: "type",
-        heading: "Kind",
+        heading: "Type",
         role: Role::Kind,
         value: ValueType::Label,
         get: |row| Cell::text(row.kind.map(AccountKind::as_str)),
@@ -228,13 +230,26 @@ pub(crate) static COLUMNS: [ColumnSpec; 20] = [
         key: "private_repos",
         heading: "Private",
         group: PRIVATE,
-        note: "visible to the token",
+        note: "where the token can see all",
         metric: Some(Metric {
             name: "ghrepos_account_private_repositories",
-            help: "Private repositories that the token can see.",
+            help: "Private repositories of accounts where the token can see all of them.",
         }),
         get: |row| Cell::number(row.private_repos),
         set: |row, cell| set_some(&mut row.private_repos, cell.as_number()),
+        ..MEASURE
+    },
+    ColumnSpec {
+        key: "internal_repos",
+        heading: "Internal",
+        group: PRIVATE,
+        note: "where the token can see all",
+        metric: Some(Metric {
+            name: "ghrepos_account_internal_repositories",
+            help: "Internal repositories of organizations where the token can see all of them.",
+        }),
+        get: |row| Cell::number(row.internal_repos),
+        set: |row, cell| set_some(&mut row.internal_repos, cell.as_number()),
         ..MEASURE
     },
     ColumnSpec {
@@ -379,6 +394,12 @@ impl ReportSchema {
         schema
     }
 
+    /// Returns the position of an extra column, in any case.
+    pub(crate) fn carried_index(&self, name: &str) -> Option<usize> {
+        let name = name.to_lowercase();
+        self.carried.iter().position(|carried| carried.to_lowercase() == name)
+    }
+
     /// Adds the columns of another report, except the extra ones.
     pub(super) fn add(&mut self, other: &Self) {
         let groups = COLUMNS.iter().filter_map(|spec| spec.group);
@@ -459,16 +480,6 @@ impl Columns {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Column> {
         self.list.iter()
-    }
-
-    /// Returns the columns that people read between the kind of an account and the reason of a failure: first the measures.
-    pub(crate) fn details(&self) -> Vec<Column> {
-        let outer = [Role::Login, Role::Status, Role::Kind, Role::Error];
-        let readable = self.list.iter().filter(|column| column.heading().is_some());
-        let mut details: Vec<_> =
-            readable.filter(|column| !outer.contains(&column.role())).cloned().collect();
-        details.sort_by_key(|column| column.role() != Role::Measure);
-        details
     }
 
     pub(crate) fn carried(&self) -> &[String] {
@@ -556,8 +567,17 @@ impl Row {
     pub(crate) fn cell(&self, column: &Column) -> Cell<'_> {
         match column {
             Column::Own(spec) => self.own_cell(spec),
-            Column::Extra { index, .. } => Cell::text(self.carried.get(*index).and_then(Option::as_deref)),
+            Column::Extra { index, .. } => self.extra_text(*index).map_or(Cell::Null, Cell::Text),
         }
+    }
+
+    /// Returns an extra cell; several groups are joined by `; `.
+    pub(crate) fn extra_text(&self, index: usize) -> Option<Cow<'_, str>> {
+        let cell = self.carried.get(index)?.as_deref()?;
+        if groups_in(cell).nth(1).is_none() {
+            return Some(cell.into());
+        }
+        Some(groups_in(cell).collect::<Vec<_>>().join(GROUP_DELIMITER).into())
     }
 
     pub(crate) fn own_cell(&self, spec: &ColumnSpec) -> Cell<'_> {
@@ -569,11 +589,15 @@ impl Row {
         counts.filter(|spec| self.own_cell(spec) != Cell::Null).filter_map(|spec| spec.group)
     }
 
-    pub(crate) fn has_measures_of(&self, schema: &ReportSchema) -> bool {
+    /// Returns true if the row has the counts of `wanted`. It was saved with the columns of `saved`: a private count may be null.
+    pub(crate) fn has_measures_of(&self, wanted: &ReportSchema, saved: &ReportSchema) -> bool {
         let mut measures = COLUMNS.iter().filter(|spec| {
-            spec.role == Role::Measure && spec.group.is_some_and(|group| (group.is_in)(schema))
+            spec.role == Role::Measure && spec.group.is_some_and(|group| (group.is_in)(wanted))
         });
-        measures.all(|spec| self.own_cell(spec) != Cell::Null)
+        let is_private = |spec: &ColumnSpec| {
+            spec.group.zip(PRIVATE).is_some_and(|(group, private)| group.flag == private.flag)
+        };
+        measures.all(|spec| self.own_cell(spec) != Cell::Null || (is_private(spec) && saved.counts.private))
     }
 
     /// Returns the flag of the first optional count of this row that `schema` does not have.

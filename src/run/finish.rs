@@ -1,62 +1,84 @@
 //! The end of a run: finishes the reports, prints the summary, and decides the exit status.
 
-use super::messages::stop_message;
+use super::messages::{partial_files, print_stop};
 use super::pipeline::{Outcome, RowAggregator, Sinks};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
+use crate::journal::RunEnd;
+use crate::partial::target_of;
 use crate::progress::eprint_status;
+use crate::report::Summary;
 use crate::stop::StopReason;
 use crate::text::{error_chain, group_digits, pluralize};
 
 pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
-    let Outcome { aggregator, sinks, stop, unverified, input_complete, notices } = outcome;
+    let Outcome { aggregator, sinks, stop, unverified, input } = outcome;
     let RowAggregator { mut summary, rules, .. } = aggregator;
     let Sinks { open: sinks, mut errors } = sinks;
-    summary.complete = summary.skipped == 0 && stop.is_none() && errors.is_empty();
+    errors.extend(input.failure);
+    let is_empty = input.is_complete && !input.has_logins && !config.input_options.allow_empty;
+    if is_empty && errors.is_empty() {
+        errors.push("the input has no logins; use --allow-empty if that is right".to_owned());
+    }
+    // Without an answer, a row may have failed for the reason that ended the run.
+    let is_cut_short = stop.is_some() && summary.failed > 0;
+    summary.complete = input.is_complete && !is_empty && summary.skipped == 0 && !is_cut_short;
+    // Saved reports stay where they are, so a report that is made of them may replace another one.
+    let is_rendered = !config.from.is_empty();
+    summary.complete &= !config.from.iter().any(|path| target_of(path).is_some());
+    let end = match (summary.complete || is_rendered, input.is_complete) {
+        (true, _) => RunEnd::Complete,
+        (false, true) => RunEnd::Incomplete,
+        (false, false) => RunEnd::InputNotRead,
+    };
 
-    // A table of failures would hide the one line with the reason, and a file would replace an earlier report that is worth more.
-    let nothing_learnt = summary.ok + summary.not_found + summary.forbidden == 0;
-    let drops_reports = nothing_learnt && (stop.is_some() || !errors.is_empty());
+    // A table of failures would hide the one line with the reason.
+    let nothing_learnt = end != RunEnd::Complete && summary.ok + summary.not_found + summary.forbidden == 0;
     let mut is_written = false;
     for sink in sinks {
-        if drops_reports && sink.is_buffered {
+        if is_empty || nothing_learnt && sink.is_buffered {
             sink.abandon().await;
             continue;
         }
-        match sink.finish(&summary, input_complete).await {
+        match sink.finish(&summary, end).await {
             Ok(()) => is_written = true,
             Err(error) if error.is_broken_pipe() => {}
             Err(error) => errors.push(error_chain(&error)),
         }
     }
     if stop == Some(StopReason::OutputClosed) && errors.is_empty() {
-        return ExitStatus::Success;
+        if config.rules.is_empty() {
+            return ExitStatus::Success;
+        }
+        eprint_status("output closed before the run was complete: --fail-on applies to a part of the logins");
     }
 
-    let uncounted = summary.uncounted() + summary.mismatched;
-    let mut exit = if uncounted > 0 { ExitStatus::SomeFailed } else { ExitStatus::Success };
     for error in &errors {
         eprint_status(error);
-        exit = exit.max(ExitStatus::Usage);
     }
-    if let Some(stop) = &stop {
-        exit = ExitStatus::from_stop(stop).map_or(exit, |status| exit.max(status));
-        if *stop != StopReason::OutputClosed && !(stop.is_signal() && config.quiet) {
-            eprint_status(&stop_message(stop, config, summary.skipped, input_complete));
+    let mut exit = if errors.is_empty() { ExitStatus::Success } else { ExitStatus::Usage };
+    match &stop {
+        // A deadline or a limit that came after the last answer changed nothing.
+        Some(stop) if ExitStatus::from_stop(stop) == ExitStatus::Incomplete && summary.complete => {}
+        Some(stop) => exit = exit.max(print_stop(stop, config, summary.skipped, input.is_complete)),
+        None => {}
+    }
+    if !summary.complete {
+        exit = exit.max(ExitStatus::Incomplete);
+        print_partial_files(config);
+        if let Some(target) = config.save_to.as_ref().filter(|_| is_written) {
+            eprint_status(&format!("not complete: the run in {} is not marked complete", target.address));
         }
+    }
+    if summary.uncounted() + summary.mismatched > 0 && config.rules.is_empty() {
+        exit = exit.max(ExitStatus::SomeFailed);
     }
     if !config.quiet {
-        for notice in &notices {
+        for notice in &input.notices {
             eprint_status(notice);
         }
-        if is_written && !drops_reports {
-            if summary.asked == 0 {
-                let list =
-                    if config.input_options.shard.is_some() { "this part of the list" } else { "the list" };
-                eprint_status(&format!("{list} held no logins: nothing to count"));
-            } else {
-                eprint_status(&summary.to_string());
-            }
+        if is_written && !nothing_learnt {
+            print_summary(&summary, config);
         }
         if unverified > 0 {
             let logins = pluralize(unverified, "login", "logins");
@@ -70,13 +92,38 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
             group_digits(summary.verified)
         ));
     }
-    // A run that is rendered or replayed has no other sign of it.
-    if summary.skipped > 0 {
-        exit = exit.max(ExitStatus::Incomplete);
-    }
     for violation in rules.violations(&summary) {
         eprint_status(&violation);
         exit = exit.max(ExitStatus::RuleViolated);
     }
     exit
+}
+
+fn print_summary(summary: &Summary, config: &Config) {
+    if summary.asked > 0 {
+        eprint_status(&summary.to_string());
+    } else if config.input_options.shard.is_some() {
+        eprint_status("this part of the input has no logins");
+    } else {
+        eprint_status("the input has no logins");
+    }
+}
+
+/// Names the files with the rows of an incomplete run, and the reports that it did not replace.
+fn print_partial_files(config: &Config) {
+    let files = partial_files(config);
+    if !files.is_empty() {
+        let partials: Vec<_> = files.iter().map(|(_, partial)| partial.display().to_string()).collect();
+        let kept: Vec<_> = files
+            .iter()
+            .filter(|(report, _)| report.exists())
+            .map(|(report, _)| report.display().to_string())
+            .collect();
+        let kept = match kept.as_slice() {
+            [] => String::new(),
+            [only] => format!("; {only} is unchanged"),
+            several => format!("; {} are unchanged", several.join(", ")),
+        };
+        eprint_status(&format!("not complete: the rows so far are in {}{kept}", partials.join(", ")));
+    }
 }

@@ -1,5 +1,6 @@
 //! Messages about a run that ended early: the reason, and how to continue. They fit the server and the kind of token.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +12,8 @@ use crate::github::credentials::{
     APP_TOKEN_SOURCE, Credentials, GH_CLI_SOURCE, JOB_TOKEN_ENV_VAR, Token, TokenKind,
 };
 use crate::input::InputSource;
+use crate::output::OutputSpec;
+use crate::partial::partial_path;
 use crate::progress::eprint_status;
 use crate::stop::StopReason;
 use crate::text::{format_duration, pluralize, redact_url, sanitize_line};
@@ -18,16 +21,27 @@ use crate::text::{format_duration, pluralize, redact_url, sanitize_line};
 /// Maximum length of a command that is printed, in characters.
 const MAX_COMMAND: usize = 400;
 
-/// Prints the reason for which a run ended before its first lookup, and returns the exit status.
-pub(super) fn print_stop(stop: &StopReason, config: &Config) -> ExitStatus {
-    if !(stop.is_signal() && config.quiet) {
-        eprint_status(&stop_message(stop, config, 0, true));
+/// Prints the reason for which a run ended early, and returns the exit status.
+pub(super) fn print_stop(
+    stop: &StopReason,
+    config: &Config,
+    skipped: u64,
+    input_complete: bool,
+) -> ExitStatus {
+    if *stop != StopReason::OutputClosed && !(stop.is_signal() && config.quiet) {
+        eprint_status(&stop_message(stop, config, skipped, input_complete));
     }
-    ExitStatus::from_stop(stop).unwrap_or(ExitStatus::Incomplete)
+    ExitStatus::from_stop(stop)
+}
+
+/// Returns the reports that are not complete, each with its `.partial`.
+pub(super) fn partial_files(config: &Config) -> Vec<(&Path, PathBuf)> {
+    let files = config.reports.iter().filter_map(OutputSpec::file);
+    files.map(|file| (file, partial_path(file))).filter(|(_, partial)| partial.exists()).collect()
 }
 
 /// Returns one line: the reason of an early end, its consequences, and the way out.
-pub(super) fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete: bool) -> String {
+fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete: bool) -> String {
     let endpoint = &config.client.endpoint;
     let chosen_by = config.server_chosen_by.map(|name| format!(" (from {name})")).unwrap_or_default();
     let mut rest = String::new();

@@ -52,8 +52,7 @@ pub(super) struct Outcome {
     pub(super) stop: Option<StopReason>,
     /// Logins whose second count failed.
     pub(super) unverified: u64,
-    pub(super) input_complete: bool,
-    pub(super) notices: Vec<String>,
+    pub(super) input: InputReport,
 }
 
 pub(super) async fn run_pipeline(
@@ -76,7 +75,7 @@ pub(super) async fn run_pipeline(
     let rows = &mut checkpoint;
     let items = records.map(|record| {
         if let Some(row) = rows.as_mut().and_then(|rows| rows.take(&record)) {
-            return Item::Resolved(row);
+            return Item::Resolved(Box::new(row));
         }
         pending.set(pending.get() + u64::from(record.login.is_ok()));
         Item::Lookup { login: record.login, carried: record.carried }
@@ -94,26 +93,23 @@ pub(super) async fn run_pipeline(
     };
     let ((), consumer) = join(stage, consumer.run(completed)).await;
     let Consumer { mut aggregator, mut sinks, unverified, .. } = consumer;
-    let InputReport { duplicates, failure, is_complete: input_complete, mut notices } =
-        input_report.lock().clone();
-    sinks.errors.extend(failure);
-    // Logins that were removed are known only when the whole input was read.
-    if input_complete {
+    let mut input = input_report.lock().clone();
+    // Logins that were removed are known only when the whole input was read. One without logins may be a mistake.
+    if input.is_complete && (input.has_logins || config.input_options.allow_empty) {
         sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
     }
     let summary = &mut aggregator.summary;
-    summary.duplicates = Some(duplicates);
-    if let Some(checkpoint) = checkpoint {
-        summary.kept = checkpoint.claimed;
-        summary.no_longer_asked = if input_complete { checkpoint.unclaimed } else { 0 };
-    }
+    summary.duplicates = Some(input.duplicates);
+    summary.kept = Some(checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.claimed));
+    let unclaimed = checkpoint.filter(|_| input.is_complete).map_or(0, |checkpoint| checkpoint.unclaimed);
+    summary.no_longer_asked = Some(unclaimed);
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
     if let Some(error) = client.query_error() {
         let endpoint = &config.client.endpoint;
-        notices.push(format!("the GraphQL API of {endpoint} is too old: {error}; looked up over REST"));
+        input.notices.push(format!("the GraphQL API of {endpoint} is too old: {error}; looked up over REST"));
     }
     let stop = client.limiter().stop.reason();
-    Outcome { aggregator, sinks, stop, unverified, input_complete, notices }
+    Outcome { aggregator, sinks, stop, unverified, input }
 }
 
 /// Sees every row once, since rows are not kept: compares it with the baseline, and adds it to the totals, the subtotals, the
@@ -134,7 +130,11 @@ impl RowAggregator {
     ) -> Self {
         let drift = baseline.as_deref().map(Baseline::empty_summary);
         let summary = Summary { groups, drift, ..Summary::default() };
-        Self { summary, rules: config.rules.clone(), baseline, manifest }
+        let rules = match baseline {
+            Some(_) => config.rules.clone(),
+            None => config.rules.without_baseline(),
+        };
+        Self { summary, rules, manifest, baseline }
     }
 
     pub(super) fn add(&mut self, mut rows: Vec<Row>) -> Arc<Vec<Row>> {

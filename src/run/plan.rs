@@ -78,7 +78,7 @@ pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -
     let mut plan = tokio::select! {
         plan = Plan::count(input, checkpoint, client, config.options.verify) => plan,
         // Standard input may have no end.
-        reason = stop.requested() => return Ok(print_stop(&reason, config)),
+        reason = stop.requested() => return Ok(print_stop(&reason, config, 0, true)),
     };
     if let Some(error) = &input_report.lock().failure {
         eprint_status(error);
@@ -86,7 +86,7 @@ pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -
     }
     let limits = if config.client.is_replay() { Ok(None) } else { client.rate_limits().await };
     let limits = match (limits, stop.reason()) {
-        (Err(_), Some(reason)) => return Ok(print_stop(&reason, config)),
+        (Err(_), Some(reason)) => return Ok(print_stop(&reason, config, 0, true)),
         (limits, _) => limits.map_err(|error| format!("unknown: {error}")),
     };
     plan.quota_unknown = match &limits {

@@ -8,52 +8,60 @@ use super::finish::finish;
 use super::manifest::ManifestRecorder;
 use super::messages::report_command;
 use super::pipeline::{Outcome, RowAggregator, Sinks};
-use super::{now, open_sinks, read_baseline};
+use super::{now, open_sinks, profile_host, read_baseline};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
-use crate::github::endpoint::ApiEndpoint;
+use crate::input::InputReport;
 use crate::output::Message;
-use crate::render::{Meta, SortKey};
+use crate::render::{GENERATOR, Meta, SortKey};
 use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
 
 const ROWS_PER_MESSAGE: usize = 512;
 
 pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let baseline = read_baseline(&config).await?;
-    let saved = SavedReport::read_all(&config.from)?;
+    let group_by = config.group_by.as_ref().map(GroupTotals::by);
+    let saved = SavedReport::read_all(&config.from, group_by)?;
     let schema = ReportSchema { change: saved.schema.change || baseline.is_some(), ..saved.schema };
     check_columns(&config, &schema)?;
     let groups = config.group_by.as_ref().map(|groups| find_groups(groups, &schema)).transpose()?;
     config.layout.columns = Columns::of(&schema);
     let mut rows = saved.rows;
     if baseline.is_some() {
+        if let Some(top) = saved.top.filter(|top| rows.len() >= *top) {
+            bail!("cannot compare a report that was cut by --top {top}: make it again without --top");
+        }
         // Logins that had been removed then are not part of this report's input.
         rows.retain(|row| !row.is_removed());
     }
-    let meta = saved_metadata(&config, saved.meta.as_ref(), &rows);
+    let mut meta = saved_metadata(&config, saved.meta.as_ref(), &rows);
+    meta.top = config.layout.order.top.into_iter().chain(saved.top).min();
     let mut aggregator =
         RowAggregator::new(&config, groups, baseline.map(Arc::new), ManifestRecorder::default());
     if aggregator.summary.drift.is_none() && schema.change {
         let baseline = meta.baseline.clone().unwrap_or_else(|| "an earlier report".into());
+        aggregator.rules = config.rules.clone();
         aggregator.summary.drift = Some(DiffSummary { baseline, ..DiffSummary::default() });
     }
     let (open, _) = open_sinks(&config, &meta).await?;
     let mut sinks = Sinks { open, ..Sinks::default() };
+    let input = InputReport { is_complete: true, has_logins: !rows.is_empty(), ..InputReport::default() };
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let rows = aggregator.add(rows.by_ref().take(ROWS_PER_MESSAGE).collect());
         sinks.send(&Message::Rows(rows)).await;
     }
-    sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
+    if input.has_logins || config.input_options.allow_empty {
+        sinks.send(&Message::Rows(aggregator.removed(None))).await;
+    }
 
     let summary = &mut aggregator.summary;
     let totals = saved.totals.unwrap_or_default();
     (summary.duplicates, summary.requests) = (totals.duplicates, totals.requests);
     (summary.points, summary.seconds) = (totals.points, totals.seconds);
-    summary.kept = totals.kept.unwrap_or(0);
-    summary.no_longer_asked = totals.no_longer_asked.unwrap_or(0);
-    let outcome =
-        Outcome { aggregator, sinks, stop: None, unverified: 0, input_complete: true, notices: Vec::new() };
+    summary.kept = totals.kept;
+    summary.no_longer_asked = totals.no_longer_asked;
+    let outcome = Outcome { aggregator, sinks, stop: None, unverified: 0, input };
     Ok(finish(outcome, &config).await)
 }
 
@@ -67,7 +75,9 @@ fn check_columns(config: &Config, schema: &ReportSchema) -> anyhow::Result<()> {
             "cannot sort by {key}: the report has no such column; sort by another one, or count again with {flag}"
         );
     }
-    if let Some(rule) = config.rules.needs_baseline().filter(|_| !schema.change) {
+    let needs_baseline =
+        config.rules.needs_baseline().filter(|_| !schema.change && config.missing_baseline.is_none());
+    if let Some(rule) = needs_baseline {
         bail!(
             "--fail-on {rule} requires an earlier report: this one was made without --baseline; add --baseline FILE"
         );
@@ -76,8 +86,7 @@ fn check_columns(config: &Config, schema: &ReportSchema) -> anyhow::Result<()> {
 }
 
 fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> anyhow::Result<GroupTotals> {
-    let name = groups.by().to_lowercase();
-    let Some(column) = schema.carried.iter().position(|carried| carried.to_lowercase() == name) else {
+    let Some(column) = schema.carried_index(groups.by()) else {
         let carried =
             if schema.carried.is_empty() { "nothing".to_owned() } else { schema.carried.join(", ") };
         bail!("cannot group by {}: the report carries {carried}", groups.by());
@@ -89,13 +98,13 @@ fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> anyhow::Result<Gr
 fn saved_metadata(config: &Config, saved: Option<&serde_json::Value>, rows: &[Row]) -> Meta {
     let saved = saved.and_then(|meta| Meta::read(meta, config.baseline_name()));
     let mut meta = saved.unwrap_or_else(|| Meta {
+        generator: GENERATOR.into(),
         from: config.from.iter().map(|path| path.display().to_string()).collect(),
         baseline: config.baseline_name(),
         started: rows.iter().filter_map(|row| row.at).min().unwrap_or_else(now),
         command: report_command(config),
         ..Meta::default()
     });
-    let endpoint = meta.api.as_deref().and_then(|url| ApiEndpoint::parse(url).ok());
-    meta.site = endpoint.map(|endpoint| endpoint.web_host().to_owned());
+    meta.site = profile_host(meta.api.as_deref());
     meta
 }

@@ -62,6 +62,10 @@ pub struct Behavior {
     pub fault: Box<FaultPlan>,
     /// The only valid token. Requests without a token are accepted too.
     pub token: Option<String>,
+    /// Scopes of the token, as a classic one has them.
+    pub scopes: Option<&'static str>,
+    /// Argument that `repositories` does not have, on an older Enterprise Server.
+    pub unknown_argument: Option<&'static str>,
     /// The only known app. With it, only its tokens are valid.
     pub app: Option<App>,
     /// Rejects requests without a token, like an Enterprise Server in private mode.
@@ -98,6 +102,8 @@ impl Default for Behavior {
             latency: Duration::ZERO,
             fault: Box::new(|_| None),
             token: None,
+            scopes: Some("read:org, repo"),
+            unknown_argument: None,
             app: None,
             private: false,
             primary: None,

@@ -1,14 +1,45 @@
-//! The action: the server and the token that it passes to the program. Its script runs as in GitHub Actions, with a stand-in for
-//! the program that records its arguments and environment.
+//! The action: the server and the token that it passes to the program, and the baseline that it keeps. Its scripts run as in GitHub
+//! Actions.
 
 #![cfg(unix)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::audits::action_script;
+use serde_json::json;
+
+use crate::fake::{AliasFault, Behavior, Fake};
 use crate::program::installed;
+
+/// Returns the action, or the workflow that uses it.
+fn yaml(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// Returns the script of a step of the action.
+fn script(step: &str) -> String {
+    let action = yaml("action.yml");
+    let script = action.split(&format!("      id: {step}\n")).nth(1).unwrap();
+    let script = script.split("      run: |\n").nth(1).unwrap();
+    let script = script.lines().take_while(|line| line.starts_with("        "));
+    let script: Vec<_> = script.map(|line| &line[8..]).collect();
+    script.join("\n")
+}
+
+/// Returns a shell that runs a step as GitHub Actions does.
+fn shell(step: &str, folder: &Path, path: &str) -> Command {
+    let mut shell = Command::new("bash");
+    shell.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script(step)]);
+    shell.current_dir(folder).env_clear().env("PATH", path).env("FOLDER", "audit").env("LANG", "C.UTF-8");
+    shell
+}
+
+fn write_program(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
 
 /// Arguments and variables that the program received: its `--host`, and every token variable.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,18 +57,13 @@ fn given(server: &str, host: &str, token: &str) -> Given {
         at("arguments").display(),
         at("env").display()
     );
-    fs::write(at("ghrepos"), script).unwrap();
-    fs::set_permissions(at("ghrepos"), fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&at("ghrepos"), &script);
     // Variables of the job must not override the inputs.
     let of_job = ["GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_HOST"];
-    let run = Command::new("bash")
-        .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &action_script()])
-        .current_dir(folder.path())
-        .env_clear()
+    let path = format!("{}:/usr/bin:/bin", folder.path().display());
+    let run = shell("audit", folder.path(), &path)
         .envs(of_job.map(|variable| (variable, "of_the_whole_job")))
-        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
         .env("ARGUMENTS", "torvalds\n")
-        .env("FOLDER", "audit")
         .env("GITHUB_OUTPUT", at("output"))
         .env("GITHUB_SERVER_URL", server)
         .env("GITHUB_STEP_SUMMARY", at("summary.md"))
@@ -92,4 +118,191 @@ fn the_action_gives_a_token_to_its_server_alone() {
         let line = format!("action: the job's token is not sent to {}: set the input token\n", host);
         assert_eq!(given.log, if withheld { line } else { String::new() }, "{url} {host} {token}");
     }
+}
+
+/// The artifacts of a repository, and the runner's working folder, which each run begins with empty.
+struct Repository {
+    folder: tempfile::TempDir,
+    /// Number of the last run that has uploaded an artifact.
+    uploaded: std::cell::Cell<u32>,
+}
+
+struct WeeklyRun {
+    status: i32,
+    output: String,
+}
+
+impl Repository {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("bin")).unwrap();
+        // `gh api` answers with a list of artifacts, to which it applies the filter; `gh run download` copies one.
+        let gh = format!(
+            "#!/bin/sh\ncd {}\necho \"$GH_HOST $GH_TOKEN $1 $2\" >> gh.log\ncase $1 in\n\
+             api) [ -f artifacts.json ] || exit 1; for filter; do :; done; jq -r \"$filter\" artifacts.json ;;\n\
+             run) cp \"artifact-$3\"/* \"$9\"/ ;;\nesac\n",
+            folder.path().display()
+        );
+        write_program(&folder.path().join("bin/gh"), &gh);
+        let repository = Self { folder, uploaded: 0.into() };
+        repository.publish(&[]);
+        repository
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the list of artifacts: run, branch, repository of the commit, expired.
+    fn publish(&self, artifacts: &[(u32, &str, u32, bool)]) {
+        let artifacts: Vec<_> = artifacts
+            .iter()
+            .map(|(run, branch, head, is_expired)| {
+                json!({
+                    "name": "audit", "expired": is_expired, "created_at": format!("2026-11-{run:02}T06:00:00Z"),
+                    "workflow_run": {"id": run, "head_branch": branch, "repository_id": 1, "head_repository_id": head},
+                })
+            })
+            .collect();
+        fs::write(self.at("artifacts.json"), json!({"artifacts": artifacts}).to_string()).unwrap();
+    }
+
+    fn upload(&self, run: u32, text: Option<&str>) {
+        let artifact = self.at(&format!("artifact-{run}"));
+        fs::create_dir_all(&artifact).unwrap();
+        match text {
+            Some(text) => fs::write(artifact.join("last.ndjson"), text).unwrap(),
+            None => {
+                for file in fs::read_dir(self.at("work/audit")).unwrap() {
+                    let file = file.unwrap();
+                    fs::copy(file.path(), artifact.join(file.file_name())).unwrap();
+                }
+            }
+        }
+    }
+
+    /// Runs the steps of the action for a list, on a new runner.
+    fn week(&self, api_url: &str, team: &str) -> WeeklyRun {
+        let work = self.at("work");
+        let _ = fs::remove_dir_all(&work);
+        fs::create_dir_all(&work).unwrap();
+        fs::write(work.join("team.csv"), format!("login,team\n{team}")).unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_ghrepos")).parent().unwrap().display().to_string();
+        let path = format!("{}:{program}:/usr/bin:/bin", self.at("bin").display());
+        let baseline = shell("baseline", &work, &path)
+            .env("ARTIFACT", "audit")
+            .env("GH_TOKEN", "ghs_job")
+            .env("GH_HOST", "git.elsewhere.com")
+            .env("GITHUB_SERVER_URL", "https://git.example.com")
+            .env("GITHUB_REPOSITORY", "acme/audits")
+            .env("GITHUB_REF_NAME", "main")
+            .output()
+            .unwrap();
+        let text = |output: &std::process::Output| {
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+        };
+        if !baseline.status.success() {
+            return WeeklyRun { status: -1, output: text(&baseline) };
+        }
+        let action = yaml("action.yml");
+        let rules = action.split("    default: ").find(|rules| rules.starts_with("new>0")).unwrap();
+        let audit = shell("audit", &work, &path)
+            .env("TOKEN", "ghp_sample")
+            .env("ARGUMENTS", format!("--file=team.csv\n--group-by=team\n--api-url={api_url}\n--retries=0\n"))
+            .env("GITHUB_OUTPUT", self.at("output"))
+            .env("RULES", rules.lines().next().unwrap())
+            .env("GITHUB_STEP_SUMMARY", self.at("summary.md"))
+            .output()
+            .unwrap();
+        let run = self.uploaded.get() + 1;
+        self.uploaded.set(run);
+        self.upload(run, None);
+        self.publish(&[(run, "main", 1, false)]);
+        WeeklyRun { status: audit.status.code().unwrap(), output: text(&audit) }
+    }
+
+    fn baseline(&self) -> String {
+        fs::read_to_string(self.at("work/audit/last.ndjson")).unwrap_or_default()
+    }
+}
+
+const WARNING: &str = "::warning::there is no earlier report";
+
+#[test]
+fn a_weekly_audit_keeps_its_baseline_and_fails_on_its_rules() {
+    if !installed(&["bash", "jq"]) {
+        return;
+    }
+    let repository = Repository::new();
+    let fake = Fake::well_behaved();
+    let first = repository.week(&fake.url(), "user-1,core\nuser-2,web\nmissing-1,web\n");
+    assert_eq!(first.status, 0, "{}", first.output);
+    assert!(first.output.starts_with(WARNING), "{}", first.output);
+    let second = repository.week(&fake.url(), "user-1,core\nuser-2,web\nmissing-1,web\n");
+    assert_eq!(second.status, 0, "{}", second.output);
+    assert!(!second.output.contains(WARNING), "{}", second.output);
+
+    // Weeks without GitHub, and with a broken list: the baseline of the second week stays.
+    let known = repository.baseline();
+    let outage = repository.week("http://127.0.0.1:1", "user-1,core\nuser-3,web\nmissing-1,web\n");
+    assert_eq!(outage.status, 5, "{}", outage.output);
+    assert_eq!(repository.baseline(), known);
+    let broken = repository.week(&fake.url(), "user-1,core\nuser-3,web,extra\n\"open\n");
+    assert_eq!(broken.status, 2, "{}", broken.output);
+    assert_eq!(repository.baseline(), known);
+
+    // A week in which an account is not accessible is complete. Later weeks still know it.
+    let alias = |login: &str, _| (login == "user-2").then_some(AliasFault::Forbidden);
+    let failing = Fake::start(Behavior { alias: Box::new(alias), ..Behavior::default() });
+    let partly = repository.week(&failing.url(), "user-1,core\nuser-2,web\nmissing-1,web\n");
+    assert_eq!(partly.status, 3, "{}", partly.output);
+    assert!(partly.output.contains("--fail-on forbidden>0: 1 login: user-2"), "{}", partly.output);
+    let changed = repository.week(&fake.url(), "user-1,core\nuser-3,web\nmissing-1,web\n");
+    assert_eq!(changed.status, 3, "{}", changed.output);
+    for line in ["--fail-on new>0: 1 login: user-3", "--fail-on removed>0: 1 login: user-2"] {
+        assert!(changed.output.contains(line), "{}", changed.output);
+    }
+    assert!(fs::read_to_string(repository.at("output")).unwrap().ends_with("status=3\n"));
+    let summary = fs::read_to_string(repository.at("summary.md")).unwrap();
+    assert!(summary.contains("| web | 2 | 1 |"), "{summary}");
+    assert!(fs::read_to_string(repository.at("work/audit/now.html")).unwrap().contains("By team"));
+    let last = repository.week(&fake.url(), "user-1,core\nuser-3,web\nmissing-1,web\n");
+    assert_eq!(last.status, 0, "{}", last.output);
+}
+
+#[test]
+fn a_baseline_comes_from_this_branch_alone_or_the_run_fails() {
+    if !installed(&["bash", "jq"]) {
+        return;
+    }
+    let repository = Repository::new();
+    let fake = Fake::well_behaved();
+    for run in 1..=5 {
+        repository.upload(
+            run,
+            Some(&format!("{{\"login\":\"user-{run}\",\"status\":\"ok\",\"public_repos\":1}}\n")),
+        );
+    }
+    repository.uploaded.set(5);
+    // The newest are of a fork, of another branch, and expired.
+    repository.publish(&[
+        (1, "main", 1, false),
+        (2, "main", 1, false),
+        (5, "main", 2, false),
+        (4, "feature", 1, false),
+        (3, "main", 1, true),
+    ]);
+    let run = repository.week(&fake.url(), "user-2,core\n");
+    assert!(!run.output.contains("removed>0") && !run.output.contains(WARNING), "{}", run.output);
+    let asked = fs::read_to_string(repository.at("gh.log")).unwrap();
+    assert!(asked.lines().all(|line| line.starts_with("git.example.com ghs_job ")), "{asked}");
+    // A list that cannot be read is not a first run, and uploads nothing.
+    fs::remove_file(repository.at("artifacts.json")).unwrap();
+    let run = repository.week(&fake.url(), "user-2,core\n");
+    assert_eq!(run.status, -1, "{}", run.output);
+    assert!(run.output.contains("::error::") && run.output.contains("actions: read"), "{}", run.output);
+    let action = yaml("action.yml");
+    assert!(action.contains("if: always() && steps.baseline.outcome == 'success'\n"));
+    assert!(action.contains("retention-days: 90\n") && !action.contains("actions/cache"));
+    assert!(yaml("fixtures/audit/weekly.yml").contains("  actions: read"));
 }

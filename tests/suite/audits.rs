@@ -2,6 +2,7 @@
 
 mod evidence;
 mod finished;
+mod nights;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -116,7 +117,7 @@ fn a_run_fails_on_matching_rules_and_names_their_rows() {
         assert_eq!(run.stdout.lines().count(), 1 + 52, "the report is complete anyway");
     }
     let run = fail_on("new>2,removed>1,change>200%");
-    assert_eq!((run.status, run.stderr.as_str()), (1, ""), "no rule holds");
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""), "no rule matches, although a login is forbidden");
     // An invalid rule is refused before any request.
     let fake = Fake::well_behaved();
     for (arguments, reason) in [
@@ -125,7 +126,10 @@ fn a_run_fails_on_matching_rules_and_names_their_rows() {
             "cannot understand --fail-on \"failed>0,chnge>5\" at character 10: unknown metric \"chnge\"",
         ),
         (&["--fail-on", "new>0"], "--fail-on new>0 requires an earlier report: add --baseline FILE"),
-        (&["--baseline", "/nowhere.csv"], "cannot read /nowhere.csv as a report: No such file or directory"),
+        (
+            &["--baseline", "/nowhere.csv"],
+            "there is no baseline /nowhere.csv: check its name; on a first run add --baseline-optional",
+        ),
     ] {
         let run = Program::for_fake(&fake, &[&["a"], arguments].concat()).run();
         assert_eq!((run.status, run.stdout.as_str()), (2, ""));
@@ -139,63 +143,55 @@ fn a_run_fails_on_matching_rules_and_names_their_rows() {
     );
 }
 
-/// Returns the script of the action, which the weekly recipe uses.
-pub(crate) fn action_script() -> String {
-    let action = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
-    let script = action.split("      run: |\n").nth(1).unwrap();
-    let script = script.lines().take_while(|line| line.starts_with("        "));
-    let script: Vec<_> = script.map(|line| &line[8..]).collect();
-    script.join("\n")
-}
-
 #[test]
-#[cfg(unix)]
-fn a_weekly_audit_keeps_its_baseline_and_fails_on_its_rules() {
+fn an_optional_baseline_may_be_missing_with_a_warning() {
     let folder = Folder::new();
-    let fake = Fake::well_behaved();
-    let bin = Path::new(env!("CARGO_BIN_EXE_ghrepos")).parent().unwrap().display().to_string();
-    let week = |team: &str| {
-        std::fs::write(folder.at("team.csv"), format!("login,team\n{team}")).unwrap();
-        let arguments = format!("--file=team.csv\n--group-by=team\n--api-url={}\n", fake.url());
-        let run = std::process::Command::new("bash")
-            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &action_script()])
-            .current_dir(folder.0.path())
-            .env_clear()
-            .env("PATH", format!("{bin}:/usr/bin:/bin"))
-            .env("LANG", "C.UTF-8")
-            .env("TOKEN", "ghp_sample")
-            .env("ARGUMENTS", arguments)
-            .env("FOLDER", "audit")
-            .env("GITHUB_OUTPUT", folder.at("output"))
-            .env("RULES", "new>0,removed>0,replaced>0,change>50%,failed>0")
-            .env("GITHUB_STEP_SUMMARY", folder.at("summary.md"))
-            .output()
-            .unwrap();
-        (
-            run.status.code().unwrap(),
-            String::from_utf8(run.stdout).unwrap() + &String::from_utf8(run.stderr).unwrap(),
-        )
+    let (last, json) = (folder.at("last.ndjson"), folder.at("now.json"));
+    let audit = |arguments: &[&str]| {
+        let common = ["--baseline", &last, "--baseline-optional", "-F", "csv", "-o", &json];
+        month("2026-10", &[&common[..], arguments].concat())
     };
-    let (status, message) = week("user-1,core\nuser-2,web\nmissing-1,web\n");
-    assert_eq!(status, 0, "{message}");
-    let (status, message) = week("user-1,core\nuser-2,web\nmissing-1,web\n");
-    assert_eq!(status, 0, "{message}");
-    let (status, message) = week("user-1,core\nuser-3,web\nmissing-1,web\n");
-    assert_eq!(status, 3, "{message}");
-    assert!(
-        message.contains("--fail-on new>0: 1 login: user-3")
-            && message.contains("--fail-on removed>0: 1 login: user-2"),
-        "{message}"
+    let missing = format!(
+        "ghrepos: warning: there is no baseline {last}: nothing is compared, and rules about changes do not apply\n"
     );
-    let summary = std::fs::read_to_string(folder.at("summary.md")).unwrap();
-    assert_eq!(summary.matches("public repositories of 2 of 3 accounts").count(), 3, "{summary}");
-    assert!(summary.contains("| web | 2 | 1 |"), "{summary}");
-    assert!(std::fs::read_to_string(folder.at("audit/now.html")).unwrap().contains("By team"));
-    assert!(std::fs::read_to_string(folder.at("output")).unwrap().ends_with("status=3\n"));
-    // A week that failed is the baseline of the next one.
-    let (status, message) = week("user-1,core\nuser-3,web\nmissing-1,web\n");
-    assert_eq!(status, 0, "{message}");
-    let (status, message) = week("user-1,core\nuser-3,web,extra\n\"open\n");
-    assert_eq!(status, 2, "{message}");
-    assert!(std::fs::read_to_string(folder.at("audit/last.ndjson")).unwrap().contains("user-3"));
+    // Even a rule that nothing would match without a comparison.
+    let run = audit(&["--fail-on", "new=0,change>=0,failed>0", "-q"]);
+    assert_eq!((run.status, &run.stderr), (0, &missing));
+    assert!(!run.stdout.contains(",change,"), "a report that compares nothing has no such columns");
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!((&report["meta"]["baseline"], &report["summary"]["drift"]), (&Value::Null, &Value::Null));
+    let run = audit(&["--fail-on", "public_repos>50", "-q"]);
+    assert_eq!(run.status, 3, "{}", run.stderr);
+    // A saved report is compared in the same way.
+    let run = Program::new(&[
+        "--from",
+        &json,
+        "--baseline",
+        &last,
+        "--baseline-optional",
+        "--fail-on",
+        "new=0",
+        "-q",
+    ]);
+    let run = run.run();
+    assert_eq!((run.status, run.stderr), (0, missing));
+
+    // A baseline that is there but damaged is an error, and so is one that cannot be missing.
+    std::fs::write(&last, "{\"login\":").unwrap();
+    let run = audit(&[]);
+    assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{}", run.stderr);
+    for (arguments, reason) in [
+        (
+            &["a", "--baseline-optional"][..],
+            "the following required arguments were not provided: --baseline <FILE|URL>",
+        ),
+        (
+            &["a", "--baseline", "sqlite:audit.db", "--baseline-optional"],
+            "--baseline-optional requires a file as --baseline: omit both for the first run into a database",
+        ),
+    ] {
+        let run = Program::new(arguments).run();
+        assert_eq!(run.status, 2);
+        assert!(run.stderr.starts_with(&format!("ghrepos: {reason}")), "{}", run.stderr);
+    }
 }

@@ -39,6 +39,18 @@ impl Workspace {
     fn journal(&self) -> String {
         fs::read_to_string(self.at("journal.ndjson")).unwrap()
     }
+
+    /// The journal of an unfinished run.
+    fn partial(&self) -> String {
+        fs::read_to_string(self.at("journal.ndjson.partial")).unwrap()
+    }
+
+    /// Logins that `--resume` keeps, of an unfinished run or else of the report.
+    fn kept(&self) -> HashSet<String> {
+        let partial = self.at("journal.ndjson.partial");
+        let is_unfinished = fs::metadata(&partial).is_ok_and(|metadata| metadata.len() > 0);
+        kept(&if is_unfinished { partial } else { self.at("journal.ndjson") })
+    }
 }
 
 /// The rows of a report, without the fields that differ between runs.
@@ -149,7 +161,7 @@ fn a_plan_counts_retained_rows_and_changes_no_file() {
 }
 
 #[test]
-fn without_resume_a_report_is_replaced_once_a_row_is_known() {
+fn a_refused_run_leaves_no_journal_behind() {
     let fake = Fake::well_behaved();
     let refusing = Fake::start(Behavior { token: Some("right".into()), ..Behavior::default() });
     let workspace = Workspace::new("a\nb\n");
@@ -180,7 +192,9 @@ fn a_failed_lookup_does_not_replace_an_earlier_count() {
         workspace.run(&fake, &["--resume", "--max-age", "0s", "--max-points", "1", "-j", "1", "-F", "csv"]);
     assert_eq!(run.status, 5, "{}", run.stderr);
     assert_eq!(run.stdout.matches(",skipped,").count(), 2, "this run's reports tell of this run");
-    assert_eq!(comparable(&workspace.journal()), comparable(&text));
+    assert_eq!(comparable(&workspace.partial()), comparable(&text));
+    assert_eq!(workspace.journal(), text);
+    fs::remove_file(workspace.at("journal.ndjson.partial")).unwrap();
     // A failure after a result does not replace it.
     let failed = r#"{"login":"a","status":"failed","type":null,"public_repos":null,"error":"x","id":null,"api":null,"at":null,"attempts":1}"#;
     fs::write(workspace.at("journal.ndjson"), format!("{text}{failed}\n")).unwrap();

@@ -181,21 +181,24 @@ fn a_new_report_has_the_permissions_of_the_umask() {
 }
 
 #[test]
-fn two_concurrent_runs_on_one_file_leave_a_complete_report() {
-    let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
+fn the_second_of_two_concurrent_runs_on_one_file_is_refused() {
+    let fake = slow();
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.csv");
-    let lists = [file(&users(300)), file(&users(500))];
-    let runs = lists.each_ref().map(|list| {
-        Program::for_fake(&fake, &["-q", "-f", path(list), "-o", report.to_str().unwrap()])
-            .env("GH_TOKEN", "ghp_sample")
-            .spawn()
-    });
-    for mut run in runs {
-        assert!(run.wait().unwrap().success());
+    let list = file(&users(300));
+    let program = || Program::for_fake(&fake, &["-q", "-f", path(&list), "-o", report.to_str().unwrap()]);
+    let first = program().spawn();
+    while fake.requests() < 20 {
+        std::thread::sleep(Duration::from_millis(10));
     }
-    let rows = fs::read_to_string(&report).unwrap().lines().count() - 1;
-    assert!(rows == 300 || rows == 500, "{rows}");
+    let second = program().run();
+    assert_eq!(second.status, 2);
+    assert_eq!(
+        second.stderr,
+        format!("ghrepos: cannot write {}: another run is writing to it\n", report.display())
+    );
+    assert_eq!(wait_for_exit(first).status, 0);
+    assert_eq!(fs::read_to_string(&report).unwrap().lines().count(), 301);
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["report.csv"], "nothing else is left behind");
 }
@@ -205,7 +208,7 @@ fn a_table_shows_counts_reasons_and_a_summary() {
     let fake = Fake::well_behaved();
     let run = Program::for_fake(&fake, &["torvalds", "missing-one"]).run();
     insta::assert_snapshot!(run.stdout, @"
-     Login         Kind        Public repos   Reason
+     Login         Type        Public repos   Reason
     ───────────────────────────────────────────────────────────────────────
      torvalds      user                   9
      missing-one   not found              -   no such user or organization

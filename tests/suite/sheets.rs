@@ -267,3 +267,132 @@ fn csv_with_an_endless_row_is_not_read_into_memory() {
     let told = folder.write("told.csv", b"sep=\t\nlogin\tname, all\none\tx\n");
     assert_eq!(logins(&look_up(&fake, &told, &[])), ["one"]);
 }
+
+/// Returns the subtotals of a JSON report: logins, counted, repositories.
+fn subtotals(report: &str) -> Vec<(Option<String>, u64, u64)> {
+    let report: serde_json::Value = serde_json::from_str(report).unwrap();
+    let groups = report["summary"]["groups"].as_array().unwrap().iter();
+    groups
+        .map(|group| {
+            let number = |key: &str| group[key].as_u64().unwrap();
+            (group["group"].as_str().map(str::to_owned), number("counted"), number("public_repos"))
+        })
+        .collect()
+}
+
+#[test]
+fn an_account_in_two_groups_counts_in_both_and_once_in_total() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let at = |name: &str| folder.0.path().join(name).display().to_string();
+    let text = "team,login,name\nops,user-2,B\ncore,user-1,A\nweb; \"x\",USER-1,Z\n,user-1,\ncore,user-1,A\n,user-3,\n,user-4,\nops,user-4,D\n";
+    let list = folder.write("teams.csv", text.as_bytes());
+    let database = format!("sqlite:{}", at("runs.db"));
+    let repos = |login: &str| crate::fake::account(login).unwrap().public_repos;
+    let [one, two, three, four] = ["user-1", "user-2", "user-3", "user-4"].map(repos);
+    let outputs = ["-o", &at("r.csv"), "-o", &at("r.json"), "-o", &at("r.ndjson"), "-o", &at("r.prom")];
+    let arguments =
+        ["user-4", "--group-by", "team", "--carry", "name", "--save", &database, "-F", "markdown"];
+    let run = look_up(&fake, &list, &[&arguments[..], &outputs].concat());
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert_eq!(fake.requests(), 4, "each account is looked up once");
+    let json = fs::read_to_string(at("r.json")).unwrap();
+    let expected = [
+        (Some("core".to_owned()), 1, one),
+        (Some("ops".to_owned()), 2, two + four),
+        (Some("web; \"x\"".to_owned()), 1, one),
+        (None, 1, three),
+    ];
+    assert_eq!(subtotals(&json), expected);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["summary"]["public_repos"], one + two + three + four);
+    // Only rows that change nothing are duplicates.
+    assert_eq!(report["summary"]["duplicates"], 2);
+    let carried: Vec<_> =
+        report["rows"].as_array().unwrap().iter().map(|row| row["carried"].clone()).collect();
+    let expected_carried = [
+        serde_json::json!({"name": null, "team": "ops"}),
+        serde_json::json!({"name": "B", "team": "ops"}),
+        serde_json::json!({"name": "A", "team": ["core", "web; \"x\""]}),
+        serde_json::json!({"name": null, "team": null}),
+    ];
+    assert_eq!(carried, expected_carried);
+    let csv = fs::read_to_string(at("r.csv")).unwrap();
+    assert!(csv.contains(r#",A,"core; web; ""x""","#), "{csv}");
+    assert!(run.stdout.contains(r#"core; web; "x""#), "{}", run.stdout);
+    let metrics = fs::read_to_string(at("r.prom")).unwrap();
+    assert!(metrics.contains(r#"carried_team="core; web; \"x\"""#), "{metrics}");
+
+    // Reports that are read back have the same groups and subtotals.
+    for report in ["r.json", "r.ndjson"] {
+        let again = Program::new(&["--from", &at(report), "--group-by", "team", "-F", "json"]).run();
+        assert_eq!(subtotals(&again.stdout), expected, "{report}");
+        let again = Program::new(&["--from", &at(report), "-F", "csv", "-q"]).run();
+        assert_eq!(again.stdout, csv, "{report}");
+    }
+    let resumed =
+        ["user-4", "--group-by", "team", "--carry", "name", "--resume", "-o", &at("r.ndjson"), "-F", "json"];
+    let resumed = look_up(&fake, &list, &resumed);
+    assert_eq!(subtotals(&resumed.stdout), expected);
+    let later = ["user-4", "--group-by", "team", "-F", "json"];
+    for baseline in [&at("r.csv"), &at("r.json"), &at("r.ndjson"), &database] {
+        let run = look_up(&fake, &list, &[&later[..], &["--baseline", baseline]].concat());
+        assert_eq!((run.status, subtotals(&run.stdout)), (0, expected.to_vec()), "{baseline}");
+    }
+}
+
+#[test]
+fn groups_survive_a_csv_report_and_the_merge_of_several() {
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let at = |name: &str| folder.0.path().join(name).display().to_string();
+    let [one, two] = ["user-1", "user-2"].map(|login| crate::fake::account(login).unwrap().public_repos);
+    for (name, text) in [
+        ("a", "login,team\nuser-1,core\nuser-1,web\nuser-2,ops\n"),
+        ("b", "login,team\nuser-1,docs\nuser-2,\nuser-1,web\n"),
+    ] {
+        let list = folder.write(&format!("{name}.csv"), text.as_bytes());
+        let outputs = ["-o", &at(&format!("{name}-report.csv")), "-o", &at(&format!("{name}-report.ndjson"))];
+        look_up(&fake, &list, &[&["--group-by", "team"], &outputs[..]].concat());
+    }
+    let named = |names: &[(&str, u64)]| -> Vec<_> {
+        names.iter().map(|(name, repos)| (Some((*name).to_owned()), 1, *repos)).collect()
+    };
+    for ending in ["csv", "ndjson"] {
+        let (a, b) = (at(&format!("a-report.{ending}")), at(&format!("b-report.{ending}")));
+        let run = Program::new(&["--from", &a, "--group-by", "TEAM", "-F", "json"]).run();
+        assert_eq!(subtotals(&run.stdout), named(&[("core", one), ("ops", two), ("web", one)]), "{ending}");
+        assert!(run.stdout.contains(r#""team":["core","web"]"#), "{}", run.stdout);
+        let run = Program::new(&["--from", &a, "--from", &b, "--group-by", "team", "-F", "json"]).run();
+        let all = [("core", one), ("docs", one), ("ops", two), ("web", one)];
+        assert_eq!(subtotals(&run.stdout), named(&all), "{ending}");
+    }
+    // Without --group-by the first value wins.
+    let run = look_up(
+        &fake,
+        &folder.write("c.csv", b"login,team\nuser-1,core\nuser-1,web\n"),
+        &["--carry", "team"],
+    );
+    assert_eq!(run.rows()[0]["carried"]["team"], "core");
+}
+
+#[test]
+#[cfg(unix)]
+fn grouped_input_is_read_to_its_end_before_the_first_request() {
+    use std::io::Write;
+    let fake = Fake::well_behaved();
+    let folder = Folder::new();
+    let pipe = folder.0.path().join("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let run = Program::for_fake(&fake, &["-f", pipe.to_str().unwrap(), "--group-by", "team", "-F", "ndjson"])
+        .spawn();
+    let mut writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    writer.write_all(b"login,team\nuser-1,core\nuser-2,core\n").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(fake.requests(), 0);
+    writer.write_all(b"user-1,web\n").unwrap();
+    drop(writer);
+    let output = String::from_utf8(run.wait_with_output().unwrap().stdout).unwrap();
+    assert!(output.lines().next().unwrap().contains(r#""team":["core","web"]"#), "{output}");
+    assert_eq!(fake.requests(), 2);
+}

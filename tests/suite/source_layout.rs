@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["github"],
     &["network"],
     &["exit_status", "rate_limit"],
+    &["partial"],
     &["fs", "login", "object", "shard", "stop"],
     &["text"],
 ];

@@ -81,7 +81,7 @@ fn interrupt(child: &std::process::Child) {
 
 #[cfg(unix)]
 #[test]
-fn sigterm_is_status_143_and_leaves_no_partial_report() {
+fn sigterm_is_status_143_and_leaves_the_partial_report() {
     let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
     let input = file(&users(3000));
     let folder = tempfile::tempdir().unwrap();
@@ -94,7 +94,7 @@ fn sigterm_is_status_143_and_leaves_no_partial_report() {
     let run = crate::program::wait_for_exit(child);
     assert_eq!(run.status, 143);
     assert!(run.stderr.starts_with("ghrepos: terminated; "), "{}", run.stderr);
-    let csv = std::fs::read_to_string(report).unwrap();
+    let csv = std::fs::read_to_string(folder.path().join("report.csv.partial")).unwrap();
     assert_eq!(csv.lines().count(), 3001, "every login has its row");
     assert!(csv.contains(",skipped,"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
@@ -126,7 +126,9 @@ fn ctrl_c_prints_known_rows_and_marks_the_rest_skipped() {
     assert_eq!(done + skipped, 3000);
     assert!(done > 0 && skipped > 0);
     assert!(stderr.contains("interrupted; ") && stderr.contains(" skipped. "), "{stderr}");
-    let json: serde_json::Value = serde_json::from_reader(std::fs::File::open(report).unwrap()).unwrap();
+    assert!(!report.exists());
+    let partial = std::fs::File::open(folder.path().join("report.json.partial")).unwrap();
+    let json: serde_json::Value = serde_json::from_reader(partial).unwrap();
     assert_eq!(json["summary"]["complete"], false);
     assert_eq!(json["summary"]["asked"], 3000);
 }

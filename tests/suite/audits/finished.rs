@@ -147,7 +147,7 @@ fn a_damaged_or_unfinished_baseline_is_refused() {
         (short.join("\r\n"), "its last line has no end: it was cut off"),
         (
             format!("{}\r\n{}\r\n", text.lines().next().unwrap(), short[1]),
-            "found record with 5 fields, but the previous record has 9 fields",
+            "row 2 has 5 cells, and the header has 9",
         ),
     ] {
         std::fs::write(&cut, damaged).unwrap();
@@ -220,8 +220,8 @@ fn a_report_with_too_many_columns_is_refused_in_one_line() {
     let (line, csv, named) = (folder.at("line.ndjson"), folder.at("endless.csv"), folder.at("named.csv"));
     let row = r#""login":"a","status":"ok","type":"user","public_repos":1,"error":null,"id":1,"api":"rest","at":null,"attempts":1"#;
     std::fs::write(&line, format!("{{{row},\"carried\":{{{carried}}}}}\n")).unwrap();
-    std::fs::write(&csv, format!("login,status\na,\"{}\n", "x".repeat(20 << 20))).unwrap();
-    std::fs::write(&named, "login,status,\u{1b}]0;x\u{7}\na,failed,b\n").unwrap();
+    std::fs::write(&csv, format!("login,status,public_repos\na,\"{}\n", "x".repeat(20 << 20))).unwrap();
+    std::fs::write(&named, "login,status,public_repos,\u{1b}]0;x\u{7}\na,failed,,b\n").unwrap();
     for (path, message) in [
         (&line, "line 1 is not a row (it carries more than 1000 columns)"),
         (&csv, "it has a row of more than 16 MiB"),
@@ -278,5 +278,48 @@ fn a_folder_in_place_of_a_file_is_named_as_one() {
         let run = Program::new(arguments).run();
         assert_eq!(run.status, 2, "{arguments:?}: {}", run.stderr);
         assert!(run.stderr.contains("it is a folder; name a file in it\n"), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_damaged_report_is_refused_with_the_way_out() {
+    let folder = Folder::new();
+    let (json, ndjson, csv) = (folder.at("r.json"), folder.at("r.ndjson"), folder.at("r.csv"));
+    month("2026-10", &["-o", &json, "-o", &ndjson, "-o", &csv]);
+    let text = |path: &str| std::fs::read_to_string(path).unwrap();
+    let utf16 = |text: &str| -> Vec<u8> {
+        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+    };
+    let cut = |text: String| text[..text.len() / 2].rsplit_once(',').unwrap().0.to_owned().into_bytes();
+    for (name, content, reason) in [
+        ("cut.json", cut(text(&json)), "line 28 is cut off"),
+        (
+            "lines.json",
+            text(&ndjson).into(),
+            "it has one object per line: its name has to end in .ndjson (missing field `rows`)",
+        ),
+        ("list.json", b"[1]".into(), "it is not a report (invalid type: sequence, expected an object)"),
+        ("other.json", b"{\"a\":1}".into(), "it is not a report (missing field `rows`)"),
+        ("text.json", b"hello".into(), "line 1 is not JSON"),
+        ("bytes.json", b"\xff\xfe".into(), "it is not text in UTF-8"),
+        ("cut.ndjson", cut(text(&ndjson)), "line 26 is not a row (cut off)"),
+        ("document.ndjson", text(&json).into(), "it is one object: its name has to end in .json"),
+        ("document", text(&json).into(), "it is one object: its name has to end in .json"),
+        ("text.ndjson", b"hello".into(), "line 1 is not a row (not JSON)"),
+        (
+            "powershell.ndjson",
+            utf16(&text(&ndjson)),
+            "it is in UTF-16, as `>` of PowerShell writes it: write the report with -o FILE",
+        ),
+        ("cut.csv", [&cut(text(&csv))[..], b"\n"].concat(), "row 27 has 8 cells, and the header has 12"),
+        ("bytes.csv", [text(&csv).as_bytes(), b"\xff"].concat(), "its last line has no end: it was cut off"),
+    ] {
+        let path = folder.at(name);
+        std::fs::write(&path, content).unwrap();
+        for arguments in [&["--from", &path][..], &["a", "--baseline", &path, "--baseline-optional"]] {
+            let run = Program::new(arguments).run();
+            let message = format!("ghrepos: cannot read {path} as a report: {reason}\n");
+            assert_eq!((run.status, run.stderr), (2, message));
+        }
     }
 }

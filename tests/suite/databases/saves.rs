@@ -139,8 +139,19 @@ fn saving_under_an_existing_run_name_replaces_that_run() {
         assert_eq!(save(&["user-1", "user-2"]).status, 0);
         assert_eq!(database.rows("SELECT key FROM counts ORDER BY key"), [["user-1"], ["user-2"]]);
         assert_eq!(database.rows(complete), [["1"]]);
-        assert_eq!(save(&["user-1", "user-2", "--max-points", "1"]).status, 5);
-        assert_eq!(database.rows(complete), [["0"]], "no longer complete");
+        // A run that is not complete replaces nothing, and one without an answer leaves nothing.
+        let refusing = Fake::start(Behavior { token: Some("right".into()), ..Behavior::default() });
+        let refused = ["user-9", "--save", &url, "--run-name", "week 1", "-F", "ndjson", "-q"];
+        assert_eq!(Program::for_fake(&refusing, &refused).env("GH_TOKEN", "wrong").run().status, 4);
+        assert_eq!(database.rows(complete), [["1"]]);
+        assert_eq!(save(&["user-1", "user-4", "-j", "1", "--max-points", "1"]).status, 5);
+        let runs = "SELECT coalesce(name, ''), CAST(CAST(complete AS INTEGER) AS TEXT) FROM runs ORDER BY id";
+        assert_eq!(database.rows(runs), [["week 1", "1"], ["", "0"]]);
+        let keys =
+            "SELECT key FROM counts WHERE run = (SELECT id FROM runs WHERE name = 'week 1') ORDER BY key";
+        assert_eq!(database.rows(keys), [["user-1"], ["user-2"]]);
+        assert_eq!(save(&["user-1", "user-4"]).status, 0);
+        assert_eq!(database.rows(keys), [["user-1"], ["user-4"]]);
         for (arguments, reason) in [
             (&["a", "--save", &url, "--shard", "1/2"][..], "--save with --shard requires --run-name"),
             (&["--sql", &url, "--query", " "], "--query is empty"),
@@ -148,6 +159,43 @@ fn saving_under_an_existing_run_name_replaces_that_run() {
             let run = Program::for_fake(&fake, arguments).run();
             assert!(run.status == 2 && run.stderr.contains(reason), "{}", run.stderr);
         }
+    });
+}
+
+#[test]
+fn tables_of_another_version_are_refused_in_one_line() {
+    with_both("version", |database| {
+        let url = database.url();
+        database.execute("CREATE TABLE ghrepos_schema (version BIGINT NOT NULL)");
+        database.execute("INSERT INTO ghrepos_schema VALUES (1)");
+        let fake = Fake::well_behaved();
+        for arguments in [&["a", "--save", &url][..], &["a", "--baseline", &url]] {
+            let run = Program::for_fake(&fake, arguments).run();
+            let reason =
+                ": its tables have version 1, and this version of ghrepos requires 2; use another database\n";
+            assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+            assert!(run.stderr.ends_with(reason), "{}", run.stderr);
+        }
+        assert_eq!(fake.requests(), 0);
+    });
+}
+
+#[test]
+fn a_baseline_without_a_run_is_refused_in_one_line() {
+    with_both("empty", |database| {
+        let url = database.url();
+        database.execute("CREATE TABLE other (a BIGINT)");
+        let fake = Fake::well_behaved();
+        let refused = |reason: &str| {
+            let run = Program::for_fake(&fake, &["a", "--baseline", &url]).run();
+            assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+            assert!(run.stderr.ends_with(&format!(": {reason}\n")), "{}", run.stderr);
+        };
+        refused("it has no tables of ghrepos");
+        let run =
+            Program::for_fake(&fake, &["a", "b", "--jobs", "1", "--max-points", "1", "--save", &url]).run();
+        assert_eq!(run.status, 5, "{}", run.stderr);
+        refused("it has no complete run");
     });
 }
 

@@ -44,12 +44,9 @@ fn a_file_that_is_not_a_journal_is_refused_unchanged() {
             format!("{row}\n{{\"level\":\"info\"}}\n{row}\n"),
             "line 2 is not a row of a report (missing field `login`); the file is unchanged",
         ),
-        (format!("{row}\nhello"), "line 2 is not a row of a report (expected value); the file is unchanged"),
-        (
-            "login,status\na,ok\n".into(),
-            "line 1 is not a row of a report (expected value); the file is unchanged",
-        ),
-        ("x".repeat(100_000), "line 1 is not a row of a report (expected value); the file is unchanged"),
+        (format!("{row}\nhello"), "line 2 is not a row of a report (not JSON); the file is unchanged"),
+        ("login,status\na,ok\n".into(), "line 1 is not a row of a report (not JSON); the file is unchanged"),
+        ("x".repeat(100_000), "line 1 is not a row of a report (not JSON); the file is unchanged"),
         (format!("{more}\n"), "it was made with --breakdown; add that flag, or use another --output"),
     ] {
         let workspace = Workspace::new("a\nb\n");
@@ -117,16 +114,18 @@ fn a_journal_that_disappears_during_a_run_is_an_error() {
         while fake.requests() < 50 {
             std::thread::sleep(Duration::from_millis(5));
         }
-        fs::remove_file(workspace.at("journal.ndjson")).unwrap();
+        let partial = workspace.at("journal.ndjson.partial");
+        fs::remove_file(&partial).unwrap();
         if let Some(text) = replacement {
-            fs::write(workspace.at("journal.ndjson"), text).unwrap();
+            fs::write(&partial, text).unwrap();
         }
         let run = crate::program::wait_for_exit(child);
         assert_eq!(run.status, 2);
         assert_eq!(
             run.stderr,
-            "ghrepos: cannot write journal.ndjson: it was removed or replaced during the run\n"
+            "ghrepos: cannot write journal.ndjson: journal.ndjson.partial was removed or replaced during the run\n"
         );
-        assert_eq!(fs::read_to_string(workspace.at("journal.ndjson")).ok().as_deref(), replacement);
+        assert_eq!(fs::read_to_string(partial).ok().as_deref(), replacement);
+        assert!(!workspace.at("journal.ndjson").exists());
     }
 }

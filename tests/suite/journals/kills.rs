@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Workspace, comparable, kept, mixed, requested_logins};
+use super::{Workspace, comparable, mixed, requested_logins};
 use crate::fake::{Behavior, Fake, Fault};
 use crate::program::{Program, rows, users};
 
@@ -36,7 +36,7 @@ fn twenty_kills_at_random_lose_no_row_that_was_on_disk() {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut kills = 0;
         while kills < 20 {
-            let on_disk = kept(&workspace.at("journal.ndjson"));
+            let on_disk = workspace.kept();
             let before = fake.arrivals().len();
             let mut child = look_up(&workspace, &["--resume"]).spawn();
             std::thread::sleep(Duration::from_micros(random.u64(0..400_000)));
@@ -50,11 +50,12 @@ fn twenty_kills_at_random_lose_no_row_that_was_on_disk() {
                     .count();
                 assert_eq!(again, 0, "seed {seed}");
             }
-            let now = kept(&workspace.at("journal.ndjson"));
+            let now = workspace.kept();
             assert!(now.is_superset(&on_disk), "seed {seed}: never a shorter journal");
             kills += 1;
             if ended.is_some() {
                 fs::remove_file(workspace.at("journal.ndjson")).unwrap();
+                let _ = fs::remove_file(workspace.at("journal.ndjson.partial"));
             }
         }
         let run = look_up(&workspace, &["--resume", "-o", "report.json"]).run();
@@ -90,14 +91,18 @@ fn a_full_disk_is_status_2_and_leaves_complete_lines() {
     let run = limited();
     assert_eq!(run.status.code(), Some(2), "{run:?}");
     let stderr = String::from_utf8(run.stderr).unwrap();
-    assert!(stderr.starts_with("ghrepos: cannot write journal.ndjson: File too large"), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
-    let text = workspace.journal();
+    assert!(
+        stderr.starts_with(
+            "ghrepos: cannot write journal.ndjson: File too large; the rows so far are in journal.ndjson.partial\n"
+        ),
+        "{stderr}"
+    );
+    let text = workspace.partial();
     assert!(text.ends_with('\n') && (1..300).contains(&rows(&text).len()), "{}", text.len());
     let before = fake.requests();
     assert_eq!(limited().status.code(), Some(2));
-    assert!(workspace.journal().starts_with(&text), "never a shorter journal");
-    let kept = rows(&workspace.journal()).len();
+    assert!(workspace.partial().starts_with(&text), "never a shorter journal");
+    let kept = rows(&workspace.partial()).len();
     let before_resume = fake.requests();
     assert!(before_resume > before);
     assert_eq!(workspace.run(&fake, &["--resume"]).status, 0);
@@ -119,14 +124,21 @@ fn an_interrupted_run_says_how_to_resume() {
     assert_eq!(run.status, 143);
     let command = run.stderr.lines().next().unwrap().split_once("Continue with: ").unwrap().1;
     assert!(command.contains(" --resume "), "{command}");
-    assert_eq!(rows(&workspace.journal()).len(), 2000);
-    let csv = fs::read_to_string(workspace.at("report.csv")).unwrap();
+    assert!(
+        run.stderr.contains(
+            "ghrepos: not complete: the rows so far are in journal.ndjson.partial, report.csv.partial\n"
+        ),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(rows(&workspace.partial()).len(), 2000);
+    let csv = fs::read_to_string(workspace.at("report.csv.partial")).unwrap();
     assert_eq!(
         csv.lines().filter(|line| line.contains(",skipped,")).count(),
-        2001 - 1 - kept(&workspace.at("journal.ndjson")).len()
+        2001 - 1 - workspace.kept().len()
     );
     let before = fake.requests();
-    let kept = kept(&workspace.at("journal.ndjson")).len() as u64;
+    let kept = workspace.kept().len() as u64;
     // The command that the message names.
     let run = std::process::Command::new("sh")
         .args(["-c", command])
@@ -144,8 +156,8 @@ fn rows_behind_a_slow_one_reach_the_disk_within_a_second() {
     let workspace = Workspace::new(&users(50));
     let mut child = workspace.program(&fake, &["--timeout", "60s"]).spawn();
     let began = std::time::Instant::now();
-    while kept(&workspace.at("journal.ndjson")).len() < 49 {
-        assert!(began.elapsed() < Duration::from_secs(30), "{}", workspace.journal());
+    while workspace.kept().len() < 49 {
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", workspace.kept());
         std::thread::sleep(Duration::from_millis(50));
     }
     child.kill().unwrap();
@@ -172,8 +184,8 @@ fn a_hanging_query_keeps_no_other_row_from_the_journal() {
         .spawn();
     let start = std::time::Instant::now();
     // All rows except those of the hanging query. The bound is below the timeout, and above the time of a busy machine.
-    while kept(&workspace.at("journal.ndjson")).len() < 4900 {
-        assert!(start.elapsed() < Duration::from_secs(30), "{}", kept(&workspace.at("journal.ndjson")).len());
+    while workspace.kept().len() < 4900 {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", workspace.kept().len());
         std::thread::sleep(Duration::from_millis(50));
     }
     println!("4,900 rows after {:?}", start.elapsed());
@@ -195,7 +207,7 @@ fn resuming_from_stdin_gives_every_login_a_row_and_loses_none() {
         assert_eq!(run.status, 5);
         assert!(run.stderr.contains("; 8,900 logins were not asked. Continue then with: "), "{}", run.stderr);
         assert!(run.stderr.contains(" (and the same list on standard input)\n"), "{}", run.stderr);
-        assert_eq!(rows(&workspace.journal()).len(), 9000);
+        assert_eq!(rows(&workspace.partial()).len(), 9000);
     }
     assert!(fake.requests() <= 120, "{}", fake.requests());
 
@@ -215,5 +227,5 @@ fn resuming_from_stdin_gives_every_login_a_row_and_loses_none() {
     drop(stdin);
     assert_eq!(run.status, 143);
     assert!(run.stderr.contains("; the rest of standard input was not read"), "{}", run.stderr);
-    assert_eq!(kept(&workspace.at("journal.ndjson")).len(), 100);
+    assert_eq!(workspace.kept().len(), 100);
 }
