@@ -153,7 +153,7 @@ pub(crate) fn parse_response(
     let unscoped_error = errors.iter().find(|error| error.is_unscoped(logins.len()));
     let mut unscoped_error = unscoped_error.map(|error| LookupError::PartialResponse(error.message()));
     let data = match (response.data, errors.first()) {
-        (None, Some(error)) if counts.private && error.message().contains("'visibility'") => {
+        (_, Some(error)) if counts.private && error.message().contains("'visibility'") => {
             return Err(LookupError::NoVisibility(error.message()));
         }
         (_, Some(error)) if error.is_about_schema() => {

@@ -35,6 +35,58 @@ fn a_login_that_fails_alone_in_graphql_is_asked_over_rest() {
     }
 }
 
+/// One stray response of each kind, at a random request in the middle of a long run.
+fn stray_responses() -> Vec<Fault> {
+    let page = "<html><head><title>Sign in</title></head></html>";
+    vec![
+        Fault::Response(404, vec![], NOT_FOUND.into()),
+        Fault::Response(401, vec![], r#"{"message":"Bad credentials","status":"401"}"#.into()),
+        Fault::Html(502),
+        Fault::Page(200, page.into()),
+        Fault::Page(403, page.into()),
+        Fault::Page(404, page.into()),
+        Fault::Response(404, vec![], "{}".into()),
+        Fault::Truncated,
+    ]
+}
+
+fn check_stray_responses(api: &str, logins: usize, requests: u64) {
+    let seed = fastrand::u64(..);
+    let strays = stray_responses();
+    let fake = Fake::with_faults(move |context| {
+        // A 404 to `GET /users/x` is an answer about x, from GitHub.
+        let is_account = context.request.method == "GET";
+        let step = requests / (strays.len() as u64 + 1);
+        let offset = seed % step;
+        let index =
+            context.number.checked_sub(step + offset).filter(|after| after.is_multiple_of(step))? / step;
+        let stray = strays.get(usize::try_from(index).unwrap()).cloned()?;
+        Some(stray).filter(|stray| !(is_account && *stray == Fault::Response(404, vec![], NOT_FOUND.into())))
+    });
+    let input = users(logins);
+    let list = file(&input);
+    let run = Program::for_fake(&fake, &["-f", path(&list), "-F", "ndjson", "-q", "--api", api])
+        .env("GH_TOKEN", "ghp_sampletoken")
+        .run();
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{api}, seed {seed}");
+    for (row, login) in run.rows_of(logins).iter().zip(input.lines()) {
+        let account = account(login).unwrap();
+        assert_eq!((&row["login"], &row["id"]), (&login.into(), &account.id.into()), "seed {seed}");
+        assert_eq!(row["public_repos"], account.public_repos, "seed {seed}: {row}");
+    }
+    assert!(fake.requests() > requests, "seed {seed}: no fault was met");
+}
+
+#[test]
+fn stray_responses_cost_no_row_over_graphql() {
+    check_stray_responses("graphql", 20_000, 200);
+}
+
+#[test]
+fn stray_responses_cost_no_row_over_rest() {
+    check_stray_responses("rest", 2_000, 2_000);
+}
+
 #[test]
 fn every_failure_of_a_single_query_is_asked_over_rest() {
     let faults = [
@@ -51,6 +103,19 @@ fn every_failure_of_a_single_query_is_asked_over_rest() {
         let row = &run.rows_of(1)[0];
         assert_eq!((&row["public_repos"], &row["api"]), (&9.into(), &"rest".into()), "{fault:?}: {row}");
         assert_eq!(row["attempts"], 3, "{fault:?}");
+        // A recording of the run has the same account.
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().to_str().unwrap();
+        look_up(&fake, &["torvalds", "--record", folder]);
+        let replay = ["torvalds", "-F", "ndjson", "--replay", folder];
+        let run = Program::new(&replay).run();
+        let replayed = &run.rows_of(1)[0];
+        assert_eq!(
+            (&replayed["public_repos"], &replayed["api"]),
+            (&9.into(), &"rest".into()),
+            "{fault:?}: {}",
+            run.stderr
+        );
     }
 }
 
