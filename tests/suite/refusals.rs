@@ -92,6 +92,11 @@ fn refusals() -> Vec<Refusal> {
         ),
         stop(json(403, r#"{"message":"This installation has been suspended"}"#), 4, "has been suspended"),
         stop(json(200, r#"{"message":"Sorry. Your account was suspended."}"#), 4, "account was suspended"),
+        stop(
+            json(403, r#"{"message":"Maximum number of login attempts exceeded. Please try again later."}"#),
+            4,
+            "GitHub refused the token from GH_TOKEN: Maximum number",
+        ),
         stop(json(401, r#"{"message":"Bad credentials"}"#), 4, "GitHub refused the token from GH_TOKEN: Bad"),
         stop(
             json(410, r#"{"message":"API version retired","documentation_url":"https://docs.github.com"}"#),
