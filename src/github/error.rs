@@ -15,7 +15,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde::de::IgnoredAny;
 
 use super::cassette::{CassetteMiss, RecordError};
-use super::foreign::{ErrorBody, ForeignResponse, is_foreign, is_suspension};
+use super::foreign::{ErrorBody, ForeignResponse, TOO_MANY_LOGINS, is_foreign, is_suspension};
 use crate::network::tls::TlsError;
 use crate::network::{Cause, ConnectError};
 use crate::rate_limit::RequestOutcome;
@@ -242,6 +242,7 @@ pub(crate) fn error_for_status(
             LookupError::NotGithub(ForeignResponse::new(status, headers, body, url))
         }
         401 => LookupError::Unauthorized(message),
+        403 if lower.contains(TOO_MANY_LOGINS) => LookupError::Unauthorized(message),
         403 if is_suspension(&lower) => LookupError::Stopped(StopReason::Suspended(message)),
         403 => LookupError::Forbidden {
             message: if message.is_empty() { "no reason given".into() } else { message },

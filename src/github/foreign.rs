@@ -20,10 +20,14 @@ const MAX_HEAD: usize = 64 << 10;
 /// Upper bound on the title, or on the quoted beginning of another body, in characters.
 const MAX_QUOTE: usize = 100;
 
+/// Part of the message after several requests with a token that is not valid, in lower case. GitHub sends it with a 403.
+pub(super) const TOO_MANY_LOGINS: &str = "maximum number of login attempts exceeded";
+
 /// Parts of messages that GitHub sends with a 403, in lower case.
-const FORBIDDEN_MESSAGES: [&str; 10] = [
+const FORBIDDEN_MESSAGES: [&str; 11] = [
     "forbids access via",
     "ip allow list",
+    TOO_MANY_LOGINS,
     "must have admin rights",
     "must have push access",
     "oauth app access restrictions",

@@ -92,6 +92,11 @@ fn refusals() -> Vec<Refusal> {
         ),
         stop(json(403, r#"{"message":"This installation has been suspended"}"#), 4, "has been suspended"),
         stop(json(200, r#"{"message":"Sorry. Your account was suspended."}"#), 4, "account was suspended"),
+        stop(
+            json(403, r#"{"message":"Maximum number of login attempts exceeded. Please try again later."}"#),
+            4,
+            "GitHub refused the token from GH_TOKEN: Maximum number",
+        ),
         stop(json(401, r#"{"message":"Bad credentials"}"#), 4, "GitHub refused the token from GH_TOKEN: Bad"),
         stop(
             json(410, r#"{"message":"API version retired","documentation_url":"https://docs.github.com"}"#),
@@ -202,8 +207,13 @@ fn a_moved_account_is_counted_under_its_new_login() {
                 _ => None,
             }
         });
-        let run = Program::for_fake(&fake, &["old-name", "user-1", "-F", "ndjson"]).run();
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().display().to_string();
+        let arguments = ["old-name", "user-1", "-F", "ndjson"];
+        let run = Program::for_fake(&fake, &arguments).argument("--record").argument(&folder).run();
         assert_eq!(run.status, 0, "{}{}", run.stdout, run.stderr);
+        let replay = Program::for_fake(&fake, &arguments).argument("--replay").argument(&folder).run();
+        assert_eq!((replay.status, &replay.rows()[0]["login"]), (0, &"torvalds".into()), "{}", replay.stdout);
         let row = &run.rows_of(2)[0];
         assert_eq!((&row["login"], &row["public_repos"]), (&"torvalds".into(), &9.into()), "{row}");
         assert!(row["id"].is_number() && row["attempts"] == 2, "{row}");
