@@ -192,14 +192,14 @@ impl Client {
         let (mut bytes, mut other_json) = (None, None);
         let mut result = response.and_then(|(headers, body)| {
             bytes = Some(body.len());
-            let result = parse(&headers, &body);
-            if !matches!(result, Err(LookupError::OtherJson(_))) {
-                return result;
-            }
-            let url =
-                format!("{}{}", sender.config.endpoint.origin(), request.route(&sender.config.endpoint));
-            other_json = Some(ForeignResponse::new(StatusCode::OK, &headers, &body, &url));
-            error_in_success(&headers, &body).map_or(result, Err)
+            parse(&headers, &body).map_err(|error| match error {
+                LookupError::OtherJson(_) => {
+                    let url = sender.url(request);
+                    other_json = Some(ForeignResponse::new(StatusCode::OK, &headers, &body, &url));
+                    error_in_success(&headers, &body).unwrap_or(error)
+                }
+                error => error,
+            })
         });
         if self.0.tokens.on_response(token.as_ref(), sent, &result) {
             result = Err(LookupError::TokenRejected);

@@ -89,7 +89,7 @@ pub(super) fn is_foreign(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
     }
 }
 
-fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
+pub(super) fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
     header_str(headers, "content-type").is_some_and(|kind| kind.starts_with("text/html"))
         || body.trim_ascii_start().first() == Some(&b'<')
 }

@@ -395,7 +395,7 @@ impl GraphqlError {
             || is_rate_limit_message(&self.lower_message())
     }
 
-    /// True for the suspension of the account that asks. One of a login that is asked for is about that login.
+    /// True for the suspension of the token's account. An error with an alias is about a requested login.
     fn is_about_account(&self) -> bool {
         let message = self.lower_message();
         is_suspension(&message) && (self.alias().is_none() || message.contains("your account"))

@@ -72,7 +72,7 @@ pub(super) fn parse_json<'a, T: Deserialize<'a>>(
     })
 }
 
-/// `requested` is None for an account that has moved, which has another login now.
+/// `requested`: None after a redirect, because a renamed account answers with another login.
 pub(crate) fn parse_account(body: &[u8], requested: Option<&Login>) -> Result<Account, LookupError> {
     let Object(user): Object<User> = parse_json(body, "missing account fields")?;
     let login = match requested {

@@ -190,6 +190,9 @@ async fn create_token_with_retries(
             LookupError::Connect(error) if error.is_permanent() || !can_retry => {
                 StopReason::not_connected(&error, !sender.config.ca_certificates.is_empty())
             }
+            LookupError::NotGithub(response) if attempts >= limiter.settings.max_foreign => {
+                StopReason::NotGithub(response.to_string())
+            }
             error if error.is_transient() && can_retry => {
                 tracing::info!(%error, attempts, "cannot get a token for the app; trying again");
                 tokio::time::sleep(limiter.settings.backoff(attempts)).await;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::response::Parts;
 use http::{HeaderMap, Method, Response, Uri};
 use http_body_util::{BodyExt, Limited};
 use octocrab::{OctoBody, Octocrab};
@@ -15,9 +16,8 @@ use reqwest::{Body, Url};
 use super::cassette::{Cassette, RecordedRequest};
 use super::config::{ClientConfig, TransportMode};
 use super::credentials::Token;
-use super::endpoint::ApiEndpoint;
 use super::error::{LookupError, MAX_BODY, error_for_status};
-use super::foreign::ForeignResponse;
+use super::foreign::{ForeignResponse, is_html};
 use super::graphql::Query;
 use super::redact::Redactor;
 use crate::network::connector::{BoxError, Connector};
@@ -55,7 +55,7 @@ impl RequestSender {
         let timeout = self.config.timeout;
         let response = async {
             let (http_request, recorded) = self.build(request, token).map_err(LookupError::from_transport)?;
-            let url = format!("{}{}", self.config.endpoint.origin(), recorded.uri);
+            let url = self.url(request);
             let response = self.octocrab.execute(http_request).await;
             let (mut head, body) = response.map_err(LookupError::from_transport)?.into_parts();
             // Servers have been seen to echo the request.
@@ -72,8 +72,9 @@ impl RequestSender {
                 }
             };
             let creates_token = matches!(request, Request::CreateInstallationToken(_));
-            // Redaction would remove the token, if the server sends one again that it has sent before.
-            if creates_token && head.status.is_success() {
+            // Redaction would remove the token, if the server sends one again that it has sent before. Any other text may contain it
+            // too, and is not quoted.
+            if creates_token && head.status.is_success() && !is_html(&head.headers, &body) {
                 return Ok((head.headers, body));
             }
             let body = self.redactor.redact_body(body);
@@ -82,35 +83,38 @@ impl RequestSender {
             {
                 cassette.record(&recorded, &head, &body).map_err(LookupError::from_transport)?;
             }
-            if let (Request::Get(_), Some(route)) = (request, self.moved_to(&head, &url)) {
-                return Err(LookupError::Moved(route));
-            }
-            match error_for_status(head.status, &head.headers, &body, &url) {
-                // Only a query that takes too long has an empty response.
-                Ok(()) if matches!(request, Request::Get(_)) && body.trim_ascii().is_empty() => {
-                    Err(LookupError::NotGithub(ForeignResponse::new(head.status, &head.headers, &body, &url)))
-                }
-                Ok(()) => {
-                    self.has_graphql.fetch_or(matches!(request, Request::Graphql(_)), Ordering::Relaxed);
-                    Ok((head.headers, body))
-                }
-                // A 404 to a query is about the route, not about an account.
-                Err(LookupError::NotFound) if matches!(request, Request::Graphql(_)) => {
-                    if self.has_graphql.load(Ordering::Relaxed) {
-                        let response = ForeignResponse::new(head.status, &head.headers, &body, &url);
-                        return Err(LookupError::NotGithub(response));
-                    }
-                    let reason = "no GraphQL API at this URL; try --api rest";
-                    Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())))
-                }
-                Err(error) => Err(error),
-            }
+            self.check(request, &head, &body, &url)?;
+            Ok((head.headers, body))
         };
         tokio::time::timeout(timeout, response).await.unwrap_or(Err(LookupError::TimedOut(timeout)))
     }
 
+    /// Returns the error of a complete response, unless its body may be what was requested.
+    fn check(&self, request: &Request<'_>, head: &Parts, body: &[u8], url: &str) -> Result<(), LookupError> {
+        let (is_get, is_query) = (matches!(request, Request::Get(_)), matches!(request, Request::Graphql(_)));
+        if let Some(route) = self.moved_to(head, url).filter(|_| is_get) {
+            return Err(LookupError::Moved(route));
+        }
+        let is_foreign = match error_for_status(head.status, &head.headers, body, url) {
+            // Only a query that takes too long has an empty response.
+            Ok(()) => is_get && body.trim_ascii().is_empty(),
+            // A 404 to a query is about the route, not about an account.
+            Err(LookupError::NotFound) if is_query && !self.has_graphql.load(Ordering::Relaxed) => {
+                let reason = "no GraphQL API at this URL; try --api rest";
+                return Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())));
+            }
+            Err(LookupError::NotFound) if is_query => true,
+            Err(error) => return Err(error),
+        };
+        if is_foreign {
+            return Err(LookupError::NotGithub(ForeignResponse::new(head.status, &head.headers, body, url)));
+        }
+        self.has_graphql.fetch_or(is_query, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Returns the new path of an account, an organization or a repository that has moved within this API.
-    fn moved_to(&self, head: &http::response::Parts, url: &str) -> Option<String> {
+    fn moved_to(&self, head: &Parts, url: &str) -> Option<String> {
         let location = header_str(&head.headers, LOCATION).filter(|_| head.status.is_redirection())?;
         let target = Url::parse(url).ok()?.join(location).ok()?;
         let route = self.config.endpoint.path_of(target.as_str())?;
@@ -126,12 +130,24 @@ impl RequestSender {
         (is_moved && !name.is_empty()).then(|| route.to_owned())
     }
 
+    pub(super) fn url(&self, request: &Request<'_>) -> String {
+        format!("{}{}", self.config.endpoint.origin(), self.route(request))
+    }
+
+    /// Returns the path and query of a request.
+    fn route(&self, request: &Request<'_>) -> String {
+        match request {
+            Request::Get(route) | Request::CreateInstallationToken(route) => (*route).to_owned(),
+            Request::Graphql(_) => self.config.endpoint.graphql(),
+        }
+    }
+
     fn build(
         &self,
         request: &Request<'_>,
         token: Option<&Token>,
     ) -> http::Result<(http::Request<OctoBody>, RecordedRequest)> {
-        let uri = Uri::try_from(request.route(&self.config.endpoint))?;
+        let uri = Uri::try_from(self.route(request))?;
         let (method, body) = match request {
             Request::Get(_) => (Method::GET, Bytes::new()),
             Request::CreateInstallationToken(_) => (Method::POST, Bytes::new()),
@@ -156,14 +172,6 @@ impl RequestSender {
 }
 
 impl Request<'_> {
-    /// Returns its path and query.
-    pub(super) fn route(&self, endpoint: &ApiEndpoint) -> String {
-        match self {
-            Self::Get(route) | Self::CreateInstallationToken(route) => (*route).to_owned(),
-            Self::Graphql(_) => endpoint.graphql(),
-        }
-    }
-
     /// Returns a text that retries of the same request share.
     pub(super) fn key(&self) -> String {
         match self {

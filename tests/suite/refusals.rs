@@ -212,9 +212,8 @@ fn a_moved_account_is_counted_under_its_new_login() {
 }
 
 /// After a hundred good responses each of these is sent once.
-#[test]
-fn a_stray_refusal_costs_no_row() {
-    let strays = [
+fn check_strays(api: &str, logins: usize, batch: &str) {
+    let mut strays = vec![
         page(200),
         page(403),
         page(404),
@@ -226,22 +225,28 @@ fn a_stray_refusal_costs_no_row() {
         redirect(302, "https://sso.example.com/login"),
         json(200, "{}"),
     ];
-    for api in ["rest", "graphql"] {
-        let mut all = strays.to_vec();
-        // A 404 of GitHub is about the account in the REST API, and about the route in the other.
-        all.extend((api == "graphql").then(|| json(404, NOT_FOUND)));
-        let expected = 600 + all.len() as u64;
-        let fake = Fake::with_faults(move |context| {
-            let index = context.number.checked_sub(100).filter(|after| after % 30 == 0)? / 30;
-            all.get(usize::try_from(index).unwrap()).cloned()
-        });
-        let run = look_up(&fake, 600, &["--api", api, "--batch", "1", "--retries", "9"]);
-        assert_eq!(run.status, 0, "{api}: {}", run.stderr);
-        for (row, login) in run.rows_of(600).iter().zip(users(600).lines()) {
-            assert_eq!(row["public_repos"], account(login).unwrap().public_repos, "{api}: {row}");
-        }
-        assert_eq!(fake.requests(), expected, "{api}");
+    // A 404 of GitHub is about the account in the REST API, and about the route in the other.
+    strays.extend((api == "graphql").then(|| json(404, NOT_FOUND)));
+    let fake = Fake::with_faults(move |context| {
+        let index = context.number.checked_sub(100).filter(|after| after % 30 == 0)? / 30;
+        strays.get(usize::try_from(index).unwrap()).cloned()
+    });
+    let run = look_up(&fake, logins, &["--api", api, "--batch", batch, "--retries", "9"]);
+    assert_eq!(run.status, 0, "{api}: {}", run.stderr);
+    for (row, login) in run.rows_of(logins).iter().zip(users(logins).lines()) {
+        assert_eq!(row["public_repos"], account(login).unwrap().public_repos, "{api}: {row}");
     }
+    assert!((420..700).contains(&fake.requests()), "{api}: {}", fake.requests());
+}
+
+#[test]
+fn a_stray_refusal_by_rest_costs_no_row() {
+    check_strays("rest", 600, "1");
+}
+
+#[test]
+fn a_stray_refusal_by_graphql_costs_no_row() {
+    check_strays("graphql", 20_000, "49");
 }
 
 #[test]
@@ -252,6 +257,28 @@ fn a_host_that_stops_being_github_ends_the_run() {
         assert_eq!(run.status, status, "{}", run.stderr);
         assert_eq!(run.rows().iter().filter(|row| row["status"] == "ok").count(), 100);
         assert!(fake.requests() <= 100 + 20, "{}", fake.requests());
+    }
+}
+
+#[test]
+fn an_app_is_told_who_refused() {
+    let key = file(crate::apps::private_key());
+    let suspended = json(403, r#"{"message":"This installation has been suspended","status":"403"}"#);
+    for (response, status, message, max_requests) in [
+        (page(200), 5, "did not answer as GitHub: HTTP 200 with the page \"Sign in & continue\" at ", 3),
+        (page(403), 5, "did not answer as GitHub: HTTP 403 with the page \"Sign in & continue\" at ", 3),
+        (suspended, 4, "GitHub refuses the app or its installation: This installation has been suspended", 1),
+    ] {
+        let app = crate::fake::App::new(|_| true);
+        let fake = Fake::start(Behavior {
+            app: Some(app),
+            fault: Box::new(move |_| Some(response.clone())),
+            ..Behavior::default()
+        });
+        let arguments = ["user-1", "--app-id", "12", "--app-key", path(&key), "--installation", "7"];
+        let run = Program::for_fake(&fake, &arguments).run();
+        assert_eq!(run.status, status, "{}", run.stderr);
+        assert!(run.stderr.contains(message) && fake.requests() <= max_requests, "{}", run.stderr);
     }
 }
 
@@ -344,5 +371,24 @@ fn an_old_server_is_asked_over_rest_where_that_can_answer() {
                 _ => assert!(row["public_repos"].is_null(), "{row}"),
             }
         }
+    }
+}
+
+#[test]
+fn a_suspension_in_the_errors_of_a_query_ends_the_run() {
+    let message = "Sorry. Your account was suspended.";
+    for errors in [
+        format!(r#""errors":[{{"message":"{message}"}}]"#),
+        format!(r#""data":null,"errors":[{{"type":"FORBIDDEN","message":"{message}"}}]"#),
+        format!(
+            r#""data":{{"a0":null}},"errors":[{{"type":"FORBIDDEN","path":["a0"],"message":"{message}"}}]"#
+        ),
+    ] {
+        let fake = Fake::with_faults(move |_| Some(json(200, &format!("{{{errors}}}"))));
+        let run = look_up(&fake, 300, &["--api", "graphql"]);
+        assert_eq!(run.status, 4, "{}", run.stderr);
+        assert!(run.stderr.contains(message) && run.stderr.lines().count() == 1, "{}", run.stderr);
+        assert!(run.rows_of(300).iter().all(|row| row["status"] == "skipped"));
+        assert!(fake.requests() <= 10, "{}", fake.requests());
     }
 }
