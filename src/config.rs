@@ -63,9 +63,9 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Returns the report that a later run can resume, and its file.
-    pub(crate) fn journal(&self) -> Option<(&OutputSpec, &Path)> {
-        let mut journals = self.reports.iter().filter_map(|report| Some((report, report.journal()?)));
+    /// Returns the report that a later run can resume.
+    pub(crate) fn journal(&self) -> Option<&Path> {
+        let mut journals = self.reports.iter().filter_map(OutputSpec::journal);
         let first = journals.next();
         first.filter(|_| journals.next().is_none())
     }

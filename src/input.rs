@@ -282,10 +282,10 @@ impl Input {
             ended.is_complete = ended.failure.is_none();
             Poll::Ready(None)
         });
-        let (mut is_first, shared) = (true, report.clone());
+        let (seen_any, mut is_first) = (report.clone(), true);
         let records = records.filter(move |record| {
             if std::mem::take(&mut is_first) {
-                shared.lock().has_logins = true;
+                seen_any.lock().has_logins = true;
             }
             std::future::ready(shard.is_none_or(|shard| shard.contains(record.text())))
         });

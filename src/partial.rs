@@ -14,12 +14,13 @@ const SUFFIX: &str = "partial";
 
 #[derive(Debug)]
 pub(crate) struct PartialFile {
-    target: PathBuf,
-    path: PathBuf,
+    /// The report that will be replaced, without links.
+    pub(crate) target: PathBuf,
+    pub(crate) path: PathBuf,
     /// Holds the lock.
-    file: File,
+    pub(crate) file: File,
     /// Set if nothing of an earlier run is in it.
-    is_new: bool,
+    pub(crate) is_new: bool,
 }
 
 /// Treatment of a `FILE.partial` with content.
@@ -66,23 +67,6 @@ impl PartialFile {
         Ok(Self { target, path, file, is_new })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The report that will be replaced. Links are resolved.
-    pub(crate) fn target(&self) -> &Path {
-        &self.target
-    }
-
-    pub(crate) fn file(&self) -> &File {
-        &self.file
-    }
-
-    pub(crate) fn is_new(&self) -> bool {
-        self.is_new
-    }
-
     /// Creates `FILE.partial.new`. One that a killed run has left is replaced: its lock was that of `FILE.partial`.
     pub(crate) fn create_successor(&self) -> io::Result<File> {
         let path = self.successor();
@@ -98,13 +82,10 @@ impl PartialFile {
         with_suffix(&self.path, "new")
     }
 
-    /// Begins with the first bytes of a report. A run that is killed meanwhile leaves the file empty.
-    pub(crate) fn copy_from(&mut self, report: &File, len: u64) -> io::Result<()> {
+    /// Begins with a copy of rows. A run that is killed meanwhile leaves the file empty.
+    pub(crate) fn copy_from(&mut self, mut rows: impl Read) -> io::Result<()> {
         let mut copy = self.create_successor()?;
-        io::Seek::rewind(&mut &*report)?;
-        if io::copy(&mut report.take(len), &mut copy)? != len {
-            return Err(io::Error::new(ErrorKind::UnexpectedEof, "it became shorter during the run"));
-        }
+        io::copy(&mut rows, &mut copy)?;
         self.replace(copy)
     }
 
@@ -124,12 +105,21 @@ impl PartialFile {
 
     /// Gives the report its name. After an error it is still in `FILE.partial`.
     pub(crate) fn publish(self) -> io::Result<()> {
-        self.file.sync_all()?;
+        self.file.sync_all().map_err(|error| self.add_name(error))?;
         self.check_in_place()?;
         fs::rename(&self.path, &self.target).map_err(|error| {
             let (reason, path) = (io_message(&error), self.path.display());
             io::Error::new(error.kind(), format!("{reason}; the complete report is in {path}"))
         })
+    }
+
+    /// Adds the name of the file to an error, if it has rows.
+    pub(crate) fn add_name(&self, error: io::Error) -> io::Error {
+        if self.check_in_place().is_err() || self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            return error;
+        }
+        let (reason, path) = (io_message(&error), self.path.display());
+        io::Error::new(error.kind(), format!("{reason}; the rows so far are in {path}"))
     }
 
     /// Removes the file, unless it has rows of an earlier run.

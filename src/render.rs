@@ -79,7 +79,7 @@ pub(crate) struct Meta {
     /// Reports that this one was rendered from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) from: Vec<String>,
-    /// Number of `--top`. The report may lack rows, and is no baseline.
+    /// Number of `--top`. The report may lack rows: it cannot be a baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) top: Option<usize>,
     pub(crate) started: jiff::Timestamp,

@@ -28,7 +28,7 @@ const EXIT_STATUSES: [(&str, &str); 7] = [
     ("4", "the token was refused, its account is suspended, or a token is required"),
     (
         "5",
-        "the run is incomplete (rate limit, --deadline, --max-points, unreachable host); its rows are in FILE.partial",
+        "the run is incomplete (limit, --deadline, --max-points, unreachable host, not GitHub); its rows are in FILE.partial",
     ),
     ("130", "interrupted (143: ended by SIGTERM); its rows are in FILE.partial"),
 ];

@@ -294,7 +294,7 @@ impl Table {
         let last = if layout.last > 0 { layout.last + COLUMN_GAP } else { 0 };
         let width = layout.columns.iter().map(|(_, width)| width + COLUMN_GAP).sum::<usize>() + last;
         let rule = if self.style.unicode { "─" } else { "-" };
-        writeln!(self.out, "{}", rule.repeat(width - 1))
+        writeln!(self.out, "{}", rule.repeat(width.saturating_sub(1)))
     }
 
     /// Writes text in lines of its own.
@@ -417,13 +417,15 @@ fn min_width(columns: &[(usize, &TableColumn)]) -> usize {
     columns.iter().map(|(_, column)| column.min_width() + COLUMN_GAP).sum()
 }
 
-/// Returns the index of the column to leave out first: extra columns, then the parts of a count.
+/// Returns the index of the column to leave out first: extra columns, then the parts of a count, and events last.
 fn lowest_priority(columns: &[(usize, &TableColumn)]) -> Option<usize> {
-    let candidates: [fn(&Column) -> bool; 4] = [
+    let candidates: [fn(&Column) -> bool; 6] = [
         |column| column.role() == Role::Extra,
         |column| column.role() == Role::Verified,
         Column::is_part,
         |column| column.role() == Role::Was,
+        |column| column.role() == Role::Change,
+        |column| column.role() == Role::Event,
     ];
     candidates
         .into_iter()

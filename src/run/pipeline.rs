@@ -35,7 +35,7 @@ use crate::stop::StopReason;
 use crate::text::{error_chain, group_digits, pluralize};
 
 /// Rows per message to the sinks. The allocator would return larger buffers to the system each time.
-const ROWS_PER_MESSAGE: usize = 128;
+pub(super) const ROWS_PER_MESSAGE: usize = 128;
 /// After a stop, the rest of a pipe is read until nothing has come for this long.
 const INPUT_IDLE: Duration = Duration::from_millis(250);
 /// After a stop, the rest of a pipe is read for at most this long.

@@ -7,7 +7,7 @@ use anyhow::bail;
 use super::finish::finish;
 use super::manifest::ManifestRecorder;
 use super::messages::report_command;
-use super::pipeline::{Outcome, RowAggregator, Sinks};
+use super::pipeline::{Outcome, ROWS_PER_MESSAGE, RowAggregator, Sinks};
 use super::{now, open_sinks, profile_host, read_baseline};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
@@ -15,8 +15,6 @@ use crate::input::InputReport;
 use crate::output::Message;
 use crate::render::{GENERATOR, Meta, SortKey};
 use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
-
-const ROWS_PER_MESSAGE: usize = 512;
 
 pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let baseline = read_baseline(&config).await?;
