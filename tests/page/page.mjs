@@ -158,7 +158,7 @@ async function harmless() {
   const page = await open();
   const found = await page.evaluate(() => ({
     foreign: document.querySelectorAll('main img, main script, main iframe, main style, main [onerror], main [onload], main [style]').length,
-    links: [...document.links].map((link) => link.href).filter((href) => !/^https:\/\/github\.com\/(apps\/)?[A-Za-z0-9-]+$/.test(href)),
+    links: [...document.links].map((link) => link.href).filter((href) => !/^https:\/\/127\.0\.0\.1:[0-9]+\/(apps\/)?[A-Za-z0-9-]+$/.test(href)),
     ran: window.ran ?? false,
     turned: /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u0000-\u0008\u001b]/.test(document.body.innerText),
   }));

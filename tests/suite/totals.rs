@@ -41,7 +41,13 @@ impl Reports {
     fn tiles(&self) -> Vec<String> {
         let page = self.read("a.html");
         let tiles = page.split("<div><dt>").skip(1).take_while(|tile| tile.contains("</dd></div>"));
-        let text = |tile: &str| tile.split_once("</dd>").unwrap().0.replace("</dt><dd>", ": ");
+        let text = |tile: &str| {
+            tile.split_once("</dd>")
+                .unwrap()
+                .0
+                .replace("</dt><dd>", ": ")
+                .replace("<span class=\"note\">at least</span>", "at least")
+        };
         tiles.map(text).map(|tile| tile.split("<span").next().unwrap().to_owned()).collect()
     }
 }

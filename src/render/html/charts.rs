@@ -20,13 +20,17 @@ pub(super) struct BarSegment {
 /// A figure with its name.
 pub(super) struct Stat {
     pub(super) name: &'static str,
+    /// There is more than the value.
+    pub(super) is_partial: bool,
     pub(super) value: String,
     pub(super) note: String,
 }
 
 impl Stat {
     pub(super) fn new(name: &'static str, value: impl Into<Total>, note: impl Into<String>) -> Self {
-        Self { name, value: value.into().to_string(), note: note.into() }
+        let value = value.into();
+        let number = Total { is_partial: false, ..value };
+        Self { name, is_partial: value.is_partial, value: number.to_string(), note: note.into() }
     }
 }
 
