@@ -232,6 +232,7 @@ fn parse_database_url(url: &str) -> Result<DatabaseUrl, ConfigError> {
 
 fn transport(cli: &Cli) -> Result<TransportMode, ConfigError> {
     match (&cli.record, &cli.replay) {
+        (_, Some(file)) if file.is_file() => Err(ConfigError::RecordingIsFile(file.display().to_string())),
         (_, Some(folder)) if !folder.is_dir() => Err(ConfigError::NoRecording(folder.display().to_string())),
         (_, Some(folder)) => Ok(TransportMode::Replay(folder.clone())),
         (Some(folder), None) => Ok(TransportMode::Record(folder.clone())),
