@@ -94,7 +94,7 @@ pub(crate) struct Cli {
     #[arg(long, help_heading = HELP_COUNTS)]
     pub(crate) breakdown: bool,
 
-    /// Also count the private repositories that the token can see (GraphQL only)
+    /// Also count private and internal repositories, if all are visible (GraphQL only)
     #[arg(long, help_heading = HELP_COUNTS)]
     pub(crate) private: bool,
 
@@ -207,8 +207,8 @@ pub(crate) struct Cli {
     /// Sort by this, largest counts first [default: input; with --top: public_repos]
     #[arg(long, value_name = "KEY", hide_possible_values = true, help_heading = HELP_OUTPUT)]
     #[arg(
-        long_help = "Sort by this, largest counts first: input, login, public_repos, sources, forks, archived or \
-                       private_repos [default: input; with --top: public_repos]"
+        long_help = "Sort by this, largest counts first: input, login, public_repos, sources, forks, archived, \
+                       private_repos or internal_repos [default: input; with --top: public_repos]"
     )]
     pub(crate) sort: Option<SortKey>,
 

@@ -63,9 +63,9 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Returns the report that a later run can resume, and its file.
-    pub(crate) fn journal(&self) -> Option<(&OutputSpec, &Path)> {
-        let mut journals = self.reports.iter().filter_map(|report| Some((report, report.journal()?)));
+    /// Returns the report that a later run can resume.
+    pub(crate) fn journal(&self) -> Option<&Path> {
+        let mut journals = self.reports.iter().filter_map(OutputSpec::journal);
         let first = journals.next();
         first.filter(|_| journals.next().is_none())
     }
@@ -139,6 +139,7 @@ impl Config {
             },
             client: ClientConfig {
                 api: server.api(cli.api, credentials.is_some(), &transport)?,
+                rest_fallback: cli.api == ApiChoice::Auto,
                 endpoint: server.endpoint,
                 credentials,
                 ca_certificates: ca_certificates.unwrap_or_default(),
@@ -168,7 +169,7 @@ impl Config {
             layout: ReportLayout {
                 columns: Columns::of(&schema),
                 order,
-                style: outputs::terminal_style(cli.color, env),
+                style: outputs::terminal_style(cli.color, cli.format, env),
             },
             group_by: carried.group_by,
             progress: outputs::progress_mode(cli.progress, cli.quiet, env),

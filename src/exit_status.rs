@@ -38,8 +38,13 @@ impl ExitStatus {
             StopReason::Interrupted => Self::Interrupted,
             StopReason::Terminated => Self::Terminated,
             StopReason::RecordingFailed(_) | StopReason::AmbiguousInstallation(_) => Self::Usage,
-            StopReason::TokenRefused(_) | StopReason::AuthenticationRequired(_) => Self::Auth,
+            StopReason::TokenRefused(_)
+            | StopReason::AuthenticationRequired(_)
+            | StopReason::Suspended(_) => Self::Auth,
             StopReason::OutOfReach(_)
+            | StopReason::NotGithub(_)
+            | StopReason::ApiVersionRetired(_)
+            | StopReason::QueryUnsupported(_)
             | StopReason::NotConnected { .. }
             | StopReason::RateLimitTooLong { .. }
             | StopReason::Deadline { .. }

@@ -16,6 +16,7 @@ pub(crate) mod config;
 pub(crate) mod credentials;
 pub(crate) mod endpoint;
 pub(crate) mod error;
+mod foreign;
 pub(crate) mod graphql;
 pub(crate) mod members;
 pub(crate) mod redact;

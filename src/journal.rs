@@ -26,7 +26,7 @@ pub(crate) struct ResumeFilter {
 }
 
 impl ResumeFilter {
-    fn keeps(&self, row: &Row) -> Result<bool, ResumeError> {
+    fn keeps(&self, row: &Row, saved: &ReportSchema) -> Result<bool, ResumeError> {
         let Self { measures, verify: verified, since } = *self;
         let schema = ReportSchema { counts: measures, verified, ..ReportSchema::default() };
         if let Some(flag) = row.flag_missing_in(&schema) {
@@ -36,7 +36,7 @@ impl ResumeFilter {
         Ok(match row.status {
             Status::Invalid => true,
             Status::NotFound => is_recent,
-            Status::Ok => is_recent && row.has_measures_of(&schema),
+            Status::Ok => is_recent && row.has_measures_of(&schema, saved),
             Status::Forbidden | Status::Failed | Status::Skipped | Status::Removed => false,
         })
     }

@@ -28,8 +28,8 @@ pub struct Login(Box<str>);
 impl Login {
     /// Parses a login, an `@login`, or the URL of a profile on github.com.
     ///
-    /// Accepts the names that GitHub's accounts have, old ones included: letters, digits and hyphens, at most 39 characters, not
-    /// beginning with a hyphen; one underscore before the short code of a managed user; `[bot]` after the name of an app.
+    /// Accepts the names that GitHub's accounts have, old ones included: letters, digits and hyphens, at most 39 characters; one
+    /// underscore before the short code of a managed user; `[bot]` after the name of an app.
     ///
     /// # Errors
     /// [`ParseLoginError`] has the reason, in one line.
@@ -56,6 +56,11 @@ impl Login {
     /// Returns this login in another spelling. None if `text` is another login.
     pub(crate) fn with_case_of(&self, text: &str) -> Option<Self> {
         text.eq_ignore_ascii_case(&self.0).then(|| Self(text.into()))
+    }
+
+    /// True for a user that an enterprise manages, `name_shortcode`. Outside of the enterprise it may be invisible.
+    pub(crate) fn is_managed_user(&self) -> bool {
+        self.0.contains('_')
     }
 
     /// True for the account of an app, `name[bot]`.
@@ -98,7 +103,8 @@ pub struct ParseLoginError {
 fn parse_name(text: &str, web_host: &str) -> Result<String, String> {
     let name = match parse_profile_url(text, web_host)? {
         Some(name) => name,
-        None => text.strip_prefix('@').unwrap_or(text).to_owned(),
+        // The apostrophe is that of a spreadsheet, before text that begins with a hyphen.
+        None => text.strip_prefix(['@', '\'']).unwrap_or(text).to_owned(),
     };
     validate(&name).map(|()| name)
 }
@@ -141,12 +147,15 @@ fn validate(login: &str) -> Result<(), String> {
     let suffix = login.len().checked_sub(BOT.len()).and_then(|at| login.split_at_checked(at));
     let bot_name = suffix.filter(|(_, suffix)| suffix.eq_ignore_ascii_case(BOT)).map(|(name, _)| name);
     let name = bot_name.unwrap_or(login);
-    let Some(first) = name.chars().next() else { return Err("empty".into()) };
+    if name.is_empty() {
+        return Err("empty".into());
+    }
     if let Some(wrong) = name.chars().find(|c| !is_name_char(*c)) {
         return Err(format!("holds {wrong:?}"));
     }
-    if matches!(first, '-' | '_') {
-        return Err(format!("begins with {first:?}"));
+    // A dash stands for an empty cell, and a line of them separates.
+    if !name.contains(|c: char| c.is_ascii_alphanumeric()) {
+        return Err("no letter or digit".into());
     }
     // All characters are ASCII here: bytes are characters.
     if name.len() > MAX_LENGTH {
@@ -155,6 +164,7 @@ fn validate(login: &str) -> Result<(), String> {
     match name.matches('_').count() {
         0 => Ok(()),
         _ if bot_name.is_some() => Err("holds '_'".into()),
+        1 if name.starts_with('_') => Err("begins with '_'".into()),
         1 if name.ends_with('_') => Err("ends with '_'".into()),
         1 => Ok(()),
         _ => Err("holds more than one '_'".into()),

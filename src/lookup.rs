@@ -27,6 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::github::account::{ApiKind, CountSelection};
+use crate::github::cassette::Entry;
 use crate::github::error::LookupError;
 use crate::github::{Batch, Client, LookupOutcome};
 use crate::login::{Login, ParseLoginError, stable_hash};
@@ -38,6 +39,8 @@ const WINDOW_MARGIN: usize = 4096;
 
 /// Least time that an incomplete query waits while the window is full: mostly the output is slow then, and not the input.
 const FULL_WINDOW_LINGER: Duration = Duration::from_secs(1);
+
+const HIDDEN_MANAGED_USER: &str = "not visible: no such user, or a managed user that this token cannot see";
 
 /// Options of a lookup, beside the configuration of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +85,7 @@ pub(crate) enum Item {
     /// To be looked up. Its row has the carried columns too.
     Lookup { login: Result<Login, ParseLoginError>, carried: Carried },
     /// Known from an earlier run: it only keeps its position.
-    Resolved(Row),
+    Resolved(Box<Row>),
 }
 
 #[derive(Debug)]
@@ -170,7 +173,7 @@ fn pending_rows(
             Item::Lookup { login: Err(invalid), carried } => {
                 Row { carried, ..Row::without_count(&invalid.text, Status::Invalid, &invalid.to_string()) }
             }
-            Item::Resolved(row) => row,
+            Item::Resolved(row) => *row,
         };
         let (was_looked_up, verification_failed) = (false, false);
         let _ = completed.send(CompletedRow { position, row, was_looked_up, verification_failed, place });
@@ -322,12 +325,19 @@ fn first_count(
     outcome: LookupOutcome,
 ) -> FirstCount {
     let PendingRow { position, login, place, context: carried, .. } = pending;
-    let exchange = client.cassette_entry_for(outcome.api, &login);
-    let row = Row { carried, exchange, ..row(&login, outcome) };
+    let entry = client.cassette_entry_for(outcome.api, &login);
+    let mut row = Row { carried, ..row(&login, outcome) };
+    if let Some(Entry { path, date }) = entry {
+        row.exchange = Some(path);
+        // A replay takes place at another time than the response.
+        if date.is_some() || client.config().is_replay() {
+            row.at = row.at.and(date);
+        }
+    }
     let is_due = row.status == Status::Ok && is_sampled(&login, verify);
     let other_api = match row.api.filter(|_| is_due) {
         Some(ApiKind::Graphql) => Some(ApiKind::Rest),
-        Some(ApiKind::Rest) if client.can_query_graphql() && !login.is_bot() => Some(ApiKind::Graphql),
+        Some(ApiKind::Rest) if may_query_graphql(client, &login) => Some(ApiKind::Graphql),
         _ => None,
     };
     if let Some(api) = other_api {
@@ -335,6 +345,11 @@ fn first_count(
     }
     let (was_looked_up, verification_failed) = (true, false);
     FirstCount::Complete(CompletedRow { position, row, was_looked_up, verification_failed, place })
+}
+
+/// True unless the GraphQL API has no such accounts, or has failed for this login.
+fn may_query_graphql(client: &Client, login: &Login) -> bool {
+    client.config().api == ApiKind::Rest && client.can_query_graphql() && !login.is_bot()
 }
 
 /// Compares an outcome with the row of the first count.
@@ -374,6 +389,10 @@ fn row(login: &Login, LookupOutcome { result, api, log }: LookupOutcome) -> Row 
     };
     let row = match result {
         Ok(account) => Row::counted(account),
+        // GitHub does not distinguish the two.
+        Err(LookupError::NotFound) if login.is_managed_user() => {
+            Row::without_count(login.as_str(), status, HIDDEN_MANAGED_USER)
+        }
         Err(error) => Row::without_count(login.as_str(), status, &log.describe(&error)),
     };
     let is_answer = matches!(status, Status::Ok | Status::NotFound | Status::Forbidden);

@@ -13,7 +13,6 @@ use crate::journal::{Journal, RunEnd};
 use crate::partial::{Earlier, PartialFile, is_special_file};
 use crate::render::{Format, Meta, Output, Renderer, ReportLayout, renderer};
 use crate::report::{Row, Summary};
-use crate::text::io_message;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputSpec {
@@ -104,7 +103,7 @@ impl Sink {
         let (out, partial) = match (&spec.path, spec.file()) {
             (_, Some(path)) => {
                 let partial = PartialFile::create(path, Earlier::Replace)?;
-                (buffered(partial.file().try_clone()?), Some(partial))
+                (buffered(partial.file.try_clone()?), Some(partial))
             }
             (Some(path), None) => (buffered(File::options().write(true).open(path)?), None),
             (None, None) => (buffered(io::stdout()), None),
@@ -206,18 +205,17 @@ impl Writer {
         }
     }
 
-    fn finish(self, summary: &Summary, end: RunEnd) -> io::Result<()> {
-        match self {
-            Self::Renderer(mut renderer, partial) => {
-                let finished = renderer.finish(summary);
-                match partial {
-                    Some(partial) if finished.is_ok() && end == RunEnd::Complete => partial.publish(),
-                    partial => {
-                        finished.map_err(|error| Self::Renderer(renderer, partial).name_partial(error))
-                    }
-                }
-            }
+    fn finish(mut self, summary: &Summary, end: RunEnd) -> io::Result<()> {
+        let finished = match &mut self {
+            Self::Renderer(renderer, _) => renderer.finish(summary),
             Self::Journal(journal) => journal.finish(end),
+            Self::Database(_) => Ok(()),
+        };
+        finished.map_err(|error| self.name_partial(error))?;
+        match self {
+            Self::Renderer(_, Some(partial)) if end == RunEnd::Complete => partial.publish(),
+            Self::Journal(journal) if end == RunEnd::Complete => journal.partial.publish(),
+            Self::Renderer(..) | Self::Journal(_) => Ok(()),
             Self::Database(run) => run.finish(summary).map_err(io::Error::other),
         }
     }
@@ -235,17 +233,11 @@ impl Writer {
         }
     }
 
-    /// Adds the name of the file with the rows so far to an error.
     fn name_partial(&self, error: io::Error) -> io::Error {
-        let partial = match self {
-            Self::Renderer(_, Some(partial)) => partial,
-            Self::Journal(journal) => journal.partial(),
-            Self::Renderer(_, None) | Self::Database(_) => return error,
-        };
-        if partial.file().metadata().is_ok_and(|metadata| metadata.len() == 0) {
-            return error;
+        match self {
+            Self::Renderer(_, Some(partial)) => partial.add_name(error),
+            Self::Journal(journal) => journal.partial.add_name(error),
+            Self::Renderer(_, None) | Self::Database(_) => error,
         }
-        let (reason, path) = (io_message(&error), partial.path().display());
-        io::Error::new(error.kind(), format!("{reason}; the rows so far are in {path}"))
     }
 }

@@ -7,21 +7,20 @@ use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
-use crate::fs::{missing_folder, parent, temp_file_beside};
+use crate::fs::{missing_folder, parent};
 use crate::text::io_message;
 
 const SUFFIX: &str = "partial";
 
 #[derive(Debug)]
 pub(crate) struct PartialFile {
-    target: PathBuf,
-    path: PathBuf,
+    /// The report that will be replaced, without links.
+    pub(crate) target: PathBuf,
+    pub(crate) path: PathBuf,
     /// Holds the lock.
-    file: File,
+    pub(crate) file: File,
     /// Set if nothing of an earlier run is in it.
-    is_new: bool,
+    pub(crate) is_new: bool,
 }
 
 /// Treatment of a `FILE.partial` with content.
@@ -44,7 +43,7 @@ impl PartialFile {
                 return Err(io::Error::new(ErrorKind::AlreadyExists, reason));
             }
             // A file that has other names keeps its content.
-            let empty = partial.temp_file()?;
+            let empty = partial.create_successor()?;
             partial.replace(empty)?;
             partial.is_new = true;
         }
@@ -68,46 +67,32 @@ impl PartialFile {
         Ok(Self { target, path, file, is_new })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Creates `FILE.partial.new`. One that a killed run has left is replaced: its lock was that of `FILE.partial`.
+    pub(crate) fn create_successor(&self) -> io::Result<File> {
+        let path = self.successor();
+        let _ = fs::remove_file(&path);
+        let permissions = self.file.metadata()?.permissions();
+        let file = create_new(&path, Some(&permissions))?;
+        lock(&file, &path)?;
+        file.set_permissions(permissions)?;
+        Ok(file)
     }
 
-    /// The report that will be replaced. Links are resolved.
-    pub(crate) fn target(&self) -> &Path {
-        &self.target
+    fn successor(&self) -> PathBuf {
+        with_suffix(&self.path, "new")
     }
 
-    pub(crate) fn file(&self) -> &File {
-        &self.file
-    }
-
-    pub(crate) fn is_new(&self) -> bool {
-        self.is_new
-    }
-
-    /// Returns a temporary file in the same folder, with the same permissions. Another run will find it locked.
-    pub(crate) fn temp_file(&self) -> io::Result<NamedTempFile> {
-        let temporary = temp_file_beside(&self.path, Some(self.file.metadata()?.permissions()))?;
-        lock(temporary.as_file(), temporary.path())?;
-        Ok(temporary)
-    }
-
-    /// Begins with the first bytes of a report. A run that is killed meanwhile leaves the file empty.
-    pub(crate) fn copy_from(&mut self, report: &File, len: u64) -> io::Result<()> {
-        let mut copy = self.temp_file()?;
-        io::Seek::rewind(&mut &*report)?;
-        if io::copy(&mut report.take(len), &mut copy)? != len {
-            return Err(io::Error::new(ErrorKind::UnexpectedEof, "it became shorter during the run"));
-        }
+    /// Begins with a copy of rows. A run that is killed meanwhile leaves the file empty.
+    pub(crate) fn copy_from(&mut self, mut rows: impl Read) -> io::Result<()> {
+        let mut copy = self.create_successor()?;
+        io::copy(&mut rows, &mut copy)?;
         self.replace(copy)
     }
 
-    /// Replaces the content by that of a file from [`Self::temp_file`].
-    pub(crate) fn replace(&mut self, temporary: NamedTempFile) -> io::Result<()> {
-        let (file, path) = temporary.into_parts();
-        // Unlike `persist`, it replaces a file that is open on Windows.
-        fs::rename(&path, &self.path)?;
-        self.file = file;
+    /// Replaces `FILE.partial` by `FILE.partial.new`.
+    pub(crate) fn replace(&mut self, successor: File) -> io::Result<()> {
+        fs::rename(self.successor(), &self.path)?;
+        self.file = successor;
         Ok(())
     }
 
@@ -120,12 +105,21 @@ impl PartialFile {
 
     /// Gives the report its name. After an error it is still in `FILE.partial`.
     pub(crate) fn publish(self) -> io::Result<()> {
-        self.file.sync_all()?;
+        self.file.sync_all().map_err(|error| self.add_name(error))?;
         self.check_in_place()?;
         fs::rename(&self.path, &self.target).map_err(|error| {
             let (reason, path) = (io_message(&error), self.path.display());
             io::Error::new(error.kind(), format!("{reason}; the complete report is in {path}"))
         })
+    }
+
+    /// Adds the name of the file to an error, if it has rows.
+    pub(crate) fn add_name(&self, error: io::Error) -> io::Error {
+        if self.check_in_place().is_err() || self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            return error;
+        }
+        let (reason, path) = (io_message(&error), self.path.display());
+        io::Error::new(error.kind(), format!("{reason}; the rows so far are in {path}"))
     }
 
     /// Removes the file, unless it has rows of an earlier run.
@@ -138,18 +132,25 @@ impl PartialFile {
 
 impl Drop for PartialFile {
     fn drop(&mut self) {
-        let is_empty = self.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
-        if is_empty && self.check_in_place().is_ok() {
-            let _ = fs::remove_file(&self.path);
+        // Once it is renamed, the names belong to another run.
+        if self.check_in_place().is_ok() {
+            let _ = fs::remove_file(self.successor());
+            if self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+                let _ = fs::remove_file(&self.path);
+            }
         }
     }
 }
 
 /// Returns `FILE.partial` for `FILE`, which is beside the linked file if `FILE` is a link.
 pub(crate) fn partial_path(report: &Path) -> PathBuf {
-    let mut path = resolve_symlinks(report).into_os_string();
+    with_suffix(&resolve_symlinks(report), SUFFIX)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
     path.push(".");
-    path.push(SUFFIX);
+    path.push(suffix);
     path.into()
 }
 

@@ -10,7 +10,6 @@ use console::Term;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::github::Client;
 use crate::text::{format_duration, sanitize_multiline};
@@ -208,38 +207,16 @@ impl TermLike for TermWithMargin {
     }
 }
 
-/// Writes log lines above the bar.
-impl<'a> MakeWriter<'a> for Progress {
-    type Writer = LogLine;
-
-    fn make_writer(&'a self) -> LogLine {
-        LogLine { bar: self.bar.clone(), text: Vec::new() }
-    }
-}
-
-/// One line of the log, written when it is dropped.
-#[derive(Debug)]
-pub(crate) struct LogLine {
-    bar: ProgressBar,
-    text: Vec<u8>,
-}
-
-impl Write for LogLine {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.write(bytes)
+/// Writes a line of the log above the bar. An event is one call.
+impl Write for Progress {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = sanitize_multiline(&String::from_utf8_lossy(line));
+        self.bar.suspend(|| io::stderr().write_all(text.as_bytes()))?;
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl Drop for LogLine {
-    fn drop(&mut self) {
-        self.bar.suspend(|| {
-            let _ =
-                io::stderr().write_all(sanitize_multiline(&String::from_utf8_lossy(&self.text)).as_bytes());
-        });
     }
 }
 

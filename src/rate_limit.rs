@@ -78,6 +78,8 @@ pub(crate) enum RequestOutcome<'a> {
     ConnectFailed { is_permanent: bool, stop: StopReason },
     /// No response: timed out, or the connection was closed.
     NoResponse(&'a dyn Display),
+    /// A response that is not GitHub's. `stop` ends the run after several rounds.
+    Foreign { request: &'a str, stop: StopReason },
     /// The run cannot go on.
     Stop(StopReason),
 }
@@ -122,7 +124,10 @@ impl LimiterState {
             tracing::debug!("pause ended");
         }
         let pause = self.pause.map_or(Admission::Ready, Admission::NotBefore);
-        let concurrency = if self.concurrency.has_capacity() { Admission::Ready } else { Admission::Blocked };
+        // The host is tried with one request at a time until GitHub answers again.
+        let in_flight = self.resources.core.in_flight + self.resources.graphql.in_flight;
+        let has_capacity = self.concurrency.has_capacity() && (in_flight == 0 || !self.health.is_foreign());
+        let concurrency = if has_capacity { Admission::Ready } else { Admission::Blocked };
         let limits = self.resources.get_mut(resource);
         let window = limits.window.check(limits.in_flight);
         let quota = limits.quota.check(cost, limits.in_flight);
@@ -147,8 +152,12 @@ impl LimiterState {
             RequestOutcome::Success => {
                 self.on_response(sent);
                 self.health.on_success();
+                self.health.on_answer();
             }
-            RequestOutcome::Response => self.on_response(sent),
+            RequestOutcome::Response => {
+                self.on_response(sent);
+                self.health.on_answer();
+            }
             RequestOutcome::BadResponse(error) => {
                 self.on_response(sent);
                 let streak = self.health.bad_responses.record(sent);
@@ -192,6 +201,20 @@ impl LimiterState {
                 if settings.enabled {
                     let wait = self.on_throttled(permit, retry_after, quota_exhausted)?;
                     return Ok(wait.map(|wait| (wait, WaitReason::RateLimit)));
+                }
+            }
+            RequestOutcome::Foreign { request, stop } => {
+                self.health.on_response();
+                // A recording will not answer differently later.
+                if settings.enabled {
+                    let rounds = self.health.record_foreign(sent, request);
+                    if rounds >= settings.max_foreign {
+                        return Err(stop);
+                    }
+                    // A host that has answered as GitHub before may soon do so again.
+                    let patience = if self.health.has_answered { 2 } else { 0 };
+                    let wait = settings.backoff(rounds + patience).min(settings.max_wait);
+                    return Ok(Some((wait, WaitReason::NotGithub)));
                 }
             }
             RequestOutcome::Stop(reason) => return Err(reason),

@@ -61,6 +61,9 @@ impl Format {
     }
 }
 
+/// Name and version of the program.
+pub(crate) const GENERATOR: &str = concat!("ghrepos ", env!("CARGO_PKG_VERSION"));
+
 /// Facts about the run that a report comes from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Meta {
@@ -76,14 +79,14 @@ pub(crate) struct Meta {
     /// Reports that this one was rendered from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) from: Vec<String>,
-    /// Number of `--top`. The report may lack rows, and is no baseline.
+    /// Number of `--top`. The report may lack rows: it cannot be a baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) top: Option<usize>,
     pub(crate) started: jiff::Timestamp,
     /// Command line, without passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<String>,
-    /// Host of the profile pages.
+    /// Host of the profile pages, if it is known.
     #[serde(skip)]
     pub(crate) site: Option<String>,
 }
@@ -91,7 +94,7 @@ pub(crate) struct Meta {
 impl Default for Meta {
     fn default() -> Self {
         Self {
-            generator: concat!("ghrepos ", env!("CARGO_PKG_VERSION")).into(),
+            generator: GENERATOR.into(),
             api: None,
             identity: Identity::default(),
             exchanges: None,
@@ -121,6 +124,12 @@ impl Meta {
         for text in optional.into_iter().flatten().chain(from).chain([generator]) {
             *text = sanitize_line(text).into_owned();
         }
+    }
+
+    /// Returns the host that was asked: that of the profile pages, or else of the API.
+    fn host(&self) -> Option<&str> {
+        let api = || self.api.as_deref()?.split("://").nth(1)?.split('/').next();
+        self.site.as_deref().or_else(api)
     }
 
     /// Returns the URL of a row's profile page. None if the account was not counted.
@@ -318,6 +327,7 @@ pub(crate) mod sample {
             public_repos: Some(repos),
             breakdown: Some(Breakdown { sources: repos - repos / 3, forks: repos / 3, archived: 1 }),
             private_repos: None,
+            internal_repos: None,
             carried: Carried::default(),
             was: None,
             change: None,
@@ -354,6 +364,7 @@ pub(crate) mod sample {
     ) -> String {
         let out = Shared::default();
         let meta = Meta {
+            generator: GENERATOR.into(),
             api: Some("https://api.github.com".into()),
             started: "2026-11-22T12:00:00Z".parse().unwrap(),
             ..Meta::default()

@@ -20,7 +20,7 @@ pub(crate) use self::columns::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::saved::{ReadReportError, SavedReport};
-pub(crate) use self::summary::{GroupTotals, Subtotal, Summary};
+pub(crate) use self::summary::{GroupTotals, Subtotal, Summary, Total};
 use crate::github::account::Account;
 pub(crate) use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
 use crate::text::sanitize_line;
@@ -130,8 +130,10 @@ pub struct Row {
     pub public_repos: Option<u64>,
     /// Sources, forks and archived repositories among them, if requested.
     pub breakdown: Option<Breakdown>,
-    /// Private repositories that the account owns and the token can see, if requested.
+    /// Private repositories that the account owns, if requested. None where the token may not see all of them.
     pub private_repos: Option<u64>,
+    /// Internal repositories that the organization owns, if requested. None where the token may not see all of them.
+    pub internal_repos: Option<u64>,
     pub(crate) carried: Carried,
     /// Last known count in the baseline.
     pub(crate) was: Option<u64>,
@@ -157,7 +159,7 @@ pub struct Row {
 
 impl Row {
     pub(crate) fn counted(account: Account) -> Self {
-        let Account { login, kind, id, public_repos, breakdown, private_repos } = account;
+        let Account { login, kind, id, public_repos, breakdown, private_repos, internal_repos } = account;
         let public_repos = Some(public_repos);
         Self {
             kind,
@@ -165,6 +167,7 @@ impl Row {
             public_repos,
             breakdown,
             private_repos,
+            internal_repos,
             ..Self::empty(login.to_string(), Status::Ok)
         }
     }
@@ -183,6 +186,7 @@ impl Row {
             public_repos: None,
             breakdown: None,
             private_repos: None,
+            internal_repos: None,
             carried: Carried::default(),
             was: None,
             change: None,
@@ -218,11 +222,11 @@ impl Row {
         }
     }
 
-    /// Returns the event for people: `renamed (from old-login)`.
+    /// Returns the event for people: `renamed from old-login`.
     pub(crate) fn event_label(&self) -> Cow<'static, str> {
         let event = self.event.map_or("", Event::as_str);
         match &self.previous_login {
-            Some(login) => format!("{event} (from {login})").into(),
+            Some(login) => format!("{event} from {login}").into(),
             None => event.into(),
         }
     }

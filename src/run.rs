@@ -35,12 +35,13 @@ use crate::diff::Baseline;
 use crate::exit_status::ExitStatus;
 use crate::github::Client;
 use crate::github::config::TransportMode;
+use crate::github::endpoint::ApiEndpoint;
 use crate::input::{Input, InputError, InputSource};
 use crate::journal::{Checkpoint, Journal};
 use crate::output::{OutputSpec, Sink, check_stdout};
 use crate::partial::target_of;
 use crate::progress::{Progress, ProgressMode, eprint_status};
-use crate::render::{Format, Meta};
+use crate::render::{Format, GENERATOR, Meta};
 use crate::report::{ApiKind, Identity};
 use crate::stop::StopReason;
 use crate::text::{error_chain, io_message, redact_url};
@@ -119,7 +120,8 @@ fn log_to_stderr(verbose: u8, progress: &Progress) {
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    let line = tracing_subscriber::fmt::layer().with_writer(progress.clone());
+    let progress = progress.clone();
+    let line = tracing_subscriber::fmt::layer().with_writer(move || progress.clone());
     let line = line.without_time().with_level(false).with_target(false).with_ansi(false);
     let ours = Targets::new().with_target("ghrepos", level);
     tracing_subscriber::registry().with(line).with(ours).init();
@@ -175,6 +177,7 @@ async fn execute(
     let manifest = ManifestRecorder::open(&config.client.transport);
     let mut meta = run_metadata(config, client).await;
     manifest.apply_to_meta(&mut meta);
+    meta.site = profile_host(meta.api.as_deref());
     let (sinks, checkpoint) = open_sinks(config, &meta).await?;
     print_notes(config);
     let total = if config.progress == ProgressMode::Hidden { None } else { input.estimate() };
@@ -260,6 +263,7 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
         TransportMode::Replay(folder) | TransportMode::Record(folder) => Some(folder.display().to_string()),
     };
     Meta {
+        generator: GENERATOR.into(),
         api: Some(config.client.endpoint.to_string()),
         identity,
         exchanges,
@@ -267,9 +271,15 @@ async fn run_metadata(config: &Config, client: &Client) -> Meta {
         top: config.layout.order.top,
         started: now(),
         command: report_command(config),
-        site: Some(config.client.endpoint.web_host().to_owned()),
         ..Meta::default()
     }
+}
+
+/// Returns the host of the profile pages of an API. None for a gateway, whose host may have none.
+fn profile_host(api: Option<&str>) -> Option<String> {
+    let endpoint = ApiEndpoint::parse(api?).ok()?;
+    let is_known = endpoint.is_github_cloud() || endpoint.is_enterprise();
+    is_known.then(|| endpoint.web_host().to_owned())
 }
 
 fn now() -> Timestamp {

@@ -23,6 +23,9 @@ pub(crate) enum WaitReason {
     /// The host accepts no connections.
     #[error("no connection")]
     Reconnect,
+    /// The host answered, but not as GitHub.
+    #[error("no answer of GitHub")]
+    NotGithub,
 }
 
 impl WaitReason {
@@ -33,6 +36,7 @@ impl WaitReason {
             Self::PerMinuteLimit => "GitHub's limit of requests a minute",
             Self::RetryAfter => "GitHub, which is busy",
             Self::Reconnect => "a connection",
+            Self::NotGithub => "an answer of GitHub",
         }
     }
 }
@@ -51,6 +55,18 @@ pub(crate) enum StopReason {
     /// 401 to a request without a token.
     #[error("GitHub wants a token: {0}")]
     AuthenticationRequired(String),
+    /// GitHub has suspended or flagged the token's account, or the app.
+    #[error("GitHub has suspended the token's account: {0}")]
+    Suspended(String),
+    /// 410: GitHub has retired the version of the REST API.
+    #[error("GitHub has retired this version of its API: {0}")]
+    ApiVersionRetired(String),
+    /// The GraphQL API of an older Enterprise Server lacks a field or an argument.
+    #[error("the server's GraphQL API is too old: {0}")]
+    QueryUnsupported(String),
+    /// Another server than GitHub answers, or a gateway in front of GitHub.
+    #[error("not GitHub: {0}")]
+    NotGithub(String),
     /// A GitHub App without an installation, or with more than one.
     #[error("{0}")]
     AmbiguousInstallation(String),
@@ -95,6 +111,10 @@ impl StopReason {
                     | Self::TokenRefused(_)
                     | Self::AuthenticationRequired(_)
                     | Self::AmbiguousInstallation(_)
+                    | Self::Suspended(_)
+                    | Self::ApiVersionRetired(_)
+                    | Self::QueryUnsupported(_)
+                    | Self::NotGithub(_)
             )
     }
 

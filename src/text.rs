@@ -201,6 +201,12 @@ pub(crate) fn pluralize(number: u64, singular: &str, plural: &str) -> String {
     format!("{} {}", group_digits(number), if number == 1 { singular } else { plural })
 }
 
+/// Makes the first letter a capital.
+pub(crate) fn capitalize(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().into_iter().flat_map(char::to_uppercase).chain(rest).collect()
+}
+
 /// Formats a duration in its two largest units: `12ms`, `0.2s`, `15s`, `4m 10s`, `2h 5m`. jiff's printer has no such limit.
 pub(crate) fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();

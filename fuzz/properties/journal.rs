@@ -44,6 +44,7 @@ pub fn journal(bytes: &[u8]) {
     let mut journal = Journal::create(&path, &run.layout).unwrap();
     journal.rows(&rows).unwrap();
     journal.finish(journal::RunEnd::Complete).unwrap();
+    journal.partial.publish().unwrap();
     let original = fs::read(&path).unwrap();
 
     let end = [RunEnd::Complete, RunEnd::InputBrokeOff, RunEnd::Killed, RunEnd::Abandoned][input.below(4)];
@@ -122,7 +123,10 @@ impl Run {
             reached.map(|(entry, answer)| checkpoint.take(entry).unwrap_or_else(|| answer.clone())).collect();
         journal.rows(&rows).unwrap();
         match end {
-            RunEnd::Complete => journal.finish(journal::RunEnd::Complete).unwrap(),
+            RunEnd::Complete => {
+                journal.finish(journal::RunEnd::Complete).unwrap();
+                journal.partial.publish().unwrap();
+            }
             RunEnd::InputBrokeOff => journal.finish(journal::RunEnd::InputNotRead).unwrap(),
             RunEnd::Killed => drop(journal),
             RunEnd::Abandoned => journal.abandon(),

@@ -25,10 +25,10 @@ const EXIT_STATUSES: [(&str, &str); 7] = [
     ("1", "the run is complete, but some logins could not be counted (only without --fail-on)"),
     ("2", "wrong usage, unreadable or empty input, or an output that cannot be written"),
     ("3", "a rule of --fail-on matched"),
-    ("4", "the token was refused, or one is required"),
+    ("4", "the token was refused, its account is suspended, or a token is required"),
     (
         "5",
-        "the run is incomplete (rate limit, --deadline, --max-points, unreachable host); its rows are in FILE.partial",
+        "the run is incomplete (limit, --deadline, --max-points, unreachable host, not GitHub); its rows are in FILE.partial",
     ),
     ("130", "interrupted (143: ended by SIGTERM); its rows are in FILE.partial"),
 ];

@@ -14,6 +14,9 @@ use crate::progress::ProgressMode;
 use crate::render::{Format, RowOrder, SortKey, TerminalStyle};
 use crate::report::{CountSelection, GroupTotals, ReportSchema, is_reserved};
 
+/// Longest table on a terminal, in rows.
+const MAX_TERMINAL_ROWS: usize = 10_000;
+
 /// Returns the outputs: the files, and standard output if a format is named for it or nothing else is written.
 pub(super) fn outputs(
     format: Option<Format>,
@@ -136,7 +139,7 @@ fn add_column(names: &mut Vec<String>, name: &str, flag_value: &str) -> Result<u
 }
 
 /// Returns the style of a table on standard output. Renderers do not read the environment.
-pub(super) fn terminal_style(color: AutoChoice, env: &Env<'_>) -> TerminalStyle {
+pub(super) fn terminal_style(color: AutoChoice, format: Option<Format>, env: &Env<'_>) -> TerminalStyle {
     let stdout = std::io::stdout();
     let is_terminal = stdout.is_terminal();
     let size = if is_terminal { terminal_size::terminal_size_of(&stdout) } else { None };
@@ -144,6 +147,8 @@ pub(super) fn terminal_style(color: AutoChoice, env: &Env<'_>) -> TerminalStyle 
         color: has_colors(color, is_terminal, env),
         unicode: is_utf8(env),
         width: size.map(|(width, _)| width.0),
+        // A table that is asked for is whole.
+        max_rows: (is_terminal && format.is_none()).then_some(MAX_TERMINAL_ROWS),
     }
 }
 

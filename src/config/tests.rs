@@ -48,6 +48,7 @@ fn wrong_flags_are_refused_with_a_way_out() {
         refused("a -o report"),
         "unknown output format of report: use a name ending in .csv .tsv .json .ndjson .md .html .prom"
     );
+    assert!(refused("a -o x.csv.partial").starts_with("unknown output format of x.csv.partial: use a name"));
     assert_eq!(refused("a -o x.csv -o ./x.csv"), "output ./x.csv is specified more than once");
     assert_eq!(refused("a --replay nowhere"), "cannot replay nowhere: there is no such folder");
     assert_eq!(

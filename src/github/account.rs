@@ -14,14 +14,16 @@ pub(crate) struct Account {
     pub(crate) public_repos: u64,
     /// None unless [`CountSelection::breakdown`] is set.
     pub(crate) breakdown: Option<Breakdown>,
-    /// None unless [`CountSelection::private`] is set.
+    /// None unless [`CountSelection::private`] is set, and where the token may not see all of them.
     pub(crate) private_repos: Option<u64>,
+    /// Like `private_repos`: repositories that all members of the organization's enterprise can see.
+    pub(crate) internal_repos: Option<u64>,
 }
 
 impl Account {
     /// Makes an account without the counts of [`CountSelection`].
     pub(super) fn new(login: Login, kind: Option<AccountKind>, id: Option<u64>, public_repos: u64) -> Self {
-        Self { login, kind, id, public_repos, breakdown: None, private_repos: None }
+        Self { login, kind, id, public_repos, breakdown: None, private_repos: None, internal_repos: None }
     }
 }
 
@@ -88,7 +90,7 @@ impl ApiKind {
 pub struct CountSelection {
     /// Sources, forks and archived repositories among the public ones.
     pub breakdown: bool,
-    /// Private repositories that the token can see. GraphQL only.
+    /// Private and internal repositories, where the token can see all of them. GraphQL only.
     pub private: bool,
 }
 

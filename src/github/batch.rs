@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use futures::{StreamExt, stream};
 use http::HeaderMap;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -14,8 +15,8 @@ use super::account::{Account, ApiKind, Breakdown, CountSelection};
 use super::batch_size::NextSize;
 use super::client::Client;
 use super::error::LookupError;
-use super::graphql::{self, Query};
-use super::rest::{self, Paginator, Repo, TOO_MANY_PAGES};
+use super::graphql::{self, Query, Schema};
+use super::rest::{self, Existence, Paginator, Repo, TOO_MANY_PAGES};
 use super::retry::{AttemptLog, RetryDecision};
 use super::transport::Request;
 use crate::login::Login;
@@ -88,7 +89,7 @@ impl Client {
         on_outcome: impl Fn(L, LookupOutcome),
     ) {
         let mut unsent: VecDeque<_> = logins.into_iter().map(PendingLogin::new).collect();
-        let mut backing_off = Vec::new();
+        let (mut backing_off, mut failed_alone) = (Vec::new(), Vec::new());
         while !unsent.is_empty() {
             let max_cost = graphql::query_cost(self.config().max_batch_size(), counts);
             let permit = self.acquire(Resource::Graphql, max_cost).await;
@@ -103,16 +104,27 @@ impl Client {
                         let (login, outcome) = pending.answer(Err(LookupError::Stopped(stop.clone())));
                         on_outcome(login, outcome);
                     }
-                    return;
+                    break;
                 }
             };
             let mut logins: Vec<_> = unsent.drain(..size).collect();
-            let QueryResults { results, max_batch_size } = self.query(counts, &mut logins, permit).await;
+            let schema = self.schema();
+            let QueryResults { results, max_batch_size } =
+                self.query(counts, schema, &mut logins, permit).await;
             drop(trial);
+            if self.query_error().is_some()
+                && matches!(results.first(), Some(Err(LookupError::QueryUnsupported(_))))
+            {
+                drop(slot.take());
+                let all = logins.into_iter().chain(unsent).chain(backing_off);
+                self.look_up_by_rest_instead(all, counts, &on_outcome).await;
+                break;
+            }
             let mut is_logged = self.limiter().stop.reason().is_some();
             for (mut pending, result) in logins.into_iter().zip(results) {
                 let decision = match &result {
                     Ok(_) => RetryDecision::GiveUp,
+                    Err(LookupError::NoVisibility(_)) if schema == Schema::Current => RetryDecision::Retry,
                     Err(error) => pending.log.on_failure(error, size, self.config().retries),
                 };
                 if let Err(error) = &result
@@ -122,10 +134,15 @@ impl Client {
                     tracing::info!(%error, ?decision, first = %pending.login.as_ref(), size, "retrying a query");
                 }
                 match decision {
-                    RetryDecision::GiveUp => {
-                        let (login, outcome) = pending.answer(result);
-                        on_outcome(login, outcome);
-                    }
+                    RetryDecision::GiveUp => match result {
+                        Err(error) if self.may_know_by_rest(&error, size) => {
+                            failed_alone.push((pending, error));
+                        }
+                        result => {
+                            let (login, outcome) = pending.answer(result);
+                            on_outcome(login, outcome);
+                        }
+                    },
                     RetryDecision::Split => unsent.push_back(PendingLogin { max_batch_size, ..pending }),
                     RetryDecision::Retry => unsent.push_back(pending),
                     RetryDecision::BackOff => backing_off.push(pending),
@@ -141,6 +158,65 @@ impl Client {
                 unsent.extend(backing_off.drain(..));
             }
         }
+        for (pending, error) in failed_alone {
+            let (login, outcome) = self.look_up_alone_by_rest(pending, error, counts).await;
+            on_outcome(login, outcome);
+        }
+    }
+
+    /// Returns true if the REST API may have an account for a login that failed in a GraphQL query of `size` logins. An error of a
+    /// larger query is not about one login.
+    fn may_know_by_rest(&self, error: &LookupError, size: usize) -> bool {
+        let config = self.config();
+        let is_about_login = match error {
+            LookupError::TimedOut(_)
+            | LookupError::ConnectionClosed(_)
+            | LookupError::Truncated(_)
+            | LookupError::TooLong(_)
+            | LookupError::Malformed(_)
+            | LookupError::OtherJson(_)
+            | LookupError::PartialResponse(_)
+            | LookupError::Status { .. } => size == 1,
+            // Queries that failed have no recorded response.
+            LookupError::NotRecorded(_) => true,
+            _ => false,
+        };
+        is_about_login && config.rest_fallback && config.api == ApiKind::Graphql
+    }
+
+    /// Looks up a login over REST that failed alone in the GraphQL API. Keeps that error if REST has no answer either.
+    async fn look_up_alone_by_rest<L: AsRef<Login>>(
+        &self,
+        mut pending: PendingLogin<L>,
+        error: LookupError,
+        counts: CountSelection,
+    ) -> (L, LookupOutcome) {
+        let login = pending.login.as_ref();
+        tracing::info!(%login, %error, "failed in the GraphQL API, looking up over REST");
+        let mut log = AttemptLog::default();
+        let result = self.account_by_rest(login, &mut log, counts.breakdown).await;
+        pending.log.attempts += log.attempts;
+        match result {
+            Ok(_) | Err(LookupError::NotFound | LookupError::Forbidden { .. }) => {
+                (pending.login, LookupOutcome { result, api: ApiKind::Rest, log: pending.log })
+            }
+            Err(_) => pending.answer(Err(error)),
+        }
+    }
+
+    /// Looks up the logins of a batch whose query the server does not know.
+    async fn look_up_by_rest_instead<L: AsRef<Login>>(
+        &self,
+        logins: impl Iterator<Item = PendingLogin<L>>,
+        counts: CountSelection,
+        on_outcome: impl Fn(L, LookupOutcome),
+    ) {
+        let look_up = async |pending: PendingLogin<L>| {
+            let PendingLogin { login, mut log, .. } = pending;
+            let result = self.account_by_rest(login.as_ref(), &mut log, counts.breakdown).await;
+            on_outcome(login, LookupOutcome { result, api: ApiKind::Rest, log });
+        };
+        stream::iter(logins).for_each_concurrent(None, look_up).await;
     }
 
     /// Returns the size of the next query. What does not fit into one is divided evenly.
@@ -158,6 +234,7 @@ impl Client {
     async fn query<L: AsRef<Login>>(
         &self,
         counts: CountSelection,
+        schema: Schema,
         logins: &mut [PendingLogin<L>],
         mut permit: Permit<'_>,
     ) -> QueryResults {
@@ -166,7 +243,7 @@ impl Client {
             login.log.attempts += 1;
         }
         let names: Vec<_> = logins.iter().map(|pending| pending.login.as_ref()).collect();
-        let text = graphql::build_query(size, counts);
+        let text = graphql::build_query(size, counts, schema);
         let request = Request::Graphql(Query::new(&text, &names));
         let parse = |headers: &HeaderMap, body: &[u8]| graphql::parse_response(headers, body, &names, counts);
         let response = self.send(&request, &mut permit, parse).await;
@@ -186,6 +263,9 @@ impl Client {
                 QueryResults { results: response.results, max_batch_size }
             }
             Err(error) => {
+                if matches!(error, LookupError::NoVisibility(_)) {
+                    self.set_lacks_visibility();
+                }
                 let mut batch_size = self.batch_size();
                 if error.suggests_smaller_batch() {
                     batch_size.record(size, false);
@@ -218,9 +298,16 @@ impl Client {
         breakdown: bool,
     ) -> Result<Account, LookupError> {
         let route = self.config().endpoint.rest(&login.path());
-        let mut account = self.get(log, &route, |_, body| rest::parse_account(body, login)).await?;
+        let account = self.get(log, &route, |_, body| rest::parse_account(body, Some(login))).await;
+        let mut account = match account {
+            Err(LookupError::Moved(route)) => {
+                self.get(log, &route, |_, body| rest::parse_account(body, None)).await?
+            }
+            account => account?,
+        };
         if breakdown {
-            account.breakdown = Some(self.breakdown_by_rest(login, log, account.public_repos).await?);
+            let login = account.login.clone();
+            account.breakdown = Some(self.breakdown_by_rest(&login, log, account.public_repos).await?);
         }
         Ok(account)
     }
@@ -232,7 +319,7 @@ impl Client {
         public_repos: u64,
     ) -> Result<Breakdown, LookupError> {
         let path = format!("{}/repos?type=owner&per_page=100", login.path());
-        let mut pages = Paginator::new(&path, &self.config().endpoint);
+        let mut pages = Paginator::new(&path, Existence::Known, &self.config().endpoint);
         let (mut forks, mut archived, mut listed) = (0, 0, 0);
         while public_repos > 0
             && let Some(repos) = self.get_page::<Repo>(log, &mut pages, "not a list of repositories").await?

@@ -16,8 +16,9 @@ use std::sync::{Mutex, OnceLock};
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{Method, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
 use http_body_util::Full;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -25,11 +26,12 @@ use serde_json::{Map, Value, json};
 use super::account::ApiKind;
 use super::lock;
 use crate::fs::temp_file_beside;
+use crate::rate_limit::clock::parse_date;
 use crate::text::{io_message, sanitize_line};
 
 pub(crate) const MANIFEST: &str = "run.json";
 
-const RECORDED_HEADERS: [&str; 13] = [
+const RECORDED_HEADERS: [&str; 14] = [
     "content-type",
     "date",
     "etag",
@@ -38,6 +40,7 @@ const RECORDED_HEADERS: [&str; 13] = [
     "retry-after",
     "x-github-request-id",
     "x-github-sso",
+    SCOPES,
     "x-ratelimit-limit",
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
@@ -51,6 +54,8 @@ const MAX_JSON_BODY: usize = 2 << 20;
 const MAX_FILE: u64 = 128 << 20;
 /// Type of the GraphQL error for a login that was not recorded.
 pub(super) const NOT_RECORDED: &str = "NOT_RECORDED";
+/// Header with the scopes of a classic token.
+pub(super) const SCOPES: &str = "x-oauth-scopes";
 
 /// The recording has no response to a request. The text names the request and the folder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,6 +136,22 @@ struct Answer {
     errors: Vec<Value>,
 }
 
+/// An answer, and the response that it is from.
+struct RecordedAnswer {
+    answer: Answer,
+    file: PathBuf,
+    headers: HeaderMap,
+}
+
+/// The recorded response about a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Relative to the folder.
+    pub(crate) path: Box<str>,
+    /// Time of the response, by the server's clock.
+    pub(crate) date: Option<Timestamp>,
+}
+
 impl Answer {
     /// False for the `null` of an error.
     fn is_conclusive(&self) -> bool {
@@ -151,18 +172,28 @@ impl QueryBody {
         })
     }
 
+    fn has_alias(&self, name: &str) -> bool {
+        name.strip_prefix('a').is_some_and(|number| self.variables.contains_key(&format!("l{number}")))
+    }
+
     fn answers(&self, body: &Value) -> impl Iterator<Item = (String, Answer)> {
         self.aliases().filter_map(|(alias, login)| {
             let owner = body.get("data")?.get(&alias)?.clone();
             let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
-            let is_about = |error: &&Value| error.pointer("/path/0").and_then(Value::as_str) == Some(&alias);
-            Some((login, Answer { owner, errors: errors.filter(is_about).cloned().collect() }))
+            let about_login = |error: &Value| match error.pointer("/path/0").and_then(Value::as_str) {
+                Some("rateLimit") => None,
+                Some(path) if self.has_alias(path) => (path == alias).then(|| error.clone()),
+                // It may be the reason for any null. Its type is not about this login.
+                _ => owner.is_null().then(|| json!({"message": error.get("message")})),
+            };
+            let errors = errors.filter_map(about_login).collect();
+            Some((login, Answer { owner, errors }))
         })
     }
 }
 
 /// Reads the last conclusive answer about each login, and its file.
-fn read_queries(folder: &Path) -> HashMap<String, (Answer, PathBuf)> {
+fn read_queries(folder: &Path) -> HashMap<String, RecordedAnswer> {
     let mut files: Vec<_> = files_in(folder).collect();
     files.sort();
     let mut index = HashMap::new();
@@ -172,14 +203,20 @@ fn read_queries(folder: &Path) -> HashMap<String, (Answer, PathBuf)> {
             continue;
         };
         let Interaction {
-            query: Some(query), variables: Some(variables), status: 200, body: Some(body), ..
+            query: Some(query),
+            variables: Some(variables),
+            status: 200,
+            body: Some(body),
+            headers,
+            ..
         } = interaction
         else {
             continue;
         };
+        let headers = header_map(&headers);
         for (login, answer) in (QueryBody { query, variables }).answers(&body) {
             if answer.is_conclusive() || !index.contains_key(&login) {
-                index.insert(login, (answer, file.clone()));
+                index.insert(login, RecordedAnswer { answer, file: file.clone(), headers: headers.clone() });
             }
         }
     }
@@ -191,10 +228,10 @@ fn read_queries(folder: &Path) -> HashMap<String, (Answer, PathBuf)> {
 pub(crate) struct Cassette {
     folder: PathBuf,
     sequences: Mutex<HashMap<PathBuf, u32>>,
-    queries: OnceLock<HashMap<String, (Answer, PathBuf)>>,
+    queries: OnceLock<HashMap<String, RecordedAnswer>>,
     queries_removed: OnceLock<()>,
-    /// File of the last response about each login, relative to the folder.
-    entries: Mutex<HashMap<(ApiKind, String), Box<str>>>,
+    /// Last response about each login.
+    entries: Mutex<HashMap<(ApiKind, String), Entry>>,
 }
 
 impl Cassette {
@@ -233,11 +270,11 @@ impl Cassette {
         if let (Some(query), Some(body)) = (&query, &json) {
             for (login, answer) in query.answers(body) {
                 if answer.is_conclusive() || self.entry_for(ApiKind::Graphql, &login).is_none() {
-                    self.index_login(ApiKind::Graphql, login, &path);
+                    self.index_login(ApiKind::Graphql, login, &path, &head.headers);
                 }
             }
         } else if let (None, Some(login)) = (&query, request.login()) {
-            self.index_login(ApiKind::Rest, login, &path);
+            self.index_login(ApiKind::Rest, login, &path, &head.headers);
         }
         let (query, variables) = query.map(|body| (body.query, body.variables)).unzip();
         let interaction = Interaction {
@@ -255,7 +292,7 @@ impl Cassette {
     /// Returns the recorded response to a request: the first time the first one, and the last one again and again.
     pub(crate) fn replay(&self, request: &RecordedRequest) -> Result<Response<Full<Bytes>>, CassetteMiss> {
         if let Some(query) = request.query() {
-            return Ok(Response::new(Full::new(self.replay_query(request, &query).to_string().into())));
+            return Ok(self.replay_query(request, &query));
         }
         let (stem, sequence) = self.next_sequence(request, None);
         let mut latest = (1..=sequence).rev().map(|sequence| numbered_file(&stem, sequence));
@@ -264,48 +301,54 @@ impl Cassette {
         let Some((path, json)) = latest.find_map(|path| read(&path).ok().map(|json| (path, json))) else {
             return Err(CassetteMiss(miss));
         };
-        if let Some(login) = request.login() {
-            self.index_login(ApiKind::Rest, login, &path);
-        }
-        parse_response(&json).map_err(|error| {
+        let response = parse_response(&json).map_err(|error| {
             let error = error.to_string();
             CassetteMiss(format!("{miss}: {} is damaged: {}", path.display(), sanitize_line(&error)))
-        })
+        })?;
+        if let Some(login) = request.login() {
+            self.index_login(ApiKind::Rest, login, &path, response.headers());
+        }
+        Ok(response)
     }
 
     /// Builds the response to a query from the recorded answers.
-    fn replay_query(&self, request: &RecordedRequest, query: &QueryBody) -> Value {
+    fn replay_query(&self, request: &RecordedRequest, query: &QueryBody) -> Response<Full<Bytes>> {
         let folder = self.folder.join(request.uri.path().trim_start_matches('/'));
         let index = self.queries.get_or_init(|| read_queries(&folder));
-        let (mut data, mut errors) = (Map::new(), Vec::new());
+        let (mut data, mut errors, mut scopes) = (Map::new(), Vec::new(), None);
         for (alias, login) in query.aliases() {
-            let Some((answer, file)) = index.get(&login) else {
+            let Some(RecordedAnswer { answer, file, headers }) = index.get(&login) else {
                 let message = format!("no recorded response for {login} in {}", self.folder.display());
                 errors.push(json!({"type": NOT_RECORDED, "path": [alias], "message": message}));
                 data.insert(alias, Value::Null);
                 continue;
             };
-            self.index_login(ApiKind::Graphql, login, file);
+            self.index_login(ApiKind::Graphql, login, file, headers);
+            scopes = scopes.or(headers.get(SCOPES));
             for mut error in answer.errors.iter().cloned() {
-                if let Some(first) = error.pointer_mut("/path/0") {
-                    *first = Value::from(alias.as_str());
+                if let Some(fields) = error.as_object_mut() {
+                    fields.insert("path".into(), json!([alias]));
                 }
                 errors.push(error);
             }
             data.insert(alias, answer.owner.clone());
         }
-        json!({"data": data, "errors": errors})
+        let mut response = Response::new(json!({"data": data, "errors": errors}).to_string().into());
+        // All requests of a recording have the same token.
+        response.headers_mut().extend(scopes.map(|scopes| (HeaderName::from_static(SCOPES), scopes.clone())));
+        response
     }
 
-    pub(super) fn entry_for(&self, api: ApiKind, login: &str) -> Option<Box<str>> {
+    pub(super) fn entry_for(&self, api: ApiKind, login: &str) -> Option<Entry> {
         lock(&self.entries).get(&(api, login.to_ascii_lowercase())).cloned()
     }
 
-    fn index_login(&self, api: ApiKind, login: String, path: &Path) {
+    fn index_login(&self, api: ApiKind, login: String, path: &Path, headers: &HeaderMap) {
         let path = path.strip_prefix(&self.folder).unwrap_or(path);
         // Reports have slashes on every system.
         let components: Vec<_> = path.iter().map(|component| component.to_string_lossy()).collect();
-        lock(&self.entries).insert((api, login), components.join("/").into());
+        let entry = Entry { path: components.join("/").into(), date: parse_date(headers) };
+        lock(&self.entries).insert((api, login), entry);
     }
 
     /// Counts a request. Returns its stem, and the number of requests with this stem so far.
@@ -322,11 +365,16 @@ impl Cassette {
 fn parse_response(json: &[u8]) -> Result<Response<Full<Bytes>>, Box<dyn Error>> {
     let Interaction { status, headers, body, text, .. } = serde_json::from_slice(json)?;
     let body = body.map(|json| json.to_string()).or(text).unwrap_or_default();
-    let mut response = Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(name, value.as_str().unwrap_or_default());
-    }
-    Ok(response.body(Full::new(body.into()))?)
+    let mut response = Response::builder().status(status).body(Full::new(body.into()))?;
+    *response.headers_mut() = header_map(&headers);
+    Ok(response)
+}
+
+fn header_map(headers: &Map<String, Value>) -> HeaderMap {
+    let parse = |(name, value): (&String, &Value)| {
+        Some((name.parse::<HeaderName>().ok()?, value.as_str()?.parse::<HeaderValue>().ok()?))
+    };
+    headers.iter().filter_map(parse).collect()
 }
 
 fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {

@@ -1,26 +1,28 @@
 //! The client: octocrab on our own transport, and the requests that it sends.
 
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use octocrab::{AuthState, OctocrabBuilder};
 use serde::de::DeserializeOwned;
 use tower::service_fn;
 
 use super::account::{ApiKind, Identity};
 use super::batch_size::AdaptiveBatchSize;
-use super::cassette::Cassette;
+use super::cassette::{Cassette, Entry};
 use super::config::{ClientConfig, TransportMode};
 use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
-use super::error::LookupError;
+use super::error::{LookupError, error_in_success};
+use super::foreign::ForeignResponse;
+use super::graphql::Schema;
 use super::lock;
 use super::redact::Redactor;
-use super::rest::{self, BoundedVec, Member, Paginator, RateLimits, next_link, parse_json};
+use super::rest::{self, BoundedVec, Existence, Member, Paginator, RateLimits, next_link, parse_json};
 use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};
 use super::transport::{Request, RequestSender, Transport};
@@ -45,6 +47,9 @@ struct ClientInner {
     tokens: TokenProvider,
     batch_size: Mutex<AdaptiveBatchSize>,
     points: AtomicU64,
+    lacks_visibility: AtomicBool,
+    /// Error of a GraphQL API that does not know the query. All logins are looked up over REST since then.
+    query_error: OnceLock<String>,
 }
 
 impl Client {
@@ -92,6 +97,8 @@ impl Client {
             tokens: TokenProvider::new(credentials),
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
             points: AtomicU64::new(0),
+            lacks_visibility: AtomicBool::new(false),
+            query_error: OnceLock::new(),
             sender: RequestSender {
                 octocrab,
                 limiter: RateLimiter::new(config.limiter_settings()),
@@ -99,18 +106,24 @@ impl Client {
                 redactor,
                 cassette,
                 requests: AtomicU64::new(0),
+                has_graphql: AtomicBool::new(false),
             },
         })))
     }
 
     /// Returns the API for a login. A bot is not a `RepositoryOwner` in the GraphQL API.
     pub(crate) fn api_for(&self, login: &Login) -> ApiKind {
-        if login.is_bot() { ApiKind::Rest } else { self.config().api }
+        if login.is_bot() || self.query_error().is_some() { ApiKind::Rest } else { self.config().api }
+    }
+
+    /// Returns the error of a GraphQL API that does not know the query, if REST is used instead.
+    pub(crate) fn query_error(&self) -> Option<&str> {
+        self.0.query_error.get().map(String::as_str)
     }
 
     /// GraphQL requires a token, or a recording.
     pub(crate) fn can_query_graphql(&self) -> bool {
-        self.config().credentials.is_some() || self.config().is_replay()
+        (self.config().credentials.is_some() || self.config().is_replay()) && self.query_error().is_none()
     }
 
     /// Returns the configuration.
@@ -134,6 +147,18 @@ impl Client {
 
     pub(super) fn add_points(&self, points: u64) {
         self.0.points.fetch_add(points, Ordering::Relaxed);
+    }
+
+    pub(super) fn schema(&self) -> Schema {
+        if self.0.lacks_visibility.load(Ordering::Relaxed) {
+            Schema::WithoutVisibility
+        } else {
+            Schema::Current
+        }
+    }
+
+    pub(super) fn set_lacks_visibility(&self) {
+        self.0.lacks_visibility.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn batch_size(&self) -> MutexGuard<'_, AdaptiveBatchSize> {
@@ -164,20 +189,37 @@ impl Client {
             response = sender.send(request, token.as_ref(), on_headers) => response,
             stop = limiter.stop.canceled() => return Err(LookupError::Stopped(stop)),
         };
-        let mut bytes = None;
+        let (mut bytes, mut other_json) = (None, None);
         let mut result = response.and_then(|(headers, body)| {
             bytes = Some(body.len());
-            parse(&headers, &body)
+            parse(&headers, &body).map_err(|error| match error {
+                LookupError::OtherJson(_) => {
+                    let url = sender.url(request);
+                    other_json = Some(ForeignResponse::new(StatusCode::OK, &headers, &body, &url));
+                    error_in_success(&headers, &body).unwrap_or(error)
+                }
+                error => error,
+            })
         });
-        if self.0.tokens.on_response(token.as_ref(), &result) {
-            result = Err(LookupError::InstallationTokenRejected);
+        if self.0.tokens.on_response(token.as_ref(), sent, &result) {
+            result = Err(LookupError::TokenRejected);
         }
         let took = crate::text::format_duration(sent.elapsed());
         let error = result.as_ref().err();
         tracing::debug!(error = error.map(tracing::field::display), bytes, %took, "{request}");
         let has_ca_file = !sender.config.ca_certificates.is_empty();
-        let outcome = error
-            .map_or(RequestOutcome::Success, |error| error.limiter_outcome(token.is_some(), has_ca_file));
+        let key = request.key();
+        let outcome = match (error, other_json) {
+            (None, _) => RequestOutcome::Success,
+            (Some(LookupError::OtherJson(_)), Some(response)) => {
+                RequestOutcome::Foreign { request: &key, stop: StopReason::NotGithub(response.to_string()) }
+            }
+            (Some(LookupError::QueryUnsupported(message)), _) if self.config().can_fall_back_to_rest() => {
+                self.0.query_error.get_or_init(|| message.clone());
+                RequestOutcome::Response
+            }
+            (Some(error), _) => error.limiter_outcome(&key, token.is_some(), has_ca_file),
+        };
         limiter.on_outcome(permit, outcome);
         result
     }
@@ -189,9 +231,22 @@ impl Client {
         route: &str,
         parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
+        self.get_existing(log, route, Existence::Unknown, parse).await
+    }
+
+    async fn get_existing<T>(
+        &self,
+        log: &mut AttemptLog,
+        route: &str,
+        existence: Existence,
+        parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+    ) -> Result<T, LookupError> {
         log.start_request();
         loop {
             let error = match self.get_once(log, route, &parse).await {
+                Err(LookupError::NotFound) if existence == Existence::Known => {
+                    LookupError::PartialResponse("HTTP 404 for a list of an existing account".into())
+                }
                 Err(error) => error,
                 response => return response,
             };
@@ -234,7 +289,11 @@ impl Client {
         let Some(route) = pages.next.take() else { return Ok(None) };
         let parse =
             |headers: &HeaderMap, body: &[u8]| Ok((parse_json(body, other_kind)?, next_link(headers)));
-        let (BoundedVec(items), link) = self.get(log, &route, parse).await?;
+        let page = match self.get_existing(log, &route, pages.existence, parse).await {
+            Err(LookupError::Moved(route)) => self.get_existing(log, &route, pages.existence, parse).await,
+            page => page,
+        };
+        let (BoundedVec(items), link) = page?;
         pages.follow(items.len(), link.as_deref())?;
         Ok(Some(items))
     }
@@ -286,7 +345,7 @@ impl Client {
         Identity { viewer: user.map(|user| sanitize_line(&user.login).into_owned()), app: None }
     }
 
-    pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Box<str>> {
+    pub(crate) fn cassette_entry_for(&self, api: ApiKind, login: &Login) -> Option<Entry> {
         self.0.sender.cassette.as_ref()?.entry_for(api, login.as_str())
     }
 }

@@ -32,6 +32,8 @@ pub struct ClientConfig {
     pub retries: u32,
     /// The API to query. GraphQL needs a token; bots are always looked up over REST.
     pub api: ApiKind,
+    /// Over GraphQL: logins that the GraphQL API cannot look up are looked up over REST.
+    pub(crate) rest_fallback: bool,
     /// Counts to request beside the public repositories.
     pub counts: CountSelection,
     /// Upper bound on logins per query. Range: 1 to 100. None: as many as cost one point, and fewer for a short input, so that it
@@ -69,6 +71,7 @@ impl Default for ClientConfig {
             timeout: Duration::from_secs(15),
             retries: 4,
             api: ApiKind::Rest,
+            rest_fallback: false,
             counts: CountSelection::default(),
             batch_size: None,
             max_wait: Duration::from_mins(5),
@@ -90,6 +93,11 @@ impl ClientConfig {
 
     pub(crate) fn max_batch_size(&self) -> usize {
         self.batch_size.unwrap_or_else(|| graphql::max_accounts_per_point(self.counts))
+    }
+
+    /// The REST API has no private repositories.
+    pub(super) fn can_fall_back_to_rest(&self) -> bool {
+        self.rest_fallback && !self.counts.private
     }
 
     pub(crate) fn is_replay(&self) -> bool {

@@ -12,13 +12,12 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::LengthLimitError;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::cassette::{CassetteMiss, RecordError};
-use crate::network::connector::BlockedRedirect;
+use super::foreign::{ErrorBody, ForeignResponse, is_foreign, is_suspension};
 use crate::network::tls::TlsError;
 use crate::network::{Cause, ConnectError};
-use crate::object::Object;
 use crate::rate_limit::RequestOutcome;
 use crate::rate_limit::clock::parse_date;
 use crate::rate_limit::header_str;
@@ -44,9 +43,9 @@ pub(crate) enum LookupError {
     /// 401: the token is invalid, or a token is required. Every other request would fail too.
     #[error("GitHub refused the token: {0}")]
     Unauthorized(String),
-    /// 401 to an installation token that is new, or was accepted before: it is renewed.
-    #[error("the app's token was rejected")]
-    InstallationTokenRejected,
+    /// 401 to a token that was accepted before, or to a new one of an app.
+    #[error("the token was rejected")]
+    TokenRejected,
     /// 403 or 429 because of a rate limit; 200 from the GraphQL API.
     #[error("HTTP {status} (rate limit)")]
     RateLimited {
@@ -68,18 +67,30 @@ pub(crate) enum LookupError {
     Truncated(#[source] Cause),
     #[error("response too large: more than {0} bytes")]
     TooLong(usize),
-    /// A success with a body of another kind.
+    /// A success whose body is cut off, or has other contents than requested.
     #[error("unexpected response: {0}")]
     Malformed(&'static str),
+    /// A success with JSON of another kind than requested.
+    #[error("unexpected response: {0}")]
+    OtherJson(&'static str),
+    /// The GraphQL API does not know a field or an argument of the query.
+    #[error("the server's GraphQL API is too old: {0}")]
+    QueryUnsupported(String),
     #[error("pagination error: {0}")]
     Pagination(&'static str),
     /// A response without a result for this login, or a query that GitHub gave up.
     #[error("incomplete response: {0}")]
     PartialResponse(String),
+    /// The schema of an older Enterprise Server. The query is sent again without the argument.
+    #[error("{0}")]
+    NoVisibility(String),
     #[error(transparent)]
     NotRecorded(CassetteMiss),
-    #[error("redirect not followed: {0}")]
-    Redirect(#[source] BlockedRedirect),
+    /// 301 of a resource that has another path now.
+    #[error("second redirect not followed: it leads to {0}")]
+    Moved(String),
+    #[error("not a response of GitHub: {0}")]
+    NotGithub(ForeignResponse),
     #[error("{0}")]
     Stopped(StopReason),
 }
@@ -96,9 +107,11 @@ impl LookupError {
             Self::NotFound
             | Self::Forbidden { .. }
             | Self::Unauthorized(_)
+            | Self::QueryUnsupported(_)
             | Self::TooLong(_)
+            | Self::NoVisibility(_)
             | Self::NotRecorded(_)
-            | Self::Redirect(_)
+            | Self::Moved(_)
             | Self::Stopped(_) => false,
             _ => true,
         }
@@ -112,14 +125,20 @@ impl LookupError {
             | Self::Truncated(_)
             | Self::TooLong(_)
             | Self::Malformed(_)
+            | Self::OtherJson(_)
             | Self::PartialResponse(_) => true,
             Self::Status { status, .. } => *status >= 500 || *status == 413,
             _ => false,
         }
     }
 
-    /// `authorized`: the request had a token. `has_ca_file`: certificate authorities were given.
-    pub(super) fn limiter_outcome(&self, authorized: bool, has_ca_file: bool) -> RequestOutcome<'_> {
+    /// `request` identifies it. `authorized`: it had a token. `has_ca_file`: certificate authorities were given.
+    pub(super) fn limiter_outcome<'a>(
+        &'a self,
+        request: &'a str,
+        authorized: bool,
+        has_ca_file: bool,
+    ) -> RequestOutcome<'a> {
         match self {
             Self::Unauthorized(message) if authorized => {
                 RequestOutcome::Stop(StopReason::TokenRefused(message.clone()))
@@ -128,6 +147,9 @@ impl LookupError {
                 RequestOutcome::Stop(StopReason::AuthenticationRequired(message.clone()))
             }
             Self::Stopped(stop) => RequestOutcome::Stop(stop.clone()),
+            Self::QueryUnsupported(message) => {
+                RequestOutcome::Stop(StopReason::QueryUnsupported(message.clone()))
+            }
             Self::RateLimited { retry_after, quota_exhausted, .. } => {
                 RequestOutcome::Throttled { retry_after: *retry_after, quota_exhausted: *quota_exhausted }
             }
@@ -139,6 +161,9 @@ impl LookupError {
                 stop: StopReason::not_connected(error, has_ca_file),
             },
             Self::TimedOut(_) | Self::ConnectionClosed(_) => RequestOutcome::NoResponse(self),
+            Self::NotGithub(response) => {
+                RequestOutcome::Foreign { request, stop: StopReason::NotGithub(response.to_string()) }
+            }
             error if error.is_transient() => RequestOutcome::BadResponse(self),
             _ => RequestOutcome::Response,
         }
@@ -152,9 +177,6 @@ impl LookupError {
         }
         if let Some(error) = cause.find::<RecordError>() {
             return Self::Stopped(StopReason::RecordingFailed(error.to_string()));
-        }
-        if let Some(blocked) = cause.find::<BlockedRedirect>() {
-            return Self::Redirect(*blocked);
         }
         if let Some(error) = cause.find::<ConnectError>() {
             return Self::Connect(Box::new(error.clone()));
@@ -183,6 +205,8 @@ impl StopReason {
     }
 }
 
+/// Upper bound on the body of a success that reports an error, in bytes.
+const MAX_ERROR: usize = 64 << 10;
 /// Beginnings of the messages with which GitHub reports a rate limit, in lower case. The last one is from before 2021; Enterprise
 /// Servers still send it.
 const RATE_LIMIT_MESSAGES: [&str; 3] =
@@ -191,49 +215,71 @@ const RATE_LIMIT_MESSAGES: [&str; 3] =
 /// Part of nginx's page for a client without a certificate, which nginx sends after the handshake.
 const CLIENT_CERTIFICATE_PAGE: &[u8] = b"No required SSL certificate was sent";
 
-#[derive(Deserialize)]
-struct ErrorBody {
-    message: Option<String>,
-}
-
+/// Returns the error of a response, unless it may be a success. `url` is that of the request.
 pub(crate) fn error_for_status(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
+    url: &str,
 ) -> Result<(), LookupError> {
-    if status.is_success() {
+    if status.is_success() && !is_foreign(status, headers, body) {
         return Ok(());
     }
-    // Proxies send HTML, so there may be no message.
-    let error_body = serde_json::from_slice::<Object<ErrorBody>>(body).ok();
-    let message = error_body.as_ref().and_then(|Object(body)| body.message.as_deref());
-    let message = sanitize_line(message.unwrap_or_default()).into_owned();
+    let message = ErrorBody::parse(body).map(|body| body.message).unwrap_or_default();
+    let message = sanitize_line(&message).into_owned();
     let lower = message.to_ascii_lowercase();
     let is_rate_limit = headers.contains_key(RETRY_AFTER)
         || header_str(headers, REMAINING) == Some("0")
-        || RATE_LIMIT_MESSAGES.iter().any(|beginning| lower.starts_with(beginning));
+        || is_rate_limit_message(&lower);
     Err(match status.as_u16() {
         429 => rate_limit_error(429, headers),
         403 if is_rate_limit => rate_limit_error(403, headers),
         400 if memchr::memmem::find(body, CLIENT_CERTIFICATE_PAGE).is_some() => {
             LookupError::Connect(Box::new(ConnectError::Tls(TlsError::ClientCertificate)))
         }
+        401 | 403 | 404 | 410 | 451 if is_broken_json(body) => LookupError::Malformed("not JSON"),
+        _ if is_foreign(status, headers, body) => {
+            LookupError::NotGithub(ForeignResponse::new(status, headers, body, url))
+        }
         401 => LookupError::Unauthorized(message),
+        403 if is_suspension(&lower) => LookupError::Stopped(StopReason::Suspended(message)),
         403 => LookupError::Forbidden {
             message: if message.is_empty() { "no reason given".into() } else { message },
             sso_url: sso_url(headers),
         },
-        404 if error_body.is_some() => LookupError::NotFound,
-        // The beginning of GitHub's response.
-        404 if body.trim_ascii_start().starts_with(b"{") => LookupError::Malformed("not JSON"),
-        // A gateway without a route for the path sends a 404 too. It says nothing about the account.
-        404 => LookupError::Status {
-            status: 404,
-            message: "the response is not from GitHub (is --api-url correct?)".into(),
-            retry_after: None,
-        },
+        404 => LookupError::NotFound,
+        410 => LookupError::Stopped(StopReason::ApiVersionRetired(message)),
+        451 => {
+            let message = format!("unavailable for legal reasons: {message}");
+            LookupError::Forbidden { message, sso_url: None }
+        }
         status => LookupError::Status { status, message, retry_after: retry_after(headers) },
     })
+}
+
+/// Returns the error that a success reports in a body like that of a 403.
+pub(super) fn error_in_success(headers: &HeaderMap, body: &[u8]) -> Option<LookupError> {
+    // An error is short, and parsing a long body again takes time.
+    let body = Some(body).filter(|body| body.len() < MAX_ERROR)?;
+    let message = ErrorBody::parse(body)?.message;
+    let lower = message.to_ascii_lowercase();
+    if is_rate_limit_message(&lower) {
+        Some(rate_limit_error(200, headers))
+    } else if is_suspension(&lower) {
+        Some(LookupError::Stopped(StopReason::Suspended(sanitize_line(&message).into_owned())))
+    } else {
+        None
+    }
+}
+
+/// True for GitHub's response that was cut off, and for any other text that only begins like it.
+fn is_broken_json(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(body).is_err()
+}
+
+/// `message`: in lower case.
+pub(super) fn is_rate_limit_message(message: &str) -> bool {
+    RATE_LIMIT_MESSAGES.iter().any(|beginning| message.starts_with(beginning))
 }
 
 pub(super) fn rate_limit_error(status: u16, headers: &HeaderMap) -> LookupError {
@@ -267,7 +313,13 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        error_for_status(StatusCode::from_u16(status).unwrap(), &map, body.as_bytes()).unwrap_err()
+        error_for_status(
+            StatusCode::from_u16(status).unwrap(),
+            &map,
+            body.as_bytes(),
+            "https://api.github.com/users/a?page=1",
+        )
+        .unwrap_err()
     }
 
     #[test]
@@ -275,8 +327,9 @@ mod tests {
         for status in [408, 500, 502, 503, 504] {
             assert!(error(status, &[], "<html>").is_transient(), "{status}");
         }
-        for status in [301, 400, 401, 403, 404, 410, 422, 451] {
-            assert!(!error(status, &[], "{}").is_transient(), "{status}");
+        let body = r#"{"message":"Not Found","documentation_url":"https://docs.github.com/rest"}"#;
+        for status in [400, 401, 403, 404, 410, 422, 451] {
+            assert!(!error(status, &[], body).is_transient(), "{status}");
         }
         assert!(error(429, &[], "").is_transient());
     }
@@ -337,11 +390,11 @@ mod tests {
     fn a_404_that_is_not_from_github_is_not_a_missing_account() {
         assert_eq!(error(404, &[], r#"{"message":"Not Found"}"#), LookupError::NotFound);
         assert!(error(404, &[], r#"{"message":"Not F"#).is_transient(), "it was cut off");
-        for body in ["<html>", "", "404 page not found", r#"["Not Found"]"#] {
-            assert_eq!(
-                error(404, &[], body).to_string(),
-                "HTTP 404: the response is not from GitHub (is --api-url correct?)"
-            );
+        for body in
+            ["<html>", "", "404 page not found", r#"["Not Found"]"#, "{}", r#"{"message":"not found"}"#]
+        {
+            let error = error(404, &[], body);
+            assert!(matches!(error, LookupError::NotGithub(_)) && error.is_transient(), "{body}: {error}");
         }
     }
 
@@ -362,6 +415,6 @@ mod tests {
     #[test]
     fn a_message_from_a_server_is_one_printable_line() {
         let error = error(451, &[], "{\"message\":\"gone\\n\\u001b[31m\"}");
-        assert_eq!(error.to_string(), "HTTP 451: gone\\n\\u{1b}[31m");
+        assert_eq!(error.to_string(), "access forbidden: unavailable for legal reasons: gone\\n\\u{1b}[31m");
     }
 }

@@ -15,16 +15,38 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::account::{Account, AccountKind, Breakdown, CountSelection};
-use super::cassette::{CassetteMiss, NOT_RECORDED};
-use super::error::{LookupError, rate_limit_error, sso_url};
+use super::cassette::{CassetteMiss, NOT_RECORDED, SCOPES};
+use super::error::{LookupError, is_rate_limit_message, rate_limit_error, sso_url};
+use super::foreign::is_suspension;
 use super::rest::{BoundedVec, MAX_ITEMS, parse_json, verify_login};
 use crate::login::Login;
 use crate::object::Object;
+use crate::rate_limit::header_str;
+use crate::stop::StopReason;
 use crate::text::sanitize_line;
 
 /// Upper bound on the cost of a query, in points: GitHub allows queries of half a million nodes.
 const MAX_PLAUSIBLE_COST: u64 = 500_000;
 const MISSING_FIELDS: LookupError = LookupError::Malformed("missing account fields");
+
+/// Codes of errors about a query that does not fit the server's schema.
+const SCHEMA_CODES: [&str; 6] = [
+    "undefinedField",
+    "undefinedType",
+    "argumentNotAccepted",
+    "argumentLiteralsIncompatible",
+    "fragmentOnNonCompositeType",
+    "cannotSpreadFragment",
+];
+/// Parts of the messages of these errors, in lower case. The last two are those of other GraphQL servers.
+const SCHEMA_MESSAGES: [&str; 6] = [
+    "doesn't exist on type",
+    "doesn't accept argument",
+    "has an invalid value",
+    "no such type",
+    "cannot query field",
+    "unknown argument",
+];
 
 /// The body of a query request: `{"query": "…", "variables": {"l0": "torvalds", "l1": …}}`.
 #[derive(Serialize)]
@@ -40,10 +62,18 @@ impl<'a> Query<'a> {
     }
 }
 
+/// The part of GitHub's schema that differs between servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Schema {
+    Current,
+    /// An older Enterprise Server: `repositories` has no argument `visibility`, and internal repositories count as private.
+    WithoutVisibility,
+}
+
 /// Builds the text of a query for `logins` accounts.
 ///
 /// Without `ownerAffiliations` GitHub adds the repositories of other owners that a user collaborates on.
-pub(crate) fn build_query(logins: usize, counts: CountSelection) -> String {
+pub(crate) fn build_query(logins: usize, counts: CountSelection, schema: Schema) -> String {
     let variables: Vec<_> = (0..logins).map(|index| format!("$l{index}: String!")).collect();
     let mut text =
         format!("query Accounts({}) {{\n  rateLimit {{ cost remaining resetAt }}\n", variables.join(", "));
@@ -51,11 +81,19 @@ pub(crate) fn build_query(logins: usize, counts: CountSelection) -> String {
     for index in 0..logins {
         let _ = writeln!(text, "  a{index}: repositoryOwner(login: $l{index}) {{ ...Account }}");
     }
-    text.push_str(
-        "}\nfragment Account on RepositoryOwner {\n  __typename\n  login\n  ... on User { databaseId }\n  \
-         ... on Organization { databaseId }\n",
-    );
+    text.push_str("}\nfragment Account on RepositoryOwner {\n  __typename\n  login\n");
+    let (user, organization) = if counts.private {
+        ("databaseId isViewer", "databaseId viewerIsAMember viewerCanAdminister")
+    } else {
+        ("databaseId", "databaseId")
+    };
+    let _ = writeln!(text, "  ... on User {{ {user} }}\n  ... on Organization {{ {organization} }}");
     for (name, filter) in connection_fields(counts) {
+        let filter = match (name, schema) {
+            ("internal", Schema::WithoutVisibility) => continue,
+            ("private", Schema::WithoutVisibility) => "privacy: PRIVATE",
+            _ => filter,
+        };
         let _ = writeln!(text, "  {name}: repositories({filter}, ownerAffiliations: OWNER) {{ totalCount }}");
     }
     text.push_str("}\n");
@@ -69,7 +107,8 @@ fn connection_fields(counts: CountSelection) -> Vec<(&'static str, &'static str)
         fields.push(("archived", "privacy: PUBLIC, isArchived: true"));
     }
     if counts.private {
-        fields.push(("private", "privacy: PRIVATE"));
+        fields.push(("private", "visibility: PRIVATE"));
+        fields.push(("internal", "visibility: INTERNAL"));
     }
     fields
 }
@@ -107,27 +146,50 @@ pub(crate) fn parse_response(
         tracing::info!(error = error.message(), "rate limit");
         return Err(rate_limit_error(200, headers));
     }
-    // An error without a target may be the reason for any null.
-    let unscoped_error = errors.iter().find(|error| error.target.is_none());
+    if let Some(error) = errors.iter().find(|error| error.is_about_account()) {
+        return Err(LookupError::Stopped(StopReason::Suspended(error.message())));
+    }
+    // Such an error may be the reason for any null.
+    let unscoped_error = errors.iter().find(|error| error.is_unscoped(logins.len()));
     let mut unscoped_error = unscoped_error.map(|error| LookupError::PartialResponse(error.message()));
     let data = match (response.data, errors.first()) {
+        (_, Some(error)) if counts.private && error.message().contains("'visibility'") => {
+            return Err(LookupError::NoVisibility(error.message()));
+        }
+        (_, Some(error)) if error.is_about_schema() => {
+            let is_visibility = counts.private && error.lower_message().contains("visibility");
+            let reason =
+                if is_visibility { LookupError::NoVisibility } else { LookupError::QueryUnsupported };
+            return Err(reason(error.message()));
+        }
         (Some(data), _) => data,
-        (None, None) => return Err(LookupError::Malformed("not a GraphQL response")),
+        (None, None) => return Err(LookupError::OtherJson("not a GraphQL response")),
         (None, Some(_)) if errors.iter().any(|error| error.alias().is_some()) => {
             unscoped_error.get_or_insert_with(|| {
                 LookupError::PartialResponse("the whole query failed for another login".into())
             });
             Data::default()
         }
-        (None, Some(error)) if error.is_permanent() => return Err(error.forbidden(headers)),
+        (None, Some(error)) if error.is_forbidden() => return Err(error.forbidden(headers)),
         (None, Some(error)) => return Err(LookupError::PartialResponse(error.message())),
     };
-    let errors: HashMap<_, _> = errors.iter().filter_map(|error| Some((error.alias()?, error))).collect();
+    let has_access = has_repo_scope(headers);
+    let mut errors_by_alias = HashMap::new();
+    for error in &errors {
+        if let Some(alias) = error.alias()
+            && !(error.is_not_found() && errors_by_alias.contains_key(&alias))
+        {
+            errors_by_alias.insert(alias, error);
+        }
+    }
     let mut results = Vec::with_capacity(logins.len());
     for (index, login) in logins.iter().enumerate() {
-        results.push(match (errors.get(&index), data.owners.get(&index), &unscoped_error) {
+        results.push(match (errors_by_alias.get(&index), data.owners.get(&index), &unscoped_error) {
+            (Some(error), Some(Some(_)), _) if error.is_not_found() => {
+                Err(LookupError::PartialResponse(error.message()))
+            }
             (Some(error), ..) => Err(error.to_lookup_error(headers)),
-            (None, Some(Some(json)), _) => parse_owner(json, login.borrow(), counts),
+            (None, Some(Some(json)), _) => parse_owner(json, login.borrow(), counts, has_access),
             (None, _, Some(error)) => Err(error.clone()),
             (None, Some(None), None) => Err(LookupError::NotFound),
             (None, None, None) => Err(LookupError::PartialResponse("this login is missing".into())),
@@ -211,6 +273,10 @@ struct Owner {
     forks: Option<Object<Count>>,
     archived: Option<Object<Count>>,
     private: Option<Object<Count>>,
+    internal: Option<Object<Count>>,
+    is_viewer: Option<bool>,
+    viewer_is_a_member: Option<bool>,
+    viewer_can_administer: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -219,9 +285,43 @@ struct Count {
     total_count: u64,
 }
 
-fn parse_owner(json: &RawValue, requested: &Login, counts: CountSelection) -> Result<Account, LookupError> {
+impl Owner {
+    /// Returns the private and the internal repositories, if the token can see all of them.
+    ///
+    /// A count of repositories that the token may not see is not a number of the account: GitHub leaves them out, and returns 0.
+    fn private_counts(&self, has_access: bool) -> Result<(Option<u64>, Option<u64>), LookupError> {
+        let Some(Object(private)) = &self.private else { return Err(MISSING_FIELDS) };
+        let is_owner = self.is_viewer == Some(true) || self.viewer_can_administer == Some(true);
+        let is_member = is_owner || self.viewer_is_a_member == Some(true);
+        let internal = self.internal.as_ref().filter(|_| has_access && is_member);
+        let reason = if !has_access {
+            "the access of the token is unknown: only a classic token with the scope repo reports it"
+        } else if is_owner {
+            return Ok((Some(private.total_count), internal.map(|Object(internal)| internal.total_count)));
+        } else {
+            "the owner of the token does not administer the account"
+        };
+        tracing::info!(login = %sanitize_line(&self.login), reason, "private repositories unknown");
+        Ok((None, internal.map(|Object(internal)| internal.total_count)))
+    }
+}
+
+/// Returns true for a classic token that can see the private repositories of its owner. Other tokens have no such header.
+fn has_repo_scope(headers: &HeaderMap) -> bool {
+    let scopes = header_str(headers, SCOPES).unwrap_or_default();
+    scopes.split(',').any(|scope| scope.trim() == "repo")
+}
+
+fn parse_owner(
+    json: &RawValue,
+    requested: &Login,
+    counts: CountSelection,
+    has_access: bool,
+) -> Result<Account, LookupError> {
     let Object(owner): Object<Owner> = parse_lenient(json).ok_or(MISSING_FIELDS)?;
     let public_repos = owner.public.0.total_count;
+    let (private_repos, internal_repos) =
+        if counts.private { owner.private_counts(has_access)? } else { (None, None) };
     let breakdown = match (owner.forks, owner.archived) {
         _ if !counts.breakdown => None,
         (Some(Object(forks)), Some(Object(archived))) => Some(Breakdown {
@@ -231,14 +331,9 @@ fn parse_owner(json: &RawValue, requested: &Login, counts: CountSelection) -> Re
         }),
         _ => return Err(MISSING_FIELDS),
     };
-    let private_repos = match owner.private {
-        _ if !counts.private => None,
-        Some(Object(private)) => Some(private.total_count),
-        None => return Err(MISSING_FIELDS),
-    };
     let login = verify_login(&owner.login, requested)?;
     let kind = owner.typename.as_deref().and_then(AccountKind::parse);
-    Ok(Account { login, kind, id: owner.database_id, public_repos, breakdown, private_repos })
+    Ok(Account { login, kind, id: owner.database_id, public_repos, breakdown, private_repos, internal_repos })
 }
 
 /// A GraphQL error, without the parts that cannot be parsed.
@@ -270,6 +365,15 @@ impl GraphqlError {
         self.target.as_deref().and_then(parse_alias)
     }
 
+    /// True if the error names neither one of the logins of the query nor its cost.
+    fn is_unscoped(&self, logins: usize) -> bool {
+        self.target.as_deref() != Some("rateLimit") && self.alias().is_none_or(|alias| alias >= logins)
+    }
+
+    fn is_not_found(&self) -> bool {
+        self.error_type.as_deref() == Some("NOT_FOUND")
+    }
+
     fn message(&self) -> String {
         let message = self.message.as_deref().or(self.error_type.as_deref());
         sanitize_line(message.unwrap_or("an error without a message")).into_owned()
@@ -280,18 +384,33 @@ impl GraphqlError {
         code.or(self.code.as_ref()).map(String::as_str)
     }
 
-    /// GitHub sends the type in two spellings, or only a code.
+    fn lower_message(&self) -> String {
+        self.message.as_deref().unwrap_or_default().to_ascii_lowercase()
+    }
+
+    /// GitHub sends the type in two spellings, only a code, or only the message of a secondary limit.
     fn is_rate_limited(&self) -> bool {
         matches!(self.error_type.as_deref(), Some("RATE_LIMITED" | "RATE_LIMIT"))
             || self.code() == Some("graphql_rate_limit")
+            || is_rate_limit_message(&self.lower_message())
+    }
+
+    /// True for the suspension of the token's account. An error with an alias is about a requested login.
+    fn is_about_account(&self) -> bool {
+        let message = self.lower_message();
+        is_suspension(&message) && (self.alias().is_none() || message.contains("your account"))
+    }
+
+    /// True if the server does not know a field, an argument or a type of the query, as an older Enterprise Server.
+    fn is_about_schema(&self) -> bool {
+        let message = self.lower_message();
+        let is_named = self.code().is_some_and(|code| SCHEMA_CODES.contains(&code))
+            || SCHEMA_MESSAGES.iter().any(|part| message.contains(part));
+        is_named && self.alias().is_none()
     }
 
     fn is_forbidden(&self) -> bool {
         matches!(self.error_type.as_deref(), Some("FORBIDDEN" | "INSUFFICIENT_SCOPES"))
-    }
-
-    fn is_permanent(&self) -> bool {
-        self.is_forbidden() || self.code() == Some("undefinedField")
     }
 
     fn forbidden(&self, headers: &HeaderMap) -> LookupError {
@@ -300,7 +419,7 @@ impl GraphqlError {
 
     fn to_lookup_error(&self, headers: &HeaderMap) -> LookupError {
         match self.error_type.as_deref() {
-            Some("NOT_FOUND") => LookupError::NotFound,
+            _ if self.is_not_found() => LookupError::NotFound,
             Some(NOT_RECORDED) => LookupError::NotRecorded(CassetteMiss(self.message())),
             _ if self.is_forbidden() => self.forbidden(headers),
             _ => LookupError::PartialResponse(self.message()),

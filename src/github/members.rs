@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::client::Client;
 use super::error::LookupError;
-use super::rest::{Member, Paginator};
+use super::rest::{Existence, Member, Paginator};
 use super::retry::AttemptLog;
 use crate::login::{Login, is_name_char};
 
@@ -50,7 +50,7 @@ struct Membership {
 
 impl Client {
     pub(crate) async fn members(&self, source: &MemberSource) -> Result<Vec<String>, LookupError> {
-        let mut pages = Paginator::new(&source.path(), &self.config().endpoint);
+        let mut pages = Paginator::new(&source.path(), Existence::Unknown, &self.config().endpoint);
         let (mut logins, mut log) = (Vec::new(), AttemptLog::default());
         while let Some(members) = self.get_page(&mut log, &mut pages, "not a list of members").await? {
             logins.extend(members.into_iter().map(|Member { login }| login));

@@ -68,13 +68,17 @@ pub(super) fn parse_json<'a, T: Deserialize<'a>>(
 ) -> Result<T, LookupError> {
     serde_json::from_slice(body).map_err(|error| {
         tracing::debug!(%error, "cannot parse a response");
-        LookupError::Malformed(if error.is_data() { other_kind } else { "not JSON" })
+        if error.is_data() { LookupError::OtherJson(other_kind) } else { LookupError::Malformed("not JSON") }
     })
 }
 
-pub(crate) fn parse_account(body: &[u8], requested: &Login) -> Result<Account, LookupError> {
+/// `requested`: None after a redirect, because a renamed account answers with another login.
+pub(crate) fn parse_account(body: &[u8], requested: Option<&Login>) -> Result<Account, LookupError> {
     let Object(user): Object<User> = parse_json(body, "missing account fields")?;
-    let login = verify_login(&user.login, requested)?;
+    let login = match requested {
+        Some(requested) => verify_login(&user.login, requested)?,
+        None => Login::parse(&user.login).map_err(|_| LookupError::Malformed("invalid login"))?,
+    };
     let kind = user.kind.as_deref().and_then(AccountKind::parse);
     Ok(Account::new(login, kind, Some(user.id), user.public_repos))
 }
@@ -101,22 +105,33 @@ pub(super) struct Member {
     pub(super) login: String,
 }
 
+/// Meaning of a 404.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existence {
+    /// There is nothing at this path.
+    Unknown,
+    /// An earlier response was about the same account or list: a 404 contradicts it, and is retried.
+    Known,
+}
+
 /// Follows the links of one list. A server cannot make it request pages forever, or from another host.
 pub(super) struct Paginator<'a> {
     endpoint: &'a ApiEndpoint,
     pub(super) next: Option<String>,
+    pub(super) existence: Existence,
     seen: HashSet<String>,
 }
 
 impl<'a> Paginator<'a> {
     /// `first` is a path below that of the REST API.
-    pub(super) fn new(first: &str, endpoint: &'a ApiEndpoint) -> Self {
+    pub(super) fn new(first: &str, existence: Existence, endpoint: &'a ApiEndpoint) -> Self {
         let first = endpoint.rest(first);
-        Self { endpoint, seen: HashSet::from([first.clone()]), next: Some(first) }
+        Self { endpoint, existence, seen: HashSet::from([first.clone()]), next: Some(first) }
     }
 
     /// Sets the next page after one with this number of items and this link.
     pub(super) fn follow(&mut self, items: usize, link: Option<&str>) -> Result<(), LookupError> {
+        self.existence = Existence::Known;
         let Some(link) = link else { return Ok(()) };
         let Some(path) = self.endpoint.path_of(link).filter(|path| path.len() <= MAX_PATH_LEN) else {
             return Err(LookupError::Pagination("the next page is on another host"));
@@ -189,7 +204,7 @@ mod tests {
         let asked = |login: &str| Login::parse(login).unwrap();
         let body = br#"{"login":"\u0054orvalds","id":1024025,"type":"User","public_repos":9,"name":"Linus"}"#;
         assert_eq!(
-            parse_account(body, &asked("torvalds")).unwrap(),
+            parse_account(body, Some(&asked("torvalds"))).unwrap(),
             Account {
                 login: asked("Torvalds"),
                 kind: Some(AccountKind::User),
@@ -197,9 +212,10 @@ mod tests {
                 public_repos: 9,
                 breakdown: None,
                 private_repos: None,
+                internal_repos: None,
             }
         );
-        let error = |body: &str| parse_account(body.as_bytes(), &asked("a"));
+        let error = |body: &str| parse_account(body.as_bytes(), Some(&asked("a")));
         for (body, reason) in [
             ("<html>", "unexpected response: not JSON"),
             ("", "unexpected response: not JSON"),

@@ -3,7 +3,7 @@
 //! | error | query for several logins | query for one login, or another request |
 //! |---|---|---|
 //! | rate limit, no connection | retry: all requests pause meanwhile | the same |
-//! | connection closed, 408, a new app token refused | back off | back off |
+//! | connection closed, 408, a token that had worked refused, not GitHub | back off | back off |
 //! | timeout, cut off, not an answer, 5xx | split | back off |
 //! | response too long, 413 | split | give up |
 //! | everything else | give up | give up |
@@ -102,7 +102,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::network::connector::BlockedRedirect;
     use crate::network::{Cause, ConnectError};
     use crate::stop::StopReason;
 
@@ -114,7 +113,7 @@ mod tests {
             LookupError::Connect(Box::new(ConnectError::Io(Cause::new("refused")))),
             LookupError::ConnectionClosed(Cause::new("reset")),
             status(408),
-            LookupError::InstallationTokenRejected,
+            LookupError::TokenRejected,
             LookupError::TimedOut(Duration::from_secs(15)),
             LookupError::Truncated(Cause::new("end of file")),
             LookupError::Malformed("not JSON"),
@@ -126,7 +125,7 @@ mod tests {
             LookupError::NotFound,
             LookupError::Forbidden { message: "no".into(), sso_url: None },
             LookupError::Unauthorized("no".into()),
-            LookupError::Redirect(BlockedRedirect::TooMany),
+            LookupError::Moved("/user/1".into()),
             LookupError::Stopped(StopReason::Interrupted),
         ]
     }
@@ -144,7 +143,7 @@ mod tests {
         could not connect: refused                   Retry    Retry
         connection lost: reset                       BackOff  BackOff
         HTTP 408                                     BackOff  BackOff
-        the app's token was rejected                 BackOff  BackOff
+        the token was rejected                       BackOff  BackOff
         timed out after 15s                          Split    BackOff
         response truncated: end of file              Split    BackOff
         unexpected response: not JSON                Split    BackOff
@@ -156,7 +155,7 @@ mod tests {
         no such user or organization                 GiveUp   GiveUp
         access forbidden: no                         GiveUp   GiveUp
         GitHub refused the token: no                 GiveUp   GiveUp
-        redirect not followed: too many redirects    GiveUp   GiveUp
+        second redirect not followed: it leads to /user/1 GiveUp   GiveUp
         interrupted                                  GiveUp   GiveUp
         ");
     }

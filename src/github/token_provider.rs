@@ -1,7 +1,8 @@
 //! Tokens for requests: the configured one, or installation tokens of a GitHub App.
 //!
 //! Installation tokens expire after an hour. They are renewed before that by the next request, while other requests wait. A token
-//! that a server rejects earlier, because of its clock, is renewed too, and its requests are retried.
+//! that a server rejects earlier, because of its clock, is renewed too, and its requests are retried. A configured token that has
+//! worked before gets one more request after a rejection.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -34,6 +35,22 @@ pub(super) struct TokenProvider {
     cached: Mutex<Option<CachedToken>>,
     /// The app's only installation, if none was configured. Locked while a token is renewed.
     installation: tokio::sync::Mutex<Option<u64>>,
+    configured: Mutex<ConfiguredToken>,
+}
+
+#[derive(Default)]
+struct ConfiguredToken {
+    /// A request succeeded with it.
+    accepted: bool,
+    /// Time of the first rejection since then.
+    rejected_at: Option<Instant>,
+}
+
+impl ConfiguredToken {
+    /// Returns true for the first rejection of a token that has worked, and for those of requests in flight then.
+    fn may_be_accepted_again(&mut self, sent: Instant) -> bool {
+        self.accepted && sent <= *self.rejected_at.get_or_insert_with(Instant::now)
+    }
 }
 
 struct CachedToken {
@@ -63,7 +80,12 @@ struct AccessTokenResponse {
 
 impl TokenProvider {
     pub(super) fn new(credentials: Option<Credentials>) -> Self {
-        Self { credentials, cached: Mutex::default(), installation: tokio::sync::Mutex::default() }
+        Self {
+            credentials,
+            cached: Mutex::default(),
+            installation: tokio::sync::Mutex::default(),
+            configured: Mutex::default(),
+        }
     }
 
     /// Returns the token of the next request, after renewing it if necessary. None without credentials.
@@ -94,10 +116,22 @@ impl TokenProvider {
         Ok(lock(&self.cached).insert(new).token.clone())
     }
 
-    /// Records whether a token was accepted. Returns true if it was rejected and the next request will have a new one.
-    pub(super) fn on_response<T>(&self, token: Option<&Token>, result: &Result<T, LookupError>) -> bool {
-        let is_app = matches!(self.credentials, Some(Credentials::App(_)));
-        let is_rejected = is_app && matches!(result, Err(LookupError::Unauthorized(_)));
+    /// Records whether a token was accepted. Returns true if it was rejected and another request may succeed: with a new token of
+    /// the app, or with a configured one that has worked before.
+    pub(super) fn on_response<T>(
+        &self,
+        token: Option<&Token>,
+        sent: Instant,
+        result: &Result<T, LookupError>,
+    ) -> bool {
+        let is_rejected = matches!(result, Err(LookupError::Unauthorized(_)));
+        if !matches!(self.credentials, Some(Credentials::App(_))) {
+            let mut configured = lock(&self.configured);
+            if token.is_some() && matches!(result, Ok(_) | Err(LookupError::NotFound)) {
+                *configured = ConfiguredToken { accepted: true, rejected_at: None };
+            }
+            return is_rejected && configured.may_be_accepted_again(sent);
+        }
         let secret = token.map(Token::secret);
         let mut cached = lock(&self.cached);
         let Some(cached) = cached.as_mut().filter(|cached| Some(cached.token.secret()) == secret) else {
@@ -155,6 +189,9 @@ async fn create_token_with_retries(
             }
             LookupError::Connect(error) if error.is_permanent() || !can_retry => {
                 StopReason::not_connected(&error, !sender.config.ca_certificates.is_empty())
+            }
+            LookupError::NotGithub(response) if attempts >= limiter.settings.max_foreign => {
+                StopReason::NotGithub(response.to_string())
             }
             error if error.is_transient() && can_retry => {
                 tracing::info!(%error, attempts, "cannot get a token for the app; trying again");

@@ -3,23 +3,25 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::response::Parts;
+use http::{HeaderMap, Method, Response, Uri};
 use http_body_util::{BodyExt, Limited};
 use octocrab::{OctoBody, Octocrab};
-use reqwest::Body;
+use reqwest::{Body, Url};
 
 use super::cassette::{Cassette, RecordedRequest};
 use super::config::{ClientConfig, TransportMode};
 use super::credentials::Token;
 use super::error::{LookupError, MAX_BODY, error_for_status};
+use super::foreign::{ForeignResponse, is_html};
 use super::graphql::Query;
 use super::redact::Redactor;
 use crate::network::connector::{BoxError, Connector};
-use crate::rate_limit::RateLimiter;
+use crate::rate_limit::{RateLimiter, header_str};
 use crate::stop::StopReason;
 use crate::text::pluralize;
 
@@ -36,6 +38,8 @@ pub(super) struct RequestSender {
     pub(super) redactor: Redactor,
     pub(super) cassette: Option<Arc<Cassette>>,
     pub(super) requests: AtomicU64,
+    /// A query was answered.
+    pub(super) has_graphql: AtomicBool,
 }
 
 impl RequestSender {
@@ -51,6 +55,7 @@ impl RequestSender {
         let timeout = self.config.timeout;
         let response = async {
             let (http_request, recorded) = self.build(request, token).map_err(LookupError::from_transport)?;
+            let url = self.url(request);
             let response = self.octocrab.execute(http_request).await;
             let (mut head, body) = response.map_err(LookupError::from_transport)?.into_parts();
             // Servers have been seen to echo the request.
@@ -59,20 +64,17 @@ impl RequestSender {
             let body = match Limited::new(body, MAX_BODY).collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) => {
-                    let error = LookupError::from_body(error);
-                    // The rest of a cut-off body may say that a 403 is a rate limit. A 404 is only about the account if GitHub's
-                    // body says so. Other statuses are clear without a body.
-                    match error_for_status(head.status, &head.headers, &[]) {
-                        Err(LookupError::Forbidden { .. }) if !matches!(error, LookupError::TooLong(_)) => {}
-                        status if head.status != StatusCode::NOT_FOUND => status?,
-                        _ => {}
-                    }
-                    return Err(error);
+                    // The rest of a cut-off body decides what a 4xx means, except for a limit that the headers name.
+                    return Err(match error_for_status(head.status, &head.headers, &[], &url) {
+                        Err(clear @ (LookupError::Status { .. } | LookupError::RateLimited { .. })) => clear,
+                        _ => LookupError::from_body(error),
+                    });
                 }
             };
             let creates_token = matches!(request, Request::CreateInstallationToken(_));
-            // Redaction would remove the token, if the server sends one again that it has sent before.
-            if creates_token && head.status.is_success() {
+            // Redaction would remove the token, if the server sends one again that it has sent before. Any other text may contain it
+            // too, and is not quoted.
+            if creates_token && head.status.is_success() && !is_html(&head.headers, &body) {
                 return Ok((head.headers, body));
             }
             let body = self.redactor.redact_body(body);
@@ -81,17 +83,63 @@ impl RequestSender {
             {
                 cassette.record(&recorded, &head, &body).map_err(LookupError::from_transport)?;
             }
-            match error_for_status(head.status, &head.headers, &body) {
-                Ok(()) => Ok((head.headers, body)),
-                // A 404 to a query is about the route, not about an account.
-                Err(LookupError::NotFound) if matches!(request, Request::Graphql(_)) => {
-                    let reason = "no GraphQL API at this URL; try --api rest";
-                    Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())))
-                }
-                Err(error) => Err(error),
-            }
+            self.check(request, &head, &body, &url)?;
+            Ok((head.headers, body))
         };
         tokio::time::timeout(timeout, response).await.unwrap_or(Err(LookupError::TimedOut(timeout)))
+    }
+
+    /// Returns the error of a complete response, unless its body may be what was requested.
+    fn check(&self, request: &Request<'_>, head: &Parts, body: &[u8], url: &str) -> Result<(), LookupError> {
+        let (is_get, is_query) = (matches!(request, Request::Get(_)), matches!(request, Request::Graphql(_)));
+        if let Some(route) = self.moved_to(head, url).filter(|_| is_get) {
+            return Err(LookupError::Moved(route));
+        }
+        let is_foreign = match error_for_status(head.status, &head.headers, body, url) {
+            // Only a query that takes too long has an empty response.
+            Ok(()) => is_get && body.trim_ascii().is_empty(),
+            // A 404 to a query is about the route, not about an account.
+            Err(LookupError::NotFound) if is_query && !self.has_graphql.load(Ordering::Relaxed) => {
+                let reason = "no GraphQL API at this URL; try --api rest";
+                return Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())));
+            }
+            Err(LookupError::NotFound) if is_query => true,
+            Err(error) => return Err(error),
+        };
+        if is_foreign {
+            return Err(LookupError::NotGithub(ForeignResponse::new(head.status, &head.headers, body, url)));
+        }
+        self.has_graphql.fetch_or(is_query, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Returns the new path of an account, an organization or a repository that has moved within this API.
+    fn moved_to(&self, head: &Parts, url: &str) -> Option<String> {
+        let location = header_str(&head.headers, LOCATION).filter(|_| head.status.is_redirection())?;
+        let target = Url::parse(url).ok()?.join(location).ok()?;
+        let route = self.config.endpoint.path_of(target.as_str())?;
+        let path = route.strip_prefix(self.config.endpoint.rest("/").as_str())?;
+        let path = path.split('?').next()?;
+        let mut segments = path.split('/');
+        let (kind, name) = (segments.next()?, segments.next()?);
+        let is_moved = match kind {
+            "user" | "organizations" | "repositories" => name.bytes().all(|byte| byte.is_ascii_digit()),
+            "users" | "orgs" => name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+            _ => false,
+        };
+        (is_moved && !name.is_empty()).then(|| route.to_owned())
+    }
+
+    pub(super) fn url(&self, request: &Request<'_>) -> String {
+        format!("{}{}", self.config.endpoint.origin(), self.route(request))
+    }
+
+    /// Returns the path and query of a request.
+    fn route(&self, request: &Request<'_>) -> String {
+        match request {
+            Request::Get(route) | Request::CreateInstallationToken(route) => (*route).to_owned(),
+            Request::Graphql(_) => self.config.endpoint.graphql(),
+        }
     }
 
     fn build(
@@ -99,13 +147,11 @@ impl RequestSender {
         request: &Request<'_>,
         token: Option<&Token>,
     ) -> http::Result<(http::Request<OctoBody>, RecordedRequest)> {
-        let (method, uri, body) = match request {
-            Request::Get(route) => (Method::GET, Uri::try_from(*route)?, Bytes::new()),
-            Request::CreateInstallationToken(route) => (Method::POST, Uri::try_from(*route)?, Bytes::new()),
-            Request::Graphql(query) => {
-                let body = serde_json::to_vec(query).unwrap_or_default();
-                (Method::POST, Uri::try_from(self.config.endpoint.graphql())?, body.into())
-            }
+        let uri = Uri::try_from(self.route(request))?;
+        let (method, body) = match request {
+            Request::Get(_) => (Method::GET, Bytes::new()),
+            Request::CreateInstallationToken(_) => (Method::POST, Bytes::new()),
+            Request::Graphql(query) => (Method::POST, serde_json::to_vec(query).unwrap_or_default().into()),
         };
         let mut builder = http::Request::builder()
             .method(&method)
@@ -122,6 +168,18 @@ impl RequestSender {
             builder = builder.header(AUTHORIZATION, token.header());
         }
         Ok((builder.body(OctoBody::from(body.clone()))?, RecordedRequest { method, uri, body }))
+    }
+}
+
+impl Request<'_> {
+    /// Returns a text that retries of the same request share.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Get(route) | Self::CreateInstallationToken(route) => (*route).to_owned(),
+            Self::Graphql(query) => {
+                query.variables.values().next().map(ToString::to_string).unwrap_or_default()
+            }
+        }
     }
 }
 

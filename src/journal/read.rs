@@ -64,9 +64,9 @@ pub(super) fn scan(file: &File, filter: &ResumeFilter, columns: &Columns) -> Res
         number += 1;
         let is_terminated = line.last() == Some(&b'\n');
         let text = line.trim_ascii_end();
-        match Row::parse(text, columns.carried()) {
-            Ok(row) => {
-                let is_kept = filter.keeps(&row)?;
+        match Row::parse_with_schema(text, columns.carried()) {
+            Ok((row, schema)) => {
+                let is_kept = filter.keeps(&row, &schema)?;
                 if !is_terminated {
                     line.push(b'\n');
                 }

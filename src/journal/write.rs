@@ -6,18 +6,16 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use tempfile::NamedTempFile;
 
 use super::read::{Checkpoint, KeptRows, RowSpan, RowSpans, hash, scan};
 use super::{ResumeError, ResumeFilter, cannot_resume};
 use crate::partial::{Earlier, PartialFile};
 use crate::render::{Format, Meta, ReportLayout, line, renderer};
 use crate::report::{Row, Status, Summary};
-use crate::text::io_message;
 
 #[derive(Debug)]
 pub(crate) struct Journal {
-    partial: PartialFile,
+    pub(crate) partial: PartialFile,
     layout: ReportLayout,
     buffer: Vec<u8>,
     len: u64,
@@ -61,15 +59,15 @@ impl Journal {
         Ok(Self::new(PartialFile::create(path, Earlier::Refuse)?, layout))
     }
 
-    /// Resumes from the rows of an unfinished run; if there is none, from those of the report at `path`.
+    /// Resumes from the rows of an unfinished run, or else from those of the report at `path`.
     pub(crate) fn resume(
         path: &Path,
         filter: &ResumeFilter,
         layout: &ReportLayout,
     ) -> anyhow::Result<(Self, Checkpoint)> {
         let partial = PartialFile::open(path).with_context(|| cannot_resume(path))?;
-        let is_copy = partial.is_new() && partial.target().exists();
-        let source = if is_copy { partial.target() } else { partial.path() }.to_owned();
+        let is_copy = partial.is_new && partial.target.exists();
+        let source = if is_copy { &partial.target } else { &partial.path }.clone();
         let report = is_copy.then_some(&*source);
         Self::try_resume(partial, report, filter, layout).with_context(|| cannot_resume(&source))
     }
@@ -81,15 +79,16 @@ impl Journal {
         layout: &ReportLayout,
     ) -> Result<(Self, Checkpoint), ResumeError> {
         let scan = if let Some(report) = report {
-            let report = File::open(report)?;
+            let mut report = File::open(report)?;
             let scan = scan(&report, filter, &layout.columns)?;
-            partial.copy_from(&report, scan.len)?;
+            report.rewind()?;
+            partial.copy_from(report.take(scan.len))?;
             scan
         } else {
-            scan(partial.file(), filter, &layout.columns)?
+            scan(&partial.file, filter, &layout.columns)?
         };
-        repair(partial.file(), scan.len, scan.missing_newline)?;
-        let reader = File::open(partial.path())?;
+        repair(&partial.file, scan.len, scan.missing_newline)?;
+        let reader = File::open(&partial.path)?;
         let checkpoint = Checkpoint::new(reader, scan.kept.clone(), &layout.columns);
         let len = scan.len + u64::from(scan.missing_newline);
         let journal = Self {
@@ -115,10 +114,6 @@ impl Journal {
             extents: Vec::new(),
             rows: 0,
         }
-    }
-
-    pub(crate) fn partial(&self) -> &PartialFile {
-        &self.partial
     }
 
     pub(crate) fn rows(&mut self, rows: &[Row]) -> io::Result<()> {
@@ -180,7 +175,7 @@ impl Journal {
     }
 
     fn read_row(&self, span: RowSpan) -> io::Result<Row> {
-        let mut file = self.partial.file();
+        let mut file = &self.partial.file;
         file.seek(SeekFrom::Start(span.offset))?;
         let mut line = Vec::with_capacity(span.len as usize);
         let read = file.take(span.len.into()).read_to_end(&mut line);
@@ -201,7 +196,7 @@ impl Journal {
             return Ok(());
         }
         self.check_len()?;
-        let mut file = self.partial.file();
+        let mut file = &self.partial.file;
         if let Err(error) = file.write_all(&self.buffer) {
             // A full disk may have taken a part of a line.
             let _ = file.set_len(self.len);
@@ -213,17 +208,17 @@ impl Journal {
     }
 
     fn check_len(&self) -> io::Result<()> {
-        if self.partial.file().metadata()?.len() == self.len {
+        if self.partial.file.metadata()?.len() == self.len {
             return Ok(());
         }
-        let path = self.partial.path().display();
+        let path = self.partial.path.display();
         Err(io::Error::other(format!("another program has written to {path} during the run")))
     }
 
-    /// Writes the rows in input order. A complete report has the order of `--sort` and `--top`, and gets its name.
-    pub(crate) fn finish(mut self, end: RunEnd) -> io::Result<()> {
+    /// Writes the rows in input order, or those of a complete report in the order of `--sort` and `--top`.
+    pub(crate) fn finish(&mut self, end: RunEnd) -> io::Result<()> {
         self.write()?;
-        self.partial.file().sync_all()?;
+        self.partial.file.sync_all()?;
         self.partial.check_in_place()?;
         self.check_len()?;
         if end == RunEnd::InputNotRead {
@@ -235,14 +230,7 @@ impl Journal {
             _ => false,
         };
         let is_sorted = end == RunEnd::Complete && !self.layout.order.is_input_order();
-        if is_sorted || !is_in_order {
-            self.rewrite(is_sorted).map_err(|error| {
-                let (reason, path) = (io_message(&error), self.partial.path().display());
-                let hint = format!("{path} has every row, but not in order: --resume repairs that");
-                io::Error::new(error.kind(), format!("{reason}; {hint}"))
-            })?;
-        }
-        if end == RunEnd::Complete { self.partial.publish() } else { Ok(()) }
+        if is_sorted || !is_in_order { self.rewrite(is_sorted) } else { Ok(()) }
     }
 
     /// Adds the rows of an earlier run that the input was not read far enough for.
@@ -261,7 +249,7 @@ impl Journal {
     }
 
     fn rewrite(&mut self, is_sorted: bool) -> io::Result<()> {
-        let mut rewritten = self.partial.temp_file()?;
+        let mut rewritten = self.partial.create_successor()?;
         if is_sorted {
             self.write_sorted(&rewritten)?;
         } else {
@@ -272,12 +260,12 @@ impl Journal {
                 }
             }
         }
-        rewritten.as_file().sync_all()?;
+        rewritten.sync_all()?;
         self.partial.replace(rewritten)
     }
 
-    fn write_sorted(&self, sorted: &NamedTempFile) -> io::Result<()> {
-        let out = BufWriter::new(Box::new(sorted.reopen()?) as Box<dyn Write + Send>);
+    fn write_sorted(&self, sorted: &File) -> io::Result<()> {
+        let out = BufWriter::new(Box::new(sorted.try_clone()?) as Box<dyn Write + Send>);
         let mut renderer = renderer(Format::Ndjson, &self.layout, &Meta::default(), out);
         for extent in &self.extents {
             for line in BufReader::new(self.read_extent(*extent)?).split(b'\n') {
@@ -289,17 +277,17 @@ impl Journal {
     }
 
     fn read_extent(&self, extent: Extent) -> io::Result<io::Take<&File>> {
-        let mut file = self.partial.file();
+        let mut file = &self.partial.file;
         file.seek(SeekFrom::Start(extent.offset))?;
         Ok(file.take(extent.len))
     }
 
     /// Gives up a run in which nothing was counted: an earlier journal stays as it was, a new one is removed.
     pub(crate) fn abandon(self) {
-        if self.partial.is_new() {
+        if self.partial.is_new {
             self.partial.discard();
         } else {
-            let _ = self.partial.file().set_len(self.initial_len);
+            let _ = self.partial.file.set_len(self.initial_len);
         }
     }
 }
@@ -342,6 +330,7 @@ mod tests {
         let mut journal = Journal::create(&path, &layout).unwrap();
         journal.rows(&rows).unwrap();
         journal.finish(RunEnd::Complete).unwrap();
+        journal.partial.publish().unwrap();
         assert_eq!(logins(&path).len(), 5);
 
         // All answers are too old; one is replaced out of order, and the input breaks off.
@@ -391,14 +380,15 @@ mod tests {
         let path = folder.path().join("journal.ndjson");
         let order = RowOrder { by: SortKey::public_repos(), top: Some(2) };
         let layout = ReportLayout { order, ..layout(&ReportSchema::default()) };
-        for (end, name, expected) in [
-            (RunEnd::Complete, path.clone(), &["microsoft", "torvalds"][..]),
-            (RunEnd::Incomplete, partial_path(&path), &["torvalds", "microsoft", "nosuchlogin"]),
+        for (end, expected) in [
+            (RunEnd::Complete, &["microsoft", "torvalds"][..]),
+            (RunEnd::Incomplete, &["torvalds", "microsoft", "nosuchlogin"]),
         ] {
             let mut journal = Journal::create(&path, &layout).unwrap();
             journal.rows(&sample::rows()[..3]).unwrap();
             journal.finish(end).unwrap();
-            assert_eq!(logins(&name), expected);
+            assert_eq!(logins(&partial_path(&path)), expected);
+            journal.partial.publish().unwrap();
         }
     }
 }

@@ -29,6 +29,8 @@ fn every_kind_of_account_has_a_login() {
         "a-b",
         "old--double",
         "old-ending-",
+        "-old-beginning",
+        "-SAMPLE-",
         "mona_acme",
         "dependabot[bot]",
         "DependaBot[Bot]",
@@ -44,6 +46,7 @@ fn a_login_is_found_in_what_people_paste() {
         "torvalds",
         " torvalds\r",
         "@torvalds",
+        "'torvalds",
         "https://github.com/torvalds",
         "https://github.com/torvalds/",
         "HTTPS://GitHub.com/torvalds?tab=repositories",
@@ -70,7 +73,10 @@ fn an_invalid_login_has_a_reason() {
     assert_eq!(reason("a\u{1b}[31m"), "not a login: holds '\\u{1b}'");
     assert_eq!(reason("a\0"), "not a login: holds '\\0'");
     assert_eq!(reason(&"a".repeat(40)), "not a login: 40 characters, 39 at most");
-    assert_eq!(reason("-a"), "not a login: begins with '-'");
+    assert_eq!(reason("-"), "not a login: no letter or digit");
+    assert_eq!(reason("---"), "not a login: no letter or digit");
+    assert_eq!(reason("-[bot]"), "not a login: no letter or digit");
+    assert_eq!(reason("_a"), "not a login: begins with '_'");
     assert_eq!(reason("a_b_c"), "not a login: holds more than one '_'");
     assert_eq!(reason("a_"), "not a login: ends with '_'");
     assert_eq!(reason("[bot]x"), "not a login: holds '['");

@@ -29,6 +29,11 @@ pub(super) struct HostHealth {
     pub(super) no_response: FailureStreak,
     pub(super) bad_responses: FailureStreak,
     pub(super) has_responded: bool,
+    foreign: FailureStreak,
+    /// The requests of that streak.
+    foreign_requests: Vec<String>,
+    /// GitHub has answered.
+    pub(super) has_answered: bool,
 }
 
 impl HostHealth {
@@ -43,6 +48,28 @@ impl HostHealth {
         if self.throttled.last.is_some_and(|last| sent > last) {
             self.throttled = FailureStreak::default();
         }
+    }
+
+    /// A response of GitHub ends the streak of those that are not.
+    pub(super) fn on_answer(&mut self) {
+        self.has_answered = true;
+        self.foreign = FailureStreak::default();
+        self.foreign_requests.clear();
+    }
+
+    pub(super) fn is_foreign(&self) -> bool {
+        self.foreign.length > 0
+    }
+
+    /// Records a response that is not GitHub's, and returns the length of the streak. After an answer of GitHub, the retries of one
+    /// request count once: a gateway may block a single login.
+    pub(super) fn record_foreign(&mut self, sent: Instant, request: &str) -> u32 {
+        let rounds = self.foreign.record(sent);
+        if !self.foreign_requests.iter().any(|known| known == request) {
+            self.foreign_requests.push(request.to_owned());
+        }
+        let requests = u32::try_from(self.foreign_requests.len()).unwrap_or(u32::MAX);
+        if self.has_answered { rounds.min(requests) } else { rounds }
     }
 
     pub(super) fn on_success(&mut self) {

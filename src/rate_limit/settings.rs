@@ -51,6 +51,10 @@ pub(crate) struct LimiterSettings {
     /// Rounds of unusable responses (5xx, not JSON) after which the server counts as down.
     pub(crate) max_bad_responses: u32,
 
+    /// Rounds of responses that are not GitHub's after which the run ends. In the rounds after the first one, requests are sent
+    /// one at a time, so that the run ends after `max_concurrency` + 2 requests.
+    pub(crate) max_foreign: u32,
+
     /// Backoff before the second attempt; doubles with each further one. Full jitter.
     pub(crate) initial_backoff: Duration,
     pub(crate) max_backoff: Duration,
@@ -79,6 +83,7 @@ impl Default for LimiterSettings {
             max_connect_failures: 5,
             max_no_response: 12,
             max_bad_responses: 100,
+            max_foreign: 3,
             initial_backoff: Duration::from_millis(500),
             max_backoff: Duration::from_secs(30),
             recheck_interval: Duration::from_millis(250),

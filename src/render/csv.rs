@@ -120,10 +120,10 @@ mod tests {
         let lines: Vec<_> = csv.lines().collect();
         assert_eq!(
             lines[0],
-            "login,status,type,public_repos,sources,forks,archived,private_repos,verified,error,id,api,at,attempts"
+            "login,status,type,public_repos,sources,forks,archived,private_repos,internal_repos,verified,error,id,api,at,attempts"
         );
-        assert_eq!(lines[1], "torvalds,ok,user,9,6,3,1,,true,,1024025,rest,2026-11-22T12:00:00Z,1");
-        assert!(lines[3].starts_with("nosuchlogin,not_found,,,,,,,,no such user"));
+        assert_eq!(lines[1], "torvalds,ok,user,9,6,3,1,,,true,,1024025,rest,2026-11-22T12:00:00Z,1");
+        assert!(lines[3].starts_with("nosuchlogin,not_found,,,,,,,,,no such user"));
     }
 
     #[test]

@@ -7,14 +7,13 @@ mod changes;
 mod charts;
 mod rows;
 
-use std::cmp::Reverse;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use askama::Template;
 
 use self::changes::{ChangeCollector, ChangesSection};
-use self::charts::{Bar, Chart, Distribution, Stat, repositories, rest_note};
+use self::charts::{Bar, Chart, Distribution, Stat, rest_note};
 use self::rows::RowTable;
 use super::{Meta, Output, Renderer};
 use crate::report::{Column, ColumnSpec, Columns, Row, Summary};
@@ -63,10 +62,14 @@ impl Html {
             meta,
         }
     }
+}
 
-    fn truncate_largest(&mut self) {
-        self.largest.sort_by_key(|row| Reverse(row.public_repos));
-        self.largest.truncate(MAX_BARS);
+/// Inserts a row among the `max` rows with the largest keys, the largest first.
+fn insert_largest<K: Ord>(rows: &mut Vec<Row>, row: &Row, max: usize, key: fn(&Row) -> K) {
+    let index = rows.partition_point(|other| key(other) >= key(row));
+    if index < max {
+        rows.insert(index, row.clone());
+        rows.truncate(max);
     }
 }
 
@@ -82,16 +85,11 @@ impl Renderer for Html {
             return self.uncounted.add(row, link.as_deref());
         };
         self.counts.push(count);
-        self.largest.push(row.clone());
-        if self.largest.len() > MAX_BARS * 8 {
-            self.truncate_largest();
-        }
+        insert_largest(&mut self.largest, row, MAX_BARS, |row| row.public_repos);
         self.counted.add(row, link.as_deref())
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        self.truncate_largest();
-        self.changes.truncate();
         let page = Page::of(self, summary).render().map_err(io::Error::other)?;
         self.out.write_all(page.as_bytes())?;
         self.out.flush()
@@ -121,6 +119,7 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn of(html: &'a Html, summary: &'a Summary) -> Self {
         let accounts = pluralize(summary.asked, "account", "accounts");
+        let repos = summary.public_repos.with_noun("repository", "repositories");
         let shown = (html.rows < summary.asked).then(|| group_digits(html.rows));
         let distribution = Distribution::of(html.counts.clone());
         let median = distribution.as_ref().map(|distribution| distribution.median);
@@ -131,7 +130,7 @@ impl<'a> Page<'a> {
         }
         Self {
             html,
-            title: format!("{accounts}, {} · ghrepos", repositories(summary.public_repos)),
+            title: format!("{accounts}, {} · ghrepos", repos.as_deref().unwrap_or("none counted")),
             heading: format!(
                 "Public repositories of {}",
                 pluralize(summary.asked, "GitHub account", "GitHub accounts")
@@ -155,10 +154,10 @@ impl<'a> Page<'a> {
 
 fn summary_sentence(html: &Html, summary: &Summary, shown: Option<&str>) -> String {
     let date = html.meta.started.strftime("%-d %B %Y, %H:%M UTC");
-    let site = html.meta.site.as_ref().map(|site| format!(" on {site}")).unwrap_or_default();
+    let host = html.meta.host().map(|host| format!(" on {host}")).unwrap_or_default();
     let statuses = if summary.asked == 0 { "the input is empty".into() } else { summary.status_line() };
     let shown = shown.map(|shown| format!(" {shown} are shown.")).unwrap_or_default();
-    format!("{date}{site}: {statuses}.{shown}")
+    format!("{date}{host}: {statuses}.{shown}")
 }
 
 fn warnings(summary: &Summary) -> Vec<String> {
@@ -188,7 +187,9 @@ fn stats(html: &Html, summary: &Summary, median: Option<u64>) -> Vec<Stat> {
         Stat::new("Counted", summary.ok, format!("of {}", group_digits(summary.asked))),
     ];
     if html.rows == summary.asked {
-        stats.extend(median.map(|median| Stat::new("Median", median, "half have this many or fewer")));
+        stats.extend(
+            median.map(|median| Stat::new("Median", median, "half of those counted have this many or fewer")),
+        );
         for column in html.columns.iter() {
             if let (Column::Own(spec @ ColumnSpec { group: Some(_), .. }), Some(sum)) =
                 (column, summary.sum(column))
@@ -222,8 +223,8 @@ fn largest(html: &Html) -> Chart {
 }
 
 fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
-    fn unless_zero(number: u64) -> Option<String> {
-        (number > 0).then(|| group_digits(number))
+    fn unless_zero(number: Option<u64>) -> Option<String> {
+        number.filter(|number| *number > 0).map(group_digits)
     }
     let meta = &html.meta;
     let app = meta.identity.app.as_ref().map(|app| format!("the app {app}"));
@@ -236,7 +237,7 @@ fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
         ("Requests", summary.requests.map(group_digits)),
         ("Points", summary.points.map(group_digits)),
         ("Complete", Some(if summary.complete { "yes" } else { "no" }.into())),
-        ("Duplicates dropped", summary.duplicates.and_then(unless_zero)),
+        ("Duplicates dropped", unless_zero(summary.duplicates)),
         ("Kept from an earlier run", unless_zero(summary.kept)),
         ("Rows dropped from an earlier run", unless_zero(summary.no_longer_asked)),
         ("Compared with", meta.baseline.clone()),

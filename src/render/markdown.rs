@@ -5,11 +5,12 @@ use std::io::{self, Write};
 
 use super::{Heading, Meta, Output, Renderer};
 use crate::report::{Cell, Column, Columns, GroupTotals, Role, Row, Summary};
-use crate::text::{collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
+use crate::text::{capitalize, collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
 
 /// Upper bounds on the tables, in bytes. Together they stay below 1 MiB, the limit of a job summary.
 const MAX_COUNTED_BYTES: usize = 700_000;
-const MAX_UNCOUNTED_BYTES: usize = 200_000;
+const MAX_UNCOUNTED_BYTES: usize = 150_000;
+const MAX_REMOVED_BYTES: usize = 50_000;
 const MAX_GROUPS_BYTES: usize = 60_000;
 
 struct SizeCappedTable {
@@ -61,38 +62,66 @@ impl SizeCappedTable {
     }
 }
 
+/// A table of rows.
+struct RowTable {
+    columns: Vec<Column>,
+    table: SizeCappedTable,
+}
+
+impl RowTable {
+    /// Makes a table of the columns with these roles, in the order of the roles.
+    fn new(columns: &Columns, roles: &[Role], max_bytes: usize) -> Self {
+        let mut shown = Vec::new();
+        for role in roles {
+            shown.extend(columns.iter().filter(|column| column.role() == *role).cloned());
+        }
+        Self { columns: shown, table: SizeCappedTable::new(max_bytes) }
+    }
+
+    fn add(&mut self, row: &Row, meta: &Meta) {
+        let cells: Vec<_> = self.columns.iter().map(|column| cell(row, column, meta)).collect();
+        self.table.add(&cells);
+    }
+
+    fn write(&self, foot: &[String], out: &mut Output) -> io::Result<()> {
+        let head: Vec<_> = self.columns.iter().map(Heading::of).collect();
+        self.table.write(&head, foot, out)
+    }
+
+    /// Writes a table that is hidden at first.
+    fn write_folded(&self, title: &str, out: &mut Output) -> io::Result<()> {
+        let rows = self.table.rows + self.table.left_out;
+        if rows == 0 {
+            return Ok(());
+        }
+        writeln!(out, "\n<details>\n<summary>{} {title}</summary>\n", group_digits(rows))?;
+        self.write(&[], out)?;
+        writeln!(out, "\n</details>")
+    }
+}
+
 pub(super) struct Markdown {
     out: Output,
-    details: Vec<Column>,
     meta: Meta,
-    counted: SizeCappedTable,
-    uncounted: SizeCappedTable,
+    counted: RowTable,
+    uncounted: RowTable,
+    removed: RowTable,
     /// Rows that are in the input.
     rows: u64,
 }
 
 impl Markdown {
     pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
+        use Role::{Change, Error, Event, Extra, Kind, Login, Measure, Status, Verified, Was};
+        let counted = [Login, Extra, Kind, Measure, Was, Change, Event, Verified];
+        let uncounted = [Login, Status, Error, Extra, Was, Event];
         Self {
             out,
-            details: columns.details(),
             meta,
-            counted: SizeCappedTable::new(MAX_COUNTED_BYTES),
-            uncounted: SizeCappedTable::new(MAX_UNCOUNTED_BYTES),
+            counted: RowTable::new(columns, &counted, MAX_COUNTED_BYTES),
+            uncounted: RowTable::new(columns, &uncounted, MAX_UNCOUNTED_BYTES),
+            removed: RowTable::new(columns, &[Login, Extra, Was], MAX_REMOVED_BYTES),
             rows: 0,
-        }
-    }
-
-    fn extra_columns(&self) -> impl Iterator<Item = &Column> {
-        self.details.iter().filter(|column| column.role() == Role::Extra)
-    }
-
-    fn login(&self, row: &Row) -> String {
-        let login = escape(&row.login);
-        match self.meta.profile_url(row) {
-            // A login has no character that would end a URL.
-            Some(link) => format!("[{login}]({})", link.replace('[', "%5B").replace(']', "%5D")),
-            None => login,
         }
     }
 
@@ -101,7 +130,6 @@ impl Markdown {
         if summary.ok < summary.asked {
             accounts = format!("{} of {accounts}", group_digits(summary.ok));
         }
-        let repos = pluralize(summary.public_repos, "public repository", "public repositories");
         let mut sentences = vec![match summary.asked {
             0 => "The input is empty.".to_owned(),
             _ => format!("{}.", summary.status_line()),
@@ -113,7 +141,12 @@ impl Markdown {
             let rows = pluralize(summary.mismatched, "account", "accounts");
             sentences.push(format!("**The two APIs disagree on {rows}.**"));
         }
-        let mut text = format!("### {repos} of {accounts}\n\n{}\n\n", sentences.join(" "));
+        let heading = match summary.public_repos.with_noun("public repository", "public repositories") {
+            Some(repos) => format!("{} of {accounts}", capitalize(&repos)),
+            None if summary.asked == 0 => "No accounts".into(),
+            None => format!("{accounts} counted"),
+        };
+        let mut text = format!("### {heading}\n\n{}\n\n", sentences.join(" "));
         if !summary.complete {
             let reason = match summary.skipped {
                 0 => "see the messages of the run".into(),
@@ -126,18 +159,18 @@ impl Markdown {
     }
 
     fn write_counted(&mut self, summary: &Summary) -> io::Result<()> {
-        let mut head = vec![Heading::new("Login", false), Heading::new("Kind", false)];
-        head.extend(self.details.iter().map(Heading::of));
         let mut foot = Vec::new();
         // The sum of some rows would look like the sum of all.
         if self.rows == summary.asked {
-            foot = vec![format!("**{} counted**", group_digits(summary.ok)), String::new()];
-            let sums = self.details.iter().map(|column| summary.sum(column));
-            foot.extend(
-                sums.map(|sum| sum.map_or_else(String::new, |sum| format!("**{}**", group_digits(sum)))),
-            );
+            let cells =
+                self.counted.columns.iter().map(|column| match (column.role(), summary.sum(column)) {
+                    (Role::Login, _) => format!("**{} counted**", group_digits(summary.ok)),
+                    (_, Some(sum)) => format!("**{sum}**"),
+                    (_, None) => String::new(),
+                });
+            foot = cells.collect();
         }
-        self.counted.write(&head, &foot, &mut self.out)
+        self.counted.write(&foot, &mut self.out)
     }
 
     fn write_groups(&mut self, groups: &GroupTotals) -> io::Result<()> {
@@ -147,22 +180,13 @@ impl Markdown {
                 escape(&collapse_whitespace(&groups.label(name))),
                 group_digits(subtotal.logins),
                 group_digits(subtotal.counted),
-                group_digits(subtotal.public_repos),
+                subtotal.public_repos.to_string(),
             ]);
         }
         let mut head = vec![Heading::new(groups.by(), false)];
         head.extend(["Logins", "Counted", "Public repos"].map(|text| Heading::new(text, true)));
         writeln!(self.out)?;
         table.write(&head, &[], &mut self.out)
-    }
-
-    fn write_uncounted(&mut self) -> io::Result<()> {
-        let rows = group_digits(self.uncounted.rows + self.uncounted.left_out);
-        writeln!(self.out, "\n<details>\n<summary>{rows} not counted</summary>\n")?;
-        let mut head: Vec<_> = ["Login", "Outcome", "Reason"].map(|text| Heading::new(text, false)).into();
-        head.extend(self.extra_columns().map(Heading::of));
-        self.uncounted.write(&head, &[], &mut self.out)?;
-        writeln!(self.out, "\n</details>")
     }
 
     fn run_metadata(&self, summary: &Summary) -> String {
@@ -177,16 +201,12 @@ impl Markdown {
 impl Renderer for Markdown {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.rows += u64::from(!row.is_removed());
-        if row.public_repos.is_none() && !row.is_removed() {
-            let error = row.error.as_deref().unwrap_or_default();
-            let mut cells = vec![escape(&row.login), row.status.label().to_owned(), escape(error)];
-            cells.extend(self.extra_columns().map(|column| cell(row, column)));
-            self.uncounted.add(&cells);
-            return Ok(());
-        }
-        let mut cells = vec![self.login(row), row.label().to_owned()];
-        cells.extend(self.details.iter().map(|column| cell(row, column)));
-        self.counted.add(&cells);
+        let table = match row.public_repos {
+            _ if row.is_removed() => &mut self.removed,
+            Some(_) => &mut self.counted,
+            None => &mut self.uncounted,
+        };
+        table.add(row, &self.meta);
         Ok(())
     }
 
@@ -196,15 +216,14 @@ impl Renderer for Markdown {
             let (shown, all) = (group_digits(self.rows), pluralize(summary.asked, "account", "accounts"));
             writeln!(self.out, "{shown} of {all} shown.\n")?;
         }
-        if self.counted.rows > 0 {
+        if self.counted.table.rows > 0 {
             self.write_counted(summary)?;
         }
         if let Some(groups) = &summary.groups {
             self.write_groups(groups)?;
         }
-        if self.uncounted.rows > 0 {
-            self.write_uncounted()?;
-        }
+        self.uncounted.write_folded("not counted", &mut self.out)?;
+        self.removed.write_folded("removed: no longer in the input", &mut self.out)?;
         let metadata = self.run_metadata(summary);
         writeln!(self.out, "\n<sub>{metadata}</sub>")?;
         self.out.flush()
@@ -220,11 +239,19 @@ fn line(text: &mut String, cells: &[String]) {
     text.push('\n');
 }
 
-fn cell(row: &Row, column: &Column) -> String {
+fn cell(row: &Row, column: &Column, meta: &Meta) -> String {
+    let role = column.role();
     match row.cell(column) {
-        Cell::Null if matches!(column.role(), Role::Extra | Role::Event) => String::new(),
+        _ if role == Role::Kind => row.label().to_owned(),
+        Cell::Null if matches!(role, Role::Extra | Role::Event) => String::new(),
         Cell::Null => "–".into(),
-        Cell::Text(_) if column.role() == Role::Event => escape(&row.event_label()),
+        Cell::Text(login) if role == Role::Login => match meta.profile_url(row) {
+            // A login has no character that would end a URL.
+            Some(link) => format!("[{}]({})", escape(&login), link.replace('[', "%5B").replace(']', "%5D")),
+            None => escape(&login),
+        },
+        Cell::Text(_) if role == Role::Status => row.status.label().to_owned(),
+        Cell::Text(_) if role == Role::Event => escape(&row.event_label()),
         Cell::Text(text) => escape(&collapse_whitespace(&text)),
         Cell::Number(number) => group_digits(number),
         Cell::Delta(by) => format_delta(by),

@@ -8,7 +8,7 @@ use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
 use super::{Meta, Output, Renderer};
-use crate::report::{AccountKind, Cell, Column, ColumnSpec, Columns, Row, Status, Summary};
+use crate::report::{AccountKind, Cell, Column, ColumnSpec, Columns, Event, Row, Status, Summary, Total};
 
 pub(super) struct OpenMetrics {
     out: Output,
@@ -16,10 +16,11 @@ pub(super) struct OpenMetrics {
     accounts: Vec<(&'static ColumnSpec, MetricFamily)>,
     info: MetricFamily,
     uncounted: MetricFamily,
+    events: MetricFamily,
     /// Label names of the extra columns.
     labels: Vec<String>,
-    /// Logins so far, because two samples must not have the same labels.
-    logins: HashSet<Box<str>>,
+    /// Logins so far, removed ones apart, because two samples must not have the same labels.
+    logins: HashSet<(bool, Box<str>)>,
 }
 
 impl OpenMetrics {
@@ -37,6 +38,10 @@ impl OpenMetrics {
                 "ghrepos_account_uncounted",
                 "1 for each login that could not be counted.",
             ),
+            events: MetricFamily::new(
+                "ghrepos_account_event",
+                "1 for each login with an event since the baseline.",
+            ),
             labels: label_names(columns.carried()),
             logins: HashSet::new(),
             out,
@@ -47,10 +52,17 @@ impl OpenMetrics {
 
 impl Renderer for OpenMetrics {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        if row.is_removed() || !self.logins.insert(row.login.as_str().into()) {
+        if !self.logins.insert((row.is_removed(), row.login.as_str().into())) {
             return Ok(());
         }
         let login = ("login", row.login.as_str());
+        if let Some(event) = row.event {
+            let previous = row.previous_login.as_deref().unwrap_or_default();
+            self.events.sample(&[login, ("event", event.as_str()), ("previous_login", previous)], &1);
+        }
+        if row.is_removed() {
+            return Ok(());
+        }
         if row.status != Status::Ok {
             self.uncounted.sample(&[login, ("status", row.status.as_str())], &1);
         }
@@ -77,7 +89,8 @@ impl Renderer for OpenMetrics {
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         let accounts = self.accounts.iter().map(|(_, family)| family);
         let run = [run_metrics(&self.meta, summary), group_metrics(summary), baseline_metrics(summary)];
-        for family in accounts.chain([&self.info, &self.uncounted]).chain(run.iter().flatten()) {
+        for family in accounts.chain([&self.info, &self.uncounted, &self.events]).chain(run.iter().flatten())
+        {
             family.write(&mut self.out)?;
         }
         self.out.write_all(b"# EOF\n")?;
@@ -93,7 +106,7 @@ fn run_metrics(meta: &Meta, summary: &Summary) -> Vec<MetricFamily> {
         (
             "ghrepos_public_repositories",
             "Public repositories of all accounts.",
-            Some(text(summary.public_repos)),
+            summary.public_repos.sum.map(text),
         ),
         ("ghrepos_run_complete", "1 if every login was looked up.", Some(text(u8::from(summary.complete)))),
         ("ghrepos_run_duplicate_logins", "Repeated logins.", summary.duplicates.map(text)),
@@ -135,33 +148,40 @@ fn group_metrics(summary: &Summary) -> Vec<MetricFamily> {
             let labels = [("by", groups.by()), ("group", group.unwrap_or_default())];
             logins.sample(&labels, &subtotal.logins);
             counted.sample(&labels, &subtotal.counted);
-            repos.sample(&labels, &subtotal.public_repos);
+            repos.total(&labels, subtotal.public_repos);
         }
     }
     vec![logins, counted, repos]
 }
 
 fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
-    let mut logins = MetricFamily::new("ghrepos_baseline_logins", "Logins by change since the baseline.");
-    let mut repos = MetricFamily::new(
-        "ghrepos_baseline_repositories",
-        "Repositories added and removed since the baseline.",
+    let mut events = MetricFamily::new("ghrepos_event_logins", "Logins by event since the baseline.");
+    let mut changes = MetricFamily::new("ghrepos_change_logins", "Logins by change of their count.");
+    let mut of_events = MetricFamily::new(
+        "ghrepos_event_repositories",
+        "Public repositories of new logins, and those that removed logins had.",
+    );
+    let mut of_changes = MetricFamily::new(
+        "ghrepos_change_repositories",
+        "Public repositories added and removed since the baseline.",
     );
     if let Some(drift) = &summary.drift {
         for (change, number) in drift.by_change() {
-            logins.sample(&[("change", change)], &number);
+            match Event::parse(change) {
+                Some(event) => events.sample(&[("event", event.as_str())], &number),
+                None => changes.sample(&[("change", change)], &number),
+            }
         }
-        for (change, number) in [
-            ("added", drift.repositories_added),
-            ("removed", drift.repositories_removed),
-            ("of_new", drift.repositories_of_new),
-            ("of_removed", drift.repositories_of_removed),
-        ] {
-            repos.sample(&[("change", change)], &number);
-        }
+        of_events.total(&[("event", "new")], drift.repositories_of_new);
+        of_events.total(&[("event", "removed")], drift.repositories_of_removed);
+        of_changes.total(&[("change", "added")], drift.repositories_added);
+        of_changes.total(&[("change", "removed")], drift.repositories_removed);
     }
-    vec![logins, repos]
+    vec![events, changes, of_events, of_changes]
 }
+
+/// Units with which the name of a family ends.
+const UNITS: [&str; 5] = ["logins", "points", "repositories", "requests", "seconds"];
 
 struct MetricFamily {
     name: &'static str,
@@ -185,14 +205,22 @@ impl MetricFamily {
         let _ = writeln!(self.samples, "{value}");
     }
 
+    /// Adds a sample, unless nothing was counted.
+    fn total(&mut self, labels: &[(&str, &str)], total: Total) {
+        if let Some(sum) = total.sum {
+            self.sample(labels, &sum);
+        }
+    }
+
     fn write(&self, out: &mut Output) -> io::Result<()> {
         if self.samples.is_empty() {
             return Ok(());
         }
         let Self { name, help, samples } = self;
         writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
-        if name.ends_with("_seconds") {
-            writeln!(out, "# UNIT {name} seconds")?;
+        let unit = name.rsplit('_').next().unwrap_or_default();
+        if UNITS.contains(&unit) {
+            writeln!(out, "# UNIT {name} {unit}")?;
         }
         out.write_all(samples.as_bytes())
     }
@@ -234,6 +262,7 @@ mod tests {
         insta::assert_snapshot!(sample::report(Format::Openmetrics, order, TerminalStyle::default()), @r##"
         # HELP ghrepos_account_public_repositories Public repositories that the account owns, forks included.
         # TYPE ghrepos_account_public_repositories gauge
+        # UNIT ghrepos_account_public_repositories repositories
         ghrepos_account_public_repositories{login="torvalds"} 9
         ghrepos_account_public_repositories{login="microsoft"} 7421
         # HELP ghrepos_account_info 1 for each account that was counted.
@@ -246,12 +275,14 @@ mod tests {
         ghrepos_account_uncounted{login="=cmd|' /C calc'!A0",status="invalid"} 1
         # HELP ghrepos_public_repositories Public repositories of all accounts.
         # TYPE ghrepos_public_repositories gauge
+        # UNIT ghrepos_public_repositories repositories
         ghrepos_public_repositories 7430
         # HELP ghrepos_run_complete 1 if every login was looked up.
         # TYPE ghrepos_run_complete gauge
         ghrepos_run_complete 1
         # HELP ghrepos_run_requests Requests sent.
         # TYPE ghrepos_run_requests gauge
+        # UNIT ghrepos_run_requests requests
         ghrepos_run_requests 3
         # HELP ghrepos_run_duration_seconds Duration of the run.
         # TYPE ghrepos_run_duration_seconds gauge
@@ -263,6 +294,7 @@ mod tests {
         ghrepos_run_start_timestamp_seconds 1795348800
         # HELP ghrepos_logins Number of logins by status.
         # TYPE ghrepos_logins gauge
+        # UNIT ghrepos_logins logins
         ghrepos_logins{status="ok"} 2
         ghrepos_logins{status="not_found"} 1
         ghrepos_logins{status="forbidden"} 0

@@ -1,15 +1,14 @@
 //! Table for a terminal. It is written at the end, when the widths of all rows are known, and leaves out columns that do not
-//! fit.
+//! fit. Until then a row is its text: a million rows take about 100 MB.
 
 use std::io::{self, Write};
 
-use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width,
-};
+use console::Style;
+use unicode_width::UnicodeWidthStr;
 
 use super::{Output, Renderer};
-use crate::report::{self, Column, Columns, GroupTotals, Role, Row, Status, Summary};
-use crate::text::{collapse_whitespace, group_digits, pluralize, sanitize_line};
+use crate::report::{Cell, Column, Columns, GroupTotals, Role, Row, Status, Summary, Total};
+use crate::text::{collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
 
 /// Narrowest column of reasons that is easy to read, in characters: the length of the most frequent one.
 const MIN_ERROR_WIDTH: usize = 38;
@@ -19,16 +18,14 @@ const BARS: std::ops::RangeInclusive<usize> = 8..=40;
 const WRAP_WIDTH: usize = 20;
 /// Longer logins may be wrapped.
 const MAX_LOGIN_WIDTH: usize = 26;
-/// Rows that are measured. Wider cells further down are wrapped.
-const WIDTH_SAMPLE_ROWS: usize = 2_000;
-/// Characters around the text of a cell.
-const CELL_PADDING: usize = 2;
-/// Characters between two cells.
-const COLUMN_GAP: usize = 1;
+/// Narrowest column of logins.
+const MIN_LOGIN_WIDTH: usize = 8;
+/// Characters between the text of two cells.
+const COLUMN_GAP: usize = 3;
+/// A space at which text is not wrapped.
+const NO_BREAK_SPACE: &str = "\u{a0}";
 /// A narrower terminal shows shorter subtotals.
 const WIDE_TERMINAL: u16 = 80;
-/// Columns before `details`: login and kind.
-const LEADING_COLUMNS: usize = 2;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TerminalStyle {
@@ -37,181 +34,113 @@ pub(crate) struct TerminalStyle {
     pub(crate) unicode: bool,
     /// Columns. None if the output is not a terminal, so lines may be long.
     pub(crate) width: Option<u16>,
+    /// A table with more rows has its totals only.
+    pub(crate) max_rows: Option<usize>,
 }
 
 pub(super) struct Table {
     out: Output,
-    /// Columns between the kind and the reason.
-    details: Vec<Column>,
     style: TerminalStyle,
-    rows: Vec<Row>,
+    /// All columns except that of the reasons.
+    columns: Vec<TableColumn>,
+    rows: Vec<TableRow>,
+    /// Logins of the baseline that are not in the input.
+    removed: Vec<TableRow>,
+    /// Rows that are in the input.
+    added: u64,
+    /// Rows of logins that were not looked up, which share one line.
+    skipped: u64,
+    is_too_long: bool,
 }
 
-#[derive(Clone)]
+struct TableColumn {
+    column: Column,
+    /// Width of the widest cell, in characters.
+    width: usize,
+    longest_word: usize,
+}
+
+/// A row as text.
+struct TableRow {
+    status: Status,
+    count: Option<u64>,
+    /// Cells, separated by tabs.
+    cells: Box<str>,
+    error: Option<Box<str>>,
+}
+
 struct TableLayout {
-    /// Columns between the kind and the last one.
-    details: Vec<Column>,
-    errors: ErrorPlacement,
-    /// Width of the bars. They share the last column with the reasons: no row has both.
-    bars: Option<usize>,
-    /// Width of the last column, with the bars or reasons.
+    /// Index and width of each column that has room.
+    columns: Vec<(usize, usize)>,
+    /// Width of the last column, in which a row has its reason or its bar: no row has both.
     last: usize,
+    /// Reasons are in the last column, not in lines of their own.
+    has_errors: bool,
+    /// Width of the longest bar.
+    bars: Option<usize>,
 }
 
-/// Place of the reasons why logins could not be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ErrorPlacement {
-    /// Every login was counted.
-    None,
-    /// In the last column.
-    Column,
-    /// In lines of their own, because a column would be too narrow to read.
-    OwnLine,
+#[derive(Clone, Copy)]
+enum Line {
+    Header,
+    Row(Status),
+    Subtotal,
+    Total,
 }
 
-impl TableLayout {
-    fn has_last_column(&self) -> bool {
-        self.bars.is_some() || self.errors == ErrorPlacement::Column
+/// A cell with its place in the table.
+struct Block<'a> {
+    lines: Vec<&'a str>,
+    width: usize,
+    is_right: bool,
+    style: Style,
+}
+
+impl Block<'_> {
+    fn line(&self, at: usize) -> String {
+        let text = self.lines.get(at).copied().unwrap_or_default();
+        let padding = " ".repeat(self.width.saturating_sub(text.width()));
+        if text.is_empty() {
+            return format!(" {padding}  ");
+        }
+        let text = self.style.apply_to(text.replace(NO_BREAK_SPACE, " "));
+        if self.is_right { format!(" {padding}{text}  ") } else { format!(" {text}{padding}  ") }
     }
 }
 
-/// Width of a table without its last column, in characters.
-struct TableWidth {
-    /// Without wrapped cells.
-    natural: usize,
-    min: usize,
-}
-
-/// A table with rules between all rows.
-struct RuledTable {
-    table: comfy_table::Table,
-    /// Text below each row.
-    continuations: Vec<String>,
+impl TableColumn {
+    /// Returns the width with wrapped cells.
+    fn min_width(&self) -> usize {
+        match self.column.role() {
+            Role::Login => self.width.min(MAX_LOGIN_WIDTH),
+            Role::Extra => self.width.min(WRAP_WIDTH),
+            Role::Event => self.longest_word,
+            _ if self.column.is_numeric() => self.longest_word,
+            _ => self.width,
+        }
+    }
 }
 
 impl Table {
     pub(super) fn new(out: Output, columns: &Columns, style: TerminalStyle) -> Self {
-        Self { out, details: columns.details(), style, rows: Vec::new() }
+        let readable = columns.iter().filter(|column| column.heading().is_some());
+        let shown = readable.filter(|column| !matches!(column.role(), Role::Status | Role::Error));
+        let columns = shown.map(|column| TableColumn { column: column.clone(), width: 0, longest_word: 0 });
+        let mut columns: Vec<_> = columns.collect();
+        let position = |role| columns.iter().position(|shown: &TableColumn| shown.column.role() == role);
+        if let (Some(measure), Some(was)) = (position(Role::Measure), position(Role::Was)) {
+            // The count before, and then the count now.
+            columns.get_mut(measure..=was).into_iter().for_each(|columns| columns.rotate_right(1));
+        }
+        let (rows, removed) = (Vec::new(), Vec::new());
+        let mut table = Self { out, style, columns, rows, removed, added: 0, skipped: 0, is_too_long: false };
+        table.measure(&table.headings());
+        table
     }
 
-    fn rule(&self) -> char {
-        if self.style.unicode { '─' } else { '-' }
-    }
-
-    /// Writes text below a row.
-    fn write_continuation(&mut self, text: &str) -> io::Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        let width = usize::from(self.style.width.unwrap_or(u16::MAX)).saturating_sub(4).max(10);
-        let mut length = 0;
-        for word in text.split(' ') {
-            let word_length = console::measure_text_width(word) + 1;
-            let (before, start) = match length {
-                0 => ("   ", 0),
-                _ if length + word_length > width => ("\n   ", 0),
-                _ => (" ", length),
-            };
-            write!(self.out, "{before}{word}")?;
-            length = start + word_length;
-        }
-        writeln!(self.out)
-    }
-
-    fn layout(&self, summary: &Summary) -> TableLayout {
-        let failures = self.rows.iter().filter_map(|row| row.error.as_deref());
-        let longest = failures.map(|error| console::measure_text_width(&self.text(error))).max();
-        let errors = if longest.is_some() { ErrorPlacement::Column } else { ErrorPlacement::None };
-        let mut layout = TableLayout { details: self.details.clone(), errors, bars: None, last: 0 };
-        let Some(width) = self.style.width.map(usize::from) else { return layout };
-        let mut needed = self.measure(summary, &layout);
-        while needed.min > width
-            && let Some(at) = lowest_priority(&layout.details)
-        {
-            layout.details.remove(at);
-            needed = self.measure(summary, &layout);
-        }
-        let TableWidth { natural, min } = needed;
-        let room = width.saturating_sub(CELL_PADDING + COLUMN_GAP);
-        if longest.is_some_and(|longest| room.saturating_sub(min) < longest.min(MIN_ERROR_WIDTH)) {
-            layout.errors = ErrorPlacement::OwnLine;
-        }
-        let counted = self.rows.iter().filter(|row| row.public_repos.is_some()).count();
-        let room_for_bars = room.saturating_sub(natural);
-        if counted > 1 && room_for_bars >= *BARS.start() {
-            layout.bars = Some(room_for_bars.min(*BARS.end()));
-        }
-        let widest = if layout.errors == ErrorPlacement::Column { longest.unwrap_or(0) } else { 0 };
-        let room = room.saturating_sub(min.max(natural.min(width)));
-        layout.last = widest.max(layout.bars.unwrap_or(0)).min(room);
-        layout
-    }
-
-    fn measure(&self, summary: &Summary, layout: &TableLayout) -> TableWidth {
-        let bare = TableLayout { errors: ErrorPlacement::OwnLine, bars: None, ..layout.clone() };
-        let sample = self.rows.get(..WIDTH_SAMPLE_ROWS).unwrap_or(&self.rows);
-        let RuledTable { table, .. } = self.table(sample, summary, &bare, None);
-        let widths: Vec<_> = table.column_max_content_widths().into_iter().map(usize::from).collect();
-        let frame = widths.len() * (CELL_PADDING + COLUMN_GAP) - COLUMN_GAP;
-        let details = layout.details.iter().map(|column| match column.role() {
-            Role::Extra => WRAP_WIDTH,
-            _ => usize::MAX,
-        });
-        let max_widths = [MAX_LOGIN_WIDTH, usize::MAX].into_iter().chain(details);
-        let min = widths.iter().zip(max_widths).map(|(width, max)| max.min(*width));
-        TableWidth { natural: widths.iter().sum::<usize>() + frame, min: min.sum::<usize>() + frame }
-    }
-
-    fn table(&self, rows: &[Row], summary: &Summary, layout: &TableLayout, width: Option<u16>) -> RuledTable {
-        let mut table = comfy_table::Table::new();
-        let rule = self.rule();
-        let line = LineStyle::none().fill(rule).junction(rule);
-        table.load_style(TableStyle::new().header_separator(line).row_separator(line));
-        if self.style.color {
-            table.enforce_styling();
-        } else {
-            table.force_no_tty();
-        }
-        let mut header = vec!["Login".to_owned(), "Kind".to_owned()];
-        header.extend(layout.details.iter().map(|column| self.heading(column)));
-        if layout.has_last_column() {
-            header.push(if layout.errors == ErrorPlacement::Column { "Reason" } else { "" }.into());
-        }
-        table.set_header(header);
-        let largest = self.rows.iter().filter_map(|row| row.public_repos).max().unwrap_or(0);
-        let mut continuations = Vec::new();
-        for row in rows {
-            table.add_row(self.cells(row, layout, largest));
-            let error = row.error.as_deref().filter(|_| layout.errors == ErrorPlacement::OwnLine);
-            continuations.push(error.map(|error| self.text(error)).unwrap_or_default());
-        }
-        for subtotal in summary.groups.as_ref().map(|groups| self.subtotals(groups)).unwrap_or_default() {
-            table.add_row(subtotal);
-            continuations.push(String::new());
-        }
-        let status_line = summary.status_line();
-        let (first, others) = status_line.split_once(", ").unwrap_or((&status_line, ""));
-        let is_column = layout.errors == ErrorPlacement::Column;
-        table.add_row(self.footer(summary, layout, first, if is_column { others } else { "" }));
-        continuations.push(if is_column { "" } else { others }.to_owned());
-        if let Some(width) = width {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-            let last = table.column_mut(LEADING_COLUMNS + layout.details.len());
-            if let Some(last) = last.filter(|_| layout.last > 0) {
-                let wide = u16::try_from(layout.last + CELL_PADDING).unwrap_or(u16::MAX);
-                last.set_constraint(ColumnConstraint::Absolute(Width::Fixed(wide)));
-            }
-        }
-        for (cells, column) in table.column_iter_mut().skip(LEADING_COLUMNS).zip(&layout.details) {
-            if column.is_numeric() {
-                cells.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        RuledTable { table, continuations }
-    }
-
-    fn heading(&self, column: &Column) -> String {
-        self.text(&collapse_whitespace(column.heading().unwrap_or_default()))
+    fn headings(&self) -> Vec<String> {
+        let headings = self.columns.iter().map(|column| column.column.heading().unwrap_or_default());
+        headings.map(|heading| self.text(&collapse_whitespace(heading))).collect()
     }
 
     fn text(&self, text: &str) -> String {
@@ -221,152 +150,311 @@ impl Table {
         sanitize_line(text).replace('…', "...").chars().map(escape_unless_ascii).collect()
     }
 
-    fn cells(&self, row: &Row, layout: &TableLayout, largest: u64) -> Vec<Cell> {
-        let mut cells = vec![
-            Cell::new(self.text(&row.login)),
-            self.styled(Cell::new(row.label()), status_color(row.status)),
-        ];
-        cells.extend(layout.details.iter().map(|column| {
-            match row.cell(column) {
-                report::Cell::Delta(0) => Cell::new("="),
-                report::Cell::Delta(difference) => {
-                    let (sign, color) =
-                        if difference > 0 { ('+', Color::DarkGreen) } else { ('-', Color::DarkRed) };
-                    let cell = Cell::new(format!("{sign}{}", group_digits(difference.unsigned_abs())));
-                    self.styled(cell, Some(color))
-                }
-                report::Cell::Text(_) if column.role() == Role::Event => {
-                    self.styled(Cell::new(self.text(&row.event_label())), Some(Color::DarkYellow))
-                }
-                // A line end would break the layout.
-                report::Cell::Text(text) => Cell::new(self.text(&collapse_whitespace(&text))),
-                report::Cell::Null if matches!(column.role(), Role::Extra | Role::Event) => Cell::new(""),
-                report::Cell::Number(number) => Cell::new(group_digits(number)),
-                report::Cell::Bool(true) => Cell::new("yes"),
-                report::Cell::Bool(false) => self.styled(Cell::new("NO"), Some(Color::DarkRed)),
-                report::Cell::Null => Cell::new("-"),
-            }
-        }));
-        match (row.error.as_deref(), layout.bars) {
-            (Some(error), _) if layout.errors == ErrorPlacement::Column => {
-                cells.push(self.styled(Cell::new(self.text(error)), status_color(row.status)));
-            }
-            (None, Some(width)) => {
-                let bar = bar(row.public_repos.unwrap_or(0), largest, width, self.style.unicode);
-                cells.push(self.styled(Cell::new(bar), Some(Color::DarkCyan)));
-            }
-            _ if layout.has_last_column() => cells.push(Cell::new("")),
-            _ => {}
-        }
-        cells
-    }
-
-    fn styled(&self, cell: Cell, color: Option<Color>) -> Cell {
-        match color {
-            Some(color) if self.style.color => cell.fg(color),
-            _ => cell,
+    /// Widens the columns for these cells.
+    fn measure(&mut self, cells: &[String]) {
+        for (column, cell) in self.columns.iter_mut().zip(cells) {
+            column.width = column.width.max(cell.width());
+            column.longest_word = cell.split(' ').map(str::width).fold(column.longest_word, usize::max);
         }
     }
 
-    fn footer(&self, summary: &Summary, layout: &TableLayout, counted: &str, others: &str) -> Vec<Cell> {
-        let shown = self.rows.iter().filter(|row| !row.is_removed()).count() as u64;
-        let logins = if shown < summary.asked {
-            format!("{} of {} logins", group_digits(shown), group_digits(summary.asked))
-        } else {
-            pluralize(shown, "login", "logins")
-        };
-        let mut cells = vec![logins, counted.to_owned(), group_digits(summary.public_repos)];
-        // A sum beside some of the rows would look like theirs.
-        let sums = layout.details.iter().skip(1).map(|column| summary.sum(column));
-        cells.extend(
-            sums.map(|sum| sum.filter(|_| shown == summary.asked).map(group_digits).unwrap_or_default()),
-        );
-        cells.push(others.to_owned());
-        cells.truncate(LEADING_COLUMNS + layout.details.len() + usize::from(layout.has_last_column()));
-        let cells = cells.into_iter().map(Cell::new);
-        cells.map(|cell| if self.style.color { cell.add_attribute(Attribute::Bold) } else { cell }).collect()
+    fn cell(&self, row: &Row, column: &Column) -> String {
+        match (column.role(), row.cell(column)) {
+            (Role::Kind, _) => row.label().into(),
+            (Role::Event, Cell::Text(_)) => self.text(&row.event_label()),
+            // A line end would break the layout.
+            (_, Cell::Text(text)) => self.text(&collapse_whitespace(&text)),
+            (_, Cell::Number(number)) => group_digits(number),
+            (_, Cell::Delta(by)) => format_delta(by).replace('−', "-"),
+            (_, Cell::Bool(true)) => "yes".into(),
+            (_, Cell::Bool(false)) => "NO".into(),
+            (Role::Extra | Role::Event, Cell::Null) => String::new(),
+            (_, Cell::Null) => "-".into(),
+        }
     }
 
-    fn subtotals(&self, groups: &GroupTotals) -> Vec<[String; 3]> {
+    fn subtotals(&self, groups: &GroupTotals) -> Vec<Vec<String>> {
         let is_wide = self.style.width.is_none_or(|width| width >= WIDE_TERMINAL);
         let mut rows = Vec::new();
         for (name, subtotal) in groups.sorted() {
+            let name = self.text(&collapse_whitespace(&groups.label(name)));
             let counted = format!("{} of {}", group_digits(subtotal.counted), group_digits(subtotal.logins));
-            rows.push([
-                self.text(&collapse_whitespace(&groups.label(name))),
-                if is_wide { counted + " counted" } else { counted },
-                group_digits(subtotal.public_repos),
-            ]);
+            let counted = if is_wide { counted + " counted" } else { counted };
+            rows.push(self.footer(&name, &counted, |column| {
+                (column.key() == "public_repos").then_some(subtotal.public_repos)
+            }));
         }
         rows
+    }
+
+    fn totals(&self, summary: &Summary, counted: &str) -> Vec<String> {
+        let has_all = self.added == summary.asked;
+        let logins = if has_all {
+            pluralize(summary.asked, "login", "logins")
+        } else {
+            format!("{} of {} logins", group_digits(self.added), group_digits(summary.asked))
+        };
+        self.footer(&logins, counted, |column| {
+            // A sum beside some of the rows would look like theirs.
+            summary.sum(column).filter(|_| has_all || column.key() == "public_repos")
+        })
+    }
+
+    fn footer(&self, login: &str, label: &str, sum: impl Fn(&Column) -> Option<Total>) -> Vec<String> {
+        let cells = self.columns.iter().map(|TableColumn { column, .. }| match column.role() {
+            Role::Login => login.to_owned(),
+            Role::Kind => label.to_owned(),
+            _ => sum(column).map(total_cell).unwrap_or_default(),
+        });
+        cells.collect()
+    }
+
+    /// `others` is in the last column with the reasons.
+    fn layout(&self, others: &str) -> TableLayout {
+        let errors = self.rows.iter().filter_map(|row| row.error.as_deref());
+        let longest = errors.map(str::width).max().map_or(0, |longest| longest.max(others.width()));
+        let mut shown: Vec<_> = self.columns.iter().enumerate().collect();
+        let Some(width) = self.style.width else {
+            let columns = shown.iter().map(|(index, column)| (*index, column.width)).collect();
+            return TableLayout { columns, last: longest, has_errors: longest > 0, bars: None };
+        };
+        // Half a gap is left at each edge, so one gap belongs to each column.
+        let width = usize::from(width) + 1;
+        while min_width(&shown) > width
+            && let Some(at) = lowest_priority(&shown)
+        {
+            shown.remove(at);
+        }
+        let min = min_width(&shown);
+        let reserved = COLUMN_GAP + longest.min(MIN_ERROR_WIDTH);
+        let has_errors = longest > 0 && min + reserved <= width;
+        let mut room = width.saturating_sub(min + if has_errors { reserved } else { 0 });
+        let mut columns = Vec::new();
+        for (index, column) in shown {
+            let mut least = column.min_width();
+            let more = (column.width - least).min(room);
+            room -= more;
+            if column.column.role() == Role::Login {
+                least = least.saturating_sub(min.saturating_sub(width)).max(least.min(MIN_LOGIN_WIDTH));
+            }
+            columns.push((index, least + more));
+        }
+        let room = if has_errors { room + reserved - COLUMN_GAP } else { room.saturating_sub(COLUMN_GAP) };
+        let counted = self.rows.iter().filter(|row| row.count.is_some()).count();
+        let bars = (counted > 1 && room >= *BARS.start()).then(|| room.min(*BARS.end()));
+        let last = if has_errors { longest } else { 0 }.max(bars.unwrap_or(0)).min(room);
+        TableLayout { columns, last, has_errors, bars }
+    }
+
+    /// Writes cells, each of which may take several lines.
+    fn write_cells(
+        &mut self,
+        layout: &TableLayout,
+        line: Line,
+        cells: &[impl AsRef<str>],
+        last: &str,
+    ) -> io::Result<()> {
+        let mut blocks = Vec::with_capacity(layout.columns.len() + 1);
+        for (index, width) in &layout.columns {
+            let (text, column) = (cells.get(*index).map_or("", AsRef::as_ref), self.columns.get(*index));
+            let column = column.map(|column| &column.column);
+            let style = self.cell_style(line, column.map(Column::role), text);
+            let is_right = column.is_some_and(Column::is_numeric);
+            blocks.push(Block { lines: wrap(text, *width), width: *width, is_right, style });
+        }
+        let style = self.cell_style(line, None, last);
+        blocks.push(Block { lines: wrap(last, layout.last), width: layout.last, is_right: false, style });
+        for at in 0..blocks.iter().map(|block| block.lines.len()).max().unwrap_or(0) {
+            let line: String = blocks.iter().map(|block| block.line(at)).collect();
+            writeln!(self.out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Returns the style of a cell. The last column has no role.
+    fn cell_style(&self, line: Line, role: Option<Role>, text: &str) -> Style {
+        let plain = Style::new().force_styling(self.style.color);
+        match (line, role) {
+            (Line::Total, _) => plain.bold(),
+            (Line::Row(Status::Ok), None) => plain.cyan(),
+            (Line::Row(status), Some(Role::Kind) | None) => match status {
+                Status::Ok => plain,
+                Status::NotFound | Status::Skipped | Status::Removed => plain.yellow(),
+                Status::Forbidden | Status::Invalid | Status::Failed => plain.red(),
+            },
+            (Line::Row(_), Some(Role::Change)) if text.starts_with('+') => plain.green(),
+            (Line::Row(_), Some(Role::Change)) if text.starts_with('-') && text.len() > 1 => plain.red(),
+            (Line::Row(_), Some(Role::Event)) => plain.yellow(),
+            (Line::Row(_), Some(Role::Verified)) if text == "NO" => plain.red(),
+            _ => plain,
+        }
+    }
+
+    fn write_rule(&mut self, layout: &TableLayout) -> io::Result<()> {
+        let last = if layout.last > 0 { layout.last + COLUMN_GAP } else { 0 };
+        let width = layout.columns.iter().map(|(_, width)| width + COLUMN_GAP).sum::<usize>() + last;
+        let rule = if self.style.unicode { "─" } else { "-" };
+        writeln!(self.out, "{}", rule.repeat(width.saturating_sub(1)))
+    }
+
+    /// Writes text in lines of its own.
+    fn write_note(&mut self, text: &str) -> io::Result<()> {
+        let width = self.style.width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(4).max(10));
+        wrap(text, width).into_iter().try_for_each(|line| writeln!(self.out, "   {line}"))
+    }
+
+    fn write_rows(&mut self, layout: &TableLayout, rows: Vec<TableRow>) -> io::Result<()> {
+        let largest = rows.iter().filter_map(|row| row.count).max().unwrap_or(0);
+        for row in rows {
+            let error = row.error.as_deref().unwrap_or_default();
+            let last = match layout.bars {
+                _ if layout.has_errors && !error.is_empty() => error.to_owned(),
+                Some(width) if error.is_empty() => {
+                    bar(row.count.unwrap_or(0), largest, width, self.style.unicode)
+                }
+                _ => String::new(),
+            };
+            let cells: Vec<_> = row.cells.split('\t').collect();
+            self.write_cells(layout, Line::Row(row.status), &cells, &last)?;
+            if !layout.has_errors {
+                self.write_note(error)?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl Renderer for Table {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.rows.push(row.clone());
+        self.added += u64::from(!row.is_removed());
+        if row.status == Status::Skipped {
+            self.skipped += 1;
+            return Ok(());
+        }
+        let length = self.rows.len() + self.removed.len();
+        if self.is_too_long || self.style.max_rows.is_some_and(|max| length >= max) {
+            self.is_too_long = true;
+            (self.rows, self.removed) = (Vec::new(), Vec::new());
+            return Ok(());
+        }
+        let cells: Vec<_> = self.columns.iter().map(|column| self.cell(row, &column.column)).collect();
+        self.measure(&cells);
+        // The reason of a removed row says no more than its status.
+        let error = row.error.as_deref().filter(|_| !row.is_removed()).map(|error| self.text(error).into());
+        let rows = if row.is_removed() { &mut self.removed } else { &mut self.rows };
+        rows.push(TableRow {
+            status: row.status,
+            count: row.public_repos,
+            cells: cells.join("\t").into(),
+            error,
+        });
         Ok(())
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        let layout = self.layout(summary);
-        let RuledTable { table, continuations } = self.table(&self.rows, summary, &layout, self.style.width);
-        let rule = self.rule();
-        // Only the rules above the rows, the subtotals and the totals are written.
-        let above_groups = self.rows.len() + 1;
-        let above_totals = continuations.len();
-        // The first rule ends the header, each further one a row. The last row has none.
-        let mut rules = 0;
-        let mut continuations = continuations.iter();
-        for line in table.lines() {
-            if !line.starts_with(rule) || line.contains(|c| c != rule) {
-                writeln!(self.out, "{}", line.trim_end())?;
-                continue;
-            }
-            rules += 1;
-            if rules > 1
-                && let Some(text) = continuations.next()
-            {
-                self.write_continuation(text)?;
-            }
-            if [1, above_groups, above_totals].contains(&rules) {
-                writeln!(self.out, "{line}")?;
-            }
+        let status_line = summary.status_line();
+        let counted = format!("{} counted", group_digits(summary.ok));
+        let others = status_line.strip_prefix(&counted).unwrap_or(&status_line).trim_start_matches(", ");
+        let totals = self.totals(summary, &counted);
+        let subtotals = summary.groups.as_ref().map(|groups| self.subtotals(groups)).unwrap_or_default();
+        subtotals.iter().chain([&totals]).for_each(|cells| self.measure(cells));
+        let layout = self.layout(others);
+
+        let headings = self.headings();
+        let last = if layout.has_errors { "Reason" } else { "" };
+        self.write_cells(&layout, Line::Header, &headings, last)?;
+        self.write_rule(&layout)?;
+        let (rows, removed) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.removed));
+        self.write_rows(&layout, rows)?;
+        if self.skipped > 0 {
+            let logins = pluralize(self.skipped, "login was", "logins were");
+            self.write_note(&format!("{logins} not asked"))?;
         }
-        if let Some(text) = continuations.next() {
-            self.write_continuation(text)?;
+        if self.is_too_long {
+            self.write_note(&format!(
+                "{} rows are too many for a terminal: write them to a file with -o FILE.csv, or print all with -F table",
+                group_digits(self.added - self.skipped)
+            ))?;
         }
-        let hidden = self.details.iter().filter(|column| !layout.details.contains(column));
-        let hidden: Vec<_> = hidden.map(|column| self.heading(column)).collect();
-        if !hidden.is_empty() {
-            let text = format!("No room for {}. A report to a file has every column.", hidden.join(", "));
-            self.write_continuation(&text)?;
+        self.write_rule(&layout)?;
+        if !removed.is_empty() {
+            self.write_rows(&layout, removed)?;
+            self.write_rule(&layout)?;
+        }
+        for cells in &subtotals {
+            self.write_cells(&layout, Line::Subtotal, cells, "")?;
+        }
+        if !subtotals.is_empty() {
+            self.write_rule(&layout)?;
+        }
+        let last = if layout.has_errors { others } else { "" };
+        self.write_cells(&layout, Line::Total, &totals, last)?;
+        if !layout.has_errors {
+            self.write_note(others)?;
+        }
+        let is_hidden = |index: &usize| layout.columns.iter().all(|(shown, _)| shown != index);
+        let hidden = headings.into_iter().enumerate().filter(|(index, _)| is_hidden(index));
+        let hidden: Vec<_> = hidden.map(|(_, heading)| heading).collect();
+        if let Some(width) = self.style.width.filter(|_| !hidden.is_empty()) {
+            let hidden = hidden.join(", ");
+            self.write_note(&format!(
+                "Hidden to fit {width} columns: {hidden}. Use -o FILE.csv for all columns."
+            ))?;
         }
         self.out.flush()
     }
 }
 
-/// Returns the index of the column to leave out first: extra columns, then the parts of a count.
-fn lowest_priority(details: &[Column]) -> Option<usize> {
-    let candidates: [fn(&Column) -> bool; 4] = [
+fn total_cell(total: Total) -> String {
+    match total.sum {
+        None => "-".into(),
+        Some(_) => total.to_string().replace("at least", &format!("at{NO_BREAK_SPACE}least")),
+    }
+}
+
+/// Returns the width of the columns with wrapped cells, with a gap for each.
+fn min_width(columns: &[(usize, &TableColumn)]) -> usize {
+    columns.iter().map(|(_, column)| column.min_width() + COLUMN_GAP).sum()
+}
+
+/// Returns the index of the column to leave out first: extra columns, then the parts of a count, and events last.
+fn lowest_priority(columns: &[(usize, &TableColumn)]) -> Option<usize> {
+    let candidates: [fn(&Column) -> bool; 6] = [
         |column| column.role() == Role::Extra,
         |column| column.role() == Role::Verified,
         Column::is_part,
         |column| column.role() == Role::Was,
+        |column| column.role() == Role::Change,
+        |column| column.role() == Role::Event,
     ];
-    candidates.into_iter().find_map(|is_candidate| details.iter().rposition(is_candidate))
+    candidates
+        .into_iter()
+        .find_map(|is_candidate| columns.iter().rposition(|(_, column)| is_candidate(&column.column)))
+}
+
+/// Breaks text into lines, at spaces where there are any.
+fn wrap(text: &str, width: usize) -> Vec<&str> {
+    let (mut lines, mut rest) = (Vec::new(), text);
+    while rest.width() > width {
+        let mut ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
+        let fits = |end: &usize| rest.get(..*end).is_some_and(|line| line.width() <= width);
+        let end = ends.clone().take_while(fits).last().or_else(|| ends.next()).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(end);
+        let (line, after) = match line.rfind(' ') {
+            Some(space) if !after.starts_with(' ') => rest.split_at(space),
+            _ => (line, after),
+        };
+        lines.push(line);
+        rest = after.trim_start();
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
 }
 
 fn escape_unless_ascii(c: char) -> String {
     if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }
-}
-
-fn status_color(status: Status) -> Option<Color> {
-    match status {
-        Status::Ok => None,
-        Status::NotFound | Status::Skipped | Status::Removed => Some(Color::DarkYellow),
-        Status::Forbidden | Status::Invalid | Status::Failed => Some(Color::DarkRed),
-    }
 }
 
 /// Returns a bar whose share of `width` is that of `count` in `largest`. It is visible if the count is not 0.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Row;
+use super::{Row, Total};
 use crate::text::group_digits;
 
 /// Event since the baseline.
@@ -45,7 +45,7 @@ impl Event {
     }
 }
 
-/// Numbers of accounts by event or difference, and of their repositories.
+/// Numbers of accounts by event or difference, and of their repositories. Sums are null where nothing was compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct DiffSummary {
     pub(crate) baseline: String,
@@ -59,16 +59,11 @@ pub(crate) struct DiffSummary {
     pub(crate) shrunk: u64,
     pub(crate) unchanged: u64,
     /// Repositories added by accounts that have grown.
-    pub(crate) repositories_added: u64,
+    pub(crate) repositories_added: Total,
     /// Repositories removed by accounts that have shrunk.
-    pub(crate) repositories_removed: u64,
-    pub(crate) repositories_of_new: u64,
-    pub(crate) repositories_of_removed: u64,
-}
-
-/// Adds to a sum that a hostile count cannot overflow.
-fn add(sum: &mut u64, number: u64) {
-    *sum = sum.saturating_add(number);
+    pub(crate) repositories_removed: Total,
+    pub(crate) repositories_of_new: Total,
+    pub(crate) repositories_of_removed: Total,
 }
 
 impl DiffSummary {
@@ -90,11 +85,11 @@ impl DiffSummary {
         match row.event {
             Some(Event::New) => {
                 self.new += 1;
-                add(&mut self.repositories_of_new, row.public_repos.unwrap_or(0));
+                self.repositories_of_new.add(row.public_repos, row);
             }
             Some(Event::Removed) => {
                 self.removed += 1;
-                add(&mut self.repositories_of_removed, row.was.unwrap_or(0));
+                self.repositories_of_removed.add(row.was, row);
             }
             Some(Event::Renamed) => self.renamed += 1,
             Some(Event::Replaced) => self.replaced += 1,
@@ -108,8 +103,9 @@ impl DiffSummary {
             -1 => &mut self.shrunk,
             _ => &mut self.unchanged,
         } += 1;
-        let sum = if change > 0 { &mut self.repositories_added } else { &mut self.repositories_removed };
-        add(sum, change.unsigned_abs());
+        let by = change.unsigned_abs();
+        self.repositories_added.add(Some(if change > 0 { by } else { 0 }), row);
+        self.repositories_removed.add(Some(if change < 0 { by } else { 0 }), row);
     }
 }
 
@@ -120,8 +116,8 @@ impl fmt::Display for DiffSummary {
         for (change, number) in self.by_change().into_iter().filter(|(_, number)| *number > 0) {
             let number = group_digits(number);
             parts.push(match change {
-                "grown" => format!("{number} grown (+{})", group_digits(self.repositories_added)),
-                "shrunk" => format!("{number} shrunk (-{})", group_digits(self.repositories_removed)),
+                "grown" => format!("{number} grown (+{})", self.repositories_added),
+                "shrunk" => format!("{number} shrunk (-{})", self.repositories_removed),
                 change => format!("{number} {change}"),
             });
         }

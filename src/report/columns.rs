@@ -142,7 +142,7 @@ const COLUMN: ColumnSpec = ColumnSpec {
 const MEASURE: ColumnSpec = ColumnSpec { role: Role::Measure, value: ValueType::Number, ..COLUMN };
 
 /// Columns in their order. One entry stands for all extra columns.
-pub(crate) static COLUMNS: [ColumnSpec; 20] = [
+pub(crate) static COLUMNS: [ColumnSpec; 21] = [
     ColumnSpec {
         key: "login",
         heading: "Login",
@@ -170,7 +170,7 @@ pub(crate) static COLUMNS: [ColumnSpec; 20] = [
     },
     ColumnSpec {
         key: "type",
-        heading: "Kind",
+        heading: "Type",
         role: Role::Kind,
         value: ValueType::Label,
         get: |row| Cell::text(row.kind.map(AccountKind::as_str)),
@@ -230,13 +230,26 @@ pub(crate) static COLUMNS: [ColumnSpec; 20] = [
         key: "private_repos",
         heading: "Private",
         group: PRIVATE,
-        note: "visible to the token",
+        note: "where the token can see all",
         metric: Some(Metric {
             name: "ghrepos_account_private_repositories",
-            help: "Private repositories that the token can see.",
+            help: "Private repositories of accounts where the token can see all of them.",
         }),
         get: |row| Cell::number(row.private_repos),
         set: |row, cell| set_some(&mut row.private_repos, cell.as_number()),
+        ..MEASURE
+    },
+    ColumnSpec {
+        key: "internal_repos",
+        heading: "Internal",
+        group: PRIVATE,
+        note: "where the token can see all",
+        metric: Some(Metric {
+            name: "ghrepos_account_internal_repositories",
+            help: "Internal repositories of organizations where the token can see all of them.",
+        }),
+        get: |row| Cell::number(row.internal_repos),
+        set: |row, cell| set_some(&mut row.internal_repos, cell.as_number()),
         ..MEASURE
     },
     ColumnSpec {
@@ -469,16 +482,6 @@ impl Columns {
         self.list.iter()
     }
 
-    /// Returns the columns that people read between the kind of an account and the reason of a failure: first the measures.
-    pub(crate) fn details(&self) -> Vec<Column> {
-        let outer = [Role::Login, Role::Status, Role::Kind, Role::Error];
-        let readable = self.list.iter().filter(|column| column.heading().is_some());
-        let mut details: Vec<_> =
-            readable.filter(|column| !outer.contains(&column.role())).cloned().collect();
-        details.sort_by_key(|column| column.role() != Role::Measure);
-        details
-    }
-
     pub(crate) fn carried(&self) -> &[String] {
         &self.carried
     }
@@ -586,11 +589,15 @@ impl Row {
         counts.filter(|spec| self.own_cell(spec) != Cell::Null).filter_map(|spec| spec.group)
     }
 
-    pub(crate) fn has_measures_of(&self, schema: &ReportSchema) -> bool {
+    /// Returns true if the row has the counts of `wanted`. It was saved with the columns of `saved`: a private count may be null.
+    pub(crate) fn has_measures_of(&self, wanted: &ReportSchema, saved: &ReportSchema) -> bool {
         let mut measures = COLUMNS.iter().filter(|spec| {
-            spec.role == Role::Measure && spec.group.is_some_and(|group| (group.is_in)(schema))
+            spec.role == Role::Measure && spec.group.is_some_and(|group| (group.is_in)(wanted))
         });
-        measures.all(|spec| self.own_cell(spec) != Cell::Null)
+        let is_private = |spec: &ColumnSpec| {
+            spec.group.zip(PRIVATE).is_some_and(|(group, private)| group.flag == private.flag)
+        };
+        measures.all(|spec| self.own_cell(spec) != Cell::Null || (is_private(spec) && saved.counts.private))
     }
 
     /// Returns the flag of the first optional count of this row that `schema` does not have.

@@ -8,7 +8,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::{COLUMNS, Column, DiffSummary, Role, Row, Status, groups_in};
-use crate::text::{self, group_digits, pluralize};
+use crate::text::{self, capitalize, group_digits, pluralize};
 
 /// Totals of a run; `summary` of a JSON report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -24,10 +24,10 @@ pub(crate) struct Summary {
     /// Repeated logins that were dropped. Not known, like the cost, if the report was read back from rows without totals.
     pub(crate) duplicates: Option<u64>,
     /// Rows that were kept from an earlier run.
-    pub(crate) kept: u64,
+    pub(crate) kept: Option<u64>,
     /// Rows of that run that were dropped because their logins are no longer in the input.
-    pub(crate) no_longer_asked: u64,
-    pub(crate) public_repos: u64,
+    pub(crate) no_longer_asked: Option<u64>,
+    pub(crate) public_repos: Total,
     pub(crate) requests: Option<u64>,
     /// GraphQL points, as GitHub reported them.
     pub(crate) points: Option<u64>,
@@ -41,7 +41,7 @@ pub(crate) struct Summary {
     pub(crate) drift: Option<DiffSummary>,
     /// Sums of the measures, in the order of [`COLUMNS`].
     #[serde(skip)]
-    pub(crate) sums: [u64; COLUMNS.len()],
+    pub(crate) sums: [Total; COLUMNS.len()],
     /// Rows that were counted through both APIs.
     #[serde(skip)]
     pub(crate) verified: u64,
@@ -75,15 +75,14 @@ impl Summary {
         self.mismatched += u64::from(row.verified == Some(false));
         for (sum, spec) in self.sums.iter_mut().zip(&COLUMNS) {
             if spec.role == Role::Measure {
-                *sum = sum.saturating_add(row.own_cell(spec).as_number().unwrap_or(0));
+                sum.add(row.own_cell(spec).as_number(), row);
             }
         }
-        // A server can report any number.
-        self.public_repos = self.public_repos.saturating_add(row.public_repos.unwrap_or(0));
+        self.public_repos.add(row.public_repos, row);
     }
 
     /// Returns the sum of a measure. None for other columns.
-    pub(crate) fn sum(&self, column: &Column) -> Option<u64> {
+    pub(crate) fn sum(&self, column: &Column) -> Option<Total> {
         let Column::Own(spec) = column else { return None };
         let index = COLUMNS.iter().position(|other| other == *spec)?;
         self.sums.get(index).copied().filter(|_| spec.role == Role::Measure)
@@ -136,13 +135,16 @@ impl fmt::Display for Summary {
         if self.asked > 0 {
             write!(f, ": {}", self.status_line())?;
         }
-        if self.kept > 0 {
-            write!(f, ", {} kept from before", group_digits(self.kept))?;
+        if let Some(kept) = self.kept.filter(|kept| *kept > 0) {
+            write!(f, ", {} kept from before", group_digits(kept))?;
         }
-        if self.no_longer_asked > 0 {
-            write!(f, ". {} no longer asked for, dropped", pluralize(self.no_longer_asked, "row", "rows"))?;
+        if let Some(rows) = self.no_longer_asked.filter(|rows| *rows > 0) {
+            write!(f, ". {} no longer asked for, dropped", pluralize(rows, "row", "rows"))?;
         }
-        write!(f, ". {}.", pluralize(self.public_repos, "public repository", "public repositories"))?;
+        match self.public_repos.with_noun("public repository", "public repositories") {
+            Some(repos) => write!(f, ". {}.", capitalize(&repos))?,
+            None => f.write_str(".")?,
+        }
         if let Some(drift) = &self.drift {
             write!(f, " {drift}.")?;
         }
@@ -150,6 +152,60 @@ impl fmt::Display for Summary {
             Some(cost) => write!(f, " {cost}."),
             None => Ok(()),
         }
+    }
+}
+
+/// Sum of a count over rows, some of which may not have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Total {
+    /// None if no row has the count.
+    pub(crate) sum: Option<u64>,
+    /// There are more: an account that may exist has no count.
+    pub(crate) is_partial: bool,
+}
+
+impl Total {
+    /// Adds the count of a row. An account that does not exist has none that would be missing.
+    pub(super) fn add(&mut self, count: Option<u64>, row: &Row) {
+        match count {
+            // A server can report any number.
+            Some(count) => self.sum = Some(self.sum.unwrap_or(0).saturating_add(count)),
+            None => self.is_partial |= !matches!(row.status, Status::NotFound | Status::Invalid),
+        }
+    }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        let both = self.sum.zip(other.sum).map(|(one, other)| one.saturating_add(other));
+        Self { sum: both.or(self.sum).or(other.sum), is_partial: self.is_partial || other.is_partial }
+    }
+
+    /// `at least 1,234 repositories`; None without a sum.
+    pub(crate) fn with_noun(self, singular: &str, plural: &str) -> Option<String> {
+        let least = if self.is_partial { "at least " } else { "" };
+        Some(format!("{least}{}", pluralize(self.sum?, singular, plural)))
+    }
+}
+
+impl From<u64> for Total {
+    fn from(sum: u64) -> Self {
+        Self { sum: Some(sum), is_partial: false }
+    }
+}
+
+/// `1,234`, `at least 1,234`, or `–` without a sum.
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.sum {
+            None => f.write_str("–"),
+            Some(sum) if self.is_partial => write!(f, "at least {}", group_digits(sum)),
+            Some(sum) => f.write_str(&group_digits(sum)),
+        }
+    }
+}
+
+impl Serialize for Total {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.sum.serialize(serializer)
     }
 }
 
@@ -166,7 +222,7 @@ pub(crate) struct GroupTotals {
 pub(crate) struct Subtotal {
     pub(crate) logins: u64,
     pub(crate) counted: u64,
-    pub(crate) public_repos: u64,
+    pub(crate) public_repos: Total,
 }
 
 impl GroupTotals {
@@ -193,7 +249,7 @@ impl GroupTotals {
             let subtotal = self.subtotals.entry(group).or_default();
             subtotal.logins += 1;
             subtotal.counted += u64::from(row.status == Status::Ok);
-            subtotal.public_repos = subtotal.public_repos.saturating_add(row.public_repos.unwrap_or(0));
+            subtotal.public_repos.add(row.public_repos, row);
         }
     }
 
@@ -261,6 +317,6 @@ mod tests {
             let row = Row::without_count("a", Status::Ok, "");
             summary.add(&Row { public_repos: Some(u64::MAX), ..row });
         }
-        assert_eq!(summary.public_repos, u64::MAX);
+        assert_eq!(summary.public_repos.sum, Some(u64::MAX));
     }
 }

@@ -66,6 +66,9 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     if !summary.complete {
         exit = exit.max(ExitStatus::Incomplete);
         print_partial_files(config);
+        if let Some(target) = config.save_to.as_ref().filter(|_| is_written) {
+            eprint_status(&format!("not complete: the run in {} is not marked complete", target.address));
+        }
     }
     if summary.uncounted() + summary.mismatched > 0 && config.rules.is_empty() {
         exit = exit.max(ExitStatus::SomeFailed);
@@ -122,8 +125,5 @@ fn print_partial_files(config: &Config) {
             several => format!("; {} are unchanged", several.join(", ")),
         };
         eprint_status(&format!("not complete: the rows so far are in {}{kept}", partials.join(", ")));
-    }
-    if let Some(target) = &config.save_to {
-        eprint_status(&format!("not complete: the run in {} is not marked complete", target.address));
     }
 }

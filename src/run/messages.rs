@@ -73,6 +73,33 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
             }
         }
         StopReason::AmbiguousInstallation(reason) => format!("{reason}{rest}"),
+        StopReason::Suspended(message) => {
+            let whose = match config.client.credentials.as_ref().map(Credentials::source) {
+                Some(APP_TOKEN_SOURCE) => "the app or its installation".to_owned(),
+                Some(source) => format!("the account of the token from {source}"),
+                None => "these requests".to_owned(),
+            };
+            format!(
+                "GitHub refuses {whose}: {message}; only GitHub Support or an owner can change that{rest}"
+            )
+        }
+        StopReason::ApiVersionRetired(message) => {
+            format!(
+                "{endpoint} has retired this version of its API: {message}; install a newer ghrepos{rest}"
+            )
+        }
+        StopReason::QueryUnsupported(message) => {
+            let hint = if config.client.counts.private {
+                "without --private it can be asked with --api rest"
+            } else {
+                "use --api rest"
+            };
+            format!("the GraphQL API of {endpoint} is too old: {message}; {hint}{rest}")
+        }
+        StopReason::NotGithub(response) => format!(
+            "{endpoint}{chosen_by} did not answer as GitHub{}: {response}; check the address, or sign in to the network{rest}{now}",
+            via_proxy(config)
+        ),
         StopReason::AuthenticationRequired(message) => {
             format!("{endpoint} requires a token: {message}; {}{rest}", config.tokens.way_out())
         }

@@ -35,7 +35,7 @@ use crate::stop::StopReason;
 use crate::text::{error_chain, group_digits, pluralize};
 
 /// Rows per message to the sinks. The allocator would return larger buffers to the system each time.
-const ROWS_PER_MESSAGE: usize = 128;
+pub(super) const ROWS_PER_MESSAGE: usize = 128;
 /// After a stop, the rest of a pipe is read until nothing has come for this long.
 const INPUT_IDLE: Duration = Duration::from_millis(250);
 /// After a stop, the rest of a pipe is read for at most this long.
@@ -75,7 +75,7 @@ pub(super) async fn run_pipeline(
     let rows = &mut checkpoint;
     let items = records.map(|record| {
         if let Some(row) = rows.as_mut().and_then(|rows| rows.take(&record)) {
-            return Item::Resolved(row);
+            return Item::Resolved(Box::new(row));
         }
         pending.set(pending.get() + u64::from(record.login.is_ok()));
         Item::Lookup { login: record.login, carried: record.carried }
@@ -93,18 +93,21 @@ pub(super) async fn run_pipeline(
     };
     let ((), consumer) = join(stage, consumer.run(completed)).await;
     let Consumer { mut aggregator, mut sinks, unverified, .. } = consumer;
-    let input = input_report.lock().clone();
+    let mut input = input_report.lock().clone();
     // Logins that were removed are known only when the whole input was read. One without logins may be a mistake.
     if input.is_complete && (input.has_logins || config.input_options.allow_empty) {
         sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
     }
     let summary = &mut aggregator.summary;
     summary.duplicates = Some(input.duplicates);
-    if let Some(checkpoint) = checkpoint {
-        summary.kept = checkpoint.claimed;
-        summary.no_longer_asked = if input.is_complete { checkpoint.unclaimed } else { 0 };
-    }
+    summary.kept = Some(checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.claimed));
+    let unclaimed = checkpoint.filter(|_| input.is_complete).map_or(0, |checkpoint| checkpoint.unclaimed);
+    summary.no_longer_asked = Some(unclaimed);
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
+    if let Some(error) = client.query_error() {
+        let endpoint = &config.client.endpoint;
+        input.notices.push(format!("the GraphQL API of {endpoint} is too old: {error}; looked up over REST"));
+    }
     let stop = client.limiter().stop.reason();
     Outcome { aggregator, sinks, stop, unverified, input }
 }

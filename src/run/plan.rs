@@ -72,7 +72,7 @@ pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -
     let input_report = input.report();
     let stop = &client.limiter().stop;
     let checkpoint = match config.journal().filter(|_| config.resume) {
-        Some((_, path)) => Checkpoint::open_readonly(path, &config.resume_filter(), &config.layout.columns)?,
+        Some(path) => Checkpoint::open_readonly(path, &config.resume_filter(), &config.layout.columns)?,
         None => None,
     };
     let mut plan = tokio::select! {

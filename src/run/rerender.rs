@@ -7,17 +7,14 @@ use anyhow::bail;
 use super::finish::finish;
 use super::manifest::ManifestRecorder;
 use super::messages::report_command;
-use super::pipeline::{Outcome, RowAggregator, Sinks};
-use super::{now, open_sinks, read_baseline};
+use super::pipeline::{Outcome, ROWS_PER_MESSAGE, RowAggregator, Sinks};
+use super::{now, open_sinks, profile_host, read_baseline};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
-use crate::github::endpoint::ApiEndpoint;
 use crate::input::InputReport;
 use crate::output::Message;
-use crate::render::{Meta, SortKey};
+use crate::render::{GENERATOR, Meta, SortKey};
 use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
-
-const ROWS_PER_MESSAGE: usize = 512;
 
 pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let baseline = read_baseline(&config).await?;
@@ -60,8 +57,8 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let totals = saved.totals.unwrap_or_default();
     (summary.duplicates, summary.requests) = (totals.duplicates, totals.requests);
     (summary.points, summary.seconds) = (totals.points, totals.seconds);
-    summary.kept = totals.kept.unwrap_or(0);
-    summary.no_longer_asked = totals.no_longer_asked.unwrap_or(0);
+    summary.kept = totals.kept;
+    summary.no_longer_asked = totals.no_longer_asked;
     let outcome = Outcome { aggregator, sinks, stop: None, unverified: 0, input };
     Ok(finish(outcome, &config).await)
 }
@@ -103,13 +100,13 @@ fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> anyhow::Result<Gr
 fn saved_metadata(config: &Config, saved: Option<&serde_json::Value>, rows: &[Row]) -> Meta {
     let saved = saved.and_then(|meta| Meta::read(meta, config.baseline_name()));
     let mut meta = saved.unwrap_or_else(|| Meta {
+        generator: GENERATOR.into(),
         from: config.from.iter().map(|path| path.display().to_string()).collect(),
         baseline: config.baseline_name(),
         started: rows.iter().filter_map(|row| row.at).min().unwrap_or_else(now),
         command: report_command(config),
         ..Meta::default()
     });
-    let endpoint = meta.api.as_deref().and_then(|url| ApiEndpoint::parse(url).ok());
-    meta.site = endpoint.map(|endpoint| endpoint.web_host().to_owned());
+    meta.site = profile_host(meta.api.as_deref());
     meta
 }

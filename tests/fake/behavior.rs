@@ -9,6 +9,8 @@ use super::{AliasFault, App, PrimaryLimit, Raw, Request, rest};
 pub enum Fault {
     /// A status with an HTML page, as proxies send it.
     Html(u16),
+    /// A status with an HTML page of this text.
+    Page(u16, String),
     /// A status with a JSON body and headers.
     Response(u16, Vec<(&'static str, String)>, String),
     /// The connection is reset before the response.
@@ -60,6 +62,10 @@ pub struct Behavior {
     pub fault: Box<FaultPlan>,
     /// The only valid token. Requests without a token are accepted too.
     pub token: Option<String>,
+    /// Scopes of the token, as a classic one has them.
+    pub scopes: Option<&'static str>,
+    /// Argument that `repositories` does not have, on an older Enterprise Server.
+    pub unknown_argument: Option<&'static str>,
     /// The only known app. With it, only its tokens are valid.
     pub app: Option<App>,
     /// Rejects requests without a token, like an Enterprise Server in private mode.
@@ -96,6 +102,8 @@ impl Default for Behavior {
             latency: Duration::ZERO,
             fault: Box::new(|_| None),
             token: None,
+            scopes: Some("read:org, repo"),
+            unknown_argument: None,
             app: None,
             private: false,
             primary: None,

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use self::errors::alias_error;
 pub use self::errors::{AliasFault, NO_TOKEN, limited};
-use super::{Account, Request, Response, account};
+use super::{Account, Behavior, Request, Response, VIEWER, account};
 
 /// A parsed query and its variables.
 pub struct Query {
@@ -166,15 +166,25 @@ impl Query {
     }
 
     /// Executes the query. `fault` decides the fault of a login.
-    pub fn execute(&self, limits: &Value, fault: impl Fn(&str) -> Option<AliasFault>) -> Response {
+    pub fn execute(
+        &self,
+        behavior: &Behavior,
+        limits: &Value,
+        fault: impl Fn(&str) -> Option<AliasFault>,
+    ) -> Response {
         let mut fields = Vec::new();
         self.fields(self.operation(), "Query", &mut fields);
+        if let Some(argument) = behavior.unknown_argument
+            && let Some(connection) = self.connection_with(argument)
+        {
+            return Response::json(200, &errors::unknown_argument(connection, argument).to_string());
+        }
         let (mut data, mut errors) = (Map::new(), Vec::new());
         for field in fields {
             let alias = field.alias.clone().unwrap_or_else(|| field.name.clone());
             let value = match field.name.as_str() {
                 "rateLimit" => limits.clone(),
-                "viewer" => json!({"login": "viewer-sample"}),
+                "viewer" => json!({"login": VIEWER}),
                 "repositoryOwner" => {
                     let login = self.login(field).to_ascii_lowercase();
                     match (fault(&login), account(&login)) {
@@ -183,7 +193,9 @@ impl Query {
                             Value::Null
                         }
                         // A bot is not a RepositoryOwner.
-                        (None, Some(account)) if account.kind != "Bot" => self.owner(field, &account),
+                        (None, Some(account)) if account.kind != "Bot" => {
+                            self.owner(field, &account, behavior.scopes)
+                        }
                         _ => Value::Null,
                     }
                 }
@@ -202,7 +214,17 @@ impl Query {
         Response::json(200, &body.to_string())
     }
 
-    fn owner(&self, field: &Field<'static, String>, account: &Account) -> Value {
+    /// Returns the alias of the first connection of an account that has this argument.
+    fn connection_with(&self, argument: &str) -> Option<&str> {
+        let fragment = self.fragment("Account");
+        let mut fields = Vec::new();
+        self.fields(&fragment.selection_set, "User", &mut fields);
+        let has_argument =
+            |field: &&&Field<'static, String>| field.arguments.iter().any(|(name, _)| name == argument);
+        fields.iter().find(has_argument).and_then(|field| field.alias.as_deref())
+    }
+
+    fn owner(&self, field: &Field<'static, String>, account: &Account, scopes: Option<&str>) -> Value {
         let mut fields = Vec::new();
         self.fields(&field.selection_set, account.kind, &mut fields);
         let mut object = Map::new();
@@ -211,13 +233,35 @@ impl Query {
                 "__typename" => account.kind.into(),
                 "login" => account.login.as_str().into(),
                 "databaseId" => account.id.into(),
-                "repositories" => json!({"totalCount": repositories(field, account)}),
+                "isViewer" => (account.login == VIEWER).into(),
+                "viewerIsAMember" => is_member(account).into(),
+                "viewerCanAdminister" => account.login.starts_with("org-owned").into(),
+                "repositories" => json!({"totalCount": repositories(field, &visible_part(account, scopes))}),
                 other => panic!("no field {other}"),
             };
             object.insert(field.alias.clone().unwrap_or_else(|| field.name.clone()), value);
         }
         Value::Object(object)
     }
+}
+
+fn is_member(account: &Account) -> bool {
+    account.login.starts_with("org-owned") || account.login.starts_with("org-member")
+}
+
+/// The account as the token's owner sees it. A member of an organization sees a part of its private repositories. Fine-grained
+/// tokens, without scopes, see what they were made for: here nothing.
+fn visible_part(account: &Account, scopes: Option<&str>) -> Account {
+    let has_access = scopes.is_some_and(|scopes| scopes.split(", ").any(|scope| scope == "repo"));
+    let (private_repos, internal_repos) = match account.login.as_str() {
+        _ if !has_access => (0, 0),
+        login if login == VIEWER || login.starts_with("org-owned") => {
+            (account.private_repos, account.internal_repos)
+        }
+        _ if is_member(account) => (account.private_repos / 2, account.internal_repos),
+        _ => (0, 0),
+    };
+    Account { private_repos, internal_repos, ..account.clone() }
 }
 
 fn applies(on: &str, typename: &str) -> bool {
@@ -239,10 +283,12 @@ fn repositories(field: &Field<'static, String>, account: &Account) -> u64 {
         Some(Argument::Boolean(value)) => Some(*value),
         _ => None,
     };
-    let (public, private) = match () {
-        () if has("privacy", "PUBLIC") || has("visibility", "PUBLIC") => (true, false),
-        () if has("privacy", "PRIVATE") || has("visibility", "PRIVATE") => (false, true),
-        () => (true, true),
+    let (public, private, internal) = match () {
+        () if has("privacy", "PUBLIC") || has("visibility", "PUBLIC") => (true, false, false),
+        () if has("privacy", "PRIVATE") => (false, true, true),
+        () if has("visibility", "PRIVATE") => (false, true, false),
+        () if has("visibility", "INTERNAL") => (false, false, true),
+        () => (true, true, true),
     };
     let mut count = 0;
     if public {
@@ -257,6 +303,9 @@ fn repositories(field: &Field<'static, String>, account: &Account) -> u64 {
     }
     if private {
         count += account.private_repos;
+    }
+    if internal {
+        count += account.internal_repos;
     }
     // By default a user's connection includes the repositories that it collaborates on.
     let defaulted = !arguments.contains_key("ownerAffiliations");

@@ -44,7 +44,7 @@ pub use self::hostile::Raw;
 pub use self::http::{Request, Response};
 use self::limits::{Minute, Window};
 pub use self::limits::{PrimaryLimit, QuotaState};
-pub use self::world::{Account, Repository, account, repositories};
+pub use self::world::{Account, Repository, VIEWER, account, repositories};
 
 /// A received request.
 #[derive(Clone, Debug)]

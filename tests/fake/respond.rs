@@ -35,6 +35,7 @@ impl State {
                 Ok(response)
             }
             Some(Fault::Html(status)) => Ok(Response::html(status)),
+            Some(Fault::Page(status, body)) => Ok(Response { body, ..Response::html(status) }),
             Some(fault) => Err((fault, response)),
         };
         if let Ok(Response { status: 200 | 403 | 429, body, .. }) = &outcome
@@ -108,10 +109,15 @@ impl State {
                             serde_json::json!({"cost": summary.cost(), "remaining": limits.remaining, "resetAt": "2026-11-22T13:00:00Z"})
                         }
                     };
-                    query.execute(&limits_field, |login| (behavior.alias)(login, self.count_attempt(login)))
+                    query.execute(behavior, &limits_field, |login| {
+                        (behavior.alias)(login, self.count_attempt(login))
+                    })
                 }
             }
         };
+        if let Some(scopes) = behavior.scopes.filter(|_| !request.all("authorization").is_empty()) {
+            response = response.with("x-oauth-scopes", scopes);
+        }
         if !behavior.omits_limit_headers {
             response = response
                 .with("x-ratelimit-limit", &limits.limit.to_string())

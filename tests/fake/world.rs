@@ -13,6 +13,8 @@ pub struct Account {
     pub public_repos: u64,
     /// Number of private repositories.
     pub private_repos: u64,
+    /// Number of internal repositories.
+    pub internal_repos: u64,
     /// Number of repositories of others that it collaborates on.
     pub collaborations: u64,
 }
@@ -40,9 +42,13 @@ pub struct Repository {
     pub archived: bool,
 }
 
+/// Login of the token's owner.
+pub const VIEWER: &str = "octocat-sample";
+
 /// Returns the account of a login, in any case.
 ///
-/// `missing…` does not exist, `org…` is an organization, `…[bot]` is a bot, and every other login is a user. The three logins
+/// `missing…` does not exist, `org…` is an organization, `…[bot]` is a bot, and every other login is a user. The token's owner
+/// administers `org-owned…`, and is a member of `org-member…`. The three logins
 /// of the examples have the counts of the fixtures.
 pub fn account(login: &str) -> Option<Account> {
     let login = login.to_ascii_lowercase();
@@ -66,7 +72,8 @@ pub fn account(login: &str) -> Option<Account> {
     };
     let id = 1_000_000 + hash % 100_000_000;
     let (private_repos, collaborations) = (hash / 7 % 7, 1 + hash / 11 % 13);
-    Some(Account { login, id, kind, public_repos, private_repos, collaborations })
+    let internal_repos = if kind == "Organization" { 1 + hash / 13 % 5 } else { 0 };
+    Some(Account { login, id, kind, public_repos, private_repos, internal_repos, collaborations })
 }
 
 /// One page of an account's public repositories.

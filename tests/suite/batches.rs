@@ -74,16 +74,6 @@ fn each_of_twenty_thousand_logins_has_its_own_row() {
 }
 
 #[test]
-fn private_repositories_are_counted_for_the_viewer_alone() {
-    let fake = Fake::well_behaved();
-    let run = look_up(&fake, &users(300), &["--private"]);
-    for (row, login) in run.rows_of(300).iter().zip(users(300).lines()) {
-        assert_right(row, login);
-        assert_eq!(row["private_repos"], account(login).unwrap().private_repos);
-    }
-}
-
-#[test]
 fn both_apis_give_the_same_rows() {
     let fake = Fake::well_behaved();
     let login = |number: usize| match number % 20 {

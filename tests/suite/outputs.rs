@@ -208,7 +208,7 @@ fn a_table_shows_counts_reasons_and_a_summary() {
     let fake = Fake::well_behaved();
     let run = Program::for_fake(&fake, &["torvalds", "missing-one"]).run();
     insta::assert_snapshot!(run.stdout, @"
-     Login         Kind        Public repos   Reason
+     Login         Type        Public repos   Reason
     ───────────────────────────────────────────────────────────────────────
      torvalds      user                   9
      missing-one   not found              -   no such user or organization

@@ -126,19 +126,24 @@ fn metrics_and_markdown_agree_with_the_run() {
     assert_eq!(run.status, 1, "{}", run.stderr);
     let metrics = fs::read_to_string(&prom).unwrap();
     check_metrics(&metrics);
+    let readme = fs::read_to_string("README.md").unwrap();
+    for family in metrics.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+        let name = family.split(' ').next().unwrap();
+        assert!(readme.contains(&format!("`{name}`")), "the README does not list {name}");
+    }
     for sample in [
         "ghrepos_account_public_repositories{login=\"sample-works\"} 318",
         "ghrepos_account_change_repositories{login=\"sample-works\"} 17",
         "ghrepos_logins{status=\"not_found\"} 2",
-        "ghrepos_baseline_logins{change=\"removed\"} 4",
+        "ghrepos_event_logins{event=\"removed\"} 4",
         "ghrepos_public_repositories 4921",
     ] {
         assert!(metrics.lines().any(|line| line == sample), "{sample}");
     }
     let html = rendered(&fs::read_to_string(&md).unwrap());
-    assert_eq!(html.matches("<table>").count(), 3, "accounts, groups and failures");
-    // 196 counted logins, 4 removed ones, the sum; 7 teams and one row without a team; 4 failures; and the headings.
-    assert_eq!(html.matches("<tr>").count(), (1 + 196 + 4 + 1) + (1 + 8) + (1 + 4), "{html}");
+    assert_eq!(html.matches("<table>").count(), 4, "accounts, groups, failures and removed logins");
+    // 196 counted logins, the sum; 7 teams and one row without a team; 4 failures; 4 removed logins; and the headings.
+    assert_eq!(html.matches("<tr>").count(), (1 + 196 + 1) + (1 + 8) + (1 + 4) + (1 + 4), "{html}");
     assert!(html.contains("<summary>4 not counted</summary>"));
 }
 
@@ -171,7 +176,7 @@ fn an_incomplete_run_is_marked_incomplete() {
         program = program.argument("-o").argument(&at(output));
     }
     assert_eq!(program.env("GH_TOKEN", "right").run().status, 5);
-    let read = |name: &str| fs::read_to_string(at(name)).unwrap();
+    let read = |name: &str| fs::read_to_string(at(&format!("{name}.partial"))).unwrap();
     assert!(read("a.html").contains("This report is incomplete: 40 accounts were not looked up"));
     assert!(read("a.md").contains("This report is incomplete: 40 logins were not looked up"));
     assert!(read("a.prom").contains("\nghrepos_run_complete 0\n"));

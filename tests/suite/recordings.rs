@@ -22,7 +22,7 @@ fn the_readmes_command_shows_the_table_with_no_network() {
     let run = Program::new(&["--replay", &fixtures(), "torvalds", "gvanrossum", "antirez"]).run();
     assert_eq!(run.status, 0);
     insta::assert_snapshot!(run.stdout, @"
-     Login        Kind        Public repos
+     Login        Type        Public repos
     ───────────────────────────────────────
      torvalds     user                   9
      gvanrossum   user                  28
@@ -109,6 +109,30 @@ fn a_recorded_run_replays_with_the_same_rows() {
     let again = Program::for_fake(&fake, &arguments).run_recording(&recording);
     assert_eq!(again.rows()[1]["attempts"], 1);
     assert!(!recording.join("users/flaky.2.json").exists());
+}
+
+#[test]
+fn at_is_the_time_when_github_answered() {
+    let replay = ["torvalds", "nosuchlogin-sample", "-F", "ndjson", "--replay", "fixtures/github"];
+    let rows = Program::new(&replay).run().rows_of(2);
+    assert_eq!(rows[0]["at"], "2026-01-15T09:30:00Z");
+    assert_eq!(rows[1]["at"], serde_json::Value::Null, "it was not recorded");
+
+    let fake = Fake::start(crate::fake::Behavior { clock_offset: -7200, ..Default::default() });
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    for api in ["graphql", "rest"] {
+        let arguments = ["torvalds", "missing-one", "--api", api, "-F", "ndjson"];
+        let program = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sample");
+        let recorded = program.argument("--record").argument(folder).run();
+        let now = jiff::Timestamp::now();
+        for row in recorded.rows_of(2) {
+            let at: jiff::Timestamp = row["at"].as_str().unwrap().parse().unwrap();
+            assert!((7190..7300).contains(&now.duration_since(at).as_secs()), "by GitHub's clock: {row}");
+        }
+        let replayed = Program::new(&[&arguments[..], &["--replay", folder]].concat()).run();
+        assert_eq!(replayed.stdout, recorded.stdout, "{}", replayed.stderr);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::fake::{Behavior, Fake};
-use crate::program::{file, path, users};
+use crate::program::{Program, file, path, users};
 use crate::terminal::Terminal;
 
 /// Names that are wide, narrow, written from right to left, or empty.
@@ -79,4 +79,28 @@ fn ctrl_c_clears_the_progress_bar() {
         let before: Vec<_> = screen.lines().take_while(|line| !line.starts_with(" Login")).collect();
         assert!(before.iter().all(|line| line.is_empty() || *line == "^C"), "{screen}");
     }
+}
+
+#[test]
+fn a_table_too_long_for_a_terminal_names_the_way_out() {
+    let rows = |number: usize| {
+        let row = |at| format!("{{\"login\":\"user-{at}\",\"status\":\"ok\",\"public_repos\":2}}\n");
+        file(&(1..=number).map(row).collect::<String>())
+    };
+    let (long, short) = (rows(10_001), rows(10_000));
+    for (report, arguments, tip) in
+        [(&long, &[][..], true), (&long, &["-F", "table"], false), (&short, &[], false)]
+    {
+        let arguments = [&["-q", "--from", path(report)], arguments].concat();
+        let Some(terminal) = Terminal::run(80, &["LANG=C.UTF-8"], &arguments) else { return };
+        let screen = terminal.screen("status 0", &[]);
+        assert_eq!(screen.contains("10,001 rows are too many for a terminal"), tip, "{screen}");
+        assert_eq!(screen.contains("user-9999 "), !tip, "{screen}");
+        assert!(
+            screen.contains(",00") && screen.contains(" counted ") && screen.contains(" 20,00"),
+            "{screen}"
+        );
+    }
+    let redirected = Program::new(&["--from", path(&long)]).run().stdout;
+    assert_eq!(redirected.lines().count(), 10_001 + 4, "a file has the whole table");
 }

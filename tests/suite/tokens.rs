@@ -175,7 +175,7 @@ fn a_token_that_a_server_echoes_is_never_shown_or_stored() {
 }
 
 #[test]
-fn a_redirect_to_another_origin_loses_the_token() {
+fn a_redirect_to_another_origin_is_not_followed() {
     let elsewhere = Fake::well_behaved();
     let target = elsewhere.url();
     let fake = Fake::with_faults(move |context| {
@@ -189,9 +189,9 @@ fn a_redirect_to_another_origin_loses_the_token() {
     let run = Program::for_fake(&fake, &["away", "home", "-F", "ndjson", "-j", "1", "--api", "rest"])
         .env("GH_TOKEN", TOKEN)
         .run();
-    assert_eq!(run.status, 0, "{}", run.stdout);
-    assert_eq!(elsewhere.requests(), 1);
-    assert!(elsewhere.arrivals()[0].request.all("authorization").is_empty());
+    assert_eq!(run.status, 1, "{}", run.stdout);
+    assert_eq!((&run.rows()[0]["status"], &run.rows()[1]["status"]), (&"failed".into(), &"ok".into()));
+    assert_eq!(elsewhere.connections(), 0);
     assert!(fake.arrivals().iter().all(|arrival| arrival.request.all("authorization").len() == 1));
 }
 
@@ -201,7 +201,7 @@ fn redirects_in_a_circle_end() {
         Some(Fault::Response(302, vec![("location", "/users/torvalds".into())], "{}".into()))
     });
     let run = Program::for_fake(&fake, &["torvalds", "-F", "ndjson"]).run();
-    assert_eq!(run.rows()[0]["error"], "redirect not followed: too many redirects");
+    assert_eq!(run.rows()[0]["error"], "second redirect not followed: it leads to /users/torvalds");
     assert!(fake.requests() < 10);
 }
 

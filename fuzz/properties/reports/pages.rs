@@ -134,23 +134,24 @@ pub(crate) fn rendered(markdown: &str) -> String {
     markdown_to_html(markdown, &options)
 }
 
-/// Asserts that rendered Markdown has the same rows in two tables, and no markup from a row.
+/// Asserts that rendered Markdown has the same rows in three tables, and no markup from a row.
 pub(super) fn markdown(markdown: &str, report: &Report) {
     let page = Page::read(&rendered(markdown));
     page.has_only(&[
         "h3", "p", "strong", "table", "thead", "tbody", "tr", "th", "td", "a", "details", "summary", "sub",
         "div",
     ]);
-    let (counted, uncounted): (Vec<_>, Vec<_>) =
-        report.rows.iter().partition(|row| row.public_repos.is_some() || row.is_removed());
+    let (removed, here): (Vec<_>, Vec<_>) = report.rows.iter().partition(|row| row.is_removed());
+    let (counted, uncounted): (Vec<_>, Vec<_>) = here.into_iter().partition(|row| row.public_repos.is_some());
+    let is_counted = |table: &&Table| table.rows[0].iter().any(|name| name == "Public repos");
     let is_uncounted = |table: &&Table| table.rows[0].get(1).is_some_and(|name| name == "Outcome");
-    let body = page.body(|table| !is_uncounted(table));
+    let body = page.body(is_counted);
     // Its last row is the sum.
     assert_eq!(body.len(), if counted.is_empty() { 0 } else { counted.len() + 1 });
     let middle: Vec<_> = report.columns.iter().filter(|column| column.role() == Role::Extra).collect();
     for (cells, row) in body.iter().zip(&counted) {
         same(&cells[0], &row.login);
-        let count = row.public_repos.map_or_else(|| "–".to_owned(), group_digits);
+        let count = group_digits(row.public_repos.unwrap());
         assert!(cells.contains(&count), "{count} is not in {cells:?}");
         for column in &middle {
             if let Cell::Text(text) = row.cell(column) {
@@ -165,7 +166,12 @@ pub(super) fn markdown(markdown: &str, report: &Report) {
     assert_eq!(body.len(), uncounted.len());
     for (cells, row) in body.iter().zip(&uncounted) {
         same(&cells[0], &row.login);
-        same(&cells[2], row.error.as_deref().unwrap_or_default());
+        same(&cells[2], row.error.as_deref().unwrap_or("–"));
+    }
+    let body = page.body(|table| !is_counted(table) && !is_uncounted(table));
+    assert_eq!(body.len(), removed.len());
+    for (cells, row) in body.iter().zip(&removed) {
+        same(&cells[0], &row.login);
     }
 }
 

@@ -18,7 +18,7 @@ fn results_of(body: &str, number: usize) -> Vec<String> {
 
 #[test]
 fn a_query_has_variables_and_no_logins() {
-    insta::assert_snapshot!(build_query(2, ALL), @"
+    insta::assert_snapshot!(build_query(2, ALL, Schema::Current), @"
     query Accounts($l0: String!, $l1: String!) {
       rateLimit { cost remaining resetAt }
       a0: repositoryOwner(login: $l0) { ...Account }
@@ -27,12 +27,13 @@ fn a_query_has_variables_and_no_logins() {
     fragment Account on RepositoryOwner {
       __typename
       login
-      ... on User { databaseId }
-      ... on Organization { databaseId }
+      ... on User { databaseId isViewer }
+      ... on Organization { databaseId viewerIsAMember viewerCanAdminister }
       public: repositories(privacy: PUBLIC, ownerAffiliations: OWNER) { totalCount }
       forks: repositories(privacy: PUBLIC, isFork: true, ownerAffiliations: OWNER) { totalCount }
       archived: repositories(privacy: PUBLIC, isArchived: true, ownerAffiliations: OWNER) { totalCount }
-      private: repositories(privacy: PRIVATE, ownerAffiliations: OWNER) { totalCount }
+      private: repositories(visibility: PRIVATE, ownerAffiliations: OWNER) { totalCount }
+      internal: repositories(visibility: INTERNAL, ownerAffiliations: OWNER) { totalCount }
     }
     ");
     let query = serde_json::to_string(&Query::new("Q", &logins(2))).unwrap();
@@ -43,7 +44,7 @@ fn a_query_has_variables_and_no_logins() {
 fn a_full_query_costs_one_point() {
     let breakdown = CountSelection { breakdown: true, private: false };
     let private = CountSelection { breakdown: false, private: true };
-    assert_eq!([PLAIN, private, breakdown, ALL].map(max_accounts_per_point), [100, 74, 49, 37]);
+    assert_eq!([PLAIN, private, breakdown, ALL].map(max_accounts_per_point), [100, 49, 49, 29]);
     for counts in [PLAIN, private, breakdown, ALL] {
         assert_eq!(query_cost(max_accounts_per_point(counts), counts), 1);
     }
@@ -89,7 +90,10 @@ fn null_beside_an_unscoped_error_is_not_a_missing_account() {
 
 #[test]
 fn an_error_without_an_alias_may_explain_every_null() {
-    for path in ["[1,1]", "[]", "\"a0\"", "{}", "[null]", "[[\"a0\"]]", "7"] {
+    let elsewhere = ["[\"a1\"]", "[\"query Accounts\"]", "[\"viewer\"]"];
+    for path in
+        ["[1,1]", "[]", "\"a0\"", "{}", "[null]", "[[\"a0\"]]", "7", "null"].into_iter().chain(elsewhere)
+    {
         let body = format!(r#"{{"data":{{"a0":null}},"errors":[{{"path":{path},"message":"odd"}}]}}"#);
         assert_eq!(results_of(&body, 1), ["again: incomplete response: odd"], "{path}");
     }
@@ -97,13 +101,28 @@ fn an_error_without_an_alias_may_explain_every_null() {
     assert_eq!(results_of(elsewhere, 1), ["no such user or organization"]);
     let many = format!(r#"{{"data":{{"a0":null}},"errors":[{}{{}}]}}"#, "{},".repeat(1000));
     let error = parse_response(&HeaderMap::new(), many.as_bytes(), &logins(1), PLAIN).unwrap_err();
-    assert_eq!(error, LookupError::Malformed("not a GraphQL response"));
+    assert_eq!(error, LookupError::OtherJson("not a GraphQL response"));
+}
+
+#[test]
+fn not_found_needs_a_null_and_no_other_error() {
+    let other = r#"{"type":"RESOURCE_LIMITS_EXCEEDED","path":["a0"],"message":"limits"}"#;
+    let missing = r#"{"type":"NOT_FOUND","path":["a0"],"message":"Could not resolve"}"#;
+    for errors in [[other, missing], [missing, other]] {
+        let body = format!(r#"{{"data":{{"a0":null}},"errors":[{}]}}"#, errors.join(","));
+        assert_eq!(results_of(&body, 1), ["again: incomplete response: limits"]);
+    }
+    let owner = r#"{"login":"u0","databaseId":1,"public":{"totalCount":3}}"#;
+    let body = format!(r#"{{"data":{{"a0":{owner}}},"errors":[{missing}]}}"#);
+    assert_eq!(results_of(&body, 1), ["again: incomplete response: Could not resolve"]);
+    let without_data = format!(r#"{{"data":null,"errors":[{missing}]}}"#);
+    assert_eq!(results_of(&without_data, 1), ["no such user or organization"]);
 }
 
 #[test]
 fn an_invalid_part_does_not_affect_the_others() {
     let owner = r#""a0":{"login":"u0","databaseId":null,"public":{"totalCount":3}},"a1":null"#;
-    let odd = r#"[{"path":["x"],"message":7,"type":[]}]"#;
+    let odd = r#"[{"path":["rateLimit"],"message":7,"type":[]}]"#;
     for errors in ["null", "[]", r#"[{"path":["rateLimit"],"message":"no"}]"#, odd] {
         for limit in ["null", "{}", r#"{"cost":null}"#, "7"] {
             let body = format!(r#"{{"data":{{"rateLimit":{limit},{owner}}},"errors":{errors}}}"#);

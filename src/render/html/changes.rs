@@ -1,10 +1,9 @@
 //! Section about the changes since an earlier report.
 
-use std::cmp::Reverse;
-
 use super::charts::{Bar, Chart, Stat, repositories};
+use super::insert_largest;
 use crate::render::Meta;
-use crate::report::{DiffSummary, Event, Row};
+use crate::report::{DiffSummary, Event, Row, Total};
 use crate::text::group_digits;
 
 const MAX_NAMES: usize = 60;
@@ -52,10 +51,7 @@ pub(super) struct ChangesSection<'a> {
 impl ChangeCollector {
     pub(super) fn add(&mut self, row: &Row, link: Option<&str>) {
         if row.change.is_some_and(|change| change != 0) {
-            self.changed.push(row.clone());
-            if self.changed.len() > MAX_BARS * 8 {
-                self.truncate();
-            }
+            insert_largest(&mut self.changed, row, MAX_BARS, |row| difference(row).unsigned_abs());
         }
         let (list, note) = match row.event {
             None | Some(Event::Unknown) => return,
@@ -75,13 +71,6 @@ impl ChangeCollector {
         }
     }
 
-    /// Keeps the largest changes.
-    pub(super) fn truncate(&mut self) {
-        self.changed.sort_by_key(|row| Reverse(difference(row).unsigned_abs()));
-        self.changed.truncate(MAX_BARS);
-    }
-
-    /// Returns the section. [`Self::truncate`] comes first.
     pub(super) fn section<'a>(&'a self, drift: &'a DiffSummary, meta: &Meta) -> ChangesSection<'a> {
         let largest = self.changed.first().map_or(0, |row| difference(row).unsigned_abs());
         let bars = self
@@ -89,15 +78,11 @@ impl ChangeCollector {
             .iter()
             .map(|row| Bar::of_change(row, meta.profile_url(row), difference(row), largest));
         let stats = [
-            Stat::new("New", drift.new, format!("with {}", repositories(drift.repositories_of_new))),
-            Stat::new(
-                "Removed",
-                drift.removed,
-                format!("had {}", repositories(drift.repositories_of_removed)),
-            ),
+            Stat::new("New", drift.new, note("with", drift.repositories_of_new)),
+            Stat::new("Removed", drift.removed, note("had", drift.repositories_of_removed)),
             Stat::new("Missing", drift.missing, "not found any more"),
-            Stat::new("Grown", drift.grown, format!("by {}", repositories(drift.repositories_added))),
-            Stat::new("Shrunk", drift.shrunk, format!("by {}", repositories(drift.repositories_removed))),
+            Stat::new("Grown", drift.grown, note("by", drift.repositories_added)),
+            Stat::new("Shrunk", drift.shrunk, note("by", drift.repositories_removed)),
             Stat::new("Unchanged", drift.unchanged, ""),
             Stat::new("Renamed", drift.renamed, ""),
             Stat::new("Replaced", drift.replaced, "name taken over"),
@@ -116,6 +101,12 @@ impl ChangeCollector {
             names: self,
         }
     }
+}
+
+/// `with 3 repositories`; empty without a sum.
+fn note(verb: &str, repos: Total) -> String {
+    let repos = repos.with_noun("repository", "repositories");
+    repos.map(|repos| format!("{verb} {repos}")).unwrap_or_default()
 }
 
 fn earlier_count(row: &Row) -> Option<String> {

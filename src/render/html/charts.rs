@@ -1,6 +1,6 @@
 //! Charts: bars in tables, so that screen readers get the figures as text.
 
-use crate::report::{Breakdown, GroupTotals, Row, Subtotal};
+use crate::report::{Breakdown, GroupTotals, Row, Subtotal, Total};
 use crate::text::{format_delta, group_digits, pluralize};
 
 /// Length of the longest bar, in units of the SVG.
@@ -25,8 +25,8 @@ pub(super) struct Stat {
 }
 
 impl Stat {
-    pub(super) fn new(name: &'static str, value: u64, note: impl Into<String>) -> Self {
-        Self { name, value: group_digits(value), note: note.into() }
+    pub(super) fn new(name: &'static str, value: impl Into<Total>, note: impl Into<String>) -> Self {
+        Self { name, value: value.into().to_string(), note: note.into() }
     }
 }
 
@@ -52,10 +52,11 @@ pub(super) struct Chart {
 }
 
 impl Bar {
-    pub(super) fn of_count(name: String, count: u64, largest: u64) -> Self {
-        let length = scaled_length(count, largest);
+    pub(super) fn of_count(name: String, count: impl Into<Total>, largest: u64) -> Self {
+        let count = count.into();
+        let length = scaled_length(count.sum.unwrap_or(0), largest);
         let segment = BarSegment { class: "all", from: 0, length, top: 1, height: 8 };
-        Self::of_segments(name, vec![segment], group_digits(count), String::new())
+        Self::of_segments(name, vec![segment], count.to_string(), String::new())
     }
 
     /// Makes a bar for the repositories of an account, with their parts if they are known.
@@ -101,7 +102,7 @@ impl Chart {
     pub(super) fn of_groups(groups: &GroupTotals, max_bars: usize) -> Self {
         let mut list = groups.sorted();
         list.sort_by_key(|(_, subtotal)| std::cmp::Reverse(subtotal.public_repos));
-        let largest = list.first().map_or(0, |(_, subtotal)| subtotal.public_repos);
+        let largest = list.first().and_then(|(_, subtotal)| subtotal.public_repos.sum).unwrap_or(0);
         let rest = list.split_off(list.len().min(max_bars));
         let mut bars = Vec::new();
         for (name, Subtotal { logins, counted, public_repos }) in list {
@@ -109,7 +110,8 @@ impl Chart {
             let bar = Bar::of_count(groups.label(name), public_repos, largest);
             bars.push(Bar { description, ..bar });
         }
-        let others = rest.iter().map(|(_, subtotal)| subtotal.public_repos).fold(0, u64::saturating_add);
+        let others =
+            rest.iter().map(|(_, subtotal)| subtotal.public_repos).fold(Total::default(), Total::plus);
         Self {
             category: groups.by().to_owned(),
             measure: "Repositories",
@@ -121,8 +123,10 @@ impl Chart {
 }
 
 /// Describes the bars that are not shown, if any.
-pub(super) fn rest_note(others: u64, repos: u64) -> Option<String> {
-    (others > 0).then(|| format!("+ {} with {}", pluralize(others, "other", "others"), repositories(repos)))
+pub(super) fn rest_note(others: u64, repos: impl Into<Total>) -> Option<String> {
+    let note = format!("+ {}", pluralize(others, "other", "others"));
+    let repos = repos.into().with_noun("repository", "repositories");
+    (others > 0).then(|| repos.map_or_else(|| note.clone(), |repos| format!("{note} with {repos}")))
 }
 
 /// Returns the length of a bar for `part` of `largest`. It is visible if the part is not 0.
@@ -138,7 +142,7 @@ pub(super) fn repositories(number: u64) -> String {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Bucket {
-    /// `0`, `5–9`, `1,000 and more`.
+    /// `0`, `5–9`.
     label: String,
     accounts: u64,
 }
@@ -148,17 +152,13 @@ struct Bucket {
 pub(super) struct Distribution {
     pub(super) median: u64,
     largest: u64,
-    /// Percentage of all repositories that the top tenth of the accounts has.
-    top_decile_share: u64,
+    /// Percentage of all repositories that the top tenth of the accounts has. None if there are no repositories.
+    top_decile_share: Option<u64>,
     buckets: Vec<Bucket>,
 }
 
 /// Largest count with a bucket for each count.
 const MAX_UNIT_BUCKETS: u64 = 12;
-/// Upper bound on buckets of the same width.
-const TARGET_BUCKETS: u64 = 10;
-/// If the largest count is more than this multiple of the median, buckets grow with the counts.
-const LOG_SCALE_RATIO: u64 = 6;
 
 impl Distribution {
     /// Returns None without counts.
@@ -168,25 +168,26 @@ impl Distribution {
         // The lower of the two in the middle, so that it is the count of an account.
         let median = *counts.get((counts.len() - 1) / 2)?;
         let rest = counts.len() - counts.len().div_ceil(10);
-        let share = wide_sum(counts.get(rest..)?) * 100 / wide_sum(&counts).max(1);
-        let starts = bucket_starts(median, largest);
-        let mut buckets = Vec::with_capacity(starts.len());
-        for (at, from) in starts.iter().enumerate() {
-            let below = starts.get(at + 1);
-            let end = below.map_or(counts.len(), |below| counts.partition_point(|count| count < below));
-            let begin = counts.partition_point(|count| count < from);
-            buckets.push(Bucket { label: label(*from, below.copied()), accounts: (end - begin) as u64 });
+        let share = (wide_sum(counts.get(rest..)?) * 100).checked_div(wide_sum(&counts));
+        let top_decile_share = share.and_then(|share| u64::try_from(share).ok());
+        let mut buckets = Vec::new();
+        let mut begin = 0;
+        for bounds in bucket_bounds(largest).windows(2) {
+            let &[from, below] = bounds else { continue };
+            let end = counts.partition_point(|count| *count < below || below == u64::MAX);
+            buckets.push(Bucket { label: label(from, below), accounts: (end - begin) as u64 });
+            begin = end;
         }
-        Some(Self { median, largest, top_decile_share: u64::try_from(share).unwrap_or(100), buckets })
+        Some(Self { median, largest, top_decile_share, buckets })
     }
 
     pub(super) fn description(&self) -> String {
-        let Self { median, largest, top_decile_share, .. } = self;
-        format!(
-            "Half of the accounts have {} or fewer, the largest has {}; the top 10\u{a0}% have {top_decile_share}\u{a0}% of all.",
-            group_digits(*median),
-            group_digits(*largest)
-        )
+        let (median, largest) = (group_digits(self.median), group_digits(self.largest));
+        let text = format!("Half of the counted accounts have {median} or fewer, the largest has {largest}");
+        match self.top_decile_share {
+            Some(share) => format!("{text}; the top 10\u{a0}% have {share}\u{a0}% of all."),
+            None => text + ".",
+        }
     }
 
     pub(super) fn chart(self) -> Chart {
@@ -206,30 +207,26 @@ fn wide_sum(counts: &[u64]) -> u128 {
     counts.iter().map(|count| u128::from(*count)).sum()
 }
 
-fn bucket_starts(median: u64, largest: u64) -> Vec<u64> {
+/// Returns the first count of each bucket, and of the one after the last. Buckets grow with the counts, because a few accounts have
+/// most of the repositories: 0, 1, 2, 5, 10, 20, 50 …
+fn bucket_bounds(largest: u64) -> Vec<u64> {
     if largest <= MAX_UNIT_BUCKETS {
-        return (0..=largest).collect();
+        return (0..=largest + 1).collect();
     }
-    if largest > median.saturating_mul(LOG_SCALE_RATIO) {
-        let mut starts = vec![0];
-        starts.extend(one_two_five().take_while(|start| *start <= largest));
-        return starts;
+    let mut bounds = vec![0];
+    for power in 0..19 {
+        bounds.extend([1, 2, 5].map(|digit| 10_u64.pow(power) * digit));
     }
-    let width = one_two_five().find(|width| largest / width < TARGET_BUCKETS).unwrap_or(u64::MAX);
-    (0..=largest / width).map(|bucket| bucket * width).collect()
+    bounds.push(u64::MAX);
+    bounds.truncate(bounds.partition_point(|bound| *bound <= largest).min(bounds.len() - 1) + 1);
+    bounds
 }
 
-/// 1, 2, 5, 10, 20, 50 …
-fn one_two_five() -> impl Iterator<Item = u64> {
-    (0..20).flat_map(|power| [1, 2, 5].map(|digit| 10_u64.checked_pow(power)?.checked_mul(digit))).flatten()
-}
-
-fn label(from: u64, below: Option<u64>) -> String {
-    match below {
-        Some(below) if below - from == 1 => group_digits(from),
-        Some(below) => format!("{}–{}", group_digits(from), group_digits(below - 1)),
-        None if from <= MAX_UNIT_BUCKETS => group_digits(from),
-        None => format!("{} and more", group_digits(from)),
+fn label(from: u64, below: u64) -> String {
+    if below - from == 1 {
+        group_digits(from)
+    } else {
+        format!("{}–{}", group_digits(from), group_digits(below - 1))
     }
 }
 
@@ -278,12 +275,12 @@ mod tests {
 
     #[test]
     fn skewed_counts_have_growing_buckets() {
-        assert_eq!(labels(&[30, 40, 44]), "0–4 5–9 10–14 15–19 20–24 25–29 30–34 35–39 40 and more");
-        assert_eq!(labels(&[0, 3, 150]), "0 1 2–4 5–9 10–19 20–49 50–99 100 and more");
-        assert_eq!(labels(&[0, 0, 1, 7_421]).split(' ').next_back(), Some("more"));
+        assert_eq!(labels(&[30, 40, 44]), "0 1 2–4 5–9 10–19 20–49");
+        assert_eq!(labels(&[0, 3, 150]), "0 1 2–4 5–9 10–19 20–49 50–99 100–199");
+        assert_eq!(labels(&[0, 0, 1, 7_421]).split(' ').next_back(), Some("5,000–9,999"));
         let huge = buckets(&[0, 1, u64::MAX]);
         assert_eq!(huge.last().map(|(_, accounts)| *accounts), Some(1));
-        assert!(buckets(&[u64::MAX, u64::MAX]).len() <= 20);
+        assert!(buckets(&[u64::MAX, u64::MAX]).len() <= 60);
     }
 
     #[test]
@@ -291,9 +288,9 @@ mod tests {
         let distribution = Distribution::of((1..=20).collect()).unwrap();
         assert_eq!(
             (distribution.median, distribution.largest, distribution.top_decile_share),
-            (10, 20, 39 * 100 / 210)
+            (10, 20, Some(39 * 100 / 210))
         );
         assert_eq!(Distribution::of(vec![]), None);
-        assert_eq!(Distribution::of(vec![0, 0]).unwrap().top_decile_share, 0);
+        assert_eq!(Distribution::of(vec![0, 0]).unwrap().top_decile_share, None);
     }
 }

@@ -28,7 +28,7 @@ fn failures_are_folded() {
 
     2 counted, 1 not found, 2 invalid.
 
-    | Login | Kind | Public repos |
+    | Login | Type | Public repos |
     | :-- | :-- | --: |
     | torvalds | user | 9 |
     | microsoft | organization | 7,421 |

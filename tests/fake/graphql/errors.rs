@@ -15,6 +15,8 @@ pub enum AliasFault {
     NotFound,
     /// `null` and an error without a type.
     Wrong,
+    /// `null` and an error without a path.
+    Unscoped,
 }
 
 pub(super) fn alias_error(fault: &AliasFault, alias: &str, login: &str) -> Value {
@@ -32,11 +34,24 @@ pub(super) fn alias_error(fault: &AliasFault, alias: &str, login: &str) -> Value
             "type": "NOT_FOUND", "path": [alias], "locations": place,
             "message": format!("Could not resolve to a User with the login of '{login}'.")
         }),
+        AliasFault::Unscoped => json!({"message": "Something went wrong while executing your query."}),
         AliasFault::Wrong => json!({
             "path": [alias], "locations": place,
             "message": "Something went wrong while executing your query. Please include `0000:SAMPLE` when reporting this issue."
         }),
     }
+}
+
+/// The response of a server whose `repositories` does not have this argument.
+pub(super) fn unknown_argument(connection: &str, argument: &str) -> Value {
+    let error = json!({
+        "path": ["fragment Account", connection, argument], "locations": [{"line": 9, "column": 25}],
+        "extensions": {
+            "code": "argumentNotAccepted", "name": "repositories", "typeName": "Field", "argumentName": argument
+        },
+        "message": format!("Field 'repositories' doesn't accept argument '{argument}'")
+    });
+    json!({"errors": [error]})
 }
 
 /// A rejection by the primary limit. Its status is 200, and its error type has two spellings.

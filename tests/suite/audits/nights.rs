@@ -307,7 +307,7 @@ fn removed_logins_are_last_in_every_order() {
 }
 
 #[test]
-fn a_closed_output_is_no_passed_audit() {
+fn a_closed_output_does_not_pass_an_audit() {
     let fake = Fake::start(Behavior { latency: Duration::from_millis(10), ..Behavior::default() });
     let list = file(&("missing-1\n".to_owned() + &users(2000)));
     for (rule, line) in

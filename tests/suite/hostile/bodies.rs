@@ -211,8 +211,13 @@ fn terminal_escapes_in_messages_are_removed_and_cut() {
     let words = "\\u001b[2J\\u001b]0;owned\\u0007\\r\\u009b31m\\u202e\\n";
     let long = words.repeat((10 << 20) / words.len());
     let raw: String = "\u{9b}31m\u{202e}\u{7f}".repeat(1_000_000);
-    let message =
-        |status, message: &str| Fault::Response(status, vec![], format!("{{\"message\":\"{message}\"}}"));
+    let message = |status, message: &str| {
+        Fault::Response(
+            status,
+            vec![],
+            format!("{{\"message\":\"{message}\",\"documentation_url\":\"https://docs.github.com\"}}"),
+        )
+    };
     let mut cases = Vec::new();
     for api in ["rest", "graphql"] {
         for (status, expected, exit) in [

@@ -1,0 +1,394 @@
+//! Who refused? Each kind of refusal is told from the others: a row, a retry, or the end of the run with its own message.
+//!
+//! The table prints its rows: `cargo test --test suite refusals -- --nocapture | grep '^|'`.
+
+use crate::fake::{Behavior, Fake, Fault, account};
+use crate::program::{Program, Run, file, path, users};
+
+const SIGN_IN: &str = "<!DOCTYPE html><html><head><TITLE>\n Sign in &amp; continue </TITLE></head><body><form></form></body></html>";
+const NOT_FOUND: &str =
+    r#"{"message":"Not Found","documentation_url":"https://docs.github.com/rest","status":"404"}"#;
+
+fn json(status: u16, body: &str) -> Fault {
+    Fault::Response(status, vec![], body.into())
+}
+
+fn page(status: u16) -> Fault {
+    Fault::Page(status, SIGN_IN.into())
+}
+
+fn redirect(status: u16, location: &str) -> Fault {
+    Fault::Response(status, vec![("location", location.into())], String::new())
+}
+
+fn look_up(fake: &Fake, logins: usize, arguments: &[&str]) -> Run {
+    let input = file(&users(logins));
+    let arguments = [&["-f", path(&input), "-F", "ndjson"], arguments].concat();
+    Program::for_fake(fake, &arguments).env("GH_TOKEN", "ghp_sampletoken").run()
+}
+
+/// The response to every request, and the end of the run.
+struct Refusal {
+    response: Fault,
+    status: i32,
+    /// Part of the line on standard error.
+    message: &'static str,
+    /// Requests beside those in flight together. None: any number.
+    max_further_requests: u64,
+}
+
+fn refusals() -> Vec<Refusal> {
+    let not_github = |response, message| Refusal { response, status: 5, message, max_further_requests: 2 };
+    let stop = |response, status, message| Refusal { response, status, message, max_further_requests: 0 };
+    vec![
+        not_github(
+            page(200),
+            "did not answer as GitHub: HTTP 200 with the page \"Sign in & continue\" at http://127",
+        ),
+        not_github(page(401), "HTTP 401 with the page \"Sign in & continue\" at http://127"),
+        not_github(page(403), "HTTP 403 with the page \"Sign in & continue\" at http://127"),
+        not_github(page(404), "HTTP 404 with the page \"Sign in & continue\" at http://127"),
+        not_github(page(407), "HTTP 407 with the page \"Sign in & continue\" at http://127"),
+        not_github(Fault::Page(200, "It works!".into()), "HTTP 200 with It works! at http://127"),
+        not_github(Fault::Page(403, String::new()), "HTTP 403 without a body at http://127"),
+        not_github(json(404, "{}"), "HTTP 404 with {} at http://127"),
+        not_github(
+            json(404, r#"{"detail":"Not Found"}"#),
+            r#"HTTP 404 with {"detail":"Not Found"} at http://127"#,
+        ),
+        not_github(json(404, r#"{"message":"no Route matched with those values"}"#), "HTTP 404 with "),
+        not_github(json(404, r#"{"error":{"code":404}}"#), "HTTP 404 with "),
+        not_github(json(404, r#""Not Found""#), "HTTP 404 with "),
+        not_github(json(403, r#"{"message":"Forbidden"}"#), r#"HTTP 403 with {"message":"Forbidden"} at "#),
+        not_github(json(403, r#"{"message":"Missing Authentication Token"}"#), "HTTP 403 with "),
+        not_github(json(403, "{}"), "HTTP 403 with {} at "),
+        not_github(json(401, r#"{"detail":"Authentication required"}"#), "HTTP 401 with "),
+        not_github(json(200, "{}"), "HTTP 200 with {} at "),
+        not_github(json(200, r#"{"detail":"Not Found"}"#), "HTTP 200 with "),
+        not_github(json(200, "[]"), "HTTP 200 with [] at "),
+        not_github(json(200, ""), "HTTP 200 without a body at "),
+        not_github(json(200, "null"), "HTTP 200 with null at "),
+        not_github(
+            redirect(302, "https://sso.example.com/login?token=secret#top"),
+            "HTTP 302 redirects to https://sso.example.com/login; ",
+        ),
+        not_github(redirect(307, "/login?return_to=x"), "HTTP 307 redirects to http://127"),
+        not_github(
+            redirect(303, "//sso.example.com:8443/a"),
+            "HTTP 303 redirects to http://sso.example.com:8443/a; ",
+        ),
+        stop(
+            json(
+                403,
+                r#"{"message":"Sorry. Your account was suspended.","documentation_url":"https://docs.github.com"}"#,
+            ),
+            4,
+            "GitHub refuses the account of the token from GH_TOKEN: Sorry. Your account was suspended.",
+        ),
+        stop(
+            json(403, r#"{"message":"Your account has been flagged."}"#),
+            4,
+            "Your account has been flagged.",
+        ),
+        stop(json(403, r#"{"message":"This installation has been suspended"}"#), 4, "has been suspended"),
+        stop(json(200, r#"{"message":"Sorry. Your account was suspended."}"#), 4, "account was suspended"),
+        stop(json(401, r#"{"message":"Bad credentials"}"#), 4, "GitHub refused the token from GH_TOKEN: Bad"),
+        stop(
+            json(410, r#"{"message":"API version retired","documentation_url":"https://docs.github.com"}"#),
+            5,
+            "has retired this version of its API: API version retired; install a newer ghrepos",
+        ),
+    ]
+}
+
+/// Looks up twice as many logins as there are jobs.
+fn check_refusal(refusal: &Refusal, api: &str, jobs: u64) -> Result<(), String> {
+    let response = refusal.response.clone();
+    let fake = Fake::start(Behavior {
+        fault: Box::new(move |_| Some(response.clone())),
+        latency: std::time::Duration::from_millis(20),
+        ..Behavior::default()
+    });
+    let run = look_up(&fake, 2 * jobs as usize, &["--api", api, "-j", &jobs.to_string()]);
+    let counted =
+        run.rows().into_iter().filter(|row| !matches!(row["status"].as_str(), Some("skipped" | "failed")));
+    let max_requests = jobs + refusal.max_further_requests;
+    println!(
+        "| {:?} | {api} | {jobs} | {} | {} | {} |",
+        refusal.response,
+        run.status,
+        fake.requests(),
+        run.stderr.trim()
+    );
+    let is_as_expected = run.status == refusal.status
+        && run.stderr.lines().count() == 1
+        && run.stderr.contains(refusal.message)
+        && !run.stderr.contains("secret")
+        && counted.count() == 0
+        && fake.requests() <= max_requests;
+    let Run { status, stdout, stderr } = &run;
+    is_as_expected.then_some(()).ok_or_else(|| {
+        format!(
+            "{:?}, {api}, -j {jobs}: {status}, {} requests, {stderr}{stdout}",
+            refusal.response,
+            fake.requests()
+        )
+    })
+}
+
+#[test]
+fn each_refusal_of_everything_ends_the_run_by_its_name() {
+    let mut failures = Vec::new();
+    for refusal in refusals() {
+        for api in ["rest", "graphql"] {
+            // GitHub's response to a query that takes too long.
+            if api == "graphql" && refusal.response == json(200, "") {
+                continue;
+            }
+            failures.extend(check_refusal(&refusal, api, 10).err());
+        }
+    }
+    failures.extend(check_refusal(&refusals()[0], "rest", 50).err());
+    failures.extend(check_refusal(&refusals()[0], "rest", 1).err());
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Looks up one login beside others, with a response that only this login gets.
+#[test]
+fn a_refusal_of_one_login_is_its_row() {
+    let legal = json(451, r#"{"message":"Repository access blocked","block":{"reason":"dmca"}}"#);
+    let saml = r#"{"message":"Resource protected by organization SAML enforcement."}"#;
+    let cases: [(&str, Fault, &str, &str, u64); 7] = [
+        ("missing", json(404, NOT_FOUND), "not_found", "no such user or organization", 1),
+        ("saml", json(403, saml), "forbidden", "access forbidden: Resource protected by", 1),
+        (
+            "legal",
+            legal,
+            "forbidden",
+            "access forbidden: unavailable for legal reasons: Repository access blocked",
+            1,
+        ),
+        ("waf", page(403), "failed", "not a response of GitHub: HTTP 403 with the page", 5),
+        ("empty", json(200, "{}"), "failed", "unexpected response: missing account fields, 5 times", 5),
+        (
+            "away",
+            redirect(301, "https://example.com/user/2"),
+            "failed",
+            "redirects to https://example.com/user/2",
+            5,
+        ),
+        ("circle", redirect(301, "/users/circle"), "failed", "second redirect not followed: it leads to", 2),
+    ];
+    for (login, response, status, error, attempts) in cases {
+        let fake = Fake::with_faults(move |context| (context.login == login).then(|| response.clone()));
+        let run = Program::for_fake(&fake, &["user-1", login, "user-2", "-F", "ndjson"]).run();
+        assert_eq!(run.status, 1, "{login}: {}", run.stderr);
+        let row = &run.rows_of(3)[1];
+        assert_eq!((&row["status"], &row["attempts"]), (&status.into(), &attempts.into()), "{row}");
+        assert!(row["error"].as_str().unwrap().contains(error), "{row}");
+    }
+}
+
+#[test]
+fn a_moved_account_is_counted_under_its_new_login() {
+    for location in ["/user/1024025", "HOST/user/1024025", "/users/torvalds"] {
+        let fake = Fake::with_faults(move |context| {
+            let host = format!("http://{}", context.request.all("host")[0]);
+            match context.request.path() {
+                "/users/old-name" => Some(redirect(301, &location.replace("HOST", &host))),
+                "/user/1024025" => {
+                    Some(json(200, r#"{"login":"torvalds","id":1024025,"type":"User","public_repos":9}"#))
+                }
+                _ => None,
+            }
+        });
+        let run = Program::for_fake(&fake, &["old-name", "user-1", "-F", "ndjson"]).run();
+        assert_eq!(run.status, 0, "{}{}", run.stdout, run.stderr);
+        let row = &run.rows_of(2)[0];
+        assert_eq!((&row["login"], &row["public_repos"]), (&"torvalds".into(), &9.into()), "{row}");
+        assert!(row["id"].is_number() && row["attempts"] == 2, "{row}");
+        assert_eq!(fake.requests(), 3);
+    }
+}
+
+/// After a hundred good responses each of these is sent once.
+fn check_strays(api: &str, logins: usize, batch: &str) {
+    let mut strays = vec![
+        page(200),
+        page(403),
+        page(404),
+        json(404, "{}"),
+        json(403, r#"{"message":"Forbidden"}"#),
+        json(401, r#"{"message":"Bad credentials"}"#),
+        Fault::Html(502),
+        Fault::Truncated,
+        redirect(302, "https://sso.example.com/login"),
+        json(200, "{}"),
+    ];
+    // A 404 of GitHub is about the account in the REST API, and about the route in the other.
+    strays.extend((api == "graphql").then(|| json(404, NOT_FOUND)));
+    let fake = Fake::with_faults(move |context| {
+        let index = context.number.checked_sub(100).filter(|after| after % 30 == 0)? / 30;
+        strays.get(usize::try_from(index).unwrap()).cloned()
+    });
+    let run = look_up(&fake, logins, &["--api", api, "--batch", batch, "--retries", "9"]);
+    assert_eq!(run.status, 0, "{api}: {}", run.stderr);
+    for (row, login) in run.rows_of(logins).iter().zip(users(logins).lines()) {
+        assert_eq!(row["public_repos"], account(login).unwrap().public_repos, "{api}: {row}");
+    }
+    assert!((420..700).contains(&fake.requests()), "{api}: {}", fake.requests());
+}
+
+#[test]
+fn a_stray_refusal_by_rest_costs_no_row() {
+    check_strays("rest", 600, "1");
+}
+
+#[test]
+fn a_stray_refusal_by_graphql_costs_no_row() {
+    check_strays("graphql", 20_000, "49");
+}
+
+#[test]
+fn a_host_that_stops_being_github_ends_the_run() {
+    for (response, status) in [(page(200), 5), (json(401, r#"{"message":"Bad credentials"}"#), 4)] {
+        let fake = Fake::with_faults(move |context| (context.number > 100).then(|| response.clone()));
+        let run = look_up(&fake, 500, &["--api", "rest"]);
+        assert_eq!(run.status, status, "{}", run.stderr);
+        assert_eq!(run.rows().iter().filter(|row| row["status"] == "ok").count(), 100);
+        assert!(fake.requests() <= 100 + 20, "{}", fake.requests());
+    }
+}
+
+#[test]
+fn an_app_is_told_who_refused() {
+    let key = file(crate::apps::private_key());
+    let suspended = json(403, r#"{"message":"This installation has been suspended","status":"403"}"#);
+    for (response, status, message, max_requests) in [
+        (page(200), 5, "did not answer as GitHub: HTTP 200 with the page \"Sign in & continue\" at ", 3),
+        (page(403), 5, "did not answer as GitHub: HTTP 403 with the page \"Sign in & continue\" at ", 3),
+        (suspended, 4, "GitHub refuses the app or its installation: This installation has been suspended", 1),
+    ] {
+        let app = crate::fake::App::new(|_| true);
+        let fake = Fake::start(Behavior {
+            app: Some(app),
+            fault: Box::new(move |_| Some(response.clone())),
+            ..Behavior::default()
+        });
+        let arguments = ["user-1", "--app-id", "12", "--app-key", path(&key), "--installation", "7"];
+        let run = Program::for_fake(&fake, &arguments).run();
+        assert_eq!(run.status, status, "{}", run.stderr);
+        assert!(run.stderr.contains(message) && fake.requests() <= max_requests, "{}", run.stderr);
+    }
+}
+
+#[test]
+fn members_of_another_server_are_not_an_organization() {
+    for response in [page(404), json(404, "{}"), json(404, r#"{"detail":"Not Found"}"#), json(200, "{}")] {
+        let fake = Fake::with_faults(move |_| Some(response.clone()));
+        let run = Program::for_fake(&fake, &["--members", "acme-3"]).env("GH_TOKEN", "ghp_sampletoken").run();
+        assert_eq!(run.status, 5, "{}", run.stderr);
+        assert!(run.stderr.contains("did not answer as GitHub: HTTP "), "{}", run.stderr);
+        assert!(!run.stderr.contains("organization"), "{}", run.stderr);
+        assert!(fake.requests() <= 12);
+    }
+}
+
+#[test]
+fn a_query_that_the_server_does_not_know_is_sent_once() {
+    let error = |code: &str, message: &str| {
+        let path = r#"["query Accounts","a0","repositories","ownerAffiliations"]"#;
+        format!(r#"{{"errors":[{{"path":{path},"extensions":{{"code":"{code}"}},"message":"{message}"}}]}}"#)
+    };
+    let unknown = "Field 'repositoryOwner' doesn't exist on type 'Query'";
+    for body in [
+        error("undefinedField", unknown),
+        error("argumentNotAccepted", unknown),
+        error("", unknown),
+        format!(r#"{{"data":null,"errors":[{{"message":"{unknown}"}}]}}"#),
+        format!(r#"{{"errors":[{{"message":"{unknown}"}}]}}"#),
+    ] {
+        let fake = Fake::with_faults(move |_| Some(json(200, &body)));
+        let run = look_up(&fake, 300, &["--api", "graphql"]);
+        assert_eq!(run.status, 5, "{}", run.stderr);
+        let message = format!("is too old: {unknown}; use --api rest; ");
+        assert!(run.stderr.contains(&message) && run.stderr.lines().count() == 1, "{}", run.stderr);
+        assert!(run.rows_of(300).iter().all(|row| row["status"] == "skipped" || row["status"] == "failed"));
+        assert!(fake.requests() <= 10, "{}", fake.requests());
+    }
+}
+
+#[test]
+fn retry_after_in_a_200_is_waited_for() {
+    let limit = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+    for body in [
+        format!(r#"{{"errors":[{{"message":"{limit}"}}]}}"#),
+        format!(r#"{{"data":null,"errors":[{{"type":"RATE_LIMITED","message":"{limit}"}}]}}"#),
+        format!(r#"{{"message":"{limit}","documentation_url":"https://docs.github.com"}}"#),
+    ] {
+        for api in ["rest", "graphql"] {
+            if api == "rest" && body.contains("errors") {
+                continue;
+            }
+            let response = Fault::Response(200, vec![("retry-after", "2".into())], body.clone());
+            let fake = Fake::with_faults(move |context| (context.number == 1).then(|| response.clone()));
+            let begun = std::time::Instant::now();
+            let run = look_up(&fake, 1, &["--api", api, "-j", "1"]);
+            assert_eq!((run.status, fake.requests()), (0, 2), "{api} {body}: {}", run.stderr);
+            assert!(begun.elapsed().as_millis() >= 1900, "{api} {body}");
+        }
+    }
+}
+
+#[test]
+fn an_old_server_is_asked_over_rest_where_that_can_answer() {
+    let unknown = "Field 'isArchived' doesn't accept argument 'isArchived'";
+    for (arguments, status, queries) in [
+        (&["--breakdown"][..], 0, 10),
+        (&["--verify", "10"], 0, 10),
+        (&["--private"], 5, 10),
+        (&["--breakdown", "-j", "50"], 0, 50),
+    ] {
+        let body = format!(
+            r#"{{"errors":[{{"message":"{unknown}","extensions":{{"code":"argumentNotAccepted"}}}}]}}"#
+        );
+        let fake =
+            Fake::with_faults(move |context| (context.request.method == "POST").then(|| json(200, &body)));
+        let run = look_up(&fake, 300, arguments);
+        assert_eq!(run.status, status, "{arguments:?}: {}", run.stderr);
+        assert!(fake.queries().len() <= queries, "{arguments:?}: {}", fake.queries().len());
+        let said = format!("the GraphQL API of {} is too old: {unknown}; ", fake.url());
+        let way_out = if status == 0 {
+            "looked up over REST\n"
+        } else {
+            "without --private it can be asked with --api rest; "
+        };
+        assert!(run.stderr.contains(&(said + way_out)), "{arguments:?}: {}", run.stderr);
+        for (row, login) in run.rows_of(300).iter().zip(users(300).lines()) {
+            let account = account(login).unwrap();
+            match status {
+                0 => assert_eq!(row["public_repos"], account.public_repos, "{row}"),
+                _ => assert!(row["public_repos"].is_null(), "{row}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_suspension_in_the_errors_of_a_query_ends_the_run() {
+    let message = "Sorry. Your account was suspended.";
+    for errors in [
+        format!(r#""errors":[{{"message":"{message}"}}]"#),
+        format!(r#""data":null,"errors":[{{"type":"FORBIDDEN","message":"{message}"}}]"#),
+        format!(
+            r#""data":{{"a0":null}},"errors":[{{"type":"FORBIDDEN","path":["a0"],"message":"{message}"}}]"#
+        ),
+    ] {
+        let fake = Fake::with_faults(move |_| Some(json(200, &format!("{{{errors}}}"))));
+        let run = look_up(&fake, 300, &["--api", "graphql"]);
+        assert_eq!(run.status, 4, "{}", run.stderr);
+        assert!(run.stderr.contains(message) && run.stderr.lines().count() == 1, "{}", run.stderr);
+        assert!(run.rows_of(300).iter().all(|row| row["status"] == "skipped"));
+        assert!(fake.requests() <= 10, "{}", fake.requests());
+    }
+}
