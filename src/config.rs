@@ -51,7 +51,7 @@ pub(crate) struct Config {
     /// Command line, for reports and the hint about `--resume`. Set by the program.
     pub(crate) command: Vec<String>,
     pub(crate) baseline: Option<PathBuf>,
-    /// File of `--baseline --baseline-optional` that does not exist. There is no baseline then.
+    /// File of `--baseline --baseline-optional` that does not exist. The run is not compared then.
     pub(crate) missing_baseline: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) from: Vec<PathBuf>,
