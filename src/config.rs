@@ -51,7 +51,7 @@ pub(crate) struct Config {
     /// Command line, for reports and the hint about `--resume`. Set by the program.
     pub(crate) command: Vec<String>,
     pub(crate) baseline: Option<PathBuf>,
-    /// File of `--baseline --baseline-optional` that does not exist. There is no baseline then.
+    /// File of `--baseline --baseline-optional` that does not exist. The run is not compared then.
     pub(crate) missing_baseline: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) from: Vec<PathBuf>,
@@ -233,6 +233,7 @@ fn parse_database_url(url: &str) -> Result<DatabaseUrl, ConfigError> {
 
 fn transport(cli: &Cli) -> Result<TransportMode, ConfigError> {
     match (&cli.record, &cli.replay) {
+        (_, Some(file)) if file.is_file() => Err(ConfigError::RecordingIsFile(file.display().to_string())),
         (_, Some(folder)) if !folder.is_dir() => Err(ConfigError::NoRecording(folder.display().to_string())),
         (_, Some(folder)) => Ok(TransportMode::Replay(folder.clone())),
         (Some(folder), None) => Ok(TransportMode::Record(folder.clone())),

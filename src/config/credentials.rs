@@ -14,6 +14,7 @@ use crate::github::credentials::{
 /// Maximum wait for `gh`, whose keyring may ask for a password.
 const GH_CLI_TIMEOUT: Duration = Duration::from_secs(5);
 
+const APP_ID_ENV_VAR: &str = "GHREPOS_APP_ID";
 const APP_KEY_ENV_VAR: &str = "GHREPOS_APP_KEY";
 
 /// Returns the credentials for the server: the app if there is one, else the first token of its sources.
@@ -36,7 +37,7 @@ pub(super) fn credentials(
 }
 
 fn app(cli: &Cli, env: &Env<'_>) -> Result<Option<App>, ConfigError> {
-    let id = id_or_env(cli.app_id, "GHREPOS_APP_ID", env)?;
+    let id = id_or_env(cli.app_id, APP_ID_ENV_VAR, env)?;
     let installation = id_or_env(cli.installation, "GHREPOS_INSTALLATION", env)?;
     let (from, pem) = match (&cli.app_key, non_empty_env(env, APP_KEY_ENV_VAR)) {
         (Some(path), _) => (path.display().to_string(), Some(std::fs::read(path).map_err(AppKeyError::Read))),
@@ -51,8 +52,14 @@ fn app(cli: &Cli, env: &Env<'_>) -> Result<Option<App>, ConfigError> {
             Ok(app) => Ok(Some(app)),
             Err(error) => Err(ConfigError::UnusableAppKey { from, source: error.into() }),
         },
-        (Some(_), None) => Err(ConfigError::IncompleteAppCredentials("--app-id", "--app-key")),
-        (None, Some(_)) => Err(ConfigError::IncompleteAppCredentials("--app-key", "--app-id")),
+        (Some(_), None) => {
+            let given = if cli.app_id.is_some() { "--app-id" } else { APP_ID_ENV_VAR };
+            Err(ConfigError::IncompleteAppCredentials(given, "--app-key or GHREPOS_APP_KEY"))
+        }
+        (None, Some(_)) => {
+            let given = if cli.app_key.is_some() { "--app-key" } else { APP_KEY_ENV_VAR };
+            Err(ConfigError::IncompleteAppCredentials(given, "--app-id or GHREPOS_APP_ID"))
+        }
         (None, None) if cli.installation.is_some() => {
             Err(ConfigError::IncompleteAppCredentials("--installation", "--app-id and --app-key"))
         }

@@ -25,6 +25,8 @@ pub(crate) enum ConfigError {
     OutputOverwritesInput(String),
     #[error("cannot replay {0}: there is no such folder")]
     NoRecording(String),
+    #[error("cannot replay {0}: it is a file; name the folder of --record")]
+    RecordingIsFile(String),
     #[error("cannot use address {url:?} from {from}: {source}")]
     InvalidEndpoint { url: String, from: &'static str, source: InvalidEndpoint },
     #[error("cannot use host {host:?} from {from}: {source}")]

@@ -85,9 +85,13 @@ fn check_columns(config: &Config, schema: &ReportSchema) -> anyhow::Result<()> {
 
 fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> anyhow::Result<GroupTotals> {
     let Some(column) = schema.carried_index(groups.by()) else {
-        let carried =
-            if schema.carried.is_empty() { "nothing".to_owned() } else { schema.carried.join(", ") };
-        bail!("cannot group by {}: the report carries {carried}", groups.by());
+        let by = groups.by();
+        match schema.carried.join(", ").as_str() {
+            "" => bail!(
+                "cannot group by {by}: the report has no carried columns; count again with --group-by {by}"
+            ),
+            carried => bail!("cannot group by {by}: the carried columns are {carried}; choose one of them"),
+        }
     };
     Ok(GroupTotals::new(groups.by().to_owned(), column))
 }

@@ -186,8 +186,8 @@ fn an_unknown_app_is_reported_in_one_line() {
     let no_key = file("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n");
     let (key, no_key) = (path(&key), path(&no_key));
     for (arguments, reason) in [
-        (&["--app-id", "12"][..], "--app-id also requires --app-key".to_owned()),
-        (&["--app-key", key], "--app-key also requires --app-id".into()),
+        (&["--app-id", "12"][..], "--app-id also requires --app-key or GHREPOS_APP_KEY".to_owned()),
+        (&["--app-key", key], "--app-key also requires --app-id or GHREPOS_APP_ID".into()),
         (&["--installation", "1"], "--installation also requires --app-id and --app-key".into()),
         (
             &["--app-id", "12", "--app-key", no_key],
@@ -201,6 +201,8 @@ fn an_unknown_app_is_reported_in_one_line() {
         let run = Program::for_fake(&fake, &[&["a"], arguments].concat()).run();
         assert_eq!((run.status, run.stderr), (2, format!("ghrepos: {reason}\n")));
     }
+    let run = Program::for_fake(&fake, &["a"]).env("GHREPOS_APP_ID", "12").run();
+    assert_eq!(run.stderr, "ghrepos: GHREPOS_APP_ID also requires --app-key or GHREPOS_APP_KEY\n");
     // The value of the variable is never shown: it may be a key in another format.
     for secret in ["LS0tLS1CRUdJTi", "MIIEsecret\nMIIEsecret", "-----BEGIN RSA PRIVATE KEY-----\nMIIEsecret"]
     {

@@ -89,7 +89,7 @@ fn a_finished_report_renders_as_the_run_did() {
     let run = Program::new(&["--from", &report, "--group-by", "site"]).run();
     assert_eq!(
         (run.status, run.stderr.as_str()),
-        (2, "ghrepos: cannot group by site: the report carries team\n")
+        (2, "ghrepos: cannot group by site: the carried columns are team; choose one of them\n")
     );
     let no_report = file("name\nx\n");
     let run = Program::new(&["--from", path(&no_report)]).run();
