@@ -8,6 +8,7 @@ mod columns;
 #[cfg(feature = "cli")]
 mod saved;
 mod summary;
+mod total;
 
 use std::borrow::Cow;
 
@@ -20,7 +21,8 @@ pub(crate) use self::columns::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::saved::{ReadReportError, SavedReport};
-pub(crate) use self::summary::{GroupTotals, Subtotal, Summary, Total};
+pub(crate) use self::summary::{GroupTotals, Subtotal, Summary};
+pub(crate) use self::total::Total;
 use crate::github::account::Account;
 pub(crate) use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
 use crate::text::sanitize_line;

@@ -138,7 +138,7 @@ impl<'a> Page<'a> {
             summary_sentence: summary_sentence(html, summary, shown.as_deref()),
             warnings: warnings(summary),
             stats: stats(html, summary, median),
-            changes: summary.drift.as_ref().map(|drift| html.changes.section(drift, &html.meta)),
+            changes: summary.changes.as_ref().map(|changes| html.changes.section(changes, &html.meta)),
             groups: summary.groups.as_ref().map(|groups| Chart::of_groups(groups, MAX_BARS)),
             has_breakdown: html.columns.iter().any(Column::is_part),
             largest: largest(html),

@@ -134,8 +134,8 @@ impl Markdown {
             0 => "The input is empty.".to_owned(),
             _ => format!("{}.", summary.status_line()),
         }];
-        if let Some(drift) = &summary.drift {
-            sentences.push(format!("{}.", escape(&drift.to_string())));
+        if let Some(changes) = &summary.changes {
+            sentences.push(format!("{}.", escape(&changes.to_string())));
         }
         if summary.mismatched > 0 {
             let rows = pluralize(summary.mismatched, "account", "accounts");

@@ -165,17 +165,17 @@ fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
         "ghrepos_change_repositories",
         "Public repositories added and removed since the baseline.",
     );
-    if let Some(drift) = &summary.drift {
-        for (change, number) in drift.by_change() {
+    if let Some(diff) = &summary.changes {
+        for (change, number) in diff.by_change() {
             match Event::parse(change) {
                 Some(event) => events.sample(&[("event", event.as_str())], &number),
                 None => changes.sample(&[("change", change)], &number),
             }
         }
-        of_events.total(&[("event", "new")], drift.repositories_of_new);
-        of_events.total(&[("event", "removed")], drift.repositories_of_removed);
-        of_changes.total(&[("change", "added")], drift.repositories_added);
-        of_changes.total(&[("change", "removed")], drift.repositories_removed);
+        of_events.total(&[("event", "new")], diff.repositories_of_new);
+        of_events.total(&[("event", "removed")], diff.repositories_of_removed);
+        of_changes.total(&[("change", "added")], diff.repositories_added);
+        of_changes.total(&[("change", "removed")], diff.repositories_removed);
     }
     vec![events, changes, of_events, of_changes]
 }

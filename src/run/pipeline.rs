@@ -128,8 +128,8 @@ impl RowAggregator {
         baseline: Option<Arc<Baseline>>,
         manifest: ManifestRecorder,
     ) -> Self {
-        let drift = baseline.as_deref().map(Baseline::empty_summary);
-        let summary = Summary { groups, drift, ..Summary::default() };
+        let changes = baseline.as_deref().map(Baseline::empty_summary);
+        let summary = Summary { groups, changes, ..Summary::default() };
         let rules = match baseline {
             Some(_) => config.rules.clone(),
             None => config.rules.without_baseline(),

@@ -36,10 +36,10 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     meta.top = config.layout.order.top.into_iter().chain(saved.top).min();
     let mut aggregator =
         RowAggregator::new(&config, groups, baseline.map(Arc::new), ManifestRecorder::default());
-    if aggregator.summary.drift.is_none() && schema.change {
+    if aggregator.summary.changes.is_none() && schema.change {
         let baseline = meta.baseline.clone().unwrap_or_else(|| "an earlier report".into());
         aggregator.rules = config.rules.clone();
-        aggregator.summary.drift = Some(DiffSummary { baseline, ..DiffSummary::default() });
+        aggregator.summary.changes = Some(DiffSummary { baseline, ..DiffSummary::default() });
     }
     let (open, _) = open_sinks(&config, &meta).await?;
     let mut sinks = Sinks { open, ..Sinks::default() };

@@ -70,7 +70,7 @@ fn two_monthly_reports_show_added_removed_and_changed_logins() {
         assert_eq!(changes, expected.map(|(login, cells)| (login.to_owned(), cells)));
     }
     let run = month("2026-11", &["--baseline", &october, "-F", "json"]);
-    let drift = serde_json::from_str::<Value>(&run.stdout).unwrap()["summary"]["drift"].clone();
+    let changes = serde_json::from_str::<Value>(&run.stdout).unwrap()["summary"]["changes"].clone();
     for (key, number) in [
         ("new", 2),
         ("removed", 1),
@@ -84,7 +84,7 @@ fn two_monthly_reports_show_added_removed_and_changed_logins() {
         ("repositories_of_new", 15),
         ("repositories_of_removed", 9),
     ] {
-        assert_eq!(drift[key], number, "{key}: {drift}");
+        assert_eq!(changes[key], number, "{key}: {changes}");
     }
     assert!(
         run.stderr.contains(": 2 new, 1 removed, 1 renamed, 1 replaced, 3 grown (+26), 2 shrunk (-30)"),
@@ -159,7 +159,7 @@ fn an_optional_baseline_may_be_missing_with_a_warning() {
     assert_eq!((run.status, &run.stderr), (0, &missing));
     assert!(!run.stdout.contains(",change,"), "a report that compares nothing has no such columns");
     let report: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
-    assert_eq!((&report["meta"]["baseline"], &report["summary"]["drift"]), (&Value::Null, &Value::Null));
+    assert_eq!((&report["meta"]["baseline"], &report["summary"]["changes"]), (&Value::Null, &Value::Null));
     let run = audit(&["--fail-on", "public_repos>50", "-q"]);
     assert_eq!(run.status, 3, "{}", run.stderr);
     // A saved report is compared in the same way.

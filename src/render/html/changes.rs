@@ -71,25 +71,25 @@ impl ChangeCollector {
         }
     }
 
-    pub(super) fn section<'a>(&'a self, drift: &'a DiffSummary, meta: &Meta) -> ChangesSection<'a> {
+    pub(super) fn section<'a>(&'a self, changes: &'a DiffSummary, meta: &Meta) -> ChangesSection<'a> {
         let largest = self.changed.first().map_or(0, |row| difference(row).unsigned_abs());
         let bars = self
             .changed
             .iter()
             .map(|row| Bar::of_change(row, meta.profile_url(row), difference(row), largest));
         let stats = [
-            Stat::new("New", drift.new, note("with", drift.repositories_of_new)),
-            Stat::new("Removed", drift.removed, note("had", drift.repositories_of_removed)),
-            Stat::new("Missing", drift.missing, "not found any more"),
-            Stat::new("Grown", drift.grown, note("by", drift.repositories_added)),
-            Stat::new("Shrunk", drift.shrunk, note("by", drift.repositories_removed)),
-            Stat::new("Unchanged", drift.unchanged, ""),
-            Stat::new("Renamed", drift.renamed, ""),
-            Stat::new("Replaced", drift.replaced, "name taken over"),
-            Stat::new("Unknown", drift.unknown, "not counted in one run"),
+            Stat::new("New", changes.new, note("with", changes.repositories_of_new)),
+            Stat::new("Removed", changes.removed, note("had", changes.repositories_of_removed)),
+            Stat::new("Missing", changes.missing, "not found any more"),
+            Stat::new("Grown", changes.grown, note("by", changes.repositories_added)),
+            Stat::new("Shrunk", changes.shrunk, note("by", changes.repositories_removed)),
+            Stat::new("Unchanged", changes.unchanged, ""),
+            Stat::new("Renamed", changes.renamed, ""),
+            Stat::new("Replaced", changes.replaced, "name taken over"),
+            Stat::new("Unknown", changes.unknown, "not counted in one run"),
         ];
         ChangesSection {
-            since: &drift.baseline,
+            since: &changes.baseline,
             stats: stats.into_iter().filter(|stat| stat.value != "0").collect(),
             chart: Chart {
                 category: "Account".into(),

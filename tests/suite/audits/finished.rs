@@ -18,7 +18,7 @@ fn a_finished_report_renders_as_the_run_did() {
     let breakdown = ["-f", &list, "--carry", "note,team", "--breakdown", "--verify", "100", "--api", "rest"];
     type Ask<'a> = Box<dyn Fn(&[&str]) -> Run + 'a>;
     let runs: [(&str, Ask<'_>); 2] = [
-        ("drift", Box::new(|more| month("2026-11", &[&["--baseline", &october], more].concat()))),
+        ("changes", Box::new(|more| month("2026-11", &[&["--baseline", &october], more].concat()))),
         (
             "breakdown",
             Box::new(|more| {
@@ -48,7 +48,7 @@ fn a_finished_report_renders_as_the_run_did() {
         }
     }
     // With sorting, --top, subtotals and a baseline.
-    let report = folder.at("drift.csv");
+    let report = folder.at("changes.csv");
     let run = Program::new(&[
         "--from",
         &report,
