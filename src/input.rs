@@ -216,7 +216,9 @@ impl Input {
         }
         // A pipe or a device may never end.
         self.is_unbounded |= !metadata.is_file();
-        let content = if is_csv(path) {
+        // Without --allow-empty, the missing header is the clearer reason.
+        let is_empty = metadata.is_file() && metadata.len() == 0;
+        let content = if is_csv(path) && !(is_empty && options.allow_empty) {
             Content::Csv(Box::new(CsvInput::open(path, file, options)?))
         } else {
             Content::Lines(Box::new(file))

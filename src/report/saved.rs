@@ -103,8 +103,8 @@ impl SavedReport {
         let file = fs::File::open(path).map_err(|error| text::io_message(&error))?;
         match extension.as_deref() {
             Some("json") => parse_json(file),
-            Some("csv") => parse_csv(file, b','),
-            Some("tsv") => parse_csv(file, b'\t'),
+            Some("csv") => parse_csv(file, b',', target.is_some()),
+            Some("tsv") => parse_csv(file, b'\t', target.is_some()),
             Some("md" | "markdown" | "html" | "htm" | "prom" | "xlsx") => {
                 Err("only .ndjson, .json, .csv and .tsv can be read again".into())
             }
@@ -413,7 +413,8 @@ impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Entries<'a, V> {
 }
 
 /// Parses CSV or TSV. Columns that the program does not define are extra columns.
-fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
+/// The last row of a partial file is left out if it was cut off.
+fn parse_csv(mut file: fs::File, delimiter: u8, is_partial: bool) -> Result<SavedReport, String> {
     // A number that was cut off is a number. A pipe has no end to look at.
     let mut last = [b'\n'];
     if file.seek(SeekFrom::End(-1)).is_ok() {
@@ -426,7 +427,11 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     let header = reader.headers().map_err(|error| csv_message(&error))?.iter().map(strip_formula_guard);
     let header: Vec<_> = header.map(|name| sanitize_line(name).into_owned()).collect();
     // A truncated row has too few fields, unless it was truncated in the last one.
-    if last != *b"\n" && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange")) {
+    let has_no_end = last != *b"\n";
+    if has_no_end
+        && !is_partial
+        && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange"))
+    {
         return Err("its last line has no end: it was cut off".into());
     }
     if header.is_empty() {
@@ -447,9 +452,13 @@ fn parse_csv(mut file: fs::File, delimiter: u8) -> Result<SavedReport, String> {
     };
     report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();
     own.iter().filter(|(_, at)| at.is_some()).for_each(|(spec, _)| report.schema.add_group_of(spec));
-    for record in reader.records() {
-        let record = record.map_err(|error| csv_message(&error))?;
+    let mut records = reader.records().peekable();
+    while let Some(record) = records.next() {
         bytes_left.set(MAX_ROW);
+        if has_no_end && is_partial && records.peek().is_none() {
+            break;
+        }
+        let record = record.map_err(|error| csv_message(&error))?;
         let cells = own.map(|(spec, at)| Some(csv_cell(record.get(at?)?, spec)));
         let mut row = Row::from_cells(&cells)
             .map_err(|reason| format!("row {}: {reason}", row_number(record.position())))?;

@@ -392,6 +392,13 @@ fn a_partial_is_read_in_the_format_of_its_report() {
     let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((run.status, &json["summary"]["complete"]), (5, &false.into()), "{}", run.stderr);
     assert_eq!(json["rows"].as_array().unwrap().len(), 4);
+    // The same for a part of a row of CSV, which may look like a row with other cells.
+    let text = folder.read("a.csv.partial");
+    for cut in 1..20 {
+        fs::write(folder.at("a.csv.partial"), &text[..text.len() - cut]).unwrap();
+        let run = folder.run(&fake, &["--from", "a.csv.partial", "-F", "ndjson"]);
+        assert_eq!((run.status, run.stdout.lines().count()), (5, 9), "{cut}: {}", run.stderr);
+    }
 }
 
 #[test]
@@ -507,6 +514,9 @@ fn an_input_without_logins_is_status_2() {
     let run = Program::for_fake(&fake, &["-"]).run_with_input("# comment\n\n");
     assert_eq!((run.status, run.stdout.as_str(), fake.requests()), (2, "", requests), "no empty table");
     // With the flag it is an empty, complete report, and everyone was removed.
+    fs::write(folder.at("empty.csv"), "").unwrap();
+    let run = folder.run(&fake, &["-f", "empty.csv", "--allow-empty", "-F", "csv"]);
+    assert_eq!((run.status, run.stdout.lines().count()), (0, 1), "{}", run.stderr);
     let empty = ["-", "--allow-empty"];
     let run = folder.run(&fake, &[&empty, &outputs[..]].concat());
     assert_eq!((run.status, run.stderr.as_str()), (0, "ghrepos: the input has no logins\n"));
