@@ -34,6 +34,10 @@
 //! 10. `output::Sink` passes rows to the renderer of each output, on a thread of its own: `render/table.rs`, for example, which
 //!     reads each cell with the getter of its column (`report/columns.rs`).
 //!
+//! A login crosses twelve files: `main`, `run`, `run/pipeline`, `input`, `lookup`, `github/batch`, `github/client`,
+//! `github/transport`, `github/graphql`, `report`, `output`, `render/table`. Beside them, `rate_limit` admits the request,
+//! `github/retry` decides about errors, and `reorder` restores the order.
+//!
 //! # Library
 //!
 //! The stage can be used without the program: [`lookup`] takes a [`Client`] and a stream of [`Login`]s and yields [`Row`]s. Here it
