@@ -42,6 +42,7 @@ impl ExitStatus {
             | StopReason::AuthenticationRequired(_)
             | StopReason::Suspended(_) => Self::Auth,
             StopReason::OutOfReach(_)
+            | StopReason::NoGraphqlApi
             | StopReason::NotGithub(_)
             | StopReason::ApiVersionRetired(_)
             | StopReason::QueryUnsupported(_)

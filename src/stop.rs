@@ -64,6 +64,9 @@ pub(crate) enum StopReason {
     /// The GraphQL API of an older Enterprise Server lacks a field or an argument.
     #[error("the server's GraphQL API is too old: {0}")]
     QueryUnsupported(String),
+    /// GitHub's 404 to every query.
+    #[error("no GraphQL API at this URL; try --api rest")]
+    NoGraphqlApi,
     /// Another server than GitHub answers, or a gateway in front of GitHub.
     #[error("not GitHub: {0}")]
     NotGithub(String),
@@ -114,6 +117,7 @@ impl StopReason {
                     | Self::Suspended(_)
                     | Self::ApiVersionRetired(_)
                     | Self::QueryUnsupported(_)
+                    | Self::NoGraphqlApi
                     | Self::NotGithub(_)
             )
     }

@@ -6,6 +6,7 @@
 //! query fail, does not hold up the others.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use futures::{StreamExt, stream};
 use http::HeaderMap;
@@ -16,11 +17,16 @@ use super::batch_size::NextSize;
 use super::client::Client;
 use super::error::LookupError;
 use super::graphql::{self, Query, Schema};
+use super::lock;
 use super::rest::{self, Existence, Paginator, Repo, TOO_MANY_PAGES};
 use super::retry::{AttemptLog, RetryDecision};
 use super::transport::Request;
 use crate::login::Login;
 use crate::rate_limit::{Permit, Resource};
+use crate::stop::StopReason;
+
+/// Queries without a result after which the GraphQL API is given up, if none has had one; with more jobs, two more than those.
+const MAX_DOUBTFUL_QUERIES: usize = 12;
 
 /// Logins that are looked up together, by one API. `L`: a login, and what the caller keeps beside it.
 pub(crate) struct Batch<L> {
@@ -56,9 +62,22 @@ impl<L> PendingLogin<L> {
     }
 }
 
+fn answer_all<L>(
+    logins: impl Iterator<Item = PendingLogin<L>>,
+    error: &LookupError,
+    on_outcome: impl Fn(L, LookupOutcome),
+) {
+    for pending in logins {
+        let (login, outcome) = pending.answer(Err(error.clone()));
+        on_outcome(login, outcome);
+    }
+}
+
 /// Results of the logins of one query, in their order.
 struct QueryResults {
     results: Vec<Result<Account, LookupError>>,
+    /// 403 or 451 for the whole query: one login of it may be to blame.
+    is_forbidden: bool,
     /// Upper bound on the parts into which the logins without a result are split.
     max_batch_size: usize,
 }
@@ -91,8 +110,23 @@ impl Client {
         let mut unsent: VecDeque<_> = logins.into_iter().map(PendingLogin::new).collect();
         let (mut backing_off, mut failed_alone) = (Vec::new(), Vec::new());
         while !unsent.is_empty() {
+            let turn = if self.is_graphql_doubtful() { Some(self.doubt().turn.lock().await) } else { None };
+            if self.query_error().is_some() {
+                drop((turn, slot.take()));
+                let all = unsent.into_iter().chain(backing_off);
+                self.look_up_by_rest_instead(all, counts, &on_outcome).await;
+                break;
+            }
+            if let Some(error) = self.doubt().refusal.get() {
+                answer_all(unsent.into_iter().chain(backing_off), error, &on_outcome);
+                break;
+            }
             let max_cost = graphql::query_cost(self.config().max_batch_size(), counts);
             let permit = self.acquire(Resource::Graphql, max_cost).await;
+            // Queries may have failed while this one waited.
+            if turn.is_none() && permit.is_ok() && self.is_graphql_doubtful() {
+                continue;
+            }
             // The batch size is decided now, by all responses so far.
             let NextSize { size, trial } = self.next_size(&unsent);
             let cost = graphql::query_cost(size, counts);
@@ -100,18 +134,16 @@ impl Client {
             {
                 Ok(permit) => permit,
                 Err(stop) => {
-                    for pending in unsent.into_iter().chain(backing_off) {
-                        let (login, outcome) = pending.answer(Err(LookupError::Stopped(stop.clone())));
-                        on_outcome(login, outcome);
-                    }
+                    let all = unsent.into_iter().chain(backing_off);
+                    answer_all(all, &LookupError::Stopped(stop), &on_outcome);
                     break;
                 }
             };
             let mut logins: Vec<_> = unsent.drain(..size).collect();
             let schema = self.schema();
-            let QueryResults { results, max_batch_size } =
+            let QueryResults { results, is_forbidden, max_batch_size } =
                 self.query(counts, schema, &mut logins, permit).await;
-            drop(trial);
+            drop((trial, turn));
             if self.query_error().is_some()
                 && matches!(results.first(), Some(Err(LookupError::QueryUnsupported(_))))
             {
@@ -125,7 +157,15 @@ impl Client {
                 let decision = match &result {
                     Ok(_) => RetryDecision::GiveUp,
                     Err(LookupError::NoVisibility(_)) if schema == Schema::Current => RetryDecision::Retry,
-                    Err(error) => pending.log.on_failure(error, size, self.config().retries),
+                    Err(error) => {
+                        let decision = pending.log.on_failure(error, size, self.config().retries);
+                        let is_refused = error.is_query_refused() && self.may_know_by_rest(error, size);
+                        match decision {
+                            _ if is_forbidden && size > 1 => RetryDecision::Split,
+                            _ if is_refused => RetryDecision::GiveUp,
+                            decision => decision,
+                        }
+                    }
                 };
                 if let Err(error) = &result
                     && decision != RetryDecision::GiveUp
@@ -135,10 +175,14 @@ impl Client {
                 }
                 match decision {
                     RetryDecision::GiveUp => match result {
-                        Err(error) if self.may_know_by_rest(&error, size) => {
+                        Err(error)
+                            if self.may_know_by_rest(&error, size)
+                                || is_forbidden && self.falls_back_to_rest() =>
+                        {
                             failed_alone.push((pending, error));
                         }
                         result => {
+                            let result = result.map_err(|error| self.stop_without_graphql(error));
                             let (login, outcome) = pending.answer(result);
                             on_outcome(login, outcome);
                         }
@@ -167,7 +211,6 @@ impl Client {
     /// Returns true if the REST API may have an account for a login that failed in a GraphQL query of `size` logins. An error of a
     /// larger query is not about one login.
     fn may_know_by_rest(&self, error: &LookupError, size: usize) -> bool {
-        let config = self.config();
         let is_about_login = match error {
             LookupError::TimedOut(_)
             | LookupError::ConnectionClosed(_)
@@ -176,12 +219,80 @@ impl Client {
             | LookupError::Malformed(_)
             | LookupError::OtherJson(_)
             | LookupError::PartialResponse(_)
+            | LookupError::NotGithub(_)
+            | LookupError::QueryNotFound(_)
             | LookupError::Status { .. } => size == 1,
             // Queries that failed have no recorded response.
             LookupError::NotRecorded(_) => true,
             _ => false,
         };
-        is_about_login && config.rest_fallback && config.api == ApiKind::Graphql
+        is_about_login && self.falls_back_to_rest()
+    }
+
+    /// Returns true for a 404 to a query while no query has had a result.
+    fn is_about_url(&self, error: &LookupError) -> bool {
+        matches!(error, LookupError::QueryNotFound(_)) && !self.has_graphql()
+    }
+
+    /// Ends the run if a login has failed for good because there is no GraphQL API.
+    fn stop_without_graphql(&self, error: LookupError) -> LookupError {
+        if self.is_about_url(&error) {
+            LookupError::Stopped(self.limiter().stop.request(StopReason::NoGraphqlApi))
+        } else {
+            error
+        }
+    }
+
+    fn falls_back_to_rest(&self) -> bool {
+        let config = self.config();
+        config.rest_fallback && config.api == ApiKind::Graphql
+    }
+
+    /// Returns true if queries have failed, and none has had a result yet.
+    fn is_graphql_doubtful(&self) -> bool {
+        !self.has_graphql() && self.doubt().failures.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts a query without a result. Returns true if enough queries have failed and none had a result.
+    fn doubt_graphql(&self, error: &LookupError) -> bool {
+        if self.has_graphql() || !error.is_without_result() {
+            return false;
+        }
+        let failures = self.doubt().failures.fetch_add(1, Ordering::Relaxed) + 1;
+        failures >= MAX_DOUBTFUL_QUERIES.max(self.config().max_concurrency + 2)
+    }
+
+    /// Sends no further query. Returns the error of this one: REST is asked instead, all queries are forbidden, or the run ends.
+    async fn give_up_graphql(&self, error: LookupError, login: &Login) -> LookupError {
+        let doubt = self.doubt();
+        let can_fall_back = self.config().can_fall_back_to_rest();
+        let response = lock(&doubt.last_response).clone();
+        let stop = match (&error, response) {
+            (LookupError::Forbidden { .. }, _) => {
+                return doubt.refusal.get_or_init(|| error).clone();
+            }
+            (LookupError::QueryNotFound(response), _) if can_fall_back && self.has_rest(login).await => {
+                return self.use_rest(&format!("is missing: {response}"));
+            }
+            (LookupError::QueryNotFound(_), _) => StopReason::NoGraphqlApi,
+            (_, Some(response)) if can_fall_back => {
+                return self.use_rest(&format!("does not answer as GitHub: {response}"));
+            }
+            (_, Some(response)) => StopReason::NotGithub(response.to_string()),
+            (_, None) => return error,
+        };
+        LookupError::Stopped(self.limiter().stop.request(stop))
+    }
+
+    fn use_rest(&self, reason: &str) -> LookupError {
+        self.set_query_error(reason);
+        LookupError::QueryUnsupported(reason.to_owned())
+    }
+
+    /// Returns true if the REST API has a result. Where it has none, a 404 does not mean that an account is missing.
+    async fn has_rest(&self, login: &Login) -> bool {
+        matches!(self.rate_limits().await, Ok(Some(_)))
+            || self.account_by_rest(login, &mut AttemptLog::default(), false).await.is_ok()
     }
 
     /// Looks up a login over REST that failed alone in the GraphQL API. Keeps that error if REST has no answer either.
@@ -197,6 +308,10 @@ impl Client {
         let result = self.account_by_rest(login, &mut log, counts.breakdown).await;
         pending.log.attempts += log.attempts;
         match result {
+            // The 404s of both APIs together are about the URL.
+            Err(LookupError::NotFound | LookupError::Stopped(_)) if self.is_about_url(&error) => {
+                pending.answer(Err(self.stop_without_graphql(error)))
+            }
             Ok(_) | Err(LookupError::NotFound | LookupError::Forbidden { .. }) => {
                 (pending.login, LookupOutcome { result, api: ApiKind::Rest, log: pending.log })
             }
@@ -247,7 +362,13 @@ impl Client {
         let request = Request::Graphql(Query::new(&text, &names));
         let parse = |headers: &HeaderMap, body: &[u8]| graphql::parse_response(headers, body, &names, counts);
         let response = self.send(&request, &mut permit, parse).await;
+        // Before the permit is dropped: the next request must know it.
+        let must_give_up = response.as_ref().is_err_and(|error| self.doubt_graphql(error));
         drop(permit);
+        let response = match (response, names.first()) {
+            (Err(error), Some(login)) if must_give_up => Err(self.give_up_graphql(error, login).await),
+            (response, _) => response,
+        };
         let estimate = graphql::query_cost(size, counts);
         let cost = match &response {
             Ok(response) => response.cost.unwrap_or(estimate),
@@ -260,7 +381,7 @@ impl Client {
         match response {
             Ok(response) => {
                 let max_batch_size = self.record_results(&response.results);
-                QueryResults { results: response.results, max_batch_size }
+                QueryResults { results: response.results, is_forbidden: false, max_batch_size }
             }
             Err(error) => {
                 if matches!(error, LookupError::NoVisibility(_)) {
@@ -271,7 +392,9 @@ impl Client {
                     batch_size.record(size, false);
                 }
                 let max_batch_size = batch_size.split_size(size);
-                QueryResults { results: vec![Err(error); size], max_batch_size }
+                let is_forbidden =
+                    matches!(error, LookupError::Forbidden { .. }) && self.doubt().refusal.get().is_none();
+                QueryResults { results: vec![Err(error); size], is_forbidden, max_batch_size }
             }
         }
     }

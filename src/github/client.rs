@@ -1,7 +1,7 @@
 //! The client: octocrab on our own transport, and the requests that it sends.
 
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -48,8 +48,20 @@ struct ClientInner {
     batch_size: Mutex<AdaptiveBatchSize>,
     points: AtomicU64,
     lacks_visibility: AtomicBool,
-    /// Error of a GraphQL API that does not know the query. All logins are looked up over REST since then.
+    /// What is wrong with the GraphQL API, as a predicate. All logins are looked up over REST since then.
     query_error: OnceLock<String>,
+    pub(super) doubt: QueryDoubt,
+}
+
+/// Queries without a result, as long as none had one. The GraphQL API may not be usable at all.
+#[derive(Default)]
+pub(super) struct QueryDoubt {
+    pub(super) failures: AtomicUsize,
+    pub(super) last_response: Mutex<Option<ForeignResponse>>,
+    /// The refusal of all queries. No further one is sent.
+    pub(super) refusal: OnceLock<LookupError>,
+    /// Held while a query is sent after a failure: one at a time.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 impl Client {
@@ -99,6 +111,7 @@ impl Client {
             points: AtomicU64::new(0),
             lacks_visibility: AtomicBool::new(false),
             query_error: OnceLock::new(),
+            doubt: QueryDoubt::default(),
             sender: RequestSender {
                 octocrab,
                 limiter: RateLimiter::new(config.limiter_settings()),
@@ -116,7 +129,7 @@ impl Client {
         if login.is_bot() || self.query_error().is_some() { ApiKind::Rest } else { self.config().api }
     }
 
-    /// Returns the error of a GraphQL API that does not know the query, if REST is used instead.
+    /// Returns what is wrong with the GraphQL API, as a predicate, if REST is used instead.
     pub(crate) fn query_error(&self) -> Option<&str> {
         self.0.query_error.get().map(String::as_str)
     }
@@ -147,6 +160,19 @@ impl Client {
 
     pub(super) fn add_points(&self, points: u64) {
         self.0.points.fetch_add(points, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_query_error(&self, error: &str) {
+        self.0.query_error.get_or_init(|| error.to_owned());
+    }
+
+    pub(super) fn doubt(&self) -> &QueryDoubt {
+        &self.0.doubt
+    }
+
+    /// True once a query had a result.
+    pub(super) fn has_graphql(&self) -> bool {
+        self.0.sender.has_graphql.load(Ordering::Relaxed)
     }
 
     pub(super) fn schema(&self) -> Schema {
@@ -189,11 +215,14 @@ impl Client {
             response = sender.send(request, token.as_ref(), on_headers) => response,
             stop = limiter.stop.canceled() => return Err(LookupError::Stopped(stop)),
         };
+        let is_query = matches!(request, Request::Graphql(_));
         let (mut bytes, mut other_json) = (None, None);
         let mut result = response.and_then(|(headers, body)| {
             bytes = Some(body.len());
             parse(&headers, &body).map_err(|error| match error {
-                LookupError::OtherJson(_) => {
+                LookupError::OtherJson(_) | LookupError::Malformed(_) | LookupError::PartialResponse(_)
+                    if is_query || matches!(error, LookupError::OtherJson(_)) =>
+                {
                     let url = sender.url(request);
                     other_json = Some(ForeignResponse::new(StatusCode::OK, &headers, &body, &url));
                     error_in_success(&headers, &body).unwrap_or(error)
@@ -204,6 +233,13 @@ impl Client {
         if self.0.tokens.on_response(token.as_ref(), sent, &result) {
             result = Err(LookupError::TokenRejected);
         }
+        if is_query && result.is_ok() {
+            sender.has_graphql.store(true, Ordering::Relaxed);
+        }
+        let is_doubtful = is_query && !self.has_graphql();
+        if is_doubtful && other_json.is_some() {
+            lock(&self.0.doubt.last_response).clone_from(&other_json);
+        }
         let took = crate::text::format_duration(sent.elapsed());
         let error = result.as_ref().err();
         tracing::debug!(error = error.map(tracing::field::display), bytes, %took, "{request}");
@@ -211,11 +247,14 @@ impl Client {
         let key = request.key();
         let outcome = match (error, other_json) {
             (None, _) => RequestOutcome::Success,
+            (Some(error @ (LookupError::OtherJson(_) | LookupError::QueryNotFound(_))), _) if is_doubtful => {
+                RequestOutcome::BadResponse(error)
+            }
             (Some(LookupError::OtherJson(_)), Some(response)) => {
                 RequestOutcome::Foreign { request: &key, stop: StopReason::NotGithub(response.to_string()) }
             }
             (Some(LookupError::QueryUnsupported(message)), _) if self.config().can_fall_back_to_rest() => {
-                self.0.query_error.get_or_init(|| message.clone());
+                self.set_query_error(&format!("is too old: {message}"));
                 RequestOutcome::Response
             }
             (Some(error), _) => error.limiter_outcome(&key, token.is_some(), has_ca_file),

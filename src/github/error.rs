@@ -91,6 +91,9 @@ pub(crate) enum LookupError {
     Moved(String),
     #[error("not a response of GitHub: {0}")]
     NotGithub(ForeignResponse),
+    /// GitHub's 404 to a query: there is no GraphQL API, or a gateway refused the query. It is not about an account.
+    #[error("not a response of GitHub: {0}")]
+    QueryNotFound(ForeignResponse),
     #[error("{0}")]
     Stopped(StopReason),
 }
@@ -132,6 +135,28 @@ impl LookupError {
         }
     }
 
+    /// One login of a query may be to blame: its size, or a gateway that refuses the query because of it.
+    pub(crate) fn suggests_split(&self) -> bool {
+        self.suggests_smaller_batch() || self.is_query_refused()
+    }
+
+    pub(crate) fn is_query_refused(&self) -> bool {
+        matches!(self, Self::NotGithub(_) | Self::QueryNotFound(_))
+    }
+
+    /// The response to a query has nothing about any of its logins. Until a query has a result, the GraphQL API may not be
+    /// usable at all.
+    pub(super) fn is_without_result(&self) -> bool {
+        matches!(
+            self,
+            Self::Forbidden { .. }
+                | Self::QueryNotFound(_)
+                | Self::Malformed(_)
+                | Self::OtherJson(_)
+                | Self::PartialResponse(_)
+        )
+    }
+
     /// `request` identifies it. `authorized`: it had a token. `has_ca_file`: certificate authorities were given.
     pub(super) fn limiter_outcome<'a>(
         &'a self,
@@ -161,7 +186,7 @@ impl LookupError {
                 stop: StopReason::not_connected(error, has_ca_file),
             },
             Self::TimedOut(_) | Self::ConnectionClosed(_) => RequestOutcome::NoResponse(self),
-            Self::NotGithub(response) => {
+            Self::NotGithub(response) | Self::QueryNotFound(response) => {
                 RequestOutcome::Foreign { request, stop: StopReason::NotGithub(response.to_string()) }
             }
             error if error.is_transient() => RequestOutcome::BadResponse(self),

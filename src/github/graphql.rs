@@ -173,6 +173,10 @@ pub(crate) fn parse_response(
         (None, Some(error)) if error.is_forbidden() => return Err(error.forbidden(headers)),
         (None, Some(error)) => return Err(LookupError::PartialResponse(error.message())),
     };
+    if data.owners.is_empty() && errors.iter().all(|error| error.alias().is_none()) {
+        let missing = || LookupError::PartialResponse("this login is missing".into());
+        return Err(unscoped_error.unwrap_or_else(missing));
+    }
     let has_access = has_repo_scope(headers);
     let mut errors_by_alias = HashMap::new();
     for error in &errors {

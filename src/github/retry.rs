@@ -3,8 +3,9 @@
 //! | error | query for several logins | query for one login, or another request |
 //! |---|---|---|
 //! | rate limit, no connection | retry: all requests pause meanwhile | the same |
-//! | connection closed, 408, a token that had worked refused, not GitHub | back off | back off |
-//! | timeout, cut off, not an answer, 5xx | split | back off |
+//! | connection closed, 408, a token that had worked refused | back off | back off |
+//! | timeout, cut off, not an answer, 5xx, not GitHub | split | back off |
+//! | 403 or 451 for the whole query | split | give up |
 //! | response too long, 413 | split | give up |
 //! | everything else | give up | give up |
 //!
@@ -62,7 +63,7 @@ impl AttemptLog {
     ) -> RetryDecision {
         self.consecutive_failures += 1;
         self.has_other_errors |= self.last_error.replace(error.clone()).is_some_and(|last| last != *error);
-        if logins > 1 && error.suggests_smaller_batch() {
+        if logins > 1 && error.suggests_split() {
             return RetryDecision::Split;
         }
         if !error.is_transient() {

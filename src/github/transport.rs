@@ -22,7 +22,6 @@ use super::graphql::Query;
 use super::redact::Redactor;
 use crate::network::connector::{BoxError, Connector};
 use crate::rate_limit::{RateLimiter, header_str};
-use crate::stop::StopReason;
 use crate::text::pluralize;
 
 pub(super) enum Request<'a> {
@@ -99,17 +98,15 @@ impl RequestSender {
             // Only a query that takes too long has an empty response.
             Ok(()) => is_get && body.trim_ascii().is_empty(),
             // A 404 to a query is about the route, not about an account.
-            Err(LookupError::NotFound) if is_query && !self.has_graphql.load(Ordering::Relaxed) => {
-                let reason = "no GraphQL API at this URL; try --api rest";
-                return Err(LookupError::Stopped(StopReason::OutOfReach(reason.into())));
+            Err(LookupError::NotFound) if is_query => {
+                let response = ForeignResponse::new(head.status, &head.headers, body, url);
+                return Err(LookupError::QueryNotFound(response));
             }
-            Err(LookupError::NotFound) if is_query => true,
             Err(error) => return Err(error),
         };
         if is_foreign {
             return Err(LookupError::NotGithub(ForeignResponse::new(head.status, &head.headers, body, url)));
         }
-        self.has_graphql.fetch_or(is_query, Ordering::Relaxed);
         Ok(())
     }
 

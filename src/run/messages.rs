@@ -96,6 +96,7 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
             };
             format!("the GraphQL API of {endpoint} is too old: {message}; {hint}{rest}")
         }
+        StopReason::NoGraphqlApi => format!("{endpoint}{chosen_by}: {stop}{rest}{now}"),
         StopReason::NotGithub(response) => format!(
             "{endpoint}{chosen_by} did not answer as GitHub{}: {response}; check the address, or sign in to the network{rest}{now}",
             via_proxy(config)

@@ -106,7 +106,7 @@ pub(super) async fn run_pipeline(
     (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
     if let Some(error) = client.query_error() {
         let endpoint = &config.client.endpoint;
-        input.notices.push(format!("the GraphQL API of {endpoint} is too old: {error}; looked up over REST"));
+        input.notices.push(format!("the GraphQL API of {endpoint} {error}; looked up over REST"));
     }
     let stop = client.limiter().stop.reason();
     Outcome { aggregator, sinks, stop, unverified, input }

@@ -2,7 +2,7 @@
 //!
 //! The table prints its rows: `cargo test --test suite refusals -- --nocapture | grep '^|'`.
 
-use crate::fake::{Behavior, Fake, Fault, account};
+use crate::fake::{Behavior, Fake, Fault, Query, account};
 use crate::program::{Program, Run, file, path, users};
 
 const SIGN_IN: &str = "<!DOCTYPE html><html><head><TITLE>\n Sign in &amp; continue </TITLE></head><body><form></form></body></html>";
@@ -400,5 +400,129 @@ fn a_suspension_in_the_errors_of_a_query_ends_the_run() {
         assert!(run.stderr.contains(message) && run.stderr.lines().count() == 1, "{}", run.stderr);
         assert!(run.rows_of(300).iter().all(|row| row["status"] == "skipped"));
         assert!(fake.requests() <= 10, "{}", fake.requests());
+    }
+}
+
+/// Refuses the queries that ask for `user-7` with this response.
+fn refuse_user_7(response: Fault) -> Fake {
+    Fake::with_faults(move |context| {
+        let logins = Query::parse(context.request).map(|query| query.summary().logins).unwrap_or_default();
+        logins.iter().any(|login| login == "user-7").then(|| response.clone())
+    })
+}
+
+#[test]
+fn a_query_refused_because_of_one_login_costs_one_row() {
+    let saml = r#"{"message":"Resource protected by organization SAML enforcement."}"#;
+    let sso = vec![("x-github-sso", "required; url=https://github.com/orgs/a/sso".to_owned())];
+    let legal = json(451, r#"{"message":"Repository access blocked"}"#);
+    let responses = [
+        (Fault::Response(403, sso, saml.into()), "forbidden"),
+        (json(403, r#"{"message":"Resource not accessible by integration"}"#), "forbidden"),
+        (legal, "forbidden"),
+        (page(403), "failed"),
+        (json(404, NOT_FOUND), "failed"),
+    ];
+    std::thread::scope(|scope| {
+        for (response, status) in &responses {
+            for (api, jobs) in [("auto", "1"), ("auto", "10"), ("graphql", "10")] {
+                scope.spawn(move || {
+                    let fake = refuse_user_7(response.clone());
+                    let run = look_up(&fake, 100, &["--api", api, "-j", jobs, "--retries", "1"]);
+                    let context = format!("{response:?} {api} -j {jobs}: {}", run.stderr);
+                    assert_eq!(run.status, i32::from(api == "graphql"), "{context}");
+                    for (index, row) in run.rows_of(100).iter().enumerate() {
+                        let (status, api) = match (index, api) {
+                            (6, "auto") => ("ok", "rest"),
+                            (6, _) => (*status, "graphql"),
+                            _ => ("ok", "graphql"),
+                        };
+                        assert_eq!(row["status"], status, "{context}: {row}");
+                        assert!(row["api"] == api || status == "failed", "{context}: {row}");
+                    }
+                    assert!(fake.requests() <= 25, "{context}: {} requests", fake.requests());
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn a_stray_refusal_of_a_query_costs_no_row() {
+    for status in [403, 451] {
+        for number in [1, 3] {
+            let stray =
+                json(status, r#"{"message":"Resource not accessible by integration","status":"403"}"#);
+            let stray = if status == 451 { json(451, r#"{"message":"Blocked"}"#) } else { stray };
+            let fake = Fake::with_faults(move |context| (context.number == number).then(|| stray.clone()));
+            let run = look_up(&fake, 500, &["--api", "graphql", "--batch", "100"]);
+            assert_eq!((run.status, fake.requests()), (0, 7), "{status}: {}", run.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_token_without_access_to_queries_costs_few_requests() {
+    let refusal = json(403, r#"{"message":"Resource not accessible by personal access token"}"#);
+    for (api, jobs, max_requests) in
+        [("auto", 10, 15), ("graphql", 10, 15), ("auto", 1, 12), ("auto", 50, 60)]
+    {
+        let response = refusal.clone();
+        let fake = Fake::with_faults(move |_| Some(response.clone()));
+        let run = look_up(&fake, 20_000, &["--api", api, "-j", &jobs.to_string()]);
+        assert_eq!(run.status, 1, "{}", run.stderr);
+        assert!(run.rows_of(20_000).iter().all(|row| row["status"] == "forbidden"));
+        assert!(fake.requests() <= max_requests, "{api} -j {jobs}: {} requests", fake.requests());
+    }
+}
+
+/// Responses with 200 that have nothing of a GraphQL response of GitHub.
+fn odd_query_responses() -> [Fault; 5] {
+    [
+        r#"{"errors":[{"message":"Unauthorized","extensions":{"code":"UNAUTHENTICATED"}}]}"#,
+        "",
+        r#"{"data":{}}"#,
+        r#"{"errors":[{"message":"Parse error on \"query\" (IDENTIFIER) at [1, 1]"}]}"#,
+        "{}",
+    ]
+    .map(|body| json(200, body))
+}
+
+#[test]
+fn queries_answered_by_another_server_end_the_run() {
+    for response in odd_query_responses() {
+        // A few of the first queries may still be in flight at the verdict.
+        for (jobs, max_requests) in [(1, 12), (10, 15), (50, 60)] {
+            let response = response.clone();
+            let fake = Fake::with_faults(move |_| Some(response.clone()));
+            let run = look_up(&fake, 500, &["--api", "graphql", "-j", &jobs.to_string()]);
+            assert_eq!((run.status, run.stderr.lines().count()), (5, 1), "{}", run.stderr);
+            assert!(run.stderr.contains("did not answer as GitHub: HTTP 200 with"), "{}", run.stderr);
+            assert!(fake.requests() <= max_requests, "-j {jobs}: {} requests", fake.requests());
+        }
+    }
+}
+
+#[test]
+fn rest_is_asked_where_only_queries_are_not_answered() {
+    let missing = json(404, NOT_FOUND);
+    for response in odd_query_responses().into_iter().chain([missing.clone()]) {
+        for jobs in ["1", "10"] {
+            let sent = response.clone();
+            let fake =
+                Fake::with_faults(move |context| (context.request.method == "POST").then(|| sent.clone()));
+            let run = look_up(&fake, 300, &["-j", jobs]);
+            assert_eq!((run.status, run.stderr.lines().count()), (0, 2), "{response:?}: {}", run.stderr);
+            let reason = if response == missing {
+                "is missing: HTTP 404"
+            } else {
+                "does not answer as GitHub: HTTP 200"
+            };
+            let note = format!("the GraphQL API of {} {reason} with", fake.url());
+            assert!(run.stderr.contains(&note), "{}", run.stderr);
+            assert!(run.stderr.contains("/graphql; looked up over REST\n"), "{}", run.stderr);
+            assert!(run.rows_of(300).iter().all(|row| row["status"] == "ok" && row["api"] == "rest"));
+            assert!(fake.queries().len() <= 15, "{}", fake.queries().len());
+        }
     }
 }

@@ -8,12 +8,13 @@ fn logins(number: usize) -> Vec<Login> {
 }
 
 fn results_of(body: &str, number: usize) -> Vec<String> {
-    let response = parse_response(&HeaderMap::new(), body.as_bytes(), &logins(number), PLAIN).unwrap();
+    let results = parse_response(&HeaderMap::new(), body.as_bytes(), &logins(number), PLAIN)
+        .map_or_else(|error| vec![Err(error)], |response| response.results);
     let describe = |result: Result<Account, LookupError>| match result {
         Ok(account) => format!("{} {}", account.login, account.public_repos),
         Err(error) => format!("{}{error}", if error.is_transient() { "again: " } else { "" }),
     };
-    response.results.into_iter().map(describe).collect()
+    results.into_iter().map(describe).collect()
 }
 
 #[test]

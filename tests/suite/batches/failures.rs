@@ -124,10 +124,14 @@ fn a_server_that_is_down_ends_the_run() {
 fn an_api_url_without_graphql_makes_no_account_missing() {
     let missing = r#"{"message":"Not Found"}"#;
     let fake = Fake::with_faults(move |_| Some(Fault::Response(404, vec![], missing.into())));
-    let run = look_up(&fake, &users(300), &[]);
-    assert_eq!(run.status, 5);
-    assert!(run.rows_of(300).iter().all(|row| row["status"] == "skipped"));
-    assert!(run.stderr.contains("no GraphQL API at this URL; try --api rest"), "{}", run.stderr);
+    for (logins, api) in [(300, "auto"), (300, "graphql"), (2, "auto"), (1, "auto"), (1, "graphql")] {
+        let run = look_up(&fake, &users(logins), &["--api", api, "-j", "1", "--retries", "1"]);
+        assert_eq!((run.status, run.stderr.lines().count()), (5, 1), "{}", run.stderr);
+        let rows = run.rows_of(logins);
+        assert!(rows.iter().all(|row| row["status"] == "skipped"), "{api}: {}", run.stdout);
+        assert!(run.stderr.contains("no GraphQL API at this URL; try --api rest"), "{}", run.stderr);
+        assert!(!run.stderr.contains("cannot reach"), "{}", run.stderr);
+    }
 }
 
 #[test]
