@@ -241,8 +241,8 @@ pub(crate) fn error_for_status(
         _ if is_foreign(status, headers, body) => {
             LookupError::NotGithub(ForeignResponse::new(status, headers, body, url))
         }
+        401 | 403 if is_suspension(&lower) => LookupError::Stopped(StopReason::Suspended(message)),
         401 => LookupError::Unauthorized(message),
-        403 if is_suspension(&lower) => LookupError::Stopped(StopReason::Suspended(message)),
         403 => LookupError::Forbidden {
             message: if message.is_empty() { "no reason given".into() } else { message },
             sso_url: sso_url(headers),

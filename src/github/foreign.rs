@@ -63,10 +63,16 @@ impl ErrorBody {
     }
 }
 
-/// Returns true for the message, in lower case, that GitHub sends to an account or app that it has suspended.
+/// Returns true for the message, in lower case, that GitHub sends to an account or app that it refuses: one that is suspended,
+/// flagged, locked, blocked or not verified.
 pub(super) fn is_suspension(message: &str) -> bool {
-    (message.contains("suspended") || message.contains("flagged"))
-        && ["account", "app", "installation", "integration"].iter().any(|noun| message.contains(noun))
+    let is_locked =
+        message.contains("your account") && (message.contains("locked") || message.contains("disabled"));
+    let is_suspended = (message.contains("suspended") || message.contains("flagged"))
+        && ["account", "app", "installation", "integration"].iter().any(|noun| message.contains(noun));
+    let is_unverified = message.contains("email address")
+        && ["must verify", "must be verified", "not verified"].iter().any(|part| message.contains(part));
+    is_locked || is_suspended || is_unverified
 }
 
 /// Returns true for a response that is not GitHub's.
