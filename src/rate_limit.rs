@@ -80,6 +80,8 @@ pub(crate) enum RequestOutcome<'a> {
     NoResponse(&'a dyn Display),
     /// A response that is not GitHub's. `stop` ends the run after several rounds.
     Foreign { request: &'a str, stop: StopReason },
+    /// A redirect within the API: that of a moved account if GitHub has answered before, else as `Foreign`.
+    Redirect { request: &'a str, stop: StopReason },
     /// The run cannot go on.
     Stop(StopReason),
 }
@@ -203,10 +205,12 @@ impl LimiterState {
                     return Ok(wait.map(|wait| (wait, WaitReason::RateLimit)));
                 }
             }
-            RequestOutcome::Foreign { request, stop } => {
+            RequestOutcome::Redirect { .. } if self.health.has_answered => self.on_response(sent),
+            RequestOutcome::Redirect { request, stop } | RequestOutcome::Foreign { request, stop } => {
                 self.health.on_response();
                 // A recording will not answer differently later.
                 if settings.enabled {
+                    self.health.last_foreign = Some(stop.clone());
                     let rounds = self.health.record_foreign(sent, request);
                     if rounds >= settings.max_foreign {
                         return Err(stop);
@@ -381,6 +385,12 @@ impl RateLimiter {
         tracing::info!(reason = reason.as_noun(), wait = %text::format_duration(wait), "all requests pause");
         self.enforce_max_wait(pause);
         self.changed.notify_waiters();
+    }
+
+    /// Returns the reason for the end of a run to which only other servers than GitHub have answered.
+    pub(crate) fn never_answered(&self) -> Option<StopReason> {
+        let state = self.state();
+        state.health.last_foreign.clone().filter(|_| !state.health.has_answered)
     }
 
     /// Returns the longest active wait: of all requests, or of the next request to a resource.

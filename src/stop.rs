@@ -55,8 +55,8 @@ pub(crate) enum StopReason {
     /// 401 to a request without a token.
     #[error("GitHub wants a token: {0}")]
     AuthenticationRequired(String),
-    /// GitHub has suspended or flagged the token's account, or the app.
-    #[error("GitHub has suspended the token's account: {0}")]
+    /// GitHub has suspended, flagged or locked the token's account, or the app, or the account is not verified.
+    #[error("GitHub refuses the token's account: {0}")]
     Suspended(String),
     /// 410: GitHub has retired the version of the REST API.
     #[error("GitHub has retired this version of its API: {0}")]

@@ -25,7 +25,7 @@ const EXIT_STATUSES: [(&str, &str); 7] = [
     ("1", "the run is complete, but some logins could not be counted (only without --fail-on)"),
     ("2", "wrong usage, unreadable or empty input, or an output that cannot be written"),
     ("3", "a rule of --fail-on matched"),
-    ("4", "the token was refused, its account is suspended, or a token is required"),
+    ("4", "the token was refused, its account is suspended or locked, or a token is required"),
     (
         "5",
         "the run is incomplete (limit, --deadline, --max-points, unreachable host, not GitHub); its rows are in FILE.partial",

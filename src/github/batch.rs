@@ -421,13 +421,10 @@ impl Client {
         breakdown: bool,
     ) -> Result<Account, LookupError> {
         let route = self.config().endpoint.rest(&login.path());
-        let account = self.get(log, &route, |_, body| rest::parse_account(body, Some(login))).await;
-        let mut account = match account {
-            Err(LookupError::Moved(route)) => {
-                self.get(log, &route, |_, body| rest::parse_account(body, None)).await?
-            }
-            account => account?,
+        let parse = |answered: &str, _: &HeaderMap, body: &[u8]| {
+            rest::parse_account(body, (answered == route).then_some(login))
         };
+        let mut account = self.get(log, &route, parse).await?;
         if breakdown {
             let login = account.login.clone();
             account.breakdown = Some(self.breakdown_by_rest(&login, log, account.public_repos).await?);

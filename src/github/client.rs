@@ -51,6 +51,8 @@ struct ClientInner {
     /// What is wrong with the GraphQL API, as a predicate. All logins are looked up over REST since then.
     query_error: OnceLock<String>,
     pub(super) doubt: QueryDoubt,
+    /// Held while a redirect is followed: one at a time, because each may lead to a sign-in page.
+    redirect: tokio::sync::Mutex<()>,
 }
 
 /// Queries without a result, as long as none had one. The GraphQL API may not be usable at all.
@@ -112,6 +114,7 @@ impl Client {
             lacks_visibility: AtomicBool::new(false),
             query_error: OnceLock::new(),
             doubt: QueryDoubt::default(),
+            redirect: tokio::sync::Mutex::default(),
             sender: RequestSender {
                 octocrab,
                 limiter: RateLimiter::new(config.limiter_settings()),
@@ -263,12 +266,12 @@ impl Client {
         result
     }
 
-    /// Sends a GET request, with retries.
+    /// Sends a GET request, with retries. `parse` receives the path that answered, which is another one after a redirect.
     pub(super) async fn get<T>(
         &self,
         log: &mut AttemptLog,
         route: &str,
-        parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+        parse: impl Fn(&str, &HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
         self.get_existing(log, route, Existence::Unknown, parse).await
     }
@@ -278,13 +281,16 @@ impl Client {
         log: &mut AttemptLog,
         route: &str,
         existence: Existence,
-        parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+        parse: impl Fn(&str, &HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
         log.start_request();
         loop {
             let error = match self.get_once(log, route, &parse).await {
                 Err(LookupError::NotFound) if existence == Existence::Known => {
                     LookupError::PartialResponse("HTTP 404 for a list of an existing account".into())
+                }
+                Err(error @ LookupError::Forbidden { .. }) if existence == Existence::Known => {
+                    LookupError::PartialResponse(format!("a list of an existing account: {error}"))
                 }
                 Err(error) => error,
                 response => return response,
@@ -300,22 +306,31 @@ impl Client {
         }
     }
 
+    /// Sends a GET request once, and follows a redirect.
     async fn get_once<T>(
         &self,
         log: &mut AttemptLog,
         route: &str,
-        parse: impl Fn(&HeaderMap, &[u8]) -> Result<T, LookupError>,
+        parse: impl Fn(&str, &HeaderMap, &[u8]) -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
         let endpoint = &self.config().endpoint;
         let cost = u64::from(!endpoint.is_rest_path(route, RATE_LIMIT));
         let mut permit = self.acquire(Resource::Core, cost).await.map_err(LookupError::Stopped)?;
-        if self.config().api == ApiKind::Rest && !endpoint.is_rest_path(route, USER) {
-            self.limiter().reserve_points(cost).map_err(LookupError::Stopped)?;
-        }
+        let counts_points = self.config().api == ApiKind::Rest && !endpoint.is_rest_path(route, USER);
+        let points = if counts_points { cost } else { 0 };
+        self.limiter().reserve_points(points).map_err(LookupError::Stopped)?;
         log.attempts += 1;
-        let response = self.send(&Request::Get(route), &mut permit, parse).await;
+        let request = Request::Get(route);
+        let response = self.send(&request, &mut permit, |headers, body| parse(route, headers, body)).await;
         log.slot = None;
-        response
+        let Err(LookupError::Moved { route, .. }) = response else { return response };
+        let _turn = self.0.redirect.lock().await;
+        if let Some(stop) = self.limiter().stop.reason() {
+            return Err(LookupError::Stopped(stop));
+        }
+        self.limiter().reserve_points(points).map_err(LookupError::Stopped)?;
+        log.attempts += 1;
+        self.send(&Request::Follow(&route), &mut permit, |headers, body| parse(&route, headers, body)).await
     }
 
     /// Requests the next page of a list. None after the last one.
@@ -326,13 +341,10 @@ impl Client {
         other_kind: &'static str,
     ) -> Result<Option<Vec<T>>, LookupError> {
         let Some(route) = pages.next.take() else { return Ok(None) };
-        let parse =
-            |headers: &HeaderMap, body: &[u8]| Ok((parse_json(body, other_kind)?, next_link(headers)));
-        let page = match self.get_existing(log, &route, pages.existence, parse).await {
-            Err(LookupError::Moved(route)) => self.get_existing(log, &route, pages.existence, parse).await,
-            page => page,
+        let parse = |_: &str, headers: &HeaderMap, body: &[u8]| {
+            Ok((parse_json(body, other_kind)?, next_link(headers)))
         };
-        let (BoundedVec(items), link) = page?;
+        let (BoundedVec(items), link) = self.get_existing(log, &route, pages.existence, parse).await?;
         pages.follow(items.len(), link.as_deref())?;
         Ok(Some(items))
     }
@@ -344,7 +356,7 @@ impl Client {
         other_kind: &'static str,
     ) -> Option<Result<T, LookupError>> {
         let mut log = AttemptLog::default();
-        let response = self.get_once(&mut log, route, |_, body| parse_json(body, other_kind));
+        let response = self.get_once(&mut log, route, |_, _, body| parse_json(body, other_kind));
         self.best_effort(response.map(Some)).await
     }
 
@@ -359,7 +371,7 @@ impl Client {
     /// Requests the current quotas. None if the server has none.
     pub(crate) async fn rate_limits(&self) -> Result<Option<RateLimits>, LookupError> {
         let route = self.config().endpoint.rest(RATE_LIMIT);
-        match self.get(&mut AttemptLog::default(), &route, |_, body| rest::parse_rate_limit(body)).await {
+        match self.get(&mut AttemptLog::default(), &route, |_, _, body| rest::parse_rate_limit(body)).await {
             // An Enterprise Server: "Rate limiting is not enabled."
             Err(LookupError::NotFound) => Ok(None),
             limits => limits.map(Some),

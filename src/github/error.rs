@@ -15,7 +15,9 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde::de::IgnoredAny;
 
 use super::cassette::{CassetteMiss, RecordError};
-use super::foreign::{ErrorBody, ForeignResponse, TOO_MANY_LOGINS, is_foreign, is_suspension};
+use super::foreign::{
+    ErrorBody, ForeignResponse, TOO_MANY_LOGINS, is_foreign, is_html, is_suspension, telling_title,
+};
 use crate::network::tls::TlsError;
 use crate::network::{Cause, ConnectError};
 use crate::rate_limit::RequestOutcome;
@@ -86,9 +88,9 @@ pub(crate) enum LookupError {
     NoVisibility(String),
     #[error(transparent)]
     NotRecorded(CassetteMiss),
-    /// 301 of a resource that has another path now.
-    #[error("second redirect not followed: it leads to {0}")]
-    Moved(String),
+    /// 301 of a resource that has another path now. The client follows it.
+    #[error("{response}")]
+    Moved { route: String, response: ForeignResponse },
     #[error("not a response of GitHub: {0}")]
     NotGithub(ForeignResponse),
     /// GitHub's 404 to a query: there is no GraphQL API, or a gateway refused the query. It is not about an account.
@@ -114,7 +116,7 @@ impl LookupError {
             | Self::TooLong(_)
             | Self::NoVisibility(_)
             | Self::NotRecorded(_)
-            | Self::Moved(_)
+            | Self::Moved { .. }
             | Self::Stopped(_) => false,
             _ => true,
         }
@@ -186,6 +188,9 @@ impl LookupError {
                 stop: StopReason::not_connected(error, has_ca_file),
             },
             Self::TimedOut(_) | Self::ConnectionClosed(_) => RequestOutcome::NoResponse(self),
+            Self::Moved { response, .. } => {
+                RequestOutcome::Redirect { request, stop: StopReason::NotGithub(response.to_string()) }
+            }
             Self::NotGithub(response) | Self::QueryNotFound(response) => {
                 RequestOutcome::Foreign { request, stop: StopReason::NotGithub(response.to_string()) }
             }
@@ -221,7 +226,7 @@ impl LookupError {
 }
 
 impl StopReason {
-    pub(super) fn not_connected(error: &ConnectError, has_ca_file: bool) -> Self {
+    pub(crate) fn not_connected(error: &ConnectError, has_ca_file: bool) -> Self {
         Self::NotConnected {
             error: error.to_string(),
             way_out: error.way_out(has_ca_file),
@@ -257,30 +262,40 @@ pub(crate) fn error_for_status(
         || header_str(headers, REMAINING) == Some("0")
         || is_rate_limit_message(&lower);
     Err(match status.as_u16() {
-        429 => rate_limit_error(429, headers),
-        403 if is_rate_limit => rate_limit_error(403, headers),
+        429 if !is_html(headers, body) => rate_limit_error(429, headers),
+        403 if is_rate_limit && !is_html(headers, body) => rate_limit_error(403, headers),
         400 if memchr::memmem::find(body, CLIENT_CERTIFICATE_PAGE).is_some() => {
             LookupError::Connect(Box::new(ConnectError::Tls(TlsError::ClientCertificate)))
         }
-        401 | 403 | 404 | 410 | 451 if is_broken_json(body) => LookupError::Malformed("not JSON"),
+        400..500 if is_broken_json(body) => LookupError::Malformed("not JSON"),
         _ if is_foreign(status, headers, body) => {
             LookupError::NotGithub(ForeignResponse::new(status, headers, body, url))
         }
+        401 | 403 if is_suspension(&lower) => LookupError::Stopped(StopReason::Suspended(message)),
         401 => LookupError::Unauthorized(message),
         403 if lower.contains(TOO_MANY_LOGINS) => LookupError::Unauthorized(message),
-        403 if is_suspension(&lower) => LookupError::Stopped(StopReason::Suspended(message)),
         403 => LookupError::Forbidden {
             message: if message.is_empty() { "no reason given".into() } else { message },
             sso_url: sso_url(headers),
         },
         404 => LookupError::NotFound,
         410 => LookupError::Stopped(StopReason::ApiVersionRetired(message)),
+        400 if is_about_version(&lower) => LookupError::Stopped(StopReason::ApiVersionRetired(message)),
         451 => {
             let message = format!("unavailable for legal reasons: {message}");
             LookupError::Forbidden { message, sso_url: None }
         }
-        status => LookupError::Status { status, message, retry_after: retry_after(headers) },
+        code => {
+            let title = telling_title(status, headers, body).map(|title| format!("the page {title:?}"));
+            let message = title.unwrap_or(message);
+            LookupError::Status { status: code, message, retry_after: retry_after(headers) }
+        }
     })
+}
+
+/// Returns true for the message, in lower case, of a server without this version of the API.
+fn is_about_version(message: &str) -> bool {
+    message.contains("version") && message.contains("supported")
 }
 
 /// Returns the error that a success reports in a body like that of a 403.

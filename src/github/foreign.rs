@@ -67,10 +67,16 @@ impl ErrorBody {
     }
 }
 
-/// Returns true for the message, in lower case, that GitHub sends to an account or app that it has suspended.
+/// Returns true for the message, in lower case, that GitHub sends to an account or app that it refuses: one that is suspended,
+/// flagged, locked, blocked or not verified.
 pub(super) fn is_suspension(message: &str) -> bool {
-    (message.contains("suspended") || message.contains("flagged"))
-        && ["account", "app", "installation", "integration"].iter().any(|noun| message.contains(noun))
+    let is_locked =
+        message.contains("your account") && (message.contains("locked") || message.contains("disabled"));
+    let is_suspended = (message.contains("suspended") || message.contains("flagged"))
+        && ["account", "app", "installation", "integration"].iter().any(|noun| message.contains(noun));
+    let is_unverified = message.contains("email address")
+        && ["must verify", "must be verified", "not verified"].iter().any(|part| message.contains(part));
+    is_locked || is_suspended || is_unverified
 }
 
 /// Returns true for a response that is not GitHub's.
@@ -82,13 +88,11 @@ pub(super) fn is_foreign(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
                 && str::from_utf8(body).is_ok()
         }
         300..400 => true,
-        // A proxy's limits on a request's size and duration.
-        408 | 413 | 429 => false,
+        429 => is_html(headers, body),
+        // A proxy's limit on the duration of a request.
+        408 => false,
         403 if headers.contains_key("x-github-sso") => false,
-        401 | 403 | 404 | 410 | 451 => {
-            ErrorBody::parse(body).is_none_or(|body| !body.is_from_github(status, headers))
-        }
-        400..500 => is_html(headers, body),
+        400..500 => ErrorBody::parse(body).is_none_or(|body| !body.is_from_github(status, headers)),
         _ => false,
     }
 }
@@ -153,6 +157,11 @@ impl fmt::Display for ForeignResponse {
             Content::Other { text } => write!(f, "HTTP {status} with {text} at {address}"),
         }
     }
+}
+
+/// Returns the title of an HTML page, unless it only names its HTTP status.
+pub(super) fn telling_title(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    title(body).filter(|title| is_html(headers, body) && !title.starts_with(status.as_str()))
 }
 
 /// Returns the title of an HTML page.
@@ -230,7 +239,7 @@ mod tests {
             (200, &[], ""),
             (502, &[], "<html><title>Unicorn!</title>"),
             (503, &[], ""),
-            (429, &[], "<html>"),
+            (429, &[], ""),
             (404, &[], r#"{"message":"Not Found"}"#),
             (404, &[], r#"{"message":"Rate limiting is not enabled.","documentation_url":"https://docs"}"#),
             (403, &[], r#"{"message":"Resource not accessible by integration"}"#),
@@ -243,7 +252,7 @@ mod tests {
             (403, &[("x-github-request-id", "A")], r#"{"message":"Anything"}"#),
             (403, &[("x-github-sso", "required; url=x")], "{}"),
             (401, &[], r#"{"message":"Bad credentials"}"#),
-            (422, &[], "{}"),
+            (422, &[], r#"{"message":"Validation Failed"}"#),
         ] {
             assert_eq!(describe(status, headers, body), None, "{status} {body}");
         }
@@ -262,6 +271,10 @@ mod tests {
             (404, r#"{"message":"not found"}"#),
             (404, r#"["Not Found"]"#),
             (410, "gone"),
+            (413, "<html>"),
+            (418, "I'm a teapot"),
+            (422, "{}"),
+            (429, "<html>"),
             (451, "<html>"),
         ] {
             assert!(describe(status, &[], body).is_some(), "{status} {body}");

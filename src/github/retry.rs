@@ -126,7 +126,6 @@ mod tests {
             LookupError::NotFound,
             LookupError::Forbidden { message: "no".into(), sso_url: None },
             LookupError::Unauthorized("no".into()),
-            LookupError::Moved("/user/1".into()),
             LookupError::Stopped(StopReason::Interrupted),
         ]
     }
@@ -156,7 +155,6 @@ mod tests {
         no such user or organization                 GiveUp   GiveUp
         access forbidden: no                         GiveUp   GiveUp
         GitHub refused the token: no                 GiveUp   GiveUp
-        second redirect not followed: it leads to /user/1 GiveUp   GiveUp
         interrupted                                  GiveUp   GiveUp
         ");
     }

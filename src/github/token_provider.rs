@@ -190,7 +190,7 @@ async fn create_token_with_retries(
             LookupError::Connect(error) if error.is_permanent() || !can_retry => {
                 StopReason::not_connected(&error, !sender.config.ca_certificates.is_empty())
             }
-            LookupError::NotGithub(response) if attempts >= limiter.settings.max_foreign => {
+            LookupError::NotGithub(response) if attempts >= limiter.settings.max_foreign || !can_retry => {
                 StopReason::NotGithub(response.to_string())
             }
             error if error.is_transient() && can_retry => {

@@ -26,6 +26,8 @@ use crate::text::pluralize;
 
 pub(super) enum Request<'a> {
     Get(&'a str),
+    /// A GET of the path to which another request was redirected. A second redirect is not GitHub's.
+    Follow(&'a str),
     CreateInstallationToken(&'a str),
     Graphql(Query<'a>),
 }
@@ -90,9 +92,13 @@ impl RequestSender {
 
     /// Returns the error of a complete response, unless its body may be what was requested.
     fn check(&self, request: &Request<'_>, head: &Parts, body: &[u8], url: &str) -> Result<(), LookupError> {
-        let (is_get, is_query) = (matches!(request, Request::Get(_)), matches!(request, Request::Graphql(_)));
-        if let Some(route) = self.moved_to(head, url).filter(|_| is_get) {
-            return Err(LookupError::Moved(route));
+        let is_get = matches!(request, Request::Get(_) | Request::Follow(_));
+        let is_query = matches!(request, Request::Graphql(_));
+        if let Request::Get(requested) = request
+            && let Some(route) = self.moved_to(head, url).filter(|route| route != requested)
+        {
+            let response = ForeignResponse::new(head.status, &head.headers, body, url);
+            return Err(LookupError::Moved { route, response });
         }
         let is_foreign = match error_for_status(head.status, &head.headers, body, url) {
             // Only a query that takes too long has an empty response.
@@ -102,6 +108,10 @@ impl RequestSender {
                 let response = ForeignResponse::new(head.status, &head.headers, body, url);
                 return Err(LookupError::QueryNotFound(response));
             }
+            // A proxy's limit on the size of a request: one for fewer logins may pass.
+            Err(LookupError::NotGithub(_)) if head.status == 413 && request.logins() > 1 => {
+                return Err(LookupError::Status { status: 413, message: String::new(), retry_after: None });
+            }
             Err(error) => return Err(error),
         };
         if is_foreign {
@@ -110,9 +120,11 @@ impl RequestSender {
         Ok(())
     }
 
-    /// Returns the new path of an account, an organization or a repository that has moved within this API.
+    /// Returns the new path of an account, an organization or a repository that has moved within this API. GitHub sends no
+    /// temporary redirect for it.
     fn moved_to(&self, head: &Parts, url: &str) -> Option<String> {
-        let location = header_str(&head.headers, LOCATION).filter(|_| head.status.is_redirection())?;
+        let is_permanent = matches!(head.status.as_u16(), 301 | 308);
+        let location = header_str(&head.headers, LOCATION).filter(|_| is_permanent)?;
         let target = Url::parse(url).ok()?.join(location).ok()?;
         let route = self.config.endpoint.path_of(target.as_str())?;
         let path = route.strip_prefix(self.config.endpoint.rest("/").as_str())?;
@@ -134,7 +146,9 @@ impl RequestSender {
     /// Returns the path and query of a request.
     fn route(&self, request: &Request<'_>) -> String {
         match request {
-            Request::Get(route) | Request::CreateInstallationToken(route) => (*route).to_owned(),
+            Request::Get(route) | Request::Follow(route) | Request::CreateInstallationToken(route) => {
+                (*route).to_owned()
+            }
             Request::Graphql(_) => self.config.endpoint.graphql(),
         }
     }
@@ -146,7 +160,7 @@ impl RequestSender {
     ) -> http::Result<(http::Request<OctoBody>, RecordedRequest)> {
         let uri = Uri::try_from(self.route(request))?;
         let (method, body) = match request {
-            Request::Get(_) => (Method::GET, Bytes::new()),
+            Request::Get(_) | Request::Follow(_) => (Method::GET, Bytes::new()),
             Request::CreateInstallationToken(_) => (Method::POST, Bytes::new()),
             Request::Graphql(query) => (Method::POST, serde_json::to_vec(query).unwrap_or_default().into()),
         };
@@ -169,10 +183,17 @@ impl RequestSender {
 }
 
 impl Request<'_> {
+    /// Returns the number of logins of a query.
+    fn logins(&self) -> usize {
+        if let Self::Graphql(query) = self { query.variables.len() } else { 0 }
+    }
+
     /// Returns a text that retries of the same request share.
     pub(super) fn key(&self) -> String {
         match self {
-            Self::Get(route) | Self::CreateInstallationToken(route) => (*route).to_owned(),
+            Self::Get(route) | Self::Follow(route) | Self::CreateInstallationToken(route) => {
+                (*route).to_owned()
+            }
             Self::Graphql(query) => {
                 query.variables.values().next().map(ToString::to_string).unwrap_or_default()
             }
@@ -183,7 +204,7 @@ impl Request<'_> {
 impl fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Get(route) => write!(f, "GET {route}"),
+            Self::Get(route) | Self::Follow(route) => write!(f, "GET {route}"),
             Self::CreateInstallationToken(route) => write!(f, "POST {route}"),
             Self::Graphql(query) => {
                 write!(f, "query for {}", pluralize(query.variables.len() as u64, "login", "logins"))

@@ -2,6 +2,8 @@
 
 use tokio::time::Instant;
 
+use crate::stop::StopReason;
+
 /// Consecutive failures of one kind. Requests that were in flight together and failed together count once.
 #[derive(Debug, Default)]
 pub(super) struct FailureStreak {
@@ -32,6 +34,8 @@ pub(super) struct HostHealth {
     foreign: FailureStreak,
     /// The requests of that streak.
     foreign_requests: Vec<String>,
+    /// Names the last response that was not GitHub's.
+    pub(super) last_foreign: Option<StopReason>,
     /// GitHub has answered.
     pub(super) has_answered: bool,
 }

@@ -8,6 +8,7 @@ use crate::github::Client;
 use crate::github::error::LookupError;
 use crate::github::members::MemberSource;
 use crate::progress::eprint_status;
+use crate::stop::StopReason;
 use crate::text::pluralize;
 
 /// Lists the members of every organization and team. None if the run was stopped before all are known.
@@ -20,6 +21,10 @@ pub(super) async fn list_members(client: &Client, config: &Config) -> anyhow::Re
             Err(LookupError::Stopped(_)) => return Ok(None),
             Err(_) if stop.reason().is_some() => return Ok(None),
             Err(error) => {
+                if let Some(reason) = host_failure(&error, client) {
+                    stop.request(reason);
+                    return Ok(None);
+                }
                 bail!("cannot list the members of {group}: {}", failure_reason(group, &error, config))
             }
         };
@@ -30,6 +35,29 @@ pub(super) async fn list_members(client: &Client, config: &Config) -> anyhow::Re
     }
     let is_stopped = !config.member_sources.is_empty() && stop.reason().is_some();
     Ok((!is_stopped).then_some(all))
+}
+
+/// Returns the reason for the end of the run if the host failed: it is unreachable, or not GitHub.
+fn host_failure(error: &LookupError, client: &Client) -> Option<StopReason> {
+    if client.config().is_replay() {
+        return None;
+    }
+    match error {
+        LookupError::NotGithub(response) => Some(StopReason::NotGithub(response.to_string())),
+        LookupError::Connect(error) => {
+            Some(StopReason::not_connected(error, !client.config().ca_certificates.is_empty()))
+        }
+        LookupError::Status { .. }
+        | LookupError::TimedOut(_)
+        | LookupError::ConnectionClosed(_)
+        | LookupError::Truncated(_)
+        | LookupError::Malformed(_)
+            if error.is_transient() =>
+        {
+            Some(StopReason::OutOfReach(error.to_string()))
+        }
+        _ => client.limiter().never_answered(),
+    }
 }
 
 fn failure_reason(group: &MemberSource, error: &LookupError, config: &Config) -> String {

@@ -63,11 +63,12 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
         StopReason::TokenRefused(message) => {
             match config.client.credentials.as_ref().map(Credentials::source) {
                 Some(APP_TOKEN_SOURCE) => {
+                    let message = without_period(message);
                     format!("GitHub refused the app: {message}. Check its id, key and installation{rest}")
                 }
                 source => {
                     let source = source.unwrap_or_else(|| config.tokens.variable());
-                    let hint = refused_token_hint(config);
+                    let (message, hint) = (without_period(message), refused_token_hint(config));
                     format!("GitHub refused the token from {source}: {message}. {hint}{rest}")
                 }
             }
@@ -79,13 +80,17 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
                 Some(source) => format!("the account of the token from {source}"),
                 None => "these requests".to_owned(),
             };
-            format!(
-                "GitHub refuses {whose}: {message}; only GitHub Support or an owner can change that{rest}"
-            )
+            let way_out = if message.contains("email address") {
+                "verify the email address in the account's settings"
+            } else {
+                "only GitHub Support or an owner can change that"
+            };
+            format!("GitHub refuses {whose}: {}; {way_out}{rest}", without_period(message))
         }
         StopReason::ApiVersionRetired(message) => {
             format!(
-                "{endpoint} has retired this version of its API: {message}; install a newer ghrepos{rest}"
+                "{endpoint} has retired this version of its API: {}; install a newer ghrepos{rest}",
+                without_period(message)
             )
         }
         StopReason::QueryUnsupported(message) => {
@@ -102,6 +107,7 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
             via_proxy(config)
         ),
         StopReason::AuthenticationRequired(message) => {
+            let message = without_period(message);
             format!("{endpoint} requires a token: {message}; {}{rest}", config.tokens.way_out())
         }
         StopReason::OutOfReach(reason) => {
@@ -136,6 +142,11 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
         StopReason::PointBudgetExhausted(points) => format!("--max-points {points} is spent{rest}{now}"),
         StopReason::OutputClosed => String::new(),
     }
+}
+
+/// Returns a message of GitHub's, to be continued.
+fn without_period(message: &str) -> &str {
+    message.trim_end_matches('.')
 }
 
 /// Names the proxy, for failures that are not its own.

@@ -108,7 +108,7 @@ pub(super) async fn run_pipeline(
         let endpoint = &config.client.endpoint;
         input.notices.push(format!("the GraphQL API of {endpoint} {error}; looked up over REST"));
     }
-    let stop = client.limiter().stop.reason();
+    let stop = client.limiter().stop.reason().or_else(|| client.limiter().never_answered());
     Outcome { aggregator, sinks, stop, unverified, input }
 }
 

@@ -73,6 +73,20 @@ fn refusals() -> Vec<Refusal> {
             "HTTP 302 redirects to https://sso.example.com/login; ",
         ),
         not_github(redirect(307, "/login?return_to=x"), "HTTP 307 redirects to http://127"),
+        not_github(redirect(302, "login?x=1"), "HTTP 302 redirects to http://127"),
+        not_github(redirect(302, ""), "HTTP 302 redirects to http://127"),
+        not_github(redirect(301, "/users/login"), "HTTP 301 redirects to http://127"),
+        not_github(redirect(308, "/user/1"), "HTTP 308 redirects to http://127"),
+        not_github(
+            Fault::Response(403, vec![("retry-after", "3600".into())], SIGN_IN.into()),
+            "HTTP 403 with the page \"Sign in & continue\" at http://127",
+        ),
+        not_github(
+            Fault::Response(429, vec![("retry-after", "3600".into())], SIGN_IN.into()),
+            "HTTP 429 with the page \"Sign in & continue\" at http://127",
+        ),
+        not_github(page(413), "HTTP 413 with the page \"Sign in & continue\" at http://127"),
+        not_github(Fault::Page(418, "I'm a teapot".into()), "HTTP 418 with I'm a teapot at http://127"),
         not_github(
             redirect(303, "//sso.example.com:8443/a"),
             "HTTP 303 redirects to http://sso.example.com:8443/a; ",
@@ -83,12 +97,39 @@ fn refusals() -> Vec<Refusal> {
                 r#"{"message":"Sorry. Your account was suspended.","documentation_url":"https://docs.github.com"}"#,
             ),
             4,
-            "GitHub refuses the account of the token from GH_TOKEN: Sorry. Your account was suspended.",
+            "GitHub refuses the account of the token from GH_TOKEN: Sorry. Your account was suspended; only ",
         ),
         stop(
             json(403, r#"{"message":"Your account has been flagged."}"#),
             4,
-            "Your account has been flagged.",
+            "Your account has been flagged; only GitHub Support",
+        ),
+        stop(json(403, r#"{"message":"Sorry. Your account was locked."}"#), 4, "account was locked; only "),
+        stop(
+            json(403, r#"{"message":"Your account has been locked due to a Terms of Service violation"}"#),
+            4,
+            "Terms of Service violation; only ",
+        ),
+        stop(
+            json(403, r#"{"message":"Your account is locked because of a billing issue"}"#),
+            4,
+            "a billing issue; only ",
+        ),
+        stop(json(403, r#"{"message":"Your account has been blocked"}"#), 4, "has been blocked; only "),
+        stop(
+            json(403, r#"{"message":"You must verify your email address"}"#),
+            4,
+            "You must verify your email address; verify the email address in the account's settings",
+        ),
+        stop(
+            json(403, r#"{"message":"At least one email address must be verified to do that"}"#),
+            4,
+            "must be verified to do that; verify ",
+        ),
+        stop(
+            json(401, r#"{"message":"Your account was suspended"}"#),
+            4,
+            "GitHub refuses the account of the token from GH_TOKEN: Your account was suspended; only ",
         ),
         stop(json(403, r#"{"message":"This installation has been suspended"}"#), 4, "has been suspended"),
         stop(json(200, r#"{"message":"Sorry. Your account was suspended."}"#), 4, "account was suspended"),
@@ -102,6 +143,11 @@ fn refusals() -> Vec<Refusal> {
             json(410, r#"{"message":"API version retired","documentation_url":"https://docs.github.com"}"#),
             5,
             "has retired this version of its API: API version retired; install a newer ghrepos",
+        ),
+        stop(
+            json(400, r#"{"message":"This API version is not supported.","status":"400"}"#),
+            5,
+            "has retired this version of its API: This API version is not supported; install a newer ghrepos",
         ),
     ]
 }
@@ -146,8 +192,8 @@ fn each_refusal_of_everything_ends_the_run_by_its_name() {
     let mut failures = Vec::new();
     for refusal in refusals() {
         for api in ["rest", "graphql"] {
-            // GitHub's response to a query that takes too long.
-            if api == "graphql" && refusal.response == json(200, "") {
+            // GitHub's response to a query that takes too long, and that of a proxy to one that is too long.
+            if api == "graphql" && (refusal.response == json(200, "") || refusal.response == page(413)) {
                 continue;
             }
             failures.extend(check_refusal(&refusal, api, 10).err());
@@ -182,7 +228,7 @@ fn a_refusal_of_one_login_is_its_row() {
             "redirects to https://example.com/user/2",
             5,
         ),
-        ("circle", redirect(301, "/users/circle"), "failed", "second redirect not followed: it leads to", 2),
+        ("circle", redirect(301, "/users/circle"), "failed", "HTTP 301 redirects to http://127", 5),
     ];
     for (login, response, status, error, attempts) in cases {
         let fake = Fake::with_faults(move |context| (context.login == login).then(|| response.clone()));
@@ -192,6 +238,65 @@ fn a_refusal_of_one_login_is_its_row() {
         assert_eq!((&row["status"], &row["attempts"]), (&status.into(), &attempts.into()), "{row}");
         assert!(row["error"].as_str().unwrap().contains(error), "{row}");
     }
+}
+
+#[test]
+fn few_failures_are_enough_to_name_another_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("counts.json");
+    for response in [page(200), page(403), json(404, "{}"), redirect(302, "https://sso.example.com/login")] {
+        for (logins, api) in
+            [(&["octocat"][..], "rest"), (&["octocat", "x1"], "rest"), (&["octocat"], "graphql")]
+        {
+            std::fs::write(&report, "an earlier report").unwrap();
+            let answer = response.clone();
+            let fake = Fake::with_faults(move |_| Some(answer.clone()));
+            let output = ["--retries", "0", "--api", api, "-o", report.to_str().unwrap()];
+            let run = Program::for_fake(&fake, &[logins, &output].concat())
+                .env("GH_TOKEN", "ghp_sampletoken")
+                .run();
+            assert_eq!(run.status, 5, "{response:?}: {}", run.stderr);
+            assert!(run.stderr.contains("did not answer as GitHub: HTTP "), "{response:?}: {}", run.stderr);
+            assert_eq!(std::fs::read_to_string(&report).unwrap(), "an earlier report");
+        }
+    }
+}
+
+#[test]
+fn a_maintenance_page_is_named_at_the_end_of_a_run() {
+    let page = "<html><title>Down for maintenance</title></html>";
+    let fake = Fake::with_faults(move |_| Some(Fault::Page(503, page.into())));
+    let run = Program::for_fake(&fake, &["--members", "acme-3", "--retries", "1"]).run();
+    assert_eq!(run.status, 5, "{}", run.stderr);
+    assert!(run.stderr.contains("HTTP 503: the page \"Down for maintenance\""), "{}", run.stderr);
+}
+
+#[test]
+fn a_forbidden_list_does_not_deny_its_account() {
+    let fake = Fake::with_faults(|context| {
+        let body = r#"{"message":"Resource not accessible by integration","status":"403"}"#;
+        context.request.path().ends_with("/repos").then(|| json(403, body))
+    });
+    let run = Program::for_fake(&fake, &["torvalds", "--breakdown", "--retries", "1", "-F", "ndjson"]).run();
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let row = &run.rows_of(1)[0];
+    assert_eq!(row["status"], "failed", "{row}");
+    assert!(
+        row["error"].as_str().unwrap().contains("a list of an existing account: access forbidden"),
+        "{row}"
+    );
+}
+
+#[test]
+fn moved_accounts_at_the_start_of_a_list_are_counted() {
+    let fake = Fake::with_faults(|context| {
+        let (_, name) = context.request.path().split_once("/users/old-")?;
+        Some(redirect(301, &format!("/users/{name}")))
+    });
+    let input = file(&users(30).lines().map(|login| format!("old-{login}\n")).collect::<String>());
+    let run = Program::for_fake(&fake, &["-f", path(&input), "-F", "ndjson"]).run();
+    assert_eq!(run.status, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(fake.requests(), 60);
 }
 
 #[test]
@@ -295,13 +400,41 @@ fn an_app_is_told_who_refused() {
 #[test]
 fn members_of_another_server_are_not_an_organization() {
     for response in [page(404), json(404, "{}"), json(404, r#"{"detail":"Not Found"}"#), json(200, "{}")] {
-        let fake = Fake::with_faults(move |_| Some(response.clone()));
-        let run = Program::for_fake(&fake, &["--members", "acme-3"]).env("GH_TOKEN", "ghp_sampletoken").run();
-        assert_eq!(run.status, 5, "{}", run.stderr);
-        assert!(run.stderr.contains("did not answer as GitHub: HTTP "), "{}", run.stderr);
-        assert!(!run.stderr.contains("organization"), "{}", run.stderr);
-        assert!(fake.requests() <= 12);
+        for retries in ["0", "4"] {
+            let answer = response.clone();
+            let fake = Fake::with_faults(move |_| Some(answer.clone()));
+            let run = Program::for_fake(&fake, &["--members", "acme-3", "--retries", retries])
+                .env("GH_TOKEN", "ghp_sampletoken")
+                .run();
+            assert_eq!(run.status, 5, "{}", run.stderr);
+            assert!(run.stderr.contains("did not answer as GitHub: HTTP "), "{}", run.stderr);
+            assert!(run.stderr.contains(" at http://127"), "{}", run.stderr);
+            assert!(!run.stderr.contains("organization"), "{}", run.stderr);
+            assert!(fake.requests() <= 12);
+        }
     }
+}
+
+#[test]
+fn a_host_without_answers_is_not_a_missing_organization() {
+    for (fault, message) in [
+        (Fault::Hangup, "cannot reach http://127"),
+        (Fault::Html(503), "HTTP 503"),
+        (Fault::Response(503, vec![("retry-after", "0".into())], String::new()), "HTTP 503"),
+    ] {
+        let answer = fault.clone();
+        let fake = Fake::with_faults(move |_| Some(answer.clone()));
+        for arguments in [&["--members", "acme-3"][..], &["--team", "acme-3/core"]] {
+            let run = Program::for_fake(&fake, &[arguments, &["--retries", "1"]].concat())
+                .env("GH_TOKEN", "ghp_sampletoken")
+                .run();
+            assert_eq!(run.status, 5, "{fault:?}: {}", run.stderr);
+            assert!(run.stderr.contains(message) && run.stderr.lines().count() == 1, "{}", run.stderr);
+        }
+    }
+    let missing = Fake::with_faults(|_| Some(json(404, NOT_FOUND)));
+    let run = Program::for_fake(&missing, &["--members", "acme-3"]).run();
+    assert_eq!(run.status, 2, "{}", run.stderr);
 }
 
 #[test]
@@ -397,7 +530,11 @@ fn a_suspension_in_the_errors_of_a_query_ends_the_run() {
         let fake = Fake::with_faults(move |_| Some(json(200, &format!("{{{errors}}}"))));
         let run = look_up(&fake, 300, &["--api", "graphql"]);
         assert_eq!(run.status, 4, "{}", run.stderr);
-        assert!(run.stderr.contains(message) && run.stderr.lines().count() == 1, "{}", run.stderr);
+        assert!(
+            run.stderr.contains("Sorry. Your account was suspended; ") && run.stderr.lines().count() == 1,
+            "{}",
+            run.stderr
+        );
         assert!(run.rows_of(300).iter().all(|row| row["status"] == "skipped"));
         assert!(fake.requests() <= 10, "{}", fake.requests());
     }
