@@ -234,7 +234,7 @@ impl Client {
         matches!(error, LookupError::QueryNotFound(_)) && !self.has_graphql()
     }
 
-    /// Ends the run if a login has failed for good because there is no GraphQL API.
+    /// Ends the run if this error means that there is no GraphQL API.
     fn stop_without_graphql(&self, error: LookupError) -> LookupError {
         if self.is_about_url(&error) {
             LookupError::Stopped(self.limiter().stop.request(StopReason::NoGraphqlApi))

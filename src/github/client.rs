@@ -48,7 +48,7 @@ struct ClientInner {
     batch_size: Mutex<AdaptiveBatchSize>,
     points: AtomicU64,
     lacks_visibility: AtomicBool,
-    /// What is wrong with the GraphQL API, as a predicate. All logins are looked up over REST since then.
+    /// Defect of the GraphQL API, as a predicate. All logins are looked up over REST since then.
     query_error: OnceLock<String>,
     pub(super) doubt: QueryDoubt,
     /// Held while a redirect is followed: one at a time, because each may lead to a sign-in page.
@@ -132,7 +132,7 @@ impl Client {
         if login.is_bot() || self.query_error().is_some() { ApiKind::Rest } else { self.config().api }
     }
 
-    /// Returns what is wrong with the GraphQL API, as a predicate, if REST is used instead.
+    /// Returns the defect of the GraphQL API, as a predicate, if REST is used instead.
     pub(crate) fn query_error(&self) -> Option<&str> {
         self.0.query_error.get().map(String::as_str)
     }

@@ -93,7 +93,7 @@ pub(crate) enum LookupError {
     Moved { route: String, response: ForeignResponse },
     #[error("not a response of GitHub: {0}")]
     NotGithub(ForeignResponse),
-    /// GitHub's 404 to a query: there is no GraphQL API, or a gateway refused the query. It is not about an account.
+    /// 404 of GitHub to a query: there is no GraphQL API, or a gateway refused the query.
     #[error("not a response of GitHub: {0}")]
     QueryNotFound(ForeignResponse),
     #[error("{0}")]
