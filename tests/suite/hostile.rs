@@ -71,7 +71,8 @@ impl Case {
             behavior,
             arguments: ["user-1", "--retries", "0"].map(str::to_owned).into(),
             expected,
-            status: vec![1],
+            // 5 if the response is not GitHub's.
+            status: vec![1, 5],
         }
     }
 

@@ -263,6 +263,20 @@ fn few_failures_are_enough_to_name_another_server() {
 }
 
 #[test]
+fn a_query_that_is_too_large_for_a_proxy_is_split() {
+    let fake = Fake::with_faults(|context| {
+        (context.request.method == "POST" && context.request.body.len() > 2000).then(|| page(413))
+    });
+    let run = look_up(&fake, 100, &["--api", "graphql"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert!(run.rows_of(100).iter().all(|row| row["status"] == "ok"), "{}", run.stdout);
+    let refused = Fake::with_faults(|_| Some(page(413)));
+    let run = look_up(&refused, 100, &["--api", "graphql"]);
+    assert_eq!(run.status, 5, "{}", run.stderr);
+    assert!(run.stderr.contains("did not answer as GitHub: HTTP 413 with the page"), "{}", run.stderr);
+}
+
+#[test]
 fn a_maintenance_page_is_named_at_the_end_of_a_run() {
     let page = "<html><title>Down for maintenance</title></html>";
     let fake = Fake::with_faults(move |_| Some(Fault::Page(503, page.into())));

@@ -179,18 +179,19 @@ fn a_redirect_to_another_origin_is_not_followed() {
     let elsewhere = Fake::well_behaved();
     let target = elsewhere.url();
     let fake = Fake::with_faults(move |context| {
-        let to = match context.login {
-            "away" => format!("{target}/users/away"),
-            "home" if context.attempt == 1 => "/users/home".to_owned(),
+        let (status, to) = match context.login {
+            "away" => (302, format!("{target}/users/away")),
+            "home" => (301, "/users/torvalds".to_owned()),
             _ => return None,
         };
-        Some(Fault::Response(302, vec![("location", to)], "{}".into()))
+        Some(Fault::Response(status, vec![("location", to)], "{}".into()))
     });
-    let run = Program::for_fake(&fake, &["away", "home", "-F", "ndjson", "-j", "1", "--api", "rest"])
-        .env("GH_TOKEN", TOKEN)
-        .run();
+    let run =
+        Program::for_fake(&fake, &["user-1", "away", "home", "-F", "ndjson", "-j", "1", "--api", "rest"])
+            .env("GH_TOKEN", TOKEN)
+            .run();
     assert_eq!(run.status, 1, "{}", run.stdout);
-    assert_eq!((&run.rows()[0]["status"], &run.rows()[1]["status"]), (&"failed".into(), &"ok".into()));
+    assert_eq!((&run.rows()[1]["status"], &run.rows()[2]["status"]), (&"failed".into(), &"ok".into()));
     assert_eq!(elsewhere.connections(), 0);
     assert!(fake.arrivals().iter().all(|arrival| arrival.request.all("authorization").len() == 1));
 }
