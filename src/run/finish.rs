@@ -1,6 +1,6 @@
 //! The end of a run: finishes the reports, prints the summary, and decides the exit status.
 
-use super::messages::{partial_files, print_stop};
+use super::messages::{NO_LOGINS, partial_files, print_stop};
 use super::pipeline::{Outcome, RowAggregator, Sinks};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
@@ -18,7 +18,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     errors.extend(input.failure);
     let is_empty = input.is_complete && !input.has_logins && !config.input_options.allow_empty;
     if is_empty && errors.is_empty() {
-        errors.push("the input has no logins; use --allow-empty if that is right".to_owned());
+        errors.push(NO_LOGINS.to_owned());
     }
     // Without an answer, a row may have failed for the reason that ended the run.
     let is_cut_short = stop.is_some() && summary.failed > 0;

@@ -18,6 +18,8 @@ use crate::progress::eprint_status;
 use crate::stop::StopReason;
 use crate::text::{format_duration, pluralize, redact_url, sanitize_line};
 
+pub(super) const NO_LOGINS: &str = "the input has no logins; use --allow-empty if that is right";
+
 /// Maximum length of a command that is printed, in characters.
 const MAX_COMMAND: usize = 400;
 

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::messages::print_stop;
+use super::messages::{NO_LOGINS, print_stop};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::rest::{Quota, RateLimits};
@@ -80,8 +80,10 @@ pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -
         // Standard input may have no end.
         reason = stop.requested() => return Ok(print_stop(&reason, config, 0, true)),
     };
-    if let Some(error) = &input_report.lock().failure {
-        eprint_status(error);
+    let input = input_report.lock().clone();
+    let is_empty = !input.has_logins && !config.input_options.allow_empty;
+    if let Some(error) = input.failure.or_else(|| is_empty.then(|| NO_LOGINS.to_owned())) {
+        eprint_status(&error);
         return Ok(ExitStatus::Usage);
     }
     let limits = if config.client.is_replay() { Ok(None) } else { client.rate_limits().await };

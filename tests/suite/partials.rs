@@ -513,6 +513,11 @@ fn an_input_without_logins_is_status_2() {
     let requests = fake.requests();
     let run = Program::for_fake(&fake, &["-"]).run_with_input("# comment\n\n");
     assert_eq!((run.status, run.stdout.as_str(), fake.requests()), (2, "", requests), "no empty table");
+    let plan = ["-f", "header.csv", "--plan"];
+    let run = folder.run(&fake, &plan);
+    assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{}", run.stderr);
+    let run = folder.run(&fake, &[&plan[..], &["--allow-empty"]].concat());
+    assert_eq!(run.status, 0, "{}", run.stderr);
     // With the flag it is an empty, complete report, and everyone was removed.
     fs::write(folder.at("empty.csv"), "").unwrap();
     let run = folder.run(&fake, &["-f", "empty.csv", "--allow-empty", "-F", "csv"]);
