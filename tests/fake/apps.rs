@@ -50,6 +50,18 @@ impl App {
         }
     }
 
+    /// A token of the form `ghs_APPID_JWT`, whose length depends on its number: 520 bytes, 497, 543, 508 and so on. Every part of
+    /// forty bytes contains the word `SAMPLE`.
+    pub fn installation_token(number: usize) -> String {
+        let length = [520, 497, 543, 508][number % 4];
+        let signature =
+            (0..).map(|word| format!("SAMPLEsample-{:x}_{number}", word * 2_654_435_761_u64 % 0xffff_ffff));
+        let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJSAMPLEsampleImlhdCI6MSwiZXhwIjoyfQ.";
+        let mut token = format!("ghs_12_{jwt}{}", signature.take(40).collect::<String>());
+        token.truncate(length);
+        token
+    }
+
     /// Requests made with each token, before and after its expiry.
     pub fn used(&self) -> Vec<(u64, u64)> {
         self.issued.0.lock().expect("no panic").iter().map(|issued| issued.used).collect()
@@ -97,7 +109,7 @@ impl App {
             issued.push(Issued { token: String::new(), until: Instant::now(), used: (0, 0) });
             return rejection;
         }
-        let token = format!("ghs_sample_{}", issued.len());
+        let token = Self::installation_token(issued.len());
         // GitHub's tokens expire at whole seconds.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         let expires = Duration::from_secs((now + self.life).as_secs());

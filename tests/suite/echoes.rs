@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::fake::{Fake, Fault, FaultContext, Raw};
-use crate::program::Program;
+use crate::fake::{App, Behavior, Fake, Fault, FaultContext, Raw};
+use crate::program::{Program, file, path};
 use crate::secrets::{TOKEN, faulty, is_apps, with_each};
 
 /// Extensions of all report formats.
@@ -95,6 +95,17 @@ fn holds_token(bytes: &[u8], halves: &[&str]) -> bool {
 
 #[test]
 fn an_echoed_token_is_redacted_in_every_output_and_spelling() {
+    assert_echoes_are_redacted(TOKEN, &["SAMPLEsample", &TOKEN[..16], &TOKEN[24..]]);
+}
+
+#[test]
+fn a_jobs_echoed_token_of_520_bytes_is_redacted_as_well() {
+    let token = App::installation_token(0);
+    assert_eq!((token.len(), token.matches('.').count()), (520, 2));
+    assert_echoes_are_redacted(&token, &["SAMPLE", &token[..24], &token[500..]]);
+}
+
+fn assert_echoes_are_redacted(token: &str, parts: &[&str]) {
     for (spelling, api) in (0..4).flat_map(|spelling| [(spelling, "rest"), (spelling, "graphql")]) {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
@@ -126,7 +137,7 @@ fn an_echoed_token_is_redacted_in_every_output_and_spelling() {
         arguments.extend(reports.iter().flat_map(|report| ["-o", report]));
         let fake = Fake::with_faults(move |context| echo(context, spelling));
         let run = Program::for_fake(&fake, &arguments)
-            .env("GH_TOKEN", TOKEN)
+            .env("GH_TOKEN", token)
             .env("RUST_LOG", "trace")
             .env("RUST_BACKTRACE", "full")
             .run();
@@ -141,8 +152,7 @@ fn an_echoed_token_is_redacted_in_every_output_and_spelling() {
         assert!(all.len() > ENDINGS.len() + 2, "{what}: a recording and a database as well");
         all.extend([("stdout".into(), run.stdout.into_bytes()), ("stderr".into(), run.stderr.into_bytes())]);
         for (name, bytes) in all {
-            let halves = ["SAMPLEsample", &TOKEN[..16], &TOKEN[24..]];
-            assert!(!holds_token(&bytes, &halves), "{what}: {name}\n{}", String::from_utf8_lossy(&bytes));
+            assert!(!holds_token(&bytes, parts), "{what}: {name}\n{}", String::from_utf8_lossy(&bytes));
         }
     }
 }
@@ -180,10 +190,98 @@ fn an_apps_token_is_never_shown() {
             ]);
             assert!(run.stdout.contains("[token]"), "{}", run.stdout);
             for (name, bytes) in all {
-                let halves = ["SAMPLEsample", "ghs_sample"];
+                let halves = ["SAMPLE", "ghs_12"];
                 assert!(!holds_token(&bytes, &halves), "{name}\n{}", String::from_utf8_lossy(&bytes));
             }
         });
+    }
+}
+
+/// Ways in which a page of a server has a long word: whole, wrapped, with entities, or cut.
+fn wrapped(token: &str) -> [String; 6] {
+    let parts: Vec<_> = token.as_bytes().chunks(40).map(|part| std::str::from_utf8(part).unwrap()).collect();
+    [
+        token.to_owned(),
+        parts.join("\n    "),
+        parts.join("<wbr>"),
+        parts.join("</span><br><span class=\"line\">"),
+        token.replace('_', "&#95;").replace('.', "&#x2e;").replace('-', "&#45;"),
+        format!("{}…", &token[..200]),
+    ]
+}
+
+#[test]
+fn a_page_that_wraps_or_cuts_a_long_token_does_not_show_it() {
+    let token = App::installation_token(1);
+    for (at, api) in (0..wrapped(&token).len()).flat_map(|at| [(at, "rest"), (at, "graphql")]) {
+        let folder = tempfile::tempdir().unwrap();
+        let fake = Fake::with_faults(move |context| {
+            let sent = context.request.all("authorization")[0].strip_prefix("Bearer ").unwrap();
+            let word = &wrapped(sent)[at];
+            let status = if context.number.is_multiple_of(2) { 502 } else { 403 };
+            let page =
+                format!("<html><title>Denied: {word}</title><body><p>You sent {word}</p></body></html>");
+            Some(Fault::Page(status, page))
+        });
+        let run =
+            Program::for_fake(&fake, &["a", "b", "--api", api, "-vv", "--retries", "1", "-F", "ndjson"])
+                .env("GITHUB_TOKEN", &token)
+                .run_recording(&folder.path().join("recording"));
+        let mut all = everything_in(folder.path());
+        assert!(!all.is_empty() && run.stderr.contains("Denied: [token]"), "{at}, {api}: {}", run.stderr);
+        all.push(("out".into(), (run.stdout + &run.stderr).into_bytes()));
+        for (name, bytes) in all {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!holds_token(&bytes, &["SAMPLE", "ghs_12"]), "{at}, {api}: {name}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn renewed_tokens_of_other_lengths_are_never_shown_or_recorded() {
+    for api in ["rest", "graphql"] {
+        // A token that has worked is rejected twice: at once, each time, the app gets another one.
+        let fault = |context: &FaultContext<'_>| {
+            let body = String::from_utf8_lossy(&context.request.body).into_owned();
+            let asks_for = |login: &str| context.login == login || body.contains(&format!("\"{login}\""));
+            let tokens = (0..3).map(App::installation_token).collect::<Vec<_>>().join("\\n");
+            let message = format!(r#"{{"message":"Bad credentials: {tokens}","status":"401"}}"#);
+            let is_first = context.request.all("authorization").iter().any(|sent| {
+                let number = if asks_for("user-2") { 0 } else { 1 };
+                *sent == format!("Bearer {}", App::installation_token(number))
+            });
+            match () {
+                () if is_first && (asks_for("user-2") || asks_for("user-4")) => {
+                    Some(Fault::Response(401, vec![("etag", tokens)], message))
+                }
+                () if asks_for("user-5") => {
+                    Some(Fault::Response(403, vec![("link", tokens)], message.replace("401", "403")))
+                }
+                () => None,
+            }
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let recording = folder.path().join("recording").display().to_string();
+        let key = file(crate::apps::private_key());
+        let behavior = faulty(fault);
+        let fake = Fake::start(Behavior { app: Some(App::new(|_| true)), ..behavior });
+        let app = ["--app-id", "12", "--app-key", path(&key), "--record", &recording];
+        let logins = ["user-1", "user-2", "user-3", "user-4", "user-5", "user-6"];
+        let flags = ["--api", api, "--batch", "1", "-j", "1", "-vv", "-F", "ndjson"];
+        let run = Program::for_fake(&fake, &[&app[..], &logins, &flags].concat()).run();
+        let tokens = fake.tokens();
+        assert_eq!(tokens.len(), 3, "{api}: {}", run.stderr);
+        assert!(tokens.iter().all(|(good, _)| *good > 0), "{tokens:?}");
+        let statuses: Vec<_> = run.rows_of(6).iter().map(|row| row["status"].clone()).collect();
+        assert_eq!(statuses, ["ok", "ok", "ok", "ok", "forbidden", "ok"], "{api}: {}", run.stdout);
+        assert!(run.stdout.contains(r"Bad credentials: [token]"), "{api}: {}", run.stdout);
+        let mut all = everything_in(folder.path());
+        assert!(all.len() > 6, "{api}: {} files", all.len());
+        all.push(("out".into(), (run.stdout + &run.stderr).into_bytes()));
+        for (name, bytes) in all {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!holds_token(&bytes, &["SAMPLE", "ghs_12"]), "{api}: {name}\n{text}");
+        }
     }
 }
 
