@@ -44,7 +44,7 @@ impl ExitStatus {
             StopReason::OutOfReach(_)
             | StopReason::NoGraphqlApi
             | StopReason::NotGithub(_)
-            | StopReason::ApiVersionRetired(_)
+            | StopReason::ApiVersionRetired { .. }
             | StopReason::QueryUnsupported(_)
             | StopReason::NotConnected { .. }
             | StopReason::RateLimitTooLong { .. }

@@ -8,6 +8,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) mod account;
+pub(crate) mod api_version;
 mod batch;
 mod batch_size;
 pub(crate) mod cassette;

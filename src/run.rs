@@ -24,7 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use self::finish::finish;
 use self::manifest::ManifestRecorder;
 use self::members::list_members;
-use self::messages::{partial_files, print_stop, report_command};
+use self::messages::{QuotaHint, partial_files, print_stop, print_version_notice, report_command};
 use self::pipeline::{RowAggregator, run_pipeline};
 use self::plan::print_plan;
 use self::rerender::rerender;
@@ -135,10 +135,14 @@ async fn run_until_signal(config: Config, progress: Progress) -> anyhow::Result<
     }
     let input = open_input(&config).await?;
     let client = Client::new(config.client.clone())?;
-    tokio::select! {
+    let exit = tokio::select! {
         exit = execute(&config, &client, input, &progress, started) => exit,
         exit = abort_on_second_signal(&client, &config) => Ok(exit),
+    };
+    if let Some(notice) = client.version_notice() {
+        print_version_notice(notice, &config);
     }
+    exit
 }
 
 async fn abort_on_second_signal(client: &Client, config: &Config) -> ExitStatus {
@@ -168,6 +172,7 @@ async fn execute(
         reason = stop.requested() => return Ok(print_stop(&reason, config, 0, true)),
     };
     let Some(members) = list_members(client, config).await? else {
+        QuotaHint::new(config).print_if_needed(client.limiter(), 0);
         return Ok(print_stop(&stop.reason().unwrap_or(StopReason::Interrupted), config, 0, true));
     };
     let input = input.chain_logins(members);

@@ -58,9 +58,9 @@ pub(crate) enum StopReason {
     /// GitHub has suspended, flagged or locked the token's account, or the app, or the account is not verified.
     #[error("GitHub refuses the token's account: {0}")]
     Suspended(String),
-    /// 410: GitHub has retired the version of the REST API.
-    #[error("GitHub has retired this version of its API: {0}")]
-    ApiVersionRetired(String),
+    /// 410, or 400 with a message about it: GitHub no longer has the version of the API that requests name.
+    #[error("GitHub has retired version {version} of its API{}{message}", if message.is_empty() { "" } else { ": " })]
+    ApiVersionRetired { version: &'static str, message: String },
     /// The GraphQL API of an older Enterprise Server lacks a field or an argument.
     #[error("the server's GraphQL API is too old: {0}")]
     QueryUnsupported(String),
@@ -115,11 +115,20 @@ impl StopReason {
                     | Self::AuthenticationRequired(_)
                     | Self::AmbiguousInstallation(_)
                     | Self::Suspended(_)
-                    | Self::ApiVersionRetired(_)
+                    | Self::ApiVersionRetired { .. }
                     | Self::QueryUnsupported(_)
                     | Self::NoGraphqlApi
                     | Self::NotGithub(_)
             )
+    }
+
+    /// The next request would have to wait for a rate limit.
+    pub(crate) fn is_rate_limit(&self) -> bool {
+        matches!(
+            self,
+            Self::RateLimitTooLong { reason: WaitReason::RateLimit, .. }
+                | Self::Deadline { until: Some((_, WaitReason::RateLimit)), .. }
+        )
     }
 
     pub(crate) fn is_signal(&self) -> bool {

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::account::ApiKind;
+use super::api_version::{DEPRECATION, SUNSET};
 use super::lock;
 use crate::fs::temp_file_beside;
 use crate::rate_limit::clock::parse_date;
@@ -31,13 +32,15 @@ use crate::text::{io_message, sanitize_line};
 
 pub(crate) const MANIFEST: &str = "run.json";
 
-const RECORDED_HEADERS: [&str; 14] = [
+const RECORDED_HEADERS: [&str; 16] = [
     "content-type",
     "date",
+    DEPRECATION,
     "etag",
     "link",
     "location",
     "retry-after",
+    SUNSET,
     "x-github-request-id",
     "x-github-sso",
     SCOPES,
@@ -47,6 +50,9 @@ const RECORDED_HEADERS: [&str; 14] = [
     "x-ratelimit-resource",
     "x-ratelimit-used",
 ];
+
+/// Headers that the response to a replayed query takes from the recorded ones. All of them were sent with the same token.
+const REPLAYED_QUERY_HEADERS: [&str; 3] = [DEPRECATION, SCOPES, SUNSET];
 
 /// Upper bound on a body that is recorded as JSON and not as text, in bytes. Parsed, it takes up to forty times as much memory.
 const MAX_JSON_BODY: usize = 2 << 20;
@@ -315,7 +321,7 @@ impl Cassette {
     fn replay_query(&self, request: &RecordedRequest, query: &QueryBody) -> Response<Full<Bytes>> {
         let folder = self.folder.join(request.uri.path().trim_start_matches('/'));
         let index = self.queries.get_or_init(|| read_queries(&folder));
-        let (mut data, mut errors, mut scopes) = (Map::new(), Vec::new(), None);
+        let (mut data, mut errors, mut kept) = (Map::new(), Vec::new(), HeaderMap::new());
         for (alias, login) in query.aliases() {
             let Some(RecordedAnswer { answer, file, headers }) = index.get(&login) else {
                 let message = format!("no recorded response for {login} in {}", self.folder.display());
@@ -324,7 +330,11 @@ impl Cassette {
                 continue;
             };
             self.index_login(ApiKind::Graphql, login, file, headers);
-            scopes = scopes.or(headers.get(SCOPES));
+            for name in REPLAYED_QUERY_HEADERS {
+                if let (false, Some(value)) = (kept.contains_key(name), headers.get(name)) {
+                    kept.insert(name, value.clone());
+                }
+            }
             for mut error in answer.errors.iter().cloned() {
                 if let Some(fields) = error.as_object_mut() {
                     fields.insert("path".into(), json!([alias]));
@@ -334,8 +344,7 @@ impl Cassette {
             data.insert(alias, answer.owner.clone());
         }
         let mut response = Response::new(json!({"data": data, "errors": errors}).to_string().into());
-        // All requests of a recording have the same token.
-        response.headers_mut().extend(scopes.map(|scopes| (HeaderName::from_static(SCOPES), scopes.clone())));
+        *response.headers_mut() = kept;
         response
     }
 

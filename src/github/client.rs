@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tower::service_fn;
 
 use super::account::{ApiKind, Identity};
+use super::api_version::VersionNotice;
 use super::batch_size::AdaptiveBatchSize;
 use super::cassette::{Cassette, Entry};
 use super::config::{ClientConfig, TransportMode};
@@ -123,6 +124,7 @@ impl Client {
                 cassette,
                 requests: AtomicU64::new(0),
                 has_graphql: AtomicBool::new(false),
+                version_notice: Mutex::default(),
             },
         })))
     }
@@ -155,6 +157,11 @@ impl Client {
     /// Returns the points of the GraphQL API used so far, as GitHub reported them.
     pub(crate) fn points(&self) -> u64 {
         self.0.points.load(Ordering::Relaxed)
+    }
+
+    /// Returns the most urgent notice about the version of the API so far.
+    pub(crate) fn version_notice(&self) -> Option<VersionNotice> {
+        *lock(&self.0.sender.version_notice)
     }
 
     pub(crate) fn limiter(&self) -> &RateLimiter {

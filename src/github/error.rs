@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::de::IgnoredAny;
 
+use super::api_version::API_VERSION;
 use super::cassette::{CassetteMiss, RecordError};
 use super::foreign::{
     ErrorBody, ForeignResponse, TOO_MANY_LOGINS, is_foreign, is_html, is_suspension, telling_title,
@@ -105,6 +106,10 @@ fn sso_hint(url: Option<&str>) -> String {
 }
 
 impl LookupError {
+    fn version_retired(message: String) -> Self {
+        Self::Stopped(StopReason::ApiVersionRetired { version: API_VERSION, message })
+    }
+
     /// The same request may succeed later: after 5xx and 408, failed connections, incomplete bodies and rate limits.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
@@ -279,8 +284,8 @@ pub(crate) fn error_for_status(
             sso_url: sso_url(headers),
         },
         404 => LookupError::NotFound,
-        410 => LookupError::Stopped(StopReason::ApiVersionRetired(message)),
-        400 if is_about_version(&lower) => LookupError::Stopped(StopReason::ApiVersionRetired(message)),
+        410 => LookupError::version_retired(message),
+        400 if is_about_version(&lower) => LookupError::version_retired(message),
         451 => {
             let message = format!("unavailable for legal reasons: {message}");
             LookupError::Forbidden { message, sso_url: None }

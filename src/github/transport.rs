@@ -2,8 +2,8 @@
 //! body or an error. The response with a new token of an app keeps its body, and is not recorded.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, USER_AGENT};
@@ -13,16 +13,21 @@ use http_body_util::{BodyExt, Limited};
 use octocrab::{OctoBody, Octocrab};
 use reqwest::{Body, Url};
 
+use super::api_version::{API_VERSION, VersionNotice};
 use super::cassette::{Cassette, RecordedRequest};
 use super::config::{ClientConfig, TransportMode};
 use super::credentials::Token;
 use super::error::{LookupError, MAX_BODY, error_for_status};
 use super::foreign::{ForeignResponse, is_html};
 use super::graphql::Query;
+use super::lock;
 use super::redact::Redactor;
 use crate::network::connector::{BoxError, Connector};
 use crate::rate_limit::{RateLimiter, header_str};
 use crate::text::pluralize;
+
+/// Media types of a response. GitHub recommends the first one; a strict server in front of GitHub only knows the second one.
+const MEDIA_TYPES: &str = "application/vnd.github+json, application/json;q=0.9";
 
 pub(super) enum Request<'a> {
     Get(&'a str),
@@ -41,6 +46,8 @@ pub(super) struct RequestSender {
     pub(super) requests: AtomicU64,
     /// A query was answered.
     pub(super) has_graphql: AtomicBool,
+    /// Most urgent notice about the version of the API.
+    pub(super) version_notice: Mutex<Option<VersionNotice>>,
 }
 
 impl RequestSender {
@@ -84,10 +91,22 @@ impl RequestSender {
             {
                 cassette.record(&recorded, &head, &body).map_err(LookupError::from_transport)?;
             }
-            self.check(request, &head, &body, &url)?;
+            let checked = self.check(request, &head, &body, &url);
+            // The headers of another server say nothing about GitHub's API.
+            if !matches!(checked, Err(LookupError::NotGithub(_) | LookupError::QueryNotFound(_))) {
+                self.observe_version_notice(&head.headers);
+            }
+            checked?;
             Ok((head.headers, body))
         };
         tokio::time::timeout(timeout, response).await.unwrap_or(Err(LookupError::TimedOut(timeout)))
+    }
+
+    fn observe_version_notice(&self, headers: &HeaderMap) {
+        if let Some(notice) = VersionNotice::parse(headers) {
+            let mut most_urgent = lock(&self.version_notice);
+            *most_urgent = Some(most_urgent.map_or(notice, |earlier| earlier.min(notice)));
+        }
     }
 
     /// Returns the error of a complete response, unless its body may be what was requested.
@@ -133,7 +152,10 @@ impl RequestSender {
         let (kind, name) = (segments.next()?, segments.next()?);
         let is_moved = match kind {
             "user" | "organizations" | "repositories" => name.bytes().all(|byte| byte.is_ascii_digit()),
-            "users" | "orgs" => name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+            // The login of a managed user has an underscore.
+            "users" | "orgs" => {
+                name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            }
             _ => false,
         };
         (is_moved && !name.is_empty()).then(|| route.to_owned())
@@ -168,8 +190,8 @@ impl RequestSender {
             .method(&method)
             .uri(&uri)
             .header(USER_AGENT, concat!("ghrepos/", env!("CARGO_PKG_VERSION")))
-            .header("x-github-api-version", "2022-11-28")
-            .header(ACCEPT, "application/vnd.github+json");
+            .header("x-github-api-version", API_VERSION)
+            .header(ACCEPT, MEDIA_TYPES);
         if matches!(request, Request::Graphql(_)) {
             builder = builder.header(CONTENT_TYPE, "application/json");
         } else if method == Method::POST {

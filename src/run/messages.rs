@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
+use crate::github::api_version::{API_VERSION, NoticeDate, VersionNotice};
 use crate::github::credentials::{
     APP_TOKEN_SOURCE, Credentials, GH_CLI_SOURCE, JOB_TOKEN_ENV_VAR, Token, TokenKind,
 };
@@ -15,8 +16,9 @@ use crate::input::InputSource;
 use crate::output::OutputSpec;
 use crate::partial::partial_path;
 use crate::progress::eprint_status;
+use crate::rate_limit::RateLimiter;
 use crate::stop::StopReason;
-use crate::text::{format_duration, pluralize, redact_url, sanitize_line};
+use crate::text::{format_duration, group_digits, pluralize, redact_url, sanitize_line};
 
 pub(super) const NO_LOGINS: &str = "the input has no logins; use --allow-empty if that is right";
 
@@ -89,9 +91,10 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
             };
             format!("GitHub refuses {whose}: {}; {way_out}{rest}", without_period(message))
         }
-        StopReason::ApiVersionRetired(message) => {
+        StopReason::ApiVersionRetired { version, message } => {
+            let reason = if message.is_empty() { "" } else { ": " };
             format!(
-                "{endpoint} has retired this version of its API: {}; install a newer ghrepos{rest}",
+                "{endpoint} has retired version {version} of its API{reason}{}; install a newer ghrepos{rest}",
                 without_period(message)
             )
         }
@@ -121,20 +124,15 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
             format!("cannot reach {endpoint}{chosen_by}{via}: {error}{hint}{rest}{now}")
         }
         StopReason::RateLimitTooLong { until, reason } => {
-            // Without --quiet the hint was printed before.
-            let is_anonymous = config.client.credentials.is_none() && endpoint.is_github_cloud();
-            let hint = if is_anonymous && config.quiet {
-                format!(". Without a token the limit is 60 requests an hour; {}", quota_hint(config))
-            } else {
-                String::new()
-            };
             let (time, wait) = (time_of_day(*until), time_until(*until));
             let max_wait = format_duration(config.client.max_wait);
+            let hint = quota_hint_if_quiet(stop, config);
             format!("{reason} until {time}, {wait} from now, and --max-wait is {max_wait}{rest}{hint}{later}")
         }
         StopReason::Deadline { given, until: Some((until, reason)) } => {
             let (time, deadline) = (time_of_day(*until), format_duration(*given));
-            format!("{reason} until {time}, beyond the deadline of {deadline}{rest}{later}")
+            let hint = quota_hint_if_quiet(stop, config);
+            format!("{reason} until {time}, beyond the deadline of {deadline}{rest}{hint}{later}")
         }
         StopReason::Interrupted
         | StopReason::Terminated
@@ -235,8 +233,69 @@ fn refused_token_hint(config: &Config) -> String {
     }
 }
 
+/// Hint about the hourly limit without a token. It is printed once.
+pub(super) struct QuotaHint {
+    /// The way to a higher limit. None if there is nothing left to print.
+    way_out: Option<String>,
+}
+
+impl QuotaHint {
+    /// With `--quiet` the line about the end of the run has the hint: [`quota_hint_if_quiet`].
+    pub(super) fn new(config: &Config) -> Self {
+        Self { way_out: (is_anonymous(config) && !config.quiet).then(|| quota_hint(config)) }
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        self.way_out.is_some()
+    }
+
+    /// Prints the hint if fewer requests are left than logins wait, or if the limit has ended the run.
+    pub(super) fn print_if_needed(&mut self, limiter: &RateLimiter, waiting: u64) {
+        let Some((limit, left)) = limiter.remaining_requests() else { return };
+        let has_ended_run = left == 0 && limiter.stop.reason().is_some_and(|stop| stop.is_rate_limit());
+        if waiting <= left && !has_ended_run {
+            return;
+        }
+        if let Some(way_out) = self.way_out.take() {
+            let (limit, left) = (pluralize(limit, "request", "requests"), group_digits(left));
+            eprint_status(&format!(
+                "unauthenticated limit: {left} of {limit} left this hour, not enough for this list; {way_out}"
+            ));
+        }
+    }
+}
+
+fn quota_hint_if_quiet(stop: &StopReason, config: &Config) -> String {
+    if config.quiet && is_anonymous(config) && stop.is_rate_limit() {
+        format!(". The limit is lower without a token; {}", quota_hint(config))
+    } else {
+        String::new()
+    }
+}
+
+fn is_anonymous(config: &Config) -> bool {
+    config.client.credentials.is_none() && !config.client.is_replay()
+}
+
+/// Prints the notice of a server that announces the end of the API version. `--quiet` does not hide it: runs without a person
+/// who watches them need it most.
+pub(super) fn print_version_notice(notice: VersionNotice, config: &Config) {
+    let (announcement, preposition, date) = match notice {
+        VersionNotice::Sunset(date) => ("announces the end of", "on", date),
+        VersionNotice::Deprecated(date) => ("has deprecated", "as of", date),
+    };
+    let date = match date {
+        NoticeDate::On(date) => format!(", {preposition} {date}"),
+        NoticeDate::Unknown => String::new(),
+    };
+    let endpoint = &config.client.endpoint;
+    eprint_status(&format!(
+        "warning: {endpoint} {announcement} version {API_VERSION} of its API{date}; install a newer ghrepos"
+    ));
+}
+
 /// Returns the way to a higher limit than that without a token.
-pub(super) fn quota_hint(config: &Config) -> String {
+fn quota_hint(config: &Config) -> String {
     let tokens = &config.tokens;
     if tokens.can_use_job_token() || tokens.withheld.is_some() {
         format!("{} for more", tokens.way_out())

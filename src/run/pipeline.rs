@@ -17,7 +17,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::manifest::ManifestRecorder;
-use super::messages::quota_hint;
+use super::messages::QuotaHint;
 use crate::config::Config;
 use crate::diff::Baseline;
 use crate::fail_on::Rules;
@@ -26,13 +26,13 @@ use crate::input::{Input, InputReport};
 use crate::journal::Checkpoint;
 use crate::lookup::{CompletedRow, Item, LookupOptions, stage};
 use crate::output::{Message, Sink};
-use crate::progress::{Progress, eprint_status};
+use crate::progress::Progress;
 use crate::rate_limit::RateLimiter;
 use crate::reorder::ReorderBuffer;
 use crate::report::{GroupTotals, Row, Status, Summary};
 use crate::shard::Shard;
 use crate::stop::StopReason;
-use crate::text::{error_chain, group_digits, pluralize};
+use crate::text::error_chain;
 
 /// Rows per message to the sinks. The allocator would return larger buffers to the system each time.
 pub(super) const ROWS_PER_MESSAGE: usize = 128;
@@ -87,7 +87,7 @@ pub(super) async fn run_pipeline(
         sinks: Sinks { open: sinks, errors: Vec::new() },
         progress,
         pending: &pending,
-        quota_hint: low_quota_hint(config),
+        quota_hint: QuotaHint::new(config),
         reorder: ReorderBuffer::default(),
         unverified: 0,
     };
@@ -174,8 +174,7 @@ struct Consumer<'a> {
     progress: &'a Progress,
     /// Logins that were read and have no row yet.
     pending: &'a Cell<u64>,
-    /// Hint that is shown once, if the requests that are left do not suffice.
-    quota_hint: Option<String>,
+    quota_hint: QuotaHint,
     reorder: ReorderBuffer<CompletedRow>,
     unverified: u64,
 }
@@ -194,11 +193,11 @@ impl Consumer<'_> {
                     }
                     self.receive(&mut received);
                     // While rows are passed on, more responses arrive: their rows would still count as pending.
-                    self.warn_low_quota();
+                    self.quota_hint.print_if_needed(self.limiter, self.pending.get());
                     self.pass_on().await;
                 }
-                _ = flush.tick(), if has_journal || self.quota_hint.is_some() => {
-                    self.warn_low_quota();
+                _ = flush.tick(), if has_journal || self.quota_hint.is_pending() => {
+                    self.quota_hint.print_if_needed(self.limiter, self.pending.get());
                     self.flush_out_of_order().await;
                 }
             }
@@ -250,21 +249,6 @@ impl Consumer<'_> {
             self.sinks.send(&Message::OutOfOrder(Arc::new(rows))).await;
         }
     }
-
-    /// Shows the hint, once, if the requests that are left are fewer than the logins that wait.
-    fn warn_low_quota(&mut self) {
-        let pending = self.pending.get();
-        let Some((limit, left)) = self.limiter.remaining_requests().filter(|(_, left)| pending > *left)
-        else {
-            return;
-        };
-        if let Some(hint) = self.quota_hint.take() {
-            let (limit, left) = (pluralize(limit, "request", "requests"), group_digits(left));
-            eprint_status(&format!(
-                "unauthenticated limit: {left} of {limit} left this hour, not enough for this list; {hint}"
-            ));
-        }
-    }
 }
 
 /// Waits until the input is not to be read any further, after the run has stopped. A file is read to its end, so that every login
@@ -280,11 +264,6 @@ async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bo
     while last_read.get().max(stopped).elapsed() < INPUT_IDLE && stopped.elapsed() < DRAIN_LIMIT {
         tokio::time::sleep(INPUT_IDLE / 5).await;
     }
-}
-
-fn low_quota_hint(config: &Config) -> Option<String> {
-    let is_anonymous = config.client.credentials.is_none() && !config.client.is_replay();
-    (is_anonymous && !config.quiet).then(|| quota_hint(config))
 }
 
 /// Outputs that can still be written.

@@ -92,6 +92,12 @@ pub struct Behavior {
     pub omits_limit_headers: bool,
     /// Bytes sent on a new connection before anything is read.
     pub greeting: Option<Raw>,
+    /// Version of the REST API that it serves, whatever known version a request names. None: the one that the request names.
+    pub api_version: Option<&'static str>,
+    /// Headers of every response.
+    pub extra_headers: Vec<(&'static str, String)>,
+    /// Media type that every request has to accept by its name.
+    pub media_type: Option<&'static str>,
     /// Records no requests; a long run would fill the memory with them.
     pub discards_arrivals: bool,
 }
@@ -117,6 +123,9 @@ impl Default for Behavior {
             limit_error_type: "RATE_LIMITED",
             omits_limit_headers: false,
             greeting: None,
+            api_version: None,
+            extra_headers: Vec::new(),
+            media_type: None,
             discards_arrivals: false,
         }
     }

@@ -17,7 +17,9 @@ impl State {
         let attempt = self.count_attempt(&login);
         let context = FaultContext { request: &request, login: &login, attempt, number };
         let fault = (self.behavior.fault)(&context);
-        let (response, aliases) = self.respond(&request, in_flight);
+        let (mut response, aliases) = self.respond(&request, in_flight);
+        let extra = self.behavior.extra_headers.iter();
+        response.headers.extend(extra.map(|(name, value)| ((*name).to_owned(), value.clone())));
         if !self.behavior.discards_arrivals {
             self.arrivals.lock().expect("no panic").push(Arrival { at: Instant::now(), request });
         }
@@ -61,10 +63,14 @@ impl State {
     fn respond(&self, request: &Request, in_flight: i64) -> (Response, u32) {
         let behavior = &self.behavior;
         let path = request.path();
+        if let Some(rejection) = rest::check_headers(request, behavior) {
+            return (rejection, 0);
+        }
+        let version = rest::selected_version(request, behavior);
         if path.ends_with("/rate_limit") && !behavior.omits_limit_headers {
             let (core, graphql) =
                 (self.core.spend(behavior.primary, 0), self.graphql.spend(behavior.points, 0));
-            return (rest::rate_limit(core, graphql), 0);
+            return (rest::rate_limit(core, graphql, version), 0);
         }
         let query = path.ends_with("/graphql").then(|| Query::parse(request));
         let summary =
@@ -115,6 +121,7 @@ impl State {
                 }
             }
         };
+        response = response.with("x-github-api-version-selected", version);
         if let Some(scopes) = behavior.scopes.filter(|_| !request.all("authorization").is_empty()) {
             response = response.with("x-oauth-scopes", scopes);
         }

@@ -32,10 +32,43 @@ pub fn check_token(request: &Request, behavior: &Behavior) -> Option<Response> {
     }
 }
 
-/// Body of `/rate_limit` in the newest API version, which has no `rate`.
-pub fn rate_limit(core: QuotaState, graphql: QuotaState) -> Response {
+/// Versions of the REST API, the oldest first. It is the one of requests that name none.
+pub const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
+
+/// Rejects an unknown version of the API, and the media types that a strict server does not know.
+pub fn check_headers(request: &Request, behavior: &Behavior) -> Option<Response> {
+    let named = request.all("x-github-api-version");
+    if !named.iter().all(|version| VERSIONS.contains(version)) {
+        let message = format!("The API version {} is not supported.", named.join(", "));
+        let body =
+            json!({"message": message, "documentation_url": "https://docs.github.com/rest", "status": "400"});
+        return Some(Response::json(400, &body.to_string()));
+    }
+    let media_type = behavior.media_type?;
+    let accepted = request.all("accept").join(",");
+    let mut types = accepted.split(',').map(|accepted| accepted.split(';').next().unwrap_or_default().trim());
+    if types.any(|accepted| accepted == media_type) {
+        return None;
+    }
+    let body = json!({"message": format!("Must accept '{media_type}'"), "status": "406"});
+    Some(Response::json(406, &body.to_string()))
+}
+
+/// Returns the version of the API that serves a request.
+pub fn selected_version(request: &Request, behavior: &Behavior) -> &'static str {
+    let named = request.all("x-github-api-version").first().copied().unwrap_or_default();
+    let known = VERSIONS.into_iter().find(|version| *version == named);
+    behavior.api_version.or(known).unwrap_or(VERSIONS[0])
+}
+
+/// Body of `/rate_limit`. Its `rate` is missing since version 2026-03-10.
+pub fn rate_limit(core: QuotaState, graphql: QuotaState, version: &str) -> Response {
     let budget = |left: QuotaState| json!({"limit": left.limit, "used": left.limit - left.remaining, "remaining": left.remaining, "reset": left.reset});
-    Response::json(200, &json!({"resources": {"core": budget(core), "graphql": budget(graphql)}}).to_string())
+    let mut body = json!({"resources": {"core": budget(core), "graphql": budget(graphql)}});
+    if version == VERSIONS[0] {
+        body["rate"] = budget(core);
+    }
+    Response::json(200, &body.to_string())
 }
 
 /// Responds to a request that no limit and no fault affects.

@@ -23,7 +23,7 @@ fn a_tokens_newline_is_trimmed_and_headers_are_sent_once() {
         assert_eq!(request.all("authorization"), [format!("Bearer {TOKEN}")]);
         assert_eq!(request.all("user-agent"), [concat!("ghrepos/", env!("CARGO_PKG_VERSION"))]);
         assert_eq!(request.all("x-github-api-version"), ["2022-11-28"]);
-        assert_eq!(request.all("accept"), ["application/vnd.github+json"]);
+        assert_eq!(request.all("accept"), ["application/vnd.github+json, application/json;q=0.9"]);
         assert_eq!(request.all("accept-encoding"), ["gzip"]);
         assert!(request.all("content-length").is_empty(), "a GET has no body");
     }
