@@ -11,9 +11,9 @@ use memchr::{memchr3, memchr3_iter, memmem};
 use super::credentials::Token;
 use super::lock;
 
-/// Tokens that are remembered. An app gets another one every hour, and signs each attempt to get it: those of a day without
-/// failures.
-const MAX_REMEMBERED_TOKENS: usize = 48;
+/// Tokens that are remembered; each one makes a search longer. An app gets another one every hour, and signs each attempt to get
+/// it: those of eight hours without failures.
+const MAX_REMEMBERED_TOKENS: usize = 16;
 /// Shortest secret that is redacted, in bytes. GitHub's tokens are longer, and a shorter text is part of other words.
 const MIN_SECRET_LEN: usize = 6;
 /// Shortest beginning of a longer secret that is redacted, in bytes: servers cut long texts.
@@ -100,12 +100,15 @@ fn redact<'a>(bytes: &'a [u8], secret: &str, extent: Extent) -> Cow<'a, [u8]> {
 fn match_encoded(bytes: &[u8], start: usize, secret: &[u8], extent: Extent) -> Option<usize> {
     let mut rest = bytes.get(start..)?;
     for (matched, byte) in secret.iter().enumerate() {
-        let text = if matched == 0 { rest } else { skip_wrapping(rest) };
-        match strip_encoded(text, *byte) {
+        // A token may contain any printable character, those of a tag as well.
+        let after = match strip_encoded(rest, *byte) {
+            None if matched > 0 => strip_encoded(skip_wrapping(rest), *byte),
+            after => after,
+        };
+        match after {
             Some(after) => rest = after,
             None if extent == Extent::Beginning && matched >= MIN_PREFIX_LEN => {
-                let is_word = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-                rest = rest.get(rest.iter().take_while(is_word).count()..)?;
+                rest = rest.get(rest.iter().take_while(|byte| is_in_word(**byte)).count()..)?;
                 break;
             }
             None => return None,
@@ -114,22 +117,26 @@ fn match_encoded(bytes: &[u8], start: usize, secret: &[u8], extent: Extent) -> O
     Some(bytes.len() - rest.len())
 }
 
+fn is_in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
+}
+
 /// Returns the text after its first byte, if that is `byte` in any encoding.
 fn strip_encoded(text: &[u8], byte: u8) -> Option<&[u8]> {
-    let is_byte = |code: Option<u32>| code == Some(byte.into());
+    let code = Some(u32::from(byte));
     match text {
-        [b'\\', b'u', a, b, c, d, rest @ ..] if is_byte(parse_number(&[*a, *b, *c, *d], 16)) => Some(rest),
-        [b'%', a, b, rest @ ..] if is_byte(parse_number(&[*a, *b], 16)) => Some(rest),
+        [b'\\', b'u', a, b, c, d, rest @ ..] if parse_number(&[*a, *b, *c, *d], 16) == code => Some(rest),
+        [b'%', a, b, rest @ ..] if parse_number(&[*a, *b], 16) == code => Some(rest),
         [b'\\', same, rest @ ..] if *same == byte && matches!(byte, b'"' | b'/' | b'\\') => Some(rest),
+        [same, rest @ ..] if *same == byte => Some(rest),
         [b'&', b'#', entity @ ..] => {
             let end = entity.iter().take(MAX_TAG_LEN).position(|byte| *byte == b';')?;
-            let code = match entity.get(..end)? {
+            let entity_code = match entity.get(..end)? {
                 [b'x' | b'X', digits @ ..] => parse_number(digits, 16),
                 digits => parse_number(digits, 10),
             };
-            entity.get(end + 1..).filter(|_| is_byte(code))
+            entity.get(end + 1..).filter(|_| entity_code == code)
         }
-        [same, rest @ ..] if *same == byte => Some(rest),
         _ => None,
     }
 }
@@ -238,6 +245,8 @@ mod tests {
                 "{length}"
             );
         }
+        let odd = r"token\nwith<characters>&#of-pages";
+        assert_eq!(without(&format!("<p>{odd}</p>"), odd), "<p>[token]</p>");
         assert_eq!(without("ghs_12345_eyJ ghs_12345_other <b", secret), "ghs_12345_eyJ ghs_12345_other <b");
     }
 
