@@ -74,7 +74,7 @@ impl PaceChoice {
         match self {
             Self::Auto => None,
             Self::Documented => Some(Pace::Documented),
-            Self::None => Some(Pace::None),
+            Self::None => Some(Pace::Unlimited),
         }
     }
 }

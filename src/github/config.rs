@@ -108,7 +108,7 @@ impl ClientConfig {
     }
 
     pub(super) fn limiter_settings(&self) -> LimiterSettings {
-        let default_pace = if self.endpoint.is_github_cloud() { Pace::Documented } else { Pace::None };
+        let default_pace = if self.endpoint.is_github_cloud() { Pace::Documented } else { Pace::Unlimited };
         LimiterSettings {
             enabled: !self.is_replay(),
             max_concurrency: self.max_concurrency,
@@ -118,6 +118,26 @@ impl ClientConfig {
             max_points: self.max_points,
             retries: self.retries,
             ..LimiterSettings::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documented_limits_apply_to_github_unless_a_pace_is_given() {
+        for (host, given, expected) in [
+            ("github.com", None, Pace::Documented),
+            ("acme.ghe.com", None, Pace::Documented),
+            ("github.acme.example", None, Pace::Unlimited),
+            ("github.com", Some(Pace::Unlimited), Pace::Unlimited),
+            ("github.acme.example", Some(Pace::Documented), Pace::Documented),
+        ] {
+            let endpoint = ApiEndpoint::from_host(host).unwrap();
+            let config = ClientConfig { endpoint, pace: given, ..ClientConfig::default() };
+            assert_eq!(config.limiter_settings().pace, expected, "{host} {given:?}");
         }
     }
 }

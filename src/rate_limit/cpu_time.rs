@@ -17,7 +17,7 @@ use super::settings::LimiterSettings;
 use super::{Admission, Pause};
 use crate::stop::WaitReason;
 
-/// Responses that the prediction is based on: more than the queries of a second that fit into a minute.
+/// Responses that the prediction is based on: more than the 60 full queries of a minute, so that none of them is forgotten.
 const RECENT_RESPONSES: usize = 100;
 
 /// Response times of the last minute. One ledger has the requests of both APIs.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::settings::{LimiterSettings, Pace};
+use crate::stop::WaitReason;
 
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 3_600_000;
@@ -43,7 +44,7 @@ impl DecidingLimit {
             Self::RequestsPerHour => "the hourly quota of requests",
             Self::QueriesPerMinute => "2,000 queries a minute",
             Self::RequestsPerMinute => "900 requests a minute",
-            Self::CpuTime => "GitHub's limit on CPU time",
+            Self::CpuTime => WaitReason::CpuTime.as_noun(),
             Self::ConcurrentRequests => "100 concurrent requests",
         }
     }

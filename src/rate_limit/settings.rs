@@ -8,7 +8,7 @@ pub(crate) enum Pace {
     /// No rolling minute exceeds the limits that GitHub documents: points per minute and CPU time.
     Documented,
     /// As fast as the server responds and accepts requests.
-    None,
+    Unlimited,
 }
 
 /// Limits of one run, and after them constants. `cargo bench -- limits` and the model in `rate_limit/tests` measure their effect.
@@ -86,7 +86,7 @@ impl Default for LimiterSettings {
         Self {
             enabled: true,
             max_concurrency: 10,
-            pace: Pace::None,
+            pace: Pace::Unlimited,
             max_wait: Duration::from_mins(5),
             deadline: None,
             max_points: None,

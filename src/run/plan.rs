@@ -330,7 +330,7 @@ mod tests {
                 let limits = RateLimits { core: quota, graphql: Some(quota) };
                 let mut plan =
                     Plan { queries: requests, points: requests, rest_requests: requests, ..Plan::default() };
-                for pace in [Pace::Documented, Pace::None] {
+                for pace in [Pace::Documented, Pace::Unlimited] {
                     let settings = LimiterSettings { pace, ..LimiterSettings::default() };
                     plan.estimate(Some(&limits), &settings, now);
                 }

@@ -260,3 +260,19 @@ fn a_finished_run_names_the_limit_that_it_waited_for() {
     let run = Program::for_fake(&Fake::well_behaved(), &["torvalds", "-F", "ndjson"]).run();
     assert!(!run.stderr.contains("waited"), "{}", run.stderr);
 }
+
+#[test]
+fn a_plan_names_cpu_time_as_the_limit_of_a_long_list() {
+    let fake = Fake::well_behaved();
+    let list = file(&users(20_000));
+    let plan = |pace: &str| {
+        let arguments = ["-f", path(&list), "--plan", "--pace", pace];
+        Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sample").run().stdout
+    };
+    let assumed = "assuming 1s per query, 0.2s per REST request, 10 requests at once\n";
+    let documented = plan("documented");
+    let expected = format!("time      about 3m 2s, {assumed}limit     GitHub's limit on CPU time\n");
+    assert!(documented.ends_with(&expected), "{documented}");
+    let none = plan("none");
+    assert!(none.ends_with(&format!("time      about 20s, {assumed}")), "{none}");
+}
