@@ -43,7 +43,7 @@ pub fn measured(sizes: &[u64]) {
             "ratio",
             "rejected",
             "limit of the plan",
-            "last line",
+            "waits of the run",
         ],
     );
     for &logins in sizes {
@@ -65,7 +65,7 @@ pub fn measured(sizes: &[u64]) {
         std::fs::write(&counted, &run.stdout).expect("room");
         assert_eq!(input.wrong(&counted, Shape::Ndjson), None, "a wrong count");
         let stderr = String::from_utf8(run.stderr).expect("text");
-        let waited = stderr.lines().last().filter(|line| line.contains("waited")).unwrap_or("no wait");
+        let waited = stderr.lines().last().filter(|line| line.contains("waited")).unwrap_or("none");
         let least = least(logins);
         row(&[
             number(logins),
@@ -76,7 +76,7 @@ pub fn measured(sizes: &[u64]) {
             ratio(wall, planned),
             number(server.end().rejected),
             plan.limited_by.unwrap_or_else(|| "none".into()),
-            waited.trim_start_matches("ghrepos: ").into(),
+            waited.trim_start_matches("ghrepos: waited ").into(),
         ]);
     }
 }
