@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser};
 
 pub(crate) use self::help::{GenerateTarget, one_line_error};
-pub(crate) use self::values::{ApiChoice, AutoChoice};
+pub(crate) use self::values::{ApiChoice, AutoChoice, PaceChoice};
 use self::values::{parse_duration, parse_in_range, parse_nonzero_duration, parse_organization, parse_team};
 use crate::github::members::MemberSource;
 use crate::render::{Format, SortKey};
@@ -117,6 +117,13 @@ pub(crate) struct Cli {
     /// [default: as many as cost one point; fewer if the input is short, to use all jobs]
     #[arg(long, value_name = "N", value_parser = parse_in_range::<u8>(1, 100), hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) batch: Option<u8>,
+
+    /// Speed of the requests: within GitHub's documented limits, or unlimited
+    ///
+    /// The limits per minute are 2,000 queries, 900 REST requests, and 90 s of CPU time, of which 60 s for queries.
+    /// Response times are the estimate of CPU time.
+    #[arg(long, value_name = "PACE", default_value = "auto", hide_short_help = true, help_heading = HELP_REQUESTS)]
+    pub(crate) pace: PaceChoice,
 
     /// Longest wait for a rate limit; if it would take longer, the rest is skipped
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration, help_heading = HELP_REQUESTS)]

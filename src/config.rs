@@ -150,6 +150,7 @@ impl Config {
                 retries: cli.retries,
                 counts,
                 batch_size: cli.batch.map(Into::into),
+                pace: cli.pace.pace(),
                 max_wait: cli.max_wait,
                 deadline: cli.deadline,
                 max_points: cli.max_points,

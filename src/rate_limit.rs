@@ -10,19 +10,23 @@
 //! |---|---|
 //! | [`quota`] | the hourly quota of the resource, from `x-ratelimit-*` headers, and the documented requests per minute |
 //! | [`concurrency`] | requests in flight: AIMD, up to `--jobs` |
+//! | [`cpu_time`] | the documented CPU time per minute, estimated by response times |
 //! | this one | a pause of all requests, after one of them was rejected or could not connect |
 //!
-//! [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] the constants with their units and effects.
+//! [`estimate`] has the time of a run under the documented limits. [`failure_streak`] ends the run against a host that is down. [`clock`] has the server's clock, [`settings`] the constants with their units and effects.
 //!
 //! Requests to one resource are admitted in the order of their calls. A future that waits here has to be polled, even while it
 //! holds a permit for another request.
 
 pub(crate) mod clock;
 mod concurrency;
+mod cpu_time;
+pub(crate) mod estimate;
 mod failure_streak;
 pub(crate) mod quota;
 pub(crate) mod settings;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +39,7 @@ use tokio::time::Instant;
 pub(crate) use self::clock::Deadline;
 use self::clock::{ServerClock, parse_date};
 use self::concurrency::{ConcurrencyLimit, InFlightSnapshot};
+use self::cpu_time::{CpuTimeLedger, ReservationId};
 use self::failure_streak::HostHealth;
 pub(crate) use self::quota::Resource;
 use self::quota::{HourlyQuota, MinuteWindow, PerResource, Quota};
@@ -45,6 +50,9 @@ use crate::text;
 pub(crate) fn header_str(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
+
+/// A wait of the next request that is shorter is only logged with `-vv`: at a limit per minute there may be one for each request.
+const LOGGED_WAIT: Duration = Duration::from_secs(1);
 
 /// A wait that applies to all requests, or to those of one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,6 +114,7 @@ struct LimiterState {
     clock: ServerClock,
     resources: PerResource<ResourceState>,
     concurrency: ConcurrencyLimit,
+    cpu_time: CpuTimeLedger,
     health: HostHealth,
 }
 
@@ -116,10 +125,12 @@ struct ResourceState {
     in_flight: usize,
     /// Wait of the next request.
     wait: Option<Pause>,
+    /// Time that the next request has waited so far.
+    waited: BTreeMap<WaitReason, Duration>,
 }
 
 impl LimiterState {
-    /// Checks all limits for the next request to a resource. Logs a wait once.
+    /// Checks all limits for the next request to a resource. Logs a wait once, beside the pause of all requests.
     fn check(&mut self, resource: Resource, cost: u64) -> Admission {
         if self.pause.is_some_and(|pause| pause.until.is_past()) {
             self.pause = None;
@@ -130,14 +141,21 @@ impl LimiterState {
         let in_flight = self.resources.core.in_flight + self.resources.graphql.in_flight;
         let has_capacity = self.concurrency.has_capacity() && (in_flight == 0 || !self.health.is_foreign());
         let concurrency = if has_capacity { Admission::Ready } else { Admission::Blocked };
+        let cpu_time = self.cpu_time.check(resource);
         let limits = self.resources.get_mut(resource);
         let window = limits.window.check(limits.in_flight);
         let quota = limits.quota.check(cost, limits.in_flight);
-        let admission = quota.max(concurrency).max(window).max(pause);
+        let admission = quota.max(concurrency).max(window).max(cpu_time).max(pause);
         let wait = if let Admission::NotBefore(pause) = admission { Some(pause) } else { None };
-        if let Some(Pause { until, reason }) = wait.filter(|_| wait != limits.wait) {
-            let wait = text::format_duration(until.remaining());
-            tracing::debug!(?resource, reason = reason.as_noun(), %wait, "requests wait");
+        if let Some(Pause { until, reason }) = wait.filter(|_| wait != limits.wait && wait != self.pause) {
+            let (reason, wait) = (reason.as_noun(), until.remaining());
+            let is_long = wait >= LOGGED_WAIT;
+            let wait = text::format_duration(wait);
+            if is_long {
+                tracing::info!(?resource, reason, %wait, "requests wait");
+            } else {
+                tracing::debug!(?resource, reason, %wait, "requests wait");
+            }
         }
         limits.wait = wait;
         admission
@@ -268,8 +286,9 @@ impl LimiterState {
 
 impl RateLimiter {
     pub(crate) fn new(settings: LimiterSettings) -> Self {
-        let core = MinuteWindow::new(settings.per_minute.then_some(settings.rest_requests_per_minute));
-        let graphql = MinuteWindow::new(settings.per_minute.then_some(settings.graphql_queries_per_minute));
+        let is_paced = settings.is_paced();
+        let core = MinuteWindow::new(is_paced.then_some(settings.rest_requests_per_minute));
+        let graphql = MinuteWindow::new(is_paced.then_some(settings.graphql_queries_per_minute));
         let state = LimiterState {
             points_reserved: 0,
             pause: None,
@@ -279,6 +298,7 @@ impl RateLimiter {
                 graphql: ResourceState { window: graphql, ..ResourceState::default() },
             },
             concurrency: ConcurrencyLimit::new(settings),
+            cpu_time: CpuTimeLedger::new(&settings),
             health: HostHealth::default(),
         };
         Self {
@@ -304,23 +324,28 @@ impl RateLimiter {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            let until = {
+            let (until, reason) = {
                 let mut state = self.state();
                 let admission =
                     if self.settings.enabled { state.check(resource, cost) } else { Admission::Ready };
                 match admission {
                     Admission::Ready => return Permit::new(self, &mut state, resource, cost),
                     // A quota window may start meanwhile.
-                    Admission::Blocked => Deadline::after(self.settings.recheck_interval),
+                    Admission::Blocked => (Deadline::after(self.settings.recheck_interval), None),
                     Admission::NotBefore(pause) => {
                         self.enforce_max_wait(pause);
-                        pause.until
+                        (pause.until, Some(pause.reason))
                     }
                 }
             };
+            let start = Instant::now();
             tokio::select! {
                 () = changed => {}
                 () = until.sleep_until() => {}
+            }
+            if let Some(reason) = reason {
+                let mut state = self.state();
+                *state.resources.get_mut(resource).waited.entry(reason).or_default() += start.elapsed();
             }
         }
     }
@@ -400,6 +425,17 @@ impl RateLimiter {
         waits.into_iter().flatten().filter(|pause| !pause.until.is_past()).max()
     }
 
+    /// Returns the time that requests have waited for each reason; the APIs may wait at once, and the longer wait counts.
+    pub(crate) fn time_waited(&self) -> BTreeMap<WaitReason, Duration> {
+        let state = self.state();
+        let mut waited = state.resources.core.waited.clone();
+        for (reason, time) in &state.resources.graphql.waited {
+            let longest = waited.entry(*reason).or_default();
+            *longest = (*longest).max(*time);
+        }
+        waited
+    }
+
     /// Takes points from `--max-points` before a request is sent; ends the run if they do not suffice.
     pub(crate) fn reserve_points(&self, points: u64) -> Result<(), StopReason> {
         let mut state = self.state();
@@ -448,6 +484,7 @@ pub(crate) struct Permit<'a> {
     resource: Resource,
     cost: u64,
     snapshot: InFlightSnapshot,
+    cpu_time: Option<ReservationId>,
     /// True for the first request of a new quota window.
     opens_window: bool,
     sent: Option<Instant>,
@@ -461,8 +498,17 @@ impl<'a> Permit<'a> {
         let limits = state.resources.get_mut(resource);
         let opens_window = limits.quota.acquire(cost);
         limits.in_flight += 1;
-        let (snapshot, quota_observed) = (state.concurrency.acquire(), false);
-        Self { limiter, resource, cost, snapshot, opens_window, sent: None, quota: None, quota_observed }
+        Self {
+            limiter,
+            resource,
+            cost,
+            snapshot: state.concurrency.acquire(),
+            cpu_time: state.cpu_time.reserve(resource),
+            opens_window,
+            sent: None,
+            quota: None,
+            quota_observed: false,
+        }
     }
 
     pub(crate) fn mark_sent(&mut self) -> Instant {
@@ -485,6 +531,7 @@ impl Drop for Permit<'_> {
             limits.window.on_completed();
         }
         state.concurrency.release();
+        state.cpu_time.settle(self.cpu_time, was_sent);
         drop(state);
         self.limiter.changed.notify_waiters();
     }

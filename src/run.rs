@@ -21,7 +21,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use self::finish::finish;
+use self::finish::{finish, print_waits};
 use self::manifest::ManifestRecorder;
 use self::members::list_members;
 use self::messages::{QuotaHint, partial_files, print_stop, print_version_notice, report_command};
@@ -199,7 +199,9 @@ async fn execute(
         let reason = io_message(&error);
         outcome.sinks.errors.push(format!("cannot write the manifest of the recording: {reason}"));
     }
-    Ok(finish(outcome, config).await)
+    let exit = finish(outcome, config).await;
+    print_waits(&client.limiter().time_waited(), config);
+    Ok(exit)
 }
 
 async fn open_input(config: &Config) -> Result<Input, InputError> {

@@ -17,6 +17,9 @@ pub(crate) enum WaitReason {
     /// The documented requests per minute.
     #[error("GitHub's limit of requests a minute lasts")]
     PerMinuteLimit,
+    /// The documented CPU time per minute.
+    #[error("GitHub's limit on CPU time lasts")]
+    CpuTime,
     /// A server error with `retry-after`.
     #[error("GitHub is busy")]
     RetryAfter,
@@ -34,6 +37,7 @@ impl WaitReason {
         match self {
             Self::RateLimit => "GitHub's rate limit",
             Self::PerMinuteLimit => "GitHub's limit of requests a minute",
+            Self::CpuTime => "GitHub's limit on CPU time",
             Self::RetryAfter => "GitHub, which is busy",
             Self::Reconnect => "a connection",
             Self::NotGithub => "an answer of GitHub",

@@ -27,6 +27,7 @@ const NO_LIMITS: World = World {
     max_aliases: None,
     rejected_permille: 0,
     fault_percent: 0,
+    limits_cpu_time: false,
 };
 
 const CASES: [Case; 3] = [

@@ -16,6 +16,7 @@ mod input;
 mod latency;
 mod limits;
 mod measure;
+mod pace;
 mod peers;
 mod rate;
 mod server;
@@ -34,11 +35,13 @@ cargo bench -- [--runs N] [SECTION]...
   rate                 maximum throughput, compared with wrk
   growth [LOGINS]      throughput and memory, from a pipe, up to a million logins [1000000]
   limits               with GitHub's rate limits; an hour is ten seconds
+  pace [LOGINS]        with GitHub's limit on CPU time, compared with --plan [1000 10000 20000];
+                       takes five minutes
   beside PROGRAM       compared with another build, such as that of an earlier commit
   peers [LOGINS]       compared with other tools [200 2000]; benches/peers/install installs them
                        below target/peers
 
-Without a section, all of them run, except beside.
+Without a section, all of them run, except pace and beside.
 ";
 
 fn main() {
@@ -81,6 +84,7 @@ fn main() {
             "latency" => latency::measured(runs),
             "rate" => rate::measured(runs),
             "growth" => growth::measured(&sizes),
+            "pace" => pace::measured(&sizes),
             "limits" => limits::measured(runs),
             "peers" => peers::measured(runs, &sizes),
             other => complain(&format!("unknown section {other}; --help lists them")),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wait4::Wait4;
 
-use crate::fake::{Behavior, Fake, Fault, PrimaryLimit};
+use crate::fake::{Behavior, CpuTimeLimit, Fake, Fault, PrimaryLimit};
 use crate::table::say;
 
 /// Settings of the fake.
@@ -26,6 +26,8 @@ pub struct World {
     pub rejected_permille: u64,
     /// Requests per hundred that meet a fault: 5xx, broken connections, truncated or malformed bodies, rejections.
     pub fault_percent: u64,
+    /// Enforces GitHub's limit on CPU time.
+    pub limits_cpu_time: bool,
 }
 
 /// A running fake.
@@ -48,13 +50,22 @@ pub struct Seen {
 
 impl Server {
     pub fn start(world: World) -> Self {
-        let World { latency, alias, limit, max_in_flight, max_aliases, rejected_permille, fault_percent } =
-            world;
+        let World { latency, alias, limit, rejected_permille, fault_percent, .. } = world;
+        let World { max_in_flight, max_aliases, limits_cpu_time, .. } = world;
         let (limit, window) = limit.unwrap_or_default();
         let max_in_flight = u64::try_from(max_in_flight.unwrap_or(0)).expect("a few");
         let max_aliases = max_aliases.unwrap_or(0);
-        let numbers =
-            [latency, alias, limit, window, max_in_flight, max_aliases, rejected_permille, fault_percent];
+        let numbers = [
+            latency,
+            alias,
+            limit,
+            window,
+            max_in_flight,
+            max_aliases,
+            rejected_permille,
+            fault_percent,
+            limits_cpu_time.into(),
+        ];
         let mut child = Command::new(std::env::current_exe().expect("a path"))
             .arg("serve")
             .args(numbers.map(|number| number.to_string()))
@@ -89,13 +100,14 @@ impl Server {
 /// Runs the fake until the end of standard input, and prints its figures.
 pub fn serve(numbers: Vec<String>) {
     let mut numbers = numbers.into_iter().map(|number| number.parse::<u64>().expect("a number"));
-    let mut next = || numbers.next().expect("eight numbers");
+    let mut next = || numbers.next().expect("nine numbers");
     let (latency, alias_latency) = (Duration::from_millis(next()), Duration::from_millis(next()));
     let (limit, window, max_in_flight) = (next(), next(), next());
     let primary = (limit > 0).then(|| PrimaryLimit::new(limit, Duration::from_secs(window)));
     let max_in_flight = (max_in_flight > 0).then(|| (i64::try_from(max_in_flight).expect("a few"), Some(1)));
     let max_aliases = usize::try_from(next()).ok().filter(|max| *max > 0);
     let (rejected_permille, fault_percent) = (next(), next());
+    let cpu_time = (next() > 0).then(CpuTimeLimit::default);
     let fake = Fake::start(Behavior {
         max_aliases,
         fault: Box::new(move |context| fault(context.number, rejected_permille, fault_percent)),
@@ -104,6 +116,7 @@ pub fn serve(numbers: Vec<String>) {
         primary,
         points: primary,
         max_in_flight,
+        cpu_time,
         discards_arrivals: true,
         ..Behavior::default()
     });

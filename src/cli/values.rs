@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use crate::github::members::MemberSource;
 use crate::login::Login;
+use crate::rate_limit::settings::Pace;
 
 pub(super) fn parse_organization(text: &str) -> Result<MemberSource, String> {
     Login::parse(text).map(MemberSource::Organization).map_err(|error| error.to_string())
@@ -54,6 +55,28 @@ pub(crate) enum ApiChoice {
     Graphql,
     /// One request per login.
     Rest,
+}
+
+/// Value of `--pace`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PaceChoice {
+    /// Documented on github.com and ghe.com, none elsewhere
+    Auto,
+    /// At most the documented limits in any minute, however GitHub counts
+    Documented,
+    /// As fast as the server responds; GitHub may reject requests or block the client
+    None,
+}
+
+impl PaceChoice {
+    /// None: it depends on the server.
+    pub(crate) fn pace(self) -> Option<Pace> {
+        match self {
+            Self::Auto => None,
+            Self::Documented => Some(Pace::Documented),
+            Self::None => Some(Pace::Unlimited),
+        }
+    }
 }
 
 /// Value of `--color` and `--progress`.

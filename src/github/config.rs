@@ -8,7 +8,7 @@ use super::credentials::Credentials;
 use super::endpoint::ApiEndpoint;
 use super::graphql;
 use crate::network::proxy::ProxyChoice;
-use crate::rate_limit::settings::LimiterSettings;
+use crate::rate_limit::settings::{LimiterSettings, Pace};
 
 /// Configuration of a [`Client`](super::Client).
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct ClientConfig {
     /// Upper bound on logins per query. Range: 1 to 100. None: as many as cost one point, and fewer for a short input, so that it
     /// fills the jobs.
     pub batch_size: Option<usize>,
+    /// None: the documented limits per minute apply on github.com and ghe.com only.
+    pub(crate) pace: Option<Pace>,
     /// Longest wait for a limit; a longer one ends the run. 5 minutes by default.
     pub max_wait: Duration,
     /// Time after which no request is sent, from the creation of the client.
@@ -74,6 +76,7 @@ impl Default for ClientConfig {
             rest_fallback: false,
             counts: CountSelection::default(),
             batch_size: None,
+            pace: None,
             max_wait: Duration::from_mins(5),
             deadline: None,
             max_points: None,
@@ -105,15 +108,36 @@ impl ClientConfig {
     }
 
     pub(super) fn limiter_settings(&self) -> LimiterSettings {
+        let default_pace = if self.endpoint.is_github_cloud() { Pace::Documented } else { Pace::Unlimited };
         LimiterSettings {
             enabled: !self.is_replay(),
             max_concurrency: self.max_concurrency,
-            per_minute: self.endpoint.is_github_cloud(),
+            pace: self.pace.unwrap_or(default_pace),
             max_wait: self.max_wait,
             deadline: self.deadline,
             max_points: self.max_points,
             retries: self.retries,
             ..LimiterSettings::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documented_limits_apply_to_github_unless_a_pace_is_given() {
+        for (host, given, expected) in [
+            ("github.com", None, Pace::Documented),
+            ("acme.ghe.com", None, Pace::Documented),
+            ("github.acme.example", None, Pace::Unlimited),
+            ("github.com", Some(Pace::Unlimited), Pace::Unlimited),
+            ("github.acme.example", Some(Pace::Documented), Pace::Documented),
+        ] {
+            let endpoint = ApiEndpoint::from_host(host).unwrap();
+            let config = ClientConfig { endpoint, pace: given, ..ClientConfig::default() };
+            assert_eq!(config.limiter_settings().pace, expected, "{host} {given:?}");
         }
     }
 }

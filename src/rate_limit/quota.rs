@@ -12,7 +12,7 @@ use crate::stop::WaitReason;
 
 pub(crate) const REMAINING: &str = "x-ratelimit-remaining";
 
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
 /// Resets that differ by at most this many seconds are the same: GitHub's vary by one from response to response.
 const RESET_TOLERANCE_SECS: u64 = 2;
@@ -24,7 +24,7 @@ pub(crate) enum Resource {
     Graphql,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PerResource<T> {
     pub(super) core: T,
     pub(super) graphql: T,
@@ -170,12 +170,12 @@ impl HourlyQuota {
 /// its response; so it counts here from the sending until a minute after the response.
 #[derive(Debug, Default)]
 pub(super) struct MinuteWindow {
-    limit: Option<usize>,
+    limit: Option<u32>,
     completed: VecDeque<Instant>,
 }
 
 impl MinuteWindow {
-    pub(super) fn new(limit: Option<usize>) -> Self {
+    pub(super) fn new(limit: Option<u32>) -> Self {
         Self { limit, completed: VecDeque::new() }
     }
 
@@ -186,7 +186,7 @@ impl MinuteWindow {
             self.completed.pop_front();
         }
         match self.completed.front() {
-            _ if self.completed.len() + in_flight < limit => Admission::Ready,
+            _ if self.completed.len() + in_flight < limit as usize => Admission::Ready,
             Some(oldest) => {
                 let until = Deadline::after(*oldest + MINUTE - now);
                 Admission::NotBefore(Pause { until, reason: WaitReason::PerMinuteLimit })
@@ -299,7 +299,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_minute_holds_more_than_the_limit() {
-        const LIMIT: usize = 900;
+        const LIMIT: u32 = 900;
         let mut window = MinuteWindow::new(Some(LIMIT));
         let mut sent = Vec::new();
         let start = Instant::now();
@@ -314,7 +314,7 @@ mod tests {
                 Admission::Blocked => panic!("nothing is in flight"),
             }
         }
-        for (first, last) in sent.iter().zip(sent.iter().skip(LIMIT)) {
+        for (first, last) in sent.iter().zip(sent.iter().skip(LIMIT as usize)) {
             assert!(*last - *first >= MINUTE);
         }
         let least = MINUTE * 3;

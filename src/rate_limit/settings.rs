@@ -2,6 +2,15 @@
 
 use std::time::Duration;
 
+/// Speed of the requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// No rolling minute exceeds the limits that GitHub documents: points per minute and CPU time.
+    Documented,
+    /// As fast as the server responds and accepts requests.
+    Unlimited,
+}
+
 /// Limits of one run, and after them constants. `cargo bench -- limits` and the model in `rate_limit/tests` measure their effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LimiterSettings {
@@ -9,8 +18,8 @@ pub(crate) struct LimiterSettings {
     pub(crate) enabled: bool,
     /// Upper bound on concurrent requests, from `--jobs`. Range: 1 to 100.
     pub(crate) max_concurrency: usize,
-    /// Applies the documented limits per minute: on github.com and ghe.com.
-    pub(crate) per_minute: bool,
+    /// From `--pace`: whether the documented limits per minute apply.
+    pub(crate) pace: Pace,
     /// Longest single wait, from `--max-wait`. A longer one ends the run.
     pub(crate) max_wait: Duration,
     /// Time after which no request is sent, from `--deadline`.
@@ -22,9 +31,19 @@ pub(crate) struct LimiterSettings {
     pub(crate) retries: u32,
 
     /// REST points per rolling minute that GitHub documents; a GET costs 1.
-    pub(crate) rest_requests_per_minute: usize,
+    pub(crate) rest_requests_per_minute: u32,
     /// GraphQL points per rolling minute that GitHub documents; a query costs 1.
-    pub(crate) graphql_queries_per_minute: usize,
+    pub(crate) graphql_queries_per_minute: u32,
+    /// CPU time per rolling minute that GitHub documents, of both APIs together. More is rejected with a wait of a minute.
+    /// Source: "Rate limits for the REST API", with the total response time as the estimate of the CPU time.
+    pub(crate) cpu_time_per_minute: Duration,
+    /// Part of `cpu_time_per_minute` that queries may use. It decides the speed of most runs: 60 queries of a second.
+    pub(crate) graphql_cpu_time_per_minute: Duration,
+    /// Response time of a query before one was measured; also that of `--plan`. A lower value sends more queries at once than
+    /// the limit allows if they are slow, a higher one delays the first minute if they are fast.
+    pub(crate) assumed_query_time: Duration,
+    /// Response time of a REST request before one was measured; also that of `--plan`.
+    pub(crate) assumed_rest_time: Duration,
 
     /// Concurrency before the first response, in requests. More fills a fast server sooner; a server with a lower limit
     /// rejects the excess of the first round. At 50 a server that takes 20 rejects 31 of 3,000 requests.
@@ -67,13 +86,17 @@ impl Default for LimiterSettings {
         Self {
             enabled: true,
             max_concurrency: 10,
-            per_minute: false,
+            pace: Pace::Unlimited,
             max_wait: Duration::from_mins(5),
             deadline: None,
             max_points: None,
             retries: 4,
             rest_requests_per_minute: 900,
             graphql_queries_per_minute: 2000,
+            cpu_time_per_minute: Duration::from_secs(90),
+            graphql_cpu_time_per_minute: Duration::from_mins(1),
+            assumed_query_time: Duration::from_secs(1),
+            assumed_rest_time: Duration::from_millis(200),
             initial_concurrency: 50,
             cooldown_factor: 20,
             default_retry_after: Duration::from_mins(1),
@@ -92,6 +115,11 @@ impl Default for LimiterSettings {
 }
 
 impl LimiterSettings {
+    /// Returns true if the documented limits per minute apply. A replay has none.
+    pub(super) fn is_paced(&self) -> bool {
+        self.enabled && self.pace == Pace::Documented
+    }
+
     /// Returns the waits that a server may ask for in a row.
     pub(super) fn max_waits(&self) -> u32 {
         self.max_throttled.max(self.retries.saturating_add(1))

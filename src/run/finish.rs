@@ -1,5 +1,9 @@
 //! The end of a run: finishes the reports, prints the summary, and decides the exit status.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::messages::{NO_LOGINS, partial_files, print_stop};
 use super::pipeline::{Outcome, RowAggregator, Sinks};
 use crate::config::Config;
@@ -8,8 +12,11 @@ use crate::journal::RunEnd;
 use crate::partial::target_of;
 use crate::progress::eprint_status;
 use crate::report::Summary;
-use crate::stop::StopReason;
-use crate::text::{error_chain, group_digits, pluralize};
+use crate::stop::{StopReason, WaitReason};
+use crate::text::{error_chain, format_duration, group_digits, pluralize};
+
+/// Waits that are shorter in total are not reported.
+const REPORTED_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     let Outcome { aggregator, sinks, stop, unverified, input } = outcome;
@@ -97,6 +104,20 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
         exit = exit.max(ExitStatus::RuleViolated);
     }
     exit
+}
+
+/// Names the limits that the run has waited for, the longest wait first.
+pub(super) fn print_waits(waited: &BTreeMap<WaitReason, Duration>, config: &Config) {
+    let mut waits: Vec<_> = waited.iter().filter(|(_, time)| **time >= REPORTED_WAIT).collect();
+    if config.quiet || waits.is_empty() {
+        return;
+    }
+    waits.sort_by_key(|(_, time)| Reverse(**time));
+    let waits: Vec<_> = waits
+        .into_iter()
+        .map(|(reason, time)| format!("{} for {}", format_duration(*time), reason.as_noun()))
+        .collect();
+    eprint_status(&format!("waited {}", waits.join(", ")));
 }
 
 fn print_summary(summary: &Summary, config: &Config) {

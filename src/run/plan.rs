@@ -18,14 +18,11 @@ use crate::journal::Checkpoint;
 use crate::lookup::is_sampled;
 use crate::output::check_stdout;
 use crate::progress::eprint_status;
+use crate::rate_limit::estimate::{DecidingLimit, Estimate, QuotaWindow, Workload};
 use crate::rate_limit::settings::LimiterSettings;
 use crate::render::Format;
 use crate::report::ApiKind;
 use crate::text::{format_duration, group_digits, pluralize};
-
-/// Assumed time of a response, in milliseconds. Only a run can measure it.
-const QUERY_TIME: u64 = 1000;
-const REST_TIME: u64 = 200;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct Plan {
@@ -173,44 +170,39 @@ impl Plan {
             remaining: quota.remaining,
             reset: Timestamp::from_second(quota.reset).unwrap_or(now),
         });
-        let points_wait = graphql.map_or(0, |quota| hourly_wait(self.points, quota, now));
-        let requests_wait = core.map_or(0, |quota| hourly_wait(self.rest_requests, quota, now));
-        let per_minute =
-            |requests, limit| if settings.per_minute { per_minute_wait(requests, limit) } else { 0 };
-        let waits = [
-            (points_wait, "the hourly quota of points"),
-            (requests_wait, "the hourly quota of requests"),
-            (per_minute(self.queries, settings.graphql_queries_per_minute), "2,000 queries a minute"),
-            (per_minute(self.rest_requests, settings.rest_requests_per_minute), "900 requests a minute"),
-        ];
-        let (wait, limit) = waits.into_iter().max_by_key(|(wait, _)| *wait).unwrap_or_default();
-        let responses = self.response_seconds(settings.max_concurrency);
+        let window = |quota: Quota| QuotaWindow {
+            limit: quota.limit,
+            remaining: quota.remaining,
+            until_reset: Duration::from_secs(
+                u64::try_from(quota.reset.saturating_sub(now.as_second())).unwrap_or(0),
+            ),
+        };
+        let work = Workload { queries: self.queries, points: self.points, rest_requests: self.rest_requests };
+        let estimate = Estimate::new(work, graphql.map(window), core.map(window), settings);
+        let [query_time, rest_time] =
+            [settings.assumed_query_time, settings.assumed_rest_time].map(format_duration);
         let at_once = pluralize(settings.max_concurrency as u64, "request", "requests");
         let no_wait = if quota.is_none() { ", no wait for a quota" } else { "" };
-        self.assumes = format!("1s per query, 0.2s per REST request, {at_once} at once{no_wait}");
-        self.limited_by = (wait > responses).then_some(limit);
-        self.seconds = wait.max(responses);
+        self.assumes =
+            format!("{query_time} per query, {rest_time} per REST request, {at_once} at once{no_wait}");
+        self.limited_by = estimate.limit.map(DecidingLimit::as_str);
+        self.seconds = estimate.time.as_secs() + u64::from(estimate.time.subsec_nanos() > 0);
         // Any other window is an hour long.
-        let longest_wait = Duration::from_secs(points_wait.max(requests_wait).min(3600));
+        let quota_wait = estimate.quota_wait.min(Duration::from_hours(1));
+        let waits = [(quota_wait, "the quota"), (estimate.minute_wait, "the limit of the next minute")];
+        let too_long = waits.into_iter().find(|(wait, _)| *wait > settings.max_wait);
         let cost = if self.api == "graphql" { self.points } else { self.points + self.rest_requests };
         self.ends_early = match (settings.max_points, settings.deadline) {
             (Some(max), _) if max < cost => Some(format!("--max-points {max} is less than the run needs")),
-            _ if longest_wait > settings.max_wait => {
-                let (max, wait) = (format_duration(settings.max_wait), format_duration(longest_wait));
-                Some(format!("--max-wait {max} is less than the wait of {wait} for the quota"))
+            _ if let Some((wait, limit)) = too_long => {
+                let (max, wait) = (format_duration(settings.max_wait), format_duration(wait));
+                Some(format!("--max-wait {max} is less than the wait of {wait} for {limit}"))
             }
             (_, Some(deadline)) if deadline < Duration::from_secs(self.seconds) => {
                 Some(format!("--deadline {} is less than the run takes", format_duration(deadline)))
             }
             _ => None,
         };
-    }
-
-    /// Estimates the time of all responses, with as many requests at once as there are jobs.
-    fn response_seconds(&self, jobs: usize) -> u64 {
-        let queries = self.queries.saturating_mul(QUERY_TIME);
-        let requests = self.rest_requests.saturating_mul(REST_TIME);
-        queries.saturating_add(requests).div_ceil(jobs.max(1) as u64).div_ceil(1000)
     }
 
     fn describe(&self) -> String {
@@ -242,16 +234,14 @@ impl Plan {
             None => self.quota_unknown.clone().unwrap_or_default(),
         };
         let time = format_duration(Duration::from_secs(self.seconds));
-        let time = match self.limited_by {
-            Some(limit) => format!("at least {time}: {limit} decides"),
-            None => format!("about {time}, assuming {}", self.assumes),
-        };
+        let limit = self.limited_by.map(|limit| format!("\nlimit     {limit}")).unwrap_or_default();
         let ends_early = self.ends_early.as_ref().map(|reason| format!("\nends      early: {reason}"));
         format!(
-            "logins    {}{dropped}\nAPI       {api}\nrequests  {}{more}\npoints    {}\nquota     {quota}\ntime      {time}{}",
+            "logins    {}{dropped}\nAPI       {api}\nrequests  {}{more}\npoints    {}\nquota     {quota}\ntime      about {time}, assuming {}{limit}{}",
             group_digits(self.logins),
             group_digits(self.requests),
             group_digits(self.points),
+            self.assumes,
             ends_early.unwrap_or_default(),
         )
     }
@@ -261,23 +251,10 @@ fn query_cost(accounts: u64, settings: &ClientConfig) -> u64 {
     graphql::query_cost(usize::try_from(accounts).unwrap_or(usize::MAX), settings.counts)
 }
 
-/// Returns the seconds that the hourly quota delays the last of the requests or points that are needed.
-fn hourly_wait(needed: u64, quota: Quota, now: Timestamp) -> u64 {
-    let Some(beyond) = needed.checked_sub(quota.remaining.saturating_add(1)) else {
-        return 0;
-    };
-    let until_reset = u64::try_from(quota.reset.saturating_sub(now.as_second())).unwrap_or(0);
-    until_reset.saturating_add((beyond / quota.limit.max(1)).saturating_mul(3600))
-}
-
-/// Returns the seconds that a limit per minute delays the last request.
-fn per_minute_wait(requests: u64, per_minute: usize) -> u64 {
-    requests.saturating_sub(1) / per_minute as u64 * 60
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rate_limit::settings::Pace;
 
     fn limits(remaining: u64, reset: i64) -> RateLimits {
         RateLimits {
@@ -295,18 +272,28 @@ mod tests {
     #[test]
     fn the_limit_that_decides_is_named() {
         let settings =
-            LimiterSettings { per_minute: true, max_concurrency: 100, ..LimiterSettings::default() };
+            LimiterSettings { pace: Pace::Documented, max_concurrency: 100, ..LimiterSettings::default() };
+        let without_cpu_limit = LimiterSettings {
+            cpu_time_per_minute: Duration::MAX,
+            graphql_cpu_time_per_minute: Duration::MAX,
+            ..settings
+        };
         let (points, requests) = (Some("the hourly quota of points"), Some("the hourly quota of requests"));
+        let cpu_time = Some("GitHub's limit on CPU time");
         for (queries, gets, remaining, seconds, limited_by) in [
-            (100, 0, 5000, 1, None),
-            (2001, 0, 5000, 60, Some("2,000 queries a minute")),
-            (100, 0, 99, 600, points),
-            (20_000, 0, 5000, 600 + 2 * 3600, points),
-            (0, 900, 5000, 2, None),
-            (0, 1801, 5000, 120, Some("900 requests a minute")),
-            (0, 5001, 5000, 600, requests),
-            // A second count costs the other quota.
-            (100, 5_500, 5000, 600, requests),
+            (50, 0, 5000, 1, None),
+            (60, 0, 5000, 1, None),
+            (61, 0, 5000, 61, cpu_time),
+            // Four bursts; the last one has 20 queries.
+            (200, 0, 5000, 181, cpu_time),
+            (10_000, 0, 5000, 9961, cpu_time),
+            (100, 0, 99, 601, points),
+            (0, 400, 5000, 1, Some("100 concurrent requests")),
+            (0, 900, 5000, 61, cpu_time),
+            // The quota is not used up before its reset: the pace goes on.
+            (0, 5001, 5000, 661, cpu_time),
+            // Queries take 60 s of the minute, and the other requests 30 s.
+            (60, 225, 5000, 61, cpu_time),
         ] {
             let plan = estimate(queries, gets, remaining, &settings);
             assert_eq!(
@@ -315,10 +302,40 @@ mod tests {
                 "{queries} {gets} {remaining}"
             );
         }
-        let hostile = Quota { limit: 0, remaining: u64::MAX, reset: i64::MIN };
-        assert_eq!(hourly_wait(1, hostile, Timestamp::MAX), 0);
-        let exhausted = Quota { remaining: 0, reset: i64::MAX, ..hostile };
-        assert_eq!(hourly_wait(u64::MAX, exhausted, Timestamp::MIN), u64::MAX);
+        for (queries, gets, remaining, seconds, limited_by) in [
+            (2001, 0, 5000, 61, Some("2,000 queries a minute")),
+            (20_000, 0, 5000, 600 + 2 * 3600 + 130, points),
+            (0, 1801, 5000, 121, Some("900 requests a minute")),
+            (0, 5001, 5000, 601, requests),
+            // A second count costs the other quota.
+            (100, 5_500, 5000, 601, requests),
+        ] {
+            let plan = estimate(queries, gets, remaining, &without_cpu_limit);
+            assert_eq!(
+                (plan.seconds, plan.limited_by),
+                (seconds, limited_by),
+                "{queries} {gets} {remaining}, without a limit on CPU time"
+            );
+        }
+    }
+
+    #[test]
+    fn an_absurd_quota_does_not_overflow_the_estimate() {
+        let now = Timestamp::from_second(400).unwrap();
+        for (limit, remaining, reset) in
+            [(0, u64::MAX, i64::MIN), (0, 0, i64::MAX), (1, 0, i64::MAX), (u64::MAX, 1, 0)]
+        {
+            for requests in [1, u64::MAX / 2] {
+                let quota = Quota { limit, remaining, reset };
+                let limits = RateLimits { core: quota, graphql: Some(quota) };
+                let mut plan =
+                    Plan { queries: requests, points: requests, rest_requests: requests, ..Plan::default() };
+                for pace in [Pace::Documented, Pace::Unlimited] {
+                    let settings = LimiterSettings { pace, ..LimiterSettings::default() };
+                    plan.estimate(Some(&limits), &settings, now);
+                }
+            }
+        }
     }
 
     #[test]
@@ -336,5 +353,13 @@ mod tests {
         assert_eq!(ends_early(deadline).as_deref(), Some("--deadline 1m is less than the run takes"));
         let points = LimiterSettings { max_points: Some(99), ..deadline };
         assert_eq!(ends_early(points).as_deref(), Some("--max-points 99 is less than the run needs"));
+        let settings = LimiterSettings {
+            pace: Pace::Documented,
+            max_wait: Duration::from_secs(30),
+            ..LimiterSettings::default()
+        };
+        let plan = estimate(200, 0, 5000, &settings);
+        let wait = "--max-wait 30s is less than the wait of 54s for the limit of the next minute";
+        assert_eq!((plan.seconds, plan.ends_early.as_deref()), (182, Some(wait)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AliasFault, App, PrimaryLimit, Raw, Request, rest};
+use super::{AliasFault, App, CpuTimeLimit, PrimaryLimit, Raw, Request, rest};
 
 /// A fault in a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,8 @@ pub struct Behavior {
     pub max_in_flight: Option<(i64, Option<u64>)>,
     /// Requests per period, which stands for a minute, above which the secondary limit rejects every request.
     pub minute: Option<(usize, Duration)>,
+    /// The limit on CPU time. With it, `latency` and `alias_latency` are CPU time.
+    pub cpu_time: Option<CpuTimeLimit>,
     /// Seconds by which the fake's clock is ahead of the machine's.
     pub clock_offset: i64,
     /// Time for each alias of a query, added to the latency.
@@ -115,6 +117,7 @@ impl Default for Behavior {
             primary: None,
             max_in_flight: None,
             minute: None,
+            cpu_time: None,
             clock_offset: 0,
             alias_latency: Duration::ZERO,
             max_aliases: None,
@@ -128,5 +131,12 @@ impl Default for Behavior {
             media_type: None,
             discards_arrivals: false,
         }
+    }
+}
+
+impl Behavior {
+    /// CPU time of a request, by its number of aliases.
+    pub(super) fn cpu_time_of(&self, aliases: u32) -> Duration {
+        self.latency + self.alias_latency * aliases
     }
 }

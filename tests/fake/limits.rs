@@ -1,4 +1,4 @@
-//! Rate limits: per hour and per minute.
+//! Rate limits: per hour, per minute, and CPU time.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -84,5 +84,60 @@ impl Minute {
         }
         points.push_back(Instant::now());
         points.len() > most
+    }
+}
+
+/// A limit on CPU time.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuTimeLimit {
+    /// CPU time of all requests within a minute.
+    pub all: Duration,
+    /// CPU time of all queries within a minute.
+    pub graphql: Duration,
+    /// Period that stands for a minute.
+    pub minute: Duration,
+    /// Response time of a request as a multiple of its CPU time.
+    pub response_factor: u32,
+}
+
+impl Default for CpuTimeLimit {
+    /// The documented limit, with CPU time as long as the response time.
+    fn default() -> Self {
+        Self {
+            all: Duration::from_secs(90),
+            graphql: Duration::from_mins(1),
+            minute: Duration::from_mins(1),
+            response_factor: 1,
+        }
+    }
+}
+
+/// CPU time of the last minute.
+#[derive(Default)]
+pub struct CpuTime(Mutex<VecDeque<Counted>>);
+
+struct Counted {
+    until: Instant,
+    is_query: bool,
+    cpu_time: Duration,
+}
+
+impl CpuTime {
+    /// Counts a request from its arrival until a minute after its response. Returns true if it exceeds the limit; it then costs
+    /// nothing.
+    pub fn rejects(&self, limit: Option<CpuTimeLimit>, is_query: bool, cpu_time: Duration) -> bool {
+        let Some(CpuTimeLimit { all, graphql, minute, response_factor }) = limit else { return false };
+        let mut counted = self.0.lock().expect("no panic");
+        let now = Instant::now();
+        counted.retain(|request| request.until > now);
+        let used = |only_queries: bool| -> Duration {
+            let requests = counted.iter().filter(|request| request.is_query || !only_queries);
+            requests.map(|request| request.cpu_time).sum()
+        };
+        if used(false) + cpu_time > all || is_query && used(true) + cpu_time > graphql {
+            return true;
+        }
+        counted.push_back(Counted { until: now + cpu_time * response_factor + minute, is_query, cpu_time });
+        false
     }
 }

@@ -42,8 +42,8 @@ pub use self::behavior::{Behavior, Fault, FaultContext};
 pub use self::graphql::{AliasFault, Query};
 pub use self::hostile::Raw;
 pub use self::http::{Request, Response};
-use self::limits::{Minute, Window};
-pub use self::limits::{PrimaryLimit, QuotaState};
+use self::limits::{CpuTime, Minute, Window};
+pub use self::limits::{CpuTimeLimit, PrimaryLimit, QuotaState};
 pub use self::world::{Account, Repository, VIEWER, account, repositories};
 
 /// A received request.
@@ -66,6 +66,7 @@ pub struct State {
     core: Window,
     graphql: Window,
     minute: Minute,
+    cpu_time: CpuTime,
     points: AtomicU64,
     attempts: Mutex<HashMap<String, u32>>,
     arrivals: Mutex<Vec<Arrival>>,
@@ -98,6 +99,7 @@ impl Fake {
             core: Window::default(),
             graphql: Window::default(),
             minute: Minute::default(),
+            cpu_time: CpuTime::default(),
             points: AtomicU64::new(0),
             attempts: Mutex::default(),
             arrivals: Mutex::default(),

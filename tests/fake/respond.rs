@@ -24,7 +24,8 @@ impl State {
             self.arrivals.lock().expect("no panic").push(Arrival { at: Instant::now(), request });
         }
         // Faults are not delayed.
-        let latency = self.behavior.latency + self.behavior.alias_latency * aliases;
+        let response_factor = self.behavior.cpu_time.map_or(1, |limit| limit.response_factor);
+        let latency = self.behavior.cpu_time_of(aliases) * response_factor;
         if !latency.is_zero() && fault.is_none() {
             self.alarm.sleep(latency).await;
         }
@@ -88,6 +89,8 @@ impl State {
             response
         } else if self.minute.rejects(behavior.minute) {
             Response::json(403, rest::SECONDARY)
+        } else if self.cpu_time.rejects(behavior.cpu_time, query.is_some(), behavior.cpu_time_of(aliases)) {
+            Response::json(403, rest::SECONDARY).with("retry-after", "60")
         } else if let Some((_, retry_after)) = behavior.max_in_flight.filter(|(max, _)| in_flight > *max) {
             let rejection = Response::json(403, rest::SECONDARY);
             match retry_after {

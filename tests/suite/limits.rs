@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::fake::{Behavior, Fake, PrimaryLimit};
+use crate::fake::{Behavior, CpuTimeLimit, Fake, PrimaryLimit};
 use crate::program::{Program, Run, file, path, users};
 
 fn look_up(fake: &Fake, number: usize, arguments: &[&str]) -> Run {
@@ -196,4 +196,83 @@ fn a_scarce_quota_without_a_token_is_announced_with_a_hint() {
     assert_eq!(line(&run), [""; 0]);
     let run = look_up(&limited(), &["-f", path(&more), "--api", "rest"]).env("GH_TOKEN", "ghp_sample").run();
     assert_eq!((run.status, line(&run)), (5, vec![]));
+}
+
+#[test]
+fn response_times_use_up_the_cpu_time_that_github_allows() {
+    // Fifty queries of 1.3 s in parallel are 65 s, and GitHub allows 60 s a minute.
+    let latency = Duration::from_millis(1300);
+    let fake = Fake::start(Behavior { latency, ..Behavior::default() });
+    let list = file(&users(100));
+    let look_up = |arguments: &[&str]| {
+        let common = ["-f", path(&list), "-F", "ndjson", "-q", "-j", "100", "--batch", "1"];
+        Program::for_fake(&fake, &[&common[..], arguments].concat()).env("GH_TOKEN", "ghp_sample").run()
+    };
+    let count =
+        |run: &Run, status: &str| run.rows_of(100).iter().filter(|row| row["status"] == status).count();
+    for (arguments, consequence) in [
+        (["--pace", "documented", "--max-wait", "1s"], " from now, and --max-wait is 1s; "),
+        (["--pace", "documented", "--deadline", "20s"], ", beyond the deadline of 20s; "),
+    ] {
+        let begun = Instant::now();
+        let run = look_up(&arguments);
+        assert_eq!(run.status, 5, "{}", run.stderr);
+        assert!(run.stderr.starts_with("ghrepos: GitHub's limit on CPU time lasts until "), "{}", run.stderr);
+        assert!(run.stderr.contains(consequence), "{}", run.stderr);
+        let (ok, skipped) = (count(&run, "ok"), count(&run, "skipped"));
+        assert!((40..=60).contains(&ok) && ok + skipped == 100, "{ok} ok, {skipped} skipped");
+        assert!(begun.elapsed() < Duration::from_secs(20), "it ends at the wait, not after it");
+    }
+    // No limit is documented for another server than GitHub's.
+    for pace in ["none", "auto"] {
+        let run = look_up(&["--pace", pace, "--max-wait", "1s"]);
+        assert_eq!((run.status, count(&run, "ok")), (0, 100), "--pace {pace}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_server_that_limits_cpu_time_rejects_what_exceeds_it() {
+    let cpu_time = CpuTimeLimit {
+        graphql: Duration::from_millis(400),
+        minute: Duration::from_secs(5),
+        ..CpuTimeLimit::default()
+    };
+    let alias_latency = Duration::from_millis(20);
+    let fake = Fake::start(Behavior { cpu_time: Some(cpu_time), alias_latency, ..Behavior::default() });
+    let list = file(&users(20));
+    // Two queries of ten logins fill the limit, and are accepted; the next two are rejected.
+    for rejections in [0, 2] {
+        let arguments = ["-f", path(&list), "-F", "ndjson", "-q", "-j", "2", "--max-wait", "0"];
+        let run = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sample").run();
+        assert_eq!(run.status, if rejections == 0 { 0 } else { 5 }, "{}", run.stderr);
+        assert_eq!(fake.rejections().len(), rejections);
+    }
+}
+
+#[test]
+fn a_finished_run_names_the_limit_that_it_waited_for() {
+    let primary = Some(PrimaryLimit::new(30, Duration::from_secs(3)));
+    let fake = Fake::start(Behavior { primary, ..Behavior::default() });
+    let list = file(&users(40));
+    let run = Program::for_fake(&fake, &["-f", path(&list), "-F", "ndjson"]).run();
+    let last = run.stderr.lines().last().unwrap();
+    assert!(last.starts_with("ghrepos: waited ") && last.ends_with("s for GitHub's rate limit"), "{last}");
+    let run = Program::for_fake(&Fake::well_behaved(), &["torvalds", "-F", "ndjson"]).run();
+    assert!(!run.stderr.contains("waited"), "{}", run.stderr);
+}
+
+#[test]
+fn a_plan_names_cpu_time_as_the_limit_of_a_long_list() {
+    let fake = Fake::well_behaved();
+    let list = file(&users(20_000));
+    let plan = |pace: &str| {
+        let arguments = ["-f", path(&list), "--plan", "--pace", pace];
+        Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sample").run().stdout
+    };
+    let assumed = "assuming 1s per query, 0.2s per REST request, 10 requests at once\n";
+    let documented = plan("documented");
+    let expected = format!("time      about 3m 2s, {assumed}limit     GitHub's limit on CPU time\n");
+    assert!(documented.ends_with(&expected), "{documented}");
+    let none = plan("none");
+    assert!(none.ends_with(&format!("time      about 20s, {assumed}")), "{none}");
 }
