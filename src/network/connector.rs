@@ -56,7 +56,8 @@ impl Connector {
             ProxyChoice::Direct => builder.no_proxy(),
             ProxyChoice::Via(proxy) => builder.no_proxy().proxy(proxy.to_reqwest()?),
         };
-        let route = Route::new(origin.clone(), proxy.proxy(), PROBE_TIMEOUT.min(timeout.mul_f64(0.3)));
+        let probe_limit = PROBE_TIMEOUT.min(timeout.mul_f64(0.3));
+        let route = Route::new(origin.clone(), proxy.proxy(), probe_limit, !ca_certificates.is_empty());
         Ok(Self { client: builder.build()?, origin, route })
     }
 
