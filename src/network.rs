@@ -104,30 +104,19 @@ impl From<Cause> for ConnectError {
 
 /// Route to the API's server: it decides which errors are the proxy's.
 #[derive(Clone, Debug)]
-pub(crate) struct Route {
+struct Route {
     origin: Url,
-    proxy: Option<ProxyRoute>,
+    proxy: Option<Proxy>,
+    probe_limit: Duration,
+    /// Result of the probe of the proxy: there is at most one in a run.
+    probed: Arc<OnceCell<Probed>>,
     /// Certificate authorities were given.
     has_ca_file: bool,
 }
 
-#[derive(Clone, Debug)]
-struct ProxyRoute {
-    proxy: Proxy,
-    probe_limit: Duration,
-    /// Result of the probe: there is at most one in a run.
-    probed: Arc<OnceCell<Probed>>,
-}
-
 impl Route {
-    pub(crate) fn new(origin: Url, proxy: Option<&Proxy>, probe_limit: Duration, has_ca_file: bool) -> Self {
-        let proxy =
-            proxy.map(|proxy| ProxyRoute { proxy: proxy.clone(), probe_limit, probed: Arc::default() });
-        Self { origin, proxy, has_ca_file }
-    }
-
     /// Classifies an error of the HTTP client. None if a connection was made.
-    pub(crate) async fn classify(&self, error: &Arc<reqwest::Error>) -> Option<ConnectError> {
+    async fn classify(&self, error: &Arc<reqwest::Error>) -> Option<ConnectError> {
         // After a redirect it may be another server.
         let url = error.url().unwrap_or(&self.origin);
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
@@ -137,23 +126,13 @@ impl Route {
             return tls.filter(|error| *error == tls::client_certificate());
         }
         match &self.proxy {
-            Some(route) if !is_behind_proxy(error) => Some(route.classify(error, url).await),
+            Some(proxy) if !is_behind_proxy(error) => Some(self.classify_of_proxy(proxy, error, url).await),
             _ => Some(tls.unwrap_or_else(|| direct(error))),
         }
     }
 
-    /// Returns the proxy's own response to a plain http request, if it refused the request.
-    pub(crate) fn refused(&self, status: http::StatusCode) -> Option<ConnectError> {
-        let route = self.proxy.as_ref()?;
-        (status == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED)
-            .then(|| route.proxy.refused(status.as_u16(), ""))
-    }
-}
-
-impl ProxyRoute {
     /// Classifies an error from before the connection through the proxy was open.
-    async fn classify(&self, error: &Arc<reqwest::Error>, url: &Url) -> ConnectError {
-        let proxy = &self.proxy;
+    async fn classify_of_proxy(&self, proxy: &Proxy, error: &Arc<reqwest::Error>, url: &Url) -> ConnectError {
         if let Some(failure) = proxy.tls_failure(&**error) {
             return failure;
         }
@@ -174,6 +153,13 @@ impl ProxyRoute {
             Probed::Reachable if error.is_timeout() => proxy.silent(),
             _ => proxy.failure_from_text(&innermost(&**error)),
         }
+    }
+
+    /// Returns the proxy's own response to a plain http request, if it refused the request.
+    fn refused(&self, status: http::StatusCode) -> Option<ConnectError> {
+        let proxy = self.proxy.as_ref()?;
+        (status == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED)
+            .then(|| proxy.refused(status.as_u16(), ""))
     }
 }
 

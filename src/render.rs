@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::json::{ExtraObject, RowObject, line, row_as_json};
+pub(crate) use self::json::{RowObject, line, row_as_json};
 pub(crate) use self::table::TerminalStyle;
 use crate::login::Login;
 use crate::report::{COLUMNS, Column, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};
@@ -65,7 +65,7 @@ impl Format {
 pub(crate) const GENERATOR: &str = concat!("ghrepos ", env!("CARGO_PKG_VERSION"));
 
 /// Facts about the run that a report comes from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Meta {
     pub(crate) generator: String,
     /// Base URL of the API. None if no request was sent.
@@ -89,23 +89,6 @@ pub(crate) struct Meta {
     /// Host of the profile pages, if it is known.
     #[serde(skip)]
     pub(crate) site: Option<String>,
-}
-
-impl Default for Meta {
-    fn default() -> Self {
-        Self {
-            generator: GENERATOR.into(),
-            api: None,
-            identity: Identity::default(),
-            exchanges: None,
-            baseline: None,
-            from: Vec::new(),
-            top: None,
-            started: jiff::Timestamp::default(),
-            command: None,
-            site: None,
-        }
-    }
 }
 
 impl Meta {
@@ -298,7 +281,7 @@ pub(crate) mod sample {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::report::{AccountKind, ApiKind, Breakdown, Carried, ReportSchema, Status};
+    use crate::report::{AccountKind, ApiKind, Breakdown, ReportSchema, RunTotals, Status};
 
     #[derive(Clone, Default)]
     pub(crate) struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -326,19 +309,11 @@ pub(crate) mod sample {
             id: Some(id),
             public_repos: Some(repos),
             breakdown: Some(Breakdown { sources: repos - repos / 3, forks: repos / 3, archived: 1 }),
-            private_repos: None,
-            internal_repos: None,
-            carried: Carried::default(),
-            was: None,
-            change: None,
-            event: None,
-            previous_login: None,
             verified: Some(true),
-            error: None,
             api: Some(ApiKind::Rest),
             at: Some("2026-11-22T12:00:00Z".parse().unwrap()),
             attempts: 1,
-            exchange: None,
+            ..Row::default()
         };
         vec![
             counted("torvalds", AccountKind::User, 1_024_025, 9),
@@ -371,8 +346,8 @@ pub(crate) mod sample {
         };
         let layout = ReportLayout { columns, order, style };
         let mut renderer = renderer(format, &layout, &meta, BufWriter::new(Box::new(out.clone())));
-        let mut summary =
-            Summary { requests: Some(3), seconds: Some(0.25), complete: true, ..Summary::default() };
+        let totals = RunTotals { requests: Some(3), seconds: Some(0.25), ..RunTotals::default() };
+        let mut summary = Summary { totals, complete: true, ..Summary::default() };
         for row in rows() {
             summary.add(&row);
             renderer.row(&row).unwrap();

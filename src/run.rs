@@ -187,7 +187,7 @@ async fn execute(
     drop(progress_guard);
     let summary = &mut outcome.aggregator.summary;
     let milliseconds = (started.elapsed().as_secs_f64() * 1000.0).round();
-    summary.seconds = Some(milliseconds / 1000.0);
+    summary.totals.seconds = Some(milliseconds / 1000.0);
     if !matches!(outcome.stop, Some(StopReason::RecordingFailed(_)))
         && let Err(error) = std::mem::take(&mut outcome.aggregator.manifest).write(&meta, summary)
     {

@@ -13,8 +13,8 @@ use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::{Connection, SqlError};
-use crate::render::{ExtraObject, RowObject};
-use crate::report::{COLUMNS, Cell, ColumnSpec, Columns, Role, Row, ValueType};
+use crate::render::RowObject;
+use crate::report::{COLUMNS, ColumnSpec, Columns, Role, Row, ValueType};
 
 /// Tables of another version are refused.
 const VERSION: i64 = 2;
@@ -67,7 +67,7 @@ pub(super) async fn create_tables(connection: &mut Connection) -> Result<(), Sql
             let statement =
                 statement.replace("{columns}", &columns).replace("{version}", &VERSION.to_string());
             let sql = types.iter().fold(statement, |sql, (from, to)| sql.replace(from, to));
-            connection.execute(AssertSqlSafe(sql), &[]).await?;
+            connection.run(sql).await?;
         }
         connection.execute("COMMIT", &[]).await?;
     }
@@ -106,28 +106,12 @@ fn sql_type(spec: &ColumnSpec) -> &'static str {
     }
 }
 
-/// Rows per statement of SQLite, which takes 32,766 parameters. With one parameter for all rows, as JSON, it takes 2.7 times as
-/// long.
-const SQLITE_ROWS: usize = 1024;
-
-/// Returns the statement that inserts `values`. The row of a login that is saved already is replaced, except an answer by a row
-/// without one.
-fn insert_statement(values: &str) -> String {
-    let names = join(|spec| spec.key.to_owned());
-    let updates = join(|spec| format!("{0} = excluded.{0}", spec.key));
-    format!(
-        "INSERT INTO counts (run, part, key, {names}) {values}
-        ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, {updates}
-        WHERE excluded.status IN ('ok', 'not_found', 'forbidden', 'invalid')
-            OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')"
-    )
-}
-
-/// Inserts rows of a part of a run. Each statement is a transaction.
+/// Inserts rows of a part of a run, as one JSON array. The row of a login that is saved already is replaced, except an answer by a
+/// row without one.
 pub(super) async fn insert(
     connection: &mut Connection,
-    run: &str,
-    part: &str,
+    run: i64,
+    part: u32,
     rows: &[Row],
     columns: &Columns,
 ) -> Result<(), SqlError> {
@@ -136,29 +120,25 @@ pub(super) async fn insert(
         key: row.key().trim_start_matches('\0').into(),
         row: RowObject(columns, row),
     });
-    let rows: Vec<_> = rows.collect();
-    if connection.is_postgres() {
+    // Cannot fail: the output is memory.
+    let rows = serde_json::to_string(&rows.collect::<Vec<_>>()).unwrap_or_default();
+    let names = join(|spec| spec.key.to_owned());
+    let (values, source) = if connection.is_postgres() {
         let fields = join(|spec| format!("{} {}", spec.key, sql_type(spec)));
-        let sql = insert_statement(&format!(
-            "SELECT CAST($1 AS BIGINT), CAST($3 AS BIGINT), row.*
-            FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, {fields}) WHERE TRUE"
-        ));
-        // Cannot fail: the output is memory.
-        let rows = serde_json::to_string(&rows).unwrap_or_default();
-        return connection.execute(AssertSqlSafe(sql), &[Some(run), Some(&rows), Some(part)]).await;
-    }
-    for rows in rows.chunks(SQLITE_ROWS) {
-        let row = format!("({run}, {part}{})", ", ?".repeat(COLUMNS.len() + 1));
-        let sql = insert_statement(&format!("VALUES {}", vec![row; rows.len()].join(", ")));
-        connection
-            .execute_many(
-                AssertSqlSafe(sql),
-                rows.iter().flat_map(DbRow::cells).collect(),
-                rows.len() == SQLITE_ROWS,
-            )
-            .await?;
-    }
-    Ok(())
+        ("row.*".to_owned(), format!("jsonb_to_recordset(CAST($1 AS JSONB)) AS row (key TEXT, {fields})"))
+    } else {
+        let values = join(|spec| format!("value ->> '{}'", spec.key));
+        (format!("value ->> 'key', {values}"), "json_each($1)".to_owned())
+    };
+    let updates = join(|spec| format!("{0} = excluded.{0}", spec.key));
+    let sql = format!(
+        "INSERT INTO counts (run, part, key, {names})
+        SELECT {run}, {part}, {values} FROM {source} WHERE TRUE
+        ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, {updates}
+        WHERE excluded.status IN ('ok', 'not_found', 'forbidden', 'invalid')
+            OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')"
+    );
+    connection.execute(AssertSqlSafe(sql), &[Some(&rows)]).await
 }
 
 #[derive(Serialize)]
@@ -166,21 +146,4 @@ struct DbRow<'a> {
     key: Box<str>,
     #[serde(flatten)]
     row: RowObject<'a>,
-}
-
-impl DbRow<'_> {
-    /// Returns the key and the cells of all columns as text, which SQLite converts to the types of its columns.
-    fn cells(&self) -> Vec<Option<String>> {
-        let RowObject(columns, row) = self.row;
-        let cells = COLUMNS.iter().map(|spec| match row.own_cell(spec) {
-            _ if spec.value == ValueType::Object => (!columns.carried().is_empty())
-                .then(|| serde_json::to_string(&ExtraObject(columns, row)).ok())?,
-            Cell::Null => None,
-            Cell::Text(text) => Some(text.into_owned()),
-            Cell::Number(number) => Some(number.to_string()),
-            Cell::Delta(difference) => Some(difference.to_string()),
-            Cell::Bool(flag) => Some(u8::from(flag).to_string()),
-        });
-        std::iter::once(Some(self.key.to_string())).chain(cells).collect()
-    }
 }

@@ -28,7 +28,7 @@ impl Serialize for RowObject<'_> {
 }
 
 /// The extra cells by name.
-pub(crate) struct ExtraObject<'a>(pub(crate) &'a Columns, pub(crate) &'a Row);
+struct ExtraObject<'a>(&'a Columns, &'a Row);
 
 impl Serialize for ExtraObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -53,12 +53,7 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
         sinks.send(&Message::Rows(aggregator.removed(None))).await;
     }
 
-    let summary = &mut aggregator.summary;
-    let totals = saved.totals.unwrap_or_default();
-    (summary.duplicates, summary.requests) = (totals.duplicates, totals.requests);
-    (summary.points, summary.seconds) = (totals.points, totals.seconds);
-    summary.kept = totals.kept;
-    summary.no_longer_asked = totals.no_longer_asked;
+    aggregator.summary.totals = saved.totals.unwrap_or_default();
     let outcome = Outcome { aggregator, sinks, stop: None, unverified: 0, input };
     Ok(finish(outcome, &config).await)
 }
