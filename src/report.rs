@@ -13,6 +13,8 @@ mod total;
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::change::{DiffSummary, Event};
@@ -50,18 +52,9 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [Self; 7] = [
-        Self::Ok,
-        Self::NotFound,
-        Self::Forbidden,
-        Self::Invalid,
-        Self::Failed,
-        Self::Skipped,
-        Self::Removed,
-    ];
-
     pub(crate) fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == word)
+        let word: StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
+        Self::deserialize(word).ok()
     }
 
     /// Returns the word in reports.

@@ -11,7 +11,6 @@ mod rerender;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -164,7 +163,7 @@ async fn execute(
 ) -> anyhow::Result<ExitStatus> {
     let stop = &client.limiter().stop;
     let baseline = tokio::select! {
-        baseline = read_baseline(config) => baseline?.map(Arc::new),
+        baseline = read_baseline(config) => baseline?,
         reason = stop.requested() => return Ok(print_stop(&reason, config, 0, true)),
     };
     let Some(members) = list_members(client, config).await? else {

@@ -19,11 +19,11 @@ use crate::report::{COLUMNS, ColumnSpec, Columns, Role, Row, ValueType};
 /// Tables of another version are refused.
 const VERSION: i64 = 2;
 
-/// Statements that create the tables, with the types of PostgreSQL.
+/// Statements that create the tables, with the types of PostgreSQL. SQLite takes them for hints, except that of an id.
 const TABLES: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS ghrepos_schema (version BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS runs (
-        id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT UNIQUE, started TIMESTAMPTZ NOT NULL,
+        id {id} PRIMARY KEY, name TEXT UNIQUE, started TIMESTAMPTZ NOT NULL,
         finished TIMESTAMPTZ, complete BOOLEAN NOT NULL DEFAULT FALSE, parts BIGINT NOT NULL DEFAULT 1,
         generator TEXT NOT NULL, api TEXT, viewer TEXT, app TEXT, baseline TEXT)",
     "CREATE TABLE IF NOT EXISTS parts (
@@ -37,17 +37,6 @@ const TABLES: [&str; 6] = [
     "INSERT INTO ghrepos_schema SELECT {version} WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
 ];
 
-/// The types of PostgreSQL, and what SQLite has in their place.
-const SQLITE_TYPES: [(&str, &str); 7] = [
-    ("BIGINT GENERATED ALWAYS AS IDENTITY", "INTEGER"),
-    ("BIGINT", "INTEGER"),
-    ("NUMERIC(20)", "INTEGER"),
-    ("BOOLEAN", "INTEGER"),
-    ("DOUBLE PRECISION", "REAL"),
-    ("TIMESTAMPTZ", "TEXT"),
-    ("JSONB", "TEXT"),
-];
-
 /// Makes runs that start together create the tables one after the other. The number only has to be unlikely.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7013402184)";
 
@@ -58,15 +47,14 @@ pub(super) async fn create_tables(connection: &mut Connection) -> Result<(), Sql
         if connection.is_postgres() {
             connection.execute(LOCK, &[]).await?;
         }
-        let types = if connection.is_postgres() { &[][..] } else { &SQLITE_TYPES };
+        let id = if connection.is_postgres() { "BIGINT GENERATED ALWAYS AS IDENTITY" } else { "INTEGER" };
         let columns = join(|spec| {
             let constraint = if matches!(spec.role, Role::Login | Role::Status) { " NOT NULL" } else { "" };
             format!("{} {}{constraint}", spec.key, sql_type(spec))
         });
         for statement in TABLES {
-            let statement =
-                statement.replace("{columns}", &columns).replace("{version}", &VERSION.to_string());
-            let sql = types.iter().fold(statement, |sql, (from, to)| sql.replace(from, to));
+            let sql = statement.replace("{columns}", &columns).replace("{id}", id);
+            let sql = sql.replace("{version}", &VERSION.to_string());
             connection.run(sql).await?;
         }
         connection.execute("COMMIT", &[]).await?;

@@ -57,9 +57,9 @@ pub(crate) fn line(out: &mut Vec<u8>, columns: &Columns, row: &Row) {
     out.push(b'\n');
 }
 
-/// Returns a row with the measures that it has, without extra columns.
+/// Returns the columns of every report.
 pub(crate) fn row_as_json(row: &Row) -> serde_json::Value {
-    let columns = Columns::of(&ReportSchema::counts_of(row));
+    let columns = Columns::of(&ReportSchema::default());
     // Cannot fail: the output is memory.
     serde_json::to_value(RowObject(&columns, row)).unwrap_or_default()
 }

@@ -367,13 +367,6 @@ pub(crate) struct ReportSchema {
 }
 
 impl ReportSchema {
-    /// Returns the optional counts that a row has.
-    pub(crate) fn counts_of(row: &Row) -> Self {
-        let mut schema = Self::default();
-        row.count_groups().for_each(|group| (group.add_to)(&mut schema));
-        schema
-    }
-
     /// Returns the position of an extra column, in any case.
     pub(crate) fn carried_index(&self, name: &str) -> Option<usize> {
         let name = name.to_lowercase();
@@ -564,11 +557,6 @@ impl Row {
         (spec.get)(self)
     }
 
-    fn count_groups(&self) -> impl Iterator<Item = ColumnGroup> {
-        let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
-        counts.filter(|spec| self.own_cell(spec) != Cell::Null).filter_map(|spec| spec.group)
-    }
-
     /// Returns true if the row has the counts of `wanted`. It was saved with the columns of `saved`: a private count may be null.
     pub(crate) fn has_measures_of(&self, wanted: &ReportSchema, saved: &ReportSchema) -> bool {
         let mut measures = COLUMNS.iter().filter(|spec| {
@@ -582,7 +570,10 @@ impl Row {
 
     /// Returns the flag of the first optional count of this row that `schema` does not have.
     pub(crate) fn flag_missing_in(&self, schema: &ReportSchema) -> Option<&'static str> {
-        self.count_groups().find(|group| !(group.is_in)(schema)).map(|group| group.flag)
+        let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
+        let mut groups =
+            counts.filter(|spec| self.own_cell(spec) != Cell::Null).filter_map(|spec| spec.group);
+        groups.find(|group| !(group.is_in)(schema)).map(|group| group.flag)
     }
 
     /// Makes a row of the cells of a saved report, in the order of [`COLUMNS`]. The error is the reason why they are not a row.

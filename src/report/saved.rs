@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use serde::Deserialize;
 use serde_json::error::Category;
@@ -370,14 +369,13 @@ fn json_message(error: &serde_json::Error) -> String {
 /// The last row of a partial file is left out if it was cut off.
 fn parse_csv(mut file: fs::File, delimiter: u8, is_partial: bool) -> Result<SavedReport, String> {
     // A number that was cut off is a number. A pipe has no end to look at.
-    let mut last = [b'\n'];
-    if file.seek(SeekFrom::End(-1)).is_ok() {
+    let (mut last, mut end) = ([b'\n'], 0);
+    if let Ok(position) = file.seek(SeekFrom::End(-1)) {
+        end = position + 1;
         file.read_exact(&mut last).map_err(|error| text::io_message(&error))?;
         file.rewind().map_err(|error| text::io_message(&error))?;
     }
-    let bytes_left = Rc::new(std::cell::Cell::new(MAX_ROW));
-    let file = RowLimitReader { file, bytes_left: Rc::clone(&bytes_left) };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(file);
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(file.take(MAX_ROW));
     let header = reader.headers().map_err(|error| csv_message(&error))?.iter().map(strip_formula_guard);
     let header: Vec<_> = header.map(|name| sanitize_line(name).into_owned()).collect();
     // A truncated row has too few fields, unless it was truncated in the last one.
@@ -406,13 +404,18 @@ fn parse_csv(mut file: fs::File, delimiter: u8, is_partial: bool) -> Result<Save
     };
     report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();
     own.iter().filter(|(_, at)| at.is_some()).for_each(|(spec, _)| report.schema.add_group_of(spec));
-    let mut records = reader.records().peekable();
-    while let Some(record) = records.next() {
-        bytes_left.set(MAX_ROW);
-        if has_no_end && is_partial && records.peek().is_none() {
+    let mut record = csv::StringRecord::new();
+    loop {
+        // A quote that is never closed has no end.
+        reader.get_mut().set_limit(MAX_ROW);
+        let is_read = reader.read_record(&mut record);
+        if reader.get_ref().limit() == 0 {
+            return Err(format!("it has a row of more than {} MiB", MAX_ROW >> 20));
+        }
+        let is_cut_off = has_no_end && is_partial && reader.position().byte() >= end;
+        if is_cut_off || !is_read.map_err(|error| csv_message(&error))? {
             break;
         }
-        let record = record.map_err(|error| csv_message(&error))?;
         let cells = own.map(|(spec, at)| Some(csv_cell(record.get(at?)?, spec)));
         let mut row = Row::from_cells(&cells)
             .map_err(|reason| format!("row {}: {reason}", row_number(record.position())))?;
@@ -465,23 +468,6 @@ fn csv_message(error: &csv::Error) -> String {
 /// Removes the apostrophe that keeps a spreadsheet from reading text as a formula.
 fn strip_formula_guard(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|text| is_formula(text)).unwrap_or(cell)
-}
-
-/// A file of which at most [`MAX_ROW`] bytes are read for one row: a quote that is never closed has no end.
-struct RowLimitReader {
-    file: fs::File,
-    bytes_left: Rc<std::cell::Cell<u64>>,
-}
-
-impl Read for RowLimitReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.bytes_left.get() == 0 {
-            return Err(io::Error::other(format!("it has a row of more than {} MiB", MAX_ROW >> 20)));
-        }
-        let length = self.file.read(buffer)?;
-        self.bytes_left.set(self.bytes_left.get().saturating_sub(length as u64));
-        Ok(length)
-    }
 }
 
 #[cfg(test)]

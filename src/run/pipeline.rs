@@ -121,19 +121,19 @@ pub(super) struct RowAggregator {
     pub(super) summary: Summary,
     pub(super) rules: Rules,
     pub(super) manifest: ManifestRecorder,
-    baseline: Option<Arc<Baseline>>,
+    baseline: Option<Baseline>,
 }
 
 impl RowAggregator {
     pub(super) fn new(
         config: &Config,
         groups: Option<GroupTotals>,
-        baseline: Option<Arc<Baseline>>,
+        baseline: Option<Baseline>,
         manifest: ManifestRecorder,
     ) -> Self {
-        let changes = baseline.as_deref().map(Baseline::empty_summary);
+        let changes = baseline.as_ref().map(Baseline::empty_summary);
         let summary = Summary { groups, changes, ..Summary::default() };
-        let rules = match baseline {
+        let rules = match &baseline {
             Some(_) => config.rules.clone(),
             None => config.rules.without_baseline(),
         };
