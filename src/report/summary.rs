@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{COLUMNS, Column, DiffSummary, Role, Row, Status, Total, groups_in};
@@ -223,17 +222,18 @@ impl GroupTotals {
 impl Serialize for GroupTotals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
+        struct Groups<'a> {
+            group_by: &'a str,
+            groups: Vec<Group<'a>>,
+        }
+        #[derive(Serialize)]
         struct Group<'a> {
             group: Option<&'a str>,
             #[serde(flatten)]
             subtotal: Subtotal,
         }
-        let sorted = self.sorted().into_iter();
-        let list: Vec<_> = sorted.map(|(group, subtotal)| Group { group, subtotal }).collect();
-        let mut groups = serializer.serialize_struct("Groups", 2)?;
-        groups.serialize_field("group_by", &self.by)?;
-        groups.serialize_field("groups", &list)?;
-        groups.end()
+        let groups = self.sorted().into_iter().map(|(group, subtotal)| Group { group, subtotal });
+        Groups { group_by: &self.by, groups: groups.collect() }.serialize(serializer)
     }
 }
 
