@@ -24,10 +24,9 @@ pub(crate) fn temp_file_beside(path: &Path) -> io::Result<NamedTempFile> {
     // The default of temporary files is 0600; a report has the mode of any other file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(parent(path)).map_err(|error| match error.raw_os_error() {
-        _ if error.kind() == ErrorKind::NotFound => missing_folder(path),
-        // The error of `tempfile` names the temporary file.
-        Some(code) => io::Error::from_raw_os_error(code).kind().into(),
-        None => error.kind().into(),
+    builder.tempfile_in(parent(path)).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => missing_folder(path),
+        // The text of the error names the temporary file.
+        kind => kind.into(),
     })
 }
