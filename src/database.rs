@@ -142,37 +142,26 @@ impl Connection {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Returns an SQL expression for a parameter that is a time: SQLite stores it as text.
-    fn timestamp(&self, parameter: &str) -> String {
-        if self.is_postgres() { format!("CAST({parameter} AS TIMESTAMPTZ)") } else { parameter.to_owned() }
-    }
-
     /// Begins a transaction, which `COMMIT` ends.
     async fn begin(&mut self) -> Result<(), SqlError> {
         self.execute(if self.is_postgres() { "BEGIN" } else { "BEGIN IMMEDIATE" }, &[]).await
     }
 
     async fn execute(&mut self, sql: impl SqlSafeStr, parameters: &[Option<&str>]) -> Result<(), SqlError> {
-        let parameters = parameters.iter().map(|parameter| parameter.map(str::to_owned)).collect();
-        self.execute_many(sql, parameters, true).await
-    }
-
-    /// `is_repeated` keeps the statement prepared: each size of a statement for many rows would take memory.
-    async fn execute_many(
-        &mut self,
-        sql: impl SqlSafeStr,
-        parameters: Vec<Option<String>>,
-        is_repeated: bool,
-    ) -> Result<(), SqlError> {
         match self {
             Self::Sqlite(connection) => {
-                bind(sql, parameters).persistent(is_repeated).execute(&mut **connection).await?;
+                bind(sql, parameters).execute(&mut **connection).await?;
             }
             Self::Postgres(connection) => {
-                bind(sql, parameters).persistent(is_repeated).execute(&mut **connection).await?;
+                bind(sql, parameters).execute(&mut **connection).await?;
             }
         }
         Ok(())
+    }
+
+    /// Runs a statement whose numbers and times are in its text.
+    async fn run(&mut self, sql: String) -> Result<(), SqlError> {
+        self.execute(AssertSqlSafe(sql), &[]).await
     }
 
     async fn fetch_i64(
@@ -180,7 +169,6 @@ impl Connection {
         sql: impl SqlSafeStr,
         parameters: &[Option<&str>],
     ) -> Result<Option<i64>, SqlError> {
-        let parameters = parameters.iter().map(|parameter| parameter.map(str::to_owned)).collect();
         Ok(match self {
             Self::Sqlite(connection) => {
                 let row = bind(sql, parameters).fetch_optional(&mut **connection).await?;
@@ -247,11 +235,12 @@ async fn open_sqlite(url: &DatabaseUrl, access: AccessMode) -> Result<Connection
     Ok(Connection::Sqlite(Box::new(connection)))
 }
 
-fn bind<'q, D: Database>(sql: impl SqlSafeStr, parameters: Vec<Option<String>>) -> Query<'q, D, D::Arguments>
+fn bind<'q, D: Database>(sql: impl SqlSafeStr, parameters: &[Option<&str>]) -> Query<'q, D, D::Arguments>
 where
     for<'e> Option<String>: Encode<'e, D> + Type<D>,
 {
-    parameters.into_iter().fold(sqlx::query(sql), Query::bind)
+    let parameters = parameters.iter().map(|parameter| parameter.map(str::to_owned));
+    parameters.fold(sqlx::query(sql), Query::bind)
 }
 
 /// Reads a value of a query without parameters: PostgreSQL sends all types as text then.

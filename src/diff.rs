@@ -3,9 +3,9 @@
 //! Accounts are matched by id, which survives a change of the login. A row without a count copies what the baseline knows of its
 //! account, so that the next comparison still knows it, however many runs fail.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::report::{AccountKind, DiffSummary, Event, ReadReportError, Row, SavedReport, Status};
 use crate::shard::Shard;
@@ -28,7 +28,7 @@ struct BaselineRow {
     /// Last known count.
     count: Option<u64>,
     /// Set when a row of this report has the same account or login.
-    is_seen: AtomicBool,
+    is_seen: Cell<bool>,
 }
 
 /// A file that cannot be compared with.
@@ -78,7 +78,7 @@ impl Baseline {
                 kind: row.kind,
                 id: row.id,
                 count: row.public_repos.or(row.was),
-                is_seen: AtomicBool::new(false),
+                is_seen: Cell::new(false),
             });
         }
         baseline
@@ -94,7 +94,7 @@ impl Baseline {
         let by_login = self.by_login.get(&row.key()).and_then(|index| self.rows.get(*index));
         let Some(count) = row.public_repos else {
             if let Some(earlier) = by_login {
-                earlier.is_seen.store(true, Ordering::Relaxed);
+                earlier.is_seen.set(true);
                 compare_uncounted(row, earlier);
             }
             return;
@@ -104,7 +104,7 @@ impl Baseline {
         let same_login = by_login.filter(|earlier| earlier.id == row.id);
         let Some(earlier) = same_login.or(by_id).or(by_login) else { return };
         for seen in by_login.into_iter().chain([earlier]) {
-            seen.is_seen.store(true, Ordering::Relaxed);
+            seen.is_seen.set(true);
         }
         row.was = earlier.count;
         let is_same_account = earlier.id == row.id || earlier.id.is_none() || row.id.is_none();
@@ -127,7 +127,7 @@ impl Baseline {
     /// left out.
     pub(crate) fn removed_rows(&self, shard: Option<Shard>) -> Vec<Row> {
         let removed = self.rows.iter().filter(|earlier| {
-            !earlier.is_seen.load(Ordering::Relaxed)
+            !earlier.is_seen.get()
                 && earlier.status != Status::Invalid
                 && shard.is_none_or(|shard| shard.contains(earlier.login.trim()))
         });

@@ -1,6 +1,5 @@
 //! Temporary files in the folder of the file that they will replace.
 
-use std::fs::Permissions;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -17,22 +16,17 @@ pub(crate) fn missing_folder(path: &Path) -> io::Error {
     io::Error::new(ErrorKind::NotFound, format!("there is no folder {}", parent(path).display()))
 }
 
-/// Creates a temporary file in the folder of `path`, with the permissions of the file that it will replace.
-pub(crate) fn temp_file_beside(path: &Path, permissions: Option<Permissions>) -> io::Result<NamedTempFile> {
+/// Creates a temporary file in the folder of `path`.
+pub(crate) fn temp_file_beside(path: &Path) -> io::Result<NamedTempFile> {
     let prefix = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(".part");
     // The default of temporary files is 0600; a report has the mode of any other file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder.tempfile_in(parent(path)).map_err(|error| match error.raw_os_error() {
-        _ if error.kind() == ErrorKind::NotFound => missing_folder(path),
-        // The error of `tempfile` names the temporary file.
-        Some(code) => io::Error::from_raw_os_error(code).kind().into(),
-        None => error.kind().into(),
-    })?;
-    if let Some(permissions) = permissions {
-        file.as_file().set_permissions(permissions)?;
-    }
-    Ok(file)
+    builder.tempfile_in(parent(path)).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => missing_folder(path),
+        // The text of the error names the temporary file.
+        kind => kind.into(),
+    })
 }

@@ -17,8 +17,7 @@ use reqwest::Url;
 use tokio::sync::OnceCell;
 
 use self::probe::{Probed, probe};
-use self::proxy::{Proxy, ProxyFailure, ProxyName};
-use self::tls::TlsError;
+use self::proxy::Proxy;
 use crate::text::{causes, innermost};
 
 /// Cause of a failed request, shared by the logins of a batch. Its text is that of the innermost error. Causes with the same text
@@ -56,135 +55,111 @@ impl PartialEq for Cause {
 
 impl Eq for Cause {}
 
+/// A connection that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ConnectError {
-    #[error("no address for this host ({0})")]
-    Unresolved(#[source] Cause),
-    /// DNS has no address for the host, but the proxy could resolve it.
-    #[error("no address for this host ({cause})")]
-    UnresolvedHere {
-        #[source]
-        cause: Cause,
-        variable: &'static str,
-    },
-    #[error("connection timed out")]
-    TimedOut,
-    /// The connection was closed, and not by an alert.
-    #[error("the server closed the connection during the TLS handshake")]
-    HandshakeClosed,
-    #[error("{0}")]
-    Io(#[source] Cause),
-    #[error(transparent)]
-    Tls(TlsError),
-    #[error("{proxy} {failure}")]
-    Proxy {
-        proxy: ProxyName,
-        #[source]
-        failure: ProxyFailure,
-    },
+#[error("{message}")]
+pub(crate) struct ConnectError {
+    message: String,
+    #[source]
+    cause: Option<Cause>,
+    /// What to do about it, as an imperative.
+    pub(crate) way_out: Option<String>,
+    /// A retry would fail in the same way.
+    pub(crate) is_permanent: bool,
+    /// The proxy failed, which says nothing about the API's host.
+    pub(crate) is_proxy: bool,
 }
 
 impl ConnectError {
-    /// A retry would fail in the same way.
-    pub(crate) fn is_permanent(&self) -> bool {
-        match self {
-            Self::Tls(error) => error.is_permanent(),
-            Self::Proxy { failure, .. } => failure.is_permanent(),
-            _ => false,
-        }
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), cause: None, way_out: None, is_permanent: false, is_proxy: false }
     }
 
-    /// Returns what to do about it, as an imperative. `ca_file`: whether certificate authorities were given.
-    pub(crate) fn way_out(&self, ca_file: bool) -> Option<String> {
-        match self {
-            Self::UnresolvedHere { variable, .. } => {
-                Some(format!("write socks5h:// in {variable} to let the proxy resolve it"))
-            }
-            Self::Tls(error) => error.way_out(ca_file),
-            Self::Proxy { proxy, failure } => Some(failure.way_out(proxy)),
-            _ => None,
-        }
+    fn with_cause(self, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..self }
+    }
+
+    fn with_way_out(self, way_out: impl Into<String>) -> Self {
+        Self { way_out: Some(way_out.into()), ..self }
+    }
+
+    fn permanent(self) -> Self {
+        Self { is_permanent: true, ..self }
+    }
+
+    fn timed_out() -> Self {
+        Self::new("connection timed out")
+    }
+
+    fn unresolved(cause: Cause) -> Self {
+        Self::new(format!("no address for this host ({cause})")).with_cause(cause)
+    }
+}
+
+impl From<Cause> for ConnectError {
+    fn from(cause: Cause) -> Self {
+        Self::new(cause.to_string()).with_cause(cause)
     }
 }
 
 /// Route to the API's server: it decides which errors are the proxy's.
 #[derive(Clone, Debug)]
-pub(crate) struct Route {
+struct Route {
     origin: Url,
-    proxy: Option<ProxyRoute>,
-}
-
-#[derive(Clone, Debug)]
-struct ProxyRoute {
-    proxy: Proxy,
+    proxy: Option<Proxy>,
     probe_limit: Duration,
-    /// Result of the probe: there is at most one in a run.
+    /// Result of the probe of the proxy: there is at most one in a run.
     probed: Arc<OnceCell<Probed>>,
+    /// Certificate authorities were given.
+    has_ca_file: bool,
 }
 
 impl Route {
-    pub(crate) fn new(origin: Url, proxy: Option<&Proxy>, probe_limit: Duration) -> Self {
-        let proxy =
-            proxy.map(|proxy| ProxyRoute { proxy: proxy.clone(), probe_limit, probed: Arc::default() });
-        Self { origin, proxy }
-    }
-
     /// Classifies an error of the HTTP client. None if a connection was made.
-    pub(crate) async fn classify(&self, error: &Arc<reqwest::Error>) -> Option<ConnectError> {
+    async fn classify(&self, error: &Arc<reqwest::Error>) -> Option<ConnectError> {
         // After a redirect it may be another server.
         let url = error.url().unwrap_or(&self.origin);
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
-        let tls = TlsError::find(&**error, host, port);
+        let tls = tls::find_error(&**error, host, port, self.has_ca_file);
         if !error.is_connect() {
-            return tls.filter(TlsError::wants_client_certificate).map(ConnectError::Tls);
+            // With TLS 1.3 this error arrives after the handshake.
+            return tls.filter(|error| *error == tls::client_certificate());
         }
         match &self.proxy {
-            Some(route) if !is_behind_proxy(error) => Some(route.classify(error, url).await),
-            _ => Some(tls.map_or_else(|| direct(error), ConnectError::Tls)),
+            Some(proxy) if !is_behind_proxy(error) => Some(self.classify_of_proxy(proxy, error, url).await),
+            _ => Some(tls.unwrap_or_else(|| direct(error))),
+        }
+    }
+
+    /// Classifies an error from before the connection through the proxy was open.
+    async fn classify_of_proxy(&self, proxy: &Proxy, error: &Arc<reqwest::Error>, url: &Url) -> ConnectError {
+        if let Some(failure) = proxy.tls_failure(&**error) {
+            return failure;
+        }
+        // socks4 and socks5 resolve the server's name here, so it is not the proxy that has no address.
+        if error.is_dns() && proxy.is_socks() {
+            let way_out = format!("write socks5h:// in {} to let the proxy resolve it", proxy.variable);
+            return ConnectError::unresolved(Cause(error.clone())).with_way_out(way_out);
+        }
+        if error.is_dns() {
+            return proxy.unresolved(Cause(error.clone()));
+        }
+        if let Some(socket) = socket_error(error).filter(|_| !error.is_timeout()) {
+            return proxy.unreachable(socket.kind(), Cause(error.clone()));
+        }
+        match self.probed.get_or_init(|| probe(proxy, url, self.probe_limit)).await {
+            Probed::Failed(failure) => failure.clone(),
+            Probed::Tunneled if error.is_timeout() => ConnectError::timed_out(),
+            Probed::Reachable if error.is_timeout() => proxy.silent(),
+            _ => proxy.failure_from_text(&innermost(&**error)),
         }
     }
 
     /// Returns the proxy's own response to a plain http request, if it refused the request.
-    pub(crate) fn refused(&self, status: http::StatusCode) -> Option<ConnectError> {
-        let route = self.proxy.as_ref()?;
+    fn refused(&self, status: http::StatusCode) -> Option<ConnectError> {
+        let proxy = self.proxy.as_ref()?;
         (status == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED)
-            .then(|| route.failed(ProxyFailure::refused(status.as_u16(), "")))
-    }
-}
-
-impl ProxyRoute {
-    fn failed(&self, failure: ProxyFailure) -> ConnectError {
-        ConnectError::Proxy { proxy: self.proxy.name.clone(), failure }
-    }
-
-    /// Classifies an error from before the connection through the proxy was open.
-    async fn classify(&self, error: &Arc<reqwest::Error>, url: &Url) -> ConnectError {
-        if let Some(error) = TlsError::find(&**error, &self.proxy.host, self.proxy.port) {
-            return self.failed(match error {
-                TlsError::NotTls { .. } => ProxyFailure::WrongProtocol("TLS"),
-                error => ProxyFailure::Tls(error),
-            });
-        }
-        let is_socks = self.proxy.is_socks();
-        // socks4 and socks5 resolve the server's name here, so it is not the proxy that has no address.
-        if error.is_dns() && is_socks {
-            return ConnectError::UnresolvedHere {
-                cause: Cause(error.clone()),
-                variable: self.proxy.name.variable,
-            };
-        }
-        if error.is_dns() {
-            return self.failed(ProxyFailure::Unresolved(Cause(error.clone())));
-        }
-        if let Some(socket) = socket_error(error).filter(|_| !error.is_timeout()) {
-            return self.failed(ProxyFailure::unreachable(socket.kind(), Cause(error.clone())));
-        }
-        match self.probed.get_or_init(|| probe(&self.proxy, url, self.probe_limit)).await {
-            Probed::Failed(failure) => self.failed(failure.clone()),
-            Probed::Tunneled if error.is_timeout() => ConnectError::TimedOut,
-            Probed::Reachable if error.is_timeout() => self.failed(ProxyFailure::Silent),
-            _ => self.failed(ProxyFailure::from_text(&innermost(&**error), self.proxy.name.has_login)),
-        }
+            .then(|| proxy.refused(status.as_u16(), ""))
     }
 }
 
@@ -198,13 +173,14 @@ fn is_behind_proxy(error: &reqwest::Error) -> bool {
 /// Returns the error of a connection without a proxy, or after the proxy.
 fn direct(error: &Arc<reqwest::Error>) -> ConnectError {
     if error.is_dns() {
-        ConnectError::Unresolved(Cause(error.clone()))
+        ConnectError::unresolved(Cause(error.clone()))
     } else if error.is_timeout() {
-        ConnectError::TimedOut
+        ConnectError::timed_out()
     } else if socket_error(error).is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
-        ConnectError::HandshakeClosed
+        // It was closed, and not by an alert.
+        ConnectError::new("the server closed the connection during the TLS handshake")
     } else {
-        ConnectError::Io(Cause(error.clone()))
+        ConnectError::from(Cause(error.clone()))
     }
 }
 

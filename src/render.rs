@@ -18,8 +18,10 @@ use std::sync::LazyLock;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::json::{ExtraObject, RowObject, line, row_as_json};
+pub(crate) use self::json::{RowObject, line, row_as_json};
 pub(crate) use self::table::TerminalStyle;
+#[cfg(test)]
+pub(crate) use self::tests::sample;
 use crate::login::Login;
 use crate::report::{COLUMNS, Column, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};
 use crate::text::{collapse_whitespace, sanitize_line};
@@ -65,7 +67,7 @@ impl Format {
 pub(crate) const GENERATOR: &str = concat!("ghrepos ", env!("CARGO_PKG_VERSION"));
 
 /// Facts about the run that a report comes from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Meta {
     pub(crate) generator: String,
     /// Base URL of the API. None if no request was sent.
@@ -89,23 +91,6 @@ pub(crate) struct Meta {
     /// Host of the profile pages, if it is known.
     #[serde(skip)]
     pub(crate) site: Option<String>,
-}
-
-impl Default for Meta {
-    fn default() -> Self {
-        Self {
-            generator: GENERATOR.into(),
-            api: None,
-            identity: Identity::default(),
-            exchanges: None,
-            baseline: None,
-            from: Vec::new(),
-            top: None,
-            started: jiff::Timestamp::default(),
-            command: None,
-            site: None,
-        }
-    }
 }
 
 impl Meta {
@@ -292,98 +277,9 @@ impl Renderer for SortBy {
 }
 
 #[cfg(test)]
-pub(crate) mod sample {
-    //! Rows of every status, and an output to write them to.
-
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-    use crate::report::{AccountKind, ApiKind, Breakdown, Carried, ReportSchema, Status};
-
-    #[derive(Clone, Default)]
-    pub(crate) struct Shared(Arc<Mutex<Vec<u8>>>);
-
-    impl Shared {
-        pub(crate) fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-        }
-    }
-
-    impl Write for Shared {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    pub(crate) fn rows() -> Vec<Row> {
-        let counted = |login: &str, kind, id, repos| Row {
-            login: login.into(),
-            status: Status::Ok,
-            kind: Some(kind),
-            id: Some(id),
-            public_repos: Some(repos),
-            breakdown: Some(Breakdown { sources: repos - repos / 3, forks: repos / 3, archived: 1 }),
-            private_repos: None,
-            internal_repos: None,
-            carried: Carried::default(),
-            was: None,
-            change: None,
-            event: None,
-            previous_login: None,
-            verified: Some(true),
-            error: None,
-            api: Some(ApiKind::Rest),
-            at: Some("2026-11-22T12:00:00Z".parse().unwrap()),
-            attempts: 1,
-            exchange: None,
-        };
-        vec![
-            counted("torvalds", AccountKind::User, 1_024_025, 9),
-            counted("microsoft", AccountKind::Organization, 6_154_722, 7_421),
-            Row {
-                attempts: 1,
-                ..Row::without_count("nosuchlogin", Status::NotFound, "no such user or organization")
-            },
-            Row::without_count("=cmd|' /C calc'!A0", Status::Invalid, "not a login: holds '='"),
-            Row::without_count("a\u{1b}[31m,\"b\"", Status::Invalid, "not a login: holds '\u{1b}'"),
-        ]
-    }
-
-    pub(crate) fn report(format: Format, order: RowOrder, style: TerminalStyle) -> String {
-        report_of(Columns::of(&ReportSchema::default()), format, order, style)
-    }
-
-    pub(crate) fn report_of(
-        columns: Columns,
-        format: Format,
-        order: RowOrder,
-        style: TerminalStyle,
-    ) -> String {
-        let out = Shared::default();
-        let meta = Meta {
-            generator: GENERATOR.into(),
-            api: Some("https://api.github.com".into()),
-            started: "2026-11-22T12:00:00Z".parse().unwrap(),
-            ..Meta::default()
-        };
-        let layout = ReportLayout { columns, order, style };
-        let mut renderer = renderer(format, &layout, &meta, BufWriter::new(Box::new(out.clone())));
-        let mut summary =
-            Summary { requests: Some(3), seconds: Some(0.25), complete: true, ..Summary::default() };
-        for row in rows() {
-            summary.add(&row);
-            renderer.row(&row).unwrap();
-        }
-        renderer.finish(&summary).unwrap();
-        out.text()
-    }
-}
-
-#[cfg(test)]
 mod tests {
+    pub(crate) mod sample;
+
     use super::*;
 
     fn logins(by: SortKey, top: Option<usize>) -> Vec<String> {

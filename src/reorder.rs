@@ -1,6 +1,6 @@
 //! Reorder buffer: from completion order to input order.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,9 +11,9 @@ use tokio::time::Instant;
 /// back when the item has been handed on: so at most as many items wait here as the window has places.
 #[derive(Debug)]
 pub(crate) struct ReorderBuffer<T> {
-    /// Position of the first slot: the next item in order.
+    /// Position of the next item in order.
     next: u64,
-    slots: VecDeque<Option<Waiting<T>>>,
+    waiting: BTreeMap<u64, Waiting<T>>,
 }
 
 #[derive(Debug)]
@@ -25,40 +25,29 @@ struct Waiting<T> {
 
 impl<T> Default for ReorderBuffer<T> {
     fn default() -> Self {
-        Self { next: 0, slots: VecDeque::new() }
+        Self { next: 0, waiting: BTreeMap::new() }
     }
 }
 
 impl<T> ReorderBuffer<T> {
     pub(crate) fn insert(&mut self, position: u64, item: T) {
-        let Some(offset) = position.checked_sub(self.next).and_then(|offset| usize::try_from(offset).ok())
-        else {
-            return;
-        };
-        if self.slots.len() <= offset {
-            self.slots.resize_with(offset + 1, || None);
-        }
-        if let Some(slot) = self.slots.get_mut(offset) {
-            *slot = Some(Waiting { item, since: Instant::now(), is_taken: false });
-        }
+        self.waiting.insert(position, Waiting { item, since: Instant::now(), is_taken: false });
     }
 
     pub(crate) fn pop(&mut self) -> Option<T> {
-        let next = self.slots.front_mut()?.take()?;
-        self.slots.pop_front();
+        let waiting = self.waiting.remove(&self.next)?;
         self.next += 1;
-        Some(next.item)
+        Some(waiting.item)
     }
 
     /// Marks and returns the items that have waited for `age`, with their positions. Each is returned once, and stays in the
     /// buffer.
     pub(crate) fn mark_overdue(&mut self, age: Duration) -> impl Iterator<Item = (u64, &T)> {
-        let positions = self.next..;
-        positions.zip(&mut self.slots).filter_map(move |(position, slot)| {
-            let waiting =
-                slot.as_mut().filter(|waiting| !waiting.is_taken && waiting.since.elapsed() >= age)?;
+        let waiting = self.waiting.iter_mut();
+        let overdue = waiting.filter(move |(_, waiting)| !waiting.is_taken && waiting.since.elapsed() >= age);
+        overdue.map(|(position, waiting)| {
             waiting.is_taken = true;
-            Some((position, &waiting.item))
+            (*position, &waiting.item)
         })
     }
 }

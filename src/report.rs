@@ -13,6 +13,8 @@ mod total;
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::change::{DiffSummary, Event};
@@ -21,14 +23,14 @@ pub(crate) use self::columns::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::saved::{ReadReportError, SavedReport};
-pub(crate) use self::summary::{GroupTotals, Subtotal, Summary};
+pub(crate) use self::summary::{GroupTotals, RunTotals, Subtotal, Summary};
 pub(crate) use self::total::Total;
 use crate::github::account::Account;
 pub(crate) use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
 use crate::text::sanitize_line;
 
 /// Result of a login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Status {
@@ -43,24 +45,16 @@ pub enum Status {
     /// Looked up without a valid response.
     Failed,
     /// Not looked up, because the run ended early.
+    #[default]
     Skipped,
     /// Only in the baseline.
     Removed,
 }
 
 impl Status {
-    const ALL: [Self; 7] = [
-        Self::Ok,
-        Self::NotFound,
-        Self::Forbidden,
-        Self::Invalid,
-        Self::Failed,
-        Self::Skipped,
-        Self::Removed,
-    ];
-
     pub(crate) fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == word)
+        let word: StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
+        Self::deserialize(word).ok()
     }
 
     /// Returns the word in reports.
@@ -117,7 +111,7 @@ pub(crate) fn add_groups<'a>(cell: &mut Option<Box<str>>, more: impl IntoIterato
 }
 
 /// Result of one login.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Row {
     /// Login as GitHub spells it. Without a response: as requested, without control characters.
@@ -162,45 +156,22 @@ pub struct Row {
 impl Row {
     pub(crate) fn counted(account: Account) -> Self {
         let Account { login, kind, id, public_repos, breakdown, private_repos, internal_repos } = account;
-        let public_repos = Some(public_repos);
         Self {
+            login: login.to_string(),
+            status: Status::Ok,
             kind,
             id,
-            public_repos,
+            public_repos: Some(public_repos),
             breakdown,
             private_repos,
             internal_repos,
-            ..Self::empty(login.to_string(), Status::Ok)
+            ..Self::default()
         }
     }
 
     pub(crate) fn without_count(login: &str, status: Status, error: &str) -> Self {
         let error = Some(sanitize_line(error).into_owned());
-        Self { error, ..Self::empty(sanitize_line(login).into_owned(), status) }
-    }
-
-    fn empty(login: String, status: Status) -> Self {
-        Self {
-            login,
-            status,
-            kind: None,
-            id: None,
-            public_repos: None,
-            breakdown: None,
-            private_repos: None,
-            internal_repos: None,
-            carried: Carried::default(),
-            was: None,
-            change: None,
-            event: None,
-            previous_login: None,
-            verified: None,
-            error: None,
-            api: None,
-            at: None,
-            attempts: 0,
-            exchange: None,
-        }
+        Self { login: sanitize_line(login).into_owned(), status, error, ..Self::default() }
     }
 
     /// Returns the key of the row in a set of rows. Logins ignore case.

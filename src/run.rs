@@ -11,7 +11,6 @@ mod rerender;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -168,7 +167,7 @@ async fn execute(
 ) -> anyhow::Result<ExitStatus> {
     let stop = &client.limiter().stop;
     let baseline = tokio::select! {
-        baseline = read_baseline(config) => baseline?.map(Arc::new),
+        baseline = read_baseline(config) => baseline?,
         reason = stop.requested() => return Ok(print_stop(&reason, config, 0, true)),
     };
     let Some(members) = list_members(client, config).await? else {
@@ -192,7 +191,7 @@ async fn execute(
     drop(progress_guard);
     let summary = &mut outcome.aggregator.summary;
     let milliseconds = (started.elapsed().as_secs_f64() * 1000.0).round();
-    summary.seconds = Some(milliseconds / 1000.0);
+    summary.totals.seconds = Some(milliseconds / 1000.0);
     if !matches!(outcome.stop, Some(StopReason::RecordingFailed(_)))
         && let Err(error) = std::mem::take(&mut outcome.aggregator.manifest).write(&meta, summary)
     {

@@ -177,14 +177,8 @@ pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
 /// Formats `1234567` as `1,234,567`. `indicatif::HumanCount` does the same, but the library alone does not depend on it.
 pub(crate) fn group_digits(number: u64) -> String {
     let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }
 
 /// Formats a difference: `+1,234`, `−5`, `=`.

@@ -3,6 +3,7 @@
 //! Rows are written as they come, a transaction for each batch. A run is marked complete only at its end, and several runs, or
 //! several shards of one, can be saved at once.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -13,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::schema::{check_version, create_tables, insert};
 use super::{AccessMode, Connection, DatabaseUrl, DbRecord, SqlError};
 use crate::render::Meta;
-use crate::report::{AccountKind, Columns, Row, Status, Summary};
+use crate::report::{AccountKind, Columns, Row, RunTotals, Status, Summary};
 use crate::shard::Shard;
 use crate::text::{format_duration, io_message};
 
@@ -37,11 +38,11 @@ pub(crate) struct RunWriter {
     runtime: Runtime,
     connection: Connection,
     /// Id of the run.
-    run: String,
+    run: i64,
     /// Id of the run of the same name that this part will be moved to.
-    replaces: Option<String>,
+    replaces: Option<i64>,
     /// Number of the shard, or 1.
-    part: String,
+    part: u32,
     columns: Columns,
     buffer: Vec<Row>,
     last_write: Instant,
@@ -59,7 +60,7 @@ impl RunWriter {
             connection,
             run,
             replaces,
-            part: target.shard.map_or(1, |shard| shard.part).to_string(),
+            part: target.shard.map_or(1, |shard| shard.part),
             columns: columns.clone(),
             buffer: Vec::new(),
             last_write: Instant::now(),
@@ -81,7 +82,7 @@ impl RunWriter {
     fn write(&mut self) -> Result<(), SqlError> {
         let Self { runtime, connection, run, part, columns, .. } = self;
         for rows in std::mem::take(&mut self.buffer).chunks(BATCH_ROWS) {
-            let inserted = block_with_timeout(runtime, insert(connection, run, part, rows, columns));
+            let inserted = block_with_timeout(runtime, insert(connection, *run, *part, rows, columns));
             inserted.map_err(|error| error.after_rows(self.saved))?;
             self.saved += rows.len() as u64;
         }
@@ -96,10 +97,10 @@ impl RunWriter {
         let finished = block_with_timeout(&runtime, async {
             if summary.complete {
                 connection.begin().await?;
-                if let Some(replaced) = &replaces {
-                    replace_part(&mut connection, &run, replaced, &part).await?;
+                if let Some(replaced) = replaces {
+                    replace_part(&mut connection, run, replaced, part).await?;
                 }
-                mark_complete(&mut connection, replaces.as_ref().unwrap_or(&run), &part, summary).await?;
+                mark_complete(&mut connection, replaces.unwrap_or(run), part, summary).await?;
                 connection.execute("COMMIT", &[]).await?;
             }
             connection.close().await;
@@ -112,7 +113,9 @@ impl RunWriter {
     pub(crate) fn abandon(self) {
         let Self { runtime, mut connection, run, part, .. } = self;
         let _ = block_with_timeout(&runtime, async {
-            delete(&mut connection, &run, &part).await?;
+            delete_rows(&mut connection, run, part).await?;
+            let empty = "NOT EXISTS (SELECT 1 FROM counts WHERE run = runs.id)";
+            connection.run(format!("DELETE FROM runs WHERE id = {run} AND {empty}")).await?;
             connection.close().await;
             Ok(())
         });
@@ -131,125 +134,99 @@ fn block_with_timeout<T>(
 }
 
 /// Returns the connection, the id of the run, and that of the run that it replaces when it is complete.
-async fn start_run(
-    target: &SaveTarget,
-    meta: &Meta,
-) -> Result<(Connection, String, Option<String>), SqlError> {
+async fn start_run(target: &SaveTarget, meta: &Meta) -> Result<(Connection, i64, Option<i64>), SqlError> {
     let mut connection = Connection::open(&target.address, AccessMode::Write).await?;
     create_tables(&mut connection).await?;
     let (part, parts) = target.shard.map_or((1, 1), |shard| (shard.part, shard.of));
-    let (part, started) = (part.to_string(), meta.started.to_string());
-    let parameters = [
-        target.name.as_deref(),
-        Some(started.as_str()),
-        Some(&parts.to_string()),
-        Some(meta.generator.as_str()),
-        meta.api.as_deref(),
-        meta.identity.viewer.as_deref(),
-        meta.identity.app.as_deref(),
-        meta.baseline.as_deref(),
-    ];
-    let insert = format!(
-        "INSERT INTO runs (name, started, parts, generator, api, viewer, app, baseline)
-         VALUES ($1, {}, CAST($3 AS BIGINT), $4, $5, $6, $7, $8)
-         ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id",
-        connection.timestamp("$2")
-    );
-    let run = insert_run(&mut connection, &insert, &parameters).await?;
-    let of = "SELECT parts FROM runs WHERE id = CAST($1 AS BIGINT)";
-    let of = connection.fetch_i64(of, &[Some(&run)]).await?.unwrap_or_default();
+    let name = target.name.as_deref();
+    let run = insert_run(&mut connection, name, parts, meta).await?;
+    let of = AssertSqlSafe(format!("SELECT parts FROM runs WHERE id = {run}"));
+    let of = connection.fetch_i64(of, &[]).await?.unwrap_or_default();
     if of != i64::from(parts) {
-        let name = target.name.as_deref().unwrap_or_default();
+        let name = name.unwrap_or_default();
         return Err(SqlError::Other(format!(
             "the run {name:?} has {of} parts, not {parts}; use another --run-name"
         )));
     }
-    let done = "SELECT count(*) FROM parts WHERE run = CAST($1 AS BIGINT) AND part = CAST($2 AS BIGINT)";
-    if connection.fetch_i64(done, &[Some(&run), Some(&part)]).await? != Some(0) {
+    let done = AssertSqlSafe(format!("SELECT count(*) FROM parts WHERE run = {run} AND part = {part}"));
+    if connection.fetch_i64(done, &[]).await? != Some(0) {
         // Until this run is complete, it has no name, and the earlier one stays.
-        let mut unnamed = parameters;
-        unnamed[0] = None;
-        let pending = insert_run(&mut connection, &insert, &unnamed).await?;
+        let pending = insert_run(&mut connection, None, parts, meta).await?;
         return Ok((connection, pending, Some(run)));
     }
     // Rows of an incomplete run are replaced.
-    let delete = "DELETE FROM counts WHERE run = CAST($1 AS BIGINT) AND part = CAST($2 AS BIGINT)";
-    connection.execute(delete, &[Some(&run), Some(&part)]).await?;
+    delete_rows(&mut connection, run, part).await?;
     Ok((connection, run, None))
 }
 
+/// Returns the id of a new run, or of the one with this name.
 async fn insert_run(
     connection: &mut Connection,
-    insert: &str,
-    parameters: &[Option<&str>],
-) -> Result<String, SqlError> {
-    let run = connection.fetch_i64(AssertSqlSafe(insert.to_owned()), parameters).await?;
-    Ok(run.ok_or_else(|| SqlError::Other("it returned no id for the run".into()))?.to_string())
+    name: Option<&str>,
+    parts: u32,
+    meta: &Meta,
+) -> Result<i64, SqlError> {
+    let Meta { generator, api, identity, baseline, started, .. } = meta;
+    let insert = format!(
+        "INSERT INTO runs (name, started, parts, generator, api, viewer, app, baseline)
+         VALUES ($1, '{started}', {parts}, $2, $3, $4, $5, $6)
+         ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id"
+    );
+    let texts = [api, &identity.viewer, &identity.app, baseline].map(Option::as_deref);
+    let parameters = [&[name, Some(generator.as_str())][..], &texts].concat();
+    let run = connection.fetch_i64(AssertSqlSafe(insert), &parameters).await?;
+    run.ok_or_else(|| SqlError::Other("it returned no id for the run".into()))
 }
 
 /// Moves the rows of a run to the run that it replaces.
 async fn replace_part(
     connection: &mut Connection,
-    run: &str,
-    replaced: &str,
-    part: &str,
+    run: i64,
+    replaced: i64,
+    part: u32,
 ) -> Result<(), SqlError> {
     // A renamed account may have been in another part.
-    let delete = "DELETE FROM counts WHERE run = CAST($1 AS BIGINT)
-        AND (part = CAST($2 AS BIGINT) OR key IN (SELECT key FROM counts WHERE run = CAST($3 AS BIGINT)))";
-    connection.execute(delete, &[Some(replaced), Some(part), Some(run)]).await?;
-    let move_rows = "UPDATE counts SET run = CAST($1 AS BIGINT) WHERE run = CAST($2 AS BIGINT)";
-    connection.execute(move_rows, &[Some(replaced), Some(run)]).await?;
-    connection.execute("DELETE FROM runs WHERE id = CAST($1 AS BIGINT)", &[Some(run)]).await
+    let delete = format!(
+        "DELETE FROM counts WHERE run = {replaced}
+         AND (part = {part} OR key IN (SELECT key FROM counts WHERE run = {run}))"
+    );
+    connection.run(delete).await?;
+    connection.run(format!("UPDATE counts SET run = {replaced} WHERE run = {run}")).await?;
+    connection.run(format!("DELETE FROM runs WHERE id = {run}")).await
 }
 
 async fn mark_complete(
     connection: &mut Connection,
-    run: &str,
-    part: &str,
+    run: i64,
+    part: u32,
     summary: &Summary,
 ) -> Result<(), SqlError> {
-    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string();
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
     // Serializes parts that end at the same time, so that the second one sees the first.
-    let lock = "UPDATE runs SET name = name WHERE id = CAST($1 AS BIGINT)";
-    connection.execute(lock, &[Some(run)]).await?;
+    connection.run(format!("UPDATE runs SET name = name WHERE id = {run}")).await?;
+    let RunTotals { duplicates, requests, points, seconds, .. } = summary.totals;
+    let [duplicates, requests, points] = [duplicates, requests, points].map(literal);
+    let (logins, seconds) = (summary.asked, literal(seconds));
     let insert = format!(
-        "INSERT INTO parts VALUES (CAST($1 AS BIGINT), CAST($2 AS BIGINT), {}, CAST($4 AS BIGINT),
-            CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS BIGINT), CAST($8 AS DOUBLE PRECISION))
+        "INSERT INTO parts
+         VALUES ({run}, {part}, '{now}', {logins}, {duplicates}, {requests}, {points}, {seconds})
          ON CONFLICT (run, part) DO UPDATE SET finished = excluded.finished, logins = excluded.logins,
             duplicates = excluded.duplicates, requests = excluded.requests, points = excluded.points,
-            seconds = excluded.seconds",
-        connection.timestamp("$3")
+            seconds = excluded.seconds"
     );
-    let [duplicates, requests, points] =
-        [summary.duplicates, summary.requests, summary.points].map(|number| Some(number?.to_string()));
-    let seconds = summary.seconds.map(|seconds| seconds.to_string());
-    let parameters = [
-        Some(run),
-        Some(part),
-        Some(&now),
-        Some(&summary.asked.to_string()),
-        duplicates.as_deref(),
-        requests.as_deref(),
-        points.as_deref(),
-        seconds.as_deref(),
-    ];
-    connection.execute(AssertSqlSafe(insert), &parameters).await?;
-    let mark = format!(
-        "UPDATE runs SET finished = {}, complete = (SELECT count(*) FROM parts WHERE run = runs.id) >= parts
-         WHERE id = CAST($1 AS BIGINT)",
-        connection.timestamp("$2")
-    );
-    connection.execute(AssertSqlSafe(mark), &[Some(run), Some(&now)]).await
+    connection.run(insert).await?;
+    let complete = "(SELECT count(*) FROM parts WHERE run = runs.id) >= parts";
+    connection
+        .run(format!("UPDATE runs SET finished = '{now}', complete = {complete} WHERE id = {run}"))
+        .await
 }
 
-/// Deletes the rows of a part, and the run if it has no others.
-async fn delete(connection: &mut Connection, run: &str, part: &str) -> Result<(), SqlError> {
-    let rows = "DELETE FROM counts WHERE run = CAST($1 AS BIGINT) AND part = CAST($2 AS BIGINT)";
-    connection.execute(rows, &[Some(run), Some(part)]).await?;
-    let empty = "DELETE FROM runs WHERE id = CAST($1 AS BIGINT)
-        AND NOT EXISTS (SELECT 1 FROM counts WHERE run = runs.id)";
-    connection.execute(empty, &[Some(run)]).await
+fn literal(number: Option<impl Display>) -> String {
+    number.map_or_else(|| "NULL".to_owned(), |number| number.to_string())
+}
+
+async fn delete_rows(connection: &mut Connection, run: i64, part: u32) -> Result<(), SqlError> {
+    connection.run(format!("DELETE FROM counts WHERE run = {run} AND part = {part}")).await
 }
 
 pub(crate) async fn last_complete(url: &DatabaseUrl) -> Result<Vec<Row>, SqlError> {

@@ -13,17 +13,17 @@ use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::{Connection, SqlError};
-use crate::render::{ExtraObject, RowObject};
-use crate::report::{COLUMNS, Cell, ColumnSpec, Columns, Role, Row, ValueType};
+use crate::render::RowObject;
+use crate::report::{COLUMNS, ColumnSpec, Columns, Role, Row, ValueType};
 
 /// Tables of another version are refused.
 const VERSION: i64 = 2;
 
-/// Statements that create the tables, with the types of PostgreSQL.
+/// Statements that create the tables, with the types of PostgreSQL. SQLite takes them for hints, except that of an id.
 const TABLES: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS ghrepos_schema (version BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS runs (
-        id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT UNIQUE, started TIMESTAMPTZ NOT NULL,
+        id {id} PRIMARY KEY, name TEXT UNIQUE, started TIMESTAMPTZ NOT NULL,
         finished TIMESTAMPTZ, complete BOOLEAN NOT NULL DEFAULT FALSE, parts BIGINT NOT NULL DEFAULT 1,
         generator TEXT NOT NULL, api TEXT, viewer TEXT, app TEXT, baseline TEXT)",
     "CREATE TABLE IF NOT EXISTS parts (
@@ -37,17 +37,6 @@ const TABLES: [&str; 6] = [
     "INSERT INTO ghrepos_schema SELECT {version} WHERE NOT EXISTS (SELECT 1 FROM ghrepos_schema)",
 ];
 
-/// The types of PostgreSQL, and what SQLite has in their place.
-const SQLITE_TYPES: [(&str, &str); 7] = [
-    ("BIGINT GENERATED ALWAYS AS IDENTITY", "INTEGER"),
-    ("BIGINT", "INTEGER"),
-    ("NUMERIC(20)", "INTEGER"),
-    ("BOOLEAN", "INTEGER"),
-    ("DOUBLE PRECISION", "REAL"),
-    ("TIMESTAMPTZ", "TEXT"),
-    ("JSONB", "TEXT"),
-];
-
 /// Makes runs that start together create the tables one after the other. The number only has to be unlikely.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7013402184)";
 
@@ -58,16 +47,15 @@ pub(super) async fn create_tables(connection: &mut Connection) -> Result<(), Sql
         if connection.is_postgres() {
             connection.execute(LOCK, &[]).await?;
         }
-        let types = if connection.is_postgres() { &[][..] } else { &SQLITE_TYPES };
+        let id = if connection.is_postgres() { "BIGINT GENERATED ALWAYS AS IDENTITY" } else { "INTEGER" };
         let columns = join(|spec| {
             let constraint = if matches!(spec.role, Role::Login | Role::Status) { " NOT NULL" } else { "" };
             format!("{} {}{constraint}", spec.key, sql_type(spec))
         });
         for statement in TABLES {
-            let statement =
-                statement.replace("{columns}", &columns).replace("{version}", &VERSION.to_string());
-            let sql = types.iter().fold(statement, |sql, (from, to)| sql.replace(from, to));
-            connection.execute(AssertSqlSafe(sql), &[]).await?;
+            let sql = statement.replace("{columns}", &columns).replace("{id}", id);
+            let sql = sql.replace("{version}", &VERSION.to_string());
+            connection.run(sql).await?;
         }
         connection.execute("COMMIT", &[]).await?;
     }
@@ -106,28 +94,12 @@ fn sql_type(spec: &ColumnSpec) -> &'static str {
     }
 }
 
-/// Rows per statement of SQLite, which takes 32,766 parameters. With one parameter for all rows, as JSON, it takes 2.7 times as
-/// long.
-const SQLITE_ROWS: usize = 1024;
-
-/// Returns the statement that inserts `values`. The row of a login that is saved already is replaced, except an answer by a row
-/// without one.
-fn insert_statement(values: &str) -> String {
-    let names = join(|spec| spec.key.to_owned());
-    let updates = join(|spec| format!("{0} = excluded.{0}", spec.key));
-    format!(
-        "INSERT INTO counts (run, part, key, {names}) {values}
-        ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, {updates}
-        WHERE excluded.status IN ('ok', 'not_found', 'forbidden', 'invalid')
-            OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')"
-    )
-}
-
-/// Inserts rows of a part of a run. Each statement is a transaction.
+/// Inserts rows of a part of a run, as one JSON array. The row of a login that is saved already is replaced, except an answer by a
+/// row without one.
 pub(super) async fn insert(
     connection: &mut Connection,
-    run: &str,
-    part: &str,
+    run: i64,
+    part: u32,
     rows: &[Row],
     columns: &Columns,
 ) -> Result<(), SqlError> {
@@ -136,29 +108,25 @@ pub(super) async fn insert(
         key: row.key().trim_start_matches('\0').into(),
         row: RowObject(columns, row),
     });
-    let rows: Vec<_> = rows.collect();
-    if connection.is_postgres() {
+    // Cannot fail: the output is memory.
+    let rows = serde_json::to_string(&rows.collect::<Vec<_>>()).unwrap_or_default();
+    let names = join(|spec| spec.key.to_owned());
+    let (values, source) = if connection.is_postgres() {
         let fields = join(|spec| format!("{} {}", spec.key, sql_type(spec)));
-        let sql = insert_statement(&format!(
-            "SELECT CAST($1 AS BIGINT), CAST($3 AS BIGINT), row.*
-            FROM jsonb_to_recordset(CAST($2 AS JSONB)) AS row (key TEXT, {fields}) WHERE TRUE"
-        ));
-        // Cannot fail: the output is memory.
-        let rows = serde_json::to_string(&rows).unwrap_or_default();
-        return connection.execute(AssertSqlSafe(sql), &[Some(run), Some(&rows), Some(part)]).await;
-    }
-    for rows in rows.chunks(SQLITE_ROWS) {
-        let row = format!("({run}, {part}{})", ", ?".repeat(COLUMNS.len() + 1));
-        let sql = insert_statement(&format!("VALUES {}", vec![row; rows.len()].join(", ")));
-        connection
-            .execute_many(
-                AssertSqlSafe(sql),
-                rows.iter().flat_map(DbRow::cells).collect(),
-                rows.len() == SQLITE_ROWS,
-            )
-            .await?;
-    }
-    Ok(())
+        ("row.*".to_owned(), format!("jsonb_to_recordset(CAST($1 AS JSONB)) AS row (key TEXT, {fields})"))
+    } else {
+        let values = join(|spec| format!("value ->> '{}'", spec.key));
+        (format!("value ->> 'key', {values}"), "json_each($1)".to_owned())
+    };
+    let updates = join(|spec| format!("{0} = excluded.{0}", spec.key));
+    let sql = format!(
+        "INSERT INTO counts (run, part, key, {names})
+        SELECT {run}, {part}, {values} FROM {source} WHERE TRUE
+        ON CONFLICT (run, key) DO UPDATE SET part = excluded.part, {updates}
+        WHERE excluded.status IN ('ok', 'not_found', 'forbidden', 'invalid')
+            OR counts.status NOT IN ('ok', 'not_found', 'forbidden', 'invalid')"
+    );
+    connection.execute(AssertSqlSafe(sql), &[Some(&rows)]).await
 }
 
 #[derive(Serialize)]
@@ -166,21 +134,4 @@ struct DbRow<'a> {
     key: Box<str>,
     #[serde(flatten)]
     row: RowObject<'a>,
-}
-
-impl DbRow<'_> {
-    /// Returns the key and the cells of all columns as text, which SQLite converts to the types of its columns.
-    fn cells(&self) -> Vec<Option<String>> {
-        let RowObject(columns, row) = self.row;
-        let cells = COLUMNS.iter().map(|spec| match row.own_cell(spec) {
-            _ if spec.value == ValueType::Object => (!columns.carried().is_empty())
-                .then(|| serde_json::to_string(&ExtraObject(columns, row)).ok())?,
-            Cell::Null => None,
-            Cell::Text(text) => Some(text.into_owned()),
-            Cell::Number(number) => Some(number.to_string()),
-            Cell::Delta(difference) => Some(difference.to_string()),
-            Cell::Bool(flag) => Some(u8::from(flag).to_string()),
-        });
-        std::iter::once(Some(self.key.to_string())).chain(cells).collect()
-    }
 }

@@ -423,7 +423,7 @@ pub(crate) fn write_json<T: Serialize + DeserializeOwned>(
     if fs::symlink_metadata(path).is_ok() && read_json::<T>(path).is_none() {
         return refuse("the existing file was not recorded; record to a new folder");
     }
-    let file = temp_file_beside(path, None)?;
+    let file = temp_file_beside(path)?;
     let mut json = serde_json::to_vec_pretty(value)?;
     json.push(b'\n');
     fs::write(file.path(), json)?;

@@ -253,7 +253,6 @@ impl Client {
         let took = crate::text::format_duration(sent.elapsed());
         let error = result.as_ref().err();
         tracing::debug!(error = error.map(tracing::field::display), bytes, %took, "{request}");
-        let has_ca_file = !sender.config.ca_certificates.is_empty();
         let key = request.key();
         let outcome = match (error, other_json) {
             (None, _) => RequestOutcome::Success,
@@ -267,7 +266,7 @@ impl Client {
                 self.set_query_error(&format!("is too old: {message}"));
                 RequestOutcome::Response
             }
-            (Some(error), _) => error.limiter_outcome(&key, token.is_some(), has_ca_file),
+            (Some(error), _) => error.limiter_outcome(&key, token.is_some()),
         };
         limiter.on_outcome(permit, outcome);
         result

@@ -19,7 +19,7 @@ use super::cassette::{CassetteMiss, RecordError};
 use super::foreign::{
     ErrorBody, ForeignResponse, TOO_MANY_LOGINS, is_foreign, is_html, is_suspension, telling_title,
 };
-use crate::network::tls::TlsError;
+use crate::network::tls::client_certificate;
 use crate::network::{Cause, ConnectError};
 use crate::rate_limit::RequestOutcome;
 use crate::rate_limit::clock::parse_date;
@@ -164,13 +164,8 @@ impl LookupError {
         )
     }
 
-    /// `request` identifies it. `authorized`: it had a token. `has_ca_file`: certificate authorities were given.
-    pub(super) fn limiter_outcome<'a>(
-        &'a self,
-        request: &'a str,
-        authorized: bool,
-        has_ca_file: bool,
-    ) -> RequestOutcome<'a> {
+    /// `request` identifies it. `authorized`: it had a token.
+    pub(super) fn limiter_outcome<'a>(&'a self, request: &'a str, authorized: bool) -> RequestOutcome<'a> {
         match self {
             Self::Unauthorized(message) if authorized => {
                 RequestOutcome::Stop(StopReason::TokenRefused(message.clone()))
@@ -189,8 +184,8 @@ impl LookupError {
                 RequestOutcome::Busy { retry_after: *retry_after, error: self }
             }
             Self::Connect(error) => RequestOutcome::ConnectFailed {
-                is_permanent: error.is_permanent(),
-                stop: StopReason::not_connected(error, has_ca_file),
+                is_permanent: error.is_permanent,
+                stop: StopReason::not_connected(error),
             },
             Self::TimedOut(_) | Self::ConnectionClosed(_) => RequestOutcome::NoResponse(self),
             Self::Moved { response, .. } => {
@@ -231,12 +226,9 @@ impl LookupError {
 }
 
 impl StopReason {
-    pub(crate) fn not_connected(error: &ConnectError, has_ca_file: bool) -> Self {
-        Self::NotConnected {
-            error: error.to_string(),
-            way_out: error.way_out(has_ca_file),
-            is_proxy: matches!(error, ConnectError::Proxy { .. }),
-        }
+    pub(crate) fn not_connected(error: &ConnectError) -> Self {
+        let ConnectError { way_out, is_proxy, .. } = error;
+        Self::NotConnected { error: error.to_string(), way_out: way_out.clone(), is_proxy: *is_proxy }
     }
 }
 
@@ -270,7 +262,7 @@ pub(crate) fn error_for_status(
         429 if !is_html(headers, body) => rate_limit_error(429, headers),
         403 if is_rate_limit && !is_html(headers, body) => rate_limit_error(403, headers),
         400 if memchr::memmem::find(body, CLIENT_CERTIFICATE_PAGE).is_some() => {
-            LookupError::Connect(Box::new(ConnectError::Tls(TlsError::ClientCertificate)))
+            LookupError::Connect(Box::new(client_certificate()))
         }
         400..500 if is_broken_json(body) => LookupError::Malformed("not JSON"),
         _ if is_foreign(status, headers, body) => {

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::object::Object;
 use crate::rate_limit::header_str;
-use crate::text::{collapse_whitespace, sanitize_line};
+use crate::text::{collapse_whitespace, redact_url, sanitize_line};
 
 /// Upper bound on the part of a page that is searched for its title, in bytes.
 const MAX_HEAD: usize = 64 << 10;
@@ -104,58 +104,32 @@ pub(super) fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
 
 /// A response that is not GitHub's, as messages name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ForeignResponse {
-    status: u16,
-    /// URL of the page, without its query: it may contain secrets. For a redirect, where it leads.
-    address: String,
-    content: Content,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Content {
-    Redirect,
-    Page {
-        title: String,
-    },
-    /// Beginning of a body without a title.
-    Other {
-        text: String,
-    },
-}
+pub(crate) struct ForeignResponse(String);
 
 impl ForeignResponse {
-    /// `url`: that of the request.
+    /// `url`: that of the request. It is named without its query, which may contain secrets.
     pub(super) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8], url: &str) -> Self {
         let target = header_str(headers, LOCATION).filter(|_| status.is_redirection());
         let target = target.and_then(|location| Url::parse(url).ok()?.join(location).ok());
-        let content = match (&target, title(body)) {
-            (Some(_), _) => Content::Redirect,
-            (None, Some(title)) => Content::Page { title },
-            (None, None) => Content::Other { text: quote(body) },
+        let status = status.as_u16();
+        if let Some(mut target) = target {
+            target.set_query(None);
+            target.set_fragment(None);
+            return Self(format!("HTTP {status} redirects to {}", redact_url(target.as_str())));
+        }
+        let content = match (title(body), quote(body)) {
+            (Some(title), _) => format!("with the page {title:?}"),
+            (None, text) if text.is_empty() => "without a body".to_owned(),
+            (None, text) => format!("with {text}"),
         };
-        let address = match target {
-            Some(mut target) => {
-                target.set_query(None);
-                target.set_fragment(None);
-                sanitize_line(&crate::text::redact_url(target.as_str())).into_owned()
-            }
-            None => sanitize_line(url.split('?').next().unwrap_or(url)).into_owned(),
-        };
-        Self { status: status.as_u16(), address, content }
+        let address = sanitize_line(url.split('?').next().unwrap_or(url));
+        Self(format!("HTTP {status} {content} at {address}"))
     }
 }
 
 impl fmt::Display for ForeignResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { status, address, content } = self;
-        match content {
-            Content::Redirect => write!(f, "HTTP {status} redirects to {address}"),
-            Content::Page { title } => write!(f, "HTTP {status} with the page {title:?} at {address}"),
-            Content::Other { text } if text.is_empty() => {
-                write!(f, "HTTP {status} without a body at {address}")
-            }
-            Content::Other { text } => write!(f, "HTTP {status} with {text} at {address}"),
-        }
+        f.write_str(&self.0)
     }
 }
 

@@ -111,7 +111,7 @@ mod tests {
         let status = |status| LookupError::Status { status, message: String::new(), retry_after: None };
         vec![
             LookupError::RateLimited { status: 403, retry_after: None, quota_exhausted: false },
-            LookupError::Connect(Box::new(ConnectError::Io(Cause::new("refused")))),
+            LookupError::Connect(Box::new(ConnectError::new("refused"))),
             LookupError::ConnectionClosed(Cause::new("reset")),
             status(408),
             LookupError::TokenRejected,

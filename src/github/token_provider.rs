@@ -187,8 +187,8 @@ async fn create_token_with_retries(
                 }
                 StopReason::RateLimitTooLong { until: Deadline::after(wait).timestamp(), reason }
             }
-            LookupError::Connect(error) if error.is_permanent() || !can_retry => {
-                StopReason::not_connected(&error, !sender.config.ca_certificates.is_empty())
+            LookupError::Connect(error) if error.is_permanent || !can_retry => {
+                StopReason::not_connected(&error)
             }
             LookupError::NotGithub(response) if attempts >= limiter.settings.max_foreign || !can_retry => {
                 StopReason::NotGithub(response.to_string())

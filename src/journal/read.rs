@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +25,12 @@ pub(super) struct RowSpan {
     pub(super) len: u32,
     /// Hash of the line. A row that this run would write differently is written again.
     pub(super) hash: u32,
+}
+
+impl RowSpan {
+    pub(super) fn extent(self) -> Range<u64> {
+        self.offset..self.offset + u64::from(self.len)
+    }
 }
 
 pub(super) type RowSpans = HashMap<Box<str>, RowSpan>;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context;
@@ -41,17 +42,8 @@ pub(crate) enum RunEnd {
     InputNotRead,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Extent {
-    offset: u64,
-    len: u64,
-}
-
-impl From<RowSpan> for Extent {
-    fn from(span: RowSpan) -> Self {
-        Self { offset: span.offset, len: span.len.into() }
-    }
-}
+/// Positions of bytes in the file.
+type Extent = Range<u64>;
 
 impl Journal {
     /// Creates a journal for the report at `path`. Refuses to replace another one.
@@ -144,7 +136,7 @@ impl Journal {
 
     fn add_extent(&mut self, extent: Extent) {
         match self.extents.last_mut() {
-            Some(last) if last.offset + last.len == extent.offset => last.len += extent.len,
+            Some(last) if last.end == extent.start => last.end = extent.end,
             _ => self.extents.push(extent),
         }
     }
@@ -156,7 +148,7 @@ impl Journal {
             let mut written = Vec::with_capacity(span.len as usize);
             line(&mut written, &self.layout.columns, row);
             let is_same = written.len() == span.len as usize && hash(&written) == span.hash;
-            return is_same.then(|| span.into());
+            return is_same.then(|| span.extent());
         }
         let fallback = self.fallbacks.remove(&row.key())?;
         if !matches!(row.status, Status::Failed | Status::Skipped) {
@@ -170,24 +162,22 @@ impl Journal {
                 let (was, change, event) = (row.was, row.change, row.event);
                 Some(self.append(&Row { carried, was, change, event, previous_login, ..answer }))
             }
-            Err(_) => Some(fallback.into()),
+            Err(_) => Some(fallback.extent()),
         }
     }
 
     fn read_row(&self, span: RowSpan) -> io::Result<Row> {
-        let mut file = &self.partial.file;
-        file.seek(SeekFrom::Start(span.offset))?;
         let mut line = Vec::with_capacity(span.len as usize);
-        let read = file.take(span.len.into()).read_to_end(&mut line);
-        file.seek(SeekFrom::Start(self.len))?;
+        let read = self.read_extent(&span.extent())?.read_to_end(&mut line);
+        (&self.partial.file).seek(SeekFrom::Start(self.len))?;
         read?;
         Row::parse(line.trim_ascii_end(), &[]).map_err(io::Error::other)
     }
 
     fn append(&mut self, row: &Row) -> Extent {
-        let before = self.buffer.len();
+        let start = self.len + self.buffer.len() as u64;
         line(&mut self.buffer, &self.layout.columns, row);
-        Extent { offset: self.len + before as u64, len: (self.buffer.len() - before) as u64 }
+        start..self.len + self.buffer.len() as u64
     }
 
     /// Passes complete lines to the system, which writes them even if the run is killed.
@@ -226,7 +216,7 @@ impl Journal {
         }
         let is_in_order = match self.extents.as_slice() {
             [] => self.len == 0,
-            [only] => *only == (Extent { offset: 0, len: self.len }),
+            [only] => *only == (0..self.len),
             _ => false,
         };
         let is_sorted = end == RunEnd::Complete && !self.layout.order.is_input_order();
@@ -235,14 +225,9 @@ impl Journal {
 
     /// Adds the rows of an earlier run that the input was not read far enough for.
     fn retain_unvisited(&mut self) {
-        let mut unvisited: Vec<_> = self
-            .kept
-            .lock()
-            .drain()
-            .chain(self.fallbacks.drain())
-            .map(|(_, span)| Extent::from(span))
-            .collect();
-        unvisited.sort_unstable_by_key(|extent| extent.offset);
+        let mut unvisited: Vec<_> =
+            self.kept.lock().drain().chain(self.fallbacks.drain()).map(|(_, span)| span.extent()).collect();
+        unvisited.sort_unstable_by_key(|extent| extent.start);
         for extent in unvisited {
             self.add_extent(extent);
         }
@@ -254,7 +239,7 @@ impl Journal {
             self.write_sorted(&rewritten)?;
         } else {
             for extent in &self.extents {
-                if io::copy(&mut self.read_extent(*extent)?, &mut rewritten)? != extent.len {
+                if io::copy(&mut self.read_extent(extent)?, &mut rewritten)? != extent.end - extent.start {
                     let reason = "it became shorter during the run";
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
                 }
@@ -268,7 +253,7 @@ impl Journal {
         let out = BufWriter::new(Box::new(sorted.try_clone()?) as Box<dyn Write + Send>);
         let mut renderer = renderer(Format::Ndjson, &self.layout, &Meta::default(), out);
         for extent in &self.extents {
-            for line in BufReader::new(self.read_extent(*extent)?).split(b'\n') {
+            for line in BufReader::new(self.read_extent(extent)?).split(b'\n') {
                 let row = Row::parse(&line?, self.layout.columns.carried()).map_err(io::Error::other)?;
                 renderer.row(&row)?;
             }
@@ -276,10 +261,10 @@ impl Journal {
         renderer.finish(&Summary::default())
     }
 
-    fn read_extent(&self, extent: Extent) -> io::Result<io::Take<&File>> {
+    fn read_extent(&self, extent: &Extent) -> io::Result<io::Take<&File>> {
         let mut file = &self.partial.file;
-        file.seek(SeekFrom::Start(extent.offset))?;
-        Ok(file.take(extent.len))
+        file.seek(SeekFrom::Start(extent.start))?;
+        Ok(file.take(extent.end - extent.start))
     }
 
     /// Gives up a run in which nothing was counted: an earlier journal stays as it was, a new one is removed.

@@ -22,7 +22,6 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 /// body once more.
 pub(crate) struct Connector {
     client: reqwest::Client,
-    origin: Url,
     route: Route,
 }
 
@@ -56,12 +55,18 @@ impl Connector {
             ProxyChoice::Direct => builder.no_proxy(),
             ProxyChoice::Via(proxy) => builder.no_proxy().proxy(proxy.to_reqwest()?),
         };
-        let route = Route::new(origin.clone(), proxy.proxy(), PROBE_TIMEOUT.min(timeout.mul_f64(0.3)));
-        Ok(Self { client: builder.build()?, origin, route })
+        let route = Route {
+            origin,
+            proxy: proxy.proxy().cloned(),
+            probe_limit: PROBE_TIMEOUT.min(timeout.mul_f64(0.3)),
+            probed: Arc::default(),
+            has_ca_file: !ca_certificates.is_empty(),
+        };
+        Ok(Self { client: builder.build()?, route })
     }
 
     pub(crate) async fn send(&self, head: Parts, body: Body) -> Result<Response<Body>, BoxError> {
-        let mut url = self.origin.clone();
+        let mut url = self.route.origin.clone();
         url.set_path(head.uri.path());
         url.set_query(head.uri.query());
         let mut request = reqwest::Request::new(head.method, url);

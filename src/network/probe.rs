@@ -11,15 +11,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::Cause;
-use super::proxy::{Proxy, ProxyFailure};
+use super::proxy::Proxy;
+use super::{Cause, ConnectError};
 
 /// Upper bound on the response to CONNECT, in bytes; only its first line is used.
 const MAX_HEAD: usize = 8 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Probed {
-    Failed(ProxyFailure),
+    Failed(ConnectError),
     /// The proxy accepts connections. Its protocol was not tried.
     Reachable,
     /// The proxy opened a tunnel to the server.
@@ -30,7 +30,7 @@ pub(super) enum Probed {
 pub(super) async fn probe(proxy: &Proxy, server: &Url, limit: Duration) -> Probed {
     let deadline = Instant::now() + limit;
     let connected = timeout_at(deadline, connect(proxy)).await;
-    let mut stream = match connected.unwrap_or_else(|_| Err(ProxyFailure::timed_out())) {
+    let mut stream = match connected.unwrap_or_else(|_| Err(proxy.timed_out())) {
         Ok(stream) => stream,
         Err(failure) => return Probed::Failed(failure),
     };
@@ -43,26 +43,26 @@ pub(super) async fn probe(proxy: &Proxy, server: &Url, limit: Duration) -> Probe
     match timeout_at(deadline, tunnel(&mut stream, proxy, &target)).await {
         Ok(Ok(())) => Probed::Tunneled,
         Ok(Err(failure)) => Probed::Failed(failure),
-        Err(_) => Probed::Failed(ProxyFailure::Silent),
+        Err(_) => Probed::Failed(proxy.silent()),
     }
 }
 
-async fn connect(proxy: &Proxy) -> Result<TcpStream, ProxyFailure> {
+async fn connect(proxy: &Proxy) -> Result<TcpStream, ConnectError> {
     let host = proxy.host.trim_start_matches('[').trim_end_matches(']');
     let addresses = tokio::net::lookup_host((host, proxy.port))
         .await
-        .map_err(|error| ProxyFailure::Unresolved(Cause::new(error)))?;
-    let mut last = ProxyFailure::Unresolved(Cause::new("no addresses"));
+        .map_err(|error| proxy.unresolved(Cause::new(error)))?;
+    let mut last = proxy.unresolved(Cause::new("no addresses"));
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => last = ProxyFailure::unreachable(error.kind(), Cause::new(error)),
+            Err(error) => last = proxy.unreachable(error.kind(), Cause::new(error)),
         }
     }
     Err(last)
 }
 
-async fn tunnel(stream: &mut TcpStream, proxy: &Proxy, target: &str) -> Result<(), ProxyFailure> {
+async fn tunnel(stream: &mut TcpStream, proxy: &Proxy, target: &str) -> Result<(), ConnectError> {
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     if let Some(authorization) = proxy.authorization() {
         // Writing to a String cannot fail.
@@ -71,15 +71,15 @@ async fn tunnel(stream: &mut TcpStream, proxy: &Proxy, target: &str) -> Result<(
     request.push_str("\r\n");
     let mut head = Vec::new();
     if stream.write_all(request.as_bytes()).await.is_err() {
-        return Err(ProxyFailure::Closed);
+        return Err(proxy.closed());
     }
     // The response counts even if the proxy resets the connection after it.
     let _ = read_line(stream, &mut head).await;
     match parse_status(&head) {
-        _ if head.is_empty() => Err(ProxyFailure::Closed),
-        None => Err(ProxyFailure::WrongProtocol("HTTP")),
+        _ if head.is_empty() => Err(proxy.closed()),
+        None => Err(proxy.wrong_protocol("HTTP")),
         Some((200, _)) => Ok(()),
-        Some((status, reason)) => Err(ProxyFailure::refused(status, reason)),
+        Some((status, reason)) => Err(proxy.refused(status, reason)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Proxies: their URLs, their failures, and what to do about them.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 
@@ -8,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
-use super::Cause;
-use super::tls::TlsError;
+use super::{Cause, ConnectError, tls};
+use crate::text::sanitize_line;
 
 /// Default port of every proxy without a port, except https; curl has the same default.
 const DEFAULT_PORT: u16 = 1080;
@@ -41,7 +42,9 @@ const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "soc
 /// A proxy and the environment variable that names it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Proxy {
-    pub(crate) name: ProxyName,
+    /// Without user and password.
+    url: String,
+    pub(super) variable: &'static str,
     /// One of [`SCHEMES`].
     pub(super) scheme: &'static str,
     /// Name or address. IPv6 addresses have brackets.
@@ -58,15 +61,7 @@ struct ProxyLogin {
 }
 
 /// Name of a proxy in messages: `proxy http://proxy.example:3128 (from HTTPS_PROXY)`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ProxyName {
-    /// Without user and password.
-    pub(crate) url: String,
-    pub(crate) variable: &'static str,
-    pub(crate) has_login: bool,
-}
-
-impl fmt::Display for ProxyName {
+impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "proxy {} (from {})", self.url, self.variable)
     }
@@ -93,7 +88,7 @@ impl Proxy {
     pub(crate) fn parse(text: &str, variable: &'static str) -> Result<Self, ParseProxyError> {
         let (scheme, rest) = text.trim().split_once("://").unwrap_or(("http", text.trim()));
         let Some(scheme) = SCHEMES.into_iter().find(|known| known.eq_ignore_ascii_case(scheme)) else {
-            return Err(ParseProxyError::UnsupportedScheme(crate::text::sanitize_line(scheme).into_owned()));
+            return Err(ParseProxyError::UnsupportedScheme(sanitize_line(scheme).into_owned()));
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if rest[authority.len()..].contains('@') {
@@ -120,12 +115,11 @@ impl Proxy {
             return Err(ParseProxyError::LongLogin);
         }
         let url = format!("{scheme}://{host}:{port}");
-        let name = ProxyName { url, variable, has_login: login.is_some() };
-        Ok(Self { name, scheme, host, port, login })
+        Ok(Self { url, variable, scheme, host, port, login })
     }
 
     pub(crate) fn to_reqwest(&self) -> reqwest::Result<reqwest::Proxy> {
-        let proxy = reqwest::Proxy::all(&self.name.url)?;
+        let proxy = reqwest::Proxy::all(&self.url)?;
         Ok(match &self.login {
             Some(login) => proxy.basic_auth(&login.user, &login.password),
             None => proxy,
@@ -149,140 +143,123 @@ fn percent_decode(text: &str) -> String {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.name, f)
+        fmt::Display::fmt(self, f)
     }
 }
 
-/// Failure of a proxy. It says nothing about the API's host.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProxyFailure {
-    #[error("has no address ({0})")]
-    Unresolved(#[source] Cause),
-    #[error("cannot be reached: {0}")]
-    Unreachable(#[source] Cause),
-    /// It accepted the connection and did not respond in time.
-    #[error("accepted the connection but did not answer")]
-    Silent,
-    #[error("closed the connection without an answer")]
-    Closed,
-    #[error("refused the connection: {status}{}", reason_phrase(reason))]
-    Refused { status: u16, reason: String },
-    /// It does not speak the protocol of its scheme: HTTP, SOCKS or TLS.
-    #[error("does not speak {0}")]
-    WrongProtocol(&'static str),
-    #[error("cannot connect to the server: {0}")]
-    Upstream(String),
-    #[error("requires a user and password")]
-    LoginRequired,
-    #[error("rejected the user and password")]
-    LoginRejected,
-    #[error("does not accept a user and password")]
-    LoginUnsupported,
-    #[error("refused the connection: not allowed by its rules")]
-    NotAllowed,
-    #[error("cannot be used over TLS: {0}")]
-    Tls(#[source] TlsError),
-    /// It refused the connection without a status, as https proxies do.
-    #[error("refused the connection")]
-    RefusedWithoutStatus,
-    /// Any other refusal of a SOCKS proxy.
-    #[error("refused the connection: {0}")]
-    Other(String),
-}
-
-fn reason_phrase(reason: &str) -> String {
-    if reason.is_empty() { String::new() } else { format!(" {reason}") }
-}
-
-impl ProxyFailure {
-    /// Returns the failure for a response to CONNECT with a status other than 200.
-    pub(super) fn refused(status: u16, reason: &str) -> Self {
-        let known = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-        let reason = if reason.trim().is_empty() { known.unwrap_or_default() } else { reason.trim() };
-        Self::Refused { status, reason: crate::text::sanitize_line(reason).into_owned() }
+/// Failures of a proxy.
+impl Proxy {
+    fn failed(&self, message: &str, way_out: String) -> ConnectError {
+        let error = ConnectError::new(format!("{self} {message}")).with_way_out(way_out);
+        ConnectError { is_proxy: true, ..error }
     }
 
-    pub(super) fn unreachable(kind: io::ErrorKind, cause: Cause) -> Self {
+    fn cannot_be_used(&self, message: &str) -> ConnectError {
+        self.failed(message, format!("check {}, or unset it to connect directly", self.variable))
+    }
+
+    fn refused_connection(&self, message: &str) -> ConnectError {
+        self.failed(message, format!("unset {} or add the host to NO_PROXY", self.variable))
+    }
+
+    fn requires_login(&self, message: &str) -> ConnectError {
+        let way_out = match self.login {
+            Some(_) => format!("check the user and password in {}", self.variable),
+            None => format!("put USER:PASSWORD@ before the host in {}", self.variable),
+        };
+        self.failed(message, way_out).permanent()
+    }
+
+    pub(super) fn unresolved(&self, cause: Cause) -> ConnectError {
+        self.cannot_be_used(&format!("has no address ({cause})")).with_cause(cause)
+    }
+
+    pub(super) fn unreachable(&self, kind: io::ErrorKind, cause: Cause) -> ConnectError {
         match kind {
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof => Self::Closed,
-            io::ErrorKind::TimedOut => Self::timed_out(),
-            _ => Self::Unreachable(cause),
+            | io::ErrorKind::UnexpectedEof => self.closed(),
+            io::ErrorKind::TimedOut => self.timed_out(),
+            _ => self.cannot_be_used(&format!("cannot be reached: {cause}")).with_cause(cause),
         }
     }
 
-    pub(super) fn timed_out() -> Self {
-        Self::Unreachable(Cause::new("connection timed out"))
+    pub(super) fn timed_out(&self) -> ConnectError {
+        self.cannot_be_used("cannot be reached: connection timed out")
+    }
+
+    pub(super) fn silent(&self) -> ConnectError {
+        self.cannot_be_used("accepted the connection but did not answer")
+    }
+
+    pub(super) fn closed(&self) -> ConnectError {
+        self.cannot_be_used("closed the connection without an answer")
+    }
+
+    /// It does not speak the protocol of its scheme: HTTP, SOCKS or TLS.
+    pub(super) fn wrong_protocol(&self, protocol: &str) -> ConnectError {
+        let (scheme, kind) =
+            if protocol == "HTTP" { ("socks5", "a SOCKS proxy") } else { ("http", "an HTTP proxy") };
+        let way_out = format!("write {scheme}:// in {} if it is {kind}", self.variable);
+        self.failed(&format!("does not speak {protocol}"), way_out).permanent()
+    }
+
+    /// Returns the failure for a response to CONNECT with a status other than 200.
+    pub(super) fn refused(&self, status: u16, reason: &str) -> ConnectError {
+        let known = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        let reason = if reason.trim().is_empty() { known.unwrap_or_default() } else { reason.trim() };
+        let message = sanitize_line(&format!("refused the connection: {status} {reason}")).into_owned();
+        match status {
+            // tinyproxy sends 401 for a wrong password.
+            401 | 407 => self.requires_login(&message),
+            408 | 429 | 500.. => self.refused_connection(message.trim_end()),
+            _ => self.refused_connection(&message).permanent(),
+        }
+    }
+
+    /// Returns the failure of a connection to the proxy over TLS, if it is one.
+    pub(super) fn tls_failure(&self, error: &(dyn Error + 'static)) -> Option<ConnectError> {
+        let failure = tls::find_error(error, &self.host, self.port, false)?;
+        if tls::is_not_tls(error) {
+            return Some(self.wrong_protocol("TLS"));
+        }
+        let way_out = failure.way_out.unwrap_or_else(|| format!("check {}", self.variable));
+        let message = format!("cannot be used over TLS: {}", failure.message);
+        Some(ConnectError { is_permanent: failure.is_permanent, ..self.failed(&message, way_out) })
     }
 
     /// Returns the failure that an error of the HTTP client is about, by its text: hyper-util does not export its error types.
-    pub(super) fn from_text(text: &str, has_login: bool) -> Self {
+    pub(super) fn failure_from_text(&self, text: &str) -> ConnectError {
         let Some(text) = text.strip_prefix("SOCKS error: ") else {
             return match text {
-                "tunnel error: proxy authorization required" => Self::refused(407, ""),
-                "tunnel error: unexpected end of file" => Self::Closed,
-                _ => Self::RefusedWithoutStatus,
+                "tunnel error: proxy authorization required" => self.refused(407, ""),
+                "tunnel error: unexpected end of file" => self.closed(),
+                // https proxies refuse a connection without a status.
+                _ => self.refused_connection("refused the connection"),
             };
         };
         match text {
-            "server does not support user/pass authentication" if has_login => Self::LoginUnsupported,
+            "server does not support user/pass authentication" if self.login.is_some() => {
+                let way_out = format!("remove the user and password from {}", self.variable);
+                self.failed("does not accept a user and password", way_out).permanent()
+            }
             // The same text if no password was offered.
-            "server does not support user/pass authentication" => Self::LoginRequired,
-            "credentials not accepted" => Self::LoginRejected,
-            "connection not allowed" => Self::NotAllowed,
-            "io error during SOCKS handshake" => Self::Closed,
-            "failed parsing server response" => Self::WrongProtocol("SOCKS"),
+            "server does not support user/pass authentication" => {
+                self.requires_login("requires a user and password")
+            }
+            "credentials not accepted" => self.requires_login("rejected the user and password"),
+            "connection not allowed" => {
+                self.refused_connection("refused the connection: not allowed by its rules").permanent()
+            }
+            "io error during SOCKS handshake" => self.closed(),
+            "failed parsing server response" => self.wrong_protocol("SOCKS"),
             "general server failure"
             | "network unreachable"
             | "host unreachable"
             | "connection refused"
-            | "ttl expired" => Self::Upstream(text.to_owned()),
-            other => Self::Other(other.to_owned()),
-        }
-    }
-
-    /// A retry would fail in the same way.
-    pub(crate) fn is_permanent(&self) -> bool {
-        match self {
-            Self::Refused { status, .. } => *status < 500 && !matches!(status, 408 | 429),
-            Self::WrongProtocol(_)
-            | Self::LoginRequired
-            | Self::LoginRejected
-            | Self::LoginUnsupported
-            | Self::NotAllowed => true,
-            Self::Tls(error) => error.is_permanent(),
-            _ => false,
-        }
-    }
-
-    /// Returns what to do about it, as an imperative.
-    pub(crate) fn way_out(&self, proxy: &ProxyName) -> String {
-        let variable = proxy.variable;
-        match self {
-            // tinyproxy sends 401 for a wrong password.
-            Self::Refused { status: 401 | 407, .. } if proxy.has_login => {
-                format!("check the user and password in {variable}")
-            }
-            Self::LoginRequired | Self::Refused { status: 401 | 407, .. } => {
-                format!("put USER:PASSWORD@ before the host in {variable}")
-            }
-            Self::LoginRejected => format!("check the user and password in {variable}"),
-            Self::LoginUnsupported => format!("remove the user and password from {variable}"),
-            Self::Refused { .. }
-            | Self::RefusedWithoutStatus
-            | Self::NotAllowed
-            | Self::Upstream(_)
-            | Self::Other(_) => {
-                format!("unset {variable} or add the host to NO_PROXY")
-            }
-            Self::WrongProtocol("HTTP") => format!("write socks5:// in {variable} if it is a SOCKS proxy"),
-            Self::WrongProtocol(_) => format!("write http:// in {variable} if it is an HTTP proxy"),
-            Self::Tls(error) => error.way_out(false).unwrap_or_else(|| format!("check {variable}")),
-            Self::Unresolved(_) | Self::Unreachable(_) | Self::Silent | Self::Closed => {
-                format!("check {variable}, or unset it to connect directly")
-            }
+            | "ttl expired" => self.refused_connection(&format!("cannot connect to the server: {text}")),
+            other => self.refused_connection(&format!("refused the connection: {other}")),
         }
     }
 }
@@ -293,7 +270,7 @@ mod tests {
 
     fn parsed(text: &str) -> String {
         match Proxy::parse(text, "HTTPS_PROXY") {
-            Ok(proxy) => proxy.name.url,
+            Ok(proxy) => proxy.url,
             Err(error) => error.to_string(),
         }
     }
@@ -346,24 +323,25 @@ mod tests {
         let proxy = Proxy::parse("http://m%65:p%40ss:w%2Frd@proxy:3128", "https_proxy").unwrap();
         let encoded = STANDARD.encode("me:p@ss:w/rd");
         assert_eq!(proxy.authorization(), Some(format!("Basic {encoded}")));
-        assert_eq!(format!("{proxy:?} {}", proxy.name).matches("ss").count(), 0);
-        assert_eq!(proxy.name.to_string(), "proxy http://proxy:3128 (from https_proxy)");
-        assert!(proxy.to_reqwest().is_ok() && proxy.name.has_login);
+        assert_eq!(format!("{proxy:?} {proxy}").matches("ss").count(), 0);
+        assert_eq!(proxy.to_string(), "proxy http://proxy:3128 (from https_proxy)");
+        assert!(proxy.to_reqwest().is_ok() && proxy.login.is_some());
         assert_eq!(Proxy::parse("proxy", "all_proxy").unwrap().authorization(), None);
     }
 
     #[test]
     fn a_refusal_by_rule_is_permanent_and_a_bad_gateway_is_not() {
+        let proxy = Proxy::parse("http://proxy:3128", "https_proxy").unwrap();
         for (status, permanent) in
             [(302, true), (403, true), (407, true), (408, false), (429, false), (502, false), (503, false)]
         {
-            assert_eq!(ProxyFailure::refused(status, "").is_permanent(), permanent, "{status}");
+            assert_eq!(proxy.refused(status, "").is_permanent, permanent, "{status}");
         }
-        assert_eq!(ProxyFailure::refused(403, "").to_string(), "refused the connection: 403 Forbidden");
-        assert_eq!(
-            ProxyFailure::refused(403, " Filtered\u{1b} ").to_string(),
-            "refused the connection: 403 Filtered\\u{1b}"
-        );
-        assert_eq!(ProxyFailure::refused(599, "").to_string(), "refused the connection: 599");
+        for (status, reason, text) in
+            [(403, "", "403 Forbidden"), (403, " Filtered\u{1b} ", "403 Filtered\\u{1b}"), (599, "", "599")]
+        {
+            let expected = format!("{proxy} refused the connection: {text}");
+            assert_eq!(proxy.refused(status, reason).to_string(), expected);
+        }
     }
 }

@@ -228,18 +228,18 @@ fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
     }
     let meta = &html.meta;
     let app = meta.identity.app.as_ref().map(|app| format!("the app {app}"));
-    let took = summary.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let took = summary.totals.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let lines = [
         ("Started", Some(meta.started.to_string())),
         ("Duration", took.map(format_duration)),
         ("API", meta.api.clone()),
         ("Token owner", meta.identity.viewer.clone().or(app)),
-        ("Requests", summary.requests.map(group_digits)),
-        ("Points", summary.points.map(group_digits)),
+        ("Requests", summary.totals.requests.map(group_digits)),
+        ("Points", summary.totals.points.map(group_digits)),
         ("Complete", Some(if summary.complete { "yes" } else { "no" }.into())),
-        ("Duplicates dropped", unless_zero(summary.duplicates)),
-        ("Kept from an earlier run", unless_zero(summary.kept)),
-        ("Rows dropped from an earlier run", unless_zero(summary.no_longer_asked)),
+        ("Duplicates dropped", unless_zero(summary.totals.duplicates)),
+        ("Kept from an earlier run", unless_zero(summary.totals.kept)),
+        ("Rows dropped from an earlier run", unless_zero(summary.totals.no_longer_asked)),
         ("Compared with", meta.baseline.clone()),
         ("Recording", meta.exchanges.clone()),
         ("Rendered from", (!meta.from.is_empty()).then(|| meta.from.join(", "))),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::{Map, Value};
 
 use super::{Meta, Output, Renderer};
 use crate::report::{Column, Columns, EXTRA_KEY, ReportSchema, Row, Summary, groups_in};
@@ -18,7 +19,7 @@ impl Serialize for RowObject<'_> {
             match column {
                 Column::Own(spec) => map.serialize_entry(spec.key, &row.own_cell(spec))?,
                 Column::Extra { index: 0, .. } => {
-                    map.serialize_entry(EXTRA_KEY, &ExtraObject(columns, row))?;
+                    map.serialize_entry(EXTRA_KEY, &extra_object(columns, row))?;
                 }
                 Column::Extra { .. } => {}
             }
@@ -27,27 +28,15 @@ impl Serialize for RowObject<'_> {
     }
 }
 
-/// The extra cells by name.
-pub(crate) struct ExtraObject<'a>(pub(crate) &'a Columns, pub(crate) &'a Row);
-
-impl Serialize for ExtraObject<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(columns, row) = self;
-        let cell = |index: usize| ExtraCell(row.carried.get(index).and_then(Option::as_deref));
-        serializer.collect_map(columns.carried().iter().enumerate().map(|(index, name)| (name, cell(index))))
+/// Returns the extra cells by name: text, or an array if the account is in several groups.
+fn extra_object(columns: &Columns, row: &Row) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (index, name) in columns.carried().iter().enumerate() {
+        let cell = row.carried.get(index).and_then(Option::as_deref);
+        let groups: Vec<_> = cell.map(groups_in).into_iter().flatten().collect();
+        object.insert(name.clone(), if groups.len() > 1 { groups.into() } else { cell.into() });
     }
-}
-
-/// Text, or an array if the account is in several groups.
-struct ExtraCell<'a>(Option<&'a str>);
-
-impl Serialize for ExtraCell<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Some(cell) if groups_in(cell).nth(1).is_some() => serializer.collect_seq(groups_in(cell)),
-            cell => cell.serialize(serializer),
-        }
-    }
+    object
 }
 
 /// Appends a line of NDJSON.
@@ -57,9 +46,9 @@ pub(crate) fn line(out: &mut Vec<u8>, columns: &Columns, row: &Row) {
     out.push(b'\n');
 }
 
-/// Returns a row with the measures that it has, without extra columns.
-pub(crate) fn row_as_json(row: &Row) -> serde_json::Value {
-    let columns = Columns::of(&ReportSchema::counts_of(row));
+/// Returns the columns of every report.
+pub(crate) fn row_as_json(row: &Row) -> Value {
+    let columns = Columns::of(&ReportSchema::default());
     // Cannot fail: the output is memory.
     serde_json::to_value(RowObject(&columns, row)).unwrap_or_default()
 }

@@ -3,50 +3,127 @@
 //! That collector reads the older Prometheus text format and rejects samples with timestamps. Every family is a gauge, which
 //! both formats write alike: the figures are those of the last run. Its start is a metric itself.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
 use super::{Meta, Output, Renderer};
-use crate::report::{AccountKind, Cell, Column, ColumnSpec, Columns, Event, Row, Status, Summary, Total};
+use crate::report::{
+    AccountKind, Cell, Column, ColumnSpec, Columns, DiffSummary, Event, GroupTotals, Row, RunTotals, Status,
+    Summary,
+};
+
+/// Families of a report after those of the columns, in their order: name and help.
+const FAMILIES: [(&str, &str); 19] = [
+    ("ghrepos_account_info", "1 for each account that was counted."),
+    ("ghrepos_account_uncounted", "1 for each login that could not be counted."),
+    ("ghrepos_account_event", "1 for each login with an event since the baseline."),
+    ("ghrepos_public_repositories", "Public repositories of all accounts."),
+    ("ghrepos_run_complete", "1 if every login was looked up."),
+    ("ghrepos_run_duplicate_logins", "Repeated logins."),
+    ("ghrepos_run_requests", "Requests sent."),
+    ("ghrepos_run_points", "GraphQL points spent."),
+    ("ghrepos_run_duration_seconds", "Duration of the run."),
+    ("ghrepos_run_start_timestamp_seconds", "Start of the run, since 1970."),
+    ("ghrepos_logins", "Number of logins by status."),
+    ("ghrepos_run_info", "1, with the origin of the report."),
+    ("ghrepos_group_logins", "Logins of a group."),
+    ("ghrepos_group_counted_logins", "Logins of a group that were counted."),
+    ("ghrepos_group_public_repositories", "Public repositories of a group."),
+    ("ghrepos_event_logins", "Logins by event since the baseline."),
+    ("ghrepos_change_logins", "Logins by change of their count."),
+    ("ghrepos_event_repositories", "Public repositories of new logins, and those that removed logins had."),
+    ("ghrepos_change_repositories", "Public repositories added and removed since the baseline."),
+];
+
+/// Units with which the name of a family ends.
+const UNITS: [&str; 5] = ["logins", "points", "repositories", "requests", "seconds"];
 
 pub(super) struct OpenMetrics {
     out: Output,
     meta: Meta,
-    accounts: Vec<(&'static ColumnSpec, MetricFamily)>,
-    info: MetricFamily,
-    uncounted: MetricFamily,
-    events: MetricFamily,
+    /// Columns with a family.
+    columns: Vec<&'static ColumnSpec>,
+    samples: Samples,
     /// Label names of the extra columns.
     labels: Vec<String>,
     /// Logins so far, removed ones apart, because two samples must not have the same labels.
     logins: HashSet<(bool, Box<str>)>,
 }
 
-impl OpenMetrics {
-    pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
-        let mut accounts = Vec::new();
-        for column in columns.iter() {
-            if let Column::Own(spec @ ColumnSpec { metric: Some(metric), .. }) = column {
-                accounts.push((*spec, MetricFamily::new(metric.name, metric.help)));
+/// Samples as text, by the name of their family.
+#[derive(Default)]
+struct Samples(HashMap<&'static str, String>);
+
+impl Samples {
+    fn add(&mut self, family: &'static str, labels: &[(&str, &str)], value: impl Display) {
+        let samples = self.0.entry(family).or_default();
+        samples.push_str(family);
+        for (at, (name, text)) in labels.iter().enumerate() {
+            samples.push(if at == 0 { '{' } else { ',' });
+            // Writing to a String cannot fail.
+            let _ = write!(samples, "{name}=\"{}\"", escape_label(text));
+        }
+        samples.push_str(if labels.is_empty() { " " } else { "} " });
+        let _ = writeln!(samples, "{value}");
+    }
+
+    fn add_known(&mut self, family: &'static str, labels: &[(&str, &str)], value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.add(family, labels, value);
+        }
+    }
+
+    fn add_run(&mut self, meta: &Meta, summary: &Summary) {
+        let RunTotals { duplicates, requests, points, seconds, .. } = summary.totals;
+        self.add_known("ghrepos_public_repositories", &[], summary.public_repos.sum);
+        self.add("ghrepos_run_complete", &[], u8::from(summary.complete));
+        self.add_known("ghrepos_run_duplicate_logins", &[], duplicates);
+        self.add_known("ghrepos_run_requests", &[], requests);
+        self.add_known("ghrepos_run_points", &[], points);
+        self.add_known("ghrepos_run_duration_seconds", &[], seconds);
+        self.add("ghrepos_run_start_timestamp_seconds", &[], meta.started.as_second());
+        for (status, number) in summary.by_status() {
+            self.add("ghrepos_logins", &[("status", status.as_str())], number);
+        }
+        let api = meta.api.as_deref().unwrap_or_default();
+        self.add("ghrepos_run_info", &[("api", api), ("generator", &meta.generator)], 1);
+    }
+
+    fn add_groups(&mut self, groups: &GroupTotals) {
+        for (group, subtotal) in groups.sorted() {
+            let labels = [("by", groups.by()), ("group", group.unwrap_or_default())];
+            self.add("ghrepos_group_logins", &labels, subtotal.logins);
+            self.add("ghrepos_group_counted_logins", &labels, subtotal.counted);
+            self.add_known("ghrepos_group_public_repositories", &labels, subtotal.public_repos.sum);
+        }
+    }
+
+    fn add_changes(&mut self, diff: &DiffSummary) {
+        for (change, number) in diff.by_change() {
+            match Event::parse(change) {
+                Some(_) => self.add("ghrepos_event_logins", &[("event", change)], number),
+                None => self.add("ghrepos_change_logins", &[("change", change)], number),
             }
         }
-        Self {
-            accounts,
-            info: MetricFamily::new("ghrepos_account_info", "1 for each account that was counted."),
-            uncounted: MetricFamily::new(
-                "ghrepos_account_uncounted",
-                "1 for each login that could not be counted.",
-            ),
-            events: MetricFamily::new(
-                "ghrepos_account_event",
-                "1 for each login with an event since the baseline.",
-            ),
-            labels: label_names(columns.carried()),
-            logins: HashSet::new(),
-            out,
-            meta,
+        for (event, total) in [("new", diff.repositories_of_new), ("removed", diff.repositories_of_removed)] {
+            self.add_known("ghrepos_event_repositories", &[("event", event)], total.sum);
         }
+        for (change, total) in [("added", diff.repositories_added), ("removed", diff.repositories_removed)] {
+            self.add_known("ghrepos_change_repositories", &[("change", change)], total.sum);
+        }
+    }
+}
+
+impl OpenMetrics {
+    pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
+        let labels = label_names(columns.carried());
+        let columns = columns.iter().filter_map(|column| match column {
+            Column::Own(spec) if !spec.metric.is_empty() => Some(*spec),
+            _ => None,
+        });
+        let columns = columns.collect();
+        Self { out, meta, columns, samples: Samples::default(), labels, logins: HashSet::new() }
     }
 }
 
@@ -55,174 +132,57 @@ impl Renderer for OpenMetrics {
         if !self.logins.insert((row.is_removed(), row.login.as_str().into())) {
             return Ok(());
         }
+        let samples = &mut self.samples;
         let login = ("login", row.login.as_str());
         if let Some(event) = row.event {
             let previous = row.previous_login.as_deref().unwrap_or_default();
-            self.events.sample(&[login, ("event", event.as_str()), ("previous_login", previous)], &1);
+            let labels = [login, ("event", event.as_str()), ("previous_login", previous)];
+            samples.add("ghrepos_account_event", &labels, 1);
         }
         if row.is_removed() {
             return Ok(());
         }
-        if row.status != Status::Ok {
-            self.uncounted.sample(&[login, ("status", row.status.as_str())], &1);
-        }
-        for (column, family) in &mut self.accounts {
-            match row.own_cell(column) {
-                Cell::Number(number) => family.sample(&[login], &number),
-                Cell::Delta(number) => family.sample(&[login], &number),
-                Cell::Bool(flag) => family.sample(&[login], &u8::from(flag)),
+        for spec in &self.columns {
+            match row.own_cell(spec) {
+                Cell::Number(number) => samples.add(spec.metric, &[login], number),
+                Cell::Delta(number) => samples.add(spec.metric, &[login], number),
+                Cell::Bool(flag) => samples.add(spec.metric, &[login], u8::from(flag)),
                 Cell::Null | Cell::Text(_) => {}
             }
         }
-        if row.status == Status::Ok {
-            let id = row.id.map(|id| id.to_string()).unwrap_or_default();
-            let kind = row.kind.map_or("", AccountKind::as_str);
-            let mut labels = vec![login, ("id", id.as_str()), ("type", kind)];
-            let texts: Vec<_> =
-                (0..self.labels.len()).map(|at| row.extra_text(at).unwrap_or_default()).collect();
-            labels.extend(self.labels.iter().zip(&texts).map(|(name, text)| (name.as_str(), &**text)));
-            self.info.sample(&labels, &1);
+        if row.status != Status::Ok {
+            samples.add("ghrepos_account_uncounted", &[login, ("status", row.status.as_str())], 1);
+            return Ok(());
         }
+        let id = row.id.map(|id| id.to_string()).unwrap_or_default();
+        let kind = row.kind.map_or("", AccountKind::as_str);
+        let mut labels = vec![login, ("id", id.as_str()), ("type", kind)];
+        let texts: Vec<_> = (0..self.labels.len()).map(|at| row.extra_text(at).unwrap_or_default()).collect();
+        labels.extend(self.labels.iter().zip(&texts).map(|(name, text)| (name.as_str(), &**text)));
+        samples.add("ghrepos_account_info", &labels, 1);
         Ok(())
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        let accounts = self.accounts.iter().map(|(_, family)| family);
-        let run = [run_metrics(&self.meta, summary), group_metrics(summary), baseline_metrics(summary)];
-        for family in accounts.chain([&self.info, &self.uncounted, &self.events]).chain(run.iter().flatten())
-        {
-            family.write(&mut self.out)?;
+        self.samples.add_run(&self.meta, summary);
+        if let Some(groups) = &summary.groups {
+            self.samples.add_groups(groups);
+        }
+        if let Some(changes) = &summary.changes {
+            self.samples.add_changes(changes);
+        }
+        let columns = self.columns.iter().map(|spec| (spec.metric, spec.help));
+        for (name, help) in columns.chain(FAMILIES) {
+            let Some(samples) = self.samples.0.get(name) else { continue };
+            writeln!(self.out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
+            let unit = name.rsplit('_').next().unwrap_or_default();
+            if UNITS.contains(&unit) {
+                writeln!(self.out, "# UNIT {name} {unit}")?;
+            }
+            self.out.write_all(samples.as_bytes())?;
         }
         self.out.write_all(b"# EOF\n")?;
         self.out.flush()
-    }
-}
-
-fn run_metrics(meta: &Meta, summary: &Summary) -> Vec<MetricFamily> {
-    fn text(number: impl Display) -> String {
-        number.to_string()
-    }
-    let figures = [
-        (
-            "ghrepos_public_repositories",
-            "Public repositories of all accounts.",
-            summary.public_repos.sum.map(text),
-        ),
-        ("ghrepos_run_complete", "1 if every login was looked up.", Some(text(u8::from(summary.complete)))),
-        ("ghrepos_run_duplicate_logins", "Repeated logins.", summary.duplicates.map(text)),
-        ("ghrepos_run_requests", "Requests sent.", summary.requests.map(text)),
-        ("ghrepos_run_points", "GraphQL points spent.", summary.points.map(text)),
-        ("ghrepos_run_duration_seconds", "Duration of the run.", summary.seconds.map(text)),
-        (
-            "ghrepos_run_start_timestamp_seconds",
-            "Start of the run, since 1970.",
-            Some(text(meta.started.as_second())),
-        ),
-    ];
-    let mut families = Vec::new();
-    for (name, help, value) in figures {
-        let mut family = MetricFamily::new(name, help);
-        if let Some(value) = value {
-            family.sample(&[], &value);
-        }
-        families.push(family);
-    }
-    let mut logins = MetricFamily::new("ghrepos_logins", "Number of logins by status.");
-    for (status, number) in summary.by_status() {
-        logins.sample(&[("status", status.as_str())], &number);
-    }
-    let mut run = MetricFamily::new("ghrepos_run_info", "1, with the origin of the report.");
-    let api = meta.api.as_deref().unwrap_or_default();
-    run.sample(&[("api", api), ("generator", &meta.generator)], &1);
-    families.extend([logins, run]);
-    families
-}
-
-fn group_metrics(summary: &Summary) -> Vec<MetricFamily> {
-    let mut logins = MetricFamily::new("ghrepos_group_logins", "Logins of a group.");
-    let mut counted =
-        MetricFamily::new("ghrepos_group_counted_logins", "Logins of a group that were counted.");
-    let mut repos = MetricFamily::new("ghrepos_group_public_repositories", "Public repositories of a group.");
-    if let Some(groups) = &summary.groups {
-        for (group, subtotal) in groups.sorted() {
-            let labels = [("by", groups.by()), ("group", group.unwrap_or_default())];
-            logins.sample(&labels, &subtotal.logins);
-            counted.sample(&labels, &subtotal.counted);
-            repos.total(&labels, subtotal.public_repos);
-        }
-    }
-    vec![logins, counted, repos]
-}
-
-fn baseline_metrics(summary: &Summary) -> Vec<MetricFamily> {
-    let mut events = MetricFamily::new("ghrepos_event_logins", "Logins by event since the baseline.");
-    let mut changes = MetricFamily::new("ghrepos_change_logins", "Logins by change of their count.");
-    let mut of_events = MetricFamily::new(
-        "ghrepos_event_repositories",
-        "Public repositories of new logins, and those that removed logins had.",
-    );
-    let mut of_changes = MetricFamily::new(
-        "ghrepos_change_repositories",
-        "Public repositories added and removed since the baseline.",
-    );
-    if let Some(diff) = &summary.changes {
-        for (change, number) in diff.by_change() {
-            match Event::parse(change) {
-                Some(event) => events.sample(&[("event", event.as_str())], &number),
-                None => changes.sample(&[("change", change)], &number),
-            }
-        }
-        of_events.total(&[("event", "new")], diff.repositories_of_new);
-        of_events.total(&[("event", "removed")], diff.repositories_of_removed);
-        of_changes.total(&[("change", "added")], diff.repositories_added);
-        of_changes.total(&[("change", "removed")], diff.repositories_removed);
-    }
-    vec![events, changes, of_events, of_changes]
-}
-
-/// Units with which the name of a family ends.
-const UNITS: [&str; 5] = ["logins", "points", "repositories", "requests", "seconds"];
-
-struct MetricFamily {
-    name: &'static str,
-    help: &'static str,
-    samples: String,
-}
-
-impl MetricFamily {
-    const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, samples: String::new() }
-    }
-
-    fn sample(&mut self, labels: &[(&str, &str)], value: &dyn Display) {
-        self.samples.push_str(self.name);
-        for (at, (name, text)) in labels.iter().enumerate() {
-            self.samples.push(if at == 0 { '{' } else { ',' });
-            // Writing to a String cannot fail.
-            let _ = write!(self.samples, "{name}=\"{}\"", escape_label(text));
-        }
-        self.samples.push_str(if labels.is_empty() { " " } else { "} " });
-        let _ = writeln!(self.samples, "{value}");
-    }
-
-    /// Adds a sample, unless nothing was counted.
-    fn total(&mut self, labels: &[(&str, &str)], total: Total) {
-        if let Some(sum) = total.sum {
-            self.sample(labels, &sum);
-        }
-    }
-
-    fn write(&self, out: &mut Output) -> io::Result<()> {
-        if self.samples.is_empty() {
-            return Ok(());
-        }
-        let Self { name, help, samples } = self;
-        writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
-        let unit = name.rsplit('_').next().unwrap_or_default();
-        if UNITS.contains(&unit) {
-            writeln!(out, "# UNIT {name} {unit}")?;
-        }
-        out.write_all(samples.as_bytes())
     }
 }
 
@@ -254,7 +214,6 @@ fn escape_label(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
-    use crate::report::GroupTotals;
 
     #[test]
     fn every_figure_has_a_metric() {

@@ -316,8 +316,16 @@ impl Table {
 
     /// Writes text in lines of its own.
     fn write_note(&mut self, text: &str) -> io::Result<()> {
-        let width = self.style.width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(4).max(10));
-        wrap(text, width).into_iter().try_for_each(|line| writeln!(self.out, "   {line}"))
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut note = comfy_table::Table::new();
+        note.load_style(TableStyle::new()).force_no_tty().add_row([text]);
+        let width = self.style.width.map_or(u16::MAX, |width| width.saturating_sub(2).max(12));
+        for column in note.column_iter_mut() {
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(width)));
+        }
+        note.lines().try_for_each(|line| writeln!(self.out, "   {}", line.trim()))
     }
 
     fn write_rows(&mut self, layout: &TableLayout, rows: Vec<TableRow>) -> io::Result<()> {
@@ -452,27 +460,6 @@ fn lowest_priority(columns: &[(usize, &TableColumn)]) -> Option<usize> {
     candidates
         .into_iter()
         .find_map(|is_candidate| columns.iter().rposition(|(_, column)| is_candidate(&column.column)))
-}
-
-/// Breaks text into lines, at spaces where there are any.
-fn wrap(text: &str, width: usize) -> Vec<&str> {
-    let (mut lines, mut rest) = (Vec::new(), text);
-    while rest.width() > width {
-        let mut ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
-        let fits = |end: &usize| rest.get(..*end).is_some_and(|line| line.width() <= width);
-        let end = ends.clone().take_while(fits).last().or_else(|| ends.next()).unwrap_or(rest.len());
-        let (line, after) = rest.split_at(end);
-        let (line, after) = match line.rfind(' ') {
-            Some(space) if !after.starts_with(' ') => rest.split_at(space),
-            _ => (line, after),
-        };
-        lines.push(line);
-        rest = after.trim_start();
-    }
-    if !rest.is_empty() {
-        lines.push(rest);
-    }
-    lines
 }
 
 fn escape_unless_ascii(c: char) -> String {

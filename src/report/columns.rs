@@ -26,7 +26,9 @@ pub(crate) struct ColumnSpec {
     pub(crate) group: Option<ColumnGroup>,
     /// Explanation below the sum on an HTML page.
     pub(crate) note: &'static str,
-    pub(crate) metric: Option<Metric>,
+    /// OpenMetrics family with one sample per account, and its help. Empty for a column without a family.
+    pub(crate) metric: &'static str,
+    pub(crate) help: &'static str,
     get: for<'a> fn(&'a Row) -> Cell<'a>,
     /// Returns None for a cell that the column cannot have.
     set: fn(&mut Row, &Cell<'_>) -> Option<()>,
@@ -92,13 +94,6 @@ pub(crate) struct ColumnGroup {
     add_to: fn(&mut ReportSchema),
 }
 
-/// OpenMetrics family with one sample per account.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Metric {
-    pub(crate) name: &'static str,
-    pub(crate) help: &'static str,
-}
-
 const BREAKDOWN: Option<ColumnGroup> = Some(ColumnGroup {
     flag: "--breakdown",
     is_in: |schema| schema.counts.breakdown,
@@ -133,7 +128,8 @@ const COLUMN: ColumnSpec = ColumnSpec {
     value: ValueType::Text,
     group: None,
     note: "",
-    metric: None,
+    metric: "",
+    help: "",
     get: |_| Cell::Null,
     set: |_, _| None,
 };
@@ -181,10 +177,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
     ColumnSpec {
         key: "public_repos",
         heading: "Public repos",
-        metric: Some(Metric {
-            name: "ghrepos_account_public_repositories",
-            help: "Public repositories that the account owns, forks included.",
-        }),
+        metric: "ghrepos_account_public_repositories",
+        help: "Public repositories that the account owns, forks included.",
         get: |row| Cell::number(row.public_repos),
         set: |row, cell| set_some(&mut row.public_repos, cell.as_number()),
         ..MEASURE
@@ -193,10 +187,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
         key: "sources",
         heading: "Sources",
         group: BREAKDOWN,
-        metric: Some(Metric {
-            name: "ghrepos_account_source_repositories",
-            help: "Public repositories that are not forks.",
-        }),
+        metric: "ghrepos_account_source_repositories",
+        help: "Public repositories that are not forks.",
         get: |row| Cell::number(row.breakdown.map(|breakdown| breakdown.sources)),
         set: |row, cell| set(&mut breakdown(row).sources, cell.as_number()),
         ..MEASURE
@@ -205,10 +197,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
         key: "forks",
         heading: "Forks",
         group: BREAKDOWN,
-        metric: Some(Metric {
-            name: "ghrepos_account_forked_repositories",
-            help: "Public repositories that are forks.",
-        }),
+        metric: "ghrepos_account_forked_repositories",
+        help: "Public repositories that are forks.",
         get: |row| Cell::number(row.breakdown.map(|breakdown| breakdown.forks)),
         set: |row, cell| set(&mut breakdown(row).forks, cell.as_number()),
         ..MEASURE
@@ -218,10 +208,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
         heading: "Archived",
         group: BREAKDOWN,
         note: "sources and forks",
-        metric: Some(Metric {
-            name: "ghrepos_account_archived_repositories",
-            help: "Public repositories that are archived, sources and forks.",
-        }),
+        metric: "ghrepos_account_archived_repositories",
+        help: "Public repositories that are archived, sources and forks.",
         get: |row| Cell::number(row.breakdown.map(|breakdown| breakdown.archived)),
         set: |row, cell| set(&mut breakdown(row).archived, cell.as_number()),
         ..MEASURE
@@ -231,10 +219,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
         heading: "Private",
         group: PRIVATE,
         note: "where the token can see all",
-        metric: Some(Metric {
-            name: "ghrepos_account_private_repositories",
-            help: "Private repositories of accounts where the token can see all of them.",
-        }),
+        metric: "ghrepos_account_private_repositories",
+        help: "Private repositories of accounts where the token can see all of them.",
         get: |row| Cell::number(row.private_repos),
         set: |row, cell| set_some(&mut row.private_repos, cell.as_number()),
         ..MEASURE
@@ -244,10 +230,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
         heading: "Internal",
         group: PRIVATE,
         note: "where the token can see all",
-        metric: Some(Metric {
-            name: "ghrepos_account_internal_repositories",
-            help: "Internal repositories of organizations where the token can see all of them.",
-        }),
+        metric: "ghrepos_account_internal_repositories",
+        help: "Internal repositories of organizations where the token can see all of them.",
         get: |row| Cell::number(row.internal_repos),
         set: |row, cell| set_some(&mut row.internal_repos, cell.as_number()),
         ..MEASURE
@@ -268,10 +252,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
         role: Role::Change,
         value: ValueType::Delta,
         group: BASELINE,
-        metric: Some(Metric {
-            name: "ghrepos_account_change_repositories",
-            help: "Public repositories now minus those in the baseline.",
-        }),
+        metric: "ghrepos_account_change_repositories",
+        help: "Public repositories now minus those in the baseline.",
         get: |row| row.change.map_or(Cell::Null, Cell::Delta),
         set: |row, cell| set_some(&mut row.change, cell.as_delta()),
         ..COLUMN
@@ -299,10 +281,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
         role: Role::Verified,
         value: ValueType::Bool,
         group: VERIFY,
-        metric: Some(Metric {
-            name: "ghrepos_account_verified",
-            help: "1 if GitHub's two APIs agree, 0 if they differ.",
-        }),
+        metric: "ghrepos_account_verified",
+        help: "1 if GitHub's two APIs agree, 0 if they differ.",
         get: |row| row.verified.map_or(Cell::Null, Cell::Bool),
         set: |row, cell| set_some(&mut row.verified, cell.as_bool()),
         ..COLUMN
@@ -387,13 +367,6 @@ pub(crate) struct ReportSchema {
 }
 
 impl ReportSchema {
-    /// Returns the optional counts that a row has.
-    pub(crate) fn counts_of(row: &Row) -> Self {
-        let mut schema = Self::default();
-        row.count_groups().for_each(|group| (group.add_to)(&mut schema));
-        schema
-    }
-
     /// Returns the position of an extra column, in any case.
     pub(crate) fn carried_index(&self, name: &str) -> Option<usize> {
         let name = name.to_lowercase();
@@ -488,7 +461,7 @@ impl Columns {
 }
 
 /// A JSON text. Without escapes it is borrowed.
-#[derive(Deserialize)]
+#[derive(PartialEq, Eq, Hash, Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -584,11 +557,6 @@ impl Row {
         (spec.get)(self)
     }
 
-    fn count_groups(&self) -> impl Iterator<Item = ColumnGroup> {
-        let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
-        counts.filter(|spec| self.own_cell(spec) != Cell::Null).filter_map(|spec| spec.group)
-    }
-
     /// Returns true if the row has the counts of `wanted`. It was saved with the columns of `saved`: a private count may be null.
     pub(crate) fn has_measures_of(&self, wanted: &ReportSchema, saved: &ReportSchema) -> bool {
         let mut measures = COLUMNS.iter().filter(|spec| {
@@ -602,12 +570,15 @@ impl Row {
 
     /// Returns the flag of the first optional count of this row that `schema` does not have.
     pub(crate) fn flag_missing_in(&self, schema: &ReportSchema) -> Option<&'static str> {
-        self.count_groups().find(|group| !(group.is_in)(schema)).map(|group| group.flag)
+        let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
+        let mut groups =
+            counts.filter(|spec| self.own_cell(spec) != Cell::Null).filter_map(|spec| spec.group);
+        groups.find(|group| !(group.is_in)(schema)).map(|group| group.flag)
     }
 
     /// Makes a row of the cells of a saved report, in the order of [`COLUMNS`]. The error is the reason why they are not a row.
     pub(super) fn from_cells(cells: &[Option<Cell<'_>>]) -> Result<Self, String> {
-        let mut row = Self::empty(String::new(), Status::Skipped);
+        let mut row = Self::default();
         let mut has_all_parts = true;
         for (spec, cell) in COLUMNS.iter().zip(cells) {
             match cell.as_ref().unwrap_or(&Cell::Null) {

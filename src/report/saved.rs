@@ -1,23 +1,19 @@
 //! Saved reports: NDJSON, JSON, CSV and TSV files that are read back.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::columns::Text;
 use super::{
-    COLUMNS, Cell, ColumnSpec, EXTRA_KEY, GROUP_DELIMITER, ReportSchema, Role, Row, ValueType, add_groups,
-    groups_in, is_reserved,
+    COLUMNS, Cell, ColumnSpec, EXTRA_KEY, GROUP_DELIMITER, ReportSchema, Role, Row, RunTotals, ValueType,
+    add_groups, groups_in, is_reserved,
 };
 use crate::object::Object;
 use crate::partial::target_of;
@@ -58,17 +54,6 @@ pub(crate) struct SavedReport {
 
 /// Columns of a baseline, in addition to those of every report.
 const BASELINE_KEYS: [&str; 2] = ["id", "public_repos"];
-
-/// Figures of a run that cannot be computed from its rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-pub(crate) struct RunTotals {
-    pub(crate) duplicates: Option<u64>,
-    pub(crate) kept: Option<u64>,
-    pub(crate) no_longer_asked: Option<u64>,
-    pub(crate) requests: Option<u64>,
-    pub(crate) points: Option<u64>,
-    pub(crate) seconds: Option<f64>,
-}
 
 impl RunTotals {
     fn plus(self, other: Self) -> Self {
@@ -325,24 +310,19 @@ struct ParsedRow {
 
 impl ParsedRow {
     fn parse(json: &[u8]) -> Result<Self, String> {
-        let Entries(entries): Entries<'_, &RawValue> =
+        let Object(entries): Object<HashMap<Text<'_>, &RawValue>> =
             serde_json::from_slice(json).map_err(|error| json_message(&error))?;
         let mut schema = ReportSchema::default();
         let mut cells = [const { None }; COLUMNS.len()];
         let mut extra_cells = Vec::new();
-        for (key, value) in entries {
-            // Unknown keys are of a later version.
-            let Some((spec, cell)) = COLUMNS.iter().zip(&mut cells).find(|(spec, _)| spec.key == key) else {
-                continue;
-            };
-            if cell.is_some() {
-                return Err(format!("duplicate field `{key}`"));
-            }
+        // Unknown keys are of a later version.
+        for (spec, cell) in COLUMNS.iter().zip(&mut cells) {
+            let Some(value) = entries.get(&Text(spec.key.into())) else { continue };
             if spec.key == EXTRA_KEY {
-                let Entries(extra): Entries<'_, ExtraCell> =
+                let Object(extra): Object<Map<String, Value>> =
                     serde_json::from_str(value.get()).map_err(|error| json_message(&error))?;
-                for (name, ExtraCell(text)) in extra {
-                    extra_cells.push((sanitize_line(&name).into_owned(), text));
+                for (name, value) in extra {
+                    extra_cells.push((sanitize_line(&name).into_owned(), extra_cell(&value)?));
                 }
                 continue;
             }
@@ -354,22 +334,18 @@ impl ParsedRow {
     }
 }
 
-/// An extra cell: text, null, or an array of groups.
-struct ExtraCell(Option<Box<str>>);
-
-impl<'de> Deserialize<'de> for ExtraCell {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = <&RawValue>::deserialize(deserializer)?.get();
-        if !json.starts_with('[') {
-            let text: Option<Text<'_>> = serde_json::from_str(json).map_err(D::Error::custom)?;
-            return Ok(Self(text.map(|Text(text)| sanitize_multiline(&text).into())));
-        }
-        let groups: Vec<Text<'_>> = serde_json::from_str(json).map_err(D::Error::custom)?;
-        let groups: Vec<_> = groups.iter().map(|group| sanitize_multiline(&group.0)).collect();
-        let mut cell = None;
-        add_groups(&mut cell, groups.iter().map(|group| &**group));
-        Ok(Self(cell))
-    }
+/// Reads an extra cell: text, null, or an array of groups.
+fn extra_cell(value: &Value) -> Result<Option<Box<str>>, String> {
+    let texts = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) => return Ok(Some(sanitize_multiline(text).into())),
+        Value::Array(groups) => groups.iter().map(|group| group.as_str().map(sanitize_multiline)).collect(),
+        _ => None,
+    };
+    let groups: Vec<_> = texts.ok_or_else(|| format!("invalid {EXTRA_KEY}: {value}"))?;
+    let mut cell = None;
+    add_groups(&mut cell, groups.iter().map(|group| &**group));
+    Ok(cell)
 }
 
 /// Returns the first of [`BASELINE_KEYS`] whose column, by its index in [`COLUMNS`], is not present.
@@ -389,41 +365,17 @@ fn json_message(error: &serde_json::Error) -> String {
     sanitize_line(text.split(" at line ").next().unwrap_or_default()).into_owned()
 }
 
-/// A JSON object, in its order.
-struct Entries<'a, V>(Vec<(Cow<'a, str>, V)>);
-
-impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Entries<'a, V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
-            type Value = Vec<(Cow<'de, str>, V)>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some((Text(key), value)) = map.next_entry()? {
-                    entries.push((key, value));
-                }
-                Ok(entries)
-            }
-        }
-        deserializer.deserialize_map(EntriesVisitor(PhantomData)).map(Self)
-    }
-}
-
 /// Parses CSV or TSV. Columns that the program does not define are extra columns.
 /// The last row of a partial file is left out if it was cut off.
 fn parse_csv(mut file: fs::File, delimiter: u8, is_partial: bool) -> Result<SavedReport, String> {
     // A number that was cut off is a number. A pipe has no end to look at.
-    let mut last = [b'\n'];
-    if file.seek(SeekFrom::End(-1)).is_ok() {
+    let (mut last, mut end) = ([b'\n'], 0);
+    if let Ok(position) = file.seek(SeekFrom::End(-1)) {
+        end = position + 1;
         file.read_exact(&mut last).map_err(|error| text::io_message(&error))?;
         file.rewind().map_err(|error| text::io_message(&error))?;
     }
-    let bytes_left = Rc::new(std::cell::Cell::new(MAX_ROW));
-    let file = RowLimitReader { file, bytes_left: Rc::clone(&bytes_left) };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(file);
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(file.take(MAX_ROW));
     let header = reader.headers().map_err(|error| csv_message(&error))?.iter().map(strip_formula_guard);
     let header: Vec<_> = header.map(|name| sanitize_line(name).into_owned()).collect();
     // A truncated row has too few fields, unless it was truncated in the last one.
@@ -452,13 +404,18 @@ fn parse_csv(mut file: fs::File, delimiter: u8, is_partial: bool) -> Result<Save
     };
     report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();
     own.iter().filter(|(_, at)| at.is_some()).for_each(|(spec, _)| report.schema.add_group_of(spec));
-    let mut records = reader.records().peekable();
-    while let Some(record) = records.next() {
-        bytes_left.set(MAX_ROW);
-        if has_no_end && is_partial && records.peek().is_none() {
+    let mut record = csv::StringRecord::new();
+    loop {
+        // A quote that is never closed has no end.
+        reader.get_mut().set_limit(MAX_ROW);
+        let is_read = reader.read_record(&mut record);
+        if reader.get_ref().limit() == 0 {
+            return Err(format!("it has a row of more than {} MiB", MAX_ROW >> 20));
+        }
+        let is_cut_off = has_no_end && is_partial && reader.position().byte() >= end;
+        if is_cut_off || !is_read.map_err(|error| csv_message(&error))? {
             break;
         }
-        let record = record.map_err(|error| csv_message(&error))?;
         let cells = own.map(|(spec, at)| Some(csv_cell(record.get(at?)?, spec)));
         let mut row = Row::from_cells(&cells)
             .map_err(|reason| format!("row {}: {reason}", row_number(record.position())))?;
@@ -513,23 +470,6 @@ fn strip_formula_guard(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|text| is_formula(text)).unwrap_or(cell)
 }
 
-/// A file of which at most [`MAX_ROW`] bytes are read for one row: a quote that is never closed has no end.
-struct RowLimitReader {
-    file: fs::File,
-    bytes_left: Rc<std::cell::Cell<u64>>,
-}
-
-impl Read for RowLimitReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.bytes_left.get() == 0 {
-            return Err(io::Error::other(format!("it has a row of more than {} MiB", MAX_ROW >> 20)));
-        }
-        let length = self.file.read(buffer)?;
-        self.bytes_left.set(self.bytes_left.get().saturating_sub(length as u64));
-        Ok(length)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -559,7 +499,6 @@ mod tests {
             ("[\"a\",\"skipped\"]", "invalid type: sequence, expected an object"),
             ("{\"login\":\"a\"}", "missing field `status`"),
             ("{\"level\":\"info\"}", "missing field `login`"),
-            ("{\"login\":\"a\",\"login\":\"b\"}", "duplicate field `login`"),
             ("{\"login\":\"a\",\"status\":\"fine\"}", "invalid status: \"fine\""),
             ("{\"login\":\"a\",\"status\":\"ok\"}", "it is ok, but has no public_repos"),
             ("{\"login\":\"a\",\"status\":\"ok\",\"public_repos\":-1}", "invalid public_repos: -1"),

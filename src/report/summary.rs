@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{COLUMNS, Column, DiffSummary, Role, Row, Status, Total, groups_in};
 use crate::text::{self, capitalize, group_digits, pluralize};
@@ -21,18 +20,9 @@ pub(crate) struct Summary {
     pub(crate) invalid: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
-    /// Repeated logins that were dropped. Not known, like the cost, if the report was read back from rows without totals.
-    pub(crate) duplicates: Option<u64>,
-    /// Rows that were kept from an earlier run.
-    pub(crate) kept: Option<u64>,
-    /// Rows of that run that were dropped because their logins are no longer in the input.
-    pub(crate) no_longer_asked: Option<u64>,
     pub(crate) public_repos: Total,
-    pub(crate) requests: Option<u64>,
-    /// GraphQL points, as GitHub reported them.
-    pub(crate) points: Option<u64>,
-    /// Duration of the run in seconds, to the millisecond.
-    pub(crate) seconds: Option<f64>,
+    #[serde(flatten)]
+    pub(crate) totals: RunTotals,
     /// Every login was looked up.
     pub(crate) complete: bool,
     #[serde(flatten)]
@@ -48,6 +38,22 @@ pub(crate) struct Summary {
     /// Rows for which the two APIs disagree.
     #[serde(skip)]
     pub(crate) mismatched: u64,
+}
+
+/// Figures of a run that cannot be computed from its rows. Not known if the report was read back from rows only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunTotals {
+    /// Repeated logins that were dropped.
+    pub(crate) duplicates: Option<u64>,
+    /// Rows that were kept from an earlier run.
+    pub(crate) kept: Option<u64>,
+    /// Rows of that run that were dropped because their logins are no longer in the input.
+    pub(crate) no_longer_asked: Option<u64>,
+    pub(crate) requests: Option<u64>,
+    /// GraphQL points, as GitHub reported them.
+    pub(crate) points: Option<u64>,
+    /// Duration of the run in seconds, to the millisecond.
+    pub(crate) seconds: Option<f64>,
 }
 
 impl Summary {
@@ -115,11 +121,12 @@ impl Summary {
 
     /// `4 requests for 3 points in 2s`, as far as it is known.
     pub(crate) fn cost_line(&self) -> Option<String> {
-        let requests = pluralize(self.requests?, "request", "requests");
-        let points = self.points.filter(|points| *points > 0);
+        let requests = pluralize(self.totals.requests?, "request", "requests");
+        let points = self.totals.points.filter(|points| *points > 0);
         let points = points.map(|points| format!(" for {}", pluralize(points, "point", "points")));
         // A report that was read back may have any number.
-        let took = self.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+        let took =
+            self.totals.seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
         let took = took.map(|took| format!(" in {}", text::format_duration(took)));
         Some(requests + &points.unwrap_or_default() + &took.unwrap_or_default())
     }
@@ -129,16 +136,16 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&pluralize(self.asked, "login", "logins"))?;
-        if let Some(duplicates) = self.duplicates.filter(|duplicates| *duplicates > 0) {
+        if let Some(duplicates) = self.totals.duplicates.filter(|duplicates| *duplicates > 0) {
             write!(f, " ({} dropped)", pluralize(duplicates, "duplicate", "duplicates"))?;
         }
         if self.asked > 0 {
             write!(f, ": {}", self.status_line())?;
         }
-        if let Some(kept) = self.kept.filter(|kept| *kept > 0) {
+        if let Some(kept) = self.totals.kept.filter(|kept| *kept > 0) {
             write!(f, ", {} kept from before", group_digits(kept))?;
         }
-        if let Some(rows) = self.no_longer_asked.filter(|rows| *rows > 0) {
+        if let Some(rows) = self.totals.no_longer_asked.filter(|rows| *rows > 0) {
             write!(f, ". {} no longer asked for, dropped", pluralize(rows, "row", "rows"))?;
         }
         match self.public_repos.with_noun("public repository", "public repositories") {
@@ -215,17 +222,18 @@ impl GroupTotals {
 impl Serialize for GroupTotals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
+        struct Groups<'a> {
+            group_by: &'a str,
+            groups: Vec<Group<'a>>,
+        }
+        #[derive(Serialize)]
         struct Group<'a> {
             group: Option<&'a str>,
             #[serde(flatten)]
             subtotal: Subtotal,
         }
-        let sorted = self.sorted().into_iter();
-        let list: Vec<_> = sorted.map(|(group, subtotal)| Group { group, subtotal }).collect();
-        let mut groups = serializer.serialize_struct("Groups", 2)?;
-        groups.serialize_field("group_by", &self.by)?;
-        groups.serialize_field("groups", &list)?;
-        groups.end()
+        let groups = self.sorted().into_iter().map(|(group, subtotal)| Group { group, subtotal });
+        Groups { group_by: &self.by, groups: groups.collect() }.serialize(serializer)
     }
 }
 
@@ -236,14 +244,16 @@ mod tests {
     #[test]
     fn an_impossible_duration_is_left_out() {
         for seconds in [1e300, f64::NAN, -1.0, f64::INFINITY] {
-            let summary = Summary { requests: Some(1), seconds: Some(seconds), ..Summary::default() };
+            let totals = RunTotals { requests: Some(1), seconds: Some(seconds), ..RunTotals::default() };
+            let summary = Summary { totals, ..Summary::default() };
             assert!(summary.to_string().ends_with(" 1 request."), "{summary}");
         }
     }
 
     #[test]
     fn the_summary_counts_each_status() {
-        let mut summary = Summary { requests: Some(4), seconds: Some(0.234), ..Summary::default() };
+        let totals = RunTotals { requests: Some(4), seconds: Some(0.234), ..RunTotals::default() };
+        let mut summary = Summary { totals, ..Summary::default() };
         for repos in [9, 28, 74] {
             let row = Row::without_count("a", Status::Ok, "");
             summary.add(&Row { error: None, public_repos: Some(repos), ..row });

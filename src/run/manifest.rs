@@ -13,15 +13,14 @@ use crate::github::cassette::{self, MANIFEST};
 use crate::github::config::TransportMode;
 use crate::login::stable_hash;
 use crate::render::{Meta, row_as_json};
-use crate::report::{Row, Status, Summary};
+use crate::report::{Row, RunTotals, Status, Summary};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Manifest {
     #[serde(flatten)]
     meta: Meta,
-    requests: u64,
-    points: u64,
-    seconds: f64,
+    #[serde(flatten)]
+    totals: RunTotals,
     #[serde(flatten)]
     input: InputFingerprint,
     /// Requests per row, if more than one.
@@ -114,16 +113,14 @@ impl ManifestRecorder {
             Mode::Off => Ok(()),
             Mode::Replay(_) => {
                 if manifest.input == self.input {
-                    (summary.requests, summary.points) = (Some(manifest.requests), Some(manifest.points));
-                    summary.seconds = Some(manifest.seconds);
+                    let RunTotals { requests, points, seconds, .. } = manifest.totals;
+                    summary.totals = RunTotals { requests, points, seconds, ..summary.totals };
                 }
                 Ok(())
             }
             Mode::Record(folder) => {
                 manifest.meta = Meta { exchanges: None, baseline: None, ..meta.clone() };
-                manifest.requests = summary.requests.unwrap_or(0);
-                manifest.points = summary.points.unwrap_or(0);
-                manifest.seconds = summary.seconds.unwrap_or(0.0);
+                manifest.totals = summary.totals;
                 manifest.input = self.input;
                 fs::create_dir_all(&folder)?;
                 cassette::write_json(&folder, &folder.join(MANIFEST), manifest)

@@ -44,9 +44,7 @@ fn host_failure(error: &LookupError, client: &Client) -> Option<StopReason> {
     }
     match error {
         LookupError::NotGithub(response) => Some(StopReason::NotGithub(response.to_string())),
-        LookupError::Connect(error) => {
-            Some(StopReason::not_connected(error, !client.config().ca_certificates.is_empty()))
-        }
+        LookupError::Connect(error) => Some(StopReason::not_connected(error)),
         LookupError::Status { .. }
         | LookupError::TimedOut(_)
         | LookupError::ConnectionClosed(_)

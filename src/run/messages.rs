@@ -151,7 +151,7 @@ fn without_period(message: &str) -> &str {
 
 /// Names the proxy, for failures that are not its own.
 fn via_proxy(config: &Config) -> String {
-    config.client.proxy.proxy().map(|proxy| format!(" via {}", proxy.name)).unwrap_or_default()
+    config.client.proxy.proxy().map(|proxy| format!(" via {proxy}")).unwrap_or_default()
 }
 
 /// Returns the command that resumes this run, if it writes a journal.

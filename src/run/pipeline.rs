@@ -29,7 +29,7 @@ use crate::output::{Message, Sink};
 use crate::progress::Progress;
 use crate::rate_limit::RateLimiter;
 use crate::reorder::ReorderBuffer;
-use crate::report::{GroupTotals, Row, Status, Summary};
+use crate::report::{GroupTotals, Row, RunTotals, Status, Summary};
 use crate::shard::Shard;
 use crate::stop::StopReason;
 use crate::text::error_chain;
@@ -98,12 +98,15 @@ pub(super) async fn run_pipeline(
     if input.is_complete && (input.has_logins || config.input_options.allow_empty) {
         sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
     }
-    let summary = &mut aggregator.summary;
-    summary.duplicates = Some(input.duplicates);
-    summary.kept = Some(checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.claimed));
-    let unclaimed = checkpoint.filter(|_| input.is_complete).map_or(0, |checkpoint| checkpoint.unclaimed);
-    summary.no_longer_asked = Some(unclaimed);
-    (summary.requests, summary.points) = (Some(client.requests()), Some(client.points()));
+    let unclaimed = checkpoint.as_ref().filter(|_| input.is_complete);
+    aggregator.summary.totals = RunTotals {
+        duplicates: Some(input.duplicates),
+        kept: Some(checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.claimed)),
+        no_longer_asked: Some(unclaimed.map_or(0, |checkpoint| checkpoint.unclaimed)),
+        requests: Some(client.requests()),
+        points: Some(client.points()),
+        seconds: None,
+    };
     if let Some(error) = client.query_error() {
         let endpoint = &config.client.endpoint;
         input.notices.push(format!("the GraphQL API of {endpoint} {error}; looked up over REST"));
@@ -118,19 +121,19 @@ pub(super) struct RowAggregator {
     pub(super) summary: Summary,
     pub(super) rules: Rules,
     pub(super) manifest: ManifestRecorder,
-    baseline: Option<Arc<Baseline>>,
+    baseline: Option<Baseline>,
 }
 
 impl RowAggregator {
     pub(super) fn new(
         config: &Config,
         groups: Option<GroupTotals>,
-        baseline: Option<Arc<Baseline>>,
+        baseline: Option<Baseline>,
         manifest: ManifestRecorder,
     ) -> Self {
-        let changes = baseline.as_deref().map(Baseline::empty_summary);
+        let changes = baseline.as_ref().map(Baseline::empty_summary);
         let summary = Summary { groups, changes, ..Summary::default() };
-        let rules = match baseline {
+        let rules = match &baseline {
             Some(_) => config.rules.clone(),
             None => config.rules.without_baseline(),
         };

@@ -1,7 +1,5 @@
 //! `--from`: finished reports, rendered again without a request.
 
-use std::sync::Arc;
-
 use anyhow::bail;
 
 use super::finish::finish;
@@ -34,8 +32,7 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     }
     let mut meta = saved_metadata(&config, saved.meta.as_ref(), &rows);
     meta.top = config.layout.order.top.into_iter().chain(saved.top).min();
-    let mut aggregator =
-        RowAggregator::new(&config, groups, baseline.map(Arc::new), ManifestRecorder::default());
+    let mut aggregator = RowAggregator::new(&config, groups, baseline, ManifestRecorder::default());
     if aggregator.summary.changes.is_none() && schema.change {
         let baseline = meta.baseline.clone().unwrap_or_else(|| "an earlier report".into());
         aggregator.rules = config.rules.clone();
@@ -53,12 +50,7 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
         sinks.send(&Message::Rows(aggregator.removed(None))).await;
     }
 
-    let summary = &mut aggregator.summary;
-    let totals = saved.totals.unwrap_or_default();
-    (summary.duplicates, summary.requests) = (totals.duplicates, totals.requests);
-    (summary.points, summary.seconds) = (totals.points, totals.seconds);
-    summary.kept = totals.kept;
-    summary.no_longer_asked = totals.no_longer_asked;
+    aggregator.summary.totals = saved.totals.unwrap_or_default();
     let outcome = Outcome { aggregator, sinks, stop: None, unverified: 0, input };
     Ok(finish(outcome, &config).await)
 }
