@@ -32,6 +32,11 @@ pub(crate) enum WaitReason {
 }
 
 impl WaitReason {
+    /// Returns true for GitHub's limits, as opposed to failures.
+    pub(crate) fn is_limit(self) -> bool {
+        matches!(self, Self::RateLimit | Self::PerMinuteLimit | Self::CpuTime)
+    }
+
     /// Returns a noun for `waiting for …`.
     pub(crate) fn as_noun(self) -> &'static str {
         match self {

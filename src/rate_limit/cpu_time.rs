@@ -4,7 +4,8 @@
 //! its response, so that no rolling minute exceeds the limit, however GitHub counts. Bursts are allowed within it.
 //!
 //! A request in flight counts with its predicted time, or with the time since its admission if that is longer. The prediction is
-//! the longest recent response, and at least the assumed time: the first responses to arrive are the fastest ones.
+//! the longest recent response, and at least the assumed time: the first responses to arrive are the fastest ones. Before there are
+//! enough responses to predict from, few requests are in flight: each response admits two more.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -25,6 +26,7 @@ const RECENT_RESPONSES: usize = 100;
 pub(super) struct CpuTimeLedger {
     /// None: no limit applies, and nothing is recorded.
     budgets: Option<Budgets>,
+    max_unmeasured: usize,
     assumed: PerResource<Duration>,
     predicted: PerResource<Duration>,
     in_flight: HashMap<ReservationId, InFlight>,
@@ -78,6 +80,7 @@ impl CpuTimeLedger {
         let assumed = PerResource { core: settings.assumed_rest_time, graphql: settings.assumed_query_time };
         Self {
             budgets: settings.is_paced().then_some(budgets),
+            max_unmeasured: settings.max_unmeasured_requests as usize,
             assumed,
             predicted: assumed,
             in_flight: HashMap::new(),
@@ -92,6 +95,9 @@ impl CpuTimeLedger {
         let Some(budgets) = self.budgets else { return Admission::Ready };
         let now = Instant::now();
         self.remove_expired(now);
+        if self.in_flight.len() >= self.completed.len() + self.max_unmeasured {
+            return Admission::Blocked;
+        }
         self.update_prediction(resource);
         let all = self.check_budget(resource, Scope::All, budgets.all, now);
         match resource {
@@ -177,7 +183,11 @@ mod tests {
     use super::*;
 
     fn ledger() -> CpuTimeLedger {
-        CpuTimeLedger::new(&LimiterSettings { pace: Pace::Documented, ..LimiterSettings::default() })
+        CpuTimeLedger::new(&LimiterSettings {
+            pace: Pace::Documented,
+            max_unmeasured_requests: 100,
+            ..LimiterSettings::default()
+        })
     }
 
     async fn respond(ledger: &mut CpuTimeLedger, resource: Resource, took: Duration) {
@@ -219,6 +229,24 @@ mod tests {
         assert_eq!(wait(&mut ledger, Resource::Graphql), Some(30));
         tokio::time::advance(Duration::from_secs(30)).await;
         assert_eq!(ledger.check(Resource::Graphql), Admission::Ready);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_response_admits_two_more_requests() {
+        let mut ledger = CpuTimeLedger { max_unmeasured: 10, ..ledger() };
+        let ids: Vec<_> = (0..10)
+            .map(|number| {
+                assert_eq!(ledger.check(Resource::Graphql), Admission::Ready, "{number}");
+                ledger.reserve(Resource::Graphql)
+            })
+            .collect();
+        assert_eq!(ledger.check(Resource::Graphql), Admission::Blocked);
+        ledger.settle(ids.first().copied().flatten(), true);
+        for _ in 0..2 {
+            assert_eq!(ledger.check(Resource::Graphql), Admission::Ready);
+            ledger.reserve(Resource::Graphql);
+        }
+        assert_eq!(ledger.check(Resource::Graphql), Admission::Blocked);
     }
 
     #[tokio::test(start_paused = true)]

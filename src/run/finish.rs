@@ -108,7 +108,8 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
 
 /// Names the limits that the run has waited for, the longest wait first.
 pub(super) fn print_waits(waited: &BTreeMap<WaitReason, Duration>, config: &Config) {
-    let mut waits: Vec<_> = waited.iter().filter(|(_, time)| **time >= REPORTED_WAIT).collect();
+    let limits = waited.iter().filter(|(reason, _)| reason.is_limit());
+    let mut waits: Vec<_> = limits.filter(|(_, time)| **time >= REPORTED_WAIT).collect();
     if config.quiet || waits.is_empty() {
         return;
     }

@@ -200,7 +200,7 @@ fn a_scarce_quota_without_a_token_is_announced_with_a_hint() {
 
 #[test]
 fn response_times_use_up_the_cpu_time_that_github_allows() {
-    // Fifty queries of 1.3 s in parallel are 65 s, and GitHub allows 60 s a minute.
+    // GitHub allows 60 s a minute: 46 queries of 1.3 s.
     let latency = Duration::from_millis(1300);
     let fake = Fake::start(Behavior { latency, ..Behavior::default() });
     let list = file(&users(100));
@@ -220,7 +220,7 @@ fn response_times_use_up_the_cpu_time_that_github_allows() {
         assert!(run.stderr.starts_with("ghrepos: GitHub's limit on CPU time lasts until "), "{}", run.stderr);
         assert!(run.stderr.contains(consequence), "{}", run.stderr);
         let (ok, skipped) = (count(&run, "ok"), count(&run, "skipped"));
-        assert!((40..=60).contains(&ok) && ok + skipped == 100, "{ok} ok, {skipped} skipped");
+        assert!((30..=46).contains(&ok) && ok + skipped == 100, "{ok} ok, {skipped} skipped");
         assert!(begun.elapsed() < Duration::from_secs(20), "it ends at the wait, not after it");
     }
     // No limit is documented for another server than GitHub's.

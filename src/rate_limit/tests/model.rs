@@ -188,12 +188,13 @@ async fn documented_limits_are_used_up_but_never_exceeded() {
         Case { queries: 200, ..CASE },
         Case { queries: 20_000, ..CASE },
         Case { queries: 2_000, spread_percent: 50, ..CASE },
-        Case { queries: 1_000, latency: milliseconds(2000), ..CASE },
+        Case { queries: 2_000, jobs: 100, spread_percent: 50, ..CASE },
+        Case { queries: 1_000, jobs: 100, latency: milliseconds(2000), ..CASE },
         Case { queries: 2_000, latency: milliseconds(300), spread_percent: 90, ..CASE },
         // 2,000 queries a minute decide.
         Case { queries: 4_900, jobs: 100, latency: milliseconds(20), ..CASE },
         // The hourly quota decides: CPU time suffices for 7,200 queries an hour.
-        Case { queries: 20_000, jobs: 100, latency: milliseconds(500), ..CASE },
+        Case { queries: 11_000, jobs: 100, latency: milliseconds(500), ..CASE },
         // The time of the responses decides.
         Case { queries: 500, latency: milliseconds(100), ..CASE },
     ] {
