@@ -8,6 +8,7 @@ mod value;
 
 use std::fmt;
 
+pub(crate) use self::address::team_in_address;
 pub(crate) use self::value::{LoginText, is_spreadsheet_error, parse_text, trim};
 
 /// Longest login on GitHub, in characters, without the `[bot]` of an app.

@@ -170,7 +170,7 @@ async fn execute(
     let Some(members) = list_members(client, config).await? else {
         return Ok(print_stop(&stop.reason().unwrap_or(StopReason::Interrupted), config, 0, true));
     };
-    let input = input.chain_logins(members);
+    let input = input.chain_records(members);
     if config.plan {
         return print_plan(input, client, config).await;
     }
@@ -208,6 +208,9 @@ async fn open_input(config: &Config) -> Result<Input, InputError> {
 fn print_notes(config: &Config) {
     if config.quiet {
         return;
+    }
+    for note in &config.notes {
+        eprint_status(note);
     }
     let client = &config.client;
     if client.counts.breakdown && client.api == ApiKind::Rest && !client.is_replay() {

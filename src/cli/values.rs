@@ -4,16 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::github::members::MemberSource;
-use crate::login::Login;
-
-pub(super) fn parse_organization(text: &str) -> Result<MemberSource, String> {
-    Login::parse(text).map(MemberSource::Organization).map_err(|error| error.to_string())
-}
-
-pub(super) fn parse_team(text: &str) -> Result<MemberSource, String> {
-    MemberSource::parse_team(text).ok_or_else(|| "expected ORG/TEAM, as in the URL of the team".into())
-}
+use crate::github::members::MemberRole;
 
 pub(super) fn parse_in_range<T>(min: T, max: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
@@ -54,6 +45,25 @@ pub(crate) enum ApiChoice {
     Graphql,
     /// One request per login.
     Rest,
+}
+
+/// Value of `--role`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleChoice {
+    /// Owners of the organization.
+    #[value(alias = "owner")]
+    Admin,
+    /// Members who are not owners.
+    Member,
+}
+
+impl From<RoleChoice> for MemberRole {
+    fn from(choice: RoleChoice) -> Self {
+        match choice {
+            RoleChoice::Admin => Self::Admin,
+            RoleChoice::Member => Self::Member,
+        }
+    }
 }
 
 /// Value of `--color` and `--progress`.

@@ -19,7 +19,7 @@ use crate::object::Object;
 pub(super) const MAX_ITEMS: usize = 1000;
 /// Upper bound on the pages of a list. GitHub's longest lists have half as many: 100,000 repositories of an account, or 100,000
 /// members of an organization, 100 on a page.
-const MAX_PAGES: usize = 2000;
+pub(super) const MAX_PAGES: usize = 2000;
 /// Upper bound on the path and query of a page, in bytes: all of them are remembered.
 const MAX_PATH_LEN: usize = 2000;
 pub(super) const TOO_MANY_PAGES: LookupError = LookupError::Pagination("the list has too many pages");

@@ -104,6 +104,23 @@ pub(super) fn account_in_address(text: &str, web_host: &str) -> Option<Result<St
     })
 }
 
+/// Returns the organization and the slug in the address of a team. None if `text` is not an address.
+pub(crate) fn team_in_address(text: &str, web_host: &str) -> Option<Result<(String, String), String>> {
+    let (host, path) = split_address(text, web_host)?;
+    let Some(site) = site(&host, web_host) else {
+        return Some(Err(foreign_host(&host, web_host)));
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let path = path.strip_prefix("/api/v3").unwrap_or(path);
+    let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    Some(match (site, &segments[..]) {
+        (Site::Web | Site::Api, ["orgs", organization, "teams", team, ..]) => {
+            Ok(((*organization).to_owned(), (*team).to_owned()))
+        }
+        _ => Err("an address of something else than a team".into()),
+    })
+}
+
 /// Splits an address into its host, in lower case and without a user, and the rest. None if `text` is not an address.
 fn split_address<'a>(text: &'a str, web_host: &str) -> Option<(String, &'a str)> {
     let after_scheme = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)).map(|(_, rest)| rest);
@@ -189,7 +206,7 @@ pub(super) fn account_on_web(segments: &[&str], web_host: &str) -> Result<String
         ("orgs" | "organizations" | "users" | "stars" | "sponsors", [account, ..])
             if !is_reserved(account) =>
         {
-            decode(account)
+            Ok(decode(account))
         }
         ("apps", [app, ..]) => Ok(format!("{app}{BOT}")),
         ("enterprises", [slug, ..]) => Err(use_enterprise(slug)),
@@ -230,7 +247,7 @@ fn is_gist_id(segment: &str) -> bool {
 fn account_in_api(segments: &[&str], web_host: &str) -> Result<String, String> {
     match segments {
         ["orgs", organization, "teams", team, ..] => Err(use_team(organization, team)),
-        ["users" | "repos" | "orgs", account, ..] => decode(account),
+        ["users" | "repos" | "orgs", account, ..] => Ok(decode(account)),
         ["apps", app, ..] => Ok(format!("{app}{BOT}")),
         ["enterprises", slug, ..] => Err(use_enterprise(slug)),
         _ => Err(format!("an address of the API of {web_host} without a login")),
@@ -242,18 +259,18 @@ fn first_account(segments: &[&str]) -> Result<String, String> {
     let Some(first) = segments.first() else { return Err("an address without an account".into()) };
     let name = first.strip_prefix('@').unwrap_or(first);
     let plain = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix)).filter(|_| segments.len() == 1);
-    decode(plain.unwrap_or(name))
+    Ok(decode(plain.unwrap_or(name)))
 }
 
 /// Decodes the brackets of a bot: `dependabot%5Bbot%5D`. No login has another character that is encoded.
-fn decode(segment: &str) -> Result<String, String> {
+fn decode(segment: &str) -> String {
     let encoded = BOT.replace('[', "%5b").replace(']', "%5d");
     let at = segment.len().checked_sub(encoded.len());
     let parts = at.and_then(|at| segment.split_at_checked(at));
-    Ok(match parts.filter(|(_, suffix)| suffix.eq_ignore_ascii_case(&encoded)) {
+    match parts.filter(|(_, suffix)| suffix.eq_ignore_ascii_case(&encoded)) {
         Some((name, _)) => format!("{name}{BOT}"),
         None => segment.to_owned(),
-    })
+    }
 }
 
 /// Returns the reason for which a team is not a login, with the flag for it.

@@ -256,6 +256,36 @@ fn an_output_never_overwrites_its_input() {
 }
 
 #[test]
+fn a_file_among_the_arguments_is_refused_with_its_flag() {
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["team.csv", "user-1"] {
+        std::fs::write(folder.path().join(name), "torvalds\n").unwrap();
+    }
+    let run = Program::for_fake(&fake, &["a", "team.csv"]).current_dir(folder.path()).run();
+    let line = "ghrepos: \"team.csv\" is a file, not a login: read it with --file team.csv\n";
+    assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (2, "", line));
+    assert_eq!(fake.requests(), 0);
+    let run = Program::for_fake(&fake, &["user-1", "-F", "ndjson"]).current_dir(folder.path()).run();
+    let note = "ghrepos: \"user-1\" is looked up as a login; to read the file of this name use --file\n";
+    assert_eq!((run.status, &run.rows_of(1)[0]["login"]), (0, &"user-1".into()));
+    assert!(run.stderr.starts_with(note), "{}", run.stderr);
+}
+
+#[test]
+fn a_token_among_the_arguments_is_refused_and_not_shown() {
+    for arguments in [
+        &["ghp_S3cretS3cretS3cretS3cretS3cretS3cret"][..],
+        &["a", "--token", "ghp_S3cretS3cretS3cretS3cretS3cretS3cret"],
+        &["a", "--token=S3cret"],
+    ] {
+        let run = Program::new(arguments).run();
+        assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
+        assert!(run.stderr.contains("GH_TOKEN") && !run.stderr.contains("S3cret"), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn an_unreadable_input_is_reported_in_one_line() {
     for (file, line) in [
         ("/nowhere/list.txt", "ghrepos: cannot read /nowhere/list.txt: No such file or directory\n"),
