@@ -206,10 +206,11 @@ fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
         Some(flag) if cli.api == ApiChoice::Rest => return Err(ConfigError::RequiresGraphql(flag)),
         _ => {}
     }
+    let is_of_sheet = |column: &str| !members::is_organization_column(cli, column);
     let csv_only = first_given([
         ("--login-column", cli.login_column.is_some()),
-        ("--group-by", cli.group_by.is_some() && !has_other_input && !members::group_by_organization(cli)),
-        ("--carry", !cli.carry.is_empty() && !has_other_input),
+        ("--group-by", cli.group_by.as_deref().is_some_and(is_of_sheet) && !has_other_input),
+        ("--carry", cli.carry.iter().any(|column| is_of_sheet(column)) && !has_other_input),
     ]);
     match csv_only {
         Some(flag) if !cli.files.iter().any(|path| is_csv(path)) => Err(ConfigError::RequiresCsvInput(flag)),

@@ -11,10 +11,9 @@ pub(super) fn are_listed(cli: &Cli) -> bool {
         .any(|lists| !lists.is_empty())
 }
 
-/// Returns true for subtotals of the organizations of an enterprise, which are no column of a sheet.
-pub(super) fn group_by_organization(cli: &Cli) -> bool {
-    let column = cli.group_by.as_deref().map(str::trim);
-    !cli.enterprises.is_empty() && column.is_some_and(|column| column.eq_ignore_ascii_case(ORGANIZATIONS))
+/// Returns true if a column is the organizations of an enterprise, which are no column of a sheet.
+pub(super) fn is_organization_column(cli: &Cli, column: &str) -> bool {
+    !cli.enterprises.is_empty() && column.trim().eq_ignore_ascii_case(ORGANIZATIONS)
 }
 
 pub(super) fn member_sources(cli: &Cli, web_host: &str) -> Result<Vec<MemberSource>, ConfigError> {

@@ -95,7 +95,7 @@ struct PageInfo {
 }
 
 struct Page {
-    /// Members that the token cannot see are None.
+    /// None for members that the token cannot see.
     members: Vec<Option<ListedMember>>,
     next: Option<String>,
     hidden: HiddenOrganizations,

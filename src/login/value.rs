@@ -10,6 +10,8 @@ use crate::text::sanitize_line;
 /// Texts of cells that have no login, in lower case.
 const PLACEHOLDERS: [&str; 12] =
     ["none", "null", "n/a", "n.a.", "n.a", "n/d", "tbd", "tba", "tbc", "t.b.d.", "unknown", "undefined"];
+/// Longest placeholder, in bytes.
+const MAX_PLACEHOLDER: usize = 9;
 /// Texts of cells without a login, as R and pandas write them. In another case they are names: nan.
 const PLACEHOLDERS_WITH_CASE: [&str; 2] = ["NA", "NaN"];
 /// Abbreviations of months in the spreadsheet programs of a few languages, in lower case.
@@ -123,6 +125,10 @@ fn name_in(value: &str, web_host: &str) -> Result<String, String> {
         };
         return Err(format!("{problem}{escape}"));
     }
+    // Most values are nothing but a login.
+    if value.chars().all(is_name_char) {
+        return Ok(value.to_owned());
+    }
     if let Some(account) = account_in_address(value, web_host) {
         return account;
     }
@@ -215,6 +221,9 @@ fn unquote(text: &str) -> &str {
 }
 
 fn placeholder(value: &str) -> Option<String> {
+    if value.len() > MAX_PLACEHOLDER {
+        return None;
+    }
     let lower = value.to_lowercase();
     let is_mark = !value.is_empty() && value.chars().all(|c| "?–—−….*/".contains(c));
     let is_known = PLACEHOLDERS.contains(&lower.as_str()) || PLACEHOLDERS_WITH_CASE.contains(&value);
@@ -271,6 +280,9 @@ fn is_number(value: &str) -> bool {
 
 /// Returns true for dates as spreadsheet programs show or export them: `5-Mar`, `Mar-05`, `05-Mar-24`, `2024-03-05`, `5.3.2024`.
 fn is_date(value: &str) -> bool {
+    if !value.bytes().any(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
     // The time of an exported date is midnight.
     let date = value.split(['T', ' ']).next().filter(|date| is_numeric_date(date));
     if let Some(date) = date {

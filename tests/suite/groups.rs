@@ -275,6 +275,44 @@ fn a_list_of_an_enterprise_is_retried_in_smaller_pages() {
 }
 
 #[test]
+fn a_list_of_an_enterprise_waits_for_a_rate_limit() {
+    let fake = Fake::start(Behavior {
+        scopes: ENTERPRISE_SCOPES,
+        fault: Box::new(|context| match context.number {
+            1 => Some(Fault::secondary(403, Some(0))),
+            2 => Some(Fault::Response(
+                200,
+                vec![("retry-after", "0".into())],
+                r#"{"errors":[{"type":"RATE_LIMITED","message":"API rate limit exceeded"}]}"#.into(),
+            )),
+            _ => None,
+        }),
+        ..Behavior::default()
+    });
+    let run = look_up(&fake, &["--enterprise", "acme-5", "--carry", "organizations", "-q"]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    run.rows_of(5);
+    assert_eq!(queries(&fake), 3);
+}
+
+#[test]
+fn a_list_of_an_enterprise_shows_no_token_that_is_sent_back() {
+    const TOKEN: &str = "ghp_SAMPLEsampleSAMPLEsampleSAMPLEsample";
+    let members =
+        r#"{"nodes":[{"login":"a","organizations":{"nodes":[null]}}],"pageInfo":{"hasNextPage":false}}"#;
+    let error = format!(r#"{{"type":"FORBIDDEN","message":"no access with {TOKEN} to `{TOKEN}`"}}"#);
+    let body = format!(r#"{{"data":{{"enterprise":{{"members":{members}}}}},"errors":[{error}]}}"#);
+    let fake = Fake::with_faults(move |context| {
+        (context.number == 1).then(|| Fault::Response(200, vec![], body.clone()))
+    });
+    let run =
+        Program::for_fake(&fake, &["--enterprise", "acme", "-F", "ndjson"]).env("GH_TOKEN", TOKEN).run();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("organizations that this token cannot see"), "{}", run.stderr);
+    assert!(!run.stderr.contains("SAMPLE") && !run.stdout.contains("SAMPLE"), "{}", run.stderr);
+}
+
+#[test]
 fn a_list_of_an_enterprise_ends_although_a_server_repeats_it() {
     let page = |cursor: &str| {
         let members = serde_json::json!({
