@@ -16,8 +16,14 @@ fn main() {
     let alias_latency = Duration::from_millis(number(0));
     let (limit, window) = (number(0), Duration::from_secs(number(3600)));
     let primary = (limit > 0).then(|| fake::PrimaryLimit::new(limit, window));
-    let behavior =
-        fake::Behavior { latency, alias_latency, primary, points: primary, ..fake::Behavior::default() };
+    let behavior = fake::Behavior {
+        latency,
+        alias_latency,
+        primary,
+        points: primary,
+        scopes: Some("read:enterprise, read:org, repo"),
+        ..fake::Behavior::default()
+    };
     let fake = fake::Fake::start_on(&format!("127.0.0.1:{port}"), behavior);
     let _ = writeln!(std::io::stdout(), "{} (Enter or end of input stops it)", fake.url());
     let _ = std::io::stdin().read_line(&mut String::new());

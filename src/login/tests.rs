@@ -175,7 +175,7 @@ fn an_invalid_login_has_a_reason() {
         ("https://api.github.com/user/1024025", "an address of the API of github.com without a login"),
         ("mona@example.com", "an e-mail address: write the login"),
         ("noreply@github.com", "an e-mail address: write the login"),
-        ("app/dependabot", "an app as in a search: its login is dependabot[bot]"),
+        ("app/dependabot", "an app: its login is dependabot[bot]"),
         ("@acme/core", "a team: look up its members with --team acme/core"),
         ("https://github.com/orgs/acme/teams/core", "a team: look up its members with --team acme/core"),
         ("orgs/acme/teams/core", "a team: look up its members with --team acme/core"),

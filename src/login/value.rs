@@ -151,7 +151,7 @@ fn owner_of(owner: &str, repository: &str, web_host: &str) -> Result<String, Str
     let name = repository.split(['#', '@']).next().unwrap_or_default().trim_end_matches('/');
     if owner.eq_ignore_ascii_case("app") {
         let app = if validate(name).is_ok() { name } else { "NAME" };
-        return Err(format!("an app as in a search: its login is {app}[bot]"));
+        return Err(format!("an app: its login is {app}[bot]"));
     }
     if is_number(owner) && is_number(name) {
         return Err("a fraction or a date".into());
