@@ -25,6 +25,7 @@ fn main() {
         primary,
         points: primary,
         cpu_time,
+        scopes: Some("read:enterprise, read:org, repo"),
         ..fake::Behavior::default()
     };
     let fake = fake::Fake::start_on(&format!("127.0.0.1:{port}"), behavior);

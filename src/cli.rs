@@ -1,6 +1,7 @@
 //! Syntax of the flags. [`config`](crate::config) decides on their combinations.
 
 mod help;
+mod tips;
 pub(crate) mod values;
 
 use std::ffi::OsString;
@@ -11,8 +12,7 @@ use clap::{ArgAction, Parser};
 
 pub(crate) use self::help::{GenerateTarget, one_line_error};
 pub(crate) use self::values::{ApiChoice, AutoChoice, PaceChoice};
-use self::values::{parse_duration, parse_in_range, parse_nonzero_duration, parse_organization, parse_team};
-use crate::github::members::MemberSource;
+use self::values::{RoleChoice, parse_duration, parse_in_range, parse_nonzero_duration};
 use crate::render::{Format, SortKey};
 use crate::shard::Shard;
 
@@ -61,14 +61,32 @@ pub(crate) struct Cli {
     /// Look up all members of an organization
     ///
     /// May be repeated.
-    #[arg(long, value_name = "ORG", value_parser = parse_organization, help_heading = HELP_INPUT)]
-    pub(crate) members: Vec<MemberSource>,
+    #[arg(long, value_name = "ORG", help_heading = HELP_INPUT)]
+    pub(crate) members: Vec<String>,
+
+    /// With --members: only members with this role
+    #[arg(long, value_name = "ROLE", hide_short_help = true, help_heading = HELP_INPUT)]
+    pub(crate) role: Option<RoleChoice>,
 
     /// Look up all members of a team
     ///
+    /// The team is named as in its address, or as it is displayed: acme/core-team, "acme/Core Team",
+    /// https://github.com/orgs/acme/teams/core-team. May be repeated.
+    #[arg(long = "team", value_name = "ORG/TEAM", help_heading = HELP_INPUT)]
+    pub(crate) teams: Vec<String>,
+
+    /// Look up all outside collaborators of an organization
+    ///
     /// May be repeated.
-    #[arg(long = "team", value_name = "ORG/TEAM", value_parser = parse_team, help_heading = HELP_INPUT)]
-    pub(crate) teams: Vec<MemberSource>,
+    #[arg(long, value_name = "ORG", hide_short_help = true, help_heading = HELP_INPUT)]
+    pub(crate) outside_collaborators: Vec<String>,
+
+    /// Look up all members of an enterprise, with their organizations in a column (GraphQL only)
+    ///
+    /// The column organizations can be the column of --group-by. Requires a token with the scope read:enterprise. May be
+    /// repeated.
+    #[arg(long = "enterprise", value_name = "SLUG", hide_short_help = true, help_heading = HELP_INPUT)]
+    pub(crate) enterprises: Vec<String>,
 
     /// Read logins from a database: sqlite:FILE, postgres://…
     #[arg(long, value_name = "URL", requires = "query", conflicts_with = "from", hide_short_help = true, help_heading = HELP_INPUT)]
@@ -272,7 +290,7 @@ pub(crate) struct Cli {
 
     /// Convert or merge finished reports, without contacting GitHub
     #[arg(long, value_name = "FILE", help_heading = HELP_COMPARING, conflicts_with_all = [
-        "logins", "files", "members", "teams", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "shard"
+        "logins", "files", "members", "role", "teams", "outside_collaborators", "enterprises", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "shard"
     ])]
     pub(crate) from: Vec<PathBuf>,
 

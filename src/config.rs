@@ -1,7 +1,9 @@
 //! Flags and environment, merged into one validated [`Config`]. Contradictions are errors before a request is sent.
 
+mod arguments;
 mod credentials;
 mod error;
+mod members;
 mod network;
 mod outputs;
 mod server;
@@ -32,7 +34,11 @@ use crate::report::{Columns, CountSelection, GroupTotals, ReportSchema};
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) sources: Vec<InputSource>,
+    /// Notes about the arguments, for standard error.
+    pub(crate) notes: Vec<String>,
     pub(crate) member_sources: Vec<MemberSource>,
+    /// Index of the carried column with the organizations of an enterprise's members.
+    pub(crate) organization_column: Option<usize>,
     pub(crate) input_query: Option<(DatabaseUrl, String)>,
     pub(crate) save_to: Option<SaveTarget>,
     pub(crate) input_options: InputOptions,
@@ -94,6 +100,8 @@ impl Config {
             network::check_certificate_variables(&server.endpoint, env)?;
             (credentials, network::choose_proxy(&server.endpoint, env)?)
         };
+        let notes =
+            arguments::check_arguments(&cli.logins, server.endpoint.web_host(), server.tokens.variable())?;
         let reports = outputs::outputs(cli.format, &cli.outputs, cli.save.is_some())?;
         // Arguments that are not text are not logins either, and get a row.
         let arguments = cli.logins.iter().map(|text| match text.to_string_lossy() {
@@ -101,19 +109,16 @@ impl Config {
             text => InputSource::Text(text.into_owned()),
         });
         outputs::check_inputs(&cli, &reports)?;
+        check_token(&cli, credentials.is_some() || is_replay, &server)?;
+        let member_sources = members::member_sources(&cli, server.endpoint.web_host())?;
         let sources = arguments.chain(cli.files.into_iter().map(InputSource::File)).collect();
-        let member_sources = cli.members.into_iter().chain(cli.teams).collect();
         let counts = CountSelection { breakdown: cli.breakdown, private: cli.private };
         let order = outputs::row_order(cli.sort, cli.top, (!is_rerender).then_some(counts))?;
-        let has_token = credentials.is_some() || is_replay;
-        match first_given([("--private", cli.private), ("--verify", cli.verify > 0)]) {
-            Some(flag) if !has_token => return Err(server.token_required_by(flag)),
-            _ => {}
-        }
         if cli.resume {
             outputs::check_resume_target(&reports)?;
         }
-        let carried = outputs::carried_columns(&cli.carry, cli.group_by.as_deref())?;
+        let carried =
+            outputs::carried_columns(&cli.carry, cli.group_by.as_deref(), !cli.enterprises.is_empty())?;
         let is_missing = |path: &mut PathBuf| cli.baseline_optional && matches!(path.try_exists(), Ok(false));
         let has_baseline = cli.baseline.is_some();
         let missing_baseline = cli.baseline.take_if(is_missing);
@@ -126,7 +131,9 @@ impl Config {
         };
         Ok(Self {
             sources,
+            notes,
             member_sources,
+            organization_column: carried.organizations,
             input_query,
             save_to,
             input_options: InputOptions {
@@ -134,7 +141,7 @@ impl Config {
                 shard: cli.shard,
                 allow_empty: cli.allow_empty,
                 login_column: cli.login_column,
-                carry: carried.names,
+                carry: carried.in_sheets,
                 group_column: carried.group_by.as_ref().map(GroupTotals::column),
             },
             client: ClientConfig {
@@ -182,9 +189,12 @@ impl Config {
 
 fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
     let has_other_input = cli.sql.is_some() || !cli.from.is_empty();
-    let has_lists = !cli.files.is_empty() || !cli.members.is_empty() || !cli.teams.is_empty();
+    let has_lists = !cli.files.is_empty() || members::are_listed(cli);
     if cli.logins.is_empty() && !has_lists && !has_other_input {
         return Err(ConfigError::NoLogins);
+    }
+    if cli.role.is_some() && cli.members.is_empty() {
+        return Err(ConfigError::RoleRequiresMembers);
     }
     if cli.plan && !matches!(cli.format, None | Some(Format::Table | Format::Json)) {
         return Err(ConfigError::PlanFormat);
@@ -193,16 +203,30 @@ fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
     if cli.baseline_optional && baseline.is_some_and(DatabaseUrl::looks_like_url) {
         return Err(ConfigError::BaselineOptionalDatabase);
     }
-    if cli.private && cli.api == ApiChoice::Rest {
-        return Err(ConfigError::PrivateRequiresGraphql);
+    match first_given([("--private", cli.private), ("--enterprise", !cli.enterprises.is_empty())]) {
+        Some(flag) if cli.api == ApiChoice::Rest => return Err(ConfigError::RequiresGraphql(flag)),
+        _ => {}
     }
+    let is_of_sheet = |column: &str| !members::is_organization_column(cli, column);
     let csv_only = first_given([
         ("--login-column", cli.login_column.is_some()),
-        ("--group-by", cli.group_by.is_some() && !has_other_input),
-        ("--carry", !cli.carry.is_empty() && !has_other_input),
+        ("--group-by", cli.group_by.as_deref().is_some_and(is_of_sheet) && !has_other_input),
+        ("--carry", cli.carry.iter().any(|column| is_of_sheet(column)) && !has_other_input),
     ]);
     match csv_only {
         Some(flag) if !cli.files.iter().any(|path| is_csv(path)) => Err(ConfigError::RequiresCsvInput(flag)),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that there is a token for the counts and lists that GitHub refuses without one.
+fn check_token(cli: &Cli, has_token: bool, server: &Server) -> Result<(), ConfigError> {
+    match first_given([
+        ("--private", cli.private),
+        ("--verify", cli.verify > 0),
+        ("--enterprise", !cli.enterprises.is_empty()),
+    ]) {
+        Some(flag) if !has_token => Err(server.token_required_by(flag)),
         _ => Ok(()),
     }
 }

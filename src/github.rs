@@ -16,6 +16,7 @@ mod client;
 pub(crate) mod config;
 pub(crate) mod credentials;
 pub(crate) mod endpoint;
+mod enterprise;
 pub(crate) mod error;
 mod foreign;
 pub(crate) mod graphql;

@@ -27,7 +27,7 @@ pub(crate) use self::csv::is_csv;
 use self::dedup::Deduplicator;
 use self::text::Sender;
 use crate::login::{Login, ParseLoginError};
-use crate::report::{Carried, add_groups};
+use crate::report::{Carried, add_groups, groups_in};
 use crate::shard::Shard;
 
 const BATCHES_AHEAD: usize = 4;
@@ -152,8 +152,10 @@ struct OpenSource {
 }
 
 enum Content {
-    /// Logins as they were typed or listed: nothing in them is a comment.
+    /// Logins as they were typed: nothing in them is a comment.
     Logins(Vec<String>),
+    /// Members that GitHub listed.
+    Records(Vec<InputRecord>),
     Lines(Box<dyn Read + Send>),
     Csv(Box<CsvInput>),
 }
@@ -228,8 +230,8 @@ impl Input {
     }
 
     #[must_use]
-    pub(crate) fn chain_logins(mut self, logins: Vec<String>) -> Self {
-        self.push(PathBuf::new(), Content::Logins(logins));
+    pub(crate) fn chain_records(mut self, records: Vec<InputRecord>) -> Self {
+        self.push(PathBuf::new(), Content::Records(records));
         self
     }
 
@@ -261,6 +263,7 @@ impl Input {
         }
         let lengths = self.sources.iter().map(|source| match &source.content {
             Content::Logins(logins) => logins.len() as u64,
+            Content::Records(records) => records.len() as u64,
             Content::Lines(_) | Content::Csv(_) => text::count_lines(&source.name).unwrap_or(0),
         });
         let all: u64 = lengths.sum();
@@ -326,7 +329,16 @@ async fn merge_groups(
             false
         } else {
             let more = record.carried.get(column).and_then(Option::as_deref);
-            first.carried.get_mut(column).is_none_or(|cell| !add_groups(cell, more))
+            if more.is_some() && first.carried.len() <= column {
+                // A row of a sheet has no cell for the organizations of an enterprise.
+                let mut cells = std::mem::take(&mut first.carried).into_vec();
+                cells.resize(column + 1, None);
+                first.carried = cells.into();
+            }
+            first
+                .carried
+                .get_mut(column)
+                .is_none_or(|cell| !add_groups(cell, more.into_iter().flat_map(groups_in)))
         };
         report.lock().duplicates += u64::from(is_known);
     }
@@ -341,6 +353,7 @@ fn spawn_reader(sources: Vec<OpenSource>, web_host: String, report: SharedReport
         for OpenSource { name, content } in sources {
             let read = match content {
                 Content::Logins(logins) => sender.send_logins(&logins),
+                Content::Records(records) => sender.send_records(records),
                 Content::Lines(lines) => text::read(lines, &sender),
                 Content::Csv(csv) => csv.read(&sender, &report),
             };

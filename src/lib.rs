@@ -53,7 +53,7 @@
 //! let mut config = ClientConfig::default();
 //! config.transport = transport;
 //! let client = Client::new(config)?;
-//! let logins = stream::iter(["torvalds", "no/login", "antirez"]).map(Login::parse);
+//! let logins = stream::iter(["torvalds", "no login", "antirez"]).map(Login::parse);
 //! let rows: Vec<_> = ghrepos::lookup(&client, logins, LookupOptions::default()).collect().await;
 //!
 //! assert_eq!(rows[0].public_repos, Some(9));

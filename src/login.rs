@@ -1,11 +1,15 @@
-//! Logins: the only way to a request path.
+//! Logins: the only way to a request path. Texts of people are parsed by [`value`], and addresses by [`address`].
 //!
 //! octocrab sends a path as it is given, so `/`, `?`, `#`, `%` or `..` would reach another route. A [`Login`] contains none of
 //! them. It is parsed once, where it enters the program.
 
+mod address;
+mod value;
+
 use std::fmt;
 
-use crate::text::sanitize_line;
+pub(crate) use self::address::team_in_address;
+pub(crate) use self::value::{LoginText, is_spreadsheet_error, parse_text, trim};
 
 /// Longest login on GitHub, in characters, without the `[bot]` of an app.
 pub(crate) const MAX_LENGTH: usize = 39;
@@ -18,7 +22,7 @@ const BOT: &str = "[bot]";
 /// use ghrepos::Login;
 ///
 /// assert_eq!(Login::parse("@torvalds")?.as_str(), "torvalds");
-/// assert_eq!(Login::parse("https://github.com/torvalds/")?.path(), "/users/torvalds");
+/// assert_eq!(Login::parse("https://github.com/torvalds/linux")?.path(), "/users/torvalds");
 /// assert!(Login::parse("../orgs/rust-lang").is_err());
 /// # Ok::<(), ghrepos::ParseLoginError>(())
 /// ```
@@ -26,10 +30,12 @@ const BOT: &str = "[bot]";
 pub struct Login(Box<str>);
 
 impl Login {
-    /// Parses a login, an `@login`, or the URL of a profile on github.com.
+    /// Parses a login as people write it: `torvalds`, `@torvalds`, `torvalds/linux`, an address on github.com, a remote of Git, or
+    /// an e-mail address of GitHub's (`…@users.noreply.github.com`). An address or a repository stands for its account.
     ///
     /// Accepts the names that GitHub's accounts have, old ones included: letters, digits and hyphens, at most 39 characters; one
-    /// underscore before the short code of a managed user; `[bot]` after the name of an app.
+    /// underscore before the short code of a managed user; `[bot]` after the name of an app. A placeholder such as `none` and a
+    /// date such as `5-Mar` are not logins; `@none` is.
     ///
     /// # Errors
     /// [`ParseLoginError`] has the reason, in one line.
@@ -37,10 +43,17 @@ impl Login {
         Self::parse_for_host(text, "github.com")
     }
 
-    /// Like [`Login::parse`], with the URLs of profiles on `web_host`: `git.example.com`.
+    /// Like [`Login::parse`], with addresses on `web_host`: `git.example.com`.
     pub(crate) fn parse_for_host(text: &str, web_host: &str) -> Result<Self, ParseLoginError> {
-        let name = parse_name(text.trim(), web_host);
+        let name = value::parse_name(text, web_host);
         name.map(|name| Self(name.into())).map_err(|reason| ParseLoginError { text: text.into(), reason })
+    }
+
+    /// Parses a login that a server or a report contains. Nothing but the login itself is accepted.
+    pub(crate) fn exact(text: &str) -> Result<Self, ParseLoginError> {
+        validate(text)
+            .map(|()| Self(text.into()))
+            .map_err(|reason| ParseLoginError { text: text.into(), reason })
     }
 
     /// Returns the login as it was written.
@@ -98,45 +111,6 @@ pub struct ParseLoginError {
     /// The text as it was written.
     pub text: String,
     reason: String,
-}
-
-fn parse_name(text: &str, web_host: &str) -> Result<String, String> {
-    let name = match parse_profile_url(text, web_host)? {
-        Some(name) => name,
-        // The apostrophe is that of a spreadsheet, before text that begins with a hyphen.
-        None => text.strip_prefix(['@', '\'']).unwrap_or(text).to_owned(),
-    };
-    validate(&name).map(|()| name)
-}
-
-/// Returns the account in the URL of its profile. None if `text` is not a URL.
-///
-/// URLs are copied from a browser, so a query (`?tab=repositories`) and a fragment are ignored, and the pages of an
-/// organization or an app are accepted.
-fn parse_profile_url(text: &str, web_host: &str) -> Result<Option<String>, String> {
-    let lower = text.to_ascii_lowercase();
-    let scheme = ["https://", "http://"].into_iter().find(|scheme| lower.starts_with(scheme));
-    if scheme.is_none() && !lower.split_once('/').is_some_and(|(host, _)| is_web_host(host, web_host)) {
-        return Ok(None);
-    }
-    let rest = text.get(scheme.map_or(0, str::len)..).unwrap_or_default();
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if !is_web_host(host, web_host) {
-        let host: String = host.chars().take(64).collect();
-        return Err(format!("an address on {}, not on {web_host}", sanitize_line(&host)));
-    }
-    match path.trim_matches('/').split('/').collect::<Vec<_>>()[..] {
-        ["orgs", organization, ..] => Ok(Some(organization.to_owned())),
-        ["apps", app] => Ok(Some(format!("{app}{BOT}"))),
-        [login] => Ok(Some(login.to_owned())),
-        _ => Err("an address of something else than a profile".into()),
-    }
-}
-
-fn is_web_host(host: &str, web_host: &str) -> bool {
-    let host = host.to_ascii_lowercase();
-    host.strip_prefix("www.").unwrap_or(&host) == web_host
 }
 
 pub(crate) fn is_name_char(c: char) -> bool {

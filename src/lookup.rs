@@ -342,7 +342,7 @@ fn first_count(
     };
     if let Some(api) = other_api {
         // An account that has moved answered under its new login.
-        let login = Login::parse(&row.login).unwrap_or(login);
+        let login = Login::exact(&row.login).unwrap_or(login);
         return FirstCount::ToVerify(PendingRow { position, api, login, place, context: row });
     }
     let (was_looked_up, verification_failed) = (true, false);

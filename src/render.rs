@@ -120,7 +120,7 @@ impl Meta {
     /// Returns the URL of a row's profile page. None if the account was not counted.
     fn profile_url(&self, row: &Row) -> Option<String> {
         let site = self.site.as_ref()?;
-        let login = Login::parse(&row.login).ok().filter(|_| row.status == Status::Ok)?;
+        let login = Login::exact(&row.login).ok().filter(|_| row.status == Status::Ok)?;
         // The profile page of a bot is that of its app.
         match login.as_str().strip_suffix("[bot]") {
             Some(app) => Some(format!("https://{site}/apps/{app}")),

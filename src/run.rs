@@ -174,7 +174,7 @@ async fn execute(
         QuotaHint::new(config).print_if_needed(client.limiter(), 0);
         return Ok(print_stop(&stop.reason().unwrap_or(StopReason::Interrupted), config, 0, true));
     };
-    let input = input.chain_logins(members);
+    let input = input.chain_records(members);
     if config.plan {
         return print_plan(input, client, config).await;
     }
@@ -214,6 +214,9 @@ async fn open_input(config: &Config) -> Result<Input, InputError> {
 fn print_notes(config: &Config) {
     if config.quiet {
         return;
+    }
+    for note in &config.notes {
+        eprint_status(note);
     }
     let client = &config.client;
     if client.counts.breakdown && client.api == ApiKind::Rest && !client.is_replay() {

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use super::bytes::ByteReader;
 use super::is_a_line;
 use crate::input::{Input, InputOptions, InputSource};
-use crate::login::Login;
+use crate::login::{LoginText, is_spreadsheet_error, parse_text};
 use crate::text::sanitize_multiline;
 
 /// Bytes of a line that are read.
@@ -23,9 +23,15 @@ struct Record {
 }
 
 impl Record {
-    fn new(text: &str, carried: Vec<Option<String>>) -> Self {
-        let login = Login::parse(text).map(|login| login.to_string()).map_err(|invalid| invalid.text);
-        Self { login, carried }
+    /// Returns the records of a text, one for each of its logins.
+    fn of(text: &str, carried: &[Option<String>]) -> Vec<Self> {
+        let logins = match parse_text(text, "github.com") {
+            LoginText::One(login) => {
+                vec![login.map(|login| login.to_string()).map_err(|invalid| invalid.text)]
+            }
+            LoginText::List(logins) => logins.iter().map(|login| Ok(login.to_string())).collect(),
+        };
+        logins.into_iter().map(|login| Self { login, carried: carried.to_vec() }).collect()
     }
 
     fn key(&self) -> Result<String, String> {
@@ -95,17 +101,18 @@ fn lines(content: &[u8]) -> Vec<Record> {
     for (at, line) in without_bom.split(|byte| *byte == b'\n').enumerate() {
         let max = if at == 0 { MAX_LINE - bom_len } else { MAX_LINE };
         let text = String::from_utf8_lossy(&line[..line.len().min(max)]).into_owned();
+        let is_error = is_spreadsheet_error(text.trim());
         let mut before = ' ';
         let text: String = text
             .chars()
             .take_while(|c| {
-                let begins = *c == '#' && matches!(before, ' ' | '\t');
+                let begins = *c == '#' && matches!(before, ' ' | '\t') && !is_error;
                 before = *c;
                 !begins
             })
             .collect();
         if !text.trim().is_empty() {
-            records.push(Record::new(text.trim(), Vec::new()));
+            records.extend(Record::of(text.trim(), &[]));
         }
     }
     records
@@ -142,10 +149,9 @@ fn rows(content: &[u8], extension: &str, carry: &[String]) -> Option<Vec<Record>
         let record = record.unwrap();
         let cell = |at: usize| record.get(at).map(decode).filter(|text| !text.is_empty());
         if let Some(login) = cell(column) {
-            records.push(Record::new(
-                &login,
-                carried.iter().map(|at| cell(*at).map(|text| sanitize_multiline(&text))).collect(),
-            ));
+            let cells: Vec<_> =
+                carried.iter().map(|at| cell(*at).map(|text| sanitize_multiline(&text))).collect();
+            records.extend(Record::of(&login, &cells));
         }
     }
     Some(records)

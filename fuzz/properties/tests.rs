@@ -72,9 +72,20 @@ const LOGINS: &[&str] = &[
     "http://www.github.com/orgs/rust-lang/",
     "github.com/apps/dependabot#top",
     "https://gitlab.com/torvalds",
+    "torvalds/linux.git",
+    "git@github.com:torvalds/linux.git",
+    "1024025+torvalds@users.noreply.github.com",
+    "[Linus](https://github.com/torvalds)",
+    "torvalds, antirez; @gvanrossum",
+    "@torvalds @antirez",
+    "5-Mar",
+    "#NAME?",
+    "n/a",
 ];
-const IN_LOGINS: &[&str] =
-    &["/", "..", "%2f", "?", "#", "_", "-", "[bot]", "@", ":", "\n", "\u{1b}", "\u{202e}", "é", " "];
+const IN_LOGINS: &[&str] = &[
+    "/", "..", "%2f", "?", "#", "_", "-", "[bot]", "@", ":", ",", "; ", "(", "\"", "\n", "\u{1b}",
+    "\u{202e}", "é", " ",
+];
 
 const LISTS: &[&str] = &[
     "torvalds\nTorvalds # twice\r\n\n# nobody\nantirez#1\nhttps://github.com/antirez\n",

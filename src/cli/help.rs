@@ -10,6 +10,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::Cli;
+use super::tips::unknown_flag;
 use crate::text::sanitize_line;
 
 pub(super) const AFTER_SHORT_HELP: &str = "See --help for all options, tokens, exit statuses and examples.";
@@ -91,7 +92,7 @@ fn completions(shell: Shell) -> Vec<u8> {
 }
 
 /// Date of the last change to the flags.
-const MAN_PAGE_DATE: &str = "2026-11-25";
+const MAN_PAGE_DATE: &str = "2026-11-26";
 
 fn man_page() -> io::Result<Vec<u8>> {
     let man = Man::new(Cli::command()).title("GHREPOS").date(MAN_PAGE_DATE).manual("User Commands");
@@ -128,6 +129,9 @@ fn normalize_roff(page: &str) -> String {
 pub(crate) fn one_line_error(error: &clap::Error) -> Option<String> {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return None;
+    }
+    if let Some(message) = unknown_flag(error) {
+        return Some(format!("{message}. See ghrepos --help"));
     }
     let text = error.to_string();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -4,17 +4,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::github::members::MemberSource;
-use crate::login::Login;
+use crate::github::members::MemberRole;
 use crate::rate_limit::settings::Pace;
-
-pub(super) fn parse_organization(text: &str) -> Result<MemberSource, String> {
-    Login::parse(text).map(MemberSource::Organization).map_err(|error| error.to_string())
-}
-
-pub(super) fn parse_team(text: &str) -> Result<MemberSource, String> {
-    MemberSource::parse_team(text).ok_or_else(|| "expected ORG/TEAM, as in the URL of the team".into())
-}
 
 pub(super) fn parse_in_range<T>(min: T, max: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
@@ -75,6 +66,25 @@ impl PaceChoice {
             Self::Auto => None,
             Self::Documented => Some(Pace::Documented),
             Self::None => Some(Pace::Unlimited),
+        }
+    }
+}
+
+/// Value of `--role`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleChoice {
+    /// Owners of the organization.
+    #[value(alias = "owner")]
+    Admin,
+    /// Members who are not owners.
+    Member,
+}
+
+impl From<RoleChoice> for MemberRole {
+    fn from(choice: RoleChoice) -> Self {
+        match choice {
+            RoleChoice::Admin => Self::Admin,
+            RoleChoice::Member => Self::Member,
         }
     }
 }

@@ -59,8 +59,20 @@ pub(crate) enum ConfigError {
     ShardNeedsRunName,
     #[error("{flag} requires a token: {way_out}")]
     TokenRequired { flag: &'static str, way_out: String },
-    #[error("--private requires the GraphQL API: remove --api rest")]
-    PrivateRequiresGraphql,
+    #[error("{0} requires the GraphQL API: remove --api rest")]
+    RequiresGraphql(&'static str),
+    #[error("{0:?} is a file, not a login: read it with --file {0}")]
+    FileAsLogin(String),
+    /// The argument is not shown.
+    #[error("an argument looks like a token: set {0} to it instead, since other processes can see arguments")]
+    TokenAsLogin(&'static str),
+    #[error("--role filters the members of an organization: add --members ORG")]
+    RoleRequiresMembers,
+    #[error("invalid value {value:?} for {flag}: {reason}")]
+    InvalidMemberSource { flag: &'static str, value: String, reason: String },
+    /// GitHub refuses a list to this token.
+    #[error("{0}")]
+    AccessDenied(String),
     #[error("--sort {key} requires {flag}")]
     SortKeyNotSelected { key: &'static str, flag: &'static str },
     #[error("{0} requires a .csv or .tsv input file{or_sql}", or_sql = if *.0 == "--login-column" { "" } else { " or --sql" })]
@@ -100,7 +112,7 @@ fn extensions() -> String {
 impl ConfigError {
     pub(crate) fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::TokenRequired { .. } => ExitStatus::Auth,
+            Self::TokenRequired { .. } | Self::AccessDenied(_) => ExitStatus::Auth,
             _ => ExitStatus::Usage,
         }
     }

@@ -14,6 +14,8 @@ use crate::progress::ProgressMode;
 use crate::render::{Format, RowOrder, SortKey, TerminalStyle};
 use crate::report::{CountSelection, GroupTotals, ReportSchema, is_reserved};
 
+/// Carried column with the organizations of an enterprise's members.
+pub(super) const ORGANIZATIONS: &str = "organizations";
 /// Longest table on a terminal, in rows.
 const MAX_TERMINAL_ROWS: usize = 10_000;
 
@@ -98,12 +100,17 @@ pub(super) fn row_order(
 
 pub(super) struct CarriedColumns {
     pub(super) names: Vec<String>,
+    /// The names that are columns of a sheet: all except the organizations, which are the last.
+    pub(super) in_sheets: Vec<String>,
+    pub(super) organizations: Option<usize>,
     pub(super) group_by: Option<GroupTotals>,
 }
 
+/// `has_enterprise`: the members of an enterprise have a column with their organizations.
 pub(super) fn carried_columns(
     lists: &[String],
     group_by: Option<&str>,
+    has_enterprise: bool,
 ) -> Result<CarriedColumns, ConfigError> {
     let mut names = Vec::new();
     for list in lists {
@@ -115,11 +122,20 @@ pub(super) fn carried_columns(
             add_column(&mut names, name, list)?;
         }
     }
-    let group_by = match group_by.map(str::trim) {
+    let is_organizations = |name: &str| has_enterprise && name.eq_ignore_ascii_case(ORGANIZATIONS);
+    names.retain(|name| !is_organizations(name));
+    let group_by = group_by.map(str::trim);
+    if let Some(name) = group_by.filter(|name| !is_organizations(name)) {
+        add_column(&mut names, name, name)?;
+    }
+    let in_sheets = names.clone();
+    let organizations =
+        if has_enterprise { Some(add_column(&mut names, ORGANIZATIONS, ORGANIZATIONS)?) } else { None };
+    let group_by = match group_by {
         None => None,
         Some(name) => Some(GroupTotals::new(name.to_owned(), add_column(&mut names, name, name)?)),
     };
-    Ok(CarriedColumns { names, group_by })
+    Ok(CarriedColumns { names, in_sheets, organizations, group_by })
 }
 
 /// Adds a column unless it is there already, and returns its index.
@@ -193,7 +209,7 @@ mod tests {
 
     fn carry(lists: &[&str], group_by: Option<&str>) -> Result<(String, Option<String>), ConfigError> {
         let lists: Vec<_> = lists.iter().map(|list| (*list).to_owned()).collect();
-        let carried = carried_columns(&lists, group_by)?;
+        let carried = carried_columns(&lists, group_by, false)?;
         Ok((carried.names.join("|"), carried.group_by.map(|groups| groups.by().to_owned())))
     }
 

@@ -5,6 +5,8 @@
 //! `graphql/torvalds+99.json`. Paths are in lower case, because logins have no case. Request headers are not recorded, and so no
 //! token.
 //!
+//! The pages of an enterprise's members are in `graphql/enterprise=acme.json`, `graphql/enterprise=acme.2.json` and so on.
+//!
 //! A query is replayed login by login: its logins depend on timing and on earlier failures, so a later run has other queries.
 
 use std::collections::HashMap;
@@ -60,6 +62,8 @@ const MAX_JSON_BODY: usize = 2 << 20;
 const MAX_FILE: u64 = 128 << 20;
 /// Type of the GraphQL error for a login that was not recorded.
 pub(super) const NOT_RECORDED: &str = "NOT_RECORDED";
+/// Variable of a query with the name of an enterprise. No query for logins has it.
+pub(super) const ENTERPRISE_VARIABLE: &str = "slug";
 /// Header with the scopes of a classic token.
 pub(super) const SCOPES: &str = "x-oauth-scopes";
 
@@ -166,7 +170,15 @@ impl Answer {
 }
 
 impl QueryBody {
+    /// Returns the name of the enterprise whose members are listed. The pages of a list are replayed in their order.
+    fn enterprise(&self) -> Option<&str> {
+        self.variables.get(ENTERPRISE_VARIABLE)?.as_str()
+    }
+
     fn file_name(&self) -> String {
+        if let Some(slug) = self.enterprise() {
+            return format!("enterprise={}", slug.to_ascii_lowercase());
+        }
         let first = self.variables.values().next().and_then(Value::as_str).unwrap_or("query");
         let first = first.to_ascii_lowercase();
         if self.variables.len() <= 1 { first } else { format!("{first}+{}", self.variables.len() - 1) }
@@ -297,10 +309,11 @@ impl Cassette {
 
     /// Returns the recorded response to a request: the first time the first one, and the last one again and again.
     pub(crate) fn replay(&self, request: &RecordedRequest) -> Result<Response<Full<Bytes>>, CassetteMiss> {
-        if let Some(query) = request.query() {
-            return Ok(self.replay_query(request, &query));
+        let query = request.query();
+        if let Some(query) = query.as_ref().filter(|query| query.enterprise().is_none()) {
+            return Ok(self.replay_query(request, query));
         }
-        let (stem, sequence) = self.next_sequence(request, None);
+        let (stem, sequence) = self.next_sequence(request, query.as_ref());
         let mut latest = (1..=sequence).rev().map(|sequence| numbered_file(&stem, sequence));
         let miss =
             format!("no recorded response for {} in {}", request.request_line(), self.folder.display());

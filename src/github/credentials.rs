@@ -102,6 +102,13 @@ impl Token {
         kind.map_or(TokenKind::Unknown, |(_, kind)| kind)
     }
 
+    /// Returns true for a text in the form of GitHub's tokens: a documented prefix and at least 20 characters after it.
+    pub(crate) fn has_known_form(text: &str) -> bool {
+        let text = text.trim();
+        let prefixes = ["ghp_", "github_pat_", "gho_", "ghu_", "ghs_", "ghr_"];
+        prefixes.iter().any(|prefix| text.strip_prefix(prefix).is_some_and(|rest| rest.len() >= 20))
+    }
+
     pub(super) fn header(&self) -> HeaderValue {
         self.header.clone()
     }

@@ -79,6 +79,12 @@ pub(crate) enum LookupError {
     /// The GraphQL API does not know a field or an argument of the query.
     #[error("the server's GraphQL API is too old: {0}")]
     QueryUnsupported(String),
+    /// A classic token without the scope for a list.
+    #[error("the token lacks a scope")]
+    InsufficientScope,
+    /// The GraphQL API does not know a list.
+    #[error("the server cannot list them: {0}")]
+    ListUnsupported(String),
     #[error("pagination error: {0}")]
     Pagination(&'static str),
     /// A response without a result for this login, or a query that GitHub gave up.
@@ -117,6 +123,8 @@ impl LookupError {
             Self::NotFound
             | Self::Forbidden { .. }
             | Self::Unauthorized(_)
+            | Self::InsufficientScope
+            | Self::ListUnsupported(_)
             | Self::QueryUnsupported(_)
             | Self::TooLong(_)
             | Self::NoVisibility(_)

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::account::{Account, AccountKind, Breakdown, CountSelection};
-use super::cassette::{CassetteMiss, NOT_RECORDED, SCOPES};
+use super::cassette::{CassetteMiss, ENTERPRISE_VARIABLE, NOT_RECORDED, SCOPES};
 use super::error::{LookupError, is_rate_limit_message, rate_limit_error, sso_url};
 use super::foreign::is_suspension;
 use super::rest::{BoundedVec, MAX_ITEMS, parse_json, verify_login};
@@ -51,14 +51,26 @@ const SCHEMA_MESSAGES: [&str; 6] = [
 /// The body of a query request: `{"query": "…", "variables": {"l0": "torvalds", "l1": …}}`.
 #[derive(Serialize)]
 pub(super) struct Query<'a> {
-    query: &'a str,
+    #[serde(rename = "query")]
+    text: &'a str,
     pub(super) variables: Map<String, Value>,
+    /// Number of logins. 0 for a page of a list.
+    #[serde(skip)]
+    pub(super) logins: usize,
 }
 
 impl<'a> Query<'a> {
-    pub(super) fn new(query: &'a str, logins: &[impl Borrow<Login>]) -> Self {
-        let logins = logins.iter().map(|login| Value::from(login.borrow().as_str())).enumerate();
-        Self { query, variables: logins.map(|(index, login)| (format!("l{index}"), login)).collect() }
+    pub(super) fn new(text: &'a str, logins: &[impl Borrow<Login>]) -> Self {
+        let values = logins.iter().map(|login| Value::from(login.borrow().as_str())).enumerate();
+        let variables = values.map(|(index, login)| (format!("l{index}"), login)).collect();
+        Self { text, variables, logins: logins.len() }
+    }
+
+    /// A page of the list of an enterprise, after a cursor.
+    pub(super) fn of_page(text: &'a str, slug: &str, cursor: Option<&str>) -> Self {
+        let variables = [(ENTERPRISE_VARIABLE, Value::from(slug)), ("cursor", cursor.into())];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { text, variables, logins: 0 }
     }
 }
 
@@ -199,9 +211,19 @@ pub(crate) fn parse_response(
             (None, None, None) => Err(LookupError::PartialResponse("this login is missing".into())),
         });
     }
-    // The queries of a server without limits have no cost.
-    let has_limits = headers.contains_key("x-ratelimit-limit");
-    Ok(BatchResponse { cost: data.cost.or((!has_limits).then_some(0)), results })
+    Ok(BatchResponse { cost: data.cost.or_else(|| cost_without_limits(headers)), results })
+}
+
+/// The queries of a server without limits have no cost.
+fn cost_without_limits(headers: &HeaderMap) -> Option<u64> {
+    (!headers.contains_key("x-ratelimit-limit")).then_some(0)
+}
+
+/// Returns the cost in the field `rateLimit` of a response. None if unknown.
+pub(super) fn reported_cost(headers: &HeaderMap, rate_limit: Option<&RawValue>) -> Option<u64> {
+    let field: Option<RateLimitField> = rate_limit.and_then(parse_lenient);
+    let cost = field.and_then(|field| field.cost).map(|cost| cost.min(MAX_PLAUSIBLE_COST));
+    cost.or_else(|| cost_without_limits(headers))
 }
 
 /// The body of a response: `data` beside `errors`. A part that cannot be parsed does not affect the others.
@@ -253,7 +275,7 @@ struct RateLimitField {
     cost: Option<u64>,
 }
 
-fn parse_lenient<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
+pub(super) fn parse_lenient<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
     serde_json::from_str(json.get()).ok()
 }
 
@@ -343,7 +365,7 @@ fn parse_owner(
 /// A GraphQL error, without the parts that cannot be parsed.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct GraphqlError {
+pub(super) struct GraphqlError {
     #[serde(rename = "type", deserialize_with = "lenient")]
     error_type: Option<String>,
     /// First segment of the path, if it is a name.
@@ -374,11 +396,11 @@ impl GraphqlError {
         self.target.as_deref() != Some("rateLimit") && self.alias().is_none_or(|alias| alias >= logins)
     }
 
-    fn is_not_found(&self) -> bool {
+    pub(super) fn is_not_found(&self) -> bool {
         self.error_type.as_deref() == Some("NOT_FOUND")
     }
 
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         let message = self.message.as_deref().or(self.error_type.as_deref());
         sanitize_line(message.unwrap_or("an error without a message")).into_owned()
     }
@@ -393,27 +415,33 @@ impl GraphqlError {
     }
 
     /// GitHub sends the type in two spellings, only a code, or only the message of a secondary limit.
-    fn is_rate_limited(&self) -> bool {
+    pub(super) fn is_rate_limited(&self) -> bool {
         matches!(self.error_type.as_deref(), Some("RATE_LIMITED" | "RATE_LIMIT"))
             || self.code() == Some("graphql_rate_limit")
             || is_rate_limit_message(&self.lower_message())
     }
 
     /// True for the suspension of the token's account. An error with an alias is about a requested login.
-    fn is_about_account(&self) -> bool {
+    pub(super) fn is_about_account(&self) -> bool {
         let message = self.lower_message();
         is_suspension(&message) && (self.alias().is_none() || message.contains("your account"))
     }
 
     /// True if the server does not know a field, an argument or a type of the query, as an older Enterprise Server.
-    fn is_about_schema(&self) -> bool {
+    pub(super) fn is_about_schema(&self) -> bool {
         let message = self.lower_message();
         let is_named = self.code().is_some_and(|code| SCHEMA_CODES.contains(&code))
             || SCHEMA_MESSAGES.iter().any(|part| message.contains(part));
         is_named && self.alias().is_none()
     }
 
-    fn is_forbidden(&self) -> bool {
+    /// True if a classic token lacks a scope. Older servers send no type.
+    pub(super) fn is_missing_scope(&self) -> bool {
+        self.error_type.as_deref() == Some("INSUFFICIENT_SCOPES")
+            || self.lower_message().contains("required scopes to execute this query")
+    }
+
+    pub(super) fn is_forbidden(&self) -> bool {
         matches!(self.error_type.as_deref(), Some("FORBIDDEN" | "INSUFFICIENT_SCOPES"))
     }
 
@@ -421,7 +449,7 @@ impl GraphqlError {
         LookupError::Forbidden { message: self.message(), sso_url: sso_url(headers) }
     }
 
-    fn to_lookup_error(&self, headers: &HeaderMap) -> LookupError {
+    pub(super) fn to_lookup_error(&self, headers: &HeaderMap) -> LookupError {
         match self.error_type.as_deref() {
             _ if self.is_not_found() => LookupError::NotFound,
             Some(NOT_RECORDED) => LookupError::NotRecorded(CassetteMiss(self.message())),

@@ -19,7 +19,7 @@ use crate::object::Object;
 pub(super) const MAX_ITEMS: usize = 1000;
 /// Upper bound on the pages of a list. GitHub's longest lists have half as many: 100,000 repositories of an account, or 100,000
 /// members of an organization, 100 on a page.
-const MAX_PAGES: usize = 2000;
+pub(super) const MAX_PAGES: usize = 2000;
 /// Upper bound on the path and query of a page, in bytes: all of them are remembered.
 const MAX_PATH_LEN: usize = 2000;
 pub(super) const TOO_MANY_PAGES: LookupError = LookupError::Pagination("the list has too many pages");
@@ -77,7 +77,7 @@ pub(crate) fn parse_account(body: &[u8], requested: Option<&Login>) -> Result<Ac
     let Object(user): Object<User> = parse_json(body, "missing account fields")?;
     let login = match requested {
         Some(requested) => verify_login(&user.login, requested)?,
-        None => Login::parse(&user.login).map_err(|_| LookupError::Malformed("invalid login"))?,
+        None => Login::exact(&user.login).map_err(|_| LookupError::Malformed("invalid login"))?,
     };
     let kind = user.kind.as_deref().and_then(AccountKind::parse);
     Ok(Account::new(login, kind, Some(user.id), user.public_repos))
@@ -86,7 +86,7 @@ pub(crate) fn parse_account(body: &[u8], requested: Option<&Login>) -> Result<Ac
 /// Returns the login as GitHub spells it. Caches have been seen to return a different account.
 pub(super) fn verify_login(returned: &str, requested: &Login) -> Result<Login, LookupError> {
     requested.with_case_of(returned).ok_or_else(|| {
-        let reason = if Login::parse(returned).is_ok() { "a different account" } else { "invalid login" };
+        let reason = if Login::exact(returned).is_ok() { "a different account" } else { "invalid login" };
         LookupError::Malformed(reason)
     })
 }

@@ -207,7 +207,7 @@ impl RequestSender {
 impl Request<'_> {
     /// Returns the number of logins of a query.
     fn logins(&self) -> usize {
-        if let Self::Graphql(query) = self { query.variables.len() } else { 0 }
+        if let Self::Graphql(query) = self { query.logins } else { 0 }
     }
 
     /// Returns a text that retries of the same request share.
@@ -216,8 +216,10 @@ impl Request<'_> {
             Self::Get(route) | Self::Follow(route) | Self::CreateInstallationToken(route) => {
                 (*route).to_owned()
             }
+            // Retries of a page share all variables, and those of a query for logins the first.
             Self::Graphql(query) => {
-                query.variables.values().next().map(ToString::to_string).unwrap_or_default()
+                let shared = if query.logins == 0 { query.variables.len() } else { 1 };
+                query.variables.values().take(shared).map(ToString::to_string).collect()
             }
         }
     }
@@ -228,8 +230,9 @@ impl fmt::Display for Request<'_> {
         match self {
             Self::Get(route) | Self::Follow(route) => write!(f, "GET {route}"),
             Self::CreateInstallationToken(route) => write!(f, "POST {route}"),
+            Self::Graphql(query) if query.logins == 0 => f.write_str("query for a page of members"),
             Self::Graphql(query) => {
-                write!(f, "query for {}", pluralize(query.variables.len() as u64, "login", "logins"))
+                write!(f, "query for {}", pluralize(query.logins as u64, "login", "logins"))
             }
         }
     }

@@ -10,7 +10,7 @@ use encoding_rs::WINDOWS_1252;
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 use super::text::{RECORDS_PER_BATCH, Sender};
-use super::{InputOptions, InputRecord, InputReport, SharedReport};
+use super::{InputOptions, InputReport, SharedReport};
 use crate::text::{self, pluralize, sanitize_line};
 
 /// Columns that hold logins if none was chosen; the first that exists is read.
@@ -97,7 +97,7 @@ impl CsvInput {
                 Some(cell) if !cell.trim().is_empty() => {
                     let cells = self.carried_columns.iter().map(|column| row.get(*column));
                     let carried = cells.map(|cell| carried_cell(&decode(cell?))).collect();
-                    batch.push(InputRecord { carried, ..sender.parse(cell.trim()) });
+                    sender.parse(cell.trim(), carried, &mut batch);
                 }
                 _ => findings.empty += 1,
             }

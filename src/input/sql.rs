@@ -8,10 +8,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::csv::carried_cell;
-use super::text::RECORDS_PER_BATCH;
+use super::text::{RECORDS_PER_BATCH, push_records};
 use super::{BATCHES_AHEAD, Batches, InputError, InputOptions, InputRecord, SharedReport};
 use crate::database::{AccessMode, Connection, DatabaseUrl, DbRecord, SqlError};
-use crate::login::Login;
 
 /// Runs the query, and returns its records as they arrive. An error of the first rows ends the run before any request.
 pub(super) async fn open(
@@ -88,8 +87,8 @@ struct RowParser {
 }
 
 impl RowParser {
-    /// Returns None for a row without a login.
-    fn parse(&mut self, row: &DbRecord) -> Result<Option<InputRecord>, SqlError> {
+    /// Returns the records of a row, one for each of its logins.
+    fn parse(&mut self, row: &DbRecord) -> Result<Vec<InputRecord>, SqlError> {
         let columns = match &self.columns {
             Some(columns) => columns,
             None => self.columns.insert(column_indices(row, &self.carry)?),
@@ -105,11 +104,13 @@ impl RowParser {
         let login = first.text.as_deref().unwrap_or_default().trim();
         if login.is_empty() {
             self.empty += 1;
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let cells = columns.iter().map(|column| row.get(*column)?.text.as_deref());
         let carried = cells.map(|text| carried_cell(text?)).collect();
-        Ok(Some(InputRecord { login: Login::parse_for_host(login, &self.web_host), carried }))
+        let mut records = Vec::new();
+        push_records(login, carried, &self.web_host, &mut records);
+        Ok(records)
     }
 }
 

@@ -30,17 +30,17 @@ async fn comments_blank_lines_and_line_ends_are_ignored() {
 
 #[tokio::test]
 async fn duplicates_in_any_case_are_dropped() {
-    let list = file(b"Torvalds\nantirez\nTORVALDS\na/b\n");
+    let list = file(b"Torvalds\nantirez\nTORVALDS\na/b/c\n");
     let (entries, duplicates) = read(&[
         InputSource::Text("torvalds".into()),
-        InputSource::Text("a/b".into()),
+        InputSource::Text("a/b/c".into()),
         InputSource::File(list.path().into()),
         InputSource::Text("#late".into()),
     ])
     .await;
     assert_eq!(
         entries,
-        ["torvalds", "\"a/b\" not a login: holds '/'", "antirez", "\"#late\" not a login: holds '#'"]
+        ["torvalds", "\"a/b/c\" not a login: holds '/'", "antirez", "\"#late\" not a login: holds '#'"]
     );
     assert_eq!(duplicates, 3);
 }

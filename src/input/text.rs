@@ -7,7 +7,8 @@ use std::path::Path;
 use tokio::sync::mpsc;
 
 use super::{InputError, InputRecord};
-use crate::login::Login;
+use crate::login::{LoginText, is_spreadsheet_error, parse_text};
+use crate::report::Carried;
 
 /// Bytes of a line that are read; the rest of the line is dropped. A login has at most 44; a URL may be longer.
 const MAX_LINE: u64 = 4096;
@@ -20,8 +21,9 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn parse(&self, text: &str) -> InputRecord {
-        Login::parse_for_host(text, &self.web_host).into()
+    /// Adds the records of a text, one for each of its logins.
+    pub(super) fn parse(&self, text: &str, carried: Carried, batch: &mut Vec<InputRecord>) {
+        push_records(text, carried, &self.web_host, batch);
     }
 
     /// Fails with `BrokenPipe` if the run needs no more records.
@@ -41,10 +43,34 @@ impl Sender {
     }
 
     pub(super) fn send_logins(&self, logins: &[String]) -> io::Result<()> {
-        for batch in logins.chunks(RECORDS_PER_BATCH) {
-            self.send(&mut batch.iter().map(|text| self.parse(text)).collect())?;
+        let mut batch = Vec::new();
+        for text in logins {
+            self.parse(text, Carried::default(), &mut batch);
+            if batch.len() >= RECORDS_PER_BATCH {
+                self.send(&mut batch)?;
+            }
+        }
+        self.send(&mut batch)
+    }
+
+    pub(super) fn send_records(&self, mut records: Vec<InputRecord>) -> io::Result<()> {
+        while !records.is_empty() {
+            let rest = records.split_off(records.len().min(RECORDS_PER_BATCH));
+            self.send(&mut records)?;
+            records = rest;
         }
         Ok(())
+    }
+}
+
+/// Adds the records of a text, one for each of its logins.
+pub(super) fn push_records(text: &str, carried: Carried, web_host: &str, records: &mut Vec<InputRecord>) {
+    match parse_text(text, web_host) {
+        LoginText::One(login) => records.push(InputRecord { login, carried }),
+        LoginText::List(logins) => {
+            let logins = logins.into_iter().map(Ok);
+            records.extend(logins.map(|login| InputRecord { login, carried: carried.clone() }));
+        }
     }
 }
 
@@ -65,7 +91,7 @@ pub(super) fn read(lines: impl Read, sender: &Sender) -> io::Result<()> {
         let text = String::from_utf8_lossy(&line);
         let text = strip_comment(&text).trim();
         if !text.is_empty() {
-            batch.push(sender.parse(text));
+            sender.parse(text, Carried::default(), &mut batch);
         }
         if batch.len() >= RECORDS_PER_BATCH || !reader.buffer().contains(&b'\n') {
             sender.send(&mut batch)?;
@@ -84,8 +110,11 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
-/// Any other `#` is part of a text that is not a login.
+/// Any other `#` is part of an address, or of a text that is not a login.
 fn strip_comment(line: &str) -> &str {
+    if is_spreadsheet_error(line.trim()) {
+        return line;
+    }
     let mut parts = line.match_indices('#').filter_map(|(at, _)| line.get(..at));
     parts.find(|before| before.is_empty() || before.ends_with([' ', '\t'])).unwrap_or(line)
 }

@@ -336,6 +336,36 @@ pub(super) fn members_hint(config: &Config) -> String {
     }
 }
 
+/// Returns the way to the access that the members of an enterprise need. A scope is named only if this kind of token can have it.
+pub(super) fn enterprise_hint(config: &Config) -> String {
+    let variable = config.tokens.variable();
+    let classic = |subject: &str| {
+        format!(
+            "{subject} cannot list the members of an enterprise: set {variable} to a classic personal access token"
+        )
+    };
+    let token = match &config.client.credentials {
+        Some(Credentials::Token(token)) => token,
+        Some(Credentials::App(_)) | None => return classic("an app"),
+    };
+    let refresh = config.tokens.gh_command("refresh --scopes read:enterprise");
+    match token.kind() {
+        TokenKind::Classic => "the token needs the scope read:enterprise".into(),
+        TokenKind::FineGrained => classic("a fine-grained token"),
+        TokenKind::Installation | TokenKind::Unknown if is_of_job(token, config) => {
+            classic("an Actions token")
+        }
+        TokenKind::AppUser | TokenKind::Installation => classic("the token of an app"),
+        TokenKind::OAuthApp => {
+            format!("run {}", refresh.unwrap_or_else(|| "gh auth refresh --scopes read:enterprise".into()))
+        }
+        TokenKind::Unknown => match refresh {
+            Some(refresh) if token.source() == GH_CLI_SOURCE => format!("run {refresh}"),
+            _ => "the token needs the scope read:enterprise (classic)".into(),
+        },
+    }
+}
+
 /// Returns true for the token of an Actions job, whose scopes a person cannot change.
 pub(super) fn uses_job_token(config: &Config) -> bool {
     match &config.client.credentials {

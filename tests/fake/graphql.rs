@@ -1,5 +1,6 @@
 //! The GraphQL API: parsed queries, GitHub's prices, and partial responses.
 
+mod enterprise;
 mod errors;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -161,8 +162,12 @@ impl Query {
     }
 
     fn login(&self, field: &Field<'static, String>) -> String {
-        let argument = field.arguments.iter().find(|(name, _)| name == "login");
-        argument.and_then(|(_, value)| self.text(value)).unwrap_or_default()
+        self.argument(field, "login").unwrap_or_default()
+    }
+
+    fn argument(&self, field: &Field<'static, String>, name: &str) -> Option<String> {
+        let argument = field.arguments.iter().find(|(other, _)| other == name);
+        argument.and_then(|(_, value)| self.text(value))
     }
 
     /// Executes the query. `fault` decides the fault of a login.
@@ -185,6 +190,13 @@ impl Query {
             let value = match field.name.as_str() {
                 "rateLimit" => limits.clone(),
                 "viewer" => json!({"login": VIEWER}),
+                "enterprise" => match self.enterprise(field, behavior) {
+                    Ok((enterprise, hidden)) => {
+                        errors.extend(hidden);
+                        enterprise
+                    }
+                    Err(response) => return response,
+                },
                 "repositoryOwner" => {
                     let login = self.login(field).to_ascii_lowercase();
                     match (fault(&login), account(&login)) {

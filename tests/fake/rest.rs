@@ -81,6 +81,13 @@ pub fn respond(request: &Request) -> Response {
             None => Response::json(404, NOT_FOUND),
         },
         ["", "orgs", name, "members"] if request.method == "GET" => members(name, name, request),
+        ["", "orgs", name, "outside_collaborators"] if request.method == "GET" => {
+            // Only members of an organization see them.
+            match request.all("authorization").is_empty() {
+                true => Response::json(404, NOT_FOUND),
+                false => members(name, name, request),
+            }
+        }
         ["", "orgs", name, "teams", team, "members"] if request.method == "GET" => {
             // Only members of an organization see its teams.
             match request.all("authorization").is_empty() {
@@ -130,12 +137,19 @@ fn members(organization: &str, group: &str, request: &Request) -> Response {
         return Response::json(404, NOT_FOUND);
     };
     let number = if request.all("authorization").is_empty() { number / 2 } else { number };
+    // The first member of an organization administers it.
+    let (first, number) = match request.parameter("role") {
+        Some("admin") => (0, number.min(1)),
+        Some("member") => (1, number),
+        _ => (0, number),
+    };
     let parameter =
         |name, otherwise| request.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     let (page, per_page): (u64, u64) = (parameter("page", 1), parameter("per_page", 30).clamp(1, 100));
     let begin = (page - 1) * per_page;
-    let list: Vec<_> = (begin..number.min(begin + per_page))
-        .map(|at| json!({"login": format!("member-{at}"), "id": at}))
+    let login = if request.path().ends_with("outside_collaborators") { "outside" } else { "member" };
+    let list: Vec<_> = (first + begin..number.min(first + begin + per_page))
+        .map(|at| json!({"login": format!("{login}-{at}"), "id": at}))
         .collect();
     paged(Response::json(200, &Value::from(list).to_string()), request, page, per_page, number)
 }

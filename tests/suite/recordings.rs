@@ -66,7 +66,7 @@ fn a_recorded_run_replays_with_the_same_rows() {
         ("blocked", _) => Some(Fault::Response(403, vec![], r#"{"message":"Access blocked"}"#.into())),
         _ => None,
     });
-    let logins = ["torvalds", "Flaky", "missing-one", "blocked", "dependabot[bot]", "a/b"];
+    let logins = ["torvalds", "Flaky", "missing-one", "blocked", "dependabot[bot]", "a/b/c"];
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("deep/recording");
     let arguments = [&logins[..], &["-F", "ndjson"]].concat();

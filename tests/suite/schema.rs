@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::fake::Fake;
+use crate::fake::{Behavior, Fake};
 use crate::program::{Program, users};
 
 /// Folder of the npm packages `@octokit/graphql-schema` and `graphql`, which `.ci/run` installs.
@@ -34,9 +34,18 @@ fn sent_queries() -> Vec<String> {
             assert_eq!(run.run_with_input(&users(size)).rows().len(), size);
         }
     }
+    let enterprise = Fake::start(Behavior { scopes: Some("read:enterprise"), ..Behavior::default() });
+    let run =
+        Program::for_fake(&enterprise, &["--enterprise", "acme-1", "-q"]).env("GH_TOKEN", "ghp_sampletoken");
+    assert_eq!(run.run().status, 0);
     let text =
         |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap()["query"].as_str().unwrap().to_owned();
-    let texts: BTreeSet<_> = fake.arrivals().iter().map(|arrival| text(&arrival.request.body)).collect();
+    let texts: BTreeSet<_> = fake
+        .arrivals()
+        .iter()
+        .chain(&enterprise.arrivals())
+        .map(|arrival| text(&arrival.request.body))
+        .collect();
     texts.into_iter().collect()
 }
 

@@ -103,7 +103,7 @@ fn a_plan_predicts_the_cost_and_requests_only_the_quota() {
         assert_eq!(points, requests, "{logins} {arguments:?}");
     }
     assert_eq!(plan(&users(10_000), &[])["points"], 100);
-    let rest = plan("a\nA\nb/c\nd[bot]\n", &["--api", "rest"]);
+    let rest = plan("a\nA\nb/c/d\nd[bot]\n", &["--api", "rest"]);
     assert_eq!((&rest["logins"], &rest["invalid"], &rest["duplicates"]), (&2.into(), &1.into(), &1.into()));
     assert_eq!((&rest["requests"], &rest["quota"]["resource"]), (&2.into(), &"core".into()));
     let text = Program::for_fake(&fake, &["torvalds", "--plan"]).env("GH_TOKEN", TOKEN).run();
