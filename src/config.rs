@@ -20,7 +20,7 @@ use crate::github::ClientConfig;
 use crate::github::cassette;
 use crate::github::config::TransportMode;
 use crate::github::members::MemberSource;
-use crate::input::{InputOptions, InputSource, is_csv};
+use crate::input::{HeaderChoice, InputOptions, InputSource, LoginColumn};
 use crate::journal::ResumeFilter;
 use crate::lookup::LookupOptions;
 use crate::network::proxy::ProxyChoice;
@@ -32,6 +32,7 @@ use crate::report::{Columns, CountSelection, GroupTotals, ReportSchema};
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) sources: Vec<InputSource>,
+    pub(crate) stdin: StdinUse,
     pub(crate) member_sources: Vec<MemberSource>,
     pub(crate) input_query: Option<(DatabaseUrl, String)>,
     pub(crate) save_to: Option<SaveTarget>,
@@ -60,6 +61,15 @@ pub(crate) struct Config {
     pub(crate) quiet: bool,
     /// Number of `-v`: 0 to 2.
     pub(crate) verbose: u8,
+}
+
+/// Reason for which standard input is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StdinUse {
+    /// It is named, or not read.
+    Explicit,
+    /// No input is named. A terminal is not read then.
+    Implied,
 }
 
 impl Config {
@@ -95,13 +105,9 @@ impl Config {
             (credentials, network::choose_proxy(&server.endpoint, env)?)
         };
         let reports = outputs::outputs(cli.format, &cli.outputs, cli.save.is_some())?;
-        // Arguments that are not text are not logins either, and get a row.
-        let arguments = cli.logins.iter().map(|text| match text.to_string_lossy() {
-            stdin if stdin == "-" => InputSource::Stdin,
-            text => InputSource::Text(text.into_owned()),
-        });
         outputs::check_inputs(&cli, &reports)?;
-        let sources = arguments.chain(cli.files.into_iter().map(InputSource::File)).collect();
+        let (sources, stdin) = input_sources(&cli);
+        let header = header_choice(&cli);
         let member_sources = cli.members.into_iter().chain(cli.teams).collect();
         let counts = CountSelection { breakdown: cli.breakdown, private: cli.private };
         let order = outputs::row_order(cli.sort, cli.top, (!is_rerender).then_some(counts))?;
@@ -126,6 +132,7 @@ impl Config {
         };
         Ok(Self {
             sources,
+            stdin,
             member_sources,
             input_query,
             save_to,
@@ -133,7 +140,9 @@ impl Config {
                 web_host: server.endpoint.web_host().to_owned(),
                 shard: cli.shard,
                 allow_empty: cli.allow_empty,
-                login_column: cli.login_column,
+                login_column: cli.login_column.as_deref().map(LoginColumn::of),
+                header,
+                mention_stdin: !cli.quiet,
                 carry: carried.names,
                 group_column: carried.group_by.as_ref().map(GroupTotals::column),
             },
@@ -180,11 +189,6 @@ impl Config {
 }
 
 fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
-    let has_other_input = cli.sql.is_some() || !cli.from.is_empty();
-    let has_lists = !cli.files.is_empty() || !cli.members.is_empty() || !cli.teams.is_empty();
-    if cli.logins.is_empty() && !has_lists && !has_other_input {
-        return Err(ConfigError::NoLogins);
-    }
     if cli.plan && !matches!(cli.format, None | Some(Format::Table | Format::Json)) {
         return Err(ConfigError::PlanFormat);
     }
@@ -195,15 +199,53 @@ fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
     if cli.private && cli.api == ApiChoice::Rest {
         return Err(ConfigError::PrivateRequiresGraphql);
     }
-    let csv_only = first_given([
+    let sheet_only = first_given([
         ("--login-column", cli.login_column.is_some()),
-        ("--group-by", cli.group_by.is_some() && !has_other_input),
-        ("--carry", !cli.carry.is_empty() && !has_other_input),
+        ("--no-header", cli.no_header),
+        ("--header-row", cli.header_row.is_some()),
+        ("--group-by", cli.group_by.is_some() && !has_table(cli)),
+        ("--carry", !cli.carry.is_empty() && !has_table(cli)),
     ]);
-    match csv_only {
-        Some(flag) if !cli.files.iter().any(|path| is_csv(path)) => Err(ConfigError::RequiresCsvInput(flag)),
+    let has_sheet = !cli.files.is_empty() || cli.logins.iter().any(|login| login == "-") || !names_input(cli);
+    match sheet_only {
+        Some(flag) if !has_sheet => Err(ConfigError::RequiresSheet(flag)),
         _ => Ok(()),
     }
+}
+
+fn input_sources(cli: &Cli) -> (Vec<InputSource>, StdinUse) {
+    if !names_input(cli) {
+        return (vec![InputSource::Stdin], StdinUse::Implied);
+    }
+    // Arguments that are not text are not logins either, and get a row.
+    let arguments = cli.logins.iter().map(|text| match text.to_string_lossy() {
+        stdin if stdin == "-" => InputSource::Stdin,
+        text => InputSource::Text(text.into_owned()),
+    });
+    let files = cli.files.iter().map(|path| match path.to_str() {
+        Some("-") => InputSource::Stdin,
+        _ => InputSource::File(path.clone()),
+    });
+    (arguments.chain(files).collect(), StdinUse::Explicit)
+}
+
+fn header_choice(cli: &Cli) -> HeaderChoice {
+    match cli.header_row {
+        _ if cli.no_header => HeaderChoice::None,
+        Some(line) => HeaderChoice::Line(line),
+        None => HeaderChoice::Auto,
+    }
+}
+
+/// Returns true for inputs that have columns and are not files.
+fn has_table(cli: &Cli) -> bool {
+    cli.sql.is_some() || !cli.from.is_empty()
+}
+
+/// Returns false if nothing is named that has logins.
+fn names_input(cli: &Cli) -> bool {
+    let has_lists = !cli.files.is_empty() || !cli.members.is_empty() || !cli.teams.is_empty();
+    !cli.logins.is_empty() || has_lists || has_table(cli)
 }
 
 fn first_given<const N: usize>(flags: [(&'static str, bool); N]) -> Option<&'static str> {

@@ -100,6 +100,12 @@ pub struct ParseLoginError {
     reason: String,
 }
 
+impl ParseLoginError {
+    pub(crate) fn new(text: &str, reason: &str) -> Self {
+        Self { text: text.to_owned(), reason: reason.to_owned() }
+    }
+}
+
 fn parse_name(text: &str, web_host: &str) -> Result<String, String> {
     let name = match parse_profile_url(text, web_host)? {
         Some(name) => name,

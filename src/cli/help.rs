@@ -91,7 +91,7 @@ fn completions(shell: Shell) -> Vec<u8> {
 }
 
 /// Date of the last change to the flags.
-const MAN_PAGE_DATE: &str = "2026-11-25";
+const MAN_PAGE_DATE: &str = "2026-11-26";
 
 fn man_page() -> io::Result<Vec<u8>> {
     let man = Man::new(Cli::command()).title("GHREPOS").date(MAN_PAGE_DATE).manual("User Commands");

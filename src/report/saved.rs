@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -19,6 +19,7 @@ use super::{
     COLUMNS, Cell, ColumnSpec, EXTRA_KEY, GROUP_DELIMITER, ReportSchema, Role, Row, ValueType, add_groups,
     groups_in, is_reserved,
 };
+use crate::decode::Decoder;
 use crate::object::Object;
 use crate::partial::target_of;
 use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
@@ -103,8 +104,7 @@ impl SavedReport {
         let file = fs::File::open(path).map_err(|error| text::io_message(&error))?;
         match extension.as_deref() {
             Some("json") => parse_json(file),
-            Some("csv") => parse_csv(file, b',', target.is_some()),
-            Some("tsv") => parse_csv(file, b'\t', target.is_some()),
+            Some("csv" | "tsv") => parse_csv(file, target.is_some()),
             Some("md" | "markdown" | "html" | "htm" | "prom" | "xlsx") => {
                 Err("only .ndjson, .json, .csv and .tsv can be read again".into())
             }
@@ -203,7 +203,7 @@ impl SavedReport {
 
 /// The last line of an unfinished report may be cut off.
 fn parse_ndjson(file: fs::File, is_partial: bool) -> Result<SavedReport, String> {
-    let mut reader = BufReader::with_capacity(256 << 10, file);
+    let mut reader = Decoder::new(file);
     let (mut report, mut line, mut number) = (JsonRows::default(), Vec::new(), 0_u64);
     loop {
         line.clear();
@@ -219,10 +219,6 @@ fn parse_ndjson(file: fs::File, is_partial: bool) -> Result<SavedReport, String>
             }
             row.map_err(|reason| match &*line {
                 [b'{', b'\n' | b'\r', ..] => "it is one object: its name has to end in .json".to_owned(),
-                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-                    "it is in UTF-16, as `>` of PowerShell writes it: write the report with -o FILE"
-                        .to_owned()
-                }
                 _ => format!("line {number} is not a row ({reason})"),
             })?;
         }
@@ -239,10 +235,8 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
         summary: Option<RunTotals>,
     }
     let mut text = String::new();
-    let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
-        _ => text::io_message(&error),
-    })?;
+    let length = Decoder::new(file).take(MAX_JSON).read_to_string(&mut text);
+    let length = length.map_err(|error| text::io_message(&error))?;
     if length as u64 == MAX_JSON {
         return Err(format!("it is longer than {} GiB", MAX_JSON >> 30));
     }
@@ -414,20 +408,23 @@ impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Entries<'a, V> {
 
 /// Parses CSV or TSV. Columns that the program does not define are extra columns.
 /// The last row of a partial file is left out if it was cut off.
-fn parse_csv(mut file: fs::File, delimiter: u8, is_partial: bool) -> Result<SavedReport, String> {
+fn parse_csv(mut file: fs::File, is_partial: bool) -> Result<SavedReport, String> {
     // A number that was cut off is a number. A pipe has no end to look at.
-    let mut last = [b'\n'];
-    if file.seek(SeekFrom::End(-1)).is_ok() {
+    let mut last = [b'\n', 0];
+    if file.seek(SeekFrom::End(-2)).is_ok() {
         file.read_exact(&mut last).map_err(|error| text::io_message(&error))?;
         file.rewind().map_err(|error| text::io_message(&error))?;
     }
+    // The second byte of a line end in UTF-16 is zero.
+    let has_no_end = last[1] != b'\n' && last != *b"\n\0";
     let bytes_left = Rc::new(std::cell::Cell::new(MAX_ROW));
-    let file = RowLimitReader { file, bytes_left: Rc::clone(&bytes_left) };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(file);
+    let mut text = Decoder::new(file);
+    let delimiter = header_delimiter(text.fill_buf().map_err(|error| text::io_message(&error))?);
+    let text = RowLimitReader { text, bytes_left: Rc::clone(&bytes_left) };
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text);
     let header = reader.headers().map_err(|error| csv_message(&error))?.iter().map(strip_formula_guard);
     let header: Vec<_> = header.map(|name| sanitize_line(name).into_owned()).collect();
     // A truncated row has too few fields, unless it was truncated in the last one.
-    let has_no_end = last != *b"\n";
     if has_no_end
         && !is_partial
         && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange"))
@@ -479,8 +476,17 @@ fn csv_cell<'a>(text: &'a str, spec: &ColumnSpec) -> Cell<'a> {
         // Spreadsheets change the spelling of flags.
         ValueType::Bool => text.parse().map_or(Cell::Null, Cell::Bool),
         ValueType::Delta => text.parse().map_or(Cell::Text(text.into()), Cell::Delta),
+        // Spreadsheets rewrite times.
+        ValueType::Timestamp if text.parse::<jiff::Timestamp>().is_err() => Cell::Null,
         ValueType::Label | ValueType::Timestamp | ValueType::Object => Cell::Text(text.into()),
     }
+}
+
+/// Returns the most frequent delimiter of the first line: spreadsheet programs write that of their locale.
+fn header_delimiter(text: &[u8]) -> u8 {
+    let header = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let cells = |delimiter: &u8| header.split(|byte| byte == delimiter).count();
+    [b'\t', b';', b','].into_iter().max_by_key(cells).unwrap_or(b',')
 }
 
 /// Returns true for the names of [`COLUMNS`], which are in lower case.
@@ -513,9 +519,9 @@ fn strip_formula_guard(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|text| is_formula(text)).unwrap_or(cell)
 }
 
-/// A file of which at most [`MAX_ROW`] bytes are read for one row: a quote that is never closed has no end.
+/// A text of which at most [`MAX_ROW`] bytes are read for one row: a quote that is never closed has no end.
 struct RowLimitReader {
-    file: fs::File,
+    text: Decoder<fs::File>,
     bytes_left: Rc<std::cell::Cell<u64>>,
 }
 
@@ -524,7 +530,7 @@ impl Read for RowLimitReader {
         if self.bytes_left.get() == 0 {
             return Err(io::Error::other(format!("it has a row of more than {} MiB", MAX_ROW >> 20)));
         }
-        let length = self.file.read(buffer)?;
+        let length = self.text.read(buffer)?;
         self.bytes_left.set(self.bytes_left.get().saturating_sub(length as u64));
         Ok(length)
     }
