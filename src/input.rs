@@ -264,10 +264,14 @@ impl Format {
     }
 
     /// Returns remarks about the choice of a sheet and of its columns.
-    fn notes(&self, name: &Path) -> Vec<String> {
+    fn notes(&self, name: &Path, options: &InputOptions) -> Vec<String> {
         let notes: Vec<_> = match self {
             Self::Sheet(csv, _) => csv.note().into_iter().collect(),
             Self::Workbook(workbook) => workbook.notes().collect(),
+            Self::Lines(_) if options.login_column.is_some() => {
+                vec!["it has one column; --login-column does not apply"]
+            }
+            Self::Lines(_) if !options.carry.is_empty() => vec!["it has one column: nothing is carried"],
             Self::Lines(_) | Self::JsonLines(_) | Self::Json(..) => Vec::new(),
         };
         notes.into_iter().map(|note| format!("{}: {note}", name.display())).collect()
@@ -362,7 +366,7 @@ impl Input {
         }
         if metadata.is_file() {
             let format = Format::of_file(path, options)?;
-            self.report.lock().notes.extend(format.notes(path));
+            self.report.lock().notes.extend(format.notes(path, options));
             self.push(path.to_owned(), Content::File(format));
         } else {
             // A pipe or a device may never end.
@@ -491,7 +495,7 @@ fn spawn_reader(sources: Vec<OpenSource>, options: InputOptions, report: SharedR
                 Content::Logins(logins) => sender.send_logins(&logins),
                 Content::File(format) => format.read(&name, JsonOptions::new(&options), &sender, &report),
                 Content::Pipe(pipe) => Format::of_pipe(pipe, &options).and_then(|format| {
-                    report.lock().notices.extend(format.notes(&name));
+                    report.lock().notices.extend(format.notes(&name, &options));
                     format.read(&name, JsonOptions::new(&options), &sender, &report)
                 }),
             };

@@ -49,9 +49,10 @@ fn plan(runs: usize, path: &Path) -> Used {
     middle(&runs)
 }
 
-type Write1 = fn(&mut Writer, u64) -> std::io::Result<()>;
+/// Writes a number of logins.
+type WriteLogins = fn(&mut Writer, u64) -> std::io::Result<()>;
 
-const FORMATS: [(&str, Write1); 8] = [
+const FORMATS: [(&str, WriteLogins); 8] = [
     ("list", |to, logins| lines(to, logins, |number| format!("user-{number}\n"))),
     ("list in Windows-1252", |to, logins| {
         (1..=logins).try_for_each(|number| {
@@ -95,17 +96,18 @@ fn lines(to: &mut Writer, logins: u64, line: impl Fn(u64) -> String) -> std::io:
 /// Writes a workbook with two columns of texts.
 fn workbook(rows: u64) -> PathBuf {
     const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
-    let mut sheet = "<worksheet><sheetData><row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>name</t></is></c>\
-                     <c r=\"B1\" t=\"inlineStr\"><is><t>github</t></is></c></row>"
-        .to_owned();
-    for number in 1..=rows {
-        let row = number + 1;
-        sheet += &format!(
-            "<row r=\"{row}\"><c r=\"A{row}\" t=\"inlineStr\"><is><t>Sample {number}</t></is></c>\
-             <c r=\"B{row}\" t=\"inlineStr\"><is><t>user-{number}</t></is></c></row>"
-        );
-    }
-    sheet += "</sheetData></worksheet>";
+    let row = |number: u64| {
+        let (name, login) = match number {
+            1 => ("name".to_owned(), "github".to_owned()),
+            number => (format!("Sample {number}"), format!("user-{number}")),
+        };
+        format!(
+            "<row r=\"{number}\"><c r=\"A{number}\" t=\"inlineStr\"><is><t>{name}</t></is></c>\
+             <c r=\"B{number}\" t=\"inlineStr\"><is><t>{login}</t></is></c></row>"
+        )
+    };
+    let rows: String = (1..=rows + 1).map(row).collect();
+    let sheet = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
     let relations = |kind: &str, target: &str| {
         format!(
             "<Relationships><Relationship Id=\"r1\" Type=\"{OFFICE}/{kind}\" Target=\"{target}\"/></Relationships>"

@@ -119,6 +119,12 @@ impl Columns {
             }
             Some(LoginColumn::Name(name)) => {
                 let at = header.require(name)?;
+                let same: Vec<_> = (0..first.cells.len())
+                    .filter(|other| first.cells.get(*other) == first.cells.get(at))
+                    .collect();
+                if same.len() > 1 {
+                    return Err(header.ambiguous(&same));
+                }
                 let is_data =
                     header.has_data() || first.cells.get(at).is_some_and(|cell| ends_with_number(cell));
                 if is_data && !is_certain && !header.is_known() {
@@ -187,15 +193,7 @@ impl Header<'_> {
             }
             [] if self.0.cells.len() == 1 && !is_certain => self.without_header(options, None),
             [] => Err(self.unknown(later)),
-            [..] => {
-                let columns: Vec<_> = best.iter().map(|at| self.shown(*at)).collect();
-                let columns = columns.join(" and ");
-                let count = if best.len() == 2 { "two" } else { "several" };
-                let reason = format!(
-                    "{count} columns may hold the logins: {columns}; choose one with --login-column N"
-                );
-                Err(io::Error::other(reason))
-            }
+            [..] => Err(self.ambiguous(&best)),
         }
     }
 
@@ -246,6 +244,15 @@ impl Header<'_> {
         let at =
             exact.or_else(|| self.cells().position(|cell| !cell.is_empty() && normalize(cell) == name_key));
         at.ok_or_else(|| io::Error::other(format!("column {} not found ({})", quoted(name), self.listed())))
+    }
+
+    fn ambiguous(&self, columns: &[usize]) -> io::Error {
+        let count = if columns.len() == 2 { "two" } else { "several" };
+        let columns: Vec<_> = columns.iter().map(|at| self.shown(*at)).collect();
+        let columns = columns.join(" and ");
+        io::Error::other(format!(
+            "{count} columns may hold the logins: {columns}; choose one with --login-column N"
+        ))
     }
 
     fn not_a_header(&self, login: usize) -> io::Error {

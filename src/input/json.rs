@@ -325,7 +325,7 @@ impl<'a> Extractor<'a> {
         Ok(true)
     }
 
-    /// Returns the cell of the login: that of `--login-column`, else the one of the highest rank at the least depth.
+    /// Returns the cell of the login: that of `--login-column`, else the one of the highest rank, at the least depth.
     fn login_cell(&mut self, cells: &[Cell]) -> Result<Option<usize>, &'static str> {
         match &self.options.login_column {
             Some(LoginColumn::Name(name)) => return Ok(find(cells, name)),
@@ -335,8 +335,11 @@ impl<'a> Extractor<'a> {
             None => {}
         }
         let rank = |cell: &Cell| {
-            let key = cell.path.rsplit('.').next().unwrap_or_default();
-            Rank::of(key).map(|rank| (std::cmp::Reverse(cell.depth), rank))
+            let (parents, key) = cell.path.rsplit_once('.').unwrap_or(("", &cell.path));
+            let parent = parents.rsplit('.').next().unwrap_or_default();
+            // The login in an object `github` is one of GitHub.
+            let of_both = Rank::of(&format!("{parent}{key}")).filter(|rank| *rank == Rank::Github);
+            of_both.or_else(|| Rank::of(key)).map(|rank| (rank, std::cmp::Reverse(cell.depth)))
         };
         let Some(best) = cells.iter().filter_map(rank).max() else { return Ok(None) };
         let candidates: Vec<_> =

@@ -19,6 +19,8 @@ use crate::login::ParseLoginError;
 const MAX_PACKED: u64 = 64 << 20;
 /// Bytes of all parts of a workbook together.
 const MAX_UNPACKED: u64 = 1 << 30;
+/// Bytes in which the number of texts is searched.
+const MAX_BEGINNING: u64 = 4096;
 /// Numbers beyond this are not whole numbers in a workbook.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
@@ -329,10 +331,27 @@ fn check_unpacked(archive: &mut ZipArchive<impl Read + Seek>, limit: u64) -> io:
     }
     for index in 0..archive.len() {
         let part = archive.by_index(index).map_err(|error| zip_error(&error))?;
-        let unpacked = io::copy(&mut part.take(left + 1), &mut io::sink()).map_err(|_| damaged())?;
+        let has_count = part.name().is_ok_and(|name| name.ends_with("sharedStrings.xml"));
+        let mut part = part.take(left + 1);
+        let mut beginning = Vec::new();
+        (&mut part).take(MAX_BEGINNING).read_to_end(&mut beginning).map_err(|_| damaged())?;
+        let rest = io::copy(&mut part, &mut io::sink()).map_err(|_| damaged())?;
+        let unpacked = beginning.len() as u64 + rest;
+        // calamine reserves memory for as many texts as the file states.
+        if has_count && stated_count(&beginning).is_some_and(|count| count > unpacked) {
+            return Err(damaged());
+        }
         left = left.checked_sub(unpacked).ok_or_else(|| too_large("it unpacks to more than", limit))?;
     }
     Ok(())
+}
+
+/// Returns the number of texts that the beginning of their file states.
+fn stated_count(xml: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(xml);
+    let (_, rest) = text.split_once("uniqueCount=")?;
+    let digits: String = rest.chars().skip(1).take_while(char::is_ascii_digit).collect();
+    Some(digits.parse().unwrap_or(u64::MAX))
 }
 
 fn too_large(what: &str, limit: u64) -> io::Error {

@@ -227,6 +227,11 @@ fn a_workbook_that_unpacks_to_gigabytes_is_refused() {
     bomb[at..at + 4].copy_from_slice(&(2_u32 << 30).to_le_bytes());
     let run = look_up(&fake, &write(&folder, "bomb.xlsx", &bomb), &[]);
     assert!(run.status == 2 && run.stderr.contains("it unpacks to more than 1 GiB"), "{}", run.stderr);
+    // The number of texts, for which a reader reserves memory.
+    let texts = b"<sst uniqueCount=\"99999999999999\"></sst>";
+    let bomb = archive(&[("[Content_Types].xml", b""), ("xl/sharedStrings.xml", texts)]);
+    let run = look_up(&fake, &write(&folder, "texts.xlsx", &bomb), &[]);
+    assert!(run.status == 2 && run.stderr.contains("a workbook that is damaged"), "{}", run.stderr);
     let mut large = archive(&[("[Content_Types].xml", b"")]);
     large.resize(65 << 20, 0);
     for run in [look_up(&fake, &write(&folder, "large.xlsx", &large), &[]), look_up_stdin(&fake, &large, &[])]
