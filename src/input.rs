@@ -100,7 +100,7 @@ pub(crate) struct InputOptions {
     /// Column of sheets with the logins. None: the one whose header is known.
     pub(crate) login_column: Option<LoginColumn>,
     pub(crate) header: HeaderChoice,
-    /// Whether standard input that is silent is mentioned.
+    /// Mention standard input that stays silent.
     pub(crate) mention_stdin: bool,
     pub(crate) carry: Vec<String>,
     /// Index of the carried column with the groups of the accounts.

@@ -51,7 +51,7 @@ pub(super) struct Columns {
     pub(super) note: Option<String>,
 }
 
-/// How certainly a header names logins. The highest rank wins.
+/// Certainty that a header names logins. The highest rank wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
     Login,

@@ -27,7 +27,7 @@ pub(super) struct SheetStart {
 pub(super) struct CsvInput {
     reader: Reader<RowReader<Text>>,
     columns: Columns,
-    /// The first row, if there is no header.
+    /// The first row of a sheet without a header.
     first: Option<(u64, StringRecord)>,
 }
 

@@ -38,7 +38,7 @@ const LISTS: [&str; 17] = [
     "githubusers",
 ];
 
-/// What is taken from JSON.
+/// Columns that are taken from JSON.
 #[derive(Clone, Debug)]
 pub(super) struct JsonOptions {
     login_column: Option<LoginColumn>,

@@ -25,8 +25,8 @@ pub(super) enum Recognized {
     Zip(Box<dyn Read + Send>),
 }
 
-/// Reads the beginning of a source until its format is certain, which is as soon as one line is complete except for JSON, for cells
-/// with line breaks, and for a first line of several logins.
+/// Reads the beginning of a source until its format is certain: one complete line, except for cells with line breaks and for a
+/// first line of several logins.
 pub(super) fn recognize(mut source: Box<dyn Read + Send>, options: &InputOptions) -> io::Result<Recognized> {
     let mut beginning = Vec::new();
     let mut chunk = vec![0; 8 << 10];
@@ -210,12 +210,6 @@ struct FirstLine<'a> {
 
 /// Returns the format of a text that begins so. None if more of it is needed.
 fn text_format(text: &[u8], extent: Extent, options: &InputOptions) -> Option<TextFormat> {
-    if text.contains(&0) {
-        return Some(TextFormat::Unsupported(Unsupported::new(
-            "neither text nor a workbook",
-            "give a list as text, CSV or .xlsx",
-        )));
-    }
     let (mut offset, mut number) = (0, 0);
     let first = loop {
         let rest = text.get(offset..).unwrap_or_default();
@@ -227,6 +221,10 @@ fn text_format(text: &[u8], extent: Extent, options: &InputOptions) -> Option<Te
             None if extent == Extent::Growing => return None,
             None => (rest, rest.len()),
         };
+        if line.contains(&0) {
+            let kind = Unsupported::new("neither text nor a workbook", "give a list as text, CSV or .xlsx");
+            return Some(TextFormat::Unsupported(kind));
+        }
         // The limit of the beginning may be inside of a character.
         let line = trim(valid_part(line));
         if let Some(format) = comment_format(line) {
@@ -245,6 +243,18 @@ fn text_format(text: &[u8], extent: Extent, options: &InputOptions) -> Option<Te
     };
     if let Some(format) = json_format(first.text) {
         return Some(format);
+    }
+    if let HeaderChoice::Line(line) = options.header
+        && is_title(first.text)
+    {
+        return sheet_with_header(text, line, extent);
+    }
+    let later = text.get(first.offset..).and_then(|rest| rest.get(line_end(rest)?.1..)).unwrap_or_default();
+    if is_yaml_key(first.text)
+        && let Some(header) = header_behind_title(&first, later)
+    {
+        let error = header_is_later(first.number + 1, &quoted(first.text), header);
+        return Some(TextFormat::SheetWithTitle(error));
     }
     if let Some(kind) = unsupported_text(first.text) {
         return Some(TextFormat::Unsupported(kind));
@@ -368,6 +378,37 @@ fn is_yaml_key(line: &str) -> bool {
     is_key && (value.is_empty() || value.starts_with(' ')) && !line.bytes().any(is_delimiter)
 }
 
+/// Returns true for a line that may be above a header.
+fn is_title(line: &str) -> bool {
+    is_yaml_key(line) || unsupported_text(line).is_none()
+}
+
+/// Returns the format of a sheet whose header is on a line.
+fn sheet_with_header(text: &[u8], line: u64, extent: Extent) -> Option<TextFormat> {
+    let mut rest = text;
+    for _ in 1..line {
+        match line_end(rest) {
+            Some((_, next)) => rest = rest.get(next..).unwrap_or_default(),
+            None if extent == Extent::Growing => return None,
+            None => rest = &[],
+        }
+    }
+    let end = match row_end(rest) {
+        Some(end) => end,
+        None if extent == Extent::Growing => return None,
+        None => rest.len(),
+    };
+    let header = valid_part(rest.get(..end).unwrap_or_default());
+    let delimiter = header_delimiter(header).or_else(|| delimiters_of(header).first().copied());
+    Some(TextFormat::Sheet(SheetStart { delimiter: delimiter.unwrap_or(b','), offset: 0, lines: 0 }))
+}
+
+/// Returns the delimiter with which a row has a known header.
+fn header_delimiter(row: &str) -> Option<u8> {
+    let is_header = |delimiter: &u8| split_row(row, *delimiter).iter().any(|cell| Rank::of(cell).is_some());
+    delimiters_of(row).into_iter().find(is_header)
+}
+
 fn sheet_format(
     text: &[u8],
     first: &FirstLine<'_>,
@@ -395,14 +436,8 @@ fn sheet_format(
     };
     let (row, later) = rest.split_at(end);
     let row = valid_part(row);
-    // With --header-row, lines are counted from the first one.
-    let start = match options.header {
-        HeaderChoice::Line(_) => SheetStart { offset: 0, lines: 0, ..start },
-        HeaderChoice::Auto | HeaderChoice::None => start,
-    };
-    let is_header = |delimiter: &u8| split_row(row, *delimiter).iter().any(|cell| Rank::of(cell).is_some());
     let delimiters = delimiters_of(row);
-    if let Some(delimiter) = delimiters.iter().copied().find(is_header) {
+    if let Some(delimiter) = header_delimiter(row) {
         return Some(TextFormat::Sheet(SheetStart { delimiter, ..start }));
     }
     let line = strip_comment(first.text);
@@ -443,16 +478,8 @@ fn sheet_format(
 /// Returns the line of a header of several cells, as far as the text has been read.
 fn header_behind_title(first: &FirstLine<'_>, later: &[u8]) -> Option<u64> {
     let lines = later.split(|byte| *byte == b'\n').take(MAX_HEADER_ROWS);
-    let mut numbered = (first.number + 2..).zip(lines);
-    let is_header = |line: &[u8]| {
-        let line = valid_part(line);
-        let has_login = |delimiter: &u8| {
-            let cells = split_row(line, *delimiter);
-            cells.len() > 1 && cells.iter().any(|cell| Rank::of(cell).is_some())
-        };
-        !is_comment(line) && delimiters_of(line).iter().any(has_login)
-    };
-    numbered.find(|(_, line)| is_header(line)).map(|(number, _)| number)
+    let mut numbered = (first.number + 2..).zip(lines.map(valid_part));
+    numbered.find(|(_, line)| !is_comment(line) && header_delimiter(line).is_some()).map(|(number, _)| number)
 }
 
 fn names_column(line: &str, options: &InputOptions) -> bool {

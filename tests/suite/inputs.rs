@@ -124,7 +124,7 @@ fn what_is_not_a_list_causes_no_request() {
         ("a PDF", b"%PDF-1.7\nuser-1\n".to_vec()),
         ("an image", b"\x89PNG\r\n\x1a\nuser-1\n".to_vec()),
         ("an SQLite database", b"SQLite format 3\0user-1".to_vec()),
-        ("neither text nor a workbook", b"user-1\n\0\x01\x02\n".to_vec()),
+        ("neither text nor a workbook", b"user-1\0\x01\x02\n".to_vec()),
         ("a CODEOWNERS file", b"*.rs @user-1 user@example.com\n".to_vec()),
         ("a CODEOWNERS file", b"# owners\n\n*  @user-1\n".to_vec()),
         ("YAML", b"---\nusers:\n- user-1\n".to_vec()),
