@@ -33,21 +33,34 @@ use crate::shard::Shard;
     after_long_help = help::after_long_help()
 )]
 pub(crate) struct Cli {
-    /// Logins, @logins or profile URLs; - reads standard input
+    /// Logins, @logins or profile URLs; - reads standard input, as does no input at all
     #[arg(value_name = "LOGIN", display_order = 0, help_heading = HELP_INPUT)]
     pub(crate) logins: Vec<OsString>,
 
-    /// Read logins from a file: one per line, or a .csv or .tsv with a header
+    /// Read logins from a list, CSV, workbook (.xlsx, .ods) or JSON; - is standard input
     ///
-    /// In a file with one login per line, # begins a comment. May be repeated.
+    /// The content decides the format, not the name: one login per line (# begins a comment); CSV or TSV (commas,
+    /// semicolons, tabs, pipes); .xlsx and .ods; JSON or NDJSON of logins, or of objects with a login. UTF-8, UTF-16 or
+    /// Windows-1252. May be repeated.
     #[arg(short, long = "file", value_name = "FILE", display_order = 1, help_heading = HELP_INPUT)]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Column with the logins [default: login, github, username or user]
-    #[arg(long, value_name = "NAME", help_heading = HELP_INPUT)]
+    /// Column with the logins, by its header or number [default: github…, else login, user…]
+    ///
+    /// Case, blanks, _ and - do not matter. Without this flag it is the column github, alone or with username, login,
+    /// user, handle or account; else the column login, username, user or handle. Two of the same rank are an error.
+    #[arg(long, value_name = "NAME|N", help_heading = HELP_INPUT)]
     pub(crate) login_column: Option<String>,
 
-    /// Copy these columns of a .csv or .tsv, or of --query, into the report
+    /// The first line of a sheet is not a header; use with --login-column N
+    #[arg(long, conflicts_with = "header_row", hide_short_help = true, help_heading = HELP_INPUT)]
+    pub(crate) no_header: bool,
+
+    /// Line of a sheet with the header, for titles above it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true, help_heading = HELP_INPUT)]
+    pub(crate) header_row: Option<u64>,
+
+    /// Copy these columns of a sheet, or of --query, into the report
     #[arg(long, value_name = "COLUMN,...", help_heading = HELP_INPUT)]
     pub(crate) carry: Vec<String>,
 

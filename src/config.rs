@@ -22,7 +22,7 @@ use crate::github::ClientConfig;
 use crate::github::cassette;
 use crate::github::config::TransportMode;
 use crate::github::members::MemberSource;
-use crate::input::{InputOptions, InputSource, is_csv};
+use crate::input::{HeaderChoice, InputOptions, InputSource, LoginColumn};
 use crate::journal::ResumeFilter;
 use crate::lookup::LookupOptions;
 use crate::network::proxy::ProxyChoice;
@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) sources: Vec<InputSource>,
     /// Notes about the arguments, for standard error.
     pub(crate) notes: Vec<String>,
+    pub(crate) stdin: StdinUse,
     pub(crate) member_sources: Vec<MemberSource>,
     /// Index of the carried column with the organizations of an enterprise's members.
     pub(crate) organization_column: Option<usize>,
@@ -66,6 +67,15 @@ pub(crate) struct Config {
     pub(crate) quiet: bool,
     /// Number of `-v`: 0 to 2.
     pub(crate) verbose: u8,
+}
+
+/// Reason for which standard input is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StdinUse {
+    /// It is named, or not read.
+    Explicit,
+    /// No input is named. A terminal is not read then.
+    Implied,
 }
 
 impl Config {
@@ -103,15 +113,11 @@ impl Config {
         let notes =
             arguments::check_arguments(&cli.logins, server.endpoint.web_host(), server.tokens.variable())?;
         let reports = outputs::outputs(cli.format, &cli.outputs, cli.save.is_some())?;
-        // Arguments that are not text are not logins either, and get a row.
-        let arguments = cli.logins.iter().map(|text| match text.to_string_lossy() {
-            stdin if stdin == "-" => InputSource::Stdin,
-            text => InputSource::Text(text.into_owned()),
-        });
         outputs::check_inputs(&cli, &reports)?;
         check_token(&cli, credentials.is_some() || is_replay, &server)?;
+        let (sources, stdin) = input_sources(&cli);
+        let header = header_choice(&cli);
         let member_sources = members::member_sources(&cli, server.endpoint.web_host())?;
-        let sources = arguments.chain(cli.files.into_iter().map(InputSource::File)).collect();
         let counts = CountSelection { breakdown: cli.breakdown, private: cli.private };
         let order = outputs::row_order(cli.sort, cli.top, (!is_rerender).then_some(counts))?;
         if cli.resume {
@@ -132,6 +138,7 @@ impl Config {
         Ok(Self {
             sources,
             notes,
+            stdin,
             member_sources,
             organization_column: carried.organizations,
             input_query,
@@ -140,7 +147,9 @@ impl Config {
                 web_host: server.endpoint.web_host().to_owned(),
                 shard: cli.shard,
                 allow_empty: cli.allow_empty,
-                login_column: cli.login_column,
+                login_column: cli.login_column.as_deref().map(LoginColumn::of),
+                header,
+                mention_stdin: !cli.quiet,
                 carry: carried.in_sheets,
                 group_column: carried.group_by.as_ref().map(GroupTotals::column),
             },
@@ -188,11 +197,6 @@ impl Config {
 }
 
 fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
-    let has_other_input = cli.sql.is_some() || !cli.from.is_empty();
-    let has_lists = !cli.files.is_empty() || members::are_listed(cli);
-    if cli.logins.is_empty() && !has_lists && !has_other_input {
-        return Err(ConfigError::NoLogins);
-    }
     if cli.role.is_some() && cli.members.is_empty() {
         return Err(ConfigError::RoleRequiresMembers);
     }
@@ -208,13 +212,16 @@ fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
         _ => {}
     }
     let is_of_sheet = |column: &str| !members::is_organization_column(cli, column);
-    let csv_only = first_given([
+    let sheet_only = first_given([
         ("--login-column", cli.login_column.is_some()),
-        ("--group-by", cli.group_by.as_deref().is_some_and(is_of_sheet) && !has_other_input),
-        ("--carry", cli.carry.iter().any(|column| is_of_sheet(column)) && !has_other_input),
+        ("--no-header", cli.no_header),
+        ("--header-row", cli.header_row.is_some()),
+        ("--group-by", cli.group_by.as_deref().is_some_and(is_of_sheet) && !has_table(cli)),
+        ("--carry", cli.carry.iter().any(|column| is_of_sheet(column)) && !has_table(cli)),
     ]);
-    match csv_only {
-        Some(flag) if !cli.files.iter().any(|path| is_csv(path)) => Err(ConfigError::RequiresCsvInput(flag)),
+    let has_sheet = !cli.files.is_empty() || cli.logins.iter().any(|login| login == "-") || !names_input(cli);
+    match sheet_only {
+        Some(flag) if !has_sheet => Err(ConfigError::RequiresSheet(flag)),
         _ => Ok(()),
     }
 }
@@ -229,6 +236,41 @@ fn check_token(cli: &Cli, has_token: bool, server: &Server) -> Result<(), Config
         Some(flag) if !has_token => Err(server.token_required_by(flag)),
         _ => Ok(()),
     }
+}
+
+fn input_sources(cli: &Cli) -> (Vec<InputSource>, StdinUse) {
+    if !names_input(cli) {
+        return (vec![InputSource::Stdin], StdinUse::Implied);
+    }
+    // Arguments that are not text are not logins either, and get a row.
+    let arguments = cli.logins.iter().map(|text| match text.to_string_lossy() {
+        stdin if stdin == "-" => InputSource::Stdin,
+        text => InputSource::Text(text.into_owned()),
+    });
+    let files = cli.files.iter().map(|path| match path.to_str() {
+        Some("-") => InputSource::Stdin,
+        _ => InputSource::File(path.clone()),
+    });
+    (arguments.chain(files).collect(), StdinUse::Explicit)
+}
+
+fn header_choice(cli: &Cli) -> HeaderChoice {
+    match cli.header_row {
+        _ if cli.no_header => HeaderChoice::None,
+        Some(line) => HeaderChoice::Line(line),
+        None => HeaderChoice::Auto,
+    }
+}
+
+/// Returns true for inputs that have columns and are not files.
+fn has_table(cli: &Cli) -> bool {
+    cli.sql.is_some() || !cli.from.is_empty()
+}
+
+/// Returns false if nothing is named that has logins.
+fn names_input(cli: &Cli) -> bool {
+    let has_lists = !cli.files.is_empty() || members::are_listed(cli);
+    !cli.logins.is_empty() || has_lists || has_table(cli)
 }
 
 fn first_given<const N: usize>(flags: [(&'static str, bool); N]) -> Option<&'static str> {

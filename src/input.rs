@@ -4,33 +4,50 @@
 //! Files are opened before the first request, so that a wrong name ends the run early. Their logins are read only as fast as
 //! they are looked up; the progress bar counts the lines of regular files first.
 
+mod columns;
 mod csv;
 mod dedup;
+mod json;
+mod recognize;
 mod sql;
 mod text;
+mod workbook;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::io::{self, Read};
+use std::io::{self, Chain, Cursor, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
+use self::columns::normalize;
 use self::csv::CsvInput;
-pub(crate) use self::csv::is_csv;
 use self::dedup::Deduplicator;
+use self::json::{BatchSize, JsonOptions};
+use self::recognize::{Recognized, recognize};
 use self::text::Sender;
+use self::workbook::WorkbookInput;
+use crate::decode::{Decoder, ForeignLines};
 use crate::login::{Login, ParseLoginError};
+use crate::progress::eprint_status;
 use crate::report::{Carried, add_groups, groups_in};
 use crate::shard::Shard;
 
 const BATCHES_AHEAD: usize = 4;
+/// Standard input that has been silent for this long is mentioned: a program may wait for nothing.
+const STDIN_SILENCE: Duration = Duration::from_secs(2);
+
+/// A source, with its beginning that has been looked at.
+type Raw = Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>;
+type Text = Decoder<Raw>;
 
 /// Records in input order. An error ends its source.
 type Batches = BoxStream<'static, Result<Vec<InputRecord>, InputError>>;
@@ -38,10 +55,39 @@ type Batches = BoxStream<'static, Result<Vec<InputRecord>, InputError>>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InputSource {
     Text(String),
-    /// One login per line, or a spreadsheet: `.csv`, `.tsv`.
+    /// A file or a pipe in any of the formats.
     File(PathBuf),
-    /// One login per line.
     Stdin,
+}
+
+/// Value of `--login-column`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LoginColumn {
+    Name(String),
+    /// Number of a column, from 1.
+    Number(usize),
+}
+
+impl LoginColumn {
+    pub(crate) fn of(text: &str) -> Self {
+        text.trim().parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Number)
+    }
+
+    fn is_name(&self, header: &str) -> bool {
+        matches!(self, Self::Name(name) if normalize(name) == normalize(header))
+    }
+}
+
+/// Place of the header of a sheet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HeaderChoice {
+    /// The first row, if it looks like a header.
+    #[default]
+    Auto,
+    /// `--no-header`.
+    None,
+    /// `--header-row`, from 1.
+    Line(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -51,8 +97,11 @@ pub(crate) struct InputOptions {
     pub(crate) shard: Option<Shard>,
     /// An input without logins is not an error.
     pub(crate) allow_empty: bool,
-    /// Column of spreadsheets with the logins. None: the first of the default columns that there is.
-    pub(crate) login_column: Option<String>,
+    /// Column of sheets with the logins. None: the one whose header is known.
+    pub(crate) login_column: Option<LoginColumn>,
+    pub(crate) header: HeaderChoice,
+    /// Mention standard input that stays silent.
+    pub(crate) mention_stdin: bool,
     pub(crate) carry: Vec<String>,
     /// Index of the carried column with the groups of the accounts.
     pub(crate) group_column: Option<usize>,
@@ -65,9 +114,18 @@ impl Default for InputOptions {
             shard: None,
             allow_empty: false,
             login_column: None,
+            header: HeaderChoice::Auto,
+            mention_stdin: false,
             carry: Vec::new(),
             group_column: None,
         }
+    }
+}
+
+impl InputOptions {
+    /// Returns true for flags that only make sense for a sheet.
+    fn needs_sheet(&self) -> bool {
+        self.header != HeaderChoice::Auto
     }
 }
 
@@ -124,6 +182,8 @@ pub(crate) struct InputReport {
     pub(crate) is_complete: bool,
     /// Set with the first login, which may be of another shard.
     pub(crate) has_logins: bool,
+    /// Remarks about the choice of columns, known before the first request.
+    pub(crate) notes: Vec<String>,
     /// Warnings, such as rows without a login.
     pub(crate) notices: Vec<String>,
 }
@@ -156,8 +216,99 @@ enum Content {
     Logins(Vec<String>),
     /// Members that GitHub listed.
     Records(Vec<InputRecord>),
-    Lines(Box<dyn Read + Send>),
-    Csv(Box<CsvInput>),
+    /// A regular file whose format is known.
+    File(Format),
+    /// A pipe, a device or standard input. Its format is recognized when it is read, because it may be slow.
+    Pipe(Box<dyn Read + Send>),
+}
+
+enum Format {
+    Lines(Text),
+    Sheet(Box<CsvInput>, ForeignLines),
+    JsonLines(Text),
+    Json(Text, BatchSize),
+    Workbook(Box<WorkbookInput>),
+}
+
+impl Format {
+    /// Recognizes the format of a source, and chooses the columns of a sheet.
+    fn of_file(path: &Path, options: &InputOptions) -> io::Result<Self> {
+        match recognize(Box::new(File::open(path)?), options)? {
+            Recognized::Zip(_) => {
+                let workbook = WorkbookInput::open(Box::new(io::BufReader::new(File::open(path)?)), options)?;
+                Ok(Self::Workbook(Box::new(workbook)))
+            }
+            other => Self::of_text(other, BatchSize::Full, options),
+        }
+    }
+
+    fn of_pipe(pipe: Box<dyn Read + Send>, options: &InputOptions) -> io::Result<Self> {
+        match recognize(pipe, options)? {
+            Recognized::Zip(source) => {
+                let workbook = WorkbookInput::open(Box::new(Cursor::new(workbook::spool(source)?)), options)?;
+                Ok(Self::Workbook(Box::new(workbook)))
+            }
+            other => Self::of_text(other, BatchSize::One, options),
+        }
+    }
+
+    fn of_text(recognized: Recognized, batch_size: BatchSize, options: &InputOptions) -> io::Result<Self> {
+        Ok(match recognized {
+            Recognized::Lines(text) => Self::Lines(text),
+            Recognized::Sheet(text, start) => {
+                let foreign_lines = text.foreign_lines();
+                Self::Sheet(Box::new(CsvInput::open(text, start, options)?), foreign_lines)
+            }
+            Recognized::JsonLines(text) => Self::JsonLines(text),
+            Recognized::Json(text) => Self::Json(text, batch_size),
+            Recognized::Zip(_) => return Err(io::Error::other("it is a zip archive")),
+        })
+    }
+
+    /// Returns remarks about the choice of a sheet and of its columns.
+    fn notes(&self, name: &Path, options: &InputOptions) -> Vec<String> {
+        let notes: Vec<_> = match self {
+            Self::Sheet(csv, _) => csv.note().into_iter().collect(),
+            Self::Workbook(workbook) => workbook.notes().collect(),
+            Self::Lines(_) if options.login_column.is_some() => {
+                vec!["it has one column; --login-column does not apply"]
+            }
+            Self::Lines(_) if !options.carry.is_empty() => vec!["it has one column: nothing is carried"],
+            Self::Lines(_) | Self::JsonLines(_) | Self::Json(..) => Vec::new(),
+        };
+        notes.into_iter().map(|note| format!("{}: {note}", name.display())).collect()
+    }
+
+    fn read(
+        self,
+        name: &Path,
+        options: JsonOptions,
+        sender: &Sender,
+        report: &SharedReport,
+    ) -> io::Result<()> {
+        let name = name.display().to_string();
+        let foreign_lines = match &self {
+            Self::Lines(text) | Self::JsonLines(text) | Self::Json(text, _) => text.foreign_lines(),
+            Self::Sheet(_, lines) => lines.clone(),
+            Self::Workbook(_) => ForeignLines::default(),
+        };
+        let read = match self {
+            Self::Lines(text) => text::read(text, sender),
+            Self::Sheet(csv, _) => csv.read(&name, sender, report),
+            Self::JsonLines(text) => json::read_lines(text, &name, options, sender, report),
+            Self::Json(text, batch_size) => {
+                json::read_values(text, &name, options, batch_size, sender, report)
+            }
+            Self::Workbook(workbook) => workbook.read(&name, sender, report),
+        };
+        let lines = foreign_lines.count();
+        if lines > 0 {
+            let lines = crate::text::pluralize(lines, "line", "lines");
+            let notice = format!("warning: {name}: {lines} decoded as Windows-1252 (not valid UTF-8)");
+            report.lock().notices.push(notice);
+        }
+        read
+    }
 }
 
 pub(crate) struct Input {
@@ -165,7 +316,7 @@ pub(crate) struct Input {
     is_unbounded: bool,
     shard: Option<Shard>,
     group_column: Option<usize>,
-    web_host: String,
+    options: InputOptions,
     query_rows: Batches,
     report: SharedReport,
 }
@@ -178,7 +329,7 @@ impl Input {
             is_unbounded: false,
             shard: options.shard,
             group_column: options.group_column,
-            web_host: options.web_host.clone(),
+            options: options.clone(),
             query_rows: stream::empty().boxed(),
             report: SharedReport::default(),
         };
@@ -192,7 +343,7 @@ impl Input {
                 }
                 InputSource::Stdin => {
                     input.is_unbounded = true;
-                    input.push("standard input".into(), Content::Lines(Box::new(io::stdin())));
+                    input.push("standard input".into(), Content::Pipe(Box::new(StdinReader::new(options))));
                 }
             }
         }
@@ -211,21 +362,19 @@ impl Input {
     }
 
     fn push_file(&mut self, path: &Path, options: &InputOptions) -> io::Result<()> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
+        let metadata = std::fs::metadata(path)?;
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        // A pipe or a device may never end.
-        self.is_unbounded |= !metadata.is_file();
-        // Without --allow-empty, the missing header is the clearer reason.
-        let is_empty = metadata.is_file() && metadata.len() == 0;
-        let content = if is_csv(path) && !(is_empty && options.allow_empty) {
-            Content::Csv(Box::new(CsvInput::open(path, file, options)?))
+        if metadata.is_file() {
+            let format = Format::of_file(path, options)?;
+            self.report.lock().notes.extend(format.notes(path, options));
+            self.push(path.to_owned(), Content::File(format));
         } else {
-            Content::Lines(Box::new(file))
-        };
-        self.push(path.to_owned(), content);
+            // A pipe or a device may never end.
+            self.is_unbounded = true;
+            self.push(path.to_owned(), Content::Pipe(Box::new(File::open(path)?)));
+        }
         Ok(())
     }
 
@@ -256,26 +405,29 @@ impl Input {
         self.is_unbounded
     }
 
-    /// Estimates the number of logins, including duplicates and comments. None if the input is unbounded.
+    /// Estimates the number of logins, including duplicates and comments. None if it is unknown.
     pub(crate) fn estimate(&self) -> Option<u64> {
         if self.is_unbounded {
             return None;
         }
         let lengths = self.sources.iter().map(|source| match &source.content {
-            Content::Logins(logins) => logins.len() as u64,
-            Content::Records(records) => records.len() as u64,
-            Content::Lines(_) | Content::Csv(_) => text::count_lines(&source.name).unwrap_or(0),
+            Content::Logins(logins) => Some(logins.len() as u64),
+            Content::Records(records) => Some(records.len() as u64),
+            Content::File(Format::Lines(_) | Format::Sheet(..) | Format::JsonLines(_)) => {
+                Some(text::count_lines(&source.name).unwrap_or(0))
+            }
+            Content::File(Format::Json(..) | Format::Workbook(_)) | Content::Pipe(_) => None,
         });
-        let all: u64 = lengths.sum();
+        let all: u64 = lengths.sum::<Option<u64>>()?;
         Some(self.shard.map_or(all, |shard| all / u64::from(shard.of.max(1))))
     }
 
     /// Returns the records of this shard in input order, without duplicates. With groups, the input is read to its end before
     /// the first of them.
     pub(crate) fn into_stream(self) -> BoxStream<'static, InputRecord> {
-        let Self { sources, shard, group_column, web_host, query_rows, report, .. } = self;
+        let Self { sources, shard, group_column, options, query_rows, report, .. } = self;
         let (failure, ended) = (report.clone(), report.clone());
-        let batches = spawn_reader(sources, web_host, report.clone()).chain(query_rows);
+        let batches = spawn_reader(sources, options, report.clone()).chain(query_rows);
         let records = batches.flat_map(move |batch| {
             stream::iter(batch.unwrap_or_else(|error| {
                 failure.lock().failure = Some(error.to_string());
@@ -346,16 +498,19 @@ async fn merge_groups(
 }
 
 /// Reads the sources on a thread: reading standard input blocks, perhaps for ever.
-fn spawn_reader(sources: Vec<OpenSource>, web_host: String, report: SharedReport) -> Batches {
+fn spawn_reader(sources: Vec<OpenSource>, options: InputOptions, report: SharedReport) -> Batches {
     let (channel, receiver) = mpsc::channel(BATCHES_AHEAD);
-    let sender = Sender { channel, web_host };
+    let sender = Sender { channel, web_host: options.web_host.clone() };
     std::thread::spawn(move || {
         for OpenSource { name, content } in sources {
             let read = match content {
                 Content::Logins(logins) => sender.send_logins(&logins),
                 Content::Records(records) => sender.send_records(records),
-                Content::Lines(lines) => text::read(lines, &sender),
-                Content::Csv(csv) => csv.read(&sender, &report),
+                Content::File(format) => format.read(&name, JsonOptions::new(&options), &sender, &report),
+                Content::Pipe(pipe) => Format::of_pipe(pipe, &options).and_then(|format| {
+                    report.lock().notices.extend(format.notes(&name, &options));
+                    format.read(&name, JsonOptions::new(&options), &sender, &report)
+                }),
             };
             if let Err(source) = read {
                 // If the receiver is closed, nothing else is needed.
@@ -365,6 +520,38 @@ fn spawn_reader(sources: Vec<OpenSource>, web_host: String, report: SharedReport
         }
     });
     batches(receiver)
+}
+
+/// Standard input. If it is silent at first, one line says that it is being read.
+struct StdinReader {
+    has_data: Option<Arc<AtomicBool>>,
+    is_mentioned: bool,
+}
+
+impl StdinReader {
+    fn new(options: &InputOptions) -> Self {
+        Self { has_data: None, is_mentioned: !options.mention_stdin || io::stdin().is_terminal() }
+    }
+}
+
+impl Read for StdinReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.has_data.is_none() && !self.is_mentioned {
+            let has_data = Arc::<AtomicBool>::default();
+            self.has_data = Some(Arc::clone(&has_data));
+            std::thread::spawn(move || {
+                std::thread::sleep(STDIN_SILENCE);
+                if !has_data.load(Ordering::Relaxed) {
+                    eprint_status("reading logins from standard input");
+                }
+            });
+        }
+        let read = io::stdin().read(buffer);
+        if let Some(has_data) = &self.has_data {
+            has_data.store(true, Ordering::Relaxed);
+        }
+        read
+    }
 }
 
 fn batches(mut receiver: mpsc::Receiver<Result<Vec<InputRecord>, InputError>>) -> Batches {

@@ -75,6 +75,8 @@ mod config;
 #[cfg(feature = "cli")]
 mod database;
 #[cfg(feature = "cli")]
+mod decode;
+#[cfg(feature = "cli")]
 mod diff;
 #[cfg(feature = "cli")]
 mod exit_status;

@@ -113,6 +113,12 @@ pub struct ParseLoginError {
     reason: String,
 }
 
+impl ParseLoginError {
+    pub(crate) fn new(text: &str, reason: &str) -> Self {
+        Self { text: text.to_owned(), reason: reason.to_owned() }
+    }
+}
+
 pub(crate) fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }

@@ -28,7 +28,7 @@ use self::pipeline::{RowAggregator, run_pipeline};
 use self::plan::print_plan;
 use self::rerender::rerender;
 use crate::cli::{Cli, one_line_error};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, StdinUse};
 use crate::database::{DatabaseUrl, SqlError, last_complete};
 use crate::diff::Baseline;
 use crate::exit_status::ExitStatus;
@@ -101,6 +101,9 @@ fn run_with(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> anyhow::Result<ExitStatus> {
     let mut config = Config::new(cli, env)?;
+    if config.stdin == StdinUse::Implied && std::io::stdin().is_terminal() {
+        return Err(ConfigError::NoLogins.into());
+    }
     config.command = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let progress = Progress::new(config.progress);
     log_to_stderr(config.verbose, &progress);
@@ -133,6 +136,11 @@ async fn run_until_signal(config: Config, progress: Progress) -> anyhow::Result<
         return rerender(config).await;
     }
     let input = open_input(&config).await?;
+    for note in std::mem::take(&mut input.report().lock().notes) {
+        if !config.quiet {
+            eprint_status(&note);
+        }
+    }
     let client = Client::new(config.client.clone())?;
     let exit = tokio::select! {
         exit = execute(&config, &client, input, &progress, started) => exit,

@@ -11,6 +11,7 @@
 mod beside;
 #[path = "../../tests/fake/mod.rs"]
 mod fake;
+mod formats;
 mod growth;
 mod input;
 mod latency;
@@ -34,6 +35,7 @@ cargo bench -- [--runs N] [SECTION]...
   latency              compared with the lower bound of latency, jobs and batch size
   rate                 maximum throughput, compared with wrk
   growth [LOGINS]      throughput and memory, from a pipe, up to a million logins [1000000]
+  formats [LOGINS]     inputs of a million logins in each format, read by --plan [1000000]
   limits               with GitHub's rate limits; an hour is ten seconds
   pace [LOGINS]        with GitHub's limit on CPU time, compared with --plan [1000 10000 20000];
                        takes five minutes
@@ -61,7 +63,7 @@ fn main() {
         words.drain(at..at + 2);
     }
     let sections = if words.is_empty() {
-        ["startup", "latency", "rate", "limits", "peers", "growth"].map(str::to_owned).to_vec()
+        ["startup", "latency", "rate", "limits", "peers", "growth", "formats"].map(str::to_owned).to_vec()
     } else {
         words
     };
@@ -85,6 +87,7 @@ fn main() {
             "rate" => rate::measured(runs),
             "growth" => growth::measured(&sizes),
             "pace" => pace::measured(&sizes),
+            "formats" => formats::measured(runs, &sizes),
             "limits" => limits::measured(runs),
             "peers" => peers::measured(runs, &sizes),
             other => complain(&format!("unknown section {other}; --help lists them")),

@@ -25,7 +25,7 @@ mod text;
 
 pub use self::cassette::cassette;
 pub use self::flags::{duration, fail_on};
-pub use self::input::input;
+pub use self::input::{input, written_input};
 pub use self::journal::journal;
 pub use self::login::login;
 #[cfg(test)]

@@ -184,6 +184,11 @@ proptest! {
     }
 
     #[test]
+    fn a_list_is_read_as_the_same_logins_in_every_format(bytes in bytes(400)) {
+        super::written_input(&bytes.0);
+    }
+
+    #[test]
     fn an_exchange_is_an_answer_or_named(file in nearly(EXCHANGES, JSON)) {
         super::cassette(&file.0);
     }

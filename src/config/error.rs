@@ -75,8 +75,8 @@ pub(crate) enum ConfigError {
     AccessDenied(String),
     #[error("--sort {key} requires {flag}")]
     SortKeyNotSelected { key: &'static str, flag: &'static str },
-    #[error("{0} requires a .csv or .tsv input file{or_sql}", or_sql = if *.0 == "--login-column" { "" } else { " or --sql" })]
-    RequiresCsvInput(&'static str),
+    #[error("{0} requires a sheet as input: --file FILE, or - for standard input{or_sql}", or_sql = if matches!(*.0, "--carry" | "--group-by") { ", or --sql" } else { "" })]
+    RequiresSheet(&'static str),
     #[error(transparent)]
     InvalidRule(#[from] ParseRuleError),
     #[error("--fail-on {0} requires an earlier report: add --baseline FILE")]

@@ -1,111 +1,96 @@
-//! CSV and TSV with a header, as spreadsheet programs write them.
+//! CSV and TSV, as spreadsheet programs write them: the rows of a text with delimiters.
 
-use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
-use std::path::Path;
+use std::io::{self, BufRead, Read};
 
-use csv::{ByteRecord, Reader, ReaderBuilder};
-use encoding_rs::WINDOWS_1252;
-use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
+use csv::{Reader, ReaderBuilder, StringRecord};
 
-use super::text::{RECORDS_PER_BATCH, Sender};
-use super::{InputOptions, InputReport, SharedReport};
-use crate::text::{self, pluralize, sanitize_line};
+use super::columns::{Columns, Line, MAX_HEADER_ROWS};
+use super::text::Sender;
+use super::{HeaderChoice, InputOptions, InputRecord, InputReport, SharedReport, Text};
+use crate::decode::trim;
+use crate::text::{self, pluralize};
 
-/// Columns that hold logins if none was chosen; the first that exists is read.
-const DEFAULT_LOGIN_COLUMNS: [&str; 4] = ["login", "github", "username", "user"];
-/// Bytes of the longest header that is searched for its delimiter.
-const MAX_HEADER: usize = 1 << 20;
 /// Bytes of a row. Spreadsheet programs allow 32,767 characters per cell: a longer row has a quote that was left open.
 const MAX_ROW: usize = 4 << 20;
 const MAX_LINES_LISTED: usize = 3;
-const MAX_COLUMNS_LISTED: usize = 12;
 
-/// An open file whose header has been read.
+/// Beginning of a sheet in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SheetStart {
+    pub(super) delimiter: u8,
+    /// Bytes and lines before it: comments, blank lines, a line such as `sep=;`.
+    pub(super) offset: usize,
+    pub(super) lines: u64,
+}
+
+/// A text whose header has been read.
 pub(super) struct CsvInput {
-    reader: Reader<CsvText>,
-    name: String,
-    login_column: usize,
-    column_count: usize,
-    carried_columns: Vec<usize>,
-    /// Records per message: one for a pipe, which may pause after each.
-    batch_size: usize,
-}
-
-type CsvText = RowReader<BufReader<Chain<Cursor<Vec<u8>>, DecodeReaderBytes<File, Vec<u8>>>>>;
-
-pub(crate) fn is_csv(path: &Path) -> bool {
-    has_extension(path, "csv") || has_extension(path, "tsv")
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|other| other.eq_ignore_ascii_case(extension))
+    reader: Reader<RowReader<Text>>,
+    columns: Columns,
+    /// The first row of a sheet without a header.
+    first: Option<(u64, StringRecord)>,
 }
 
 impl CsvInput {
-    pub(super) fn open(path: &Path, file: File, options: &InputOptions) -> io::Result<Self> {
-        let batch_size = if file.metadata()?.is_file() { RECORDS_PER_BATCH } else { 1 };
-        // UTF-8, or UTF-16 with a byte order mark.
-        let mut utf8 = DecodeReaderBytesBuilder::new().bom_override(true).strip_bom(true).build(file);
-        let mut prefix = read_prefix(&mut utf8)?;
-        let (delimiter, first_line) = match take_declared_delimiter(&mut prefix) {
-            Some(delimiter) => (delimiter, 2),
-            None if has_extension(path, "tsv") => (b'\t', 1),
-            None => (guess_delimiter(&prefix), 1),
-        };
-        let row = RowScanner::new(delimiter, first_line);
-        let text = RowReader { inner: BufReader::new(Cursor::new(prefix).chain(utf8)), row };
-        let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
-        let header = reader.byte_headers().map_err(io::Error::other)?;
-        let header = Header(header.iter().map(|name| decode(name).trim().to_owned()).collect());
-        if header.0.iter().all(String::is_empty) {
-            return Err(io::Error::other("it is empty: the first line has to name the columns"));
+    pub(super) fn open(mut text: Text, start: SheetStart, options: &InputOptions) -> io::Result<Self> {
+        text.consume(start.offset);
+        let rows = RowReader { inner: text, row: RowScanner::new(start.delimiter, start.lines + 1) };
+        let mut reader = ReaderBuilder::new()
+            .delimiter(start.delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(rows);
+        let mut record = StringRecord::new();
+        loop {
+            if !read_row(&mut reader, &mut record)? {
+                return Err(io::Error::other(match options.header {
+                    HeaderChoice::Line(line) => format!("it has no line {line}, which --header-row names"),
+                    HeaderChoice::Auto | HeaderChoice::None => "it is empty".to_owned(),
+                }));
+            }
+            if !matches!(options.header, HeaderChoice::Line(line) if reader.get_ref().row.line < line) {
+                break;
+            }
         }
-        let login_column = match &options.login_column {
-            Some(name) => header.require(name)?,
-            None => header.default_login_column()?,
+        let number = reader.get_ref().row.line;
+        if let HeaderChoice::Line(line) = options.header
+            && line != number
+        {
+            return Err(io::Error::other(format!("line {line}, which --header-row names, is blank")));
+        }
+        let cells = cells_of(&record);
+        let first = Line { number, cells: &cells };
+        let columns = match Columns::choose(&first, &[], options) {
+            Ok(columns) => columns,
+            // The rows behind it are only needed for the message.
+            Err(_) => Columns::choose(&first, &buffered_rows(&mut reader), options)?,
         };
-        Ok(Self {
-            reader,
-            name: path.display().to_string(),
-            login_column,
-            column_count: header.0.len(),
-            carried_columns: options
-                .carry
-                .iter()
-                .map(|name| header.require(name))
-                .collect::<Result<_, _>>()?,
-            batch_size,
-        })
+        let first = columns.header_line.is_none().then_some((number, record));
+        Ok(Self { reader, columns, first })
     }
 
-    pub(super) fn read(mut self, sender: &Sender, report: &SharedReport) -> io::Result<()> {
-        let mut row = ByteRecord::new();
+    pub(super) fn note(&self) -> Option<&str> {
+        self.columns.note.as_deref()
+    }
+
+    pub(super) fn read(mut self, name: &str, sender: &Sender, report: &SharedReport) -> io::Result<()> {
         let mut batch = Vec::new();
         let mut findings = Findings::default();
-        let mut line = 0;
+        let (mut line, mut row) = self.first.take().unwrap_or_default();
+        if line > 0 {
+            self.add(&row, line, sender, &mut batch, &mut findings);
+        }
         loop {
-            match self.reader.read_byte_record(&mut row) {
+            match read_row(&mut self.reader, &mut row) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(error) => return sender.fail(&mut batch, io::Error::other(error)),
+                Err(error) => return sender.fail(&mut batch, error),
             }
             line = self.reader.get_ref().row.line;
-            findings.add(&row, line, self.column_count);
-            match row.get(self.login_column).map(decode) {
-                Some(cell) if !cell.trim().is_empty() => {
-                    let cells = self.carried_columns.iter().map(|column| row.get(*column));
-                    let carried = cells.map(|cell| carried_cell(&decode(cell?))).collect();
-                    sender.parse(cell.trim(), carried, &mut batch);
-                }
-                _ => findings.empty += 1,
-            }
-            if batch.len() >= self.batch_size {
-                sender.send(&mut batch)?;
-            }
+            self.add(&row, line, sender, &mut batch, &mut findings);
+            sender.send_before_waiting(&mut batch, self.reader.get_ref().inner.buffer())?;
         }
-        findings.report(&self.name, self.column_count, &mut report.lock());
+        findings.report(name, self.columns.count, &mut report.lock());
         if self.reader.get_ref().row.quotes == Quotes::Open {
             // The logins in this row, and those after it, are unknown.
             let reason = format!("the row that begins in line {line} opens a quote and never closes it");
@@ -113,35 +98,46 @@ impl CsvInput {
         }
         sender.send(&mut batch)
     }
+
+    fn add(
+        &self,
+        row: &StringRecord,
+        line: u64,
+        sender: &Sender,
+        batch: &mut Vec<InputRecord>,
+        findings: &mut Findings,
+    ) {
+        findings.add(row, line, self.columns.count);
+        match row.get(self.columns.login).map(trim) {
+            Some(cell) if !cell.is_empty() => {
+                let cells = self.columns.carried.iter().map(|column| row.get(*column));
+                let carried = cells.map(|cell| carried_cell(cell?)).collect();
+                sender.parse(cell, carried, batch);
+            }
+            _ => findings.empty += 1,
+        }
+    }
 }
 
-struct Header(Vec<String>);
+fn read_row(reader: &mut Reader<RowReader<Text>>, row: &mut StringRecord) -> io::Result<bool> {
+    reader.read_record(row).map_err(io::Error::other)
+}
 
-impl Header {
-    fn find(&self, name: &str) -> Option<usize> {
-        let name = name.trim().to_lowercase();
-        self.0.iter().position(|other| other.to_lowercase() == name)
-    }
+fn cells_of(row: &StringRecord) -> Vec<String> {
+    row.iter().map(|cell| trim(cell).to_owned()).collect()
+}
 
-    fn require(&self, name: &str) -> io::Result<usize> {
-        self.find(name).ok_or_else(|| self.missing(&format!("column {name:?} not found"), ""))
+/// Returns the next rows, as far as they can be read without waiting.
+fn buffered_rows(reader: &mut Reader<RowReader<Text>>) -> Vec<(u64, Vec<String>)> {
+    let mut rows = Vec::new();
+    let mut row = StringRecord::new();
+    while rows.len() < MAX_HEADER_ROWS
+        && row_end(reader.get_ref().inner.buffer()).is_some()
+        && matches!(read_row(reader, &mut row), Ok(true))
+    {
+        rows.push((reader.get_ref().row.line, cells_of(&row)));
     }
-
-    fn default_login_column(&self) -> io::Result<usize> {
-        DEFAULT_LOGIN_COLUMNS.iter().find_map(|name| self.find(name)).ok_or_else(|| {
-            self.missing("no column login, github, username or user", "; name one with --login-column")
-        })
-    }
-
-    fn missing(&self, problem: &str, way_out: &str) -> io::Error {
-        let listed: Vec<_> = self.0.iter().take(MAX_COLUMNS_LISTED).map(|name| format!("{name:?}")).collect();
-        let more = match self.0.len() - listed.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let message = format!("{problem} (columns: {}{more}){way_out}", listed.join(", "));
-        io::Error::other(sanitize_line(&message).into_owned())
-    }
+    rows
 }
 
 #[derive(Default)]
@@ -149,11 +145,10 @@ struct Findings {
     empty: u64,
     ragged: u64,
     ragged_lines: Vec<String>,
-    not_utf8: u64,
 }
 
 impl Findings {
-    fn add(&mut self, row: &ByteRecord, line: u64, column_count: usize) {
+    fn add(&mut self, row: &StringRecord, line: u64, column_count: usize) {
         if row.len() != column_count {
             self.ragged += 1;
             if self.ragged_lines.len() < MAX_LINES_LISTED {
@@ -161,7 +156,6 @@ impl Findings {
                 self.ragged_lines.push(format!("line {line} has {cells}"));
             }
         }
-        self.not_utf8 += u64::from(row.iter().any(|cell| std::str::from_utf8(cell).is_err()));
     }
 
     fn report(&self, name: &str, column_count: usize, report: &mut InputReport) {
@@ -174,77 +168,41 @@ impl Findings {
             let lines = self.ragged_lines.join(", ");
             report.notices.push(format!("warning: {name}: {lines}{more}; the header has {column_count}"));
         }
-        if self.not_utf8 > 0 {
-            let rows = pluralize(self.not_utf8, "row", "rows");
-            report.notices.push(format!("warning: {name}: {rows} decoded as Windows-1252 (not valid UTF-8)"));
-        }
     }
-}
-
-/// Decodes a cell. Western spreadsheet programs write Windows-1252 if they do not write UTF-8.
-fn decode(cell: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(cell).map_or_else(|_| WINDOWS_1252.decode_without_bom_handling(cell).0, Cow::Borrowed)
 }
 
 /// Returns a cell as it goes into the report, None if it is blank.
 pub(super) fn carried_cell(text: &str) -> Option<Box<str>> {
-    let text = text.trim();
+    let text = trim(text);
     (!text.is_empty()).then(|| text::sanitize_multiline(text).into())
 }
 
-/// Reads the beginning of a file, at least to the end of its header.
-fn read_prefix(file: &mut impl Read) -> io::Result<Vec<u8>> {
-    let (mut text, mut chunk) = (Vec::new(), vec![0; 8 << 10]);
-    while text.len() < MAX_HEADER && header_end(&text).is_none() {
-        let length = file.read(&mut chunk)?;
-        if length == 0 {
-            break;
-        }
-        text.extend_from_slice(chunk.get(..length).unwrap_or_default());
-    }
-    Ok(text)
-}
-
-/// Removes a first line such as `sep=;`, and returns its delimiter.
-fn take_declared_delimiter(text: &mut Vec<u8>) -> Option<u8> {
-    let end = header_end(text).unwrap_or(text.len());
-    let Some([b's', b'e', b'p', b'=', delimiter, rest @ ..]) = text.get(..end) else { return None };
-    let (delimiter, is_delimiter) = (*delimiter, delimiter.is_ascii_graphic() || *delimiter == b'\t');
-    if !is_delimiter || !rest.trim_ascii().is_empty() {
-        return None;
-    }
-    text.drain(..end);
-    Some(delimiter)
-}
-
-/// Returns the position after the line end of the header. A line end between quotes is part of a cell.
-fn header_end(text: &[u8]) -> Option<usize> {
+/// Returns the position after the line end of the first row. A line end between quotes is part of a cell.
+pub(super) fn row_end(text: &[u8]) -> Option<usize> {
     let mut quotes = Quotes::default();
     let end = text.iter().position(|byte| {
         quotes.scan(*byte, is_delimiter(*byte));
-        *byte == b'\n' && quotes != Quotes::Open
+        matches!(*byte, b'\n' | b'\r') && quotes != Quotes::Open
     });
     end.map(|at| at + 1)
 }
 
-fn is_delimiter(byte: u8) -> bool {
-    matches!(byte, b',' | b';' | b'\t')
+/// Returns the cells of one row.
+pub(super) fn split_row(row: &str, delimiter: u8) -> Vec<String> {
+    let mut reader = ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(row.as_bytes());
+    let mut record = StringRecord::new();
+    match reader.read_record(&mut record) {
+        Ok(true) => cells_of(&record),
+        Ok(false) | Err(_) => Vec::new(),
+    }
 }
 
-/// Returns the most frequent delimiter of the header, by default a comma.
-fn guess_delimiter(text: &[u8]) -> u8 {
-    let header = text.get(..header_end(text).unwrap_or(text.len())).unwrap_or_default();
-    let mut quotes = Quotes::default();
-    let mut counts = [(b'\t', 0), (b';', 0), (b',', 0)];
-    for byte in header {
-        quotes.scan(*byte, is_delimiter(*byte));
-        if let Some((_, count)) = counts.iter_mut().find(|(candidate, _)| candidate == byte)
-            && quotes != Quotes::Open
-        {
-            *count += 1;
-        }
-    }
-    counts.iter().max_by_key(|(_, count)| *count).map_or(b',', |(delimiter, _)| *delimiter)
+pub(super) fn is_delimiter(byte: u8) -> bool {
+    matches!(byte, b',' | b';' | b'\t' | b'|')
 }
 
 /// Reads one row at a time, so that the line number and the quotes of the current row are known: the CSV reader counts records,

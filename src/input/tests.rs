@@ -48,10 +48,10 @@ async fn duplicates_in_any_case_are_dropped() {
 #[tokio::test]
 async fn binary_and_endless_lines_are_rows() {
     let long = vec![b'x'; 1 << 20];
-    let list = file(&[b"\xff\xfe\n", &long[..], b"\nantirez\n"].concat());
+    let list = file(&[b"\x80\x81\n", &long[..], b"\nantirez\n"].concat());
     let (entries, _) = read(&[InputSource::File(list.path().into())]).await;
     assert_eq!(entries.len(), 3);
-    assert!(entries[0].ends_with("not a login: holds '\u{fffd}'"), "{}", entries[0]);
+    assert!(entries[0].ends_with("not a login: holds '€'"), "{}", entries[0]);
     assert!(entries[1].len() < 5_000, "{}", entries[1].len());
     assert_eq!(entries[2], "antirez");
 }

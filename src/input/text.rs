@@ -1,17 +1,18 @@
 //! Plain text: one login per line. A `#` at the beginning of a line or after white space begins a comment.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use tokio::sync::mpsc;
 
-use super::{InputError, InputRecord};
+use super::{InputError, InputRecord, Text};
+use crate::decode::trim;
 use crate::login::{LoginText, is_spreadsheet_error, parse_text};
 use crate::report::Carried;
 
 /// Bytes of a line that are read; the rest of the line is dropped. A login has at most 44; a URL may be longer.
-const MAX_LINE: u64 = 4096;
+const MAX_LINE: usize = 4096;
 /// Records per message, if as many can be read without waiting.
 pub(super) const RECORDS_PER_BATCH: usize = 256;
 
@@ -34,6 +35,15 @@ impl Sender {
         self.channel
             .blocking_send(Ok(std::mem::take(batch)))
             .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+    }
+
+    /// Sends the records if there are many of them, or if the next one cannot be read without waiting: `buffer` is the text that
+    /// can.
+    pub(super) fn send_before_waiting(&self, batch: &mut Vec<InputRecord>, buffer: &[u8]) -> io::Result<()> {
+        if batch.len() >= RECORDS_PER_BATCH || memchr::memchr2(b'\n', b'\r', buffer).is_none() {
+            return self.send(batch);
+        }
+        Ok(())
     }
 
     /// Sends the records that were read before an error, and returns the error.
@@ -75,43 +85,47 @@ pub(super) fn push_records(text: &str, carried: Carried, web_host: &str, records
 }
 
 /// Sends the logins of all lines. A line never waits for the next one to be written.
-pub(super) fn read(lines: impl Read, sender: &Sender) -> io::Result<()> {
-    let mut reader = BufReader::with_capacity(64 << 10, lines);
-    let mut batch = Vec::new();
-    let mut is_first = true;
+pub(super) fn read(mut text: Text, sender: &Sender) -> io::Result<()> {
+    let (mut batch, mut line) = (Vec::new(), Vec::new());
     loop {
-        let mut line = match next_line(&mut reader) {
-            Ok(Some(line)) => line,
-            Ok(None) => return sender.send(&mut batch),
+        match next_line(&mut text, &mut line) {
+            Ok(true) => {}
+            Ok(false) => return sender.send(&mut batch),
             Err(error) => return sender.fail(&mut batch, error),
-        };
-        if std::mem::take(&mut is_first) && line.starts_with(b"\xef\xbb\xbf") {
-            line.drain(..3);
         }
-        let text = String::from_utf8_lossy(&line);
-        let text = strip_comment(&text).trim();
-        if !text.is_empty() {
-            sender.parse(text, Carried::default(), &mut batch);
+        let text_of_line = String::from_utf8_lossy(&line);
+        let login = trim(strip_comment(&text_of_line));
+        if !login.is_empty() {
+            sender.parse(login, Carried::default(), &mut batch);
         }
-        if batch.len() >= RECORDS_PER_BATCH || !reader.buffer().contains(&b'\n') {
-            sender.send(&mut batch)?;
-        }
+        sender.send_before_waiting(&mut batch, text.buffer())?;
     }
 }
 
-fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    if reader.take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-        return Ok(None);
+/// Reads a line without its end, which is LF, CR LF or CR. The rest of a long line is dropped. Returns false at the end.
+pub(super) fn next_line(text: &mut Text, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let mut is_read = false;
+    loop {
+        let buffer = text.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(is_read);
+        }
+        is_read = true;
+        let end = memchr::memchr2(b'\n', b'\r', buffer);
+        let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
+        line.extend(part.iter().take(MAX_LINE.saturating_sub(line.len())));
+        let length = part.len() + usize::from(end.is_some());
+        text.consume(length);
+        if end.is_some() {
+            // The LF of a CR LF is a blank line.
+            return Ok(true);
+        }
     }
-    if line.last() != Some(&b'\n') {
-        reader.skip_until(b'\n')?;
-    }
-    Ok(Some(line))
 }
 
 /// Any other `#` is part of an address, or of a text that is not a login.
-fn strip_comment(line: &str) -> &str {
+pub(super) fn strip_comment(line: &str) -> &str {
     if is_spreadsheet_error(line.trim()) {
         return line;
     }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Context;
 
 use super::{ResumeError, ResumeFilter, cannot_resume};
+use crate::decode::utf8_file;
 use crate::input::InputRecord;
 use crate::partial::partial_path;
 use crate::report::{Columns, Row, Status};
@@ -149,7 +150,7 @@ impl Checkpoint {
         columns: &Columns,
     ) -> anyhow::Result<Option<Self>> {
         for path in [&*partial_path(report), report] {
-            let file = match File::open(path) {
+            let file = match File::open(path).and_then(utf8_file) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file.with_context(|| cannot_resume(path))?,
             };

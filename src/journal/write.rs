@@ -10,6 +10,7 @@ use anyhow::Context;
 
 use super::read::{Checkpoint, KeptRows, RowSpan, RowSpans, hash, scan};
 use super::{ResumeError, ResumeFilter, cannot_resume};
+use crate::decode::utf8_file;
 use crate::partial::{Earlier, PartialFile};
 use crate::render::{Format, Meta, ReportLayout, line, renderer};
 use crate::report::{Row, Status, Summary};
@@ -71,7 +72,7 @@ impl Journal {
         layout: &ReportLayout,
     ) -> Result<(Self, Checkpoint), ResumeError> {
         let scan = if let Some(report) = report {
-            let mut report = File::open(report)?;
+            let mut report = utf8_file(File::open(report)?)?;
             let scan = scan(&report, filter, &layout.columns)?;
             report.rewind()?;
             partial.copy_from(report.take(scan.len))?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use super::{
     COLUMNS, Cell, ColumnSpec, EXTRA_KEY, GROUP_DELIMITER, ReportSchema, Role, Row, RunTotals, ValueType,
     add_groups, groups_in, is_reserved,
 };
+use crate::decode::Decoder;
 use crate::object::Object;
 use crate::partial::target_of;
 use crate::text::{self, is_formula, sanitize_line, sanitize_multiline};
@@ -88,8 +89,7 @@ impl SavedReport {
         let file = fs::File::open(path).map_err(|error| text::io_message(&error))?;
         match extension.as_deref() {
             Some("json") => parse_json(file),
-            Some("csv") => parse_csv(file, b',', target.is_some()),
-            Some("tsv") => parse_csv(file, b'\t', target.is_some()),
+            Some("csv" | "tsv") => parse_csv(file, target.is_some()),
             Some("md" | "markdown" | "html" | "htm" | "prom" | "xlsx") => {
                 Err("only .ndjson, .json, .csv and .tsv can be read again".into())
             }
@@ -188,7 +188,7 @@ impl SavedReport {
 
 /// The last line of an unfinished report may be cut off.
 fn parse_ndjson(file: fs::File, is_partial: bool) -> Result<SavedReport, String> {
-    let mut reader = BufReader::with_capacity(256 << 10, file);
+    let mut reader = Decoder::new(file);
     let (mut report, mut line, mut number) = (JsonRows::default(), Vec::new(), 0_u64);
     loop {
         line.clear();
@@ -204,10 +204,6 @@ fn parse_ndjson(file: fs::File, is_partial: bool) -> Result<SavedReport, String>
             }
             row.map_err(|reason| match &*line {
                 [b'{', b'\n' | b'\r', ..] => "it is one object: its name has to end in .json".to_owned(),
-                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-                    "it is in UTF-16, as `>` of PowerShell writes it: write the report with -o FILE"
-                        .to_owned()
-                }
                 _ => format!("line {number} is not a row ({reason})"),
             })?;
         }
@@ -224,10 +220,8 @@ fn parse_json(file: fs::File) -> Result<SavedReport, String> {
         summary: Option<RunTotals>,
     }
     let mut text = String::new();
-    let length = file.take(MAX_JSON).read_to_string(&mut text).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
-        _ => text::io_message(&error),
-    })?;
+    let length = Decoder::new(file).take(MAX_JSON).read_to_string(&mut text);
+    let length = length.map_err(|error| text::io_message(&error))?;
     if length as u64 == MAX_JSON {
         return Err(format!("it is longer than {} GiB", MAX_JSON >> 30));
     }
@@ -367,19 +361,21 @@ fn json_message(error: &serde_json::Error) -> String {
 
 /// Parses CSV or TSV. Columns that the program does not define are extra columns.
 /// The last row of a partial file is left out if it was cut off.
-fn parse_csv(mut file: fs::File, delimiter: u8, is_partial: bool) -> Result<SavedReport, String> {
+fn parse_csv(mut file: fs::File, is_partial: bool) -> Result<SavedReport, String> {
     // A number that was cut off is a number. A pipe has no end to look at.
-    let (mut last, mut end) = ([b'\n'], 0);
-    if let Ok(position) = file.seek(SeekFrom::End(-1)) {
-        end = position + 1;
+    let mut last = [b'\n', 0];
+    if file.seek(SeekFrom::End(-2)).is_ok() {
         file.read_exact(&mut last).map_err(|error| text::io_message(&error))?;
         file.rewind().map_err(|error| text::io_message(&error))?;
     }
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(file.take(MAX_ROW));
+    // The second byte of a line end in UTF-16 is zero.
+    let has_no_end = last[1] != b'\n' && last != *b"\n\0";
+    let mut text = Decoder::new(file);
+    let delimiter = header_delimiter(text.fill_buf().map_err(|error| text::io_message(&error))?);
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.take(MAX_ROW));
     let header = reader.headers().map_err(|error| csv_message(&error))?.iter().map(strip_formula_guard);
     let header: Vec<_> = header.map(|name| sanitize_line(name).into_owned()).collect();
     // A truncated row has too few fields, unless it was truncated in the last one.
-    let has_no_end = last != *b"\n";
     if has_no_end
         && !is_partial
         && !header.last().is_some_and(|name| matches!(name.as_str(), "attempts" | "exchange"))
@@ -404,16 +400,10 @@ fn parse_csv(mut file: fs::File, delimiter: u8, is_partial: bool) -> Result<Save
     };
     report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();
     own.iter().filter(|(_, at)| at.is_some()).for_each(|(spec, _)| report.schema.add_group_of(spec));
-    let mut record = csv::StringRecord::new();
-    loop {
-        // A quote that is never closed has no end.
-        reader.get_mut().set_limit(MAX_ROW);
-        let is_read = reader.read_record(&mut record);
-        if reader.get_ref().limit() == 0 {
-            return Err(format!("it has a row of more than {} MiB", MAX_ROW >> 20));
-        }
-        let is_cut_off = has_no_end && is_partial && reader.position().byte() >= end;
-        if is_cut_off || !is_read.map_err(|error| csv_message(&error))? {
+    let mut next = read_row(&mut reader)?;
+    while let Some(record) = next {
+        next = read_row(&mut reader)?;
+        if next.is_none() && has_no_end && is_partial {
             break;
         }
         let cells = own.map(|(spec, at)| Some(csv_cell(record.get(at?)?, spec)));
@@ -426,6 +416,17 @@ fn parse_csv(mut file: fs::File, delimiter: u8, is_partial: bool) -> Result<Save
     Ok(report)
 }
 
+/// Returns the next row, of at most [`MAX_ROW`] bytes: a quote that is never closed has no end.
+fn read_row<R: BufRead>(reader: &mut csv::Reader<io::Take<R>>) -> Result<Option<csv::StringRecord>, String> {
+    let mut record = csv::StringRecord::new();
+    reader.get_mut().set_limit(MAX_ROW);
+    let is_read = reader.read_record(&mut record);
+    if reader.get_ref().limit() == 0 {
+        return Err(format!("it has a row of more than {} MiB", MAX_ROW >> 20));
+    }
+    Ok(is_read.map_err(|error| csv_message(&error))?.then_some(record))
+}
+
 fn csv_cell<'a>(text: &'a str, spec: &ColumnSpec) -> Cell<'a> {
     match spec.value {
         _ if text.is_empty() && spec.role != Role::Login => Cell::Null,
@@ -436,8 +437,17 @@ fn csv_cell<'a>(text: &'a str, spec: &ColumnSpec) -> Cell<'a> {
         // Spreadsheets change the spelling of flags.
         ValueType::Bool => text.parse().map_or(Cell::Null, Cell::Bool),
         ValueType::Delta => text.parse().map_or(Cell::Text(text.into()), Cell::Delta),
+        // Spreadsheets rewrite times.
+        ValueType::Timestamp if text.parse::<jiff::Timestamp>().is_err() => Cell::Null,
         ValueType::Label | ValueType::Timestamp | ValueType::Object => Cell::Text(text.into()),
     }
+}
+
+/// Returns the most frequent delimiter of the first line: spreadsheet programs write that of their locale.
+fn header_delimiter(text: &[u8]) -> u8 {
+    let header = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let cells = |delimiter: &u8| header.split(|byte| byte == delimiter).count();
+    [b'\t', b';', b','].into_iter().max_by_key(cells).unwrap_or(b',')
 }
 
 /// Returns true for the names of [`COLUMNS`], which are in lower case.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::messages::{NO_LOGINS, partial_files, print_stop};
+use super::messages::{no_logins, partial_files, print_stop};
 use super::pipeline::{Outcome, RowAggregator, Sinks};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
@@ -22,10 +22,12 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     let Outcome { aggregator, sinks, stop, unverified, input } = outcome;
     let RowAggregator { mut summary, rules, .. } = aggregator;
     let Sinks { open: sinks, mut errors } = sinks;
+    // What is not a list has no report either.
+    let is_unreadable = input.failure.is_some() && !input.has_logins;
     errors.extend(input.failure);
     let is_empty = input.is_complete && !input.has_logins && !config.input_options.allow_empty;
     if is_empty && errors.is_empty() {
-        errors.push(NO_LOGINS.to_owned());
+        errors.push(no_logins(config));
     }
     // Without an answer, a row may have failed for the reason that ended the run.
     let is_cut_short = stop.is_some() && summary.failed > 0;
@@ -43,7 +45,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     let nothing_learnt = end != RunEnd::Complete && summary.ok + summary.not_found + summary.forbidden == 0;
     let mut is_written = false;
     for sink in sinks {
-        if is_empty || nothing_learnt && sink.is_buffered {
+        if is_empty || is_unreadable || nothing_learnt && sink.is_buffered {
             sink.abandon().await;
             continue;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError, StdinUse};
 use crate::exit_status::ExitStatus;
 use crate::github::api_version::{API_VERSION, NoticeDate, VersionNotice};
 use crate::github::credentials::{
@@ -20,7 +20,13 @@ use crate::rate_limit::RateLimiter;
 use crate::stop::StopReason;
 use crate::text::{format_duration, group_digits, pluralize, redact_url, sanitize_line};
 
-pub(super) const NO_LOGINS: &str = "the input has no logins; use --allow-empty if that is right";
+/// Returns the message about an input without logins.
+pub(super) fn no_logins(config: &Config) -> String {
+    if config.stdin == StdinUse::Implied {
+        return ConfigError::NoLogins.to_string();
+    }
+    "the input has no logins; use --allow-empty if that is right".to_owned()
+}
 
 /// Maximum length of a command that is printed, in characters.
 const MAX_COMMAND: usize = 400;

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::messages::{NO_LOGINS, print_stop};
+use super::messages::{no_logins, print_stop};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::github::rest::{Quota, RateLimits};
@@ -79,7 +79,7 @@ pub(super) async fn print_plan(input: Input, client: &Client, config: &Config) -
     };
     let input = input_report.lock().clone();
     let is_empty = !input.has_logins && !config.input_options.allow_empty;
-    if let Some(error) = input.failure.or_else(|| is_empty.then(|| NO_LOGINS.to_owned())) {
+    if let Some(error) = input.failure.or_else(|| is_empty.then(|| no_logins(config))) {
         eprint_status(&error);
         return Ok(ExitStatus::Usage);
     }

@@ -76,7 +76,7 @@ fn man_and_mandoc_read_the_man_page_without_warnings() {
     let man = man.args(["-l", path(&page)]).env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8").output().unwrap();
     let text = String::from_utf8(man.stdout).unwrap();
     assert!(man.status.success() && man.stderr.is_empty(), "{}", String::from_utf8_lossy(&man.stderr));
-    for said in ["GHREPOS(1)", "INPUT", "--login-column <NAME>", "EXIT STATUS", "EXAMPLES"] {
+    for said in ["GHREPOS(1)", "INPUT", "--login-column <NAME|N>", "EXIT STATUS", "EXAMPLES"] {
         assert!(text.contains(said), "{said} is not in {text}");
     }
 }

@@ -86,18 +86,22 @@ fn the_login_column_is_recognized_or_named() {
     let none = folder.write("none.csv", b"Name;E-Mail\nx;y\n");
     let run = look_up(&fake, &none, &[]);
     assert_eq!(run.status, 2);
-    let reason = r#"no column login, github, username or user (columns: "Name", "E-Mail"); name one with --login-column"#;
+    let reason = "no column of logins (columns: 1 \"Name\", 2 \"E-Mail\"): name one with --login-column; if line 1 is not \
+                  the header, use --no-header --login-column N or --header-row N";
     assert_eq!(run.stderr, format!("ghrepos: cannot read {}: {reason}\n", none.display()));
     let run = look_up(&fake, &list, &["--login-column", "Nick"]);
     assert!(
-        run.stderr.contains(r#"column "Nick" not found (columns: "user", "GITHUB", "Konto")"#),
+        run.stderr.contains(r#"column "Nick" not found (columns: 1 "user", 2 "GITHUB", 3 "Konto")"#),
         "{}",
         run.stderr
     );
     let run = look_up(&fake, &folder.write("empty.csv", b""), &[]);
-    assert!(run.stderr.contains("it is empty: the first line has to name the columns"), "{}", run.stderr);
+    assert!(run.stderr.contains("the input has no logins; use --allow-empty"), "{}", run.stderr);
     let run = Program::for_fake(&fake, &["a", "--login-column", "x"]).run();
-    assert_eq!(run.stderr, "ghrepos: --login-column requires a .csv or .tsv input file\n");
+    assert_eq!(
+        run.stderr,
+        "ghrepos: --login-column requires a sheet as input: --file FILE, or - for standard input\n"
+    );
     assert_eq!(fake.requests(), before, "no request before the header is valid");
 }
 
@@ -148,7 +152,7 @@ fn csv_that_is_not_utf8_is_read_as_windows_1252() {
     let carried: Vec<_> = run.rows_of(2).iter().map(|row| row["carried"].to_string()).collect();
     assert_eq!(carried, [r#"{"abteilung":"Müller","ört":"x"}"#, r#"{"abteilung":"Möller","ört":"€"}"#]);
     assert!(
-        run.stderr.contains("west.csv: 2 rows decoded as Windows-1252 (not valid UTF-8)"),
+        run.stderr.contains("west.csv: 3 lines decoded as Windows-1252 (not valid UTF-8)"),
         "{}",
         run.stderr
     );
@@ -226,7 +230,10 @@ fn an_invalid_carry_column_is_refused_in_one_line() {
     let folder = Folder::new();
     let list = folder.write("a.csv", b"login,Team,note\na,core,=1+1\nb,\"\x1b[31mred\",\n");
     for (arguments, reason) in [
-        (&["--carry", "site"][..], "column \"site\" not found (columns: \"login\", \"Team\", \"note\")"),
+        (
+            &["--carry", "site"][..],
+            "column \"site\" not found (columns: 1 \"login\", 2 \"Team\", 3 \"note\")",
+        ),
         (&["--group-by", "site"], "column \"site\" not found (columns: "),
         (&["--carry", "team,id"], "cannot carry column \"id\": the name is reserved; rename it in the input"),
         (&["--carry", ","], "cannot carry \",\": expected column names such as name,team"),
@@ -237,7 +244,9 @@ fn an_invalid_carry_column_is_refused_in_one_line() {
     }
     for flag in ["--carry", "--group-by"] {
         let run = Program::for_fake(&fake, &["a", flag, "team"]).run();
-        let reason = format!("ghrepos: {flag} requires a .csv or .tsv input file or --sql\n");
+        let reason = format!(
+            "ghrepos: {flag} requires a sheet as input: --file FILE, or - for standard input, or --sql\n"
+        );
         assert_eq!((run.status, run.stderr), (2, reason));
     }
     assert_eq!(fake.requests(), 0);
@@ -253,17 +262,21 @@ fn an_invalid_carry_column_is_refused_in_one_line() {
 fn csv_with_an_endless_row_is_not_read_into_memory() {
     let fake = Fake::well_behaved();
     let folder = Folder::new();
-    for (name, begin) in [("header.csv", "login,\""), ("header2.csv", "login"), ("row.csv", "login\none\n\"")]
-    {
+    let first_line = "it is not a list: its first line has more than 1 MiB";
+    for (name, begin, reason) in [
+        ("header.csv", "login,\"", first_line),
+        ("header2.csv", "login", first_line),
+        ("row.csv", "login\none\n\"", "it has a row of more than 4 MiB"),
+    ] {
         let list = folder.write(name, &[begin.as_bytes(), &vec![b'x'; 9 << 20]].concat());
         let run = look_up(&fake, &list, &[]);
         assert_eq!(run.status, 2, "{}", run.stderr);
-        assert!(run.stderr.contains("it has a row of more than 4 MiB"), "{name}: {}", run.stderr);
+        assert!(run.stderr.contains(reason), "{name}: {}", run.stderr);
         assert!(run.stderr.len() < 500, "{name}: {}", run.stderr.len());
     }
     let many: String = (0..5000).map(|at| format!("column {at},")).collect();
     let run = look_up(&fake, &folder.write("many.csv", many.as_bytes()), &[]);
-    assert!(run.stderr.contains("and 4989 more); name one with --login-column"), "{}", run.stderr);
+    assert!(run.stderr.contains("and 4988 more): name one with --login-column"), "{}", run.stderr);
     let told = folder.write("told.csv", b"sep=\t\nlogin\tname, all\none\tx\n");
     assert_eq!(logins(&look_up(&fake, &told, &[])), ["one"]);
 }

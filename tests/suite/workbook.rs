@@ -1,0 +1,145 @@
+//! Small workbooks: zip archives whose parts are stored or deflated.
+
+use std::io::Write;
+
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
+
+/// Returns a zip archive with these parts.
+pub fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    for (name, content) in parts {
+        let mut crc = Crc::new();
+        crc.update(content);
+        let mut deflate = DeflateEncoder::new(Vec::new(), Compression::fast());
+        deflate.write_all(content).unwrap();
+        let packed = deflate.finish().unwrap();
+        let offset = bytes.len() as u32;
+        let mut header = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0];
+        header.extend(crc.sum().to_le_bytes());
+        header.extend((packed.len() as u32).to_le_bytes());
+        header.extend((content.len() as u32).to_le_bytes());
+        header.extend((name.len() as u16).to_le_bytes());
+        header.extend([0, 0]);
+        bytes.extend(b"PK\x03\x04");
+        bytes.extend(&header);
+        bytes.extend(name.as_bytes());
+        bytes.extend(packed);
+        directory.extend(b"PK\x01\x02\x14\0");
+        directory.extend(&header);
+        directory.extend([0; 10]);
+        directory.extend(offset.to_le_bytes());
+        directory.extend(name.as_bytes());
+    }
+    let start = bytes.len() as u32;
+    let count = (parts.len() as u16).to_le_bytes();
+    bytes.extend(&directory);
+    bytes.extend(b"PK\x05\x06\0\0\0\0");
+    bytes.extend([count, count].concat());
+    bytes.extend((directory.len() as u32).to_le_bytes());
+    bytes.extend(start.to_le_bytes());
+    bytes.extend([0, 0]);
+    bytes
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Cell<'a> {
+    Empty,
+    Text(&'a str),
+    Number(f64),
+    /// Days since the end of 1899.
+    Date(f64),
+}
+
+pub struct Sheet<'a> {
+    pub name: &'a str,
+    pub is_hidden: bool,
+    pub rows: Vec<Vec<Cell<'a>>>,
+}
+
+impl<'a> Sheet<'a> {
+    pub fn new(name: &'a str, rows: &[&[Cell<'a>]]) -> Self {
+        Self { name, is_hidden: false, rows: rows.iter().map(|row| row.to_vec()).collect() }
+    }
+}
+
+const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+
+pub fn xlsx(sheets: &[Sheet<'_>]) -> Vec<u8> {
+    let mut parts = vec![
+        ("[Content_Types].xml".to_owned(), "<Types/>".to_owned()),
+        (
+            "_rels/.rels".to_owned(),
+            format!(
+                "<Relationships><Relationship Id=\"r\" Type=\"{OFFICE}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
+            ),
+        ),
+        (
+            "xl/styles.xml".to_owned(),
+            format!(
+                "<styleSheet xmlns=\"{MAIN}\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"
+            ),
+        ),
+    ];
+    let (mut names, mut relations) = (String::new(), String::new());
+    for (number, sheet) in (1..).zip(sheets) {
+        let state = if sheet.is_hidden { " state=\"hidden\"" } else { "" };
+        names +=
+            &format!("<sheet name=\"{}\" sheetId=\"{number}\"{state} r:id=\"rId{number}\"/>", sheet.name);
+        relations += &format!(
+            "<Relationship Id=\"rId{number}\" Type=\"{OFFICE}/worksheet\" Target=\"worksheets/sheet{number}.xml\"/>"
+        );
+        parts.push((format!("xl/worksheets/sheet{number}.xml"), worksheet(&sheet.rows)));
+    }
+    parts.push((
+        "xl/workbook.xml".to_owned(),
+        format!("<workbook xmlns=\"{MAIN}\" xmlns:r=\"{OFFICE}\"><sheets>{names}</sheets></workbook>"),
+    ));
+    parts.push((
+        "xl/_rels/workbook.xml.rels".to_owned(),
+        format!("<Relationships>{relations}</Relationships>"),
+    ));
+    let parts: Vec<_> = parts.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+    archive(&parts)
+}
+
+fn worksheet(rows: &[Vec<Cell<'_>>]) -> String {
+    let mut xml = format!("<worksheet xmlns=\"{MAIN}\"><sheetData>");
+    for (number, row) in (1..).zip(rows) {
+        xml += &format!("<row r=\"{number}\">");
+        for (column, cell) in ('A'..).zip(row) {
+            xml += &match cell {
+                Cell::Empty => String::new(),
+                Cell::Text(text) => {
+                    format!("<c r=\"{column}{number}\" t=\"inlineStr\"><is><t>{text}</t></is></c>")
+                }
+                Cell::Number(value) => format!("<c r=\"{column}{number}\"><v>{value}</v></c>"),
+                Cell::Date(value) => format!("<c r=\"{column}{number}\" s=\"1\"><v>{value}</v></c>"),
+            };
+        }
+        xml += "</row>";
+    }
+    xml + "</sheetData></worksheet>"
+}
+
+/// Returns an OpenDocument spreadsheet with one sheet of texts.
+pub fn ods(rows: &[&[&str]]) -> Vec<u8> {
+    let cell = |text: &&str| {
+        format!("<table:table-cell><text:p>{text}</text:p></table:table-cell>")
+            .replace("<table:table-cell>", "<table:table-cell office:value-type=\"string\">")
+    };
+    let row = |cells: &&[&str]| {
+        format!("<table:table-row>{}</table:table-row>", cells.iter().map(cell).collect::<String>())
+    };
+    let rows: String = rows.iter().map(row).collect();
+    let content = format!(
+        "<office:document-content xmlns:office=\"o\" xmlns:table=\"t\" xmlns:text=\"x\"><office:body><office:spreadsheet>\
+         <table:table table:name=\"Sheet\">{rows}</table:table></office:spreadsheet></office:body></office:document-content>"
+    );
+    archive(&[
+        ("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"),
+        ("META-INF/manifest.xml", b"<manifest:manifest xmlns:manifest=\"m\"/>"),
+        ("content.xml", content.as_bytes()),
+    ])
+}
