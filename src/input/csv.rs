@@ -173,7 +173,8 @@ impl Findings {
 
 /// Returns a cell as it goes into the report, None if it is blank.
 pub(super) fn carried_cell(text: &str) -> Option<Box<str>> {
-    let text = trim(text);
+    // Invisible characters are escaped, so that they are seen.
+    let text = text.trim();
     (!text.is_empty()).then(|| text::sanitize_multiline(text).into())
 }
 
