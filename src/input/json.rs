@@ -9,11 +9,10 @@ use serde_json::error::Category;
 
 use super::columns::{Rank, normalize, quoted};
 use super::csv::carried_cell;
-use super::text::{RECORDS_PER_BATCH, Sender};
+use super::text::{RECORDS_PER_BATCH, Sender, next_line};
 use super::{InputOptions, InputRecord, LoginColumn, SharedReport, Text};
 use crate::decode::trim;
-use crate::report::Carried;
-use crate::report::add_groups;
+use crate::report::{Carried, add_groups};
 
 /// Bytes of a line. The rows of our own reports are shorter.
 const MAX_LINE: usize = 16 << 20;
@@ -68,7 +67,7 @@ pub(super) fn read_lines(
     let mut extractor = Extractor::new(options, sender, BatchSize::Full);
     let (mut line, mut number) = (Vec::new(), 0_u64);
     loop {
-        match next_line(&mut text, &mut line) {
+        match next_line(&mut text, &mut line, MAX_LINE) {
             Ok(true) => number += 1,
             Ok(false) => return extractor.finish(name, report),
             Err(error) => return sender.fail(&mut extractor.batch, error),
@@ -84,28 +83,6 @@ pub(super) fn read_lines(
         }
         if memchr::memchr2(b'\n', b'\r', text.buffer()).is_none() {
             extractor.send()?;
-        }
-    }
-}
-
-/// Reads a line without its end, which is LF or CR. Returns false at the end.
-fn next_line(text: &mut Text, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    loop {
-        let buffer = text.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(!line.is_empty());
-        }
-        let end = memchr::memchr2(b'\n', b'\r', buffer);
-        let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
-        line.extend_from_slice(part);
-        let length = part.len() + usize::from(end.is_some());
-        text.consume(length);
-        if line.len() > MAX_LINE {
-            return Err(io::Error::other(format!("it has a line of more than {} MiB", MAX_LINE >> 20)));
-        }
-        if end.is_some() {
-            return Ok(true);
         }
     }
 }

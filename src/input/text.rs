@@ -11,8 +11,10 @@ use crate::decode::trim;
 use crate::login::{LoginText, is_spreadsheet_error, parse_text};
 use crate::report::Carried;
 
-/// Bytes of a line that are read; the rest of the line is dropped. A login has at most 44; a URL may be longer.
-const MAX_LINE: usize = 4096;
+/// Longest line, in bytes: tens of thousands of logins that are separated by commas.
+const MAX_LINE: usize = 1 << 20;
+/// Bytes of a text that its row shows if it is not a login.
+const MAX_INVALID_TEXT: usize = 4096;
 /// Records per message, if as many can be read without waiting.
 pub(super) const RECORDS_PER_BATCH: usize = 256;
 
@@ -25,6 +27,16 @@ impl Sender {
     /// Adds the records of a text, one for each of its logins.
     pub(super) fn parse(&self, text: &str, carried: Carried, batch: &mut Vec<InputRecord>) {
         push_records(text, carried, &self.web_host, batch);
+    }
+
+    /// Adds the records of an argument. In quotes it may hold several logins, separated by blanks or line ends.
+    fn parse_argument(&self, text: &str, batch: &mut Vec<InputRecord>) {
+        let words: Vec<_> = text.split_whitespace().collect();
+        let listed = words.join(",");
+        let is_list = words.len() > 1
+            && !text.contains([',', ';'])
+            && matches!(parse_text(&listed, &self.web_host), LoginText::List(_));
+        self.parse(if is_list { &listed } else { text }, Carried::default(), batch);
     }
 
     /// Fails with `BrokenPipe` if the run needs no more records.
@@ -55,7 +67,7 @@ impl Sender {
     pub(super) fn send_logins(&self, logins: &[String]) -> io::Result<()> {
         let mut batch = Vec::new();
         for text in logins {
-            self.parse(text, Carried::default(), &mut batch);
+            self.parse_argument(text, &mut batch);
             if batch.len() >= RECORDS_PER_BATCH {
                 self.send(&mut batch)?;
             }
@@ -76,7 +88,12 @@ impl Sender {
 /// Adds the records of a text, one for each of its logins.
 pub(super) fn push_records(text: &str, carried: Carried, web_host: &str, records: &mut Vec<InputRecord>) {
     match parse_text(text, web_host) {
-        LoginText::One(login) => records.push(InputRecord { login, carried }),
+        LoginText::One(mut login) => {
+            if let Err(invalid) = &mut login {
+                invalid.text.truncate(invalid.text.floor_char_boundary(MAX_INVALID_TEXT));
+            }
+            records.push(InputRecord { login, carried });
+        }
         LoginText::List(logins) => {
             let logins = logins.into_iter().map(Ok);
             records.extend(logins.map(|login| InputRecord { login, carried: carried.clone() }));
@@ -88,7 +105,7 @@ pub(super) fn push_records(text: &str, carried: Carried, web_host: &str, records
 pub(super) fn read(mut text: Text, sender: &Sender) -> io::Result<()> {
     let (mut batch, mut line) = (Vec::new(), Vec::new());
     loop {
-        match next_line(&mut text, &mut line) {
+        match next_line(&mut text, &mut line, MAX_LINE) {
             Ok(true) => {}
             Ok(false) => return sender.send(&mut batch),
             Err(error) => return sender.fail(&mut batch, error),
@@ -102,8 +119,8 @@ pub(super) fn read(mut text: Text, sender: &Sender) -> io::Result<()> {
     }
 }
 
-/// Reads a line without its end, which is LF, CR LF or CR. The rest of a long line is dropped. Returns false at the end.
-pub(super) fn next_line(text: &mut Text, line: &mut Vec<u8>) -> io::Result<bool> {
+/// Reads a line of at most `max` bytes, without its end, which is LF, CR LF or CR. Returns false at the end.
+pub(super) fn next_line(text: &mut Text, line: &mut Vec<u8>, max: usize) -> io::Result<bool> {
     line.clear();
     let mut is_read = false;
     loop {
@@ -114,7 +131,10 @@ pub(super) fn next_line(text: &mut Text, line: &mut Vec<u8>) -> io::Result<bool>
         is_read = true;
         let end = memchr::memchr2(b'\n', b'\r', buffer);
         let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
-        line.extend(part.iter().take(MAX_LINE.saturating_sub(line.len())));
+        if line.len() + part.len() > max {
+            return Err(io::Error::other(format!("it has a line of more than {} MiB", max >> 20)));
+        }
+        line.extend_from_slice(part);
         let length = part.len() + usize::from(end.is_some());
         text.consume(length);
         if end.is_some() {

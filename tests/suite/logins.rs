@@ -206,6 +206,23 @@ fn a_cell_with_several_logins_is_a_row_for_each() {
 }
 
 #[test]
+fn no_login_of_a_long_line_or_a_quoted_argument_is_lost() {
+    let fake = Fake::well_behaved();
+    let thousands: Vec<_> = (0..3000).map(|number| format!("user-{number}")).collect();
+    let list = file(&format!("first\n{}\n", thousands.join(", ")));
+    let run = Program::for_fake(&fake, &["-f", path(&list), "-F", "ndjson"]).run();
+    assert_eq!((run.status, run.rows().len()), (0, 3001), "{}", run.stderr);
+    let run =
+        Program::for_fake(&fake, &["user-1 user-2\nuser-3", "Mona Lisa", "Mr. X", "-F", "ndjson"]).run();
+    let logins: Vec<_> = run.rows().iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(logins, ["user-1", "user-2", "user-3", "Mona", "Lisa", "Mr. X"], "{}", run.stderr);
+    let endless = file(&format!("first\n{}\n", "user,".repeat(300_000)));
+    let run = Program::for_fake(&fake, &["-f", path(&endless), "-F", "ndjson"]).run();
+    assert_eq!((run.status, run.rows().len()), (2, 1), "{}", run.stderr);
+    assert!(run.stderr.contains("it has a line of more than 1 MiB"), "{}", run.stderr);
+}
+
+#[test]
 fn every_spelling_of_a_login_is_looked_up_once() {
     let fake = Fake::well_behaved();
     let run = Program::for_fake(
