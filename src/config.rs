@@ -55,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) missing_baseline: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) from: Vec<PathBuf>,
+    /// Names of `--columns`.
+    pub(crate) chosen_columns: Vec<String>,
     pub(crate) plan: bool,
     pub(crate) progress: ProgressMode,
     pub(crate) quiet: bool,
@@ -104,7 +106,6 @@ impl Config {
         let sources = arguments.chain(cli.files.into_iter().map(InputSource::File)).collect();
         let member_sources = cli.members.into_iter().chain(cli.teams).collect();
         let counts = CountSelection { breakdown: cli.breakdown, private: cli.private };
-        let order = outputs::row_order(cli.sort, cli.top, (!is_rerender).then_some(counts))?;
         let has_token = credentials.is_some() || is_replay;
         match first_given([("--private", cli.private), ("--verify", cli.verify > 0)]) {
             Some(flag) if !has_token => return Err(server.token_required_by(flag)),
@@ -117,6 +118,7 @@ impl Config {
         let is_missing = |path: &mut PathBuf| cli.baseline_optional && matches!(path.try_exists(), Ok(false));
         let has_baseline = cli.baseline.is_some();
         let missing_baseline = cli.baseline.take_if(is_missing);
+        let chosen_columns = outputs::chosen_columns(&cli.columns, missing_baseline.is_some())?;
         let schema = ReportSchema {
             counts,
             carried: carried.names.clone(),
@@ -124,6 +126,12 @@ impl Config {
             verified: cli.verify > 0,
             exchange: rows_reference_cassette(&transport),
         };
+        // The columns of a finished report are not known yet.
+        let columns =
+            if is_rerender { Columns::default() } else { Columns::of(&schema).choose(&chosen_columns)? };
+        // A run that has no baseline yet has no changes to sort by.
+        let sortable = ReportSchema { change: has_baseline, ..schema.clone() };
+        let order = outputs::row_order(cli.sort, cli.reverse, cli.top, (!is_rerender).then_some(&sortable))?;
         Ok(Self {
             sources,
             member_sources,
@@ -164,10 +172,11 @@ impl Config {
             baseline: cli.baseline,
             missing_baseline,
             from: cli.from,
+            chosen_columns,
             plan: cli.plan,
             reports,
             layout: ReportLayout {
-                columns: Columns::of(&schema),
+                columns,
                 order,
                 style: outputs::terminal_style(cli.color, cli.format, env),
             },

@@ -4,6 +4,8 @@
 //! is absent (`null`, an empty field), never 0.
 
 mod change;
+#[cfg(feature = "cli")]
+mod choose;
 mod columns;
 #[cfg(feature = "cli")]
 mod saved;
@@ -16,6 +18,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::change::{DiffSummary, Event};
+#[cfg(feature = "cli")]
+pub(crate) use self::choose::{ChooseColumnError, requires_baseline};
 pub(crate) use self::columns::{
     COLUMNS, Cell, Column, ColumnSpec, Columns, EXTRA_KEY, ReportSchema, Role, ValueType, is_reserved,
 };

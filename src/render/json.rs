@@ -151,7 +151,7 @@ impl Renderer for Json {
 mod tests {
     use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
 
-    const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
+    const ORDER: RowOrder = RowOrder { by: SortKey::Input, reverse: false, top: None };
 
     #[test]
     fn ndjson_has_null_for_unknown_values() {

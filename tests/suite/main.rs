@@ -53,3 +53,4 @@ mod terminal;
 mod terminals;
 mod tokens;
 mod totals;
+mod workbooks;
