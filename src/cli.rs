@@ -278,12 +278,15 @@ pub(crate) struct Cli {
     pub(crate) fail_on: Vec<String>,
 
     /// Convert or merge finished reports, without contacting GitHub
+    ///
+    /// May be repeated. A name may have * and ?, for a shell that does not expand them. A .csv or .tsv requires the columns login,
+    /// status, id and public_repos.
     #[arg(long, value_name = "FILE", help_heading = HELP_COMPARING, conflicts_with_all = [
         "logins", "files", "members", "teams", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "shard"
     ])]
     pub(crate) from: Vec<PathBuf>,
 
-    /// Print the man page or shell completions
+    /// Print the man page, shell completions, or the JSON Schema of the JSON and NDJSON reports
     #[arg(long, value_name = "TARGET", exclusive = true, hide_short_help = true, help_heading = HELP_OTHER)]
     pub(crate) generate: Option<GenerateTarget>,
 

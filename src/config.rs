@@ -4,6 +4,7 @@ mod credentials;
 mod error;
 mod network;
 mod outputs;
+mod patterns;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -84,6 +85,7 @@ impl Config {
     pub(crate) fn new(mut cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
         let (input_query, save_to) = (input_query(&cli)?, save_target(&cli)?);
         check_flags(&cli)?;
+        cli.from = patterns::expand(cli.from)?;
         let is_rerender = !cli.from.is_empty();
         let transport = transport(&cli)?;
         let is_replay = matches!(transport, TransportMode::Replay(_));
@@ -126,9 +128,7 @@ impl Config {
             verified: cli.verify > 0,
             exchange: rows_reference_cassette(&transport),
         };
-        // The columns of a finished report are not known yet.
-        let columns =
-            if is_rerender { Columns::default() } else { Columns::of(&schema).choose(&chosen_columns)? };
+        let columns = report_columns(&schema, &chosen_columns, is_rerender)?;
         // A run that has no baseline yet has no changes to sort by.
         let sortable = ReportSchema { change: has_baseline, ..schema.clone() };
         let order = outputs::row_order(cli.sort, cli.reverse, cli.top, (!is_rerender).then_some(&sortable))?;
@@ -186,6 +186,15 @@ impl Config {
             verbose: cli.verbose,
         })
     }
+}
+
+/// Returns the columns of the reports. Those of a finished report are not known yet.
+fn report_columns(
+    schema: &ReportSchema,
+    chosen: &[String],
+    is_rerender: bool,
+) -> Result<Columns, ConfigError> {
+    if is_rerender { Ok(Columns::default()) } else { Ok(Columns::of(schema).choose(chosen)?) }
 }
 
 fn check_flags(cli: &Cli) -> Result<(), ConfigError> {

@@ -8,6 +8,7 @@ mod html;
 mod json;
 mod markdown;
 mod openmetrics;
+mod schema;
 mod table;
 mod xlsx;
 
@@ -20,6 +21,7 @@ use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::json::{ExtraObject, RowObject, line, row_as_json};
+pub(crate) use self::schema::schema;
 pub(crate) use self::table::TerminalStyle;
 use crate::login::Login;
 use crate::report::{COLUMNS, Cell, Column, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};

@@ -53,7 +53,7 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Ok,
         Self::NotFound,
         Self::Forbidden,

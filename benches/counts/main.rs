@@ -11,6 +11,7 @@
 mod beside;
 #[path = "../../tests/fake/mod.rs"]
 mod fake;
+mod formats;
 mod growth;
 mod input;
 mod latency;
@@ -33,6 +34,8 @@ cargo bench -- [--runs N] [SECTION]...
   latency              compared with the lower bound of latency, jobs and batch size
   rate                 maximum throughput, compared with wrk
   growth [LOGINS]      throughput and memory, from a pipe, up to a million logins [1000000]
+  formats [LOGINS]     time and memory of each format [1000000]
+  workbook [LOGINS]    rows of a workbook that needs two sheets [1100000]
   limits               with GitHub's rate limits; an hour is ten seconds
   beside PROGRAM       compared with another build, such as that of an earlier commit
   peers [LOGINS]       compared with other tools [200 2000]; benches/peers/install installs them
@@ -58,7 +61,9 @@ fn main() {
         words.drain(at..at + 2);
     }
     let sections = if words.is_empty() {
-        ["startup", "latency", "rate", "limits", "peers", "growth"].map(str::to_owned).to_vec()
+        ["startup", "latency", "rate", "limits", "peers", "growth", "formats", "workbook"]
+            .map(str::to_owned)
+            .to_vec()
     } else {
         words
     };
@@ -81,6 +86,8 @@ fn main() {
             "latency" => latency::measured(runs),
             "rate" => rate::measured(runs),
             "growth" => growth::measured(&sizes),
+            "formats" => formats::measured(&sizes),
+            "workbook" => formats::workbook(&sizes),
             "limits" => limits::measured(runs),
             "peers" => peers::measured(runs, &sizes),
             other => complain(&format!("unknown section {other}; --help lists them")),

@@ -10,6 +10,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::Cli;
+use crate::render::schema;
 use crate::text::sanitize_line;
 
 pub(super) const AFTER_SHORT_HELP: &str = "See --help for all options, tokens, exit statuses and examples.";
@@ -69,6 +70,7 @@ pub(crate) enum GenerateTarget {
     CompleteBash,
     CompleteZsh,
     CompleteFish,
+    Schema,
 }
 
 impl GenerateTarget {
@@ -78,6 +80,7 @@ impl GenerateTarget {
             Self::CompleteBash => completions(Shell::Bash),
             Self::CompleteZsh => completions(Shell::Zsh),
             Self::CompleteFish => completions(Shell::Fish),
+            Self::Schema => format!("{:#}\n", schema()).into_bytes(),
         };
         out.write_all(&text)?;
         out.flush()

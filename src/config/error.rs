@@ -25,6 +25,8 @@ pub(crate) enum ConfigError {
     UnknownFormat(String),
     #[error("cannot print a workbook to a terminal: write it to a file with -o FILE.xlsx")]
     WorkbookToTerminal,
+    #[error("no file matches {0}: name the reports of --from")]
+    NoMatch(String),
     #[error("output {0} is specified more than once")]
     DuplicateOutput(String),
     #[error("output {0} would overwrite the input file")]

@@ -92,7 +92,7 @@ impl Renderer for Ndjson {
 }
 
 /// Version of the keys and their meanings. New keys do not change it.
-const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// One document: `{"meta": …, "rows": […], "summary": …}`, with a line for each row.
 pub(super) struct Json {

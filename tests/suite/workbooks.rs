@@ -10,7 +10,7 @@ use crate::program::{Program, installed, is_available};
 use crate::terminal::Terminal;
 
 /// Python of the environment that `.ci/run` makes.
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/readers/bin/python");
+pub const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/readers/bin/python");
 
 fn part(workbook: &[u8], name: &str) -> String {
     let mut archive = zip::ZipArchive::new(Cursor::new(workbook)).unwrap();
@@ -91,7 +91,7 @@ fn a_workbook_that_cannot_be_written_is_status_2() {
 }
 
 /// Rows with every type of cell and difficult text, as an NDJSON report.
-fn difficult_report(folder: &Path) {
+pub fn difficult_report(folder: &Path) {
     let notes = [
         "plain",
         "=1+1",
