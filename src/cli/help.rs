@@ -37,8 +37,8 @@ const EXIT_STATUSES: [(&str, &str); 7] = [
 const EXAMPLES: [(&str, &str); 6] = [
     ("Three names", "ghrepos torvalds gvanrossum antirez"),
     (
-        "A team's spreadsheet, as a spreadsheet and as a page",
-        "ghrepos --file team.csv --group-by team -o counts.csv -o counts.html",
+        "A team's spreadsheet, as a workbook and as a page",
+        "ghrepos --file team.csv --group-by team -o counts.xlsx -o counts.html",
     ),
     ("The ten members of an organization with the most repositories", "ghrepos --members acme --top 10"),
     (

@@ -526,13 +526,13 @@ fn io_error(error: XlsxError) -> io::Error {
 mod room {
     use std::io;
 
-    pub(super) const BYTES_BETWEEN_CHECKS: usize = 4 << 20;
+    pub(super) const BYTES_BETWEEN_CHECKS: usize = 1 << 20;
 
     /// Checks that there is room for the rows until the next check: `rust_xlsxwriter` panics if it cannot write to its
     /// temporary file.
     #[cfg(unix)]
     pub(super) fn check() -> io::Result<()> {
-        const MIN_FREE: u64 = 64 << 20;
+        const MIN_FREE: u64 = 16 << 20;
         let folder = std::env::temp_dir();
         match rustix::fs::statvfs(&folder) {
             Ok(stat) if stat.f_bavail.saturating_mul(stat.f_frsize) < MIN_FREE => {
