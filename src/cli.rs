@@ -221,14 +221,16 @@ pub(crate) struct Cli {
     #[arg(long, help_heading = HELP_REQUESTS)]
     pub(crate) plan: bool,
 
-    /// Format of standard output [default: table; with --output: none]
+    /// Format of standard output, or of an --output without a known extension [default: table]
+    ///
+    /// Alone, --output writes files only; -o - adds standard output.
     #[arg(short = 'F', long, value_name = "FORMAT", help_heading = HELP_OUTPUT)]
     pub(crate) format: Option<Format>,
 
-    /// Write a report: .csv .tsv .json .ndjson .md .html .prom
+    /// Write a report: .csv .tsv .xlsx .json .ndjson .md .html .prom
     ///
-    /// The extension sets the format. May be repeated. The report is FILE.partial until the run is complete; then it
-    /// replaces FILE.
+    /// The extension sets the format; .jsonl, .markdown and .htm are known, too. - is standard output. May be repeated.
+    /// The report is FILE.partial until the run is complete; then it replaces FILE.
     #[arg(short, long = "output", value_name = "FILE", help_heading = HELP_OUTPUT)]
     pub(crate) outputs: Vec<PathBuf>,
 
@@ -242,13 +244,25 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NAME", requires = "save", hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) run_name: Option<String>,
 
-    /// Sort by this, largest counts first [default: input; with --top: public_repos]
+    /// Show only these columns, in this order
+    ///
+    /// In tables, .csv, .tsv, .xlsx and .md. .json, .ndjson, .html and .prom reports always have all columns. A baseline
+    /// requires the columns login, status, id and public_repos.
+    #[arg(long, value_name = "COLUMN,...", help_heading = HELP_OUTPUT)]
+    pub(crate) columns: Vec<String>,
+
+    /// Sort by this, largest numbers first [default: input; with --top: public_repos]
     #[arg(long, value_name = "KEY", hide_possible_values = true, help_heading = HELP_OUTPUT)]
     #[arg(
-        long_help = "Sort by this, largest counts first: input, login, public_repos, sources, forks, archived, \
-                       private_repos or internal_repos [default: input; with --top: public_repos]"
+        long_help = "Sort by this, largest numbers first: input, login, public_repos, sources, forks, archived, \
+                       private_repos, internal_repos or, with --baseline, change. Rows without the number are last \
+                       [default: input; with --top: public_repos]"
     )]
     pub(crate) sort: Option<SortKey>,
+
+    /// Reverse the order; rows without a number stay last
+    #[arg(long, hide_short_help = true, help_heading = HELP_OUTPUT)]
+    pub(crate) reverse: bool,
 
     /// Show only the first N rows; totals still cover all rows
     #[arg(long, value_name = "N", help_heading = HELP_OUTPUT)]
@@ -302,12 +316,15 @@ pub(crate) struct Cli {
     pub(crate) fail_on: Vec<String>,
 
     /// Convert or merge finished reports, without contacting GitHub
+    ///
+    /// May be repeated. A name may have * and ?, for a shell that does not expand them. A .csv or .tsv requires the columns login,
+    /// status, id and public_repos.
     #[arg(long, value_name = "FILE", help_heading = HELP_COMPARING, conflicts_with_all = [
         "logins", "files", "members", "role", "teams", "outside_collaborators", "enterprises", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "shard"
     ])]
     pub(crate) from: Vec<PathBuf>,
 
-    /// Print the man page or shell completions
+    /// Print the man page, shell completions, or the JSON Schema of the JSON and NDJSON reports
     #[arg(long, value_name = "TARGET", exclusive = true, hide_short_help = true, help_heading = HELP_OTHER)]
     pub(crate) generate: Option<GenerateTarget>,
 

@@ -6,6 +6,7 @@ mod error;
 mod members;
 mod network;
 mod outputs;
+mod patterns;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -62,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) missing_baseline: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) from: Vec<PathBuf>,
+    /// Names of `--columns`.
+    pub(crate) chosen_columns: Vec<String>,
     pub(crate) plan: bool,
     pub(crate) progress: ProgressMode,
     pub(crate) quiet: bool,
@@ -98,6 +101,7 @@ impl Config {
     pub(crate) fn new(mut cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
         let (input_query, save_to) = (input_query(&cli)?, save_target(&cli)?);
         check_flags(&cli)?;
+        cli.from = patterns::expand(cli.from)?;
         let is_rerender = !cli.from.is_empty();
         let transport = transport(&cli)?;
         let is_replay = matches!(transport, TransportMode::Replay(_));
@@ -113,21 +117,18 @@ impl Config {
         let notes =
             arguments::check_arguments(&cli.logins, server.endpoint.web_host(), server.tokens.variable())?;
         let reports = outputs::outputs(cli.format, &cli.outputs, cli.save.is_some())?;
-        outputs::check_inputs(&cli, &reports)?;
+        outputs::check_outputs(&cli, &reports)?;
         check_token(&cli, credentials.is_some() || is_replay, &server)?;
         let (sources, stdin) = input_sources(&cli);
         let header = header_choice(&cli);
         let member_sources = members::member_sources(&cli, server.endpoint.web_host())?;
         let counts = CountSelection { breakdown: cli.breakdown, private: cli.private };
-        let order = outputs::row_order(cli.sort, cli.top, (!is_rerender).then_some(counts))?;
-        if cli.resume {
-            outputs::check_resume_target(&reports)?;
-        }
         let carried =
             outputs::carried_columns(&cli.carry, cli.group_by.as_deref(), !cli.enterprises.is_empty())?;
         let is_missing = |path: &mut PathBuf| cli.baseline_optional && matches!(path.try_exists(), Ok(false));
         let has_baseline = cli.baseline.is_some();
         let missing_baseline = cli.baseline.take_if(is_missing);
+        let chosen_columns = outputs::chosen_columns(&cli.columns, missing_baseline.is_some())?;
         let schema = ReportSchema {
             counts,
             carried: carried.names.clone(),
@@ -135,6 +136,10 @@ impl Config {
             verified: cli.verify > 0,
             exchange: rows_reference_cassette(&transport),
         };
+        let columns = report_columns(&schema, &chosen_columns, is_rerender)?;
+        // A run that has no baseline yet has no changes to sort by.
+        let sortable = ReportSchema { change: has_baseline, ..schema.clone() };
+        let order = outputs::row_order(cli.sort, cli.reverse, cli.top, (!is_rerender).then_some(&sortable))?;
         Ok(Self {
             sources,
             notes,
@@ -181,10 +186,11 @@ impl Config {
             baseline: cli.baseline,
             missing_baseline,
             from: cli.from,
+            chosen_columns,
             plan: cli.plan,
             reports,
             layout: ReportLayout {
-                columns: Columns::of(&schema),
+                columns,
                 order,
                 style: outputs::terminal_style(cli.color, cli.format, env),
             },
@@ -194,6 +200,15 @@ impl Config {
             verbose: cli.verbose,
         })
     }
+}
+
+/// Returns the columns of the reports. Those of a finished report are not known yet.
+fn report_columns(
+    schema: &ReportSchema,
+    chosen: &[String],
+    is_rerender: bool,
+) -> Result<Columns, ConfigError> {
+    if is_rerender { Ok(Columns::default()) } else { Ok(Columns::of(schema).choose(chosen)?) }
 }
 
 fn check_flags(cli: &Cli) -> Result<(), ConfigError> {

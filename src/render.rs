@@ -8,7 +8,9 @@ mod html;
 mod json;
 mod markdown;
 mod openmetrics;
+mod schema;
 mod table;
+mod xlsx;
 
 use std::cmp::Reverse;
 use std::io::{self, BufWriter, Write};
@@ -19,11 +21,12 @@ use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::json::{RowObject, line, row_as_json};
+pub(crate) use self::schema::schema;
 pub(crate) use self::table::TerminalStyle;
 #[cfg(test)]
 pub(crate) use self::tests::sample;
 use crate::login::Login;
-use crate::report::{COLUMNS, Column, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};
+use crate::report::{COLUMNS, Cell, Column, ColumnSpec, Columns, Identity, Role, Row, Status, Summary};
 use crate::text::{collapse_whitespace, sanitize_line};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -34,6 +37,8 @@ pub(crate) enum Format {
     Csv,
     /// Tab-separated values, quoted like CSV.
     Tsv,
+    /// Workbook, for Excel.
+    Xlsx,
     /// One document with `meta`, `rows` and `summary`.
     Json,
     /// One JSON object per line.
@@ -47,13 +52,17 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    pub(crate) const EXTENSIONS: [(&'static str, Self); 7] = [
+    pub(crate) const EXTENSIONS: [(&'static str, Self); 11] = [
         ("csv", Self::Csv),
         ("tsv", Self::Tsv),
+        ("xlsx", Self::Xlsx),
         ("json", Self::Json),
         ("ndjson", Self::Ndjson),
+        ("jsonl", Self::Ndjson),
         ("md", Self::Markdown),
+        ("markdown", Self::Markdown),
         ("html", Self::Html),
+        ("htm", Self::Html),
         ("prom", Self::Openmetrics),
     ];
 
@@ -155,7 +164,7 @@ impl Heading {
     }
 
     fn of(column: &Column) -> Self {
-        Self::new(column.heading().unwrap_or_default(), column.is_numeric())
+        Self::new(column.heading().unwrap_or(column.key()), column.is_numeric())
     }
 }
 
@@ -175,8 +184,9 @@ pub(crate) fn renderer(
     let columns = layout.columns.clone();
     let renderer: Box<dyn Renderer + Send> = match format {
         Format::Table => Box::new(table::Table::new(out, &columns, layout.style)),
-        Format::Csv => Box::new(csv::Csv::new(out, columns, b',')),
-        Format::Tsv => Box::new(csv::Csv::new(out, columns, b'\t')),
+        Format::Csv => Box::new(csv::Csv::new(out, columns.shown(), b',')),
+        Format::Tsv => Box::new(csv::Csv::new(out, columns.shown(), b'\t')),
+        Format::Xlsx => Box::new(xlsx::Xlsx::new(out, columns, meta.clone())),
         Format::Json => Box::new(json::Json::new(out, columns, meta.clone())),
         Format::Ndjson => Box::new(json::Ndjson::new(out, columns)),
         Format::Markdown => Box::new(markdown::Markdown::new(out, &columns, meta.clone())),
@@ -193,7 +203,7 @@ pub(crate) enum SortKey {
     Input,
     /// In any case.
     Login,
-    /// Largest first; rows without a count last.
+    /// A count or the difference: largest first; rows without one last.
     Measure(&'static ColumnSpec),
 }
 
@@ -203,7 +213,14 @@ impl SortKey {
     }
 
     fn measures() -> impl Iterator<Item = Self> {
-        COLUMNS.iter().filter(|spec| spec.role == Role::Measure).map(Self::Measure)
+        COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Change)).map(Self::Measure)
+    }
+
+    fn is_missing_in(self, row: &Row) -> bool {
+        match self {
+            Self::Measure(spec) => row.own_cell(spec) == Cell::Null,
+            Self::Input | Self::Login => false,
+        }
     }
 }
 
@@ -227,6 +244,7 @@ impl clap::ValueEnum for SortKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RowOrder {
     pub(crate) by: SortKey,
+    pub(crate) reverse: bool,
     pub(crate) top: Option<usize>,
 }
 
@@ -251,25 +269,27 @@ struct SortBy {
 
 impl Renderer for SortBy {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        let is_beyond_top = self.order.top.is_some_and(|top| self.rows.len() >= top);
-        if self.order.by != SortKey::Input || !is_beyond_top {
+        let RowOrder { by, reverse, top } = self.order;
+        let is_beyond_top = top.is_some_and(|top| self.rows.len() >= top);
+        if by != SortKey::Input || reverse || !is_beyond_top {
             self.rows.push(row.clone());
         }
         Ok(())
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        match self.order.by {
+        let RowOrder { by, reverse, top } = self.order;
+        // Two sorts, because rows without a count and removed ones are last in both directions.
+        match by {
             SortKey::Input => {}
-            SortKey::Login => {
-                self.rows.sort_by_cached_key(|row| (row.is_removed(), row.login.to_ascii_lowercase()));
-            }
-            // None is less than every number, so it comes last.
-            SortKey::Measure(spec) => {
-                self.rows.sort_by_key(|row| (row.is_removed(), Reverse(row.own_cell(spec).as_number())));
-            }
+            SortKey::Login => self.rows.sort_by_cached_key(|row| row.login.to_ascii_lowercase()),
+            SortKey::Measure(spec) => self.rows.sort_by_key(|row| Reverse(row.own_cell(spec).as_integer())),
         }
-        for row in self.rows.iter().take(self.order.top.unwrap_or(usize::MAX)) {
+        if reverse {
+            self.rows.reverse();
+        }
+        self.rows.sort_by_key(|row| (row.is_removed(), by.is_missing_in(row)));
+        for row in self.rows.iter().take(top.unwrap_or(usize::MAX)) {
             self.inner.row(row)?;
         }
         self.inner.finish(summary)
@@ -283,7 +303,11 @@ mod tests {
     use super::*;
 
     fn logins(by: SortKey, top: Option<usize>) -> Vec<String> {
-        let report = sample::report(Format::Ndjson, RowOrder { by, top }, TerminalStyle::default());
+        logins_in(RowOrder { by, top, ..RowOrder::default() })
+    }
+
+    fn logins_in(order: RowOrder) -> Vec<String> {
+        let report = sample::report(Format::Ndjson, order, TerminalStyle::default());
         let login =
             |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["login"].to_string();
         report.lines().map(login).map(|login| login.chars().take(10).collect()).collect()
@@ -296,6 +320,14 @@ mod tests {
             ["\"microsoft", "\"torvalds\"", "\"nosuchlog", "\"=cmd|' /C", "\"a\\\\u{1b}["]
         );
         assert_eq!(logins(SortKey::public_repos(), Some(1)), ["\"microsoft"]);
+    }
+
+    #[test]
+    fn rows_without_a_count_are_last_in_reverse_order_too() {
+        let reversed = |by| logins_in(RowOrder { by, reverse: true, top: Some(3) });
+        assert_eq!(reversed(SortKey::public_repos()), ["\"torvalds\"", "\"microsoft", "\"a\\\\u{1b}["]);
+        assert_eq!(reversed(SortKey::Input), ["\"a\\\\u{1b}[", "\"=cmd|' /C", "\"nosuchlog"]);
+        assert_eq!(reversed(SortKey::Login), ["\"torvalds\"", "\"nosuchlog", "\"microsoft"]);
     }
 
     #[test]

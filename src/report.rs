@@ -4,6 +4,8 @@
 //! is absent (`null`, an empty field), never 0.
 
 mod change;
+#[cfg(feature = "cli")]
+mod choose;
 mod columns;
 #[cfg(feature = "cli")]
 mod saved;
@@ -18,6 +20,8 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::change::{DiffSummary, Event};
+#[cfg(feature = "cli")]
+pub(crate) use self::choose::{ChooseColumnError, requires_baseline};
 pub(crate) use self::columns::{
     COLUMNS, Cell, Column, ColumnSpec, Columns, EXTRA_KEY, ReportSchema, Role, ValueType, is_reserved,
 };
@@ -52,6 +56,16 @@ pub enum Status {
 }
 
 impl Status {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::NotFound,
+        Self::Forbidden,
+        Self::Invalid,
+        Self::Failed,
+        Self::Skipped,
+        Self::Removed,
+    ];
+
     pub(crate) fn parse(word: &str) -> Option<Self> {
         let word: StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
         Self::deserialize(word).ok()

@@ -14,6 +14,7 @@ mod fake;
 mod formats;
 mod growth;
 mod input;
+mod input_formats;
 mod latency;
 mod limits;
 mod measure;
@@ -35,7 +36,9 @@ cargo bench -- [--runs N] [SECTION]...
   latency              compared with the lower bound of latency, jobs and batch size
   rate                 maximum throughput, compared with wrk
   growth [LOGINS]      throughput and memory, from a pipe, up to a million logins [1000000]
-  formats [LOGINS]     inputs of a million logins in each format, read by --plan [1000000]
+  inputs [LOGINS]      inputs of a million logins in each format, read by --plan [1000000]
+  formats [LOGINS]     time and memory of each format [1000000]
+  workbook [LOGINS]    rows of a workbook that needs two sheets [1100000]
   limits               with GitHub's rate limits; an hour is ten seconds
   pace [LOGINS]        with GitHub's limit on CPU time, compared with --plan [1000 10000 20000];
                        takes five minutes
@@ -63,7 +66,9 @@ fn main() {
         words.drain(at..at + 2);
     }
     let sections = if words.is_empty() {
-        ["startup", "latency", "rate", "limits", "peers", "growth", "formats"].map(str::to_owned).to_vec()
+        ["startup", "latency", "rate", "limits", "peers", "growth", "inputs", "formats", "workbook"]
+            .map(str::to_owned)
+            .to_vec()
     } else {
         words
     };
@@ -87,7 +92,9 @@ fn main() {
             "rate" => rate::measured(runs),
             "growth" => growth::measured(&sizes),
             "pace" => pace::measured(&sizes),
-            "formats" => formats::measured(runs, &sizes),
+            "inputs" => input_formats::measured(runs, &sizes),
+            "formats" => formats::measured(&sizes),
+            "workbook" => formats::workbook(&sizes),
             "limits" => limits::measured(runs),
             "peers" => peers::measured(runs, &sizes),
             other => complain(&format!("unknown section {other}; --help lists them")),

@@ -3,6 +3,7 @@
 mod metrics;
 mod pages;
 mod sheets;
+mod workbooks;
 
 #[cfg(test)]
 pub(crate) use self::pages::rendered;
@@ -48,6 +49,7 @@ pub fn report(bytes: &[u8]) {
         sheets::check(&sheet, delimiter, &report);
         report.assert_read_back(&sheet, ending);
     }
+    workbooks::check(&report.rendered_bytes(Format::Xlsx), &report);
     let document = report.rendered(Format::Json);
     let parsed: Value = serde_json::from_str(&document).expect("a JSON report is JSON");
     report.assert_same_as(parsed["rows"].as_array().unwrap());
@@ -148,6 +150,10 @@ impl Report {
     }
 
     fn rendered(&self, format: Format) -> String {
+        String::from_utf8(self.rendered_bytes(format)).expect("a report is text")
+    }
+
+    fn rendered_bytes(&self, format: Format) -> Vec<u8> {
         let out = Shared::default();
         let layout = ReportLayout {
             columns: self.columns.clone(),
@@ -160,8 +166,7 @@ impl Report {
             renderer.row(row).unwrap();
         }
         renderer.finish(&self.summary).unwrap();
-        let bytes = out.0.lock().unwrap().clone();
-        String::from_utf8(bytes).expect("a report is text")
+        out.0.lock().unwrap().clone()
     }
 
     /// Asserts that JSON objects have the values of the rows.

@@ -11,6 +11,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::Cli;
 use super::tips::unknown_flag;
+use crate::render::schema;
 use crate::text::sanitize_line;
 
 pub(super) const AFTER_SHORT_HELP: &str = "See --help for all options, tokens, exit statuses and examples.";
@@ -37,8 +38,8 @@ const EXIT_STATUSES: [(&str, &str); 7] = [
 const EXAMPLES: [(&str, &str); 6] = [
     ("Three names", "ghrepos torvalds gvanrossum antirez"),
     (
-        "A team's spreadsheet, as a spreadsheet and as a page",
-        "ghrepos --file team.csv --group-by team -o counts.csv -o counts.html",
+        "A team's spreadsheet, as a workbook and as a page",
+        "ghrepos --file team.csv --group-by team -o counts.xlsx -o counts.html",
     ),
     ("The ten members of an organization with the most repositories", "ghrepos --members acme --top 10"),
     (
@@ -70,6 +71,7 @@ pub(crate) enum GenerateTarget {
     CompleteBash,
     CompleteZsh,
     CompleteFish,
+    Schema,
 }
 
 impl GenerateTarget {
@@ -79,6 +81,7 @@ impl GenerateTarget {
             Self::CompleteBash => completions(Shell::Bash),
             Self::CompleteZsh => completions(Shell::Zsh),
             Self::CompleteFish => completions(Shell::Fish),
+            Self::Schema => format!("{:#}\n", schema()).into_bytes(),
         };
         out.write_all(&text)?;
         out.flush()

@@ -8,6 +8,7 @@ use crate::github::credentials::{InvalidPrivateKey, InvalidToken};
 use crate::github::endpoint::{ApiEndpoint, InvalidEndpoint};
 use crate::network::proxy::ParseProxyError;
 use crate::render::Format;
+use crate::report::ChooseColumnError;
 
 /// `from` is the flag or the variable with the value.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +18,15 @@ pub(crate) enum ConfigError {
          input"
     )]
     NoLogins,
-    #[error("unknown output format of {0}: use a name ending in {extensions}", extensions = extensions())]
+    #[error(
+        "unknown output format of {0}: use a name ending in {extensions}, or name the format with -F",
+        extensions = extensions()
+    )]
     UnknownFormat(String),
+    #[error("cannot print a workbook to a terminal: write it to a file with -o FILE.xlsx")]
+    WorkbookToTerminal,
+    #[error("no file matches {0}: name the reports of --from")]
+    NoMatch(String),
     #[error("output {0} is specified more than once")]
     DuplicateOutput(String),
     #[error("output {0} would overwrite the input file")]
@@ -85,6 +93,10 @@ pub(crate) enum ConfigError {
     BaselineOptionalDatabase,
     #[error("cannot carry {0:?}: expected column names such as name,team")]
     InvalidColumns(String),
+    #[error("cannot show the columns {0:?}: expected column names such as login,public_repos")]
+    InvalidChoice(String),
+    #[error(transparent)]
+    UnknownColumn(#[from] ChooseColumnError),
     #[error("cannot carry column {0:?}: the name is reserved; rename it in the input")]
     ReservedColumn(String),
     #[error("--resume requires exactly one .ndjson output: add -o FILE.ndjson")]

@@ -12,26 +12,36 @@ use crate::output::OutputSpec;
 use crate::partial::{resolve_symlinks, target_of};
 use crate::progress::ProgressMode;
 use crate::render::{Format, RowOrder, SortKey, TerminalStyle};
-use crate::report::{CountSelection, GroupTotals, ReportSchema, is_reserved};
+use crate::report::{GroupTotals, ReportSchema, is_reserved, requires_baseline};
 
 /// Carried column with the organizations of an enterprise's members.
 pub(super) const ORGANIZATIONS: &str = "organizations";
 /// Longest table on a terminal, in rows.
 const MAX_TERMINAL_ROWS: usize = 10_000;
 
-/// Returns the outputs: the files, and standard output if a format is named for it or nothing else is written.
+/// Value of `--output` for standard output.
+const STDOUT: &str = "-";
+
+/// Returns the outputs: the files, and standard output if it is one of them, if a format is named that no file takes, or if
+/// nothing else is written.
 pub(super) fn outputs(
     format: Option<Format>,
     paths: &[PathBuf],
     has_database: bool,
 ) -> Result<Vec<OutputSpec>, ConfigError> {
     let mut outputs = Vec::new();
-    if format.is_some() || paths.is_empty() && !has_database {
+    let (stdout, files): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.as_os_str() == STDOUT);
+    let takes_format = files.iter().any(|path| Format::of(path).is_none());
+    let is_default = paths.is_empty() && !has_database;
+    if !stdout.is_empty() || format.is_some() && !takes_format || is_default {
         outputs.push(OutputSpec { format: format.unwrap_or(Format::Table), path: None });
     }
-    for path in paths {
+    if stdout.len() > 1 {
+        return Err(ConfigError::DuplicateOutput(STDOUT.to_owned()));
+    }
+    for path in files {
         let name = path.display().to_string();
-        let Some(format) = Format::of(path) else {
+        let Some(format) = Format::of(path).or(format) else {
             return Err(ConfigError::UnknownFormat(name));
         };
         if writes_to(&outputs, path) {
@@ -39,17 +49,23 @@ pub(super) fn outputs(
         }
         outputs.push(OutputSpec { format, path: Some(path.clone()) });
     }
+    let is_terminal = std::io::stdout().is_terminal();
+    if is_terminal && outputs.iter().any(|output| output.path.is_none() && output.format == Format::Xlsx) {
+        return Err(ConfigError::WorkbookToTerminal);
+    }
     Ok(outputs)
 }
 
-/// Checks that no output replaces a file of the input, and that the `.partial` of none is one of the files that are read.
-pub(super) fn check_inputs(cli: &Cli, outputs: &[OutputSpec]) -> Result<(), ConfigError> {
+/// Checks that no output replaces a file of the input, that the `.partial` of none is one of the files that are read, and that
+/// there is one to resume.
+pub(super) fn check_outputs(cli: &Cli, outputs: &[OutputSpec]) -> Result<(), ConfigError> {
     let overwritten = cli.files.iter().find(|path| writes_to(outputs, path));
     let mut read = cli.files.iter().chain(&cli.from).chain(&cli.baseline);
     let overwritten = overwritten
         .or_else(|| read.find(|path| target_of(path).is_some_and(|target| writes_to(outputs, &target))));
     match overwritten {
         Some(path) => Err(ConfigError::OutputOverwritesInput(path.display().to_string())),
+        None if cli.resume => check_resume_target(outputs),
         None => Ok(()),
     }
 }
@@ -72,7 +88,7 @@ fn real_path(path: &Path) -> Option<PathBuf> {
     }
 }
 
-pub(super) fn check_resume_target(outputs: &[OutputSpec]) -> Result<(), ConfigError> {
+fn check_resume_target(outputs: &[OutputSpec]) -> Result<(), ConfigError> {
     match outputs.iter().filter(|output| output.format == Format::Ndjson && output.path.is_some()).count() {
         0 => Err(ConfigError::NoResumeTarget),
         1 => Ok(()),
@@ -80,22 +96,22 @@ pub(super) fn check_resume_target(outputs: &[OutputSpec]) -> Result<(), ConfigEr
     }
 }
 
-/// `counts` is None for a finished report, which may have counts without a flag.
+/// `schema` is None for a finished report, which may have counts without a flag.
 pub(super) fn row_order(
     sort: Option<SortKey>,
+    reverse: bool,
     top: Option<usize>,
-    counts: Option<CountSelection>,
+    schema: Option<&ReportSchema>,
 ) -> Result<RowOrder, ConfigError> {
     // The top rows are those with the largest counts.
     let by = sort.unwrap_or(if top.is_some() { SortKey::public_repos() } else { SortKey::Input });
-    let schema = counts.map(|counts| ReportSchema { counts, ..ReportSchema::default() });
     if let (SortKey::Measure(spec), Some(schema)) = (by, schema)
         && let Some(group) = spec.group
-        && !(group.is_in)(&schema)
+        && !(group.is_in)(schema)
     {
         return Err(ConfigError::SortKeyNotSelected { key: spec.key, flag: group.flag });
     }
-    Ok(RowOrder { by, top })
+    Ok(RowOrder { by, reverse, top })
 }
 
 pub(super) struct CarriedColumns {
@@ -114,12 +130,9 @@ pub(super) fn carried_columns(
 ) -> Result<CarriedColumns, ConfigError> {
     let mut names = Vec::new();
     for list in lists {
-        // A name with a comma in it is quoted, as in a CSV file.
-        let mut reader = ReaderBuilder::new().has_headers(false).from_reader(list.as_bytes());
-        let listed = reader.records().next().and_then(Result::ok);
-        let listed = listed.ok_or_else(|| ConfigError::InvalidColumns(list.clone()))?;
-        for name in listed.iter().map(str::trim) {
-            add_column(&mut names, name, list)?;
+        let listed = split_names(list).ok_or_else(|| ConfigError::InvalidColumns(list.clone()))?;
+        for name in listed {
+            add_column(&mut names, &name, list)?;
         }
     }
     let is_organizations = |name: &str| has_enterprise && name.eq_ignore_ascii_case(ORGANIZATIONS);
@@ -136,6 +149,26 @@ pub(super) fn carried_columns(
         Some(name) => Some(GroupTotals::new(name.to_owned(), add_column(&mut names, name, name)?)),
     };
     Ok(CarriedColumns { names, in_sheets, organizations, group_by })
+}
+
+/// Splits a list at its commas. A name with a comma in it is quoted, as in a CSV file. Returns None for an empty list.
+fn split_names(list: &str) -> Option<Vec<String>> {
+    let mut reader = ReaderBuilder::new().has_headers(false).from_reader(list.as_bytes());
+    let listed = reader.records().next()?.ok()?;
+    Some(listed.iter().map(|name| name.trim().to_owned()).collect())
+}
+
+/// Returns the names of `--columns`, without those of a comparison if the baseline does not exist yet.
+pub(super) fn chosen_columns(lists: &[String], lacks_baseline: bool) -> Result<Vec<String>, ConfigError> {
+    let mut names = Vec::new();
+    for list in lists {
+        match split_names(list) {
+            Some(listed) if !listed.iter().any(String::is_empty) => names.extend(listed),
+            _ => return Err(ConfigError::InvalidChoice(list.clone())),
+        }
+    }
+    names.retain(|name| !(lacks_baseline && requires_baseline(name)));
+    Ok(names)
 }
 
 /// Adds a column unless it is there already, and returns its index.

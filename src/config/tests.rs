@@ -41,12 +41,38 @@ fn a_token_never_leaves_this_machine_in_the_clear() {
 }
 
 #[test]
+fn a_format_names_that_of_outputs_without_extension() {
+    let outputs = |arguments: &str| {
+        let reports = config(arguments, &[]).unwrap().reports;
+        let reports: Vec<_> =
+            reports.iter().map(|report| format!("{:?} {}", report.format, report.name())).collect();
+        reports.join(", ")
+    };
+    for (arguments, expected) in [
+        ("a", "Table standard output"),
+        ("a -F csv", "Csv standard output"),
+        ("a -o x.csv", "Csv x.csv"),
+        ("a -o x.csv -F json", "Json standard output, Csv x.csv"),
+        ("a -o x -F json", "Json x"),
+        ("a -o x.partial -o y.csv -F json", "Json x.partial, Csv y.csv"),
+        ("a -o - -o x.csv", "Table standard output, Csv x.csv"),
+        ("a -o - -F json", "Json standard output"),
+        ("a -o - -o x -F xlsx", "Xlsx standard output, Xlsx x"),
+        ("a -o x.JSONL -o x.htm -o x.markdown", "Ndjson x.JSONL, Html x.htm, Markdown x.markdown"),
+    ] {
+        assert_eq!(outputs(arguments), expected, "{arguments}");
+    }
+    assert_eq!(config("a -o - -o -", &[]).unwrap_err(), "output - is specified more than once");
+}
+
+#[test]
 fn wrong_flags_are_refused_with_a_way_out() {
     let refused = |arguments: &str| config(arguments, &[]).unwrap_err();
     assert!(matches!(config("", &[]).unwrap().stdin, StdinUse::Implied));
     assert_eq!(
         refused("a -o report"),
-        "unknown output format of report: use a name ending in .csv .tsv .json .ndjson .md .html .prom"
+        "unknown output format of report: use a name ending in .csv .tsv .xlsx .json .ndjson .jsonl .md .markdown .html \
+         .htm .prom, or name the format with -F"
     );
     assert!(refused("a -o x.csv.partial").starts_with("unknown output format of x.csv.partial: use a name"));
     assert_eq!(refused("a -o x.csv -o ./x.csv"), "output ./x.csv is specified more than once");
@@ -113,9 +139,12 @@ fn stdout_gets_no_report_if_there_are_files() {
 #[test]
 fn the_top_rows_are_the_largest() {
     let order = |arguments: &str| config(arguments, &[]).unwrap().layout.order;
-    assert_eq!(order("a"), RowOrder { by: SortKey::Input, top: None });
-    assert_eq!(order("a --top 3"), RowOrder { by: SortKey::public_repos(), top: Some(3) });
-    assert_eq!(order("a --top 3 --sort login"), RowOrder { by: SortKey::Login, top: Some(3) });
+    assert_eq!(order("a"), RowOrder { by: SortKey::Input, reverse: false, top: None });
+    assert_eq!(order("a --top 3"), RowOrder { by: SortKey::public_repos(), reverse: false, top: Some(3) });
+    assert_eq!(
+        order("a --top 3 --sort login"),
+        RowOrder { by: SortKey::Login, reverse: false, top: Some(3) }
+    );
 }
 
 #[test]

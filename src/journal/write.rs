@@ -364,7 +364,7 @@ mod tests {
     fn a_complete_report_is_sorted_and_an_incomplete_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.ndjson");
-        let order = RowOrder { by: SortKey::public_repos(), top: Some(2) };
+        let order = RowOrder { by: SortKey::public_repos(), reverse: false, top: Some(2) };
         let layout = ReportLayout { order, ..layout(&ReportSchema::default()) };
         for (end, expected) in [
             (RunEnd::Complete, &["microsoft", "torvalds"][..]),

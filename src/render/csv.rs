@@ -76,7 +76,7 @@ mod tests {
     use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
     use crate::report::{Columns, CountSelection, ReportSchema};
 
-    const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
+    const ORDER: RowOrder = RowOrder { by: SortKey::Input, reverse: false, top: None };
 
     #[test]
     fn csv_has_a_header_and_no_formulas() {

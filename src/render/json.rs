@@ -81,7 +81,7 @@ impl Renderer for Ndjson {
 }
 
 /// Version of the keys and their meanings. New keys do not change it.
-const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// One document: `{"meta": …, "rows": […], "summary": …}`, with a line for each row.
 pub(super) struct Json {
@@ -140,7 +140,7 @@ impl Renderer for Json {
 mod tests {
     use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
 
-    const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
+    const ORDER: RowOrder = RowOrder { by: SortKey::Input, reverse: false, top: None };
 
     #[test]
     fn ndjson_has_null_for_unknown_values() {

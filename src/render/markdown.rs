@@ -69,11 +69,13 @@ struct RowTable {
 }
 
 impl RowTable {
-    /// Makes a table of the columns with these roles, in the order of the roles.
+    /// Makes a table of the chosen columns, or else of those with these roles, in the order of the roles.
     fn new(columns: &Columns, roles: &[Role], max_bytes: usize) -> Self {
-        let mut shown = Vec::new();
-        for role in roles {
-            shown.extend(columns.iter().filter(|column| column.role() == *role).cloned());
+        let mut shown = columns.chosen().map(<[_]>::to_vec).unwrap_or_default();
+        if shown.is_empty() {
+            for role in roles {
+                shown.extend(columns.iter().filter(|column| column.role() == *role).cloned());
+            }
         }
         Self { columns: shown, table: SizeCappedTable::new(max_bytes) }
     }
@@ -243,6 +245,7 @@ fn cell(row: &Row, column: &Column, meta: &Meta) -> String {
     let role = column.role();
     match row.cell(column) {
         _ if role == Role::Kind => row.label().to_owned(),
+        Cell::Number(number) if role == Role::Technical => number.to_string(),
         Cell::Null if matches!(role, Role::Extra | Role::Event) => String::new(),
         Cell::Null => "–".into(),
         Cell::Text(login) if role == Role::Login => match meta.profile_url(row) {

@@ -213,11 +213,12 @@ fn escape_label(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
+    use crate::render::{Format, RowOrder, TerminalStyle, sample};
+    use crate::report::GroupTotals;
 
     #[test]
     fn every_figure_has_a_metric() {
-        let order = RowOrder { by: SortKey::Input, top: Some(4) };
+        let order = RowOrder { top: Some(4), ..RowOrder::default() };
         insta::assert_snapshot!(sample::report(Format::Openmetrics, order, TerminalStyle::default()), @r##"
         # HELP ghrepos_account_public_repositories Public repositories that the account owns, forks included.
         # TYPE ghrepos_account_public_repositories gauge

@@ -45,8 +45,9 @@ pub(crate) struct TerminalStyle {
 pub(super) struct Table {
     out: Output,
     style: TerminalStyle,
-    /// All columns except that of the reasons.
+    /// Columns except that of the reasons, which is the last one.
     columns: Vec<TableColumn>,
+    has_reasons: bool,
     rows: Vec<TableRow>,
     /// Logins of the baseline that are not in the input.
     removed: Vec<TableRow>,
@@ -107,23 +108,33 @@ impl TableColumn {
 
 impl Table {
     pub(super) fn new(out: Output, columns: &Columns, style: TerminalStyle) -> Self {
-        let readable = columns.iter().filter(|column| column.heading().is_some());
-        let shown = readable.filter(|column| !matches!(column.role(), Role::Status | Role::Error));
-        let columns = shown.map(|column| TableColumn { column: column.clone(), width: 0, longest_word: 0 });
-        let mut columns: Vec<_> = columns.collect();
-        let position = |role| columns.iter().position(|shown: &TableColumn| shown.column.role() == role);
-        if let (Some(measure), Some(was)) = (position(Role::Measure), position(Role::Was)) {
-            // The count before, and then the count now.
-            columns.get_mut(measure..=was).into_iter().for_each(|columns| columns.rotate_right(1));
-        }
+        let mut shown: Vec<_> = match columns.chosen() {
+            Some(chosen) => chosen.iter().filter(|column| column.role() != Role::Error).cloned().collect(),
+            None => default_columns(columns),
+        };
+        let has_reasons =
+            columns.chosen().is_none_or(|chosen| chosen.iter().any(|column| column.role() == Role::Error));
+        let columns =
+            shown.drain(..).map(|column| TableColumn { column, width: 0, longest_word: 0 }).collect();
         let (rows, removed) = (Vec::new(), Vec::new());
-        let mut table = Self { out, style, columns, rows, removed, added: 0, skipped: 0, is_too_long: false };
+        let mut table = Self {
+            out,
+            style,
+            columns,
+            has_reasons,
+            rows,
+            removed,
+            added: 0,
+            skipped: 0,
+            is_too_long: false,
+        };
         table.measure(&table.headings());
         table
     }
 
     fn headings(&self) -> Vec<String> {
-        let headings = self.columns.iter().map(|column| column.column.heading().unwrap_or_default());
+        let headings =
+            self.columns.iter().map(|column| column.column.heading().unwrap_or(column.column.key()));
         headings.map(|heading| self.text(&collapse_whitespace(heading))).collect()
     }
 
@@ -145,9 +156,11 @@ impl Table {
     fn cell(&self, row: &Row, column: &Column) -> String {
         match (column.role(), row.cell(column)) {
             (Role::Kind, _) => row.label().into(),
+            (Role::Status, _) => row.status.label().into(),
             (Role::Event, Cell::Text(_)) => self.text(&row.event_label()),
             // A line end would break the layout.
             (_, Cell::Text(text)) => self.text(&collapse_whitespace(&text)),
+            (Role::Technical, Cell::Number(number)) => number.to_string(),
             (_, Cell::Number(number)) => group_digits(number),
             (_, Cell::Delta(by)) => format_delta(by).replace('−', "-"),
             (_, Cell::Bool(true)) => "yes".into(),
@@ -370,7 +383,11 @@ impl Renderer for Table {
         let cells: Vec<_> = self.columns.iter().map(|column| self.cell(row, &column.column)).collect();
         self.measure(&cells);
         // The reason of a removed row says no more than its status.
-        let error = row.error.as_deref().filter(|_| !row.is_removed()).map(|error| self.text(error).into());
+        let error = row
+            .error
+            .as_deref()
+            .filter(|_| self.has_reasons && !row.is_removed())
+            .map(|error| self.text(error).into());
         let rows = if row.is_removed() { &mut self.removed } else { &mut self.rows };
         rows.push(TableRow {
             status: row.status,
@@ -435,6 +452,19 @@ impl Renderer for Table {
     }
 }
 
+/// Returns the columns for people, except that of the reasons. The status is in the column of the kind.
+fn default_columns(columns: &Columns) -> Vec<Column> {
+    let readable = columns.iter().filter(|column| column.heading().is_some());
+    let shown = readable.filter(|column| !matches!(column.role(), Role::Status | Role::Error));
+    let mut shown: Vec<_> = shown.cloned().collect();
+    let position = |role| shown.iter().position(|column: &Column| column.role() == role);
+    if let (Some(measure), Some(was)) = (position(Role::Measure), position(Role::Was)) {
+        // The count before, and then the count now.
+        shown.get_mut(measure..=was).into_iter().for_each(|columns| columns.rotate_right(1));
+    }
+    shown
+}
+
 fn total_cell(total: Total) -> String {
     match total.sum {
         None => "-".into(),
@@ -449,7 +479,8 @@ fn min_width(columns: &[(usize, &TableColumn)]) -> usize {
 
 /// Returns the index of the column to leave out first: extra columns, then the parts of a count, and events last.
 fn lowest_priority(columns: &[(usize, &TableColumn)]) -> Option<usize> {
-    let candidates: [fn(&Column) -> bool; 6] = [
+    let candidates: [fn(&Column) -> bool; 7] = [
+        |column| column.role() == Role::Technical,
         |column| column.role() == Role::Extra,
         |column| column.role() == Role::Verified,
         Column::is_part,

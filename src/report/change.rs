@@ -26,7 +26,7 @@ pub(crate) enum Event {
 }
 
 impl Event {
-    const ALL: [Self; 6] =
+    pub(crate) const ALL: [Self; 6] =
         [Self::New, Self::Removed, Self::Renamed, Self::Replaced, Self::Missing, Self::Unknown];
 
     pub(crate) fn as_str(self) -> &'static str {

@@ -433,8 +433,10 @@ impl Column {
 /// The columns of one report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
-    list: Vec<Column>,
-    carried: Vec<String>,
+    pub(super) list: Vec<Column>,
+    pub(super) carried: Vec<String>,
+    /// The columns of `--columns`.
+    pub(super) chosen: Option<Vec<Column>>,
 }
 
 impl Columns {
@@ -448,7 +450,7 @@ impl Columns {
                 list.push(Column::Own(spec));
             }
         }
-        Self { list, carried: schema.carried.clone() }
+        Self { list, carried: schema.carried.clone(), chosen: None }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Column> {
@@ -512,6 +514,16 @@ impl<'a> Cell<'a> {
     pub(crate) fn as_number(&self) -> Option<u64> {
         match self {
             Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Returns a number or a difference.
+    #[cfg(feature = "cli")]
+    pub(crate) fn as_integer(&self) -> Option<i128> {
+        match self {
+            Self::Number(number) => Some((*number).into()),
+            Self::Delta(difference) => Some((*difference).into()),
             _ => None,
         }
     }

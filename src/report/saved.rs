@@ -53,6 +53,9 @@ pub(crate) struct SavedReport {
     is_sheet: bool,
 }
 
+/// Columns of a CSV or TSV report. A report without ids would become a baseline without them.
+const REQUIRED_COLUMNS: &str = "a report requires login, status, id and public_repos";
+
 /// Columns of a baseline, in addition to those of every report.
 const BASELINE_KEYS: [&str; 2] = ["id", "public_repos"];
 
@@ -99,8 +102,7 @@ impl SavedReport {
 
     /// Reads several reports, and merges them. `group_by` is the name of the column whose groups are added up.
     pub(crate) fn read_all(paths: &[PathBuf], group_by: Option<&str>) -> Result<Self, ReadReportError> {
-        let mut reports =
-            paths.iter().map(|path| Self::read(path).map(|report| report.with_groups(group_by)));
+        let mut reports = paths.iter().map(|path| Self::read_part(path, group_by));
         let mut all = reports.next().transpose()?.unwrap_or_default();
         for report in reports {
             all.merge(report?);
@@ -108,6 +110,17 @@ impl SavedReport {
         let column = group_by.and_then(|name| all.schema.carried_index(name));
         all.remove_duplicates(column);
         Ok(all)
+    }
+
+    fn read_part(path: &Path, group_by: Option<&str>) -> Result<Self, ReadReportError> {
+        let report = Self::read(path)?;
+        match report.missing_key.filter(|_| report.is_sheet) {
+            Some(key) => {
+                let reason = format!("it has no column {key}; {REQUIRED_COLUMNS}");
+                Err(ReadReportError { path: path.to_owned(), reason })
+            }
+            None => Ok(report.with_groups(group_by)),
+        }
     }
 
     /// Splits the cells of the column with the groups, which CSV and TSV have as one text.
@@ -388,7 +401,7 @@ fn parse_csv(mut file: fs::File, is_partial: bool) -> Result<SavedReport, String
     if let Some(key) =
         ["login", "status", "public_repos"].iter().find(|key| !header.iter().any(|name| name == *key))
     {
-        return Err(format!("it has no column {key}"));
+        return Err(format!("it has no column {key}; {REQUIRED_COLUMNS}"));
     }
     // The first of two columns of the same name is read.
     let own = COLUMNS.each_ref().map(|spec| (spec, header.iter().position(|name| name == spec.key)));

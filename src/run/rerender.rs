@@ -12,7 +12,9 @@ use crate::exit_status::ExitStatus;
 use crate::input::InputReport;
 use crate::output::Message;
 use crate::render::{GENERATOR, Meta, SortKey};
-use crate::report::{Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport};
+use crate::report::{
+    ChooseColumnError, Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport, requires_baseline,
+};
 
 pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let baseline = read_baseline(&config).await?;
@@ -21,7 +23,7 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let schema = ReportSchema { change: saved.schema.change || baseline.is_some(), ..saved.schema };
     check_columns(&config, &schema)?;
     let groups = config.group_by.as_ref().map(|groups| find_groups(groups, &schema)).transpose()?;
-    config.layout.columns = Columns::of(&schema);
+    config.layout.columns = choose_columns(&config, &schema)?;
     let mut rows = saved.rows;
     if baseline.is_some() {
         if let Some(top) = saved.top.filter(|top| rows.len() >= *top) {
@@ -59,6 +61,7 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
 fn check_columns(config: &Config, schema: &ReportSchema) -> anyhow::Result<()> {
     if let SortKey::Measure(spec) = config.layout.order.by
         && let Some(group) = spec.group.filter(|group| !(group.is_in)(schema))
+        && !(requires_baseline(spec.key) && config.missing_baseline.is_some())
     {
         let (key, flag) = (spec.key, group.flag);
         bail!(
@@ -73,6 +76,15 @@ fn check_columns(config: &Config, schema: &ReportSchema) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+fn choose_columns(config: &Config, schema: &ReportSchema) -> anyhow::Result<Columns> {
+    match Columns::of(schema).choose(&config.chosen_columns) {
+        Err(ChooseColumnError::NotRequested { key, flag }) => bail!(
+            "cannot show {key}: the report has no such column; choose another one, or count again with {flag}"
+        ),
+        columns => Ok(columns?),
+    }
 }
 
 fn find_groups(groups: &GroupTotals, schema: &ReportSchema) -> anyhow::Result<GroupTotals> {

@@ -242,3 +242,92 @@ fn sorting_and_cutting_do_not_change_the_totals() {
     assert_eq!(run.status, 1, "a failure that is not shown is still one");
     assert!(run.stderr.contains("4 logins: 3 counted, 1 not found. 111 public"), "{}", run.stderr);
 }
+
+#[test]
+fn chosen_columns_are_shown_in_their_order() {
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let input = folder.path().join("team.csv");
+    fs::write(&input, "login,Team\ntorvalds,kernel\nmissing,none\n").unwrap();
+    let arguments = [
+        "-f",
+        &at("team.csv"),
+        "--carry",
+        "Team",
+        "--columns",
+        "id,team,LOGIN",
+        "-o",
+        &at("a.csv"),
+        "-o",
+        &at("a.ndjson"),
+        "-o",
+        &at("a.md"),
+        "-o",
+        "-",
+    ];
+    let run = Program::for_fake(&fake, &arguments).run();
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let csv = fs::read_to_string(at("a.csv")).unwrap();
+    assert_eq!(csv, "id,Team,login\r\n37143412,kernel,torvalds\r\n,none,missing\r\n");
+    let markdown = fs::read_to_string(at("a.md")).unwrap();
+    assert!(
+        markdown.contains("| id | Team | Login |\n| --: | :-- | :-- |\n| 37143412 | kernel |"),
+        "{markdown}"
+    );
+    assert!(fs::read_to_string(at("a.ndjson")).unwrap().contains("\"attempts\":1"), "NDJSON has all columns");
+    let header: Vec<_> = run.stdout.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(header, ["id", "Team", "Login"], "{}", run.stdout);
+    assert!(!run.stdout.contains("no such user"), "a reason was not chosen: {}", run.stdout);
+
+    let message = |arguments: &[&str]| {
+        let run = Program::for_fake(&fake, arguments).run();
+        assert_eq!((run.status, run.stdout.as_str()), (2, ""));
+        run.stderr
+    };
+    let requests = fake.requests();
+    assert_eq!(
+        message(&["torvalds", "--columns", "login,forks"]),
+        "ghrepos: --columns forks requires --breakdown\n"
+    );
+    assert_eq!(
+        message(&["torvalds", "--columns", "repos"]),
+        "ghrepos: unknown column \"repos\" in --columns: the columns are login, status, type, public_repos, error, id, api, at, \
+         attempts\n"
+    );
+    assert_eq!(
+        message(&["--from", &at("a.ndjson"), "--columns", "change"]),
+        "ghrepos: cannot show change: the report has no such column; choose another one, or count again with --baseline\n"
+    );
+    assert_eq!(message(&["torvalds", "--sort", "change"]), "ghrepos: --sort change requires --baseline\n");
+    assert_eq!(fake.requests(), requests, "refused before the first request");
+}
+
+#[test]
+fn rows_are_sorted_by_their_change_in_both_directions() {
+    let fake = Fake::well_behaved();
+    let baseline = file("login,status,id,public_repos\ntorvalds,ok,,20\nantirez,ok,,70\ngone,ok,,1\n");
+    let baseline = {
+        let named = baseline.path().with_extension("csv");
+        fs::copy(baseline.path(), &named).unwrap();
+        named
+    };
+    let changes = |reverse: &[&str]| {
+        let first = [
+            "torvalds",
+            "new-account",
+            "antirez",
+            "--baseline",
+            baseline.to_str().unwrap(),
+            "--sort",
+            "change",
+        ];
+        let run = Program::for_fake(&fake, &[&first, &["-F", "ndjson"][..], reverse].concat()).run();
+        let rows = run.rows_of(4);
+        rows.iter().map(|row| row["change"].as_i64()).collect::<Vec<_>>()
+    };
+    let (falling, rising) = (changes(&[]), changes(&["--reverse"]));
+    fs::remove_file(&baseline).unwrap();
+    assert!(falling[0] > falling[1] && falling[2..] == [None, None], "{falling:?}");
+    assert_eq!(rising, [falling[1], falling[0], None, None]);
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::fake::Fake;
+use crate::json_schema::{assert_outputs_valid, assert_valid, json_outputs};
 
 /// Status and output of a run.
 #[derive(Debug)]
@@ -105,17 +106,23 @@ impl Program {
         assert!(child.wait().unwrap().success());
     }
 
+    /// Runs the program, and validates its JSON and NDJSON reports.
     pub fn run(self) -> Run {
-        wait_for_exit(self.spawn())
+        let outputs = json_outputs(&self.0);
+        let run = wait_for_exit(self.spawn());
+        assert_outputs_valid(&outputs, &run);
+        run
     }
 
     pub fn run_with_input(self, input: &str) -> Run {
+        let outputs = json_outputs(&self.0);
         let mut child = self.stdin(Stdio::piped()).spawn();
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_owned();
         let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
         let run = wait_for_exit(child);
         let _ = writer.join();
+        assert_outputs_valid(&outputs, &run);
         run
     }
 }
@@ -135,9 +142,11 @@ pub fn wait_for_exit(child: Child) -> Run {
     drop(over);
     let hangs = watchdog.join().unwrap();
     assert!(!hangs, "the program did not end within {RUN_TIMEOUT:?}: {output:?}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_valid(&stdout);
     Run {
         status: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
+        stdout,
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }

@@ -24,7 +24,7 @@ fn the_csp_allows_only_our_style_and_script() {
     assert_eq!(policy, CSP);
 }
 
-const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
+const ORDER: RowOrder = RowOrder { by: SortKey::Input, reverse: false, top: None };
 
 #[test]
 fn text_in_a_row_is_not_markup() {

@@ -2,7 +2,7 @@ use super::*;
 use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
 use crate::report::{CountSelection, ReportSchema, Status};
 
-const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
+const ORDER: RowOrder = RowOrder { by: SortKey::Input, reverse: false, top: None };
 
 /// Renders Markdown as GitHub does.
 fn rendered(markdown: &str) -> String {

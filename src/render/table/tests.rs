@@ -4,7 +4,7 @@ use super::TerminalStyle;
 use crate::render::{Format, Renderer, RowOrder, SortKey, sample};
 use crate::report::{Columns, CountSelection, Event, ReportSchema, Row, Status, Summary};
 
-const ORDER: RowOrder = RowOrder { by: SortKey::Input, top: None };
+const ORDER: RowOrder = RowOrder { by: SortKey::Input, reverse: false, top: None };
 
 fn table(order: RowOrder, style: TerminalStyle) -> String {
     sample::report(Format::Table, order, style)

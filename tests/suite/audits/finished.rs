@@ -221,7 +221,7 @@ fn a_report_with_too_many_columns_is_refused_in_one_line() {
     let row = r#""login":"a","status":"ok","type":"user","public_repos":1,"error":null,"id":1,"api":"rest","at":null,"attempts":1"#;
     std::fs::write(&line, format!("{{{row},\"carried\":{{{carried}}}}}\n")).unwrap();
     std::fs::write(&csv, format!("login,status,public_repos\na,\"{}\n", "x".repeat(20 << 20))).unwrap();
-    std::fs::write(&named, "login,status,public_repos,\u{1b}]0;x\u{7}\na,failed,,b\n").unwrap();
+    std::fs::write(&named, "login,status,id,public_repos,\u{1b}]0;x\u{7}\na,failed,,,b\n").unwrap();
     for (path, message) in [
         (&line, "line 1 is not a row (it carries more than 1000 columns)"),
         (&csv, "it has a row of more than 16 MiB"),

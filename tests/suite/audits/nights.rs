@@ -225,6 +225,12 @@ fn a_baseline_that_lacks_rows_or_columns_is_refused() {
         let message = format!("ghrepos: cannot compare with {path}: {reason}\n");
         assert_eq!((refused.status, refused.stdout, refused.stderr), (2, String::new(), message));
     }
+    let refused = run(&["--from", &at("no-id.csv"), "-F", "csv"]);
+    let message = format!(
+        "ghrepos: cannot read {} as a report: it has no column id; a report requires login, status, id and public_repos\n",
+        at("no-id.csv")
+    );
+    assert_eq!((refused.status, refused.stderr), (2, message));
     let refused = run(&["--from", &at("cut.json"), "--baseline", &at("whole.json")]);
     let message = "ghrepos: cannot compare a report that was cut by --top 2: make it again without --top\n";
     assert_eq!((refused.status, refused.stderr.as_str()), (2, message));
