@@ -413,12 +413,14 @@ fn parse_csv(mut file: fs::File, is_partial: bool) -> Result<SavedReport, String
     };
     report.schema.carried = extra.iter().map(|(_, name)| (*name).clone()).collect();
     own.iter().filter(|(_, at)| at.is_some()).for_each(|(spec, _)| report.schema.add_group_of(spec));
-    let mut next = read_row(&mut reader)?;
-    while let Some(record) = next {
-        next = read_row(&mut reader)?;
-        if next.is_none() && has_no_end && is_partial {
+    let mut next = read_row(&mut reader);
+    while !matches!(next, Ok(None)) {
+        let row = std::mem::replace(&mut next, read_row(&mut reader));
+        // A row that was cut off may have too few cells.
+        if has_no_end && is_partial && matches!(next, Ok(None)) {
             break;
         }
+        let Some(record) = row? else { break };
         let cells = own.map(|(spec, at)| Some(csv_cell(record.get(at?)?, spec)));
         let mut row = Row::from_cells(&cells)
             .map_err(|reason| format!("row {}: {reason}", row_number(record.position())))?;

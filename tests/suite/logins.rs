@@ -40,8 +40,8 @@ fn an_invalid_login_is_a_row_and_never_a_request() {
         forty.as_str(),
         "naïve",
         "a\u{1b}[31mb",
-        "a\nb",
-        "a b",
+        "a\u{7}b",
+        "a b:",
         "#a",
     ];
     let run = Program::for_fake(&fake, &[&wrong[..], &["-F", "ndjson"]].concat()).run();
@@ -213,10 +213,10 @@ fn no_login_of_a_long_line_or_a_quoted_argument_is_lost() {
     let run = Program::for_fake(&fake, &["-f", path(&list), "-F", "ndjson"]).run();
     assert_eq!((run.status, run.rows().len()), (0, 3001), "{}", run.stderr);
     let run =
-        Program::for_fake(&fake, &["user-1 user-2\nuser-3", "Mona Lisa", "Mr. X", "-F", "ndjson"]).run();
+        Program::for_fake(&fake, &["user-1 user-2\nuser-3", "mona lisa", "Mr. X", "-F", "ndjson"]).run();
     let logins: Vec<_> = run.rows().iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(logins, ["user-1", "user-2", "user-3", "Mona", "Lisa", "Mr. X"], "{}", run.stderr);
-    let endless = file(&format!("first\n{}\n", "user,".repeat(300_000)));
+    assert_eq!(logins, ["user-1", "user-2", "user-3", "mona", "lisa", "Mr. X"], "{}", run.stderr);
+    let endless = file(&format!("first\n{}\n", "user-1,".repeat(200_000)));
     let run = Program::for_fake(&fake, &["-f", path(&endless), "-F", "ndjson"]).run();
     assert_eq!((run.status, run.rows().len()), (2, 1), "{}", run.stderr);
     assert!(run.stderr.contains("it has a line of more than 1 MiB"), "{}", run.stderr);
