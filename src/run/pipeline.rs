@@ -11,8 +11,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::join;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -22,7 +23,7 @@ use crate::config::Config;
 use crate::diff::Baseline;
 use crate::fail_on::Rules;
 use crate::github::Client;
-use crate::input::{Input, InputReport};
+use crate::input::{Input, InputRecord, InputReport};
 use crate::journal::Checkpoint;
 use crate::lookup::{CompletedRow, Item, LookupOptions, stage};
 use crate::output::{Message, Sink};
@@ -67,10 +68,9 @@ pub(super) async fn run_pipeline(
     let input_report = input.report();
     let is_unbounded = input.is_unbounded();
     let linger = if is_unbounded { config.options.linger } else { FILE_LINGER };
-    let last_read = Cell::new(Instant::now());
-    let stop_input = stop_input(client, &last_read, is_unbounded, config.input_query.is_some());
-    let records =
-        input.into_stream().take_until(Box::pin(stop_input)).inspect(|_| last_read.set(Instant::now()));
+    let waiting_since = Cell::new(None);
+    let stop_input = stop_input(client, &waiting_since, is_unbounded, config.input_query.is_some());
+    let records = note_waits(input.into_stream(), &waiting_since).take_until(Box::pin(stop_input));
     let pending = Cell::new(0);
     let rows = &mut checkpoint;
     let items = records.map(|record| {
@@ -254,9 +254,27 @@ impl Consumer<'_> {
     }
 }
 
+/// Passes the input on, and keeps the time since which its next record is awaited.
+fn note_waits(
+    mut records: BoxStream<'static, InputRecord>,
+    waiting_since: &Cell<Option<Instant>>,
+) -> impl Stream<Item = InputRecord> {
+    stream::poll_fn(move |context| {
+        let polled = records.poll_next_unpin(context);
+        let since = waiting_since.get().unwrap_or_else(Instant::now);
+        waiting_since.set(polled.is_pending().then_some(since));
+        polled
+    })
+}
+
 /// Waits until the input is not to be read any further, after the run has stopped. A file is read to its end, so that every login
 /// has a row. A pipe may never end: only what it holds already is read. The other rows of a query stay in the database.
-async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bool, is_query: bool) {
+async fn stop_input(
+    client: &Client,
+    waiting_since: &Cell<Option<Instant>>,
+    is_unbounded: bool,
+    is_query: bool,
+) {
     if client.limiter().stop.requested().await == StopReason::OutputClosed || is_query {
         return;
     }
@@ -264,7 +282,10 @@ async fn stop_input(client: &Client, last_read: &Cell<Instant>, is_unbounded: bo
         return std::future::pending().await;
     }
     let stopped = Instant::now();
-    while last_read.get().max(stopped).elapsed() < INPUT_IDLE && stopped.elapsed() < DRAIN_LIMIT {
+    // While the window is full, nothing is read: that is not the silence of the pipe.
+    while waiting_since.get().is_none_or(|since| since.max(stopped).elapsed() < INPUT_IDLE)
+        && stopped.elapsed() < DRAIN_LIMIT
+    {
         tokio::time::sleep(INPUT_IDLE / 5).await;
     }
 }

@@ -1,6 +1,8 @@
 //! Runs that are killed, interrupted, or run out of disk space: no row that was on disk is lost.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -212,12 +214,15 @@ fn resuming_from_stdin_gives_every_login_a_row_and_loses_none() {
     assert!(fake.requests() <= 120, "{}", fake.requests());
 
     // A pipe that stays open: existing rows stay, although their logins have not been read yet.
-    let mut child = Program::for_fake(&fake, &["-", "-o", "journal.ndjson", "--resume"])
+    let mut child = Program::for_fake(&fake, &["-", "-o", "journal.ndjson", "-F", "ndjson", "--resume"])
         .current_dir(workspace.0.path())
-        .stdin(std::process::Stdio::piped())
+        .stdin(Stdio::piped())
         .spawn();
-    let stdin = child.stdin.take().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    // The row of a login that is known already shows that the run has begun.
+    stdin.write_all(b"user-1\n").unwrap();
+    stdout.read_line(&mut String::new()).unwrap();
     // Two signals, as `timeout` sends them.
     for _ in 0..2 {
         let pid = child.id().to_string();
