@@ -502,7 +502,7 @@ mod tests {
     #[test]
     fn ndjson_rows_are_read_back() {
         let columns = Columns::of(&ReportSchema {
-            counts: CountSelection { breakdown: true, private: true },
+            counts: CountSelection { breakdown: true, private: true, last_push: true },
             verified: true,
             ..ReportSchema::default()
         });
