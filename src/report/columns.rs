@@ -563,7 +563,8 @@ impl<'a> Cell<'a> {
     }
 
     fn invalid_as(&self, spec: &ColumnSpec) -> String {
-        format!("invalid {}: {}", spec.key, serde_json::to_string(self).unwrap_or_default())
+        let value = serde_json::to_string(self).unwrap_or_default();
+        format!("invalid {}: {}", spec.key, sanitize_line(&value))
     }
 
     fn as_bool(&self) -> Option<bool> {

@@ -523,6 +523,7 @@ mod tests {
             ("{\"login\":\"a\"}", "missing field `status`"),
             ("{\"level\":\"info\"}", "missing field `login`"),
             ("{\"login\":\"a\",\"status\":\"fine\"}", "invalid status: \"fine\""),
+            ("{\"login\":\"a\",\"status\":\"\u{9d}ok\"}", "invalid status: \"\\u{9d}ok\""),
             ("{\"login\":\"a\",\"status\":\"ok\"}", "it is ok, but has no public_repos"),
             ("{\"login\":\"a\",\"status\":\"ok\",\"public_repos\":-1}", "invalid public_repos: -1"),
         ] {
