@@ -12,9 +12,10 @@ use clap::{ArgAction, Parser};
 
 pub(crate) use self::help::{GenerateTarget, one_line_error};
 pub(crate) use self::values::{ApiChoice, AutoChoice, PaceChoice};
-use self::values::{RoleChoice, parse_duration, parse_in_range, parse_nonzero_duration};
+use self::values::{RoleChoice, parse_in_range, parse_nonzero_duration};
 use crate::render::{Format, SortKey};
 use crate::shard::Shard;
+use crate::text::parse_duration;
 
 /// How many repositories does each of these GitHub accounts have?
 ///
@@ -128,6 +129,12 @@ pub(crate) struct Cli {
     /// Also count private and internal repositories, if all are visible (GraphQL only)
     #[arg(long, help_heading = HELP_COUNTS)]
     pub(crate) private: bool,
+
+    /// Also report the latest push to a public repository (REST: one more request per login)
+    ///
+    /// A push by anyone to a repository that the account owns, forks included. Empty without a visible push.
+    #[arg(long, help_heading = HELP_COUNTS)]
+    pub(crate) last_push: bool,
 
     /// Recount this percentage of the logins through the other API, and report differences
     #[arg(long, value_name = "PERCENT", value_parser = parse_in_range::<u8>(0, 100), default_value_t = 0, hide_default_value = true, hide_short_help = true, help_heading = HELP_COUNTS)]
@@ -254,9 +261,9 @@ pub(crate) struct Cli {
     /// Sort by this, largest numbers first [default: input; with --top: public_repos]
     #[arg(long, value_name = "KEY", hide_possible_values = true, help_heading = HELP_OUTPUT)]
     #[arg(
-        long_help = "Sort by this, largest numbers first: input, login, public_repos, sources, forks, archived, \
-                       private_repos, internal_repos or, with --baseline, change. Rows without the number are last \
-                       [default: input; with --top: public_repos]"
+        long_help = "Sort by this, largest numbers and newest pushes first: input, login, public_repos, sources, \
+                       forks, archived, private_repos, internal_repos, last_push or, with --baseline, change. Rows \
+                       without a value are last [default: input; with --top: public_repos]"
     )]
     pub(crate) sort: Option<SortKey>,
 
@@ -311,7 +318,8 @@ pub(crate) struct Cli {
     /// Exit with status 3 if a rule matches: new>0, change>50%, failed>0 …
     ///
     /// A rule is a measure, >, >= or =, and a number or a percentage. Measures are the events new, removed, renamed, replaced,
-    /// missing and unknown, the statuses not_found, forbidden, invalid, failed and skipped, change and public_repos.
+    /// missing and unknown, the statuses not_found, forbidden, invalid, failed and skipped, change, public_repos, and last_push
+    /// with the time since the push: last_push>365d.
     #[arg(long, value_name = "RULE,...", help_heading = HELP_COMPARING)]
     pub(crate) fail_on: Vec<String>,
 
@@ -320,7 +328,7 @@ pub(crate) struct Cli {
     /// May be repeated. A name may have * and ?, for a shell that does not expand them. A .csv or .tsv requires the columns login,
     /// status, id and public_repos.
     #[arg(long, value_name = "FILE", help_heading = HELP_COMPARING, conflicts_with_all = [
-        "logins", "files", "members", "role", "teams", "outside_collaborators", "enterprises", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "shard"
+        "logins", "files", "members", "role", "teams", "outside_collaborators", "enterprises", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "last_push", "shard"
     ])]
     pub(crate) from: Vec<PathBuf>,
 

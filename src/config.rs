@@ -122,7 +122,8 @@ impl Config {
         let (sources, stdin) = input_sources(&cli);
         let header = header_choice(&cli);
         let member_sources = members::member_sources(&cli, server.endpoint.web_host())?;
-        let counts = CountSelection { breakdown: cli.breakdown, private: cli.private };
+        let counts =
+            CountSelection { breakdown: cli.breakdown, private: cli.private, last_push: cli.last_push };
         let carried =
             outputs::carried_columns(&cli.carry, cli.group_by.as_deref(), !cli.enterprises.is_empty())?;
         let is_missing = |path: &mut PathBuf| cli.baseline_optional && matches!(path.try_exists(), Ok(false));
@@ -137,7 +138,7 @@ impl Config {
             exchange: rows_reference_cassette(&transport),
         };
         let columns = report_columns(&schema, &chosen_columns, is_rerender)?;
-        // A run that has no baseline yet has no changes to sort by.
+        // A run that has no baseline yet has no changes to sort by and no rules about them.
         let sortable = ReportSchema { change: has_baseline, ..schema.clone() };
         let order = outputs::row_order(cli.sort, cli.reverse, cli.top, (!is_rerender).then_some(&sortable))?;
         Ok(Self {
@@ -182,7 +183,7 @@ impl Config {
             resume: cli.resume,
             not_before: cli.max_age.map(|age| Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN)),
             command: Vec::new(),
-            rules: parse_rules(&cli.fail_on, has_baseline || is_rerender)?,
+            rules: parse_rules(&cli.fail_on, (!is_rerender).then_some(&sortable))?,
             baseline: cli.baseline,
             missing_baseline,
             from: cli.from,
@@ -332,13 +333,16 @@ fn rows_reference_cassette(transport: &TransportMode) -> bool {
     }
 }
 
-fn parse_rules(texts: &[String], has_baseline: bool) -> Result<Rules, ConfigError> {
+/// `schema` is None for a finished report, whose columns are not known yet.
+fn parse_rules(texts: &[String], schema: Option<&ReportSchema>) -> Result<Rules, ConfigError> {
     let mut rules = Rules::default();
     for text in texts {
         rules.extend(Rules::parse(text)?);
     }
-    match rules.needs_baseline() {
-        Some(rule) if !has_baseline => Err(ConfigError::RuleNeedsBaseline(rule.to_owned())),
+    let Some(schema) = schema else { return Ok(rules) };
+    match (rules.needs_baseline(), rules.needs_last_push()) {
+        (Some(rule), _) if !schema.change => Err(ConfigError::RuleNeedsBaseline(rule.to_owned())),
+        (_, Some(rule)) if !schema.counts.last_push => Err(ConfigError::RuleNeedsLastPush(rule.to_owned())),
         _ => Ok(rules),
     }
 }

@@ -2,20 +2,22 @@
 //!
 //! ```text
 //! rules   = rule *("," rule)
-//! rule    = metric (">" | ">=" | "=") number ["%"]
+//! rule    = metric (">" | ">=" | "=") (number ["%"] | age)
 //! metric  = "new" | "removed" | "renamed" | "replaced" | "missing" | "unknown"
 //!         | "not_found" | "forbidden" | "invalid" | "failed" | "skipped"
-//!         | "change" | "public_repos"
+//!         | "change" | "public_repos" | "last_push"
+//! age     = a duration with a unit, as 365d; only and always with last_push
 //! ```
 //!
 //! The metrics of the first two lines count rows by event and by status. Their percentages are of the rows that are neither
 //! `skipped` nor `removed`. The others are violated by a single row: `change` is the absolute difference of its counts, and its
-//! percentages are of the earlier count.
+//! percentages are of the earlier count, and `last_push` is the time from the push to the response.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use crate::report::{Event, Row, Status, Summary};
-use crate::text::{collapse_whitespace, group_digits, pluralize, sanitize_line};
+use crate::text::{collapse_whitespace, group_digits, parse_duration, pluralize, sanitize_line};
 
 type Comparison = fn(Ordering) -> bool;
 
@@ -31,9 +33,10 @@ enum Metric {
     Status(Status),
     Difference,
     PublicRepos,
+    LastPush,
 }
 
-const METRICS: [(&str, Metric); 13] = [
+const METRICS: [(&str, Metric); 14] = [
     ("new", Metric::Event(Event::New)),
     ("removed", Metric::Event(Event::Removed)),
     ("renamed", Metric::Event(Event::Renamed)),
@@ -42,6 +45,7 @@ const METRICS: [(&str, Metric); 13] = [
     ("unknown", Metric::Event(Event::Unknown)),
     ("change", Metric::Difference),
     ("public_repos", Metric::PublicRepos),
+    ("last_push", Metric::LastPush),
     ("not_found", Metric::Status(Status::NotFound)),
     ("forbidden", Metric::Status(Status::Forbidden)),
     ("invalid", Metric::Status(Status::Invalid)),
@@ -51,6 +55,7 @@ const METRICS: [(&str, Metric); 13] = [
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Threshold {
+    /// For `last_push`, in seconds.
     Number(u64),
     Percent(f64),
 }
@@ -107,6 +112,11 @@ impl Rules {
         self.0.iter().find(|rule| rule.needs_baseline()).map(|rule| &*rule.text)
     }
 
+    /// Returns the first rule that needs the column `last_push`.
+    pub(crate) fn needs_last_push(&self) -> Option<&str> {
+        self.0.iter().find(|rule| rule.metric == Metric::LastPush).map(|rule| &*rule.text)
+    }
+
     /// Returns the rules that do not need a baseline.
     pub(crate) fn without_baseline(&self) -> Self {
         let mut rules = self.clone();
@@ -156,6 +166,10 @@ impl Rule {
         let at = spaces + text.len() - number.trim_start().len();
         let number = number.trim();
         let threshold = match number.strip_suffix('%') {
+            _ if metric == Metric::LastPush => {
+                let age = parse_age(number).ok_or((at, "expected an age with a unit, as 365d".into()))?;
+                Some(Threshold::Number(age.as_secs()))
+            }
             Some(_) if metric == Metric::PublicRepos => {
                 return Err((at, "public_repos is compared with a number, not with a percentage".into()));
             }
@@ -186,6 +200,12 @@ impl Rule {
                 let is = row.public_repos?;
                 self.compares(is, 1).then(|| format!("{} ({})", row.login, group_digits(is)))
             }
+            Metric::LastPush => {
+                let (at, pushed) = (row.at?, row.last_push?);
+                // GitHub's clock may be ahead of this machine's.
+                let age = u64::try_from(at.duration_since(pushed).as_secs()).unwrap_or(0);
+                self.compares(age, 1).then(|| format!("{} ({})", row.login, pushed.strftime("%Y-%m-%d")))
+            }
             Metric::Difference => {
                 let (Some(was), Some(is), Some(_)) = (row.was, row.public_repos, row.change) else {
                     return None;
@@ -199,7 +219,7 @@ impl Rule {
     fn is_violated(&self, looked_up: u64) -> bool {
         match self.metric {
             Metric::Event(_) | Metric::Status(_) => self.compares(self.rows, looked_up),
-            Metric::Difference | Metric::PublicRepos => self.rows > 0,
+            Metric::Difference | Metric::PublicRepos | Metric::LastPush => self.rows > 0,
         }
     }
 
@@ -229,6 +249,12 @@ impl Rule {
         }
         line
     }
+}
+
+/// Parses a duration with a unit. A number alone would be seconds, which no age is meant to be.
+fn parse_age(text: &str) -> Option<Duration> {
+    let has_unit = text.ends_with(|last: char| last.is_ascii_alphabetic());
+    parse_duration(text).ok().filter(|_| has_unit)
 }
 
 #[cfg(test)]

@@ -408,7 +408,7 @@ mod tests {
     use crate::github::ClientConfig;
     use crate::github::config::TransportMode;
 
-    const PLAIN: CountSelection = CountSelection { breakdown: false, private: false };
+    const PLAIN: CountSelection = CountSelection { breakdown: false, private: false, last_push: false };
     const LINGER: Duration = Duration::from_millis(50);
 
     /// A client for queries of three logins.

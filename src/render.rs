@@ -203,7 +203,7 @@ pub(crate) enum SortKey {
     Input,
     /// In any case.
     Login,
-    /// A count or the difference: largest first; rows without one last.
+    /// A count, the difference or a time: largest first; rows without one last.
     Measure(&'static ColumnSpec),
 }
 
@@ -213,7 +213,10 @@ impl SortKey {
     }
 
     fn measures() -> impl Iterator<Item = Self> {
-        COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Change)).map(Self::Measure)
+        COLUMNS
+            .iter()
+            .filter(|spec| matches!(spec.role, Role::Measure | Role::LastPush | Role::Change))
+            .map(Self::Measure)
     }
 
     fn is_missing_in(self, row: &Row) -> bool {
@@ -283,7 +286,9 @@ impl Renderer for SortBy {
         match by {
             SortKey::Input => {}
             SortKey::Login => self.rows.sort_by_cached_key(|row| row.login.to_ascii_lowercase()),
-            SortKey::Measure(spec) => self.rows.sort_by_key(|row| Reverse(row.own_cell(spec).as_integer())),
+            SortKey::Measure(spec) => {
+                self.rows.sort_by_cached_key(|row| Reverse(row.own_cell(spec).as_integer()));
+            }
         }
         if reverse {
             self.rows.reverse();

@@ -144,6 +144,9 @@ pub struct Row {
     pub private_repos: Option<u64>,
     /// Internal repositories that the organization owns, if requested. None where the token may not see all of them.
     pub internal_repos: Option<u64>,
+    /// Time of the latest push by anyone to a public repository that the account owns, forks included, if requested. None without
+    /// a visible push.
+    pub last_push: Option<Timestamp>,
     pub(crate) carried: Carried,
     /// Last known count in the baseline.
     pub(crate) was: Option<u64>,
@@ -169,7 +172,8 @@ pub struct Row {
 
 impl Row {
     pub(crate) fn counted(account: Account) -> Self {
-        let Account { login, kind, id, public_repos, breakdown, private_repos, internal_repos } = account;
+        let Account { login, kind, id, public_repos, breakdown, private_repos, internal_repos, last_push } =
+            account;
         Self {
             login: login.to_string(),
             status: Status::Ok,
@@ -179,6 +183,7 @@ impl Row {
             breakdown,
             private_repos,
             internal_repos,
+            last_push,
             ..Self::default()
         }
     }

@@ -201,6 +201,19 @@ pub(crate) fn capitalize(text: &str) -> String {
     rest.next().into_iter().flat_map(char::to_uppercase).chain(rest).collect()
 }
 
+/// `30m`, `2h`, `7d`, `1m 30s`, or a number of seconds. A day has 24 hours.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
+    seconds
+        .or_else(|| parse_friendly(text))
+        .ok_or_else(|| "expected a duration such as 90s, 30m, 2h or 7d".into())
+}
+
+fn parse_friendly(text: &str) -> Option<Duration> {
+    let span = text.parse::<jiff::Span>().ok()?;
+    span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
+}
+
 /// Formats a duration in its two largest units: `12ms`, `0.2s`, `15s`, `4m 10s`, `2h 5m`. jiff's printer has no such limit.
 pub(crate) fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();

@@ -65,7 +65,7 @@ pub fn duration(text: &str) {
         Err(error) => return assert!(is_a_line(&error), "{error}"),
     };
     assert!(Duration::ZERO < duration, "{text}");
-    assert_eq!(values::parse_duration(text), Ok(duration));
+    assert_eq!(text::parse_duration(text), Ok(duration));
     let shown = text::format_duration(duration);
     assert!(is_a_line(&shown) && shown.len() < 32, "{text}: {shown}");
     if duration > Duration::from_hours(24) {

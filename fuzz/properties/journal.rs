@@ -84,7 +84,8 @@ pub fn journal(bytes: &[u8]) {
 
 impl Run {
     fn of(input: &mut ByteReader<'_>) -> Self {
-        let measures = CountSelection { breakdown: input.flag(), private: input.flag() };
+        let measures =
+            CountSelection { breakdown: input.flag(), private: input.flag(), last_push: input.flag() };
         let carried = if input.flag() { vec!["team".to_owned()] } else { Vec::new() };
         let columns = Columns::of(&ReportSchema { counts: measures, carried, ..ReportSchema::default() });
         let since = input.flag().then(|| "2026-11-22T12:00:00Z".parse().unwrap());
@@ -140,6 +141,7 @@ fn counted(login: &str, repos: u64, measures: CountSelection, at: &str) -> Row {
         public_repos: Some(repos),
         breakdown: measures.breakdown.then_some(Breakdown { sources: 1, forks: 2, archived: 3 }),
         private_repos: measures.private.then_some(4),
+        last_push: measures.last_push.then_some("2026-01-01T00:00:00Z".parse().unwrap()),
         error: None,
         at: Some(at.parse().unwrap()),
         ..Row::without_count(login, Status::Ok, "")

@@ -140,7 +140,7 @@ impl Report {
             rows.push(row);
         }
         let columns = Columns::of(&ReportSchema {
-            counts: CountSelection { breakdown: true, private: true },
+            counts: CountSelection { breakdown: true, private: true, last_push: true },
             carried: names,
             change: true,
             verified: true,
@@ -177,6 +177,7 @@ impl Report {
             assert_eq!(object["status"], row.status.as_str());
             assert_eq!(object["public_repos"], json!(row.public_repos));
             assert_eq!(object["private_repos"], json!(row.private_repos));
+            assert_eq!(object["last_push"], json!(row.last_push));
             assert_eq!(object["error"], json!(row.error));
             for (name, text) in self.columns.carried().iter().zip(&row.carried) {
                 assert_eq!(object["carried"][name], json!(text));
@@ -235,6 +236,7 @@ fn line(input: &mut ByteReader<'_>, at: u8, names: &[String]) -> Value {
         "forks": forks,
         "archived": archived,
         "private_repos": input.maybe(ByteReader::number),
+        "last_push": input.maybe(|input| format!("20{:02}-02-28T23:59:59Z", input.byte() % 100)),
         "carried": carried,
         "was": input.maybe(ByteReader::number),
         "change": change,

@@ -71,7 +71,8 @@ fn assert_same_account(account: &Account, asked: &Login, answered: Option<&str>)
 pub fn query(bytes: &[u8]) {
     let Some((first, body)) = bytes.split_first() else { return };
     let logins: Vec<_> = LOGINS.iter().take(usize::from(first % 5)).map(|name| login(name)).collect();
-    let measures = CountSelection { breakdown: first & 64 != 0, private: first & 128 != 0 };
+    let measures =
+        CountSelection { breakdown: first & 64 != 0, private: first & 128 != 0, last_push: first & 32 != 0 };
     let answer = match graphql::parse_response(&HeaderMap::new(), body, &logins, measures) {
         Ok(answer) => answer,
         Err(error) => return assert_error_is_printable(&error),
@@ -101,6 +102,7 @@ pub fn query(bytes: &[u8]) {
             let (forks, archived) = (count("forks")?, count("archived")?);
             Some(Breakdown { sources: account.public_repos.saturating_sub(forks), forks, archived })
         };
+        assert!(measures.last_push || account.last_push.is_none(), "{text}");
         assert_eq!(account.breakdown, breakdown().filter(|_| measures.breakdown), "{text}");
     }
 }

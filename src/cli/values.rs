@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use crate::github::members::MemberRole;
 use crate::rate_limit::settings::Pace;
+use crate::text::parse_duration;
 
 pub(super) fn parse_in_range<T>(min: T, max: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
@@ -15,19 +16,6 @@ where
         Ok(number) if (&min..=&max).contains(&&number) => Ok(number),
         _ => Err(format!("expected an integer from {min} to {max}")),
     }
-}
-
-/// `30m`, `2h`, `7d`, `1m 30s`, or a number of seconds. A day has 24 hours.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
-    seconds
-        .or_else(|| parse_friendly(text))
-        .ok_or_else(|| "expected a duration such as 90s, 30m, 2h or 7d".into())
-}
-
-fn parse_friendly(text: &str) -> Option<Duration> {
-    let span = text.parse::<jiff::Span>().ok()?;
-    span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
 }
 
 pub(crate) fn parse_nonzero_duration(text: &str) -> Result<Duration, String> {

@@ -89,6 +89,8 @@ pub(crate) enum ConfigError {
     InvalidRule(#[from] ParseRuleError),
     #[error("--fail-on {0} requires an earlier report: add --baseline FILE")]
     RuleNeedsBaseline(String),
+    #[error("--fail-on {0} requires --last-push")]
+    RuleNeedsLastPush(String),
     #[error("--baseline-optional requires a file as --baseline: omit both for the first run into a database")]
     BaselineOptionalDatabase,
     #[error("cannot carry {0:?}: expected column names such as name,team")]

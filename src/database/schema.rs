@@ -17,7 +17,7 @@ use crate::render::RowObject;
 use crate::report::{COLUMNS, ColumnSpec, Columns, Role, Row, ValueType};
 
 /// Tables of another version are refused.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Statements that create the tables, with the types of PostgreSQL. SQLite takes them for hints, except that of an id.
 const TABLES: [&str; 6] = [

@@ -55,6 +55,39 @@ fn a_rule_counts_only_the_rows_that_match() {
     );
 }
 
+fn pushed(login: &str, last_push: Option<&str>) -> Row {
+    let last_push = last_push.map(|time| time.parse().unwrap());
+    Row { last_push, at: Some("2026-01-01T00:00:00Z".parse().unwrap()), ..row(login, None, 1, None) }
+}
+
+#[test]
+fn the_age_of_a_push_is_measured_against_the_response() {
+    let rows = [
+        pushed("a-year", Some("2025-01-01T00:00:00Z")),
+        pushed("a-second-more", Some("2024-12-31T23:59:59Z")),
+        pushed("now", Some("2026-01-01T00:00:00Z")),
+        pushed("ahead", Some("2026-01-01T00:00:05Z")),
+        pushed("never", None),
+        Row { at: None, ..pushed("without-a-response", Some("2001-01-01T00:00:00Z")) },
+    ];
+    for (text, logins) in [
+        ("last_push>365d", vec!["a-second-more (2024-12-31)"]),
+        ("last_push>=52w 1d", vec!["a-year (2025-01-01)", "a-second-more (2024-12-31)"]),
+        ("last_push=0s", vec!["now (2026-01-01)", "ahead (2026-01-01)"]),
+        ("last_push>8760h", vec!["a-second-more (2024-12-31)"]),
+        ("last_push>3660d", vec![]),
+    ] {
+        let mut rules = Rules::parse(text).unwrap();
+        for row in &rows {
+            rules.add(row);
+        }
+        let violations = rules.violations(&Summary::default());
+        let counted = pluralize(logins.len() as u64, "login", "logins");
+        let line = format!("--fail-on {text}: {counted}: {}", logins.join(", "));
+        assert_eq!(violations, if logins.is_empty() { vec![] } else { vec![line] }, "{text}");
+    }
+}
+
 #[test]
 fn the_error_of_a_bad_rule_names_the_position() {
     for (text, at, reason) in [
@@ -75,6 +108,12 @@ fn the_error_of_a_bad_rule_names_the_position() {
         ("change>ten%", 8, "expected a number"),
         ("change>nan%", 8, "expected a number"),
         ("change>.%", 8, "expected a number"),
+        ("last_push>365", 11, "expected an age with a unit, as 365d"),
+        ("last_push>5%", 11, "expected an age with a unit"),
+        ("last_push>1y", 11, "expected an age with a unit"),
+        ("last_push>-1d", 11, "expected an age with a unit"),
+        ("last_push>", 11, "expected an age with a unit"),
+        ("change>365d", 8, "expected a number or a percentage"),
         ("public_repos>5%", 14, "public_repos is compared with a number"),
     ] {
         let bad = Rules::parse(text).unwrap_err();

@@ -1,5 +1,6 @@
 //! Results of a lookup.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::login::Login;
@@ -18,12 +19,23 @@ pub(crate) struct Account {
     pub(crate) private_repos: Option<u64>,
     /// Like `private_repos`: repositories that all members of the organization's enterprise can see.
     pub(crate) internal_repos: Option<u64>,
+    /// None unless [`CountSelection::last_push`] is set, and without a visible push.
+    pub(crate) last_push: Option<Timestamp>,
 }
 
 impl Account {
     /// Makes an account without the counts of [`CountSelection`].
     pub(super) fn new(login: Login, kind: Option<AccountKind>, id: Option<u64>, public_repos: u64) -> Self {
-        Self { login, kind, id, public_repos, breakdown: None, private_repos: None, internal_repos: None }
+        Self {
+            login,
+            kind,
+            id,
+            public_repos,
+            breakdown: None,
+            private_repos: None,
+            internal_repos: None,
+            last_push: None,
+        }
     }
 }
 
@@ -84,7 +96,7 @@ impl ApiKind {
     }
 }
 
-/// Counts to request beside the public repositories.
+/// Measures to request beside the public repositories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CountSelection {
@@ -92,6 +104,8 @@ pub struct CountSelection {
     pub breakdown: bool,
     /// Private and internal repositories, where the token can see all of them. GraphQL only.
     pub private: bool,
+    /// The latest push to a public repository. Over REST, one more request for each account with repositories.
+    pub last_push: bool,
 }
 
 /// Public repositories by kind.

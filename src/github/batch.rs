@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use futures::{StreamExt, stream};
 use http::HeaderMap;
+use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::account::{Account, ApiKind, Breakdown, CountSelection};
@@ -18,7 +19,7 @@ use super::client::Client;
 use super::error::LookupError;
 use super::graphql::{self, Query, Schema};
 use super::lock;
-use super::rest::{self, Existence, Paginator, Repo, TOO_MANY_PAGES};
+use super::rest::{self, BoundedVec, Existence, Paginator, Repo, TOO_MANY_PAGES, parse_json};
 use super::retry::{AttemptLog, RetryDecision};
 use super::transport::Request;
 use crate::login::Login;
@@ -27,6 +28,9 @@ use crate::stop::StopReason;
 
 /// Queries without a result after which the GraphQL API is given up, if none has had one; with more jobs, two more than those.
 const MAX_DOUBTFUL_QUERIES: usize = 12;
+
+/// Reason for which a response of `/users/{login}/repos` is rejected.
+const NOT_REPOSITORIES: &str = "not a list of repositories";
 
 /// Logins that are looked up together, by one API. `L`: a login, and what the caller keeps beside it.
 pub(crate) struct Batch<L> {
@@ -95,7 +99,7 @@ impl Client {
         }
         for login in logins {
             let mut log = AttemptLog::with_slot(slot.take());
-            let result = self.account_by_rest(login.as_ref(), &mut log, counts.breakdown).await;
+            let result = self.account_by_rest(login.as_ref(), &mut log, counts).await;
             on_outcome(login, LookupOutcome { result, api, log });
         }
     }
@@ -292,7 +296,10 @@ impl Client {
     /// Returns true if the REST API has a result. Where it has none, a 404 does not mean that an account is missing.
     async fn has_rest(&self, login: &Login) -> bool {
         matches!(self.rate_limits().await, Ok(Some(_)))
-            || self.account_by_rest(login, &mut AttemptLog::default(), false).await.is_ok()
+            || self
+                .account_by_rest(login, &mut AttemptLog::default(), CountSelection::default())
+                .await
+                .is_ok()
     }
 
     /// Looks up a login over REST that failed alone in the GraphQL API. Keeps that error if REST has no answer either.
@@ -305,7 +312,7 @@ impl Client {
         let login = pending.login.as_ref();
         tracing::info!(%login, %error, "failed in the GraphQL API, looking up over REST");
         let mut log = AttemptLog::default();
-        let result = self.account_by_rest(login, &mut log, counts.breakdown).await;
+        let result = self.account_by_rest(login, &mut log, counts).await;
         pending.log.attempts += log.attempts;
         match result {
             // The 404s of both APIs together are about the URL.
@@ -328,7 +335,7 @@ impl Client {
     ) {
         let look_up = async |pending: PendingLogin<L>| {
             let PendingLogin { login, mut log, .. } = pending;
-            let result = self.account_by_rest(login.as_ref(), &mut log, counts.breakdown).await;
+            let result = self.account_by_rest(login.as_ref(), &mut log, counts).await;
             on_outcome(login, LookupOutcome { result, api: ApiKind::Rest, log });
         };
         stream::iter(logins).for_each_concurrent(None, look_up).await;
@@ -418,35 +425,54 @@ impl Client {
         &self,
         login: &Login,
         log: &mut AttemptLog,
-        breakdown: bool,
+        counts: CountSelection,
     ) -> Result<Account, LookupError> {
         let route = self.config().endpoint.rest(&login.path());
         let parse = |answered: &str, _: &HeaderMap, body: &[u8]| {
             rest::parse_account(body, (answered == route).then_some(login))
         };
         let mut account = self.get(log, &route, parse).await?;
-        if breakdown {
-            let login = account.login.clone();
-            account.breakdown = Some(self.breakdown_by_rest(&login, log, account.public_repos).await?);
+        if counts.breakdown {
+            let (breakdown, last_push) = self.list_by_rest(&account, log).await?;
+            account.breakdown = Some(breakdown);
+            account.last_push = last_push.filter(|_| counts.last_push);
+        } else if counts.last_push && account.public_repos > 0 {
+            account.last_push = self.last_push_by_rest(&account.login, log).await?;
         }
         Ok(account)
     }
 
-    async fn breakdown_by_rest(
+    /// Requests the repository that was pushed to last.
+    async fn last_push_by_rest(
         &self,
         login: &Login,
         log: &mut AttemptLog,
-        public_repos: u64,
-    ) -> Result<Breakdown, LookupError> {
+    ) -> Result<Option<Timestamp>, LookupError> {
+        let path = format!("{}/repos?type=owner&sort=pushed&direction=desc&per_page=1", login.path());
+        let route = self.config().endpoint.rest(&path);
+        let parse = |_: &str, _: &HeaderMap, body: &[u8]| parse_json(body, NOT_REPOSITORIES);
+        let BoundedVec(repos) = self.get_existing(log, &route, Existence::Known, parse).await?;
+        Ok(latest_push(&repos))
+    }
+
+    /// Lists all repositories of an account.
+    async fn list_by_rest(
+        &self,
+        account: &Account,
+        log: &mut AttemptLog,
+    ) -> Result<(Breakdown, Option<Timestamp>), LookupError> {
+        let Account { login, public_repos, .. } = account;
+        let public_repos = *public_repos;
         let path = format!("{}/repos?type=owner&per_page=100", login.path());
         let mut pages = Paginator::new(&path, Existence::Known, &self.config().endpoint);
-        let (mut forks, mut archived, mut listed) = (0, 0, 0);
+        let (mut forks, mut archived, mut listed, mut last_push) = (0, 0, 0, None);
         while public_repos > 0
-            && let Some(repos) = self.get_page::<Repo>(log, &mut pages, "not a list of repositories").await?
+            && let Some(repos) = self.get_page::<Repo>(log, &mut pages, NOT_REPOSITORIES).await?
         {
             listed += repos.len() as u64;
             forks += repos.iter().filter(|repo| repo.fork).count() as u64;
             archived += repos.iter().filter(|repo| repo.archived).count() as u64;
+            last_push = last_push.max(latest_push(&repos));
             if pages.next.is_some() && listed > public_repos.saturating_add(100) {
                 return Err(TOO_MANY_PAGES);
             }
@@ -455,6 +481,10 @@ impl Client {
         if listed.saturating_add(10 + public_repos / 10) < public_repos {
             return Err(LookupError::Malformed("the list of repositories is incomplete"));
         }
-        Ok(Breakdown { sources: public_repos.saturating_sub(forks), forks, archived })
+        Ok((Breakdown { sources: public_repos.saturating_sub(forks), forks, archived }, last_push))
     }
+}
+
+fn latest_push(repos: &[Repo]) -> Option<Timestamp> {
+    repos.iter().filter_map(|repo| repo.pushed_at).max()
 }

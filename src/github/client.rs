@@ -282,7 +282,7 @@ impl Client {
         self.get_existing(log, route, Existence::Unknown, parse).await
     }
 
-    async fn get_existing<T>(
+    pub(super) async fn get_existing<T>(
         &self,
         log: &mut AttemptLog,
         route: &str,

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -47,6 +48,10 @@ const SCHEMA_MESSAGES: [&str; 6] = [
     "cannot query field",
     "unknown argument",
 ];
+
+/// Arguments and field of the connection whose first node is the repository that was pushed to last.
+const LATEST_PUSH: (&str, &str) =
+    ("first: 1, orderBy: {field: PUSHED_AT, direction: DESC}, ", " nodes { pushedAt }");
 
 /// The body of a query request: `{"query": "…", "variables": {"l0": "torvalds", "l1": …}}`.
 #[derive(Serialize)]
@@ -106,7 +111,11 @@ pub(crate) fn build_query(logins: usize, counts: CountSelection, schema: Schema)
             ("private", Schema::WithoutVisibility) => "privacy: PRIVATE",
             _ => filter,
         };
-        let _ = writeln!(text, "  {name}: repositories({filter}, ownerAffiliations: OWNER) {{ totalCount }}");
+        let (page, nodes) = if name == "public" && counts.last_push { LATEST_PUSH } else { ("", "") };
+        let _ = writeln!(
+            text,
+            "  {name}: repositories({page}{filter}, ownerAffiliations: OWNER) {{ totalCount{nodes} }}"
+        );
     }
     text.push_str("}\n");
     text
@@ -295,7 +304,7 @@ struct Owner {
     typename: Option<String>,
     login: String,
     database_id: Option<u64>,
-    public: Object<Count>,
+    public: Object<PublicRepositories>,
     forks: Option<Object<Count>>,
     archived: Option<Object<Count>>,
     private: Option<Object<Count>>,
@@ -309,6 +318,37 @@ struct Owner {
 #[serde(rename_all = "camelCase")]
 struct Count {
     total_count: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PublicRepositories {
+    total_count: u64,
+    /// None if the field is missing, as in a recording of a query without it.
+    #[serde(default, deserialize_with = "present")]
+    nodes: Option<Nodes>,
+}
+
+/// GitHub can omit the list, a repository of it, and the time.
+#[derive(Deserialize)]
+struct Nodes(Option<BoundedVec<Option<Object<Repository>>>>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Repository {
+    pushed_at: Option<Timestamp>,
+}
+
+impl Nodes {
+    fn latest_push(self) -> Option<Timestamp> {
+        let BoundedVec(nodes) = self.0?;
+        nodes.into_iter().flatten().filter_map(|Object(repository)| repository.pushed_at).max()
+    }
+}
+
+/// Distinguishes a field that is null from one that is missing.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(json).map(Some)
 }
 
 impl Owner {
@@ -345,9 +385,14 @@ fn parse_owner(
     has_access: bool,
 ) -> Result<Account, LookupError> {
     let Object(owner): Object<Owner> = parse_lenient(json).ok_or(MISSING_FIELDS)?;
-    let public_repos = owner.public.0.total_count;
     let (private_repos, internal_repos) =
         if counts.private { owner.private_counts(has_access)? } else { (None, None) };
+    let Object(PublicRepositories { total_count: public_repos, nodes }) = owner.public;
+    let last_push = match nodes {
+        _ if !counts.last_push => None,
+        Some(nodes) => nodes.latest_push(),
+        None => return Err(MISSING_FIELDS),
+    };
     let breakdown = match (owner.forks, owner.archived) {
         _ if !counts.breakdown => None,
         (Some(Object(forks)), Some(Object(archived))) => Some(Breakdown {
@@ -359,7 +404,13 @@ fn parse_owner(
     };
     let login = verify_login(&owner.login, requested)?;
     let kind = owner.typename.as_deref().and_then(AccountKind::parse);
-    Ok(Account { login, kind, id: owner.database_id, public_repos, breakdown, private_repos, internal_repos })
+    Ok(Account {
+        breakdown,
+        private_repos,
+        internal_repos,
+        last_push,
+        ..Account::new(login, kind, owner.database_id, public_repos)
+    })
 }
 
 /// A GraphQL error, without the parts that cannot be parsed.

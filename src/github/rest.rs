@@ -5,6 +5,7 @@ use std::fmt;
 
 use http::HeaderMap;
 use http::header::LINK;
+use jiff::Timestamp;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -97,6 +98,7 @@ pub(super) struct Repo {
     /// Missing on servers from before 2019, which have no archived repositories.
     #[serde(default)]
     pub(super) archived: bool,
+    pub(super) pushed_at: Option<Timestamp>,
 }
 
 /// An account in a list, or the token's owner.
@@ -213,6 +215,7 @@ mod tests {
                 breakdown: None,
                 private_repos: None,
                 internal_repos: None,
+                last_push: None,
             }
         );
         let error = |body: &str| parse_account(body.as_bytes(), Some(&asked("a")));

@@ -310,7 +310,7 @@ mod tests {
     fn a_row_out_of_order_replaces_the_earlier_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.ndjson");
-        let measures = CountSelection { breakdown: true, private: false };
+        let measures = CountSelection { breakdown: true, private: false, last_push: false };
         let layout = layout(&ReportSchema { counts: measures, verified: true, ..ReportSchema::default() });
         let rows = sample::rows();
         let mut journal = Journal::create(&path, &layout).unwrap();

@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn unknown_values_are_empty_and_unrequested_ones_absent() {
         let columns = Columns::of(&ReportSchema {
-            counts: CountSelection { breakdown: true, private: true },
+            counts: CountSelection { breakdown: true, private: true, last_push: false },
             verified: true,
             ..ReportSchema::default()
         });

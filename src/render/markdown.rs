@@ -114,8 +114,8 @@ pub(super) struct Markdown {
 
 impl Markdown {
     pub(super) fn new(out: Output, columns: &Columns, meta: Meta) -> Self {
-        use Role::{Change, Error, Event, Extra, Kind, Login, Measure, Status, Verified, Was};
-        let counted = [Login, Extra, Kind, Measure, Was, Change, Event, Verified];
+        use Role::{Change, Error, Event, Extra, Kind, LastPush, Login, Measure, Status, Verified, Was};
+        let counted = [Login, Extra, Kind, Measure, LastPush, Was, Change, Event, Verified];
         let uncounted = [Login, Status, Error, Extra, Was, Event];
         Self {
             out,

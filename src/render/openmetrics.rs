@@ -147,7 +147,8 @@ impl Renderer for OpenMetrics {
                 Cell::Number(number) => samples.add(spec.metric, &[login], number),
                 Cell::Delta(number) => samples.add(spec.metric, &[login], number),
                 Cell::Bool(flag) => samples.add(spec.metric, &[login], u8::from(flag)),
-                Cell::Null | Cell::Text(_) => {}
+                time @ Cell::Text(_) => samples.add_known(spec.metric, &[login], time.as_integer()),
+                Cell::Null => {}
             }
         }
         if row.status != Status::Ok {

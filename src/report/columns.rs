@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -35,6 +36,11 @@ pub(crate) struct ColumnSpec {
 }
 
 impl ColumnSpec {
+    /// Returns true for a measure of the account, which GitHub returns.
+    fn is_measure(&self) -> bool {
+        matches!(self.role, Role::Measure | Role::LastPush)
+    }
+
     /// Returns true for the parts of the public repositories.
     fn is_part(&self) -> bool {
         self.group.is_some_and(|group| group.flag == "--breakdown")
@@ -57,6 +63,8 @@ pub(crate) enum Role {
     Kind,
     /// A count of repositories, which can be added up.
     Measure,
+    /// The time of the latest push.
+    LastPush,
     /// Copied from the input.
     Extra,
     Was,
@@ -104,6 +112,11 @@ const PRIVATE: Option<ColumnGroup> = Some(ColumnGroup {
     is_in: |schema| schema.counts.private,
     add_to: |schema| schema.counts.private = true,
 });
+const LAST_PUSH: Option<ColumnGroup> = Some(ColumnGroup {
+    flag: "--last-push",
+    is_in: |schema| schema.counts.last_push,
+    add_to: |schema| schema.counts.last_push = true,
+});
 const BASELINE: Option<ColumnGroup> = Some(ColumnGroup {
     flag: "--baseline",
     is_in: |schema| schema.change,
@@ -138,7 +151,7 @@ const COLUMN: ColumnSpec = ColumnSpec {
 const MEASURE: ColumnSpec = ColumnSpec { role: Role::Measure, value: ValueType::Number, ..COLUMN };
 
 /// Columns in their order. One entry stands for all extra columns.
-pub(crate) static COLUMNS: [ColumnSpec; 21] = [
+pub(crate) static COLUMNS: [ColumnSpec; 22] = [
     ColumnSpec {
         key: "login",
         heading: "Login",
@@ -237,6 +250,18 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
         ..MEASURE
     },
     ColumnSpec {
+        key: "last_push",
+        heading: "Last push",
+        role: Role::LastPush,
+        value: ValueType::Timestamp,
+        group: LAST_PUSH,
+        metric: "ghrepos_account_last_push_timestamp_seconds",
+        help: "Latest push to a public repository of the account, since 1970.",
+        get: |row| Cell::time(row.last_push),
+        set: |row, cell| set_some(&mut row.last_push, cell.as_time()),
+        ..COLUMN
+    },
+    ColumnSpec {
         key: "was",
         heading: "Was",
         role: Role::Was,
@@ -312,8 +337,8 @@ pub(crate) static COLUMNS: [ColumnSpec; 21] = [
     ColumnSpec {
         key: "at",
         value: ValueType::Timestamp,
-        get: |row| row.at.map_or(Cell::Null, |at| Cell::Text(at.to_string().into())),
-        set: |row, cell| set_some(&mut row.at, cell.as_text()?.parse().ok()),
+        get: |row| Cell::time(row.at),
+        set: |row, cell| set_some(&mut row.at, cell.as_time()),
         ..COLUMN
     },
     ColumnSpec {
@@ -499,6 +524,14 @@ impl<'a> Cell<'a> {
         number.map_or(Self::Null, Self::Number)
     }
 
+    fn time(time: Option<Timestamp>) -> Self {
+        time.map_or(Self::Null, |time| Self::Text(time.to_string().into()))
+    }
+
+    fn as_time(&self) -> Option<Timestamp> {
+        self.as_text()?.parse().ok()
+    }
+
     fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -518,18 +551,20 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Returns a number or a difference.
+    /// Returns a number, a difference, or the seconds of a time since 1970.
     #[cfg(feature = "cli")]
     pub(crate) fn as_integer(&self) -> Option<i128> {
         match self {
             Self::Number(number) => Some((*number).into()),
             Self::Delta(difference) => Some((*difference).into()),
-            _ => None,
+            Self::Text(_) => self.as_time().map(|time| time.as_second().into()),
+            Self::Null | Self::Bool(_) => None,
         }
     }
 
     fn invalid_as(&self, spec: &ColumnSpec) -> String {
-        format!("invalid {}: {}", spec.key, serde_json::to_string(self).unwrap_or_default())
+        let value = serde_json::to_string(self).unwrap_or_default();
+        format!("invalid {}: {}", spec.key, sanitize_line(&value))
     }
 
     fn as_bool(&self) -> Option<bool> {
@@ -569,20 +604,19 @@ impl Row {
         (spec.get)(self)
     }
 
-    /// Returns true if the row has the counts of `wanted`. It was saved with the columns of `saved`: a private count may be null.
+    /// Returns true if the row has the measures of `wanted`. It was saved with the columns of `saved`: a private count and the
+    /// last push may be null.
     pub(crate) fn has_measures_of(&self, wanted: &ReportSchema, saved: &ReportSchema) -> bool {
-        let mut measures = COLUMNS.iter().filter(|spec| {
-            spec.role == Role::Measure && spec.group.is_some_and(|group| (group.is_in)(wanted))
-        });
-        let is_private = |spec: &ColumnSpec| {
-            spec.group.zip(PRIVATE).is_some_and(|(group, private)| group.flag == private.flag)
-        };
-        measures.all(|spec| self.own_cell(spec) != Cell::Null || (is_private(spec) && saved.counts.private))
+        let mut measures = COLUMNS
+            .iter()
+            .filter(|spec| spec.is_measure() && spec.group.is_some_and(|group| (group.is_in)(wanted)));
+        let was_asked = |spec: &ColumnSpec| spec.group.is_some_and(|group| (group.is_in)(saved));
+        measures.all(|spec| self.own_cell(spec) != Cell::Null || (!spec.is_part() && was_asked(spec)))
     }
 
     /// Returns the flag of the first optional count of this row that `schema` does not have.
     pub(crate) fn flag_missing_in(&self, schema: &ReportSchema) -> Option<&'static str> {
-        let counts = COLUMNS.iter().filter(|spec| matches!(spec.role, Role::Measure | Role::Verified));
+        let counts = COLUMNS.iter().filter(|spec| spec.is_measure() || spec.role == Role::Verified);
         let mut groups =
             counts.filter(|spec| self.own_cell(spec) != Cell::Null).filter_map(|spec| spec.group);
         groups.find(|group| !(group.is_in)(schema)).map(|group| group.flag)

@@ -504,7 +504,7 @@ mod tests {
     #[test]
     fn ndjson_rows_are_read_back() {
         let columns = Columns::of(&ReportSchema {
-            counts: CountSelection { breakdown: true, private: true },
+            counts: CountSelection { breakdown: true, private: true, last_push: true },
             verified: true,
             ..ReportSchema::default()
         });
@@ -525,6 +525,7 @@ mod tests {
             ("{\"login\":\"a\"}", "missing field `status`"),
             ("{\"level\":\"info\"}", "missing field `login`"),
             ("{\"login\":\"a\",\"status\":\"fine\"}", "invalid status: \"fine\""),
+            ("{\"login\":\"a\",\"status\":\"\u{9d}ok\"}", "invalid status: \"\\u{9d}ok\""),
             ("{\"login\":\"a\",\"status\":\"ok\"}", "it is ok, but has no public_repos"),
             ("{\"login\":\"a\",\"status\":\"ok\",\"public_repos\":-1}", "invalid public_repos: -1"),
         ] {

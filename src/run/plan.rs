@@ -40,6 +40,9 @@ struct Plan {
     queries: u64,
     #[serde(skip)]
     rest_requests: u64,
+    /// Upper bound on the REST requests for a login, without the pages of repositories.
+    #[serde(skip)]
+    requests_per_login: u64,
     /// Set when more requests may be needed, whose number cannot be known beforehand.
     at_least: bool,
     points: u64,
@@ -130,6 +133,9 @@ impl Plan {
             sampled += u64::from(!login.is_bot() && is_sampled(&login, verify));
         }
         plan.duplicates = input_report.lock().duplicates;
+        // The latest push is among the pages of repositories. An account without repositories has no second request.
+        plan.requests_per_login = if settings.counts.last_push && !settings.counts.breakdown { 2 } else { 1 };
+        by_get *= plan.requests_per_login;
         // A sample is counted again by the other API.
         let (accounts, rest_requests) = match settings.api {
             ApiKind::Graphql => (by_query, by_get + sampled),
@@ -219,6 +225,7 @@ impl Plan {
         let dropped = if dropped.is_empty() { String::new() } else { format!(" ({})", dropped.join(", ")) };
         let api = match self.batch {
             Some(batch) => format!("GraphQL, up to {} per query", pluralize(batch, "login", "logins")),
+            None if self.requests_per_login > 1 => "REST, two requests per login with repositories".into(),
             None => "REST, one request per login".into(),
         };
         let more = if self.at_least {

@@ -75,6 +75,11 @@ fn check_columns(config: &Config, schema: &ReportSchema) -> anyhow::Result<()> {
             "--fail-on {rule} requires an earlier report: this one was made without --baseline; add --baseline FILE"
         );
     }
+    if let Some(rule) = config.rules.needs_last_push().filter(|_| !schema.counts.last_push) {
+        bail!(
+            "cannot check --fail-on {rule}: the report has no column last_push; count again with --last-push"
+        );
+    }
     Ok(())
 }
 

@@ -14,7 +14,9 @@ use serde_json::{Map, Value, json};
 
 use self::errors::alias_error;
 pub use self::errors::{AliasFault, NO_TOKEN, limited};
-use super::{Account, Behavior, Request, Response, VIEWER, account};
+use super::{
+    Account, Behavior, RepositoryOrder, Request, Response, VIEWER, account, repositories as repository_list,
+};
 
 /// A parsed query and its variables.
 pub struct Query {
@@ -248,7 +250,7 @@ impl Query {
                 "isViewer" => (account.login == VIEWER).into(),
                 "viewerIsAMember" => is_member(account).into(),
                 "viewerCanAdminister" => account.login.starts_with("org-owned").into(),
-                "repositories" => json!({"totalCount": repositories(field, &visible_part(account, scopes))}),
+                "repositories" => connection(field, &visible_part(account, scopes)),
                 other => panic!("no field {other}"),
             };
             object.insert(field.alias.clone().unwrap_or_else(|| field.name.clone()), value);
@@ -278,6 +280,27 @@ fn visible_part(account: &Account, scopes: Option<&str>) -> Account {
 
 fn applies(on: &str, typename: &str) -> bool {
     on == typename || (on == "RepositoryOwner" && typename != "Query")
+}
+
+/// A connection of repositories. Its nodes are in the order of pushes.
+fn connection(field: &Field<'static, String>, account: &Account) -> Value {
+    let mut connection = json!({"totalCount": repositories(field, account)});
+    let has_nodes = field
+        .selection_set
+        .items
+        .iter()
+        .any(|selection| matches!(selection, Selection::Field(field) if field.name == "nodes"));
+    if has_nodes {
+        let argument = |name: &str| {
+            let argument = field.arguments.iter().find(|(other, _)| other == name);
+            argument.map(|(_, value)| value.to_string()).unwrap_or_default()
+        };
+        assert_eq!(argument("first"), "1", "GitHub requires the length of a page");
+        assert_eq!(argument("orderBy"), "{direction: DESC, field: PUSHED_AT}");
+        let nodes = repository_list(account, RepositoryOrder::LatestPush, 1, 1);
+        connection["nodes"] = nodes.iter().map(|node| json!({"pushedAt": node.pushed_at})).collect();
+    }
+    connection
 }
 
 /// Number of repositories in a connection, with GitHub's defaults.

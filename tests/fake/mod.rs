@@ -44,7 +44,7 @@ pub use self::hostile::Raw;
 pub use self::http::{Request, Response};
 use self::limits::{CpuTime, Minute, Window};
 pub use self::limits::{CpuTimeLimit, PrimaryLimit, QuotaState};
-pub use self::world::{Account, Repository, VIEWER, account, repositories};
+pub use self::world::{Account, Repository, RepositoryOrder, VIEWER, account, repositories};
 
 /// A received request.
 #[derive(Clone, Debug)]

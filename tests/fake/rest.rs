@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Account, Behavior, QuotaState, Repository, Request, Response, account, repositories};
+use super::{
+    Account, Behavior, QuotaState, Repository, RepositoryOrder, Request, Response, account, repositories,
+};
 
 /// The body of a 403 or 429 for the secondary limit.
 pub const SECONDARY: &str = r#"{"documentation_url":"https://docs.github.com/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits","message":"You have exceeded a secondary rate limit. Please wait a few minutes before you try again. If you reach out to GitHub Support for help, please include the request ID 0000:0000:SAMPLE."}"#;
@@ -159,10 +161,15 @@ fn repos(account: &Account, request: &Request) -> Response {
         |name, otherwise| request.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     let (page, per_page): (u64, u64) = (number("page", 1), number("per_page", 30).clamp(1, 100));
     let owner = json!({"login": account.login, "id": account.id, "type": account.kind});
-    let names = repositories(account, page, per_page);
-    let describe = |Repository { name, fork, archived }: &Repository| {
+    let order = match (request.parameter("sort"), request.parameter("direction")) {
+        (None, None) => RepositoryOrder::Name,
+        (Some("pushed"), Some("desc")) => RepositoryOrder::LatestPush,
+        other => panic!("not in this fake: {other:?}"),
+    };
+    let names = repositories(account, order, page, per_page);
+    let describe = |Repository { name, fork, archived, pushed_at }: &Repository| {
         let full_name = format!("{}/{name}", account.login);
-        json!({"name": name, "full_name": full_name, "owner": owner, "fork": fork, "archived": archived, "private": false})
+        json!({"name": name, "full_name": full_name, "owner": owner, "fork": fork, "archived": archived, "private": false, "pushed_at": pushed_at})
     };
     let body: Vec<_> = names.iter().map(describe).collect();
     let response = Response::json(200, &Value::from(body).to_string());

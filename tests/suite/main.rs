@@ -32,6 +32,7 @@ mod hosts;
 mod inputs;
 mod journals;
 mod json_schema;
+mod last_push;
 mod limits;
 mod logins;
 mod lookups;

@@ -27,7 +27,13 @@ fn validate(documents: &[String]) -> (bool, String) {
 /// Returns the queries of runs with 1 to 100 logins and each selection of counts.
 fn sent_queries() -> Vec<String> {
     let fake = Fake::well_behaved();
-    for counts in [&[][..], &["--breakdown"], &["--private"], &["--breakdown", "--private"]] {
+    for counts in [
+        &[][..],
+        &["--breakdown"],
+        &["--private"],
+        &["--last-push"],
+        &["--breakdown", "--private", "--last-push"],
+    ] {
         for size in 1..=100 {
             let arguments = [&["-", "--jobs", "1", "-q", "-F", "ndjson"], counts].concat();
             let run = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sampletoken");

@@ -1,7 +1,7 @@
 use super::*;
 
-const PLAIN: CountSelection = CountSelection { breakdown: false, private: false };
-const ALL: CountSelection = CountSelection { breakdown: true, private: true };
+const PLAIN: CountSelection = CountSelection { breakdown: false, private: false, last_push: false };
+const ALL: CountSelection = CountSelection { breakdown: true, private: true, last_push: false };
 
 fn logins(number: usize) -> Vec<Login> {
     (0..number).map(|at| Login::parse(&format!("u{at}")).unwrap()).collect()
@@ -43,13 +43,44 @@ fn a_query_has_variables_and_no_logins() {
 
 #[test]
 fn a_full_query_costs_one_point() {
-    let breakdown = CountSelection { breakdown: true, private: false };
-    let private = CountSelection { breakdown: false, private: true };
+    let breakdown = CountSelection { breakdown: true, private: false, last_push: false };
+    let private = CountSelection { breakdown: false, private: true, last_push: false };
     assert_eq!([PLAIN, private, breakdown, ALL].map(max_accounts_per_point), [100, 49, 49, 29]);
     for counts in [PLAIN, private, breakdown, ALL] {
         assert_eq!(query_cost(max_accounts_per_point(counts), counts), 1);
     }
     assert_eq!((query_cost(100, breakdown), query_cost(50, breakdown), query_cost(1, PLAIN)), (3, 2, 1));
+}
+
+#[test]
+fn the_latest_push_is_in_the_connection_of_the_count() {
+    let counts = CountSelection { last_push: true, ..PLAIN };
+    let connection = "  public: repositories(first: 1, orderBy: {field: PUSHED_AT, direction: DESC}, privacy: PUBLIC, \
+                      ownerAffiliations: OWNER) { totalCount nodes { pushedAt } }\n";
+    assert!(build_query(1, counts, Schema::Current).contains(connection));
+    assert_eq!(build_query(1, counts, Schema::Current).matches("repositories(").count(), 1);
+    assert_eq!((query_cost(100, counts), max_accounts_per_point(counts)), (1, 100));
+}
+
+#[test]
+fn an_unknown_push_is_null_and_a_missing_one_an_error() {
+    let counts = CountSelection { last_push: true, ..PLAIN };
+    for (nodes, result) in [
+        (r#","nodes":[{"pushedAt":"2024-02-29T10:11:12Z"}]"#, Ok(Some("2024-02-29T10:11:12Z"))),
+        (r#","nodes":[{"pushedAt":null}]"#, Ok(None)),
+        (r#","nodes":[null]"#, Ok(None)),
+        (r#","nodes":[]"#, Ok(None)),
+        (r#","nodes":null"#, Ok(None)),
+        ("", Err(MISSING_FIELDS)),
+        (r#","nodes":[{"pushedAt":"yesterday"}]"#, Err(MISSING_FIELDS)),
+        (r#","nodes":7"#, Err(MISSING_FIELDS)),
+    ] {
+        let owner = format!(r#"{{"login":"u0","databaseId":1,"public":{{"totalCount":3{nodes}}}}}"#);
+        let body = format!(r#"{{"data":{{"a0":{owner}}}}}"#);
+        let response = parse_response(&HeaderMap::new(), body.as_bytes(), &logins(1), counts).unwrap();
+        let push = response.results.into_iter().next().unwrap().map(|account| account.last_push);
+        assert_eq!(push, result.map(|time| time.map(|time| time.parse().unwrap())), "{nodes}");
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn failures_are_folded() {
 #[test]
 fn links_and_tables_are_rendered() {
     let columns = Columns::of(&ReportSchema {
-        counts: CountSelection { breakdown: true, private: false },
+        counts: CountSelection { breakdown: true, private: false, last_push: false },
         ..ReportSchema::default()
     });
     let meta = Meta { site: Some("github.com".into()), ..Meta::default() };

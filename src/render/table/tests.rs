@@ -41,7 +41,7 @@ fn a_table_without_failures_has_no_column_for_them() {
 #[test]
 fn every_measure_has_a_column() {
     let columns = Columns::of(&ReportSchema {
-        counts: CountSelection { breakdown: true, private: false },
+        counts: CountSelection { breakdown: true, private: false, last_push: false },
         verified: true,
         ..ReportSchema::default()
     });
@@ -105,7 +105,7 @@ fn bars_are_proportional_and_never_too_long() {
 #[test]
 fn columns_without_room_are_named() {
     let columns = Columns::of(&ReportSchema {
-        counts: CountSelection { breakdown: true, private: true },
+        counts: CountSelection { breakdown: true, private: true, last_push: false },
         carried: vec!["team".into()],
         ..ReportSchema::default()
     });

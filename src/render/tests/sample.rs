@@ -35,6 +35,7 @@ pub(crate) fn rows() -> Vec<Row> {
         id: Some(id),
         public_repos: Some(repos),
         breakdown: Some(Breakdown { sources: repos - repos / 3, forks: repos / 3, archived: 1 }),
+        last_push: Some("2026-11-20T08:30:00Z".parse().unwrap()),
         verified: Some(true),
         api: Some(ApiKind::Rest),
         at: Some("2026-11-22T12:00:00Z".parse().unwrap()),

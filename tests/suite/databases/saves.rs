@@ -117,6 +117,21 @@ fn four_concurrent_shards_save_one_run_with_each_row_once() {
 }
 
 #[test]
+fn a_saved_push_is_a_time_that_sql_compares() {
+    with_both("pushes", |database| {
+        let fake = Fake::well_behaved();
+        let url = database.url();
+        let run = Program::for_fake(&fake, &["torvalds", "idle-1", "--last-push", "--save", &url]).run();
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let pushed = "SELECT login FROM counts WHERE last_push >= '2016-01-01T00:00:00Z' AND last_push < at";
+        assert_eq!(database.rows(pushed), [["torvalds"]]);
+        assert_eq!(database.rows("SELECT login FROM counts WHERE last_push IS NULL"), [["idle-1"]]);
+        let again = ["torvalds", "idle-1", "--last-push", "--baseline", &url, "-F", "ndjson"];
+        assert!(Program::for_fake(&fake, &again).run().rows_of(2).iter().all(|row| row["change"] == 0));
+    });
+}
+
+#[test]
 fn saving_under_an_existing_run_name_replaces_that_run() {
     with_both("again", |database| {
         let fake = Fake::well_behaved();
@@ -172,7 +187,7 @@ fn tables_of_another_version_are_refused_in_one_line() {
         for arguments in [&["a", "--save", &url][..], &["a", "--baseline", &url]] {
             let run = Program::for_fake(&fake, arguments).run();
             let reason =
-                ": its tables have version 1, and this version of ghrepos requires 2; use another database\n";
+                ": its tables have version 1, and this version of ghrepos requires 3; use another database\n";
             assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
             assert!(run.stderr.ends_with(reason), "{}", run.stderr);
         }
