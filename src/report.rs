@@ -31,6 +31,7 @@ pub(crate) use self::summary::{GroupTotals, RunTotals, Subtotal, Summary};
 pub(crate) use self::total::Total;
 use crate::github::account::Account;
 pub(crate) use crate::github::account::{AccountKind, ApiKind, Breakdown, CountSelection, Identity};
+use crate::github::error::NO_SUCH_ACCOUNT;
 use crate::text::sanitize_line;
 
 /// Result of a login.
@@ -204,6 +205,16 @@ impl Row {
 
     pub(crate) fn is_removed(&self) -> bool {
         self.status == Status::Removed
+    }
+
+    /// Returns the reason of a row without a count, if it says more than the status.
+    pub(crate) fn further_reason(&self) -> Option<&str> {
+        let is_further = match self.status {
+            Status::Ok | Status::Removed => false,
+            Status::NotFound => self.error.as_deref() != Some(NO_SUCH_ACCOUNT),
+            Status::Forbidden | Status::Invalid | Status::Failed | Status::Skipped => true,
+        };
+        self.error.as_deref().filter(|_| is_further)
     }
 
     /// Returns the kind of a counted account, or the words of the status.

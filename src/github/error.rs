@@ -30,11 +30,13 @@ use crate::text::{self, sanitize_line};
 
 /// Upper bound on the body of a response, in bytes; a hundred accounts in full are a tenth of it.
 pub(super) const MAX_BODY: usize = 16 << 20;
+/// Reason of a login that was not found.
+pub(crate) const NO_SUCH_ACCOUNT: &str = "no such user or organization";
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LookupError {
     /// 404: no account has this login, or the token cannot see it.
-    #[error("no such user or organization")]
+    #[error("{NO_SUCH_ACCOUNT}")]
     NotFound,
     /// 403 that is not a rate limit.
     #[error("access forbidden: {message}{}", sso_hint(sso_url.as_deref()))]

@@ -1,17 +1,21 @@
-//! GitHub Flavored Markdown, for a pull request or a job summary.
+//! GitHub Flavored Markdown, for a pull request or a job summary: first the rows that need attention, then the totals, and all
+//! counted rows folded.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Heading, Meta, Output, Renderer};
-use crate::report::{Cell, Column, Columns, GroupTotals, Role, Row, Summary};
+use crate::report::{Cell, Column, Columns, DiffSummary, Event, GroupTotals, Role, Row, Summary};
 use crate::text::{capitalize, collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
 
-/// Upper bounds on the tables, in bytes. Together they stay below 1 MiB, the limit of a job summary.
-const MAX_COUNTED_BYTES: usize = 700_000;
+/// Upper bounds on the tables and the rules, in bytes. Together they stay below 1 MiB, the limit of a job summary.
+const MAX_COUNTED_BYTES: usize = 650_000;
 const MAX_UNCOUNTED_BYTES: usize = 150_000;
-const MAX_REMOVED_BYTES: usize = 50_000;
+const MAX_EVENTS_BYTES: usize = 90_000;
 const MAX_GROUPS_BYTES: usize = 60_000;
+const MAX_RULES_BYTES: usize = 40_000;
+/// A longer table of rows that need attention is hidden at first.
+const MAX_OPEN_ROWS: u64 = 30;
 
 struct SizeCappedTable {
     text: String,
@@ -90,14 +94,26 @@ impl RowTable {
         self.table.write(&head, foot, out)
     }
 
-    /// Writes a table that is hidden at first.
-    fn write_folded(&self, title: &str, out: &mut Output) -> io::Result<()> {
-        let rows = self.table.rows + self.table.left_out;
-        if rows == 0 {
-            return Ok(());
+    fn rows(&self) -> u64 {
+        self.table.rows + self.table.left_out
+    }
+
+    /// Writes rows that need attention. A long table is hidden at first.
+    fn write_titled(&self, title: &str, out: &mut Output) -> io::Result<()> {
+        if self.rows() > MAX_OPEN_ROWS {
+            return self.write_folded(title, &[], out);
         }
-        writeln!(out, "\n<details>\n<summary>{} {title}</summary>\n", group_digits(rows))?;
-        self.write(&[], out)?;
+        if self.rows() > 0 {
+            writeln!(out, "\n**{} {title}**\n", group_digits(self.rows()))?;
+            self.write(&[], out)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a table that is hidden at first.
+    fn write_folded(&self, title: &str, foot: &[String], out: &mut Output) -> io::Result<()> {
+        writeln!(out, "\n<details>\n<summary>{} {title}</summary>\n", group_digits(self.rows()))?;
+        self.write(foot, out)?;
         writeln!(out, "\n</details>")
     }
 }
@@ -107,7 +123,8 @@ pub(super) struct Markdown {
     meta: Meta,
     counted: RowTable,
     uncounted: RowTable,
-    removed: RowTable,
+    /// Rows with an event, and removed ones.
+    events: RowTable,
     /// Rows that are in the input.
     rows: u64,
 }
@@ -117,12 +134,18 @@ impl Markdown {
         use Role::{Change, Error, Event, Extra, Kind, LastPush, Login, Measure, Status, Verified, Was};
         let counted = [Login, Extra, Kind, Measure, LastPush, Was, Change, Event, Verified];
         let uncounted = [Login, Status, Error, Extra, Was, Event];
+        let mut events =
+            RowTable::new(columns, &[Login, Event, Was, Measure, Change, Extra], MAX_EVENTS_BYTES);
+        if columns.chosen().is_none() {
+            let is_total = |column: &Column| column.role() != Measure || column.key() == "public_repos";
+            events.columns.retain(is_total);
+        }
         Self {
             out,
             meta,
             counted: RowTable::new(columns, &counted, MAX_COUNTED_BYTES),
             uncounted: RowTable::new(columns, &uncounted, MAX_UNCOUNTED_BYTES),
-            removed: RowTable::new(columns, &[Login, Extra, Was], MAX_REMOVED_BYTES),
+            events,
             rows: 0,
         }
     }
@@ -134,7 +157,8 @@ impl Markdown {
         }
         let mut sentences = vec![match summary.asked {
             0 => "The input is empty.".to_owned(),
-            _ => format!("{}.", summary.status_line()),
+            _ if needs_attention(summary) => format!("{}.", summary.status_line()),
+            _ => "Nothing to report: every account was counted.".to_owned(),
         }];
         if let Some(changes) = &summary.changes {
             sentences.push(format!("{}.", escape(&changes.to_string())));
@@ -148,19 +172,56 @@ impl Markdown {
             None if summary.asked == 0 => "No accounts".into(),
             None => format!("{accounts} counted"),
         };
-        let mut text = format!("### {heading}\n\n{}\n\n", sentences.join(" "));
+        let mut text = format!("### {heading}\n\n{}\n", sentences.join(" "));
         if !summary.complete {
             let reason = match summary.skipped {
                 0 => "see the messages of the run".into(),
                 skipped => format!("{} not looked up", pluralize(skipped, "login was", "logins were")),
             };
             // Writing to a String cannot fail.
-            let _ = write!(text, "> [!WARNING]\n> This report is incomplete: {reason}.\n\n");
+            let _ = write!(text, "\n> [!WARNING]\n> This report is incomplete: {reason}.\n");
         }
         text
     }
 
+    fn write_rules(&mut self, summary: &Summary) -> io::Result<()> {
+        if summary.violations.is_empty() {
+            return Ok(());
+        }
+        let rules = pluralize(summary.violations.len() as u64, "rule", "rules");
+        let mut text = format!("\n**{rules} matched**\n\n");
+        for violation in &summary.violations {
+            let line = format!("- {}\n", escape(violation));
+            if text.len() + line.len() > MAX_RULES_BYTES {
+                text.push_str("- … more in the messages of the run\n");
+                break;
+            }
+            text.push_str(&line);
+        }
+        self.out.write_all(text.as_bytes())
+    }
+
+    /// Writes the sums of a report with more than one count.
+    fn write_totals(&mut self, summary: &Summary) -> io::Result<()> {
+        let sums: Vec<_> =
+            self.counted.columns.iter().filter_map(|column| Some((column, summary.sum(column)?))).collect();
+        if sums.len() < 2 {
+            return Ok(());
+        }
+        let head: Vec<_> = sums.iter().map(|(column, _)| Heading::of(column)).collect();
+        let sums: Vec<_> = sums.iter().map(|(_, sum)| sum.to_string()).collect();
+        writeln!(self.out)?;
+        SizeCappedTable::new(0).write(&head, &sums, &mut self.out)
+    }
+
     fn write_counted(&mut self, summary: &Summary) -> io::Result<()> {
+        if self.rows < summary.asked {
+            let (shown, all) = (group_digits(self.rows), pluralize(summary.asked, "account", "accounts"));
+            writeln!(self.out, "\n{shown} of {all} shown.")?;
+        }
+        if self.counted.rows() == 0 {
+            return Ok(());
+        }
         let mut foot = Vec::new();
         // The sum of some rows would look like the sum of all.
         if self.rows == summary.asked {
@@ -172,7 +233,7 @@ impl Markdown {
                 });
             foot = cells.collect();
         }
-        self.counted.write(&foot, &mut self.out)
+        self.counted.write_folded("counted", &foot, &mut self.out)
     }
 
     fn write_groups(&mut self, groups: &GroupTotals) -> io::Result<()> {
@@ -203,33 +264,41 @@ impl Markdown {
 impl Renderer for Markdown {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.rows += u64::from(!row.is_removed());
-        let table = match row.public_repos {
-            _ if row.is_removed() => &mut self.removed,
-            Some(_) => &mut self.counted,
-            None => &mut self.uncounted,
-        };
-        table.add(row, &self.meta);
+        // An unknown change is no event: the row has a reason, or had one in the baseline.
+        if row.is_removed() || row.event.is_some_and(|event| event != Event::Unknown) {
+            self.events.add(row, &self.meta);
+        }
+        if row.public_repos.is_some() {
+            self.counted.add(row, &self.meta);
+        } else if !row.is_removed() {
+            self.uncounted.add(row, &self.meta);
+        }
         Ok(())
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         self.out.write_all(Self::heading(summary).as_bytes())?;
-        if self.rows < summary.asked {
-            let (shown, all) = (group_digits(self.rows), pluralize(summary.asked, "account", "accounts"));
-            writeln!(self.out, "{shown} of {all} shown.\n")?;
-        }
-        if self.counted.table.rows > 0 {
-            self.write_counted(summary)?;
-        }
+        self.write_rules(summary)?;
+        let events = if self.events.rows() == 1 { "event" } else { "events" };
+        self.events.write_titled(&format!("{events} since the baseline"), &mut self.out)?;
+        self.uncounted.write_titled("not counted", &mut self.out)?;
+        self.write_totals(summary)?;
         if let Some(groups) = &summary.groups {
             self.write_groups(groups)?;
         }
-        self.uncounted.write_folded("not counted", &mut self.out)?;
-        self.removed.write_folded("removed: no longer in the input", &mut self.out)?;
+        self.write_counted(summary)?;
         let metadata = self.run_metadata(summary);
         writeln!(self.out, "\n<sub>{metadata}</sub>")?;
         self.out.flush()
     }
+}
+
+fn needs_attention(summary: &Summary) -> bool {
+    let has_events = summary.changes.as_ref().is_some_and(DiffSummary::has_events);
+    !summary.complete
+        || has_events
+        || summary.uncounted() + summary.mismatched > 0
+        || !summary.violations.is_empty()
 }
 
 fn line(text: &mut String, cells: &[String]) {

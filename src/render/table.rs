@@ -1,21 +1,24 @@
 //! Table for a terminal. It is written at the end, when the widths of all rows are known, and leaves out columns that do not
 //! fit. Until then a row is its text: a million rows take about 100 MB.
 
+use std::cmp::Reverse;
 use std::io::{self, Write};
 
 use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentLineStyle, TableStyle, Width};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Output, Renderer};
-use crate::report::{Cell, Column, Columns, GroupTotals, Role, Row, Status, Summary, Total};
+use crate::report::{AccountKind, Cell, Column, Columns, GroupTotals, Role, Row, Status, Summary, Total};
 use crate::text::{collapse_whitespace, format_delta, group_digits, pluralize, sanitize_line};
 
 /// Narrowest column of reasons that is easy to read, in characters: the length of the most frequent one.
 const MIN_ERROR_WIDTH: usize = 38;
 /// Width of bars, in characters.
 const BARS: std::ops::RangeInclusive<usize> = 8..=40;
-/// Longer text in an extra column may be wrapped.
-const WRAP_WIDTH: usize = 20;
+/// Longer text of reasons and totals is wrapped if the output is not a terminal.
+const MAX_PIPED_WIDTH: usize = 60;
+/// A longer word in an extra column may be broken.
+const MAX_WORD_WIDTH: usize = 12;
 /// Longer logins may be wrapped.
 const MAX_LOGIN_WIDTH: usize = 26;
 /// Narrowest column of logins.
@@ -28,6 +31,7 @@ const COLUMN_GAP: usize = CELL_PADDING + 1;
 const ROWS_PER_BLOCK: usize = 1000;
 /// A space at which text is not wrapped.
 const NO_BREAK_SPACE: &str = "\u{a0}";
+const PUBLIC_REPOS: &str = "public_repos";
 /// A narrower terminal shows shorter subtotals.
 const WIDE_TERMINAL: u16 = 80;
 
@@ -47,7 +51,11 @@ pub(super) struct Table {
     style: TerminalStyle,
     /// Columns except that of the reasons, which is the last one.
     columns: Vec<TableColumn>,
-    has_reasons: bool,
+    reasons: Reasons,
+    /// Index of the column in which a row without a count has its outcome.
+    outcome: Option<usize>,
+    /// An account is not a user.
+    has_other_kinds: bool,
     rows: Vec<TableRow>,
     /// Logins of the baseline that are not in the input.
     removed: Vec<TableRow>,
@@ -58,8 +66,19 @@ pub(super) struct Table {
     is_too_long: bool,
 }
 
+/// Reasons that the table has.
+#[derive(Clone, Copy)]
+enum Reasons {
+    All,
+    /// Those that say more than the status.
+    Further,
+    None,
+}
+
 struct TableColumn {
     column: Column,
+    /// `--columns` names it.
+    is_chosen: bool,
     /// Width of the widest cell, in characters.
     width: usize,
     longest_word: usize,
@@ -77,12 +96,24 @@ struct TableRow {
 struct TableLayout {
     /// Index and width of each column that has room.
     columns: Vec<(usize, usize)>,
-    /// Width of the last column, in which a row has its reason or its bar: no row has both.
+    /// Width of the last column. In it a row has its reason or its bar, and a total the number of logins that were counted.
     last: usize,
     /// Reasons are in the last column, not in lines of their own.
     has_errors: bool,
     /// Width of the longest bar.
     bars: Option<usize>,
+}
+
+/// Lines below the rows.
+struct Footer {
+    subtotals: Vec<FooterLine>,
+    total: FooterLine,
+}
+
+struct FooterLine {
+    cells: Vec<String>,
+    /// Text in the last column.
+    counted: String,
 }
 
 #[derive(Clone, Copy)]
@@ -98,32 +129,61 @@ impl TableColumn {
     fn min_width(&self) -> usize {
         match self.column.role() {
             Role::Login => self.width.min(MAX_LOGIN_WIDTH),
-            Role::Extra => self.width.min(WRAP_WIDTH),
+            Role::Extra => self.width.min(self.longest_word.clamp(MIN_LOGIN_WIDTH, MAX_WORD_WIDTH)),
             Role::Event => self.longest_word,
             _ if self.column.is_numeric() => self.longest_word,
             _ => self.width,
+        }
+    }
+
+    /// Returns the turn in which the column is hidden on a narrow terminal. Columns that were not requested come first, and those
+    /// of `--columns` are hidden from the right. None for a column that stays.
+    fn hiding_turn(&self) -> Option<u8> {
+        match self.column.role() {
+            Role::Login => None,
+            _ if self.column.key() == PUBLIC_REPOS => None,
+            _ if self.is_chosen => Some(0),
+            Role::Kind => Some(0),
+            Role::Verified => Some(1),
+            Role::Was => Some(2),
+            Role::Status | Role::Technical | Role::Error => Some(3),
+            Role::Measure if self.column.is_part() => Some(4),
+            Role::Measure => Some(5),
+            Role::Change => Some(6),
+            Role::Extra => Some(7),
+            Role::Event => Some(8),
         }
     }
 }
 
 impl Table {
     pub(super) fn new(out: Output, columns: &Columns, style: TerminalStyle) -> Self {
-        let mut shown: Vec<_> = match columns.chosen() {
+        let shown: Vec<_> = match columns.chosen() {
             Some(chosen) => chosen.iter().filter(|column| column.role() != Role::Error).cloned().collect(),
             None => default_columns(columns),
         };
-        let has_reasons =
-            columns.chosen().is_none_or(|chosen| chosen.iter().any(|column| column.role() == Role::Error));
+        let reasons = match columns.chosen() {
+            None => Reasons::Further,
+            Some(chosen) if chosen.iter().any(|column| column.role() == Role::Error) => Reasons::All,
+            Some(_) => Reasons::None,
+        };
+        let position = |role| shown.iter().position(|column: &Column| column.role() == role);
+        let count = shown.iter().position(|column| column.key() == PUBLIC_REPOS);
+        let outcome =
+            if position(Role::Status).is_some() { None } else { count.or_else(|| position(Role::Measure)) };
+        let is_chosen = columns.chosen().is_some();
+        let shown = shown.into_iter();
         let columns =
-            shown.drain(..).map(|column| TableColumn { column, width: 0, longest_word: 0 }).collect();
-        let (rows, removed) = (Vec::new(), Vec::new());
+            shown.map(|column| TableColumn { column, is_chosen, width: 0, longest_word: 0 }).collect();
         let mut table = Self {
             out,
             style,
             columns,
-            has_reasons,
-            rows,
-            removed,
+            reasons,
+            outcome,
+            has_other_kinds: false,
+            rows: Vec::new(),
+            removed: Vec::new(),
             added: 0,
             skipped: 0,
             is_too_long: false,
@@ -153,9 +213,18 @@ impl Table {
         }
     }
 
+    fn cells(&self, row: &Row) -> Vec<String> {
+        let mut cells: Vec<_> = self.columns.iter().map(|column| self.cell(row, &column.column)).collect();
+        if row.status != Status::Ok
+            && let Some(cell) = self.outcome.and_then(|outcome| cells.get_mut(outcome))
+        {
+            *cell = outcome(row.status);
+        }
+        cells
+    }
+
     fn cell(&self, row: &Row, column: &Column) -> String {
         match (column.role(), row.cell(column)) {
-            (Role::Kind, _) => row.label().into(),
             (Role::Status, _) => row.status.label().into(),
             (Role::Event, Cell::Text(_)) => self.text(&row.event_label()),
             // A line end would break the layout.
@@ -165,82 +234,112 @@ impl Table {
             (_, Cell::Delta(by)) => format_delta(by).replace('−', "-"),
             (_, Cell::Bool(true)) => "yes".into(),
             (_, Cell::Bool(false)) => "NO".into(),
-            (Role::Extra | Role::Event, Cell::Null) => String::new(),
+            (Role::Extra | Role::Event | Role::Kind, Cell::Null) => String::new(),
             (_, Cell::Null) => "-".into(),
         }
     }
 
-    fn subtotals(&self, groups: &GroupTotals) -> Vec<Vec<String>> {
+    fn footer(&self, summary: &Summary) -> Footer {
+        let subtotals = summary.groups.as_ref().map(|groups| self.subtotals(groups)).unwrap_or_default();
+        Footer { subtotals, total: self.total(summary) }
+    }
+
+    fn subtotals(&self, groups: &GroupTotals) -> Vec<FooterLine> {
         let is_wide = self.style.width.is_none_or(|width| width >= WIDE_TERMINAL);
-        let mut rows = Vec::new();
+        let mut lines = Vec::new();
         for (name, subtotal) in groups.sorted() {
             let name = self.text(&collapse_whitespace(&groups.label(name)));
             let counted = format!("{} of {}", group_digits(subtotal.counted), group_digits(subtotal.logins));
             let counted = if is_wide { counted + " counted" } else { counted };
-            rows.push(self.footer(&name, &counted, |column| {
-                (column.key() == "public_repos").then_some(subtotal.public_repos)
-            }));
+            let cells = self.footer_cells(&name, |column| {
+                (column.key() == PUBLIC_REPOS).then_some(subtotal.public_repos)
+            });
+            lines.push(FooterLine { cells, counted });
         }
-        rows
+        lines
     }
 
-    fn totals(&self, summary: &Summary, counted: &str) -> Vec<String> {
+    fn total(&self, summary: &Summary) -> FooterLine {
         let has_all = self.added == summary.asked;
         let logins = if has_all {
             pluralize(summary.asked, "login", "logins")
         } else {
             format!("{} of {} logins", group_digits(self.added), group_digits(summary.asked))
         };
-        self.footer(&logins, counted, |column| {
-            // A sum beside some of the rows would look like theirs.
-            summary.sum(column).filter(|_| has_all || column.key() == "public_repos")
-        })
+        // A sum beside some of the rows would look like theirs.
+        let cells = self.footer_cells(&logins, |column| {
+            summary.sum(column).filter(|_| has_all || column.key() == PUBLIC_REPOS)
+        });
+        FooterLine { cells, counted: summary.status_line() }
     }
 
-    fn footer(&self, login: &str, label: &str, sum: impl Fn(&Column) -> Option<Total>) -> Vec<String> {
+    fn footer_cells(&self, login: &str, sum: impl Fn(&Column) -> Option<Total>) -> Vec<String> {
         let cells = self.columns.iter().map(|TableColumn { column, .. }| match column.role() {
             Role::Login => login.to_owned(),
-            Role::Kind => label.to_owned(),
             _ => sum(column).map(total_cell).unwrap_or_default(),
         });
         cells.collect()
     }
 
-    /// `others` is in the last column with the reasons.
-    fn layout(&self, others: &str) -> TableLayout {
+    /// Returns the columns that a terminal of any width could show, with their indexes.
+    fn wanted_columns(&self) -> Vec<(usize, &TableColumn)> {
+        let is_wanted = |column: &TableColumn| {
+            column.column.role() != Role::Kind || column.is_chosen || self.has_other_kinds
+        };
+        self.columns.iter().enumerate().filter(|(_, column)| is_wanted(column)).collect()
+    }
+
+    fn layout(&self, footer: &Footer) -> TableLayout {
         let errors = self.rows.iter().filter_map(|row| row.error.as_deref());
-        let longest = errors.map(str::width).max().map_or(0, |longest| longest.max(others.width()));
-        let mut shown: Vec<_> = self.columns.iter().enumerate().collect();
+        let longest = errors.map(str::width).max().unwrap_or(0);
+        let subtotal = footer.subtotals.iter().map(|line| line.counted.width()).max().unwrap_or(0);
+        let total = footer.total.counted.width();
+        let mut shown = self.wanted_columns();
         let Some(width) = self.style.width else {
             let columns = shown.iter().map(|(index, column)| (*index, column.width)).collect();
-            return TableLayout { columns, last: longest, has_errors: longest > 0, bars: None };
+            let last = longest.max(subtotal).max(total).min(MAX_PIPED_WIDTH);
+            return TableLayout { columns, last, has_errors: longest > 0, bars: None };
         };
         // Half a gap is left at each edge, so one gap belongs to each column.
         let width = usize::from(width) + 1;
-        while min_width(&shown) > width
-            && let Some(at) = lowest_priority(&shown)
+        let for_subtotals = if subtotal > 0 { subtotal + COLUMN_GAP } else { 0 };
+        while min_width(&shown) + for_subtotals > width
+            && let Some(at) = Self::first_to_hide(&shown)
         {
             shown.remove(at);
         }
         let min = min_width(&shown);
-        let reserved = COLUMN_GAP + longest.min(MIN_ERROR_WIDTH);
-        let has_errors = longest > 0 && min + reserved <= width;
-        let mut room = width.saturating_sub(min + if has_errors { reserved } else { 0 });
+        let for_errors = COLUMN_GAP + longest.min(MIN_ERROR_WIDTH).max(subtotal);
+        let has_errors = longest > 0 && min + for_errors <= width;
+        let reserved = if has_errors { for_errors } else { for_subtotals };
+        let mut room = width.saturating_sub(min + reserved);
         let mut columns = Vec::new();
         for (index, column) in shown {
             let mut least = column.min_width();
             let more = (column.width - least).min(room);
             room -= more;
             if column.column.role() == Role::Login {
-                least = least.saturating_sub(min.saturating_sub(width)).max(least.min(MIN_LOGIN_WIDTH));
+                let missing = (min + reserved).saturating_sub(width);
+                least = least.saturating_sub(missing).max(least.min(MIN_LOGIN_WIDTH));
             }
             columns.push((index, least + more));
         }
-        let room = if has_errors { room + reserved - COLUMN_GAP } else { room.saturating_sub(COLUMN_GAP) };
+        let room = (room + reserved).saturating_sub(COLUMN_GAP);
         let counted = self.rows.iter().filter(|row| row.count.is_some()).count();
         let bars = (counted > 1 && room >= *BARS.start()).then(|| room.min(*BARS.end()));
-        let last = if has_errors { longest } else { 0 }.max(bars.unwrap_or(0)).min(room);
+        let errors = if has_errors { longest } else { 0 };
+        let total = if total <= room { total } else { 0 };
+        let last = errors.max(subtotal).max(total).max(bars.unwrap_or(0)).min(room);
         TableLayout { columns, last, has_errors, bars }
+    }
+
+    /// Returns the index of the column to hide first. None if the others stay.
+    fn first_to_hide(columns: &[(usize, &TableColumn)]) -> Option<usize> {
+        let turns = columns
+            .iter()
+            .enumerate()
+            .filter_map(|(at, (_, column))| Some((column.hiding_turn()?, Reverse(at))));
+        turns.min().map(|(_, Reverse(at))| at).filter(|_| columns.len() > 1)
     }
 
     /// Adds cells to a block, in which each of them may take several lines.
@@ -272,7 +371,8 @@ impl Table {
         match (line, role) {
             (Line::Total, _) => cell.add_attribute(Attribute::Bold),
             (Line::Row(Status::Ok), None) => cell.fg(Color::DarkCyan),
-            (Line::Row(status), Some(Role::Kind) | None) => match status {
+            (Line::Row(status), Some(Role::Measure)) if text != outcome(status) => cell,
+            (Line::Row(status), Some(Role::Status | Role::Measure) | None) => match status {
                 Status::Ok => cell,
                 Status::NotFound | Status::Skipped | Status::Removed => cell.fg(Color::DarkYellow),
                 Status::Forbidden | Status::Invalid | Status::Failed => cell.fg(Color::DarkRed),
@@ -378,16 +478,18 @@ impl Renderer for Table {
         if self.is_too_long || self.style.max_rows.is_some_and(|max| length >= max) {
             self.is_too_long = true;
             (self.rows, self.removed) = (Vec::new(), Vec::new());
+            self.has_other_kinds = false;
             return Ok(());
         }
-        let cells: Vec<_> = self.columns.iter().map(|column| self.cell(row, &column.column)).collect();
+        self.has_other_kinds |= row.kind.is_some_and(|kind| kind != AccountKind::User);
+        let cells = self.cells(row);
         self.measure(&cells);
-        // The reason of a removed row says no more than its status.
-        let error = row
-            .error
-            .as_deref()
-            .filter(|_| self.has_reasons && !row.is_removed())
-            .map(|error| self.text(error).into());
+        let error = match self.reasons {
+            Reasons::All if !row.is_removed() => row.error.as_deref(),
+            Reasons::All | Reasons::Further => row.further_reason(),
+            Reasons::None => None,
+        };
+        let error = error.map(|error| self.text(error).into());
         let rows = if row.is_removed() { &mut self.removed } else { &mut self.rows };
         rows.push(TableRow {
             status: row.status,
@@ -399,16 +501,12 @@ impl Renderer for Table {
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        let status_line = summary.status_line();
-        let counted = format!("{} counted", group_digits(summary.ok));
-        let others = status_line.strip_prefix(&counted).unwrap_or(&status_line).trim_start_matches(", ");
-        let totals = self.totals(summary, &counted);
-        let subtotals = summary.groups.as_ref().map(|groups| self.subtotals(groups)).unwrap_or_default();
-        subtotals.iter().chain([&totals]).for_each(|cells| self.measure(cells));
-        let layout = self.layout(others);
+        let footer = self.footer(summary);
+        footer.subtotals.iter().chain([&footer.total]).for_each(|line| self.measure(&line.cells));
+        let layout = self.layout(&footer);
 
         let headings = self.headings();
-        let last = if layout.has_errors { "Reason" } else { "" };
+        let last = if layout.has_errors && layout.bars.is_none() { "Reason" } else { "" };
         self.write_line(&layout, Line::Header, &headings, last)?;
         self.write_rule(&layout)?;
         let (rows, removed) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.removed));
@@ -428,20 +526,24 @@ impl Renderer for Table {
             self.write_rows(&layout, removed)?;
             self.write_rule(&layout)?;
         }
-        for cells in &subtotals {
-            self.write_line(&layout, Line::Subtotal, cells, "")?;
+        for FooterLine { cells, counted } in &footer.subtotals {
+            self.write_line(&layout, Line::Subtotal, cells, counted)?;
         }
-        if !subtotals.is_empty() {
+        if !footer.subtotals.is_empty() {
             self.write_rule(&layout)?;
         }
-        let last = if layout.has_errors { others } else { "" };
-        self.write_line(&layout, Line::Total, &totals, last)?;
-        if !layout.has_errors {
-            self.write_note(others)?;
+        let FooterLine { cells, counted } = &footer.total;
+        // A reason may be wrapped, and so may the total beside it.
+        let is_beside = layout.has_errors || counted.width() <= layout.last;
+        self.write_line(&layout, Line::Total, cells, if is_beside { counted } else { "" })?;
+        if !is_beside {
+            self.write_note(counted)?;
         }
-        let is_hidden = |index: &usize| layout.columns.iter().all(|(shown, _)| shown != index);
-        let hidden = headings.into_iter().enumerate().filter(|(index, _)| is_hidden(index));
-        let hidden: Vec<_> = hidden.map(|(_, heading)| heading).collect();
+        let is_hidden = |index: usize| layout.columns.iter().all(|(shown, _)| *shown != index);
+        let wanted: Vec<_> = self.wanted_columns().into_iter().map(|(index, _)| index).collect();
+        let hidden = wanted.into_iter().filter(|index| is_hidden(*index));
+        let hidden = hidden.filter_map(|index| headings.get(index).cloned());
+        let hidden: Vec<_> = hidden.collect();
         if let Some(width) = self.style.width.filter(|_| !hidden.is_empty()) {
             let hidden = hidden.join(", ");
             self.write_note(&format!(
@@ -465,6 +567,11 @@ fn default_columns(columns: &Columns) -> Vec<Column> {
     shown
 }
 
+/// Returns the words in place of a count. They stay in one line.
+fn outcome(status: Status) -> String {
+    status.label().replace(' ', NO_BREAK_SPACE)
+}
+
 fn total_cell(total: Total) -> String {
     match total.sum {
         None => "-".into(),
@@ -475,22 +582,6 @@ fn total_cell(total: Total) -> String {
 /// Returns the width of the columns with wrapped cells, with a gap for each.
 fn min_width(columns: &[(usize, &TableColumn)]) -> usize {
     columns.iter().map(|(_, column)| column.min_width() + COLUMN_GAP).sum()
-}
-
-/// Returns the index of the column to leave out first: extra columns, then the parts of a count, and events last.
-fn lowest_priority(columns: &[(usize, &TableColumn)]) -> Option<usize> {
-    let candidates: [fn(&Column) -> bool; 7] = [
-        |column| column.role() == Role::Technical,
-        |column| column.role() == Role::Extra,
-        |column| column.role() == Role::Verified,
-        Column::is_part,
-        |column| column.role() == Role::Was,
-        |column| column.role() == Role::Change,
-        |column| column.role() == Role::Event,
-    ];
-    candidates
-        .into_iter()
-        .find_map(|is_candidate| columns.iter().rposition(|(_, column)| is_candidate(&column.column)))
 }
 
 fn escape_unless_ascii(c: char) -> String {

@@ -67,6 +67,12 @@ pub(crate) struct DiffSummary {
 }
 
 impl DiffSummary {
+    /// Returns true for any event except an unknown change, whose rows have reasons.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_events(&self) -> bool {
+        self.new + self.removed + self.renamed + self.replaced + self.missing > 0
+    }
+
     pub(crate) fn by_change(&self) -> [(&'static str, u64); 9] {
         [
             ("new", self.new),

@@ -38,6 +38,9 @@ pub(crate) struct Summary {
     /// Rows for which the two APIs disagree.
     #[serde(skip)]
     pub(crate) mismatched: u64,
+    /// A line for each rule of `--fail-on` that matched.
+    #[serde(skip)]
+    pub(crate) violations: Vec<String>,
 }
 
 /// Figures of a run that cannot be computed from its rows. Not known if the report was read back from rows only.

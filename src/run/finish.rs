@@ -35,6 +35,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
     // Saved reports stay where they are, so a report that is made of them may replace another one.
     let is_rendered = !config.from.is_empty();
     summary.complete &= !config.from.iter().any(|path| target_of(path).is_some());
+    summary.violations = rules.violations(&summary);
     let end = match (summary.complete || is_rendered, input.is_complete) {
         (true, _) => RunEnd::Complete,
         (false, true) => RunEnd::Incomplete,
@@ -101,8 +102,8 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
             group_digits(summary.verified)
         ));
     }
-    for violation in rules.violations(&summary) {
-        eprint_status(&violation);
+    for violation in &summary.violations {
+        eprint_status(violation);
         exit = exit.max(ExitStatus::RuleViolated);
     }
     exit

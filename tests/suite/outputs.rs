@@ -207,14 +207,14 @@ fn the_second_of_two_concurrent_runs_on_one_file_is_refused() {
 fn a_table_shows_counts_reasons_and_a_summary() {
     let fake = Fake::well_behaved();
     let run = Program::for_fake(&fake, &["torvalds", "missing-one"]).run();
-    insta::assert_snapshot!(run.stdout, @"
-     Login         Type        Public repos   Reason
-    ───────────────────────────────────────────────────────────────────────
-     torvalds      user                   9
-     missing-one   not found              -   no such user or organization
-    ───────────────────────────────────────────────────────────────────────
-     2 logins      1 counted              9   1 not found
-    ");
+    insta::assert_snapshot!(run.stdout, @r##"
+     Login         Public repos
+    ─────────────────────────────────────────────────────
+     torvalds                 9
+     missing-one      not found
+    ─────────────────────────────────────────────────────
+     2 logins                 9   1 counted, 1 not found
+    "##);
     assert!(
         run.stderr
             .starts_with("ghrepos: 2 logins: 1 counted, 1 not found. 9 public repositories. 2 requests in ")

@@ -12,29 +12,28 @@ fn table(order: RowOrder, style: TerminalStyle) -> String {
 
 #[test]
 fn a_failure_has_its_reason_in_its_row() {
-    insta::assert_snapshot!(table(ORDER, TerminalStyle { unicode: true, ..TerminalStyle::default() }), @r#"
+    insta::assert_snapshot!(table(ORDER, TerminalStyle { unicode: true, ..TerminalStyle::default() }), @r##"
      Login                Type           Public repos   Reason
-    ─────────────────────────────────────────────────────────────────────────────────
+    ──────────────────────────────────────────────────────────────────────────────────────
      torvalds             user                      9
      microsoft            organization          7,421
-     nosuchlogin          not found                 -   no such user or organization
-     =cmd|' /C calc'!A0   invalid                   -   not a login: holds '='
-     a\u{1b}[31m,"b"      invalid                   -   not a login: holds '\u{1b}'
-    ─────────────────────────────────────────────────────────────────────────────────
-     5 logins             2 counted             7,430   1 not found, 2 invalid
-    "#);
+     nosuchlogin                            not found
+     =cmd|' /C calc'!A0                       invalid   not a login: holds '='
+     a\u{1b}[31m,"b"                          invalid   not a login: holds '\u{1b}'
+    ──────────────────────────────────────────────────────────────────────────────────────
+     5 logins                                   7,430   2 counted, 1 not found, 2 invalid
+    "##);
 }
 
 #[test]
 fn a_table_without_failures_has_no_column_for_them() {
     let style = TerminalStyle { unicode: true, ..TerminalStyle::default() };
     insta::assert_snapshot!(table(RowOrder { top: Some(1), ..ORDER }, style), @r##"
-     Login           Type        Public repos
-    ──────────────────────────────────────────
-     torvalds        user                   9
-    ──────────────────────────────────────────
-     1 of 5 logins   2 counted          7,430
-       1 not found, 2 invalid
+     Login           Public repos
+    ──────────────────────────────────────────────────────────────────
+     torvalds                   9
+    ──────────────────────────────────────────────────────────────────
+     1 of 5 logins          7,430   2 counted, 1 not found, 2 invalid
     "##);
 }
 
@@ -48,14 +47,14 @@ fn every_measure_has_a_column() {
     let style = TerminalStyle { unicode: true, ..TerminalStyle::default() };
     insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, style), @r##"
      Login                Type           Public repos   Sources   Forks   Archived   Verified   Reason
-    ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
      torvalds             user                      9         6       3          1   yes
      microsoft            organization          7,421     4,948   2,473          1   yes
-     nosuchlogin          not found                 -         -       -          -   -          no such user or organization
-     =cmd|' /C calc'!A0   invalid                   -         -       -          -   -          not a login: holds '='
-     a\u{1b}[31m,"b"      invalid                   -         -       -          -   -          not a login: holds '\u{1b}'
-    ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-     5 logins             2 counted             7,430     4,954   2,476          2              1 not found, 2 invalid
+     nosuchlogin                            not found         -       -          -   -
+     =cmd|' /C calc'!A0                       invalid         -       -          -   -          not a login: holds '='
+     a\u{1b}[31m,"b"                          invalid         -       -          -   -          not a login: holds '\u{1b}'
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     5 logins                                   7,430     4,954   2,476          2              2 counted, 1 not found, 2 invalid
     "##);
 }
 
@@ -68,15 +67,14 @@ fn a_table_fits_sixty_columns() {
     ──────────────────────────────────────────────────
      torvalds             user                      9
      microsoft            organization          7,421
-     nosuchlogin          not found                 -
-       no such user or organization
-     =cmd|' /C calc'!A0   invalid                   -
+     nosuchlogin                            not found
+     =cmd|' /C calc'!A0                       invalid
        not a login: holds '='
-     a\u{1b}[31m,"b"      invalid                   -
+     a\u{1b}[31m,"b"                          invalid
        not a login: holds '\u{1b}'
     ──────────────────────────────────────────────────
-     5 logins             2 counted             7,430
-       1 not found, 2 invalid
+     5 logins                                   7,430
+       2 counted, 1 not found, 2 invalid
     "##);
 }
 
@@ -111,23 +109,20 @@ fn columns_without_room_are_named() {
     });
     let style = TerminalStyle { unicode: true, width: Some(60), color: false, max_rows: None };
     insta::assert_snapshot!(sample::report_of(columns, Format::Table, ORDER, style), @r##"
-     Login           Type           Public   Private   Internal
+     Login                team      Public   Private   Internal
                                      repos
     ────────────────────────────────────────────────────────────
-     torvalds        user                9         -          -
-     microsoft       organization    7,421         -          -
-     nosuchlogin     not found           -         -          -
-       no such user or organization
-     =cmd|' /C       invalid             -         -          -
-     calc'!A0
+     torvalds                            9         -          -
+     microsoft                       7,421         -          -
+     nosuchlogin                 not found         -          -
+     =cmd|' /C calc'!A0            invalid         -          -
        not a login: holds '='
-     a\u{1b}[31m,"   invalid             -         -          -
-     b"
+     a\u{1b}[31m,"b"               invalid         -          -
        not a login: holds '\u{1b}'
     ────────────────────────────────────────────────────────────
-     5 logins        2 counted       7,430         -          -
-       1 not found, 2 invalid
-       Hidden to fit 60 columns: team, Sources, Forks,
+     5 logins                        7,430         -          -
+       2 counted, 1 not found, 2 invalid
+       Hidden to fit 60 columns: Type, Sources, Forks,
        Archived. Use -o FILE.csv for all columns.
     "##);
 }
@@ -161,10 +156,9 @@ fn changes_are_signed_and_colored() {
     }
 }
 
-fn unsorted(rows: &[Row], style: TerminalStyle) -> String {
+fn rendered(columns: &Columns, rows: &[Row], style: TerminalStyle) -> String {
     let out = sample::Shared::default();
-    let columns = Columns::of(&ReportSchema::default());
-    let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), &columns, style);
+    let mut table = super::Table::new(BufWriter::new(Box::new(out.clone())), columns, style);
     let mut summary = Summary::default();
     for row in rows {
         summary.add(row);
@@ -174,19 +168,22 @@ fn unsorted(rows: &[Row], style: TerminalStyle) -> String {
     out.text()
 }
 
+fn unsorted(rows: &[Row], style: TerminalStyle) -> String {
+    rendered(&Columns::of(&ReportSchema::default()), rows, style)
+}
+
 #[test]
 fn logins_that_were_not_asked_share_a_line() {
     let mut rows = sample::rows();
     rows.truncate(1);
     rows.extend((0..1911).map(|at| Row::without_count(&format!("user-{at}"), Status::Skipped, "not asked")));
     insta::assert_snapshot!(unsorted(&rows, TerminalStyle::default()), @r##"
-     Login          Type        Public repos
-    -----------------------------------------
-     torvalds       user                   9
+     Login          Public repos
+    --------------------------------------------------------
+     torvalds                  9
        1,911 logins were not asked
-    -----------------------------------------
-     1,912 logins   1 counted     at least 9
-       1,911 skipped
+    --------------------------------------------------------
+     1,912 logins     at least 9   1 counted, 1,911 skipped
     "##);
 }
 
@@ -194,13 +191,237 @@ fn logins_that_were_not_asked_share_a_line() {
 fn a_table_that_is_too_long_has_its_totals() {
     let style = TerminalStyle { width: Some(60), max_rows: Some(2), ..TerminalStyle::default() };
     insta::assert_snapshot!(unsorted(&sample::rows(), style), @r##"
-     Login       Type           Public repos
-    -----------------------------------------
+     Login       Public repos
+    --------------------------
        5 rows are too many for a terminal: write them to a file
        with -o FILE.csv, or print all with -F table
-    -----------------------------------------
-     5 logins    2 counted             7,430
-       1 not found, 2 invalid
+    --------------------------
+     5 logins           7,430
+       2 counted, 1 not found, 2 invalid
     "##);
     assert!(unsorted(&sample::rows()[..2], style).contains("torvalds"));
+}
+
+const LONG_REASON: &str = "502 Bad Gateway: the proxy of the sample network answered with a page instead of an account, \
+                           and did so again after each of 5 attempts";
+
+/// Counts, failures, a breakdown, changes and a carried column.
+fn team() -> Vec<Row> {
+    let mut rows = sample::rows();
+    rows.truncate(3);
+    rows.push(Row::without_count("sample-broken", Status::Failed, LONG_REASON));
+    for (row, (name, was, event)) in rows.iter_mut().zip([
+        ("Sample, Linus", Some(7), None),
+        ("Sample Works", Some(7_421), Some(Event::Renamed)),
+        ("Sample, Nobody", Some(3), Some(Event::Missing)),
+        ("Sample, Broken", None, Some(Event::Unknown)),
+    ]) {
+        row.carried = [Some(name.into())].into();
+        (row.was, row.event) = (was, event);
+        row.change = row.public_repos.zip(was).and_then(|(is, was)| is.checked_signed_diff(was));
+        row.previous_login = (event == Some(Event::Renamed)).then(|| "micro-soft".into());
+    }
+    rows
+}
+
+fn team_table(width: Option<u16>) -> String {
+    let columns = Columns::of(&ReportSchema {
+        counts: CountSelection { breakdown: true, private: false },
+        carried: vec!["name".into()],
+        change: true,
+        ..ReportSchema::default()
+    });
+    let table =
+        rendered(&columns, &team(), TerminalStyle { unicode: true, width, ..TerminalStyle::default() });
+    let widest = table.lines().map(unicode_width::UnicodeWidthStr::width).max().unwrap();
+    assert!(width.is_none_or(|width| widest <= width.into()), "{table}");
+    table
+}
+
+#[test]
+fn a_table_fits_40_columns() {
+    insta::assert_snapshot!(team_table(Some(40)), @r##"
+     Login              Public   Event
+                         repos
+    ────────────────────────────────────────
+     torvalds                9
+     microsoft           7,421   renamed
+                                 from
+                                 micro-soft
+     nosuchlogin     not found   missing
+     sample-broken      failed   unknown
+       502 Bad Gateway: the proxy of the
+       sample network answered with a page
+       instead of an account, and did so
+       again after each of 5 attempts
+    ────────────────────────────────────────
+     4 logins         at least
+                         7,430
+       2 counted, 1 not found, 1 failed
+       Hidden to fit 40 columns: name,
+       Type, Was, Sources, Forks, Archived,
+       Change. Use -o FILE.csv for all
+       columns.
+    "##);
+}
+
+#[test]
+fn a_table_fits_60_columns() {
+    insta::assert_snapshot!(team_table(Some(60)), @r##"
+     Login           name          Public   Change   Event
+                                    repos
+    ────────────────────────────────────────────────────────────
+     torvalds        Sample,            9       +2
+                     Linus
+     microsoft       Sample         7,421        =   renamed
+                     Works                           from
+                                                     micro-soft
+     nosuchlogin     Sample,    not found        -   missing
+                     Nobody
+     sample-broken   Sample,       failed        -   unknown
+                     Broken
+       502 Bad Gateway: the proxy of the sample network
+       answered with a page instead of an account, and did so
+       again after each of 5 attempts
+    ────────────────────────────────────────────────────────────
+     4 logins                    at least
+                                    7,430
+       2 counted, 1 not found, 1 failed
+       Hidden to fit 60 columns: Type, Was, Sources, Forks,
+       Archived. Use -o FILE.csv for all columns.
+    "##);
+}
+
+#[test]
+fn a_table_fits_80_columns() {
+    insta::assert_snapshot!(team_table(Some(80)), @r##"
+     Login           name             Public repos    Sources   Change   Event
+    ────────────────────────────────────────────────────────────────────────────────
+     torvalds        Sample, Linus               9          6       +2
+     microsoft       Sample Works            7,421      4,948        =   renamed
+                                                                         from
+                                                                         micro-soft
+     nosuchlogin     Sample, Nobody      not found          -        -   missing
+     sample-broken   Sample, Broken         failed          -        -   unknown
+       502 Bad Gateway: the proxy of the sample network answered with a page
+       instead of an account, and did so again after each of 5 attempts
+    ────────────────────────────────────────────────────────────────────────────────
+     4 logins                             at least   at least
+                                             7,430      4,954
+       2 counted, 1 not found, 1 failed
+       Hidden to fit 80 columns: Type, Was, Forks, Archived. Use -o FILE.csv for
+       all columns.
+    "##);
+}
+
+#[test]
+fn a_table_fits_120_columns() {
+    insta::assert_snapshot!(team_table(Some(120)), @r##"
+     Login           name           Type             Was      Public    Sources      Forks   Archived   Change   Event
+                                                               repos
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     torvalds        Sample,        user               7           9          6          3          1       +2
+                     Linus
+     microsoft       Sample Works   organization   7,421       7,421      4,948      2,473          1        =   renamed
+                                                                                                                 from
+                                                                                                                 micro-soft
+     nosuchlogin     Sample,                           3   not found          -          -          -        -   missing
+                     Nobody
+     sample-broken   Sample,                           -      failed          -          -          -        -   unknown
+                     Broken
+       502 Bad Gateway: the proxy of the sample network answered with a page instead of an account, and did so again after
+       each of 5 attempts
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     4 logins                                               at least   at least   at least   at least
+                                                               7,430      4,954      2,476          2
+       2 counted, 1 not found, 1 failed
+    "##);
+}
+
+#[test]
+fn a_table_fits_200_columns() {
+    insta::assert_snapshot!(team_table(Some(200)), @r##"
+     Login           name             Type             Was     Public repos          Sources            Forks     Archived   Change   Event
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     torvalds        Sample, Linus    user               7                9                6                3            1       +2                             ▏
+     microsoft       Sample Works     organization   7,421            7,421            4,948            2,473            1        =   renamed from micro-soft   ████████████████████████████████████████
+     nosuchlogin     Sample, Nobody                      3        not found                -                -            -        -   missing
+     sample-broken   Sample, Broken                      -           failed                -                -            -        -   unknown                   502 Bad Gateway: the proxy of the sample
+                                                                                                                                                                network answered with a page instead of an
+                                                                                                                                                                account, and did so again after each of 5
+                                                                                                                                                                attempts
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     4 logins                                                at least 7,430   at least 4,954   at least 2,476   at least 2                                      2 counted, 1 not found, 1 failed
+    "##);
+}
+
+#[test]
+fn a_long_reason_does_not_widen_a_piped_table() {
+    let columns = Columns::of(&ReportSchema::default());
+    let style = TerminalStyle { unicode: true, ..TerminalStyle::default() };
+    let table = rendered(&columns, &team(), style);
+    let words = table.split_whitespace().filter(|word| LONG_REASON.contains(word)).collect::<Vec<_>>();
+    assert!(words.join(" ").contains("and did so again after each of 5 attempts"), "{table}");
+    insta::assert_snapshot!(table, @r##"
+     Login           Type             Public repos   Reason
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     torvalds        user                        9
+     microsoft       organization            7,421
+     nosuchlogin                         not found
+     sample-broken                          failed   502 Bad Gateway: the proxy of the sample network answered
+                                                     with a page instead of an account, and did so again after
+                                                     each of 5 attempts
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     4 logins                       at least 7,430   2 counted, 1 not found, 1 failed
+    "##);
+}
+
+#[test]
+fn a_column_of_types_needs_an_account_that_is_not_a_user() {
+    let columns = Columns::of(&ReportSchema::default());
+    let (style, rows) = (TerminalStyle::default(), team());
+    assert!(rendered(&columns, &rows, style).contains(" Type "));
+    insta::assert_snapshot!(rendered(&columns, &rows[..1], style), @r##"
+     Login      Public repos
+    -------------------------------------
+     torvalds              9
+    -------------------------------------
+     1 login               9   1 counted
+    "##);
+    let chosen = columns.choose(&["login".into(), "type".into()]).unwrap();
+    assert!(rendered(&chosen, &rows[..1], style).contains(" Type"));
+}
+
+#[test]
+fn requested_columns_are_hidden_last() {
+    let columns = Columns::of(&ReportSchema {
+        counts: CountSelection { breakdown: true, private: true },
+        carried: vec!["team".into()],
+        change: true,
+        verified: true,
+        ..ReportSchema::default()
+    });
+    let hidden = |columns: &Columns, width| {
+        let style = TerminalStyle { width: Some(width), ..TerminalStyle::default() };
+        let table = rendered(columns, &team(), style).split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, hidden) = table.split_once("columns: ").unwrap_or_default();
+        hidden.split(". Use").next().unwrap().to_owned()
+    };
+    let widths = [160, 120, 100, 80, 60, 40].map(|width| hidden(&columns, width));
+    insta::assert_snapshot!(widths.join("\n"), @r##"
+
+    Type, Was, Verified
+    Type, Was, Forks, Archived, Verified
+    Type, Was, Sources, Forks, Archived, Internal, Verified
+    Type, Was, Sources, Forks, Archived, Private, Internal, Verified
+    team, Type, Was, Sources, Forks, Archived, Private, Internal, Change, Verified
+    "##);
+    let names = ["forks", "login", "public_repos", "team", "sources", "type", "id"].map(str::to_owned);
+    let chosen = columns.choose(&names).unwrap();
+    let widths = [60, 40, 20].map(|width| hidden(&chosen, width));
+    insta::assert_snapshot!(widths.join("\n"), @r##"
+    Type, id
+    team, Sources, Type, id
+    Forks, team, Sources, Type, id
+    "##);
 }
