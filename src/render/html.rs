@@ -25,7 +25,7 @@ const SCRIPT: &str = include_str!("html/page.js");
 /// Content security policy. A test compares the hashes with `page.css` and `page.js`.
 const CSP: &str = concat!(
     "default-src 'none'; base-uri 'none'; form-action 'none'; ",
-    "style-src 'sha256-/vNvkLUJs1PVN5Qii42LL12OxD/hu+SOZ4LzRU/qcsQ='; ",
+    "style-src 'sha256-wmhtPE9oDGPhYPHRWqaiEg11XhFD6sIW1cksqdJyaGg='; ",
     "script-src 'sha256-U9ymgVBRshqMnadprjvim6kyMbnjHaaQhmGRygBfR38='"
 );
 

@@ -4,6 +4,7 @@
 //   node page.mjs many PACKAGES FILE       checks a page with more rows than are shown
 //   node page.mjs harmless PACKAGES FILE   checks that no text of a row runs, loads anything, or reverses the page
 //   node page.mjs time PACKAGES FILE       measures the time to open, sort and filter
+//   node page.mjs screens PACKAGES FILE FOLDER  takes screenshots of the top and of the accounts, on a phone and on a desk
 //   node page.mjs picture PACKAGES FILE PNG  takes the screenshot for the README
 //
 // PACKAGES is the folder with node_modules. CHROMIUM names the browser; its default is /usr/bin/chromium.
@@ -12,7 +13,9 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [mode, packages, file, png] = process.argv.slice(2);
+const [mode, packages, file, target] = process.argv.slice(2);
+const PHONE = { width: 390, height: 844 };
+const DESK = { width: 1280, height: 900 };
 const require = createRequire(resolve(packages, 'package.json'));
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -38,7 +41,7 @@ const visibleRows = (page, table) => page.locator(`#${table} tbody tr`).filter({
 const cells = (page, table, column) => page.$$eval(`#${table} tbody tr`, (rows, column) => rows.map((row) => row.cells[column].textContent), column);
 
 async function looks() {
-  for (const width of [360, 1440]) {
+  for (const width of [360, PHONE.width, DESK.width, 1440]) {
     for (const colorScheme of ['light', 'dark']) {
       const page = await open({ viewport: { width, height: 900 }, colorScheme });
       const name = `${width} px, ${colorScheme}`;
@@ -55,6 +58,41 @@ async function looks() {
       await page.context().close();
     }
   }
+}
+
+// On a phone the count is on the screen beside the login. The login stays when the table scrolls sideways, and the header when it
+// scrolls down.
+async function fitsPhone() {
+  const page = await open({ viewport: PHONE });
+  const found = await page.evaluate(() => {
+    const table = document.getElementById('counted');
+    const box = table.closest('.scroll');
+    const [login, count] = table.tHead.rows[0].cells;
+    const rows = [...table.tBodies[0].rows].slice(0, 20);
+    const cut = rows.filter((row) => {
+      row.scrollIntoView({ block: 'center' });
+      const { left, right, width } = row.cells[1].getBoundingClientRect();
+      return left < 0 || right > innerWidth || width === 0;
+    });
+    const isScrolledSideways = box.scrollLeft > 0 || scrollX > 0;
+    box.scrollTo(0, 0);
+    const before = { left: rows[0].cells[0].getBoundingClientRect().left, top: login.getBoundingClientRect().top };
+    box.scrollTo(150, 150);
+    const after = { left: rows[0].cells[0].getBoundingClientRect().left, top: login.getBoundingClientRect().top };
+    const countMoved = count.getBoundingClientRect().left;
+    return {
+      heading: count.innerText, rows: rows.length, cut: cut.map((row) => row.innerText), isScrolledSideways,
+      scrolled: [box.scrollLeft, box.scrollTop], before, after, isCovered: countMoved < login.getBoundingClientRect().right,
+    };
+  });
+  hold(found.heading === 'Public repos', `the second column is ${found.heading}`);
+  hold(found.rows === 20 && found.cut.length === 0, `of ${found.rows} rows the count is cut off in ${JSON.stringify(found.cut)}`);
+  hold(!found.isScrolledSideways, 'the count is on the screen only after scrolling sideways');
+  hold(found.scrolled.every((distance) => distance > 0), `the table cannot be scrolled both ways: ${found.scrolled}`);
+  hold(found.before.left === found.after.left, 'the login does not stay when the table scrolls sideways');
+  hold(found.before.top === found.after.top, 'the header does not stay when the table scrolls down');
+  hold(found.isCovered, 'the count does not move below the login');
+  await page.context().close();
 }
 
 // Sorts rows independently of the page's own code.
@@ -212,14 +250,27 @@ async function time() {
   console.log(`opened in ${median(times.opened)}, sorted in ${median(times.sorted)}, filtered in ${median(times.filtered)}, all rows shown in ${median(times.all)} (medians of 5)`);
 }
 
+async function screens() {
+  for (const viewport of [PHONE, DESK]) {
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open({ viewport, colorScheme });
+      for (const place of ['top', 'counted-title']) {
+        await page.evaluate((place) => document.getElementById(place)?.scrollIntoView(), place);
+        await page.screenshot({ path: resolve(target, `${viewport.width}-${colorScheme}-${place}.png`) });
+      }
+      await page.context().close();
+    }
+  }
+}
+
 async function picture() {
   const page = await open({ viewport: { width: 1200, height: 1090 }, deviceScaleFactor: 1 });
-  await page.screenshot({ path: png });
+  await page.screenshot({ path: target });
 }
 
 switch (mode) {
   case 'check':
-    for (const check of [looks, sorts, filters, withoutScript, prints, isShut]) await check();
+    for (const check of [looks, fitsPhone, sorts, filters, withoutScript, prints, isShut]) await check();
     break;
   case 'many':
     await many();
@@ -227,6 +278,7 @@ switch (mode) {
     break;
   case 'harmless': await harmless(); break;
   case 'time': await time(); break;
+  case 'screens': await screens(); break;
   case 'picture': await picture(); break;
   default: wrong.push(`unknown mode ${mode}`);
 }

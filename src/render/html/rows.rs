@@ -44,8 +44,18 @@ struct CellView<'a> {
 }
 
 impl RowTable {
+    /// Makes a table whose second column is the count, followed by its comparison. On a phone these are on the screen.
     pub(super) fn counted(columns: &Columns) -> Self {
-        Self::of(columns.iter().filter(|column| !matches!(column.role(), Role::Status | Role::Error)))
+        let mut columns: Vec<_> =
+            columns.iter().filter(|column| !matches!(column.role(), Role::Status | Role::Error)).collect();
+        // The sort is stable: the other columns keep their order.
+        columns.sort_by_key(|column| match column.role() {
+            Role::Login => 0,
+            Role::Measure if column.key() == "public_repos" => 1,
+            Role::Was | Role::Change | Role::Event => 2,
+            _ => 3,
+        });
+        Self::of(columns.into_iter())
     }
 
     /// Makes a table whose third column is the reason.
