@@ -5,6 +5,7 @@
 
 mod changes;
 mod charts;
+mod failures;
 mod rows;
 
 use std::io::{self, Write};
@@ -14,6 +15,7 @@ use askama::Template;
 
 use self::changes::{ChangeCollector, ChangesSection};
 use self::charts::{Bar, Chart, Distribution, Stat, rest_note};
+use self::failures::{FailureCollector, FailuresSection};
 use self::rows::RowTable;
 use super::{Meta, Output, Renderer};
 use crate::report::{Column, ColumnSpec, Columns, Row, Summary};
@@ -25,7 +27,7 @@ const SCRIPT: &str = include_str!("html/page.js");
 /// Content security policy. A test compares the hashes with `page.css` and `page.js`.
 const CSP: &str = concat!(
     "default-src 'none'; base-uri 'none'; form-action 'none'; ",
-    "style-src 'sha256-wmhtPE9oDGPhYPHRWqaiEg11XhFD6sIW1cksqdJyaGg='; ",
+    "style-src 'sha256-WBCDfEcpapLEjy4xicIhYNso0NjPm/Nj9wO2xb2V0LQ='; ",
     "script-src 'sha256-U9ymgVBRshqMnadprjvim6kyMbnjHaaQhmGRygBfR38='"
 );
 
@@ -44,6 +46,7 @@ pub(super) struct Html {
     counts: Vec<u64>,
     largest: Vec<Row>,
     changes: ChangeCollector,
+    failures: FailureCollector,
     /// Rows that are in the input.
     rows: u64,
 }
@@ -58,6 +61,7 @@ impl Html {
             columns,
             largest: Vec::new(),
             changes: ChangeCollector::default(),
+            failures: FailureCollector::default(),
             rows: 0,
             meta,
         }
@@ -82,6 +86,7 @@ impl Renderer for Html {
         }
         self.rows += 1;
         let Some(count) = row.public_repos else {
+            self.failures.add(row);
             return self.uncounted.add(row, link.as_deref());
         };
         self.counts.push(count);
@@ -106,6 +111,7 @@ struct Page<'a> {
     warnings: Vec<String>,
     /// Number of rows, if not all are shown.
     shown: Option<String>,
+    failures: Option<FailuresSection>,
     stats: Vec<Stat>,
     changes: Option<ChangesSection<'a>>,
     groups: Option<Chart>,
@@ -137,6 +143,7 @@ impl<'a> Page<'a> {
             ),
             summary_sentence: summary_sentence(html, summary, shown.as_deref()),
             warnings: warnings(summary),
+            failures: html.failures.section(summary),
             stats: stats(html, summary, median),
             changes: summary.changes.as_ref().map(|changes| html.changes.section(changes, &html.meta)),
             groups: summary.groups.as_ref().map(|groups| Chart::of_groups(groups, MAX_BARS)),
@@ -149,6 +156,33 @@ impl<'a> Page<'a> {
             run_metadata: run_metadata(html, summary),
             shown,
         }
+    }
+}
+
+/// Link to a section of the page.
+struct SectionLink {
+    id: &'static str,
+    title: String,
+}
+
+impl Page<'_> {
+    /// Returns links to the sections that the page has below its totals, in their order.
+    fn sections(&self) -> Vec<SectionLink> {
+        let groups = self.groups.as_ref().map(|groups| format!("By {}", groups.category));
+        let has_largest = !self.largest.bars.is_empty();
+        let sections = [
+            ("changes", self.changes.as_ref().map(|_| "What has changed".into())),
+            ("groups", groups),
+            ("largest", has_largest.then(|| "Largest accounts".into())),
+            (
+                "distribution",
+                self.distribution.as_ref().filter(|_| has_largest).map(|_| "Distribution".into()),
+            ),
+            ("uncounted-title", (!self.html.uncounted.is_empty()).then(|| "Not counted".into())),
+            ("counted-title", (!self.html.counted.is_empty()).then(|| "Accounts".into())),
+            ("about", Some("About this report".into())),
+        ];
+        sections.into_iter().filter_map(|(id, title)| Some(SectionLink { id, title: title? })).collect()
     }
 }
 

@@ -95,6 +95,22 @@ async function fitsPhone() {
   await page.context().close();
 }
 
+// The links at the top lead to every section below the totals, in their order, and failures come before the totals.
+async function leads() {
+  const page = await open();
+  const found = await page.evaluate(() => ({
+    links: [...document.querySelectorAll('nav a')].map((link) => [link.textContent, document.querySelector(link.hash)?.textContent]),
+    headings: [...document.querySelectorAll('h2')].map((heading) => heading.textContent),
+    broken: [...document.links].filter((link) => link.href.includes('#') && !document.querySelector(link.hash)).map((link) => link.hash),
+  }));
+  hold(found.links.length > 0 && found.links.every(([text, heading]) => text === heading), `links and headings differ: ${JSON.stringify(found.links)}`);
+  hold(found.broken.length === 0, `nothing is at ${found.broken}`);
+  const totals = found.headings.indexOf('Totals');
+  hold(found.headings.slice(totals + 1).join() === found.links.map(([text]) => text).join(), `the sections are ${found.headings}`);
+  hold(totals === 1 && /^4 of 200 accounts were not counted$/.test(found.headings[0]), `before the totals is ${found.headings[0]}`);
+  await page.context().close();
+}
+
 // Sorts rows independently of the page's own code.
 function isSorted(values, direction) {
   const number = (text) => (text === '=' ? 0 : /^[+−-]?[\d,]+$/.test(text) ? Number(text.replaceAll(',', '').replace('−', '-')) : NaN);
@@ -194,12 +210,15 @@ async function isShut() {
 
 async function harmless() {
   const page = await open();
-  const found = await page.evaluate(() => ({
-    foreign: document.querySelectorAll('main img, main script, main iframe, main style, main [onerror], main [onload], main [style]').length,
-    links: [...document.links].map((link) => link.href).filter((href) => !/^https:\/\/127\.0\.0\.1:[0-9]+\/(apps\/)?[A-Za-z0-9-]+$/.test(href)),
-    ran: window.ran ?? false,
-    turned: /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u0000-\u0008\u001b]/.test(document.body.innerText),
-  }));
+  const found = await page.evaluate(() => {
+    const isInside = (link) => link.protocol === 'file:' && link.pathname === location.pathname && document.querySelector(link.hash || 'none') !== null;
+    return {
+      foreign: document.querySelectorAll('main img, main script, main iframe, main style, main [onerror], main [onload], main [style]').length,
+      links: [...document.links].filter((link) => !isInside(link)).map((link) => link.href).filter((href) => !/^https:\/\/127\.0\.0\.1:[0-9]+\/(apps\/)?[A-Za-z0-9-]+$/.test(href)),
+      ran: window.ran ?? false,
+      turned: /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u0000-\u0008\u001b]/.test(document.body.innerText),
+    };
+  });
   hold(found.foreign === 0, 'an element out of a name is in the page');
   hold(found.links.length === 0, `a link leads to ${found.links}`);
   hold(!found.ran && !found.turned, `something ran or turned the text: ${JSON.stringify(found)}`);
@@ -270,7 +289,7 @@ async function picture() {
 
 switch (mode) {
   case 'check':
-    for (const check of [looks, fitsPhone, sorts, filters, withoutScript, prints, isShut]) await check();
+    for (const check of [looks, fitsPhone, leads, sorts, filters, withoutScript, prints, isShut]) await check();
     break;
   case 'many':
     await many();
