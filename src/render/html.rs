@@ -27,8 +27,8 @@ const SCRIPT: &str = include_str!("html/page.js");
 /// Content security policy. A test compares the hashes with `page.css` and `page.js`.
 const CSP: &str = concat!(
     "default-src 'none'; base-uri 'none'; form-action 'none'; ",
-    "style-src 'sha256-WBCDfEcpapLEjy4xicIhYNso0NjPm/Nj9wO2xb2V0LQ='; ",
-    "script-src 'sha256-U9ymgVBRshqMnadprjvim6kyMbnjHaaQhmGRygBfR38='"
+    "style-src 'sha256-l1lgZEgNqvtkkVPUVl/TxP3cXymCD1Jp5orGm2RaQXI='; ",
+    "script-src 'sha256-7g9pU2UenyVmDpEFnlIY9fOv1/kTjmrPRZIvWdw2AvY='"
 );
 
 /// Maximum number of accounts, and of groups, in a chart.

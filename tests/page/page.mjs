@@ -167,6 +167,35 @@ async function filters() {
   await page.context().close();
 }
 
+// The switch shows the rows with an event or a difference, with and without the script, and together with the filter.
+async function showsOnlyChanges() {
+  for (const javaScriptEnabled of [true, false]) {
+    const page = await open({ javaScriptEnabled });
+    const name = javaScriptEnabled ? 'with the script' : 'without the script';
+    const isChanged = (row) => row.Event !== '' || /^[+−]/.test(row.Change ?? '');
+    const rows = await page.$$eval('table.rows', (tables) => tables.flatMap((table) => {
+      const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+      return [...table.tBodies].flatMap((body) => [...body.rows]).map((row) => Object.fromEntries([...row.cells].map((cell, at) => [headings[at], cell.textContent])));
+    }));
+    const right = rows.filter(isChanged).map((row) => row.Login);
+    const shown = () => page.$$eval('table.rows tbody tr', (rows) => rows.filter((row) => row.checkVisibility()).map((row) => row.cells[0].textContent));
+    const all = await shown();
+    await page.locator('#only-changes').check();
+    hold(right.length > 0 && right.length < rows.length, `${name}: ${right.length} of ${rows.length} rows have changed`);
+    hold((await shown()).join() === right.join(), `${name}: the switch shows ${await shown()} instead of ${right}`);
+    if (javaScriptEnabled) {
+      hold(await page.locator('#matches').textContent() === `${right.length} of ${rows.length}`, 'the switch does not say how many rows it shows');
+      await page.locator('#filter').fill('silva');
+      const both = rows.filter((row) => isChanged(row) && Object.values(row).join('\n').toLowerCase().includes('silva')).map((row) => row.Login);
+      hold((await shown()).join() === both.join(), `with the filter the switch shows ${await shown()} instead of ${both}`);
+      await page.locator('#filter').fill('');
+    }
+    await page.locator('#only-changes').uncheck();
+    hold((await shown()).join() === all.join(), `${name}: the switch does not bring all rows back`);
+    await page.context().close();
+  }
+}
+
 async function withoutScript() {
   const page = await open({ javaScriptEnabled: false });
   hold(!(await page.locator('#tools').isVisible()), 'without JavaScript there is a filter that does nothing');
@@ -289,7 +318,7 @@ async function picture() {
 
 switch (mode) {
   case 'check':
-    for (const check of [looks, fitsPhone, leads, sorts, filters, withoutScript, prints, isShut]) await check();
+    for (const check of [looks, fitsPhone, leads, sorts, filters, showsOnlyChanges, withoutScript, prints, isShut]) await check();
     break;
   case 'many':
     await many();
