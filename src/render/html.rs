@@ -27,7 +27,7 @@ const SCRIPT: &str = include_str!("html/page.js");
 /// Content security policy. A test compares the hashes with `page.css` and `page.js`.
 const CSP: &str = concat!(
     "default-src 'none'; base-uri 'none'; form-action 'none'; ",
-    "style-src 'sha256-l1lgZEgNqvtkkVPUVl/TxP3cXymCD1Jp5orGm2RaQXI='; ",
+    "style-src 'sha256-S/pwtWqWqwq1zQfWpx1wc7o7Gjg7+93fKV+Ej3oRl6U='; ",
     "script-src 'sha256-7g9pU2UenyVmDpEFnlIY9fOv1/kTjmrPRZIvWdw2AvY='"
 );
 
@@ -186,8 +186,12 @@ impl Page<'_> {
     }
 }
 
+fn date_text(time: jiff::Timestamp) -> String {
+    time.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
 fn summary_sentence(html: &Html, summary: &Summary, shown: Option<&str>) -> String {
-    let date = html.meta.started.strftime("%-d %B %Y, %H:%M UTC");
+    let date = date_text(html.meta.started);
     let host = html.meta.host().map(|host| format!(" on {host}")).unwrap_or_default();
     let statuses = if summary.asked == 0 { "the input is empty".into() } else { summary.status_line() };
     let shown = shown.map(|shown| format!(" {shown} are shown.")).unwrap_or_default();
@@ -275,6 +279,7 @@ fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
         ("Kept from an earlier run", unless_zero(summary.totals.kept)),
         ("Rows dropped from an earlier run", unless_zero(summary.totals.no_longer_asked)),
         ("Compared with", meta.baseline.clone()),
+        ("Date of the baseline", meta.baseline_at.map(|time| time.to_string())),
         ("Recording", meta.exchanges.clone()),
         ("Rendered from", (!meta.from.is_empty()).then(|| meta.from.join(", "))),
         (if meta.exchanges.is_some() { "Recorded with" } else { "Command" }, meta.command.clone()),

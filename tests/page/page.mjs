@@ -1,6 +1,6 @@
 // Checks HTML reports in Chromium, driven by playwright-core, and their accessibility with axe-core.
 //
-//   node page.mjs check PACKAGES FILE      checks everything; prints the failures, and fails
+//   node page.mjs check PACKAGES FILE FOLDER  checks everything, prints the failures, and takes the screenshots of `screens`
 //   node page.mjs many PACKAGES FILE       checks a page with more rows than are shown
 //   node page.mjs harmless PACKAGES FILE   checks that no text of a row runs, loads anything, or reverses the page
 //   node page.mjs time PACKAGES FILE       measures the time to open, sort and filter
@@ -304,7 +304,7 @@ async function screens() {
       const page = await open({ viewport, colorScheme });
       for (const place of ['top', 'counted-title']) {
         await page.evaluate((place) => document.getElementById(place)?.scrollIntoView(), place);
-        await page.screenshot({ path: resolve(target, `${viewport.width}-${colorScheme}-${place}.png`) });
+        await page.screenshot({ path: resolve(target, `page-${viewport.width}-${colorScheme}-${place}.png`) });
       }
       await page.context().close();
     }
@@ -318,7 +318,7 @@ async function picture() {
 
 switch (mode) {
   case 'check':
-    for (const check of [looks, fitsPhone, leads, sorts, filters, showsOnlyChanges, withoutScript, prints, isShut]) await check();
+    for (const check of [looks, fitsPhone, leads, sorts, filters, showsOnlyChanges, withoutScript, prints, isShut, screens]) await check();
     break;
   case 'many':
     await many();
