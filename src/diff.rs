@@ -7,12 +7,16 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::report::{AccountKind, DiffSummary, Event, ReadReportError, Row, SavedReport, Status};
 use crate::shard::Shard;
 
 #[derive(Debug)]
 pub(crate) struct Baseline {
     name: String,
+    /// Time of the latest response.
+    latest: Option<Timestamp>,
     rows: Vec<BaselineRow>,
     by_login: HashMap<Box<str>, usize>,
     by_id: HashMap<u64, usize>,
@@ -61,7 +65,9 @@ impl Baseline {
 
     /// Indexes the rows of an earlier report. The name is for messages.
     pub(crate) fn of(name: String, rows: Vec<Row>) -> Self {
-        let mut baseline = Self { name, rows: Vec::new(), by_login: HashMap::new(), by_id: HashMap::new() };
+        let latest = rows.iter().filter_map(|row| row.at).max();
+        let mut baseline =
+            Self { name, latest, rows: Vec::new(), by_login: HashMap::new(), by_id: HashMap::new() };
         // Logins that had been removed then are in neither input.
         for row in rows.into_iter().filter(|row| !row.is_removed()) {
             let index = baseline.rows.len();
@@ -82,6 +88,10 @@ impl Baseline {
             });
         }
         baseline
+    }
+
+    pub(crate) fn latest(&self) -> Option<Timestamp> {
+        self.latest
     }
 
     pub(crate) fn empty_summary(&self) -> DiffSummary {

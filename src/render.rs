@@ -87,6 +87,9 @@ pub(crate) struct Meta {
     pub(crate) exchanges: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) baseline: Option<String>,
+    /// Time of the latest response in the baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) baseline_at: Option<jiff::Timestamp>,
     /// Reports that this one was rendered from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) from: Vec<String>,

@@ -217,6 +217,11 @@ impl Row {
         self.error.as_deref().filter(|_| is_further)
     }
 
+    /// Returns true for an event, or a difference, since the baseline.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.event.is_some() || self.change.is_some_and(|change| change != 0)
+    }
+
     /// Returns the kind of a counted account, or the words of the status.
     pub(crate) fn label(&self) -> &'static str {
         match self.status {

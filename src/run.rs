@@ -190,6 +190,7 @@ async fn execute(
     let mut meta = run_metadata(config, client).await;
     manifest.apply_to_meta(&mut meta);
     meta.site = profile_host(meta.api.as_deref());
+    meta.baseline_at = baseline.as_ref().and_then(Baseline::latest);
     let (sinks, checkpoint) = open_sinks(config, &meta).await?;
     print_notes(config);
     let total = if config.progress == ProgressMode::Hidden { None } else { input.estimate() };

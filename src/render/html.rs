@@ -5,6 +5,7 @@
 
 mod changes;
 mod charts;
+mod failures;
 mod rows;
 
 use std::io::{self, Write};
@@ -14,6 +15,7 @@ use askama::Template;
 
 use self::changes::{ChangeCollector, ChangesSection};
 use self::charts::{Bar, Chart, Distribution, Stat, rest_note};
+use self::failures::{FailureCollector, FailuresSection};
 use self::rows::RowTable;
 use super::{Meta, Output, Renderer};
 use crate::report::{Column, ColumnSpec, Columns, Row, Summary};
@@ -25,8 +27,8 @@ const SCRIPT: &str = include_str!("html/page.js");
 /// Content security policy. A test compares the hashes with `page.css` and `page.js`.
 const CSP: &str = concat!(
     "default-src 'none'; base-uri 'none'; form-action 'none'; ",
-    "style-src 'sha256-/vNvkLUJs1PVN5Qii42LL12OxD/hu+SOZ4LzRU/qcsQ='; ",
-    "script-src 'sha256-U9ymgVBRshqMnadprjvim6kyMbnjHaaQhmGRygBfR38='"
+    "style-src 'sha256-S/pwtWqWqwq1zQfWpx1wc7o7Gjg7+93fKV+Ej3oRl6U='; ",
+    "script-src 'sha256-7g9pU2UenyVmDpEFnlIY9fOv1/kTjmrPRZIvWdw2AvY='"
 );
 
 /// Maximum number of accounts, and of groups, in a chart.
@@ -44,6 +46,7 @@ pub(super) struct Html {
     counts: Vec<u64>,
     largest: Vec<Row>,
     changes: ChangeCollector,
+    failures: FailureCollector,
     /// Rows that are in the input.
     rows: u64,
 }
@@ -58,6 +61,7 @@ impl Html {
             columns,
             largest: Vec::new(),
             changes: ChangeCollector::default(),
+            failures: FailureCollector::default(),
             rows: 0,
             meta,
         }
@@ -82,6 +86,7 @@ impl Renderer for Html {
         }
         self.rows += 1;
         let Some(count) = row.public_repos else {
+            self.failures.add(row);
             return self.uncounted.add(row, link.as_deref());
         };
         self.counts.push(count);
@@ -106,6 +111,7 @@ struct Page<'a> {
     warnings: Vec<String>,
     /// Number of rows, if not all are shown.
     shown: Option<String>,
+    failures: Option<FailuresSection>,
     stats: Vec<Stat>,
     changes: Option<ChangesSection<'a>>,
     groups: Option<Chart>,
@@ -137,6 +143,7 @@ impl<'a> Page<'a> {
             ),
             summary_sentence: summary_sentence(html, summary, shown.as_deref()),
             warnings: warnings(summary),
+            failures: html.failures.section(summary),
             stats: stats(html, summary, median),
             changes: summary.changes.as_ref().map(|changes| html.changes.section(changes, &html.meta)),
             groups: summary.groups.as_ref().map(|groups| Chart::of_groups(groups, MAX_BARS)),
@@ -152,8 +159,39 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Link to a section of the page.
+struct SectionLink {
+    id: &'static str,
+    title: String,
+}
+
+impl Page<'_> {
+    /// Returns links to the sections that the page has below its totals, in their order.
+    fn sections(&self) -> Vec<SectionLink> {
+        let groups = self.groups.as_ref().map(|groups| format!("By {}", groups.category));
+        let has_largest = !self.largest.bars.is_empty();
+        let sections = [
+            ("changes", self.changes.as_ref().map(|_| "What has changed".into())),
+            ("groups", groups),
+            ("largest", has_largest.then(|| "Largest accounts".into())),
+            (
+                "distribution",
+                self.distribution.as_ref().filter(|_| has_largest).map(|_| "Distribution".into()),
+            ),
+            ("uncounted-title", (!self.html.uncounted.is_empty()).then(|| "Not counted".into())),
+            ("counted-title", (!self.html.counted.is_empty()).then(|| "Accounts".into())),
+            ("about", Some("About this report".into())),
+        ];
+        sections.into_iter().filter_map(|(id, title)| Some(SectionLink { id, title: title? })).collect()
+    }
+}
+
+fn date_text(time: jiff::Timestamp) -> String {
+    time.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
 fn summary_sentence(html: &Html, summary: &Summary, shown: Option<&str>) -> String {
-    let date = html.meta.started.strftime("%-d %B %Y, %H:%M UTC");
+    let date = date_text(html.meta.started);
     let host = html.meta.host().map(|host| format!(" on {host}")).unwrap_or_default();
     let statuses = if summary.asked == 0 { "the input is empty".into() } else { summary.status_line() };
     let shown = shown.map(|shown| format!(" {shown} are shown.")).unwrap_or_default();
@@ -241,6 +279,7 @@ fn run_metadata(html: &Html, summary: &Summary) -> Vec<(&'static str, String)> {
         ("Kept from an earlier run", unless_zero(summary.totals.kept)),
         ("Rows dropped from an earlier run", unless_zero(summary.totals.no_longer_asked)),
         ("Compared with", meta.baseline.clone()),
+        ("Date of the baseline", meta.baseline_at.map(|time| time.to_string())),
         ("Recording", meta.exchanges.clone()),
         ("Rendered from", (!meta.from.is_empty()).then(|| meta.from.join(", "))),
         (if meta.exchanges.is_some() { "Recorded with" } else { "Command" }, meta.command.clone()),

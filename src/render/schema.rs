@@ -99,13 +99,16 @@ fn meta_schema() -> Value {
         identity: Identity { viewer: text(), app: text() },
         exchanges: text(),
         baseline: text(),
+        baseline_at: Some(jiff::Timestamp::default()),
         from: vec![String::new()],
         top: Some(0),
         command: text(),
         ..Meta::default()
     };
     let mut schema = object_schema(&to_value(&full), &to_value(&Meta::default()));
-    set_property(&mut schema, "started", json!({"type": "string", "format": "date-time"}));
+    for time in ["started", "baseline_at"] {
+        set_property(&mut schema, time, json!({"type": "string", "format": "date-time"}));
+    }
     set_property(&mut schema, "schema_version", json!({"const": SCHEMA_VERSION}));
     if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
         required.insert(0, "schema_version".into());

@@ -147,6 +147,7 @@ impl TableColumn {
             Role::Verified => Some(1),
             Role::Was => Some(2),
             Role::Status | Role::Technical | Role::Error => Some(3),
+            Role::LastPush => Some(4),
             Role::Measure if self.column.is_part() => Some(4),
             Role::Measure => Some(5),
             Role::Change => Some(6),

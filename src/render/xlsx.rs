@@ -68,8 +68,7 @@ impl Xlsx {
 impl Renderer for Xlsx {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let Self { workbook, formats, shown, meta, .. } = self;
-        let is_changed = row.event.is_some() || row.change.is_some_and(|change| change != 0);
-        let changes = self.changes.as_mut().filter(|_| is_changed);
+        let changes = self.changes.as_mut().filter(|_| row.has_changed());
         for sheets in [Some(&mut self.accounts), changes].into_iter().flatten() {
             sheets.begin_row(workbook, formats)?;
             for column in &*shown {

@@ -33,6 +33,9 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
         rows.retain(|row| !row.is_removed());
     }
     let mut meta = saved_metadata(&config, saved.meta.as_ref(), &rows);
+    if let Some(baseline) = &baseline {
+        meta.baseline_at = baseline.latest();
+    }
     meta.top = config.layout.order.top.into_iter().chain(saved.top).min();
     let mut aggregator = RowAggregator::new(&config, groups, baseline, ManifestRecorder::default());
     if aggregator.summary.changes.is_none() && schema.change {

@@ -1,9 +1,10 @@
 // Checks HTML reports in Chromium, driven by playwright-core, and their accessibility with axe-core.
 //
-//   node page.mjs check PACKAGES FILE      checks everything; prints the failures, and fails
+//   node page.mjs check PACKAGES FILE FOLDER  checks everything, prints the failures, and takes the screenshots of `screens`
 //   node page.mjs many PACKAGES FILE       checks a page with more rows than are shown
 //   node page.mjs harmless PACKAGES FILE   checks that no text of a row runs, loads anything, or reverses the page
 //   node page.mjs time PACKAGES FILE       measures the time to open, sort and filter
+//   node page.mjs screens PACKAGES FILE FOLDER  takes screenshots of the top and of the accounts, on a phone and on a desk
 //   node page.mjs picture PACKAGES FILE PNG  takes the screenshot for the README
 //
 // PACKAGES is the folder with node_modules. CHROMIUM names the browser; its default is /usr/bin/chromium.
@@ -12,7 +13,9 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [mode, packages, file, png] = process.argv.slice(2);
+const [mode, packages, file, target] = process.argv.slice(2);
+const PHONE = { width: 390, height: 844 };
+const DESK = { width: 1280, height: 900 };
 const require = createRequire(resolve(packages, 'package.json'));
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -38,7 +41,7 @@ const visibleRows = (page, table) => page.locator(`#${table} tbody tr`).filter({
 const cells = (page, table, column) => page.$$eval(`#${table} tbody tr`, (rows, column) => rows.map((row) => row.cells[column].textContent), column);
 
 async function looks() {
-  for (const width of [360, 1440]) {
+  for (const width of [360, PHONE.width, DESK.width, 1440]) {
     for (const colorScheme of ['light', 'dark']) {
       const page = await open({ viewport: { width, height: 900 }, colorScheme });
       const name = `${width} px, ${colorScheme}`;
@@ -55,6 +58,57 @@ async function looks() {
       await page.context().close();
     }
   }
+}
+
+// On a phone the count is on the screen beside the login. The login stays when the table scrolls sideways, and the header when it
+// scrolls down.
+async function fitsPhone() {
+  const page = await open({ viewport: PHONE });
+  const found = await page.evaluate(() => {
+    const table = document.getElementById('counted');
+    const box = table.closest('.scroll');
+    const [login, count] = table.tHead.rows[0].cells;
+    const rows = [...table.tBodies[0].rows].slice(0, 20);
+    const cut = rows.filter((row) => {
+      row.scrollIntoView({ block: 'center' });
+      const { left, right, width } = row.cells[1].getBoundingClientRect();
+      return left < 0 || right > innerWidth || width === 0;
+    });
+    const isScrolledSideways = box.scrollLeft > 0 || scrollX > 0;
+    box.scrollTo(0, 0);
+    const before = { left: rows[0].cells[0].getBoundingClientRect().left, top: login.getBoundingClientRect().top };
+    box.scrollTo(150, 150);
+    const after = { left: rows[0].cells[0].getBoundingClientRect().left, top: login.getBoundingClientRect().top };
+    const countMoved = count.getBoundingClientRect().left;
+    return {
+      heading: count.innerText, rows: rows.length, cut: cut.map((row) => row.innerText), isScrolledSideways,
+      scrolled: [box.scrollLeft, box.scrollTop], before, after, isCovered: countMoved < login.getBoundingClientRect().right,
+    };
+  });
+  hold(found.heading === 'Public repos', `the second column is ${found.heading}`);
+  hold(found.rows === 20 && found.cut.length === 0, `of ${found.rows} rows the count is cut off in ${JSON.stringify(found.cut)}`);
+  hold(!found.isScrolledSideways, 'the count is on the screen only after scrolling sideways');
+  hold(found.scrolled.every((distance) => distance > 0), `the table cannot be scrolled both ways: ${found.scrolled}`);
+  hold(found.before.left === found.after.left, 'the login does not stay when the table scrolls sideways');
+  hold(found.before.top === found.after.top, 'the header does not stay when the table scrolls down');
+  hold(found.isCovered, 'the count does not move below the login');
+  await page.context().close();
+}
+
+// The links at the top lead to every section below the totals, in their order, and failures come before the totals.
+async function leads() {
+  const page = await open();
+  const found = await page.evaluate(() => ({
+    links: [...document.querySelectorAll('nav a')].map((link) => [link.textContent, document.querySelector(link.hash)?.textContent]),
+    headings: [...document.querySelectorAll('h2')].map((heading) => heading.textContent),
+    broken: [...document.links].filter((link) => link.href.includes('#') && !document.querySelector(link.hash)).map((link) => link.hash),
+  }));
+  hold(found.links.length > 0 && found.links.every(([text, heading]) => text === heading), `links and headings differ: ${JSON.stringify(found.links)}`);
+  hold(found.broken.length === 0, `nothing is at ${found.broken}`);
+  const totals = found.headings.indexOf('Totals');
+  hold(found.headings.slice(totals + 1).join() === found.links.map(([text]) => text).join(), `the sections are ${found.headings}`);
+  hold(totals === 1 && /^4 of 200 accounts were not counted$/.test(found.headings[0]), `before the totals is ${found.headings[0]}`);
+  await page.context().close();
 }
 
 // Sorts rows independently of the page's own code.
@@ -113,6 +167,35 @@ async function filters() {
   await page.context().close();
 }
 
+// The switch shows the rows with an event or a difference, with and without the script, and together with the filter.
+async function showsOnlyChanges() {
+  for (const javaScriptEnabled of [true, false]) {
+    const page = await open({ javaScriptEnabled });
+    const name = javaScriptEnabled ? 'with the script' : 'without the script';
+    const isChanged = (row) => row.Event !== '' || /^[+−]/.test(row.Change ?? '');
+    const rows = await page.$$eval('table.rows', (tables) => tables.flatMap((table) => {
+      const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+      return [...table.tBodies].flatMap((body) => [...body.rows]).map((row) => Object.fromEntries([...row.cells].map((cell, at) => [headings[at], cell.textContent])));
+    }));
+    const right = rows.filter(isChanged).map((row) => row.Login);
+    const shown = () => page.$$eval('table.rows tbody tr', (rows) => rows.filter((row) => row.checkVisibility()).map((row) => row.cells[0].textContent));
+    const all = await shown();
+    await page.locator('#only-changes').check();
+    hold(right.length > 0 && right.length < rows.length, `${name}: ${right.length} of ${rows.length} rows have changed`);
+    hold((await shown()).join() === right.join(), `${name}: the switch shows ${await shown()} instead of ${right}`);
+    if (javaScriptEnabled) {
+      hold(await page.locator('#matches').textContent() === `${right.length} of ${rows.length}`, 'the switch does not say how many rows it shows');
+      await page.locator('#filter').fill('silva');
+      const both = rows.filter((row) => isChanged(row) && Object.values(row).join('\n').toLowerCase().includes('silva')).map((row) => row.Login);
+      hold((await shown()).join() === both.join(), `with the filter the switch shows ${await shown()} instead of ${both}`);
+      await page.locator('#filter').fill('');
+    }
+    await page.locator('#only-changes').uncheck();
+    hold((await shown()).join() === all.join(), `${name}: the switch does not bring all rows back`);
+    await page.context().close();
+  }
+}
+
 async function withoutScript() {
   const page = await open({ javaScriptEnabled: false });
   hold(!(await page.locator('#tools').isVisible()), 'without JavaScript there is a filter that does nothing');
@@ -156,12 +239,15 @@ async function isShut() {
 
 async function harmless() {
   const page = await open();
-  const found = await page.evaluate(() => ({
-    foreign: document.querySelectorAll('main img, main script, main iframe, main style, main [onerror], main [onload], main [style]').length,
-    links: [...document.links].map((link) => link.href).filter((href) => !/^https:\/\/127\.0\.0\.1:[0-9]+\/(apps\/)?[A-Za-z0-9-]+$/.test(href)),
-    ran: window.ran ?? false,
-    turned: /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u0000-\u0008\u001b]/.test(document.body.innerText),
-  }));
+  const found = await page.evaluate(() => {
+    const isInside = (link) => link.protocol === 'file:' && link.pathname === location.pathname && document.querySelector(link.hash || 'none') !== null;
+    return {
+      foreign: document.querySelectorAll('main img, main script, main iframe, main style, main [onerror], main [onload], main [style]').length,
+      links: [...document.links].filter((link) => !isInside(link)).map((link) => link.href).filter((href) => !/^https:\/\/127\.0\.0\.1:[0-9]+\/(apps\/)?[A-Za-z0-9-]+$/.test(href)),
+      ran: window.ran ?? false,
+      turned: /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u0000-\u0008\u001b]/.test(document.body.innerText),
+    };
+  });
   hold(found.foreign === 0, 'an element out of a name is in the page');
   hold(found.links.length === 0, `a link leads to ${found.links}`);
   hold(!found.ran && !found.turned, `something ran or turned the text: ${JSON.stringify(found)}`);
@@ -212,14 +298,27 @@ async function time() {
   console.log(`opened in ${median(times.opened)}, sorted in ${median(times.sorted)}, filtered in ${median(times.filtered)}, all rows shown in ${median(times.all)} (medians of 5)`);
 }
 
+async function screens() {
+  for (const viewport of [PHONE, DESK]) {
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open({ viewport, colorScheme });
+      for (const place of ['top', 'counted-title']) {
+        await page.evaluate((place) => document.getElementById(place)?.scrollIntoView(), place);
+        await page.screenshot({ path: resolve(target, `page-${viewport.width}-${colorScheme}-${place}.png`) });
+      }
+      await page.context().close();
+    }
+  }
+}
+
 async function picture() {
   const page = await open({ viewport: { width: 1200, height: 1090 }, deviceScaleFactor: 1 });
-  await page.screenshot({ path: png });
+  await page.screenshot({ path: target });
 }
 
 switch (mode) {
   case 'check':
-    for (const check of [looks, sorts, filters, withoutScript, prints, isShut]) await check();
+    for (const check of [looks, fitsPhone, leads, sorts, filters, showsOnlyChanges, withoutScript, prints, isShut, screens]) await check();
     break;
   case 'many':
     await many();
@@ -227,6 +326,7 @@ switch (mode) {
     break;
   case 'harmless': await harmless(); break;
   case 'time': await time(); break;
+  case 'screens': await screens(); break;
   case 'picture': await picture(); break;
   default: wrong.push(`unknown mode ${mode}`);
 }

@@ -15,6 +15,8 @@ use crate::program::{Program, file, installed, is_available, path, users};
 /// Folder of the npm packages playwright-core and axe-core, which `.ci/run` installs.
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/page");
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/page.mjs");
+/// Folder of the screenshots.
+const SCREENSHOTS: &str = env!("CARGO_TARGET_TMPDIR");
 /// The sample team of two hundred.
 const TEAM: [&str; 11] = [
     "--replay",
@@ -39,6 +41,7 @@ fn browser(mode: &str, page: &Path) -> Option<String> {
     let output = Command::new("node")
         .args([SCRIPT, mode, PACKAGES])
         .arg(page)
+        .arg(SCREENSHOTS)
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
@@ -98,7 +101,38 @@ fn a_page_works_in_a_browser_and_is_accessible() {
     {
         assert!(html.contains(expected), "{expected}");
     }
-    browser("check", &page);
+    if browser("check", &page).is_none() {
+        return;
+    }
+    for width in ["390", "1280"] {
+        for place in ["light-top", "light-counted-title", "dark-top", "dark-counted-title"] {
+            let picture = Path::new(SCREENSHOTS).join(format!("page-{width}-{place}.png"));
+            assert!(picture.exists(), "{}", picture.display());
+        }
+    }
+}
+
+#[test]
+fn a_page_names_the_baseline_and_earlier_logins_and_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    Program::new(&TEAM).argument("-o").argument(&at("a.json")).argument("-o").argument(&at("a.html")).run();
+    let html = fs::read_to_string(at("a.html")).unwrap();
+    for expected in [
+        "Since <bdi>fixtures/team/october.csv</bdi> of 22 October 2026, 12:00 UTC",
+        "from sample-sofia, which had 21 repositories; has 23",
+        "the account before had 33 repositories; has 5",
+    ] {
+        assert!(html.contains(expected), "{expected}");
+    }
+    // The date belongs to the baseline that a report is compared with now.
+    let later = fs::read_to_string("fixtures/team/october.csv").unwrap().replace("2026-10-22", "2026-11-02");
+    fs::write(at("later.csv"), later).unwrap();
+    let arguments = ["--from", &at("a.json"), "--baseline", &at("later.csv"), "-o", &at("b.html")];
+    let run = Program::new(&arguments).run();
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let html = fs::read_to_string(at("b.html")).unwrap();
+    assert!(html.contains("later.csv</bdi> of 2 November 2026, 12:00 UTC"), "{html}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Section about the changes since an earlier report.
 
 use super::charts::{Bar, Chart, Stat, repositories};
-use super::insert_largest;
+use super::{date_text, insert_largest};
 use crate::render::Meta;
 use crate::report::{DiffSummary, Event, Row, Total};
 use crate::text::group_digits;
@@ -43,6 +43,8 @@ impl CappedList {
 
 pub(super) struct ChangesSection<'a> {
     pub(super) since: &'a str,
+    /// Date of the baseline, if it is known.
+    pub(super) date: Option<String>,
     pub(super) stats: Vec<Stat>,
     pub(super) chart: Chart,
     pub(super) names: &'a ChangeCollector,
@@ -58,10 +60,8 @@ impl ChangeCollector {
             Some(Event::New) => (&mut self.new, row.public_repos.map(repositories)),
             Some(Event::Removed) => (&mut self.removed, earlier_count(row)),
             Some(Event::Missing) => (&mut self.missing, earlier_count(row)),
-            Some(Event::Replaced) => (&mut self.replaced, row.public_repos.map(repositories)),
-            Some(Event::Renamed) => {
-                (&mut self.renamed, row.previous_login.as_ref().map(|login| format!("from {login}")))
-            }
+            Some(Event::Replaced) => (&mut self.replaced, Some(takeover_note(row))),
+            Some(Event::Renamed) => (&mut self.renamed, Some(rename_note(row))),
         };
         if list.names.len() < MAX_NAMES {
             let (name, link) = (row.login.clone(), link.map(str::to_owned));
@@ -90,6 +90,7 @@ impl ChangeCollector {
         ];
         ChangesSection {
             since: &changes.baseline,
+            date: meta.baseline_at.map(date_text),
             stats: stats.into_iter().filter(|stat| stat.value != "0").collect(),
             chart: Chart {
                 category: "Account".into(),
@@ -111,6 +112,26 @@ fn note(verb: &str, repos: Total) -> String {
 
 fn earlier_count(row: &Row) -> Option<String> {
     row.was.map(|was| format!("had {}", repositories(was)))
+}
+
+/// `from old-login, which had 12 repositories; has 14`.
+fn rename_note(row: &Row) -> String {
+    let login = row.previous_login.as_deref().unwrap_or("another login");
+    let had = earlier_count(row).map(|had| format!(", which {had}")).unwrap_or_default();
+    with_count_of_now(format!("from {login}{had}"), row)
+}
+
+/// `the account before had 40 repositories; has 3`.
+fn takeover_note(row: &Row) -> String {
+    let had = earlier_count(row).unwrap_or_else(|| "was not counted".into());
+    with_count_of_now(format!("the account before {had}"), row)
+}
+
+fn with_count_of_now(before: String, row: &Row) -> String {
+    match row.public_repos {
+        Some(count) => format!("{before}; has {}", group_digits(count)),
+        None => before,
+    }
 }
 
 fn difference(row: &Row) -> i64 {

@@ -5,6 +5,8 @@
   const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
   const filter = document.getElementById('filter');
   if (!filter) return;
+  // Absent without a baseline.
+  const onlyChanges = document.getElementById('only-changes');
 
   // What a cell is sorted by: a number where it is one, and nothing where nothing is known.
   const key = (text) => {
@@ -30,6 +32,7 @@
     const texts = new Map();
     let order = rows;
     let words = [];
+    let changed = false;
     let matching = rows.length;
 
     const text = (row) => {
@@ -37,8 +40,9 @@
       if (known === undefined) texts.set(row, known = [...row.cells].map((cell) => cell.textContent).join('\n').toLowerCase());
       return known;
     };
+    const isFound = (row) => (!changed || row.classList.contains('changed')) && words.every((word) => text(row).includes(word));
     const show = () => {
-      const found = words.length ? order.filter((row) => words.every((word) => text(row).includes(word))) : order;
+      const found = words.length || changed ? order.filter(isFound) : order;
       matching = found.length;
       first.replaceChildren(...found.slice(0, AT_ONCE));
       if (rest) {
@@ -72,10 +76,12 @@
       button.addEventListener('click', () => sort(column));
       heading.append(button);
     });
+    table.classList.add('scripted');
     return {
       count: rows.length,
-      filter(wanted) {
+      filter(wanted, isChanged) {
         words = wanted;
+        changed = isChanged;
         show();
         return matching;
       },
@@ -84,10 +90,15 @@
 
   const matches = document.getElementById('matches');
   const all = tables.reduce((sum, table) => sum + table.count, 0);
-  filter.addEventListener('input', () => {
+  const update = () => {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = tables.reduce((sum, table) => sum + table.filter(words), 0);
-    matches.value = words.length ? `${found.toLocaleString('en')} of ${all.toLocaleString('en')}` : '';
-  });
+    const changed = onlyChanges?.checked ?? false;
+    const found = tables.reduce((sum, table) => sum + table.filter(words, changed), 0);
+    matches.value = words.length || changed ? `${found.toLocaleString('en')} of ${all.toLocaleString('en')}` : '';
+  };
+  filter.addEventListener('input', update);
+  onlyChanges?.addEventListener('change', update);
+  // A browser may restore the switch of a page that is loaded again.
+  if (onlyChanges?.checked) update();
   document.getElementById('tools').hidden = false;
 })();

@@ -27,12 +27,13 @@ pub(super) struct RowTable {
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = "<tr><th scope=\"row\">{% if let Some(link) = link %}<a href=\"{{ link }}\">{{ login }}</a>{% else %}<bdi>{{ login }}</bdi>{% endif %}</th>\
+    source = "<tr{% if has_changed %} class=\"changed\"{% endif %}><th scope=\"row\">{% if let Some(link) = link %}<a href=\"{{ link }}\">{{ login }}</a>{% else %}<bdi>{{ login }}</bdi>{% endif %}</th>\
               {% for cell in cells %}<td{% if !cell.class.is_empty() %} class=\"{{ cell.class }}\"{% endif %}{% if cell.is_foreign %} dir=\"auto\"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>"
 )]
 struct RowTemplate<'a> {
     login: &'a str,
     link: Option<&'a str>,
+    has_changed: bool,
     cells: Vec<CellView<'a>>,
 }
 
@@ -44,8 +45,18 @@ struct CellView<'a> {
 }
 
 impl RowTable {
+    /// Makes a table whose second column is the count, followed by its comparison. On a phone these are on the screen.
     pub(super) fn counted(columns: &Columns) -> Self {
-        Self::of(columns.iter().filter(|column| !matches!(column.role(), Role::Status | Role::Error)))
+        let mut columns: Vec<_> =
+            columns.iter().filter(|column| !matches!(column.role(), Role::Status | Role::Error)).collect();
+        // The sort is stable: the other columns keep their order.
+        columns.sort_by_key(|column| match column.role() {
+            Role::Login => 0,
+            Role::Measure if column.key() == "public_repos" => 1,
+            Role::Was | Role::Change | Role::Event => 2,
+            _ => 3,
+        });
+        Self::of(columns.into_iter())
     }
 
     /// Makes a table whose third column is the reason.
@@ -68,7 +79,7 @@ impl RowTable {
             return Ok(());
         }
         let cells = self.columns.iter().map(|column| cell_view(row, column)).collect();
-        let html = RowTemplate { login: &row.login, link, cells }.render();
+        let html = RowTemplate { login: &row.login, link, has_changed: row.has_changed(), cells }.render();
         self.rows.push(html.map_err(io::Error::other)?);
         Ok(())
     }

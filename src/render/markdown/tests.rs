@@ -162,7 +162,7 @@ fn rules_events_and_failures_come_first() {
         ..Row::without_count("leaver", Status::Removed, "not in the input")
     });
     let columns = Columns::of(&ReportSchema {
-        counts: CountSelection { breakdown: true, private: false },
+        counts: CountSelection { breakdown: true, private: false, last_push: false },
         carried: vec!["team".into()],
         change: true,
         ..ReportSchema::default()

@@ -226,7 +226,7 @@ fn team() -> Vec<Row> {
 
 fn team_table(width: Option<u16>) -> String {
     let columns = Columns::of(&ReportSchema {
-        counts: CountSelection { breakdown: true, private: false },
+        counts: CountSelection { breakdown: true, private: false, last_push: false },
         carried: vec!["name".into()],
         change: true,
         ..ReportSchema::default()
@@ -395,7 +395,7 @@ fn a_column_of_types_needs_an_account_that_is_not_a_user() {
 #[test]
 fn requested_columns_are_hidden_last() {
     let columns = Columns::of(&ReportSchema {
-        counts: CountSelection { breakdown: true, private: true },
+        counts: CountSelection { breakdown: true, private: true, last_push: false },
         carried: vec!["team".into()],
         change: true,
         verified: true,
