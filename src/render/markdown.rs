@@ -264,7 +264,7 @@ impl Markdown {
 impl Renderer for Markdown {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.rows += u64::from(!row.is_removed());
-        // An unknown change is no event: the row has a reason, or had one in the baseline.
+        // An unknown change is not an event: the row has a reason, or had one in the baseline.
         if row.is_removed() || row.event.is_some_and(|event| event != Event::Unknown) {
             self.events.add(row, &self.meta);
         }

@@ -70,7 +70,7 @@ pub(super) struct Table {
 #[derive(Clone, Copy)]
 enum Reasons {
     All,
-    /// Those that say more than the status.
+    /// Reasons that say more than the status.
     Further,
     None,
 }
