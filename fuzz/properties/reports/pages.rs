@@ -7,7 +7,7 @@ use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{HtmlString, Spanned, Token, Tokenizer};
 
 use super::Report;
-use crate::report::{Cell, Role, Row};
+use crate::report::{Cell, Event, Role, Row};
 use crate::text::{collapse_whitespace, group_digits, sanitize_line};
 
 /// A table of a page: its id, and the text of its cells.
@@ -140,22 +140,37 @@ pub(crate) fn rendered(markdown: &str) -> String {
     markdown_to_html(markdown, &options)
 }
 
-/// Asserts that rendered Markdown has the same rows in three tables, and no markup from a row.
+/// Asserts that rendered Markdown has the same rows in three tables, events first, and no markup from a row.
 pub(super) fn markdown(markdown: &str, report: &Report) {
     let page = Page::read(&rendered(markdown));
     page.has_only(&[
         "h3", "p", "strong", "table", "thead", "tbody", "tr", "th", "td", "a", "details", "summary", "sub",
         "div",
     ]);
-    let (removed, here): (Vec<_>, Vec<_>) = report.rows.iter().partition(|row| row.is_removed());
-    let (counted, uncounted): (Vec<_>, Vec<_>) = here.into_iter().partition(|row| row.public_repos.is_some());
-    let is_counted = |table: &&Table| table.rows[0].iter().any(|name| name == "Public repos");
-    let is_uncounted = |table: &&Table| table.rows[0].get(1).is_some_and(|name| name == "Outcome");
-    let body = page.body(is_counted);
+    let is_event = |row: &&Row| row.is_removed() || row.event.is_some_and(|event| event != Event::Unknown);
+    let events: Vec<_> = report.rows.iter().filter(is_event).collect();
+    let here = report.rows.iter().filter(|row| !row.is_removed());
+    let (counted, uncounted): (Vec<_>, Vec<_>) = here.partition(|row| row.public_repos.is_some());
+    // The other tables are sums.
+    let mut tables = page.tables.iter().filter(|table| table.rows[0][0] == "Login");
+    let mut body = |rows: &[&Row]| -> &[Vec<String>] {
+        if rows.is_empty() { &[] } else { tables.next().map_or(&[], |table| &table.rows[1..]) }
+    };
+    let (events_shown, uncounted_shown, counted_shown) = (body(&events), body(&uncounted), body(&counted));
+    assert!(tables.next().is_none(), "{markdown}");
+    assert_eq!(events_shown.len(), events.len());
+    for (cells, row) in events_shown.iter().zip(&events) {
+        same(&cells[0], &row.login);
+    }
+    assert_eq!(uncounted_shown.len(), uncounted.len());
+    for (cells, row) in uncounted_shown.iter().zip(&uncounted) {
+        same(&cells[0], &row.login);
+        same(&cells[2], row.error.as_deref().unwrap_or("–"));
+    }
     // Its last row is the sum.
-    assert_eq!(body.len(), if counted.is_empty() { 0 } else { counted.len() + 1 });
+    assert_eq!(counted_shown.len(), if counted.is_empty() { 0 } else { counted.len() + 1 });
     let middle: Vec<_> = report.columns.iter().filter(|column| column.role() == Role::Extra).collect();
-    for (cells, row) in body.iter().zip(&counted) {
+    for (cells, row) in counted_shown.iter().zip(&counted) {
         same(&cells[0], &row.login);
         let count = group_digits(row.public_repos.unwrap());
         assert!(cells.contains(&count), "{count} is not in {cells:?}");
@@ -167,17 +182,6 @@ pub(super) fn markdown(markdown: &str, report: &Report) {
                 );
             }
         }
-    }
-    let body = page.body(is_uncounted);
-    assert_eq!(body.len(), uncounted.len());
-    for (cells, row) in body.iter().zip(&uncounted) {
-        same(&cells[0], &row.login);
-        same(&cells[2], row.error.as_deref().unwrap_or("–"));
-    }
-    let body = page.body(|table| !is_counted(table) && !is_uncounted(table));
-    assert_eq!(body.len(), removed.len());
-    for (cells, row) in body.iter().zip(&removed) {
-        same(&cells[0], &row.login);
     }
 }
 
