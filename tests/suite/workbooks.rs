@@ -72,6 +72,22 @@ fn a_workbook_goes_through_a_pipe_and_into_any_file() {
     }
 }
 
+#[test]
+fn a_workbook_that_we_wrote_is_read_as_a_list() {
+    let fake = Fake::well_behaved();
+    let folder = tempfile::tempdir().unwrap();
+    let written = ["torvalds", "missing", "user-1", "12345", "old-", "=1+1"];
+    let run = Program::for_fake(&fake, &[&["-o", "report.xlsx"], &written[..]].concat())
+        .current_dir(folder.path())
+        .run();
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let run =
+        Program::for_fake(&fake, &["-f", "report.xlsx", "-F", "ndjson"]).current_dir(folder.path()).run();
+    let logins: Vec<_> = run.rows().iter().map(|row| row["login"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(logins, written, "{}", run.stderr);
+    assert_eq!(run.rows()[5]["status"], "invalid");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_workbook_that_cannot_be_written_is_status_2() {
