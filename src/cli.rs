@@ -58,7 +58,7 @@ pub(crate) struct Cli {
     pub(crate) no_header: bool,
 
     /// Line of a sheet with the header, for titles above it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true, help_heading = HELP_INPUT)]
+    #[arg(long, value_name = "N", value_parser = parse_in_range::<u64>(1, 1_048_576), hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) header_row: Option<u64>,
 
     /// Copy these columns of a sheet, or of --query, into the report

@@ -5,8 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flate2::write::DeflateEncoder;
-use flate2::{Compression, Crc};
+use rust_xlsxwriter::Workbook;
 
 use crate::input::folder;
 use crate::measure::{Used, ghrepos, middle, run};
@@ -95,62 +94,13 @@ fn lines(to: &mut Writer, logins: u64, line: impl Fn(u64) -> String) -> std::io:
 
 /// Writes a workbook with two columns of texts.
 fn workbook(rows: u64) -> PathBuf {
-    const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
-    let row = |number: u64| {
-        let (name, login) = match number {
-            1 => ("name".to_owned(), "github".to_owned()),
-            number => (format!("Sample {number}"), format!("user-{number}")),
-        };
-        format!(
-            "<row r=\"{number}\"><c r=\"A{number}\" t=\"inlineStr\"><is><t>{name}</t></is></c>\
-             <c r=\"B{number}\" t=\"inlineStr\"><is><t>{login}</t></is></c></row>"
-        )
-    };
-    let rows: String = (1..=rows + 1).map(row).collect();
-    let sheet = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
-    let relations = |kind: &str, target: &str| {
-        format!(
-            "<Relationships><Relationship Id=\"r1\" Type=\"{OFFICE}/{kind}\" Target=\"{target}\"/></Relationships>"
-        )
-    };
-    let book = format!(
-        "<workbook xmlns:r=\"{OFFICE}\"><sheets><sheet name=\"Sheet\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
-    );
-    let path = folder().join("input.xlsx");
-    let bytes = archive(&[
-        ("[Content_Types].xml", "<Types/>"),
-        ("_rels/.rels", &relations("officeDocument", "xl/workbook.xml")),
-        ("xl/workbook.xml", &book),
-        ("xl/_rels/workbook.xml.rels", &relations("worksheet", "sheet.xml")),
-        ("xl/sheet.xml", &sheet),
-    ]);
-    std::fs::write(&path, bytes).expect("room");
-    path
-}
-
-/// Returns a zip archive.
-#[expect(clippy::cast_possible_truncation, reason = "small parts")]
-fn archive(parts: &[(&str, &str)]) -> Vec<u8> {
-    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
-    for (name, content) in parts {
-        let mut crc = Crc::new();
-        crc.update(content.as_bytes());
-        let mut deflate = DeflateEncoder::new(Vec::new(), Compression::fast());
-        deflate.write_all(content.as_bytes()).expect("memory");
-        let packed = deflate.finish().expect("memory");
-        let mut header = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0];
-        for size in [crc.sum(), packed.len() as u32, content.len() as u32] {
-            header.extend(size.to_le_bytes());
-        }
-        header.extend((name.len() as u16).to_le_bytes());
-        header.extend([0, 0]);
-        directory.extend([b"PK\x01\x02\x14\0", &header[..], &[0; 10]].concat());
-        directory.extend((bytes.len() as u32).to_le_bytes());
-        directory.extend(name.as_bytes());
-        bytes.extend([b"PK\x03\x04", &header[..], name.as_bytes(), &packed].concat());
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet_with_constant_memory().expect("a temporary file");
+    sheet.write_row(0, 0, ["name", "github"]).expect("a header");
+    for (row, number) in (1..).zip(1..=rows) {
+        sheet.write_row(row, 0, [format!("Sample {number}"), format!("user-{number}")]).expect("a row");
     }
-    let count = (parts.len() as u16).to_le_bytes();
-    let (start, size) = ((bytes.len() as u32).to_le_bytes(), (directory.len() as u32).to_le_bytes());
-    bytes.extend([&directory[..], b"PK\x05\x06\0\0\0\0", &count, &count, &size, &start, &[0, 0]].concat());
-    bytes
+    let path = folder().join("input.xlsx");
+    workbook.save(&path).expect("room");
+    path
 }

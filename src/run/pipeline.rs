@@ -309,3 +309,30 @@ impl Sinks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::github::ClientConfig;
+    use crate::login::Login;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_window_is_not_the_silence_of_a_pipe() {
+        let client = Client::new(ClientConfig::default()).unwrap();
+        let waiting_since = Cell::new(None);
+        let pipe = stream::iter(["a", "b", "c"]).map(|login| InputRecord::from(Login::parse(login)));
+        let stop = stop_input(&client, &waiting_since, true, false);
+        let pipe = note_waits(pipe.chain(stream::pending()).boxed(), &waiting_since);
+        let mut records = Box::pin(pipe.take_until(Box::pin(stop)));
+        assert!(records.next().await.is_some());
+        client.limiter().stop.request(StopReason::OutOfReach(String::new()));
+        assert!(records.next().await.is_some());
+        // Nothing is read while the window is full.
+        tokio::time::advance(4 * INPUT_IDLE).await;
+        assert!(records.next().await.is_some());
+        // The pipe stays open and is silent.
+        let start = Instant::now();
+        assert!(records.next().await.is_none());
+        assert!(start.elapsed() <= 2 * INPUT_IDLE, "{:?}", start.elapsed());
+    }
+}

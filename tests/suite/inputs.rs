@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use crate::fake::Fake;
 use crate::program::{Program, Run, report_skipped, wait_for_exit};
-use crate::workbook::{Cell, Sheet, archive, ods, xlsx};
+use crate::workbook_writer::{Cell, Sheet, archive, ods, xlsx};
 
 fn look_up(fake: &Fake, list: &Path, flags: &[&str]) -> Run {
     Program::for_fake(fake, &[&["-f", list.to_str().unwrap(), "-F", "ndjson"], flags].concat()).run()

@@ -59,5 +59,5 @@ mod terminals;
 mod tokens;
 mod totals;
 mod versions;
-mod workbook;
+mod workbook_writer;
 mod workbooks;

@@ -1,45 +1,18 @@
-//! Small workbooks: zip archives whose parts are stored or deflated.
+//! Writes small workbooks, in the plainest XML that other programs write.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 
-use flate2::write::DeflateEncoder;
-use flate2::{Compression, Crc};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 /// Returns a zip archive with these parts.
 pub fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
-    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in parts {
-        let mut crc = Crc::new();
-        crc.update(content);
-        let mut deflate = DeflateEncoder::new(Vec::new(), Compression::fast());
-        deflate.write_all(content).unwrap();
-        let packed = deflate.finish().unwrap();
-        let offset = bytes.len() as u32;
-        let mut header = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0];
-        header.extend(crc.sum().to_le_bytes());
-        header.extend((packed.len() as u32).to_le_bytes());
-        header.extend((content.len() as u32).to_le_bytes());
-        header.extend((name.len() as u16).to_le_bytes());
-        header.extend([0, 0]);
-        bytes.extend(b"PK\x03\x04");
-        bytes.extend(&header);
-        bytes.extend(name.as_bytes());
-        bytes.extend(packed);
-        directory.extend(b"PK\x01\x02\x14\0");
-        directory.extend(&header);
-        directory.extend([0; 10]);
-        directory.extend(offset.to_le_bytes());
-        directory.extend(name.as_bytes());
+        archive.start_file(*name, SimpleFileOptions::default()).unwrap();
+        archive.write_all(content).unwrap();
     }
-    let start = bytes.len() as u32;
-    let count = (parts.len() as u16).to_le_bytes();
-    bytes.extend(&directory);
-    bytes.extend(b"PK\x05\x06\0\0\0\0");
-    bytes.extend([count, count].concat());
-    bytes.extend((directory.len() as u32).to_le_bytes());
-    bytes.extend(start.to_le_bytes());
-    bytes.extend([0, 0]);
-    bytes
+    archive.finish().unwrap().into_inner()
 }
 
 #[derive(Clone, Copy, Debug)]
