@@ -1,6 +1,8 @@
 //! Syntax of the flags. [`config`](crate::config) decides on their combinations.
 
+mod generate;
 mod help;
+mod reference;
 mod tips;
 pub(crate) mod values;
 
@@ -10,7 +12,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser};
 
-pub(crate) use self::help::{GenerateTarget, one_line_error};
+pub(crate) use self::generate::GenerateTarget;
+pub(crate) use self::help::{one_line_error, usage};
 pub(crate) use self::values::{ApiChoice, AutoChoice, PaceChoice};
 use self::values::{RoleChoice, parse_in_range, parse_nonzero_duration};
 use crate::render::{Format, SortKey};
@@ -30,19 +33,22 @@ use crate::text::parse_duration;
     args_override_self = true,
     disable_help_flag = true,
     disable_version_flag = true,
-    after_help = help::AFTER_SHORT_HELP,
+    after_help = help::after_short_help(),
     after_long_help = help::after_long_help()
 )]
 pub(crate) struct Cli {
-    /// Logins, @logins or profile URLs; - reads standard input, as does no input at all
+    /// Logins, @logins, profile URLs; - is standard input
+    ///
+    /// Several may be in one argument, separated by commas or blanks. Standard input is also read if no input is given and
+    /// it is not a terminal.
     #[arg(value_name = "LOGIN", display_order = 0, help_heading = HELP_INPUT)]
     pub(crate) logins: Vec<OsString>,
 
-    /// Read logins from a list, CSV, workbook (.xlsx, .ods) or JSON; - is standard input
+    /// Read logins from a list, CSV, workbook or JSON file
     ///
     /// The content decides the format, not the name: one login per line (# begins a comment); CSV or TSV (commas,
     /// semicolons, tabs, pipes); .xlsx and .ods; JSON or NDJSON of logins, or of objects with a login. UTF-8, UTF-16 or
-    /// Windows-1252. May be repeated.
+    /// Windows-1252. - is standard input. May be repeated.
     #[arg(short, long = "file", value_name = "FILE", display_order = 1, help_heading = HELP_INPUT)]
     pub(crate) files: Vec<PathBuf>,
 
@@ -50,7 +56,7 @@ pub(crate) struct Cli {
     ///
     /// Case, blanks, _ and - do not matter. Without this flag it is the column github, alone or with username, login,
     /// user, handle or account; else the column login, username, user or handle. Two of the same rank are an error.
-    #[arg(long, value_name = "NAME|N", help_heading = HELP_INPUT)]
+    #[arg(long, value_name = "NAME|N", hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) login_column: Option<String>,
 
     /// The first line of a sheet is not a header; use with --login-column N
@@ -62,13 +68,13 @@ pub(crate) struct Cli {
     pub(crate) header_row: Option<u64>,
 
     /// Copy these columns of a sheet, or of --query, into the report
-    #[arg(long, value_name = "COLUMN,...", help_heading = HELP_INPUT)]
+    #[arg(long, value_name = "COLUMN,...", hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) carry: Vec<String>,
 
-    /// Add subtotals for each value of this column, and copy it into the report
+    /// Add subtotals for each value of a column
     ///
-    /// The input is read to its end before the first request. An account in several groups counts in each of them, and
-    /// once in the total.
+    /// The column is copied into the report. The input is read to its end before the first request. An account in several
+    /// groups counts in each of them, and once in the total.
     #[arg(long, value_name = "COLUMN", help_heading = HELP_INPUT)]
     pub(crate) group_by: Option<String>,
 
@@ -86,7 +92,7 @@ pub(crate) struct Cli {
     ///
     /// The team is named as in its address, or as it is displayed: acme/core-team, "acme/Core Team",
     /// https://github.com/orgs/acme/teams/core-team. May be repeated.
-    #[arg(long = "team", value_name = "ORG/TEAM", help_heading = HELP_INPUT)]
+    #[arg(long = "team", value_name = "ORG/TEAM", hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) teams: Vec<String>,
 
     /// Look up all outside collaborators of an organization
@@ -122,18 +128,22 @@ pub(crate) struct Cli {
     #[arg(long, hide_short_help = true, help_heading = HELP_INPUT)]
     pub(crate) allow_empty: bool,
 
-    /// Also count sources, forks and archived repositories among the public ones
+    /// Also count sources, forks and archived repositories
+    ///
+    /// They are parts of the public repositories. Over GraphQL a query has up to 49 logins; over REST it takes one more
+    /// request per 100 repositories of each account.
     #[arg(long, help_heading = HELP_COUNTS)]
     pub(crate) breakdown: bool,
 
     /// Also count private and internal repositories, if all are visible (GraphQL only)
-    #[arg(long, help_heading = HELP_COUNTS)]
+    #[arg(long, hide_short_help = true, help_heading = HELP_COUNTS)]
     pub(crate) private: bool,
 
-    /// Also report the latest push to a public repository (REST: one more request per login)
+    /// Also report the latest push to a public repository
     ///
-    /// A push by anyone to a repository that the account owns, forks included. Empty without a visible push.
-    #[arg(long, help_heading = HELP_COUNTS)]
+    /// A push by anyone to a repository that the account owns, forks included. Empty without a visible push. Tables show the
+    /// date in UTC, files the time. Over REST it takes one more request per account with repositories.
+    #[arg(long, hide_short_help = true, help_heading = HELP_COUNTS)]
     pub(crate) last_push: bool,
 
     /// Recount this percentage of the logins through the other API, and report differences
@@ -143,11 +153,11 @@ pub(crate) struct Cli {
     /// API to query; auto: GraphQL with a token, REST without
     ///
     /// Bots are always looked up by REST.
-    #[arg(long, value_name = "API", default_value = "auto", help_heading = HELP_REQUESTS)]
+    #[arg(long, value_name = "API", default_value = "auto", hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) api: ApiChoice,
 
     /// Maximum number of concurrent requests, 1 to 100
-    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = parse_in_range::<u8>(1, 100), help_heading = HELP_REQUESTS)]
+    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = parse_in_range::<u8>(1, 100), hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) jobs: u8,
 
     /// Maximum number of logins per GraphQL query, 1 to 100
@@ -164,7 +174,7 @@ pub(crate) struct Cli {
     pub(crate) pace: PaceChoice,
 
     /// Longest wait for a rate limit; if it would take longer, the rest is skipped
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration, help_heading = HELP_REQUESTS)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration, hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) max_wait: Duration,
 
     /// Stop after this time and skip the rest
@@ -187,7 +197,7 @@ pub(crate) struct Cli {
     ///
     /// github.com, SUB.ghe.com, or an Enterprise Server. Inside GitHub Actions the default is GH_HOST, then the
     /// server that runs the job (GITHUB_API_URL, GITHUB_SERVER_URL).
-    #[arg(long, value_name = "HOST", conflicts_with = "api_url", help_heading = HELP_REQUESTS)]
+    #[arg(long, value_name = "HOST", conflicts_with = "api_url", hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) host: Option<String>,
 
     /// Also trust this certificate authority (PEM)
@@ -225,12 +235,13 @@ pub(crate) struct Cli {
     /// Show the requests, cost and time of the run without running it
     ///
     /// As JSON with -F json.
-    #[arg(long, help_heading = HELP_REQUESTS)]
+    #[arg(long, hide_short_help = true, help_heading = HELP_REQUESTS)]
     pub(crate) plan: bool,
 
-    /// Format of standard output, or of an --output without a known extension [default: table]
+    /// Format of standard output [default: table]
     ///
-    /// Alone, --output writes files only; -o - adds standard output.
+    /// Also the format of an --output without a known extension. --output alone writes files only; -o - adds standard
+    /// output.
     #[arg(short = 'F', long, value_name = "FORMAT", help_heading = HELP_OUTPUT)]
     pub(crate) format: Option<Format>,
 
@@ -255,11 +266,11 @@ pub(crate) struct Cli {
     ///
     /// In tables, .csv, .tsv, .xlsx and .md. .json, .ndjson, .html and .prom reports always have all columns. A baseline
     /// requires the columns login, status, id and public_repos.
-    #[arg(long, value_name = "COLUMN,...", help_heading = HELP_OUTPUT)]
+    #[arg(long, value_name = "COLUMN,...", hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) columns: Vec<String>,
 
     /// Sort by this, largest numbers first [default: input; with --top: public_repos]
-    #[arg(long, value_name = "KEY", hide_possible_values = true, help_heading = HELP_OUTPUT)]
+    #[arg(long, value_name = "KEY", hide_possible_values = true, hide_short_help = true, help_heading = HELP_OUTPUT)]
     #[arg(
         long_help = "Sort by this, largest numbers and newest pushes first: input, login, public_repos, sources, \
                        forks, archived, private_repos, internal_repos, last_push or, with --baseline, change. Rows \
@@ -271,7 +282,9 @@ pub(crate) struct Cli {
     #[arg(long, hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) reverse: bool,
 
-    /// Show only the first N rows; totals still cover all rows
+    /// Show only the N largest accounts; totals cover all
+    ///
+    /// With --sort: the first N rows in that order.
     #[arg(long, value_name = "N", help_heading = HELP_OUTPUT)]
     pub(crate) top: Option<usize>,
 
@@ -286,16 +299,20 @@ pub(crate) struct Cli {
     pub(crate) progress: AutoChoice,
 
     /// No progress and no summary on standard error
-    #[arg(short, long, help_heading = HELP_OUTPUT)]
+    ///
+    /// Without this flag the summary has the totals, the cost, and the files that were written. If a table is on the same
+    /// terminal, its last line has the totals and the summary omits them.
+    #[arg(short, long, hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) quiet: bool,
 
     /// More detail on standard error: -v waits and retries, -vv every request
-    #[arg(short, long, action = ArgAction::Count, help_heading = HELP_OUTPUT)]
+    #[arg(short, long, action = ArgAction::Count, hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) verbose: u8,
 
-    /// Continue an interrupted run from its .ndjson output: keep its good rows and look up the rest
+    /// Continue an interrupted run from its .ndjson output
     ///
-    /// The rows are those of FILE.partial, or of FILE if there is none.
+    /// Good rows are kept, the rest is looked up. The rows are those of FILE.partial, or of FILE if FILE.partial does not
+    /// exist.
     #[arg(long, help_heading = HELP_COMPARING)]
     pub(crate) resume: bool,
 
@@ -303,9 +320,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DURATION", requires = "resume", value_parser = parse_duration, hide_short_help = true, help_heading = HELP_COMPARING)]
     pub(crate) max_age: Option<Duration>,
 
-    /// Compare with an earlier report: columns was, change and event
+    /// Compare with an earlier report
     ///
-    /// .ndjson, .json, .csv or .tsv, or the last complete run in a database. Use a report that was made without --top.
+    /// Adds the columns was, change and event. The report is .ndjson, .json, .csv or .tsv, or the last complete run in a
+    /// database. Use a report that was made without --top.
     #[arg(long, value_name = "FILE|URL", help_heading = HELP_COMPARING)]
     pub(crate) baseline: Option<PathBuf>,
 
@@ -315,7 +333,7 @@ pub(crate) struct Cli {
     #[arg(long, requires = "baseline", hide_short_help = true, help_heading = HELP_COMPARING)]
     pub(crate) baseline_optional: bool,
 
-    /// Exit with status 3 if a rule matches: new>0, change>50%, failed>0 …
+    /// Exit with status 3 if a rule matches: new>0, change>50%
     ///
     /// A rule is a measure, >, >= or =, and a number or a percentage. Measures are the events new, removed, renamed, replaced,
     /// missing and unknown, the statuses not_found, forbidden, invalid, failed and skipped, change, public_repos, and last_push
@@ -327,16 +345,16 @@ pub(crate) struct Cli {
     ///
     /// May be repeated. A name may have * and ?, for a shell that does not expand them. A .csv or .tsv requires the columns login,
     /// status, id and public_repos.
-    #[arg(long, value_name = "FILE", help_heading = HELP_COMPARING, conflicts_with_all = [
+    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = HELP_COMPARING, conflicts_with_all = [
         "logins", "files", "members", "role", "teams", "outside_collaborators", "enterprises", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "last_push", "shard"
     ])]
     pub(crate) from: Vec<PathBuf>,
 
-    /// Print the man page, shell completions, or the JSON Schema of the JSON and NDJSON reports
+    /// Print the man page, shell completions, all options in Markdown, or a JSON Schema
     #[arg(long, value_name = "TARGET", exclusive = true, hide_short_help = true, help_heading = HELP_OTHER)]
     pub(crate) generate: Option<GenerateTarget>,
 
-    /// Print help: -h in short, --help with everything
+    /// Print help: -h for the frequent options, --help for all
     #[arg(short, long, action = ArgAction::Help, help_heading = HELP_OTHER)]
     help: Option<bool>,
 

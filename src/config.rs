@@ -89,6 +89,11 @@ impl Config {
         first.filter(|_| journals.next().is_none())
     }
 
+    /// Returns true if standard output is a table, and a terminal as standard error is.
+    pub(crate) fn has_table_on_terminal(&self) -> bool {
+        outputs::has_table_on_terminal(&self.reports)
+    }
+
     pub(crate) fn baseline_name(&self) -> Option<String> {
         Some(crate::text::redact_url(&self.baseline.as_ref()?.display().to_string()))
     }

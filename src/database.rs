@@ -33,7 +33,7 @@ pub(crate) struct DatabaseUrl {
 
 /// A text that is not the URL of a supported database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it has to look like sqlite:FILE or postgres://USER@HOST/DATABASE")]
+#[error("expected sqlite:FILE or postgres://USER@HOST/DATABASE")]
 pub(crate) struct NotADatabase;
 
 impl FromStr for DatabaseUrl {
@@ -76,7 +76,7 @@ pub(crate) enum SqlError {
     #[error(transparent)]
     Url(#[from] NotADatabase),
     #[error(
-        "{source}; {} of this run are saved and no more, and it is not marked complete; save its report afterwards with --from REPORT --save",
+        "{source}; only {} of this run were saved, and it is not marked complete; save a report of it with --from REPORT --save",
         pluralize(*saved, "row", "rows")
     )]
     Partial { saved: u64, source: Box<SqlError> },

@@ -76,7 +76,7 @@ struct Rule {
 pub(crate) struct Rules(Vec<Rule>);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot understand --fail-on {text:?} at character {at}: {reason}")]
+#[error("invalid --fail-on {text:?} at character {at}: {reason}")]
 pub(crate) struct ParseRuleError {
     text: String,
     /// Position of the mistake in characters, from 1.
@@ -167,7 +167,7 @@ impl Rule {
         let number = number.trim();
         let threshold = match number.strip_suffix('%') {
             _ if metric == Metric::LastPush => {
-                let age = parse_age(number).ok_or((at, "expected an age with a unit, as 365d".into()))?;
+                let age = parse_age(number).ok_or((at, "expected an age with a unit such as 365d".into()))?;
                 Some(Threshold::Number(age.as_secs()))
             }
             Some(_) if metric == Metric::PublicRepos => {
@@ -181,7 +181,7 @@ impl Rule {
             None => number.parse().ok().filter(|_| !number.starts_with('+')).map(Threshold::Number),
         };
         let Some(threshold) = threshold else {
-            return Err((at, "expected a number or a percentage, as 5 or 10%".into()));
+            return Err((at, "expected a number or a percentage such as 5 or 10%".into()));
         };
         let text = collapse_whitespace(text);
         Ok(Self { text, metric, is_beyond, threshold, rows: 0, logins: Vec::new() })

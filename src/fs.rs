@@ -13,7 +13,7 @@ pub(crate) fn parent(path: &Path) -> &Path {
 }
 
 pub(crate) fn missing_folder(path: &Path) -> io::Error {
-    io::Error::new(ErrorKind::NotFound, format!("there is no folder {}", parent(path).display()))
+    io::Error::new(ErrorKind::NotFound, format!("folder {} does not exist", parent(path).display()))
 }
 
 /// Creates a temporary file in the folder of `path`.

@@ -131,7 +131,7 @@ fn validate(login: &str) -> Result<(), String> {
         return Err("empty".into());
     }
     if let Some(wrong) = name.chars().find(|c| !is_name_char(*c)) {
-        return Err(format!("holds {wrong:?}"));
+        return Err(format!("contains {wrong:?}"));
     }
     // A dash stands for an empty cell, and a line of them separates.
     if !name.contains(|c: char| c.is_ascii_alphanumeric()) {
@@ -143,11 +143,11 @@ fn validate(login: &str) -> Result<(), String> {
     }
     match name.matches('_').count() {
         0 => Ok(()),
-        _ if bot_name.is_some() => Err("holds '_'".into()),
+        _ if bot_name.is_some() => Err("contains '_'".into()),
         1 if name.starts_with('_') => Err("begins with '_'".into()),
         1 if name.ends_with('_') => Err("ends with '_'".into()),
         1 => Ok(()),
-        _ => Err("holds more than one '_'".into()),
+        _ => Err("contains more than one '_'".into()),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::partial::{Earlier, PartialFile, is_special_file};
 use crate::render::{Format, Meta, Output, Renderer, ReportLayout, renderer};
 use crate::report::{Row, Summary};
 
+const STDOUT_NAME: &str = "standard output";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputSpec {
     pub(crate) format: Format,
@@ -22,7 +24,7 @@ pub(crate) struct OutputSpec {
 
 impl OutputSpec {
     pub(crate) fn name(&self) -> String {
-        self.path.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string())
+        self.path.as_ref().map_or_else(|| STDOUT_NAME.to_owned(), |path| path.display().to_string())
     }
 
     /// Returns the file, which has a `.partial` until it is complete. None for standard output, pipes and devices.
@@ -52,7 +54,7 @@ impl OutputError {
 
 /// Returns the error of a print to standard output, unless the reader closed the pipe.
 pub(crate) fn check_stdout(printed: io::Result<()>) -> Result<(), OutputError> {
-    match printed.map_err(|source| OutputError { to: "standard output".into(), source }) {
+    match printed.map_err(|source| OutputError { to: STDOUT_NAME.into(), source }) {
         Err(error) if error.is_broken_pipe() => Ok(()),
         result => result,
     }
@@ -135,6 +137,11 @@ impl Sink {
         let (messages, received) = mpsc::channel(CHANNEL_CAPACITY);
         let writer = spawn_blocking(move || writer.run(received));
         Self { name, messages, writer, is_buffered: true, is_journal: false }
+    }
+
+    /// Returns the name of the file or of the database. None for standard output.
+    pub(crate) fn file_or_database(&self) -> Option<&str> {
+        Some(self.name.as_str()).filter(|name| *name != STDOUT_NAME)
     }
 
     /// Waits while the writer is behind. After an error the output is lost.

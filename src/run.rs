@@ -9,7 +9,7 @@ mod plan;
 mod rerender;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ use self::messages::{QuotaHint, partial_files, print_stop, print_version_notice,
 use self::pipeline::{RowAggregator, run_pipeline};
 use self::plan::print_plan;
 use self::rerender::rerender;
-use crate::cli::{Cli, one_line_error};
+use crate::cli::{Cli, one_line_error, usage};
 use crate::config::{Config, ConfigError, StdinUse};
 use crate::database::{DatabaseUrl, SqlError, last_complete};
 use crate::diff::Baseline;
@@ -62,6 +62,10 @@ pub fn main_with(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
+    if arguments.len() < 2 && std::io::stdin().is_terminal() {
+        let _ = std::io::stderr().write_all(usage().as_bytes());
+        return ExitStatus::Usage.into();
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => match one_line_error(&error) {
@@ -227,16 +231,32 @@ fn print_notes(config: &Config) {
     for note in &config.notes {
         eprint_status(note);
     }
-    let client = &config.client;
-    if client.counts.breakdown && client.api == ApiKind::Rest && !client.is_replay() {
-        eprint_status(
-            "--breakdown by REST lists every repository, at a request for each hundred of an account; with a token \
-             and GraphQL it is a query for 49 accounts",
-        );
+    if let Some(note) = rest_cost_note(config) {
+        eprint_status(&note);
     }
     if config.sources.contains(&InputSource::Stdin) && std::io::stdin().is_terminal() {
         eprint_status("reading logins from the keyboard, one per line; Ctrl-D ends the list");
     }
+}
+
+/// Returns a note about a count that takes more requests over REST than over GraphQL.
+fn rest_cost_note(config: &Config) -> Option<String> {
+    let client = &config.client;
+    if client.api != ApiKind::Rest || client.is_replay() {
+        return None;
+    }
+    let cost = if client.counts.breakdown {
+        "--breakdown over REST sends a request per 100 repositories of each account"
+    } else if client.counts.last_push {
+        "--last-push over REST sends one more request per account with repositories"
+    } else {
+        return None;
+    };
+    let way_out = match client.credentials {
+        Some(_) => "remove --api rest".to_owned(),
+        None => config.tokens.way_out(),
+    };
+    Some(format!("{cost}; {way_out} to use GraphQL"))
 }
 
 async fn next_signal() -> StopReason {
@@ -307,7 +327,7 @@ fn now() -> Timestamp {
 async fn read_baseline(config: &Config) -> anyhow::Result<Option<Baseline>> {
     if let Some(path) = &config.missing_baseline {
         eprint_status(&format!(
-            "warning: there is no baseline {}: nothing is compared, and rules about changes do not apply",
+            "warning: baseline {} not found: nothing is compared, and rules about changes do not apply",
             path.display()
         ));
     }
@@ -320,13 +340,13 @@ async fn read_baseline(config: &Config) -> anyhow::Result<Option<Baseline>> {
     }
     if matches!(path.try_exists(), Ok(false)) {
         bail!(
-            "there is no baseline {}: check its name; on a first run add --baseline-optional",
+            "baseline {} not found: check the name, or add --baseline-optional for a first run",
             path.display()
         );
     }
     if target_of(&path).is_some() && !config.quiet {
         let name = path.display();
-        eprint_status(&format!("warning: {name} is not complete: logins that it does not have are new"));
+        eprint_status(&format!("warning: {name} is not complete: logins that it lacks are reported as new"));
     }
     // Reading a pipe may block for ever.
     Ok(Some(tokio::task::spawn_blocking(move || Baseline::read(&path)).await??))

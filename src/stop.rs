@@ -27,7 +27,7 @@ pub(crate) enum WaitReason {
     #[error("no connection")]
     Reconnect,
     /// The host answered, but not as GitHub.
-    #[error("no answer of GitHub")]
+    #[error("no response from GitHub")]
     NotGithub,
 }
 
@@ -45,7 +45,7 @@ impl WaitReason {
             Self::CpuTime => "GitHub's limit on CPU time",
             Self::RetryAfter => "GitHub, which is busy",
             Self::Reconnect => "a connection",
-            Self::NotGithub => "an answer of GitHub",
+            Self::NotGithub => "a response from GitHub",
         }
     }
 }
@@ -56,16 +56,16 @@ pub(crate) enum StopReason {
     Interrupted,
     #[error("terminated")]
     Terminated,
-    #[error("nobody reads the output any more")]
+    #[error("output closed")]
     OutputClosed,
     /// 401 to a request with a token.
     #[error("GitHub refused the token: {0}")]
     TokenRefused(String),
     /// 401 to a request without a token.
-    #[error("GitHub wants a token: {0}")]
+    #[error("authentication required: {0}")]
     AuthenticationRequired(String),
     /// GitHub has suspended, flagged or locked the token's account, or the app, or the account is not verified.
-    #[error("GitHub refuses the token's account: {0}")]
+    #[error("GitHub rejects the token's account: {0}")]
     Suspended(String),
     /// 410, or 400 with a message about it: GitHub no longer has the version of the API that requests name.
     #[error("GitHub has retired version {version} of its API{}{message}", if message.is_empty() { "" } else { ": " })]
@@ -74,7 +74,7 @@ pub(crate) enum StopReason {
     #[error("the server's GraphQL API is too old: {0}")]
     QueryUnsupported(String),
     /// GitHub's 404 to every query.
-    #[error("no GraphQL API at this URL; try --api rest")]
+    #[error("no GraphQL API at this URL; use --api rest")]
     NoGraphqlApi,
     /// Another server than GitHub answers, or a gateway in front of GitHub.
     #[error("not GitHub: {0}")]
@@ -92,22 +92,22 @@ pub(crate) enum StopReason {
         is_proxy: bool,
     },
     /// No usable response, several times in a row.
-    #[error("GitHub is out of reach: {0}")]
+    #[error("GitHub is unreachable: {0}")]
     OutOfReach(String),
     /// The next request would have to wait longer than `--max-wait`.
     #[error("{reason} until {until}")]
     RateLimitTooLong { until: Timestamp, reason: WaitReason },
     /// `--deadline` has passed, or would pass before the next request is admitted.
-    #[error("the deadline of {} has come", text::format_duration(*.given))]
+    #[error("deadline of {} reached", text::format_duration(*.given))]
     Deadline {
         given: Duration,
         /// Time at which the next request would be admitted, and the reason of that wait.
         until: Option<(Timestamp, WaitReason)>,
     },
     /// Rejected after every wait that GitHub requested.
-    #[error("GitHub's rate limit still refused after {0} waits")]
+    #[error("still rate-limited after {0} waits")]
     StillRateLimited(u32),
-    #[error("the budget of {} is spent", text::pluralize(*.0, "point", "points"))]
+    #[error("budget of {} spent", text::pluralize(*.0, "point", "points"))]
     PointBudgetExhausted(u64),
     #[error("{0}")]
     RecordingFailed(String),

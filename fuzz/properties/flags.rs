@@ -16,7 +16,7 @@ pub fn fail_on(text: &str) {
         Err(error) => {
             let error = error.to_string();
             assert!(is_a_line(&error), "{error}");
-            let prefix = format!("cannot understand --fail-on {text:?} at character ");
+            let prefix = format!("invalid --fail-on {text:?} at character ");
             let at =
                 error.strip_prefix(&prefix).expect("the message names the rules").split_once(':').unwrap().0;
             assert!((1..=text.chars().count() + 1).contains(&at.parse().unwrap()), "{error}");

@@ -1,131 +1,156 @@
-//! Text made from the flags: the end of `--help`, the man page, completions, and errors in one line.
+//! Texts about the program as a whole, and errors of the command line in one line.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, ValueEnum};
-use clap_complete::Shell;
-use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
 
 use super::Cli;
 use super::tips::unknown_flag;
-use crate::render::schema;
 use crate::text::sanitize_line;
 
-pub(super) const AFTER_SHORT_HELP: &str = "See --help for all options, tokens, exit statuses and examples.";
+const SEE_HELP: &str = "See --help for all options and the token: without one, 60 logins an hour.";
 
-const TOKEN: &str = "\
+pub(super) const TOKEN: &str = "\
 Read from GH_TOKEN, then GITHUB_TOKEN (for an Enterprise Server GH_ENTERPRISE_TOKEN, then GITHUB_ENTERPRISE_TOKEN), else \
 from `gh auth token` if gh is installed. Inside GitHub Actions GITHUB_TOKEN is only sent to the server that runs the job. \
 Without a token GitHub answers 60 requests an hour. With one, a query for 100 logins costs one of 5,000 points an hour. \
 With --app-id and --app-key the token is that of a GitHub App, and is renewed before it expires.";
 
-const EXIT_STATUSES: [(&str, &str); 7] = [
-    ("0", "every login was counted; or --fail-on was given and no rule matched"),
-    ("1", "the run is complete, but some logins could not be counted (only without --fail-on)"),
-    ("2", "wrong usage, unreadable or empty input, or an output that cannot be written"),
-    ("3", "a rule of --fail-on matched"),
-    ("4", "the token was refused, its account is suspended or locked, or a token is required"),
-    (
-        "5",
-        "the run is incomplete (limit, --deadline, --max-points, unreachable host, not GitHub); its rows are in FILE.partial",
-    ),
-    ("130", "interrupted (143: ended by SIGTERM); its rows are in FILE.partial"),
+/// A word of the command line, of the environment or of the file system, with its meaning.
+pub(super) struct Term {
+    pub(super) name: &'static str,
+    pub(super) meaning: &'static str,
+}
+
+impl Term {
+    const fn new(name: &'static str, meaning: &'static str) -> Self {
+        Self { name, meaning }
+    }
+}
+
+pub(super) const EXIT_STATUSES: [Term; 7] = [
+    Term::new("0", "every login was counted; or --fail-on was given and no rule matched"),
+    Term::new("1", "the run is complete, but some logins could not be counted (only without --fail-on)"),
+    Term::new("2", "wrong usage, unreadable or empty input, or an output that cannot be written"),
+    Term::new("3", "a rule of --fail-on matched"),
+    Term::new("4", "the token was refused, its account is suspended or locked, or a token is required"),
+    Term::new("5", "incomplete: limit, --deadline, --max-points, host unreachable or not GitHub"),
+    Term::new("130", "interrupted (143: ended by SIGTERM)"),
 ];
 
-const EXAMPLES: [(&str, &str); 6] = [
-    ("Three names", "ghrepos torvalds gvanrossum antirez"),
-    (
-        "A team's spreadsheet, as a workbook and as a page",
-        "ghrepos --file team.csv --group-by team -o counts.xlsx -o counts.html",
+pub(super) const EXIT_PRECEDENCE: &str =
+    "If several apply, the first of 130, 143, 2, 4, 5, 3, 1 is returned.";
+
+pub(super) const ENVIRONMENT: [Term; 9] = [
+    Term::new("GH_TOKEN, GITHUB_TOKEN", "token for github.com and ghe.com"),
+    Term::new("GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN", "token for an Enterprise Server"),
+    Term::new(
+        "GHREPOS_APP_ID, GHREPOS_APP_KEY, GHREPOS_INSTALLATION",
+        "defaults of --app-id, --app-key and --installation",
     ),
-    ("The ten members of an organization with the most repositories", "ghrepos --members acme --top 10"),
-    (
-        "Changes since the last report",
-        "ghrepos --file team.csv --baseline last.ndjson --fail-on 'removed>0,change>50%'",
+    Term::new("GH_HOST", "default of --host"),
+    Term::new(
+        "GITHUB_ACTIONS, GITHUB_API_URL, GITHUB_SERVER_URL",
+        "inside GitHub Actions: the server that runs the job",
     ),
-    ("A long list; rerun the same command to continue", "ghrepos --file all.txt -o all.ndjson --resume"),
-    ("In a pipe", "some-command | ghrepos - -F ndjson | jq 'select(.status == \"ok\")'"),
+    Term::new(
+        "HTTPS_PROXY, http_proxy, ALL_PROXY, NO_PROXY",
+        "proxies: http, https, socks5 or socks5h; hosts without one",
+    ),
+    Term::new("SSL_CERT_FILE, SSL_CERT_DIR", "certificate authorities in place of those of the system"),
+    Term::new("NO_COLOR, CLICOLOR_FORCE, TERM", "colors of --color auto; none if TERM is dumb"),
+    Term::new("LC_ALL, LC_CTYPE, LANG", "tables are ASCII without a UTF-8 locale"),
 ];
+
+pub(super) const FILES: [Term; 2] = [
+    Term::new(
+        "FILE.partial",
+        "the report FILE of --output until the run is complete; --resume continues an .ndjson one",
+    ),
+    Term::new("DIR/run.json", "manifest of the traffic that --record wrote into DIR"),
+];
+
+/// A command with its purpose.
+pub(super) struct Example {
+    pub(super) title: &'static str,
+    pub(super) command: &'static str,
+}
+
+impl Example {
+    const fn new(title: &'static str, command: &'static str) -> Self {
+        Self { title, command }
+    }
+}
+
+/// The short help has the first three.
+pub(super) const EXAMPLES: [Example; 7] = [
+    Example::new("Three names", "ghrepos torvalds gvanrossum antirez"),
+    Example::new(
+        "A team's spreadsheet, as a workbook and as a page",
+        "ghrepos -f team.csv --group-by team -o counts.xlsx -o counts.html",
+    ),
+    Example::new(
+        "A long list; rerun the same command to continue",
+        "ghrepos -f all.txt -o all.ndjson --resume",
+    ),
+    Example::new(
+        "Changes among the members of an organization since the last report",
+        "ghrepos --members acme --baseline last.ndjson --fail-on 'removed>0,change>50%'",
+    ),
+    Example::new(
+        "The ten members of an organization with the most repositories",
+        "ghrepos --members acme --top 10",
+    ),
+    Example::new(
+        "A finished report as a page, without a request",
+        "ghrepos --from counts.json -o counts.html",
+    ),
+    Example::new("In a pipe", "some-command | ghrepos - -F ndjson | jq 'select(.status == \"ok\")'"),
+];
+
+pub(super) fn after_short_help() -> String {
+    let mut text = "Examples:\n".to_owned();
+    // Writing to a String cannot fail.
+    for Example { command, .. } in EXAMPLES.iter().take(3) {
+        let _ = writeln!(text, "  {command}");
+    }
+    text + "\n" + SEE_HELP
+}
 
 pub(super) fn after_long_help() -> String {
-    let mut text = format!("Token: {TOKEN}\n\nExit status:\n");
-    // Writing to a String cannot fail.
-    for (status, meaning) in EXIT_STATUSES {
-        let _ = writeln!(text, "  {status:<4} {meaning}");
+    let mut text = format!("Token:\n  {TOKEN}\n");
+    for (title, note, terms) in [
+        ("Exit status", EXIT_PRECEDENCE, &EXIT_STATUSES[..]),
+        ("Environment", "", &ENVIRONMENT),
+        ("Files", "", &FILES),
+    ] {
+        let _ = writeln!(text, "\n{title}:");
+        for Term { name, meaning } in terms {
+            let _ = if name.len() > 4 {
+                writeln!(text, "  {name}\n      {meaning}")
+            } else {
+                writeln!(text, "  {name:<4} {meaning}")
+            };
+        }
+        if !note.is_empty() {
+            let _ = writeln!(text, "  {note}");
+        }
     }
     text.push_str("\nExamples:\n");
-    for (title, command) in EXAMPLES {
+    for Example { title, command } in EXAMPLES {
         let _ = writeln!(text, "  # {title}\n  {command}");
     }
     text.truncate(text.trim_end().len());
     text
 }
 
-/// Value of `--generate`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GenerateTarget {
-    Man,
-    CompleteBash,
-    CompleteZsh,
-    CompleteFish,
-    Schema,
-}
-
-impl GenerateTarget {
-    pub(crate) fn write(self, out: &mut dyn Write) -> io::Result<()> {
-        let text = match self {
-            Self::Man => man_page()?,
-            Self::CompleteBash => completions(Shell::Bash),
-            Self::CompleteZsh => completions(Shell::Zsh),
-            Self::CompleteFish => completions(Shell::Fish),
-            Self::Schema => format!("{:#}\n", schema()).into_bytes(),
-        };
-        out.write_all(&text)?;
-        out.flush()
-    }
-}
-
-fn completions(shell: Shell) -> Vec<u8> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "ghrepos", &mut script);
-    script
-}
-
-/// Date of the last change to the flags.
-const MAN_PAGE_DATE: &str = "2026-11-26";
-
-fn man_page() -> io::Result<Vec<u8>> {
-    let man = Man::new(Cli::command()).title("GHREPOS").date(MAN_PAGE_DATE).manual("User Commands");
-    let mut page = Vec::new();
-    man.render_title(&mut page)?;
-    man.render_name_section(&mut page)?;
-    let mut synopsis = Roff::new();
-    synopsis.control("SH", ["SYNOPSIS"]).text([bold("ghrepos"), roman(" [OPTIONS] [LOGIN]...")]);
-    synopsis.to_writer(&mut page)?;
-    man.render_description_section(&mut page)?;
-    man.render_options_section(&mut page)?;
-    let mut sections = Roff::new();
-    sections.control("SH", ["TOKEN"]).text([roman(TOKEN)]);
-    sections.control("SH", ["EXIT STATUS"]);
-    for (status, meaning) in EXIT_STATUSES {
-        sections.control("TP", []).text([bold(status)]).text([roman(meaning)]);
-    }
-    sections.control("SH", ["EXAMPLES"]);
-    for (title, command) in EXAMPLES {
-        sections.control("TP", []).text([roman(title)]).text([bold(command)]);
-    }
-    sections.to_writer(&mut page)?;
-    Ok(normalize_roff(&String::from_utf8_lossy(&page)).into_bytes())
-}
-
-/// Removes breaks beside blank lines, of which mandoc warns.
-fn normalize_roff(page: &str) -> String {
-    let lines: Vec<_> = page.lines().map(str::trim_end).collect();
-    let page = lines.join("\n") + "\n";
-    page.replace("\n\n.br\n", "\n\n").replace("\n.br\n\n", "\n\n")
+/// Returns the text for a command line without arguments.
+pub(crate) fn usage() -> String {
+    let mut command = Cli::command();
+    let usage = command.render_usage();
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    format!("{about}\n\n{usage}\n\n{}\n", after_short_help())
 }
 
 /// Returns clap's error and its tips in one line. None if the error is a request for help or the version.

@@ -31,11 +31,11 @@ pub(crate) enum ConfigError {
     DuplicateOutput(String),
     #[error("output {0} would overwrite the input file")]
     OutputOverwritesInput(String),
-    #[error("cannot replay {0}: there is no such folder")]
+    #[error("cannot replay {0}: no such folder")]
     NoRecording(String),
     #[error("cannot replay {0}: it is a file; name the folder of --record")]
     RecordingIsFile(String),
-    #[error("cannot use address {url:?} from {from}: {source}")]
+    #[error("cannot use URL {url:?} from {from}: {source}")]
     InvalidEndpoint { url: String, from: &'static str, source: InvalidEndpoint },
     #[error("cannot use host {host:?} from {from}: {source}")]
     InvalidHost { host: String, from: &'static str, source: InvalidEndpoint },
@@ -149,7 +149,7 @@ pub(crate) enum CertificateError {
     Read(#[source] io::Error),
     #[error("{}", crate::text::io_message(.0))]
     Parse(#[source] reqwest::Error),
-    #[error("there is no certificate in PEM format in it")]
+    #[error("it has no certificate in PEM format")]
     NoneInFile,
     #[error("none of its files has a certificate in PEM format")]
     NoneInFolder,

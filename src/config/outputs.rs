@@ -201,6 +201,11 @@ pub(super) fn terminal_style(color: AutoChoice, format: Option<Format>, env: &En
     }
 }
 
+pub(super) fn has_table_on_terminal(outputs: &[OutputSpec]) -> bool {
+    let has_table = outputs.iter().any(|output| output.path.is_none() && output.format == Format::Table);
+    has_table && std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
 pub(super) fn progress_mode(choice: AutoChoice, quiet: bool, env: &Env<'_>) -> ProgressMode {
     match (choice, std::io::stderr().is_terminal()) {
         _ if quiet => ProgressMode::Hidden,

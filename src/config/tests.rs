@@ -76,12 +76,12 @@ fn wrong_flags_are_refused_with_a_way_out() {
     );
     assert!(refused("a -o x.csv.partial").starts_with("unknown output format of x.csv.partial: use a name"));
     assert_eq!(refused("a -o x.csv -o ./x.csv"), "output ./x.csv is specified more than once");
-    assert_eq!(refused("a --replay nowhere"), "cannot replay nowhere: there is no such folder");
+    assert_eq!(refused("a --replay nowhere"), "cannot replay nowhere: no such folder");
     assert_eq!(
         refused("a --replay Cargo.toml"),
         "cannot replay Cargo.toml: it is a file; name the folder of --record"
     );
-    assert!(refused("a --api-url git.example.com").starts_with("cannot use address \"git.example.com\""));
+    assert!(refused("a --api-url git.example.com").starts_with("cannot use URL \"git.example.com\""));
     // The part before an @ may be a token.
     for arguments in
         ["a --api-url https://me:ghp_s3cret@git.example.com", "a --host me:ghp_s3cret@git.example.com"]

@@ -128,9 +128,7 @@ fn block_with_timeout<T>(
     future: impl Future<Output = Result<T, SqlError>>,
 ) -> Result<T, SqlError> {
     let result = runtime.block_on(async { tokio::time::timeout(TIMEOUT, future).await });
-    result.unwrap_or_else(|_| {
-        Err(SqlError::Other(format!("it has not answered for {}", format_duration(TIMEOUT))))
-    })
+    result.unwrap_or_else(|_| Err(SqlError::Other(format!("no response for {}", format_duration(TIMEOUT)))))
 }
 
 /// Returns the connection, the id of the run, and that of the run that it replaces when it is complete.

@@ -108,7 +108,7 @@ fn the_error_of_a_bad_rule_names_the_position() {
         ("change>ten%", 8, "expected a number"),
         ("change>nan%", 8, "expected a number"),
         ("change>.%", 8, "expected a number"),
-        ("last_push>365", 11, "expected an age with a unit, as 365d"),
+        ("last_push>365", 11, "expected an age with a unit such as 365d"),
         ("last_push>5%", 11, "expected an age with a unit"),
         ("last_push>1y", 11, "expected an age with a unit"),
         ("last_push>-1d", 11, "expected an age with a unit"),

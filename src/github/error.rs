@@ -100,10 +100,10 @@ pub(crate) enum LookupError {
     /// 301 of a resource that has another path now. The client follows it.
     #[error("{response}")]
     Moved { route: String, response: ForeignResponse },
-    #[error("not a response of GitHub: {0}")]
+    #[error("not a response from GitHub: {0}")]
     NotGithub(ForeignResponse),
     /// 404 of GitHub to a query: there is no GraphQL API, or a gateway refused the query.
-    #[error("not a response of GitHub: {0}")]
+    #[error("not a response from GitHub: {0}")]
     QueryNotFound(ForeignResponse),
     #[error("{0}")]
     Stopped(StopReason),

@@ -87,7 +87,7 @@ impl AttemptLog {
     /// Returns the reason for a lookup without an account, as one line for its row.
     pub(crate) fn describe(&self, error: &LookupError) -> String {
         match (error, self.consecutive_failures) {
-            (LookupError::Stopped(stop), _) if self.attempts == 0 => format!("not asked: {stop}"),
+            (LookupError::Stopped(stop), _) if self.attempts == 0 => format!("not looked up: {stop}"),
             (LookupError::Stopped(stop), _) => format!("no answer yet: {stop}"),
             (_, ..=1) => error.to_string(),
             _ if !error.is_transient() => error.to_string(),
@@ -202,6 +202,6 @@ mod tests {
         assert_eq!(description(&[timed_out.clone(), gateway]), "HTTP 502, the last of 2 failures");
         assert_eq!(description(&[timed_out, LookupError::NotFound]), "no such user or organization");
         let interrupted = LookupError::Stopped(StopReason::Interrupted);
-        assert_eq!(AttemptLog::default().describe(&interrupted), "not asked: interrupted");
+        assert_eq!(AttemptLog::default().describe(&interrupted), "not looked up: interrupted");
     }
 }

@@ -117,7 +117,7 @@ pub(crate) fn team_in_address(text: &str, web_host: &str) -> Option<Result<(Stri
         (Site::Web | Site::Api, ["orgs", organization, "teams", team, ..]) => {
             Ok(((*organization).to_owned(), (*team).to_owned()))
         }
-        _ => Err("an address of something else than a team".into()),
+        _ => Err("not a team URL".into()),
     })
 }
 
@@ -193,7 +193,7 @@ fn foreign_host(host: &str, web_host: &str) -> String {
     let host: String = host.chars().take(MAX_QUOTED_HOST).collect();
     let reason = format!("an address on {}, not on {web_host}", sanitize_line(&host));
     match pages_of {
-        Some(name) => format!("{reason}; if it is the site of an account, write {name}"),
+        Some(name) => format!("{reason}; for the account of that site write {name}"),
         None => reason,
     }
 }

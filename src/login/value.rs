@@ -161,7 +161,7 @@ fn owner_of(owner: &str, repository: &str, web_host: &str) -> Result<String, Str
         && !matches!(name, "." | "..")
         && (!name.is_empty() || repository.chars().all(|c| c == '/'));
     if !is_repository && !owner.eq_ignore_ascii_case("orgs") {
-        return validate(owner).and(Err("holds '/'".into()));
+        return validate(owner).and(Err("contains '/'".into()));
     }
     let path = std::iter::once(owner).chain(name.split('/'));
     account_on_web(&path.filter(|segment| !segment.is_empty()).collect::<Vec<_>>(), web_host)

@@ -65,7 +65,7 @@ impl HostHealth {
         self.foreign.length > 0
     }
 
-    /// Records a response that is not GitHub's, and returns the length of the streak. After an answer of GitHub, the retries of one
+    /// Records a response that is not GitHub's, and returns the length of the streak. After a response from GitHub, the retries of one
     /// request count once: a gateway may block a single login.
     pub(super) fn record_foreign(&mut self, sent: Instant, request: &str) -> u32 {
         let rounds = self.foreign.record(sent);

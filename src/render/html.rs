@@ -171,7 +171,7 @@ impl Page<'_> {
         let groups = self.groups.as_ref().map(|groups| format!("By {}", groups.category));
         let has_largest = !self.largest.bars.is_empty();
         let sections = [
-            ("changes", self.changes.as_ref().map(|_| "What has changed".into())),
+            ("changes", self.changes.as_ref().map(|_| "Changes".into())),
             ("groups", groups),
             ("largest", has_largest.then(|| "Largest accounts".into())),
             (

@@ -161,7 +161,7 @@ impl Markdown {
             _ => "Nothing to report: every account was counted.".to_owned(),
         }];
         if let Some(changes) = &summary.changes {
-            sentences.push(format!("{}.", escape(&changes.to_string())));
+            sentences.push(format!("{}.", escape(&capitalize(&changes.to_string()))));
         }
         if summary.mismatched > 0 {
             let rows = pluralize(summary.mismatched, "account", "accounts");

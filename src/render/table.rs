@@ -228,6 +228,9 @@ impl Table {
         match (column.role(), row.cell(column)) {
             (Role::Status, _) => row.status.label().into(),
             (Role::Event, Cell::Text(_)) => self.text(&row.event_label()),
+            (Role::LastPush, _) => {
+                row.last_push.map_or_else(|| "-".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+            }
             // A line end would break the layout.
             (_, Cell::Text(text)) => self.text(&collapse_whitespace(&text)),
             (Role::Technical, Cell::Number(number)) => number.to_string(),
@@ -514,7 +517,7 @@ impl Renderer for Table {
         self.write_rows(&layout, rows)?;
         if self.skipped > 0 {
             let logins = pluralize(self.skipped, "login was", "logins were");
-            self.write_note(&format!("{logins} not asked"))?;
+            self.write_note(&format!("{logins} not looked up"))?;
         }
         if self.is_too_long {
             self.write_note(&format!(

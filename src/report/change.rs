@@ -115,7 +115,7 @@ impl DiffSummary {
     }
 }
 
-/// `2 new, 1 removed, 3 grown (+12), 1 shrunk (-2)`, without zeros.
+/// `since last.csv: 2 new, 1 removed, 3 grown (+12), 1 shrunk (-2)`, without zeros.
 impl fmt::Display for DiffSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
@@ -128,6 +128,6 @@ impl fmt::Display for DiffSummary {
             });
         }
         let parts = if parts.is_empty() { "nothing".into() } else { parts.join(", ") };
-        write!(f, "Since {}: {parts}", self.baseline)
+        write!(f, "since {}: {parts}", self.baseline)
     }
 }

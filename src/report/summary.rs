@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{COLUMNS, Column, DiffSummary, Role, Row, Status, Total, groups_in};
-use crate::text::{self, capitalize, group_digits, pluralize};
+use crate::text::{self, group_digits, pluralize};
 
 /// Totals of a run; `summary` of a JSON report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -122,6 +122,24 @@ impl Summary {
         parts.join(", ")
     }
 
+    /// Returns the parts of the summary that are not in the last line of a table.
+    pub(crate) fn beside_totals(&self) -> Vec<String> {
+        let mut parts = Vec::new();
+        if let Some(duplicates) = self.totals.duplicates.filter(|duplicates| *duplicates > 0) {
+            parts.push(pluralize(duplicates, "duplicate dropped", "duplicates dropped"));
+        }
+        if let Some(kept) = self.totals.kept.filter(|kept| *kept > 0) {
+            parts.push(format!("{} kept from an earlier run", pluralize(kept, "row", "rows")));
+        }
+        if let Some(rows) = self.totals.no_longer_asked.filter(|rows| *rows > 0) {
+            parts
+                .push(format!("{} no longer in the input", pluralize(rows, "row dropped:", "rows dropped:")));
+        }
+        parts.extend(self.changes.as_ref().map(ToString::to_string));
+        parts.extend(self.cost_line());
+        parts
+    }
+
     /// `4 requests for 3 points in 2s`, as far as it is known.
     pub(crate) fn cost_line(&self) -> Option<String> {
         let requests = pluralize(self.totals.requests?, "request", "requests");
@@ -139,29 +157,13 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&pluralize(self.asked, "login", "logins"))?;
-        if let Some(duplicates) = self.totals.duplicates.filter(|duplicates| *duplicates > 0) {
-            write!(f, " ({} dropped)", pluralize(duplicates, "duplicate", "duplicates"))?;
-        }
         if self.asked > 0 {
             write!(f, ": {}", self.status_line())?;
         }
-        if let Some(kept) = self.totals.kept.filter(|kept| *kept > 0) {
-            write!(f, ", {} kept from before", group_digits(kept))?;
+        if let Some(repos) = self.public_repos.with_noun("public repository", "public repositories") {
+            write!(f, "; {repos}")?;
         }
-        if let Some(rows) = self.totals.no_longer_asked.filter(|rows| *rows > 0) {
-            write!(f, ". {} no longer asked for, dropped", pluralize(rows, "row", "rows"))?;
-        }
-        match self.public_repos.with_noun("public repository", "public repositories") {
-            Some(repos) => write!(f, ". {}.", capitalize(&repos))?,
-            None => f.write_str(".")?,
-        }
-        if let Some(changes) = &self.changes {
-            write!(f, " {changes}.")?;
-        }
-        match self.cost_line() {
-            Some(cost) => write!(f, " {cost}."),
-            None => Ok(()),
-        }
+        self.beside_totals().iter().try_for_each(|part| write!(f, "; {part}"))
     }
 }
 
@@ -249,7 +251,7 @@ mod tests {
         for seconds in [1e300, f64::NAN, -1.0, f64::INFINITY] {
             let totals = RunTotals { requests: Some(1), seconds: Some(seconds), ..RunTotals::default() };
             let summary = Summary { totals, ..Summary::default() };
-            assert!(summary.to_string().ends_with(" 1 request."), "{summary}");
+            assert!(summary.to_string().ends_with("; 1 request"), "{summary}");
         }
     }
 
@@ -264,7 +266,7 @@ mod tests {
         summary.add(&Row::without_count("b", Status::NotFound, "gone"));
         assert_eq!(
             summary.to_string(),
-            "4 logins: 3 counted, 1 not found. 111 public repositories. 4 requests in 0.2s."
+            "4 logins: 3 counted, 1 not found; 111 public repositories; 4 requests in 0.2s"
         );
         assert_eq!(summary.uncounted(), 1);
     }

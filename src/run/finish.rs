@@ -44,14 +44,18 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
 
     // A table of failures would hide the one line with the reason.
     let nothing_learnt = end != RunEnd::Complete && summary.ok + summary.not_found + summary.forbidden == 0;
-    let mut is_written = false;
+    let (mut is_written, mut replaced) = (false, Vec::new());
     for sink in sinks {
+        let name = sink.file_or_database().map(str::to_owned);
         if is_empty || is_unreadable || nothing_learnt && sink.is_buffered {
             sink.abandon().await;
             continue;
         }
         match sink.finish(&summary, end).await {
-            Ok(()) => is_written = true,
+            Ok(()) => {
+                is_written = true;
+                replaced.extend(name.filter(|_| end == RunEnd::Complete));
+            }
             Err(error) if error.is_broken_pipe() => {}
             Err(error) => errors.push(error_chain(&error)),
         }
@@ -90,9 +94,12 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
         if is_written && !nothing_learnt {
             print_summary(&summary, config);
         }
+        if !replaced.is_empty() {
+            eprint_status(&format!("wrote {}", replaced.join(", ")));
+        }
         if unverified > 0 {
             let logins = pluralize(unverified, "login", "logins");
-            eprint_status(&format!("warning: {logins} could not be counted a second time; -v tells why"));
+            eprint_status(&format!("warning: {logins} could not be verified; see -v for the reasons"));
         }
     }
     if summary.mismatched > 0 {
@@ -124,9 +131,17 @@ pub(super) fn print_waits(waited: &BTreeMap<WaitReason, Duration>, config: &Conf
     eprint_status(&format!("waited {}", waits.join(", ")));
 }
 
+/// Prints the summary. On a terminal, a table has the totals already.
 fn print_summary(summary: &Summary, config: &Config) {
     if summary.asked > 0 {
-        eprint_status(&summary.to_string());
+        let text = if config.has_table_on_terminal() {
+            summary.beside_totals().join("; ")
+        } else {
+            summary.to_string()
+        };
+        if !text.is_empty() {
+            eprint_status(&text);
+        }
     } else if config.input_options.shard.is_some() {
         eprint_status("this part of the input has no logins");
     } else {

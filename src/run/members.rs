@@ -172,14 +172,14 @@ async fn print_member_count(client: &Client, source: &MemberSource, count: usize
         // It is not recorded which token was used.
         _ if config.client.is_replay() => "",
         MemberSource::Organization { .. } if config.client.credentials.is_none() => {
-            ", the public ones: the others are not visible without a token"
+            " (public ones only: the others are not visible without a token)"
         }
         // The membership of an Actions token cannot be requested: it has no user.
         MemberSource::Organization { .. } if uses_job_token(config) => {
-            ", the public ones: an Actions token cannot see the others"
+            " (public ones only: an Actions token cannot see the others)"
         }
         MemberSource::Organization { login, .. } if client.is_member(login).await == Some(false) => {
-            ", the public ones: the token's owner is not in the organization"
+            " (public ones only: the token's owner is not in the organization)"
         }
         _ => "",
     };

@@ -56,7 +56,7 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
     let chosen_by = config.server_chosen_by.map(|name| format!(" (from {name})")).unwrap_or_default();
     let mut rest = String::new();
     if skipped > 0 {
-        rest = format!("; {} not asked", pluralize(skipped, "login was", "logins were"));
+        rest = format!("; {} not looked up", pluralize(skipped, "login was", "logins were"));
     }
     rest += match (input_complete, config.input_query.is_some()) {
         (true, _) => "",
@@ -133,7 +133,7 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
             let (time, wait) = (time_of_day(*until), time_until(*until));
             let max_wait = format_duration(config.client.max_wait);
             let hint = quota_hint_if_quiet(stop, config);
-            format!("{reason} until {time}, {wait} from now, and --max-wait is {max_wait}{rest}{hint}{later}")
+            format!("{reason} until {time} (in {wait}), longer than --max-wait {max_wait}{rest}{hint}{later}")
         }
         StopReason::Deadline { given, until: Some((until, reason)) } => {
             let (time, deadline) = (time_of_day(*until), format_duration(*given));
@@ -145,7 +145,7 @@ fn stop_message(stop: &StopReason, config: &Config, skipped: u64, input_complete
         | StopReason::Deadline { until: None, .. }
         | StopReason::StillRateLimited(_)
         | StopReason::RecordingFailed(_) => format!("{stop}{rest}{now}"),
-        StopReason::PointBudgetExhausted(points) => format!("--max-points {points} is spent{rest}{now}"),
+        StopReason::PointBudgetExhausted(points) => format!("--max-points {points} reached{rest}{now}"),
         StopReason::OutputClosed => String::new(),
     }
 }

@@ -150,6 +150,6 @@ fn a_jobs_token_lists_public_members_with_a_note() {
     let fake = Fake::well_behaved();
     let arguments = ["--members", "strangers-9", "-F", "ndjson"];
     let run = as_job_of(&fake, &arguments).env("GITHUB_TOKEN", "ghs_sample").run();
-    let message = "strangers-9: 9 members, the public ones: an Actions token cannot see the others\n";
+    let message = "strangers-9: 9 members (public ones only: an Actions token cannot see the others)\n";
     assert!(run.stderr.contains(message), "{}", run.stderr);
 }

@@ -120,10 +120,10 @@ fn a_permanent_failure_names_its_reason_and_attempts() {
             "failed 3 timed out after 0.2s, 3 times",
             "forbidden 1 access forbidden: Access blocked",
             "forbidden 1 access forbidden: unavailable for legal reasons: Repository access blocked",
-            "failed 3 not a response of GitHub: HTTP 418 with the page \"418\" at HOST/users/teapot, 3 times",
+            "failed 3 not a response from GitHub: HTTP 418 with the page \"418\" at HOST/users/teapot, 3 times",
             "failed 3 HTTP 503, the last of 3 failures",
             "not_found 1 no such user or organization",
-            "failed 3 not a response of GitHub: HTTP 404 with the page \"404\" at HOST/users/gateway-404, 3 times",
+            "failed 3 not a response from GitHub: HTTP 404 with the page \"404\" at HOST/users/gateway-404, 3 times",
             "failed 3 unexpected response: a different account, 3 times",
         ]
     );

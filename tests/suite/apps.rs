@@ -164,7 +164,7 @@ fn a_sole_installation_is_found_and_several_need_the_flag() {
     let two = || App { installations: vec![(7, "acme"), (8, "other")], ..app() };
     let several = fake(two());
     let run = look_up(&several, &["user-1"]);
-    let reason = "ghrepos: the app has several installations: choose one of 7 (acme), 8 (other) with --installation; 1 login was not asked\n";
+    let reason = "ghrepos: the app has several installations: choose one of 7 (acme), 8 (other) with --installation; 1 login was not looked up\n";
     assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (2, "", reason));
     are_right(&look_up(&several, &["user-1", "--installation", "8", "-F", "ndjson"]), 1);
     let run = look_up(&several, &["user-1", "--installation", "9"]);

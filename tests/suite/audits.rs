@@ -123,12 +123,12 @@ fn a_run_fails_on_matching_rules_and_names_their_rows() {
     for (arguments, reason) in [
         (
             &["--fail-on", "failed>0,chnge>5"][..],
-            "cannot understand --fail-on \"failed>0,chnge>5\" at character 10: unknown metric \"chnge\"",
+            "invalid --fail-on \"failed>0,chnge>5\" at character 10: unknown metric \"chnge\"",
         ),
         (&["--fail-on", "new>0"], "--fail-on new>0 requires an earlier report: add --baseline FILE"),
         (
             &["--baseline", "/nowhere.csv"],
-            "there is no baseline /nowhere.csv: check its name; on a first run add --baseline-optional",
+            "baseline /nowhere.csv not found: check the name, or add --baseline-optional for a first run",
         ),
     ] {
         let run = Program::for_fake(&fake, &[&["a"], arguments].concat()).run();
@@ -152,7 +152,7 @@ fn an_optional_baseline_may_be_missing_with_a_warning() {
         month("2026-10", &[&common[..], arguments].concat())
     };
     let missing = format!(
-        "ghrepos: warning: there is no baseline {last}: nothing is compared, and rules about changes do not apply\n"
+        "ghrepos: warning: baseline {last} not found: nothing is compared, and rules about changes do not apply\n"
     );
     // Even a rule that nothing would match without a comparison.
     let run = audit(&["--fail-on", "new=0,change>=0,failed>0", "-q"]);

@@ -205,7 +205,11 @@ fn options_that_need_a_token_are_refused_before_any_request() {
     assert_eq!((run.status, fake.requests()), (2, 0));
     let listed =
         Program::for_fake(&fake, &["torvalds", "antirez", "empty", "--breakdown", "-F", "ndjson"]).run();
-    assert!(listed.stderr.contains("--breakdown by REST lists every repository"), "{}", listed.stderr);
+    assert!(
+        listed.stderr.contains("--breakdown over REST sends a request per 100 repositories"),
+        "{}",
+        listed.stderr
+    );
     assert_eq!(listed.rows_of(3)[0]["forks"], 3);
     assert_eq!(fake.requests(), 5, "nothing is listed of an account without repositories");
 }

@@ -122,7 +122,7 @@ fn unreadable_certificate_authorities_are_status_2() {
     fs::write(folder.path().join("a.pem"), "hello\n").unwrap();
     let folder = folder.path().display().to_string();
     let two = format!("{folder}:/nowhere");
-    let no_certificate = "there is no certificate in PEM format in it";
+    let no_certificate = "it has no certificate in PEM format";
     for (variable, value, shown, reason) in [
         ("SSL_CERT_FILE", "/nowhere/ca.pem", "/nowhere/ca.pem", "No such file or directory"),
         ("SSL_CERT_FILE", "", "", "No such file or directory"),

@@ -27,7 +27,7 @@ fn members_and_named_logins_are_each_counted_once() {
     assert_eq!(listings(&fake), 5);
     let lines: Vec<_> = run.stderr.lines().collect();
     assert_eq!(lines[0], "ghrepos: acme-437: 437 members");
-    assert!(lines[1].contains("438 logins (1 duplicate dropped)"), "{}", lines[1]);
+    assert!(lines[1].contains("; 1 duplicate dropped; "), "{}", lines[1]);
 }
 
 #[test]
@@ -46,11 +46,11 @@ fn a_token_that_sees_public_members_only_gets_a_note() {
     let run = Program::for_fake(&fake, &["--members", "acme-100", "-F", "ndjson"]).run();
     run.rows_of(50);
     let message =
-        "ghrepos: acme-100: 50 members, the public ones: the others are not visible without a token\n";
+        "ghrepos: acme-100: 50 members (public ones only: the others are not visible without a token)\n";
     assert!(run.stderr.starts_with(message), "{}", run.stderr);
     let run = look_up(&fake, &["--members", "strangers-9"]);
     let message =
-        "ghrepos: strangers-9: 9 members, the public ones: the token's owner is not in the organization\n";
+        "ghrepos: strangers-9: 9 members (public ones only: the token's owner is not in the organization)\n";
     assert!(run.stderr.starts_with(message), "{}", run.stderr);
 }
 

@@ -72,7 +72,7 @@ fn a_redirect_from_https_to_plain_http_is_not_followed() {
 fn a_ca_file_without_a_certificate_is_refused_in_one_line() {
     let none = file("hello\n");
     for (path, reason) in [
-        (path(&none), "there is no certificate in PEM format in it"),
+        (path(&none), "it has no certificate in PEM format"),
         ("/nowhere/ca.pem", "No such file or directory"),
     ] {
         let run = Program::new(&["a", "--ca-file", path]).run();

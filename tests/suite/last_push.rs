@@ -109,6 +109,39 @@ fn a_failed_list_of_pushes_is_retried_and_then_a_failure() {
 }
 
 #[test]
+fn a_table_has_the_date_of_a_push_and_a_file_the_time() {
+    let fake = Fake::well_behaved();
+    let time = account("torvalds").unwrap().last_push().unwrap();
+    let date = time.split_once('T').unwrap().0;
+    for (format, shows_time) in [("table", false), ("csv", true), ("tsv", true), ("markdown", true)] {
+        let run = look_up(&fake, "torvalds\nidle-1\n", &["-F", format]);
+        assert_eq!(run.stdout.contains(&time), shows_time, "{format}: {}", run.stdout);
+        assert!(run.stdout.contains(date), "{format}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn more_requests_over_rest_are_announced() {
+    let push = "ghrepos: --last-push over REST sends one more request per account with repositories";
+    let breakdown = "ghrepos: --breakdown over REST sends a request per 100 repositories of each account";
+    let way_out = "; remove --api rest to use GraphQL\n";
+    for (flags, note) in [
+        (&["--api", "rest"][..], format!("{push}{way_out}")),
+        (&["--api", "rest", "--breakdown"], format!("{breakdown}{way_out}")),
+        (&["--api", "rest", "-q"], String::new()),
+        (&["--api", "graphql"], String::new()),
+    ] {
+        let run = look_up(&Fake::well_behaved(), "torvalds\n", flags);
+        let notes: String =
+            run.stderr.split_inclusive('\n').filter(|line| line.contains("over REST")).collect();
+        assert_eq!(notes, note, "{flags:?}");
+    }
+    let fake = Fake::well_behaved();
+    let run = Program::for_fake(&fake, &["torvalds", "--last-push"]).run();
+    assert!(run.stderr.starts_with(&format!("{push}; set GH_TOKEN")), "{}", run.stderr);
+}
+
+#[test]
 fn an_odd_list_of_pushes_is_null_or_a_failure() {
     for (body, status) in [
         ("[]", "ok"),

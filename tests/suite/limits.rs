@@ -78,7 +78,7 @@ fn a_reset_beyond_max_wait_ends_the_run_at_once() {
     assert!(fake.requests() <= 30, "none that would be refused: {}", fake.requests());
     assert!(run.stderr.starts_with("ghrepos: GitHub's rate limit lasts until "), "{}", run.stderr);
     assert!(
-        run.stderr.contains(" from now, and --max-wait is 10m; 70 logins were not asked"),
+        run.stderr.contains("), longer than --max-wait 10m; 70 logins were not looked up"),
         "{}",
         run.stderr
     );
@@ -94,7 +94,7 @@ fn a_deadline_ends_the_run_before_a_wait_beyond_it() {
     assert!((1..40).contains(&ok), "{ok}");
     assert_eq!(
         run.stderr,
-        format!("ghrepos: the deadline of 0.8s has come; {} logins were not asked\n", 200 - ok)
+        format!("ghrepos: deadline of 0.8s reached; {} logins were not looked up\n", 200 - ok)
     );
 
     let primary = Some(PrimaryLimit::new(30, Duration::from_secs(3600)));
@@ -103,7 +103,11 @@ fn a_deadline_ends_the_run_before_a_wait_beyond_it() {
     let run = look_up(&fake, 100, &["--max-wait", "2h", "--deadline", "20m"]);
     assert!(begun.elapsed() < Duration::from_secs(30));
     assert_eq!(run.status, 5);
-    assert!(run.stderr.contains(", beyond the deadline of 20m; 70 logins were not asked"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains(", beyond the deadline of 20m; 70 logins were not looked up"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -211,7 +215,7 @@ fn response_times_use_up_the_cpu_time_that_github_allows() {
     let count =
         |run: &Run, status: &str| run.rows_of(100).iter().filter(|row| row["status"] == status).count();
     for (arguments, consequence) in [
-        (["--pace", "documented", "--max-wait", "1s"], " from now, and --max-wait is 1s; "),
+        (["--pace", "documented", "--max-wait", "1s"], "), longer than --max-wait 1s; "),
         (["--pace", "documented", "--deadline", "20s"], ", beyond the deadline of 20s; "),
     ] {
         let begun = Instant::now();

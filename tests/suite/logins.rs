@@ -235,7 +235,7 @@ fn every_spelling_of_a_login_is_looked_up_once() {
     assert_eq!(logins, ["torvalds", "antirez"]);
     assert_eq!(fake.requests(), 2);
     assert!(
-        run.stderr.starts_with("ghrepos: 2 logins (3 duplicates dropped): 2 counted. 83 public"),
+        run.stderr.starts_with("ghrepos: 2 logins: 2 counted; 83 public repositories; 3 duplicates dropped"),
         "{}",
         run.stderr
     );

@@ -46,7 +46,7 @@ fn an_unwritable_output_is_status_2_and_one_line() {
     std::os::unix::fs::symlink("/dev/full", at("full.ndjson")).unwrap();
     for (output, reason) in [
         (at("folder.csv"), "it is a folder; name a file in it".to_owned()),
-        (at("missing/report.csv"), format!("there is no folder {}", at("missing"))),
+        (at("missing/report.csv"), format!("folder {} does not exist", at("missing"))),
         (at("full.ndjson"), "No space left on device".to_owned()),
     ] {
         let run = Program::for_fake(&fake, &["torvalds", "-o", &output]).run();
@@ -217,7 +217,7 @@ fn a_table_shows_counts_reasons_and_a_summary() {
     "##);
     assert!(
         run.stderr
-            .starts_with("ghrepos: 2 logins: 1 counted, 1 not found. 9 public repositories. 2 requests in ")
+            .starts_with("ghrepos: 2 logins: 1 counted, 1 not found; 9 public repositories; 2 requests in ")
     );
     let ascii = Program::for_fake(&fake, &["torvalds", "naïve"]).env("LANG", "C").run();
     assert!(ascii.stdout.is_ascii(), "{}", ascii.stdout);
@@ -240,7 +240,7 @@ fn sorting_and_cutting_do_not_change_the_totals() {
     let logins: Vec<_> = run.stdout.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(logins, ["antirez", "gvanrossum"]);
     assert_eq!(run.status, 1, "a failure that is not shown is still one");
-    assert!(run.stderr.contains("4 logins: 3 counted, 1 not found. 111 public"), "{}", run.stderr);
+    assert!(run.stderr.contains("4 logins: 3 counted, 1 not found; 111 public"), "{}", run.stderr);
 }
 
 #[test]

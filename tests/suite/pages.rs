@@ -96,9 +96,7 @@ fn a_page_works_in_a_browser_and_is_accessible() {
     let run = Program::new(&TEAM).argument("-o").argument(page.to_str().unwrap()).run();
     assert_eq!(run.status, 1, "{}", run.stderr);
     let html = fs::read_to_string(&page).unwrap();
-    for expected in
-        ["Public repositories of 200 GitHub accounts", "sample-lead", "By team", "What has changed"]
-    {
+    for expected in ["Public repositories of 200 GitHub accounts", "sample-lead", "By team", "Changes"] {
         assert!(html.contains(expected), "{expected}");
     }
     if browser("check", &page).is_none() {

@@ -372,8 +372,9 @@ fn a_partial_is_read_in_the_format_of_its_report() {
         assert_eq!(run.rows_of(10).iter().filter(|row| row["status"] == "ok").count(), 6);
         let run = folder.run(&fake, &["user-1", "--baseline", &partial, "-F", "ndjson"]);
         assert_eq!(run.rows_of(10).iter().filter(|row| row["was"].is_u64()).count(), 6, "{}", run.stderr);
-        let warning =
-            format!("ghrepos: warning: {partial} is not complete: logins that it does not have are new\n");
+        let warning = format!(
+            "ghrepos: warning: {partial} is not complete: logins that it lacks are reported as new\n"
+        );
         assert!(run.stderr.starts_with(&warning), "{}", run.stderr);
         // What is read is not overwritten, even by a report of the same name.
         let run = folder.run(&fake, &["--from", &partial, "-o", &format!("a.{format}")]);
@@ -524,7 +525,8 @@ fn an_input_without_logins_is_status_2() {
     assert_eq!((run.status, run.stdout.lines().count()), (0, 1), "{}", run.stderr);
     let empty = ["-", "--allow-empty"];
     let run = folder.run(&fake, &[&empty, &outputs[..]].concat());
-    assert_eq!((run.status, run.stderr.as_str()), (0, "ghrepos: the input has no logins\n"));
+    let line = "ghrepos: the input has no logins\nghrepos: wrote report.csv, ";
+    assert!(run.status == 0 && run.stderr.starts_with(line), "{}", run.stderr);
     assert_eq!(folder.read("report.csv").lines().count(), 1);
     assert_eq!(folder.read("report.ndjson"), "");
     let json: serde_json::Value = serde_json::from_str(&folder.read("report.json")).unwrap();
@@ -545,7 +547,9 @@ fn an_empty_part_of_an_input_is_complete() {
         assert_eq!(run.status, 0, "{}", run.stderr);
         let rows = rows(&folder.read(&report)).len();
         assert!(
-            rows > 0 || run.stderr == "ghrepos: this part of the input has no logins\n",
+            rows > 0
+                || run.stderr
+                    == format!("ghrepos: this part of the input has no logins\nghrepos: wrote {report}\n"),
             "{}",
             run.stderr
         );
@@ -560,7 +564,7 @@ fn a_database_replaces_the_table_and_not_other_outputs() {
     let folder = Folder::new();
     let run = folder.run(&fake, &["a", "--save", "sqlite:a.db"]);
     assert_eq!((run.status, run.stdout.as_str()), (0, ""), "{}", run.stderr);
-    assert!(run.stderr.starts_with("ghrepos: 1 login: 1 counted. "), "{}", run.stderr);
+    assert!(run.stderr.starts_with("ghrepos: 1 login: 1 counted; "), "{}", run.stderr);
     let run = folder.run(&fake, &["a", "--save", "sqlite:a.db", "-F", "csv", "-o", "a.csv"]);
     assert_eq!((run.status, run.stdout), (0, folder.read("a.csv")));
     let run = folder.run(&fake, &["a", "b", "--save", "sqlite:a.db", "--max-points", "1", "-j", "1"]);

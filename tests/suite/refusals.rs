@@ -219,7 +219,7 @@ fn a_refusal_of_one_login_is_its_row() {
             "access forbidden: unavailable for legal reasons: Repository access blocked",
             1,
         ),
-        ("waf", page(403), "failed", "not a response of GitHub: HTTP 403 with the page", 5),
+        ("waf", page(403), "failed", "not a response from GitHub: HTTP 403 with the page", 5),
         ("empty", json(200, "{}"), "failed", "unexpected response: missing account fields, 5 times", 5),
         (
             "away",

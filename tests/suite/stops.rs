@@ -52,10 +52,10 @@ fn a_limit_beyond_max_wait_ends_the_run_and_keeps_its_rows() {
     assert!(fake.requests() <= 40, "thirty and those in flight");
     let last = &run.rows()[99];
     assert!(
-        last["error"].as_str().unwrap().starts_with("not asked: GitHub's rate limit lasts until 20"),
+        last["error"].as_str().unwrap().starts_with("not looked up: GitHub's rate limit lasts until 20"),
         "{last}"
     );
-    assert!(run.stderr.contains(" from now, and --max-wait is 5m; "), "{}", run.stderr);
+    assert!(run.stderr.contains("), longer than --max-wait 5m; "), "{}", run.stderr);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn ctrl_c_prints_known_rows_and_marks_the_rest_skipped() {
     let skipped = rows.iter().filter(|row| row["status"] == "skipped").count();
     assert_eq!(done + skipped, 3000);
     assert!(done > 0 && skipped > 0);
-    assert!(stderr.contains("interrupted; ") && stderr.contains(" skipped. "), "{stderr}");
+    assert!(stderr.contains("interrupted; ") && stderr.contains(" skipped; "), "{stderr}");
     assert!(!report.exists());
     let partial = std::fs::File::open(folder.path().join("report.json.partial")).unwrap();
     let json: serde_json::Value = serde_json::from_reader(partial).unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::fake::{Behavior, Fake};
 use crate::program::{Program, file, path, users};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, quoted};
 
 /// Names that are wide, narrow, written from right to left, or empty.
 const PEOPLE: &str = "login,name\n\
@@ -79,6 +79,54 @@ fn ctrl_c_clears_the_progress_bar() {
         let before: Vec<_> = screen.lines().take_while(|line| !line.starts_with(" Login")).collect();
         assert!(before.iter().all(|line| line.is_empty() || *line == "^C"), "{screen}");
     }
+}
+
+#[test]
+fn no_arguments_on_a_terminal_print_the_usage() {
+    let Some(terminal) = Terminal::run(80, &["LANG=C.UTF-8"], &[]) else { return };
+    let screen = terminal.screen("status 2", &[]);
+    for text in ["Usage: ghrepos [OPTIONS] [LOGIN]...", "\nExamples:\n  ghrepos torvalds", "See --help "] {
+        assert!(screen.contains(text), "{text:?} is not in {screen}");
+    }
+    assert_eq!(screen.matches("\n  ghrepos ").count(), 3, "{screen}");
+    // It is on standard error.
+    let program = quoted(env!("CARGO_BIN_EXE_ghrepos"));
+    let command = format!("{program} > /dev/null; echo status $?; exec sleep 60");
+    let Some(terminal) = Terminal::start(80, &command) else { return };
+    assert!(terminal.screen("status 2", &[]).contains("Usage: ghrepos "));
+}
+
+#[test]
+fn a_dash_reads_logins_from_the_keyboard() {
+    let arguments = ["--replay", "fixtures/github", "-"];
+    let Some(terminal) = Terminal::run(80, &["LANG=C.UTF-8"], &arguments) else { return };
+    terminal.screen("reading logins from the keyboard", &[]);
+    terminal.keys(&["-l", "torvalds"]);
+    terminal.keys(&["Enter", "C-d"]);
+    let screen = terminal.screen("status 0", &[]);
+    assert!(screen.contains(" torvalds ") && screen.contains(" 1 counted\n"), "{screen}");
+}
+
+#[test]
+fn the_summary_does_not_repeat_the_table_on_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("counts.csv");
+    let csv = csv.to_str().unwrap();
+    let replay = ["--replay", "fixtures/github", "torvalds", "torvalds", "antirez"];
+    let full = "ghrepos: 2 logins: 2 counted; 83 public repositories; 1 duplicate dropped; 2 requests in ";
+    for (arguments, is_short) in
+        [(&[][..], true), (&["-F", "table", "-o", csv], true), (&["-o", csv], false), (&["-F", "csv"], false)]
+    {
+        let arguments = [&replay[..], arguments].concat();
+        let Some(terminal) = Terminal::run(120, &["LANG=C.UTF-8"], &arguments) else { return };
+        let screen = terminal.screen("status 0", &[]);
+        assert_eq!(screen.contains("\nghrepos: 1 duplicate dropped; 2 requests in "), is_short, "{screen}");
+        assert_eq!(screen.contains(full), !is_short, "{screen}");
+        let wrote = format!("\nghrepos: wrote {csv}\n");
+        assert_eq!(screen.contains(&wrote), arguments.contains(&"-o"), "{screen}");
+    }
+    let piped = Program::new(&replay).run();
+    assert!(piped.stderr.starts_with(full), "{}", piped.stderr);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn a_wrong_token_ends_the_run_at_once_with_status_4() {
     let line = "ghrepos: GitHub refused the token from GH_TOKEN: Bad credentials. Create a new token, or unset GH_TOKEN \
                 to run without one; 99";
     assert!(
-        run.stderr.starts_with(line) && run.stderr.ends_with(" logins were not asked\n"),
+        run.stderr.starts_with(line) && run.stderr.ends_with(" logins were not looked up\n"),
         "{}",
         run.stderr
     );
@@ -54,7 +54,7 @@ fn a_wrong_token_ends_the_run_at_once_with_status_4() {
     assert_eq!(outcomes[0], ("failed".into(), "GitHub refused the token: Bad credentials".into()));
     assert_eq!(
         outcomes[1],
-        ("skipped".into(), "not asked: GitHub refused the token: Bad credentials".into())
+        ("skipped".into(), "not looked up: GitHub refused the token: Bad credentials".into())
     );
 }
 

@@ -37,6 +37,13 @@ impl Reports {
         serde_json::from_str::<Value>(&self.read("a.json")).unwrap()["summary"].take()
     }
 
+    /// The summary on standard error, which the names of the files follow.
+    fn summary_line(&self) -> &str {
+        let (summary, files) = self.run.stderr.split_once("\nghrepos: wrote ").unwrap();
+        assert_eq!(files.matches(", ").count(), 3, "{files}");
+        summary
+    }
+
     /// Values of the tiles of the page.
     fn tiles(&self) -> Vec<String> {
         let page = self.read("a.html");
@@ -80,7 +87,7 @@ fn a_total_of_nothing_is_not_zero_in_any_format() {
     {
         assert!(table.contains(total), "{}", reports.run.stdout);
     }
-    assert_eq!(reports.run.stderr, "ghrepos: 3 logins: 1 not found, 1 forbidden, 1 failed.\n");
+    assert_eq!(reports.summary_line(), "ghrepos: 3 logins: 1 not found, 1 forbidden, 1 failed");
 }
 
 #[test]
@@ -100,7 +107,7 @@ fn a_total_without_some_counts_says_at_least() {
     let table = &reports.run.stdout;
     assert_eq!(table.matches("at least 5").count(), 2, "{table}");
     assert!(
-        reports.run.stderr.contains(" 1 failed. At least 5 public repositories."),
+        reports.run.stderr.contains("1 failed; at least 5 public repositories"),
         "{}",
         reports.run.stderr
     );
@@ -109,7 +116,7 @@ fn a_total_without_some_counts_says_at_least() {
 #[test]
 fn a_login_that_does_not_exist_is_not_missing() {
     let reports = Reports::of(&[COUNTED, EMPTY, NOT_FOUND]);
-    assert_eq!(reports.run.stderr, "ghrepos: 3 logins: 2 counted, 1 not found. 5 public repositories.\n");
+    assert_eq!(reports.summary_line(), "ghrepos: 3 logins: 2 counted, 1 not found; 5 public repositories");
     assert!(!reports.run.stdout.contains("at least"), "{}", reports.run.stdout);
     let zero = Reports::of(&[EMPTY]);
     assert_eq!(zero.summary()["public_repos"], 0, "an account without repositories was counted");
@@ -124,10 +131,10 @@ fn logins_that_were_not_asked_are_one_line_of_the_table() {
     let arguments = [&["-f", path(&input), "-F", "table", "-o", path(&csv)], &limits[..]].concat();
     let run = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "right").run();
     assert_eq!(run.status, 5, "{}", run.stderr);
-    assert!(run.stdout.contains("\n   40 logins were not asked\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("\n   40 logins were not looked up\n"), "{}", run.stdout);
     assert_eq!(run.stdout.matches(" user-").count(), 20, "{}", run.stdout);
     assert!(run.stdout.contains(" at least ") && run.stdout.contains("40 skipped"), "{}", run.stdout);
-    assert!(run.stderr.contains("60 logins: 20 counted, 40 skipped. At least "), "{}", run.stderr);
+    assert!(run.stderr.contains("60 logins: 20 counted, 40 skipped; at least "), "{}", run.stderr);
     let csv =
         ["", ".partial"].map(|suffix| fs::read_to_string(path(&csv).to_owned() + suffix).unwrap_or_default());
     assert!(csv.iter().any(|csv| csv.matches(",skipped,").count() == 40), "a file has every row");

@@ -129,7 +129,11 @@ fn a_retired_version_ends_the_run_by_its_name() {
             );
             assert_eq!(run.status, 5, "{api}, {answered}: {}", run.stderr);
             assert!(run.stderr.starts_with(&line), "{api}, {answered}: {}", run.stderr);
-            assert!(run.stderr.lines().next().unwrap().ends_with(" logins were not asked"), "{}", run.stderr);
+            assert!(
+                run.stderr.lines().next().unwrap().ends_with(" logins were not looked up"),
+                "{}",
+                run.stderr
+            );
             assert!(fake.requests() <= answered + 12, "{api}, {answered}: {} requests", fake.requests());
             let rows = run.rows_of(2000);
             assert!(rows.iter().all(|row| row["status"] != "not_found" && row["status"] != "forbidden"));

@@ -122,12 +122,12 @@ const CASES: &[Case] = &[
     refused(
         "",
         "GITHUB_ACTIONS=true GITHUB_API_URL=api.github.com",
-        "cannot use address \"api.github.com\" from GITHUB_API_URL: expected a URL such as https://api.github.com",
+        "cannot use URL \"api.github.com\" from GITHUB_API_URL: expected a URL such as https://api.github.com",
     ),
     refused(
         "",
         "GITHUB_ACTIONS=true GITHUB_API_URL=https://me:ghp_s3cret@git.example.com/api/v3",
-        "cannot use address \"https://git.example.com/api/v3\" from GITHUB_API_URL: it contains a user name",
+        "cannot use URL \"https://git.example.com/api/v3\" from GITHUB_API_URL: it contains a user name",
     ),
     refused(
         "",
@@ -149,7 +149,7 @@ const CASES: &[Case] = &[
     ),
     refused("--host me:ghp_s3cret@git.example.com", "", "cannot use host \"git.example.com\" from --host: "),
     refused("", "GH_HOST=git.example.com?x", "cannot use host \"git.example.com?x\" from GH_HOST: "),
-    refused("--api-url git.example.com", "", "cannot use address \"git.example.com\" from --api-url: "),
+    refused("--api-url git.example.com", "", "cannot use URL \"git.example.com\" from --api-url: "),
 ];
 
 fn choose(flags: &str, env: &str, transport: &TransportMode) -> Result<Server, ConfigError> {

@@ -80,7 +80,7 @@ impl ChangeCollector {
         let stats = [
             Stat::new("New", changes.new, note("with", changes.repositories_of_new)),
             Stat::new("Removed", changes.removed, note("had", changes.repositories_of_removed)),
-            Stat::new("Missing", changes.missing, "not found any more"),
+            Stat::new("Missing", changes.missing, "no longer found"),
             Stat::new("Grown", changes.grown, note("by", changes.repositories_added)),
             Stat::new("Shrunk", changes.shrunk, note("by", changes.repositories_removed)),
             Stat::new("Unchanged", changes.unchanged, ""),

@@ -176,12 +176,14 @@ fn unsorted(rows: &[Row], style: TerminalStyle) -> String {
 fn logins_that_were_not_asked_share_a_line() {
     let mut rows = sample::rows();
     rows.truncate(1);
-    rows.extend((0..1911).map(|at| Row::without_count(&format!("user-{at}"), Status::Skipped, "not asked")));
+    rows.extend(
+        (0..1911).map(|at| Row::without_count(&format!("user-{at}"), Status::Skipped, "not looked up")),
+    );
     insta::assert_snapshot!(unsorted(&rows, TerminalStyle::default()), @r##"
      Login          Public repos
     --------------------------------------------------------
      torvalds                  9
-       1,911 logins were not asked
+       1,911 logins were not looked up
     --------------------------------------------------------
      1,912 logins     at least 9   1 counted, 1,911 skipped
     "##);

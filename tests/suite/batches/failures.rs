@@ -129,7 +129,7 @@ fn an_api_url_without_graphql_makes_no_account_missing() {
         assert_eq!((run.status, run.stderr.lines().count()), (5, 1), "{}", run.stderr);
         let rows = run.rows_of(logins);
         assert!(rows.iter().all(|row| row["status"] == "skipped"), "{api}: {}", run.stdout);
-        assert!(run.stderr.contains("no GraphQL API at this URL; try --api rest"), "{}", run.stderr);
+        assert!(run.stderr.contains("no GraphQL API at this URL; use --api rest"), "{}", run.stderr);
         assert!(!run.stderr.contains("cannot reach"), "{}", run.stderr);
     }
 }

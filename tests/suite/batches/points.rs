@@ -66,11 +66,11 @@ fn max_points_is_kept_and_the_rest_is_skipped() {
     let with = |status: &str| rows.iter().filter(|row| row["status"] == status).count();
     assert_eq!((with("ok"), with("skipped")), (700, 1300));
     assert!(
-        rows[1999]["error"].as_str().unwrap().starts_with("not asked: the budget of 7 points is spent"),
+        rows[1999]["error"].as_str().unwrap().starts_with("not looked up: budget of 7 points spent"),
         "{}",
         rows[1999]
     );
-    assert!(run.stderr.contains("--max-points 7 is spent; 1,300 logins were not asked"), "{}", run.stderr);
+    assert!(run.stderr.contains("--max-points 7 reached; 1,300 logins were not looked up"), "{}", run.stderr);
     let run = look_up(&fake, &users(10), &["--max-points", "4", "--api", "rest"]);
     assert_eq!(run.rows().iter().filter(|row| row["status"] == "ok").count(), 4);
 }

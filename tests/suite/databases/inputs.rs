@@ -82,7 +82,7 @@ fn a_query_provides_logins_and_their_carried_columns() {
         let message = "ghrepos: cannot read sqlite:/nowhere/a.db: unable to open database file\n";
         assert_eq!((run.status, run.stderr.as_str()), (2, message));
         let run = Program::for_fake(&fake, &["a", "--save", "mysql://me:s3cret@db/x"]).run();
-        let message = "ghrepos: cannot use the database \"mysql://db/x\": it has to look like sqlite:FILE or postgres://USER@HOST/DATABASE\n";
+        let message = "ghrepos: cannot use the database \"mysql://db/x\": expected sqlite:FILE or postgres://USER@HOST/DATABASE\n";
         assert_eq!((run.status, run.stderr.as_str()), (2, message));
     });
 }

@@ -10,7 +10,7 @@ fn to(location: impl Into<String>) -> Fault {
 #[test]
 fn endless_or_invalid_redirects_are_failures() {
     let mut cases = Vec::new();
-    let second = "not a response of GitHub: HTTP 302 redirects to http://127";
+    let second = "not a response from GitHub: HTTP 302 redirects to http://127";
     cases.extend([
         Case::new("redirects in a circle", "rest", second, to("/users/user-1")),
         Case::with("redirects to ever new addresses", "rest", second, |context| {
@@ -22,7 +22,7 @@ fn endless_or_invalid_redirects_are_failures() {
             Case::new(
                 "a redirect to file:///etc/passwd",
                 api,
-                "not a response of GitHub: HTTP 302 redirects to file:///etc/passwd",
+                "not a response from GitHub: HTTP 302 redirects to file:///etc/passwd",
                 to("file:///etc/passwd"),
             ),
             Case::new(

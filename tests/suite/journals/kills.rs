@@ -207,7 +207,11 @@ fn resuming_from_stdin_gives_every_login_a_row_and_loses_none() {
             .current_dir(workspace.0.path())
             .run_with_input(&list);
         assert_eq!(run.status, 5);
-        assert!(run.stderr.contains("; 8,900 logins were not asked. Continue then with: "), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("; 8,900 logins were not looked up. Continue then with: "),
+            "{}",
+            run.stderr
+        );
         assert!(run.stderr.contains(" (and the same list on standard input)\n"), "{}", run.stderr);
         assert_eq!(rows(&workspace.partial()).len(), 9000);
     }
