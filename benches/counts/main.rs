@@ -1,4 +1,4 @@
-//! Measures the speed and memory that the README and BENCHMARKS.md state: `cargo bench`.
+//! Measures the speed and memory that the README and docs/benchmarks.md state: `cargo bench`.
 //!
 //! A fake GitHub runs in its own process, and the measured program in another one on the same machine. Counts are verified after
 //! the time has been taken. All figures are medians of whole processes: wall time, CPU time (user and system, including child

@@ -1,4 +1,4 @@
-"""Reads REPORT.csv and REPORT.ndjson by the calls of the README, and checks the types of their columns.
+"""Reads REPORT.csv and REPORT.ndjson by the calls of docs/reports.md, and checks the types of their columns.
 
 Usage: tables.py REPORT
 """

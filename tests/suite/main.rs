@@ -23,6 +23,8 @@ mod batches;
 mod certificates;
 mod contradictions;
 mod databases;
+#[cfg(unix)]
+mod documentation;
 mod echoes;
 mod faults;
 mod groups;

@@ -1,4 +1,4 @@
-//! Documentation: help, man page, completions, docs/options.md, README.
+//! Documentation that the program prints: help, man page, completions, docs/options.md.
 
 use std::fs;
 use std::process::Command;
@@ -24,23 +24,6 @@ fn docs_options_is_what_the_program_generates() {
     for flag in long.split_whitespace().filter_map(|word| word.strip_prefix("--")) {
         let flag = flag.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         assert!(generated.contains(&format!("--{flag}")), "{flag}");
-    }
-}
-
-#[test]
-fn the_readmes_tables_are_what_a_terminal_shows() {
-    let readme = page("README.md");
-    let blocks = readme.split("```text\n$ ghrepos --replay ").skip(1);
-    let blocks: Vec<_> = blocks.map(|block| block.split_once("\n```").unwrap().0).collect();
-    assert_eq!(blocks.len(), 2);
-    for block in blocks {
-        let (command, shown) = block.split_once('\n').unwrap();
-        let arguments: Vec<_> = std::iter::once("--replay").chain(command.split(' ')).collect();
-        let Some(terminal) = Terminal::run(110, &["LANG=C.UTF-8"], &arguments) else { return };
-        let screen = terminal.screen("status 1", &[]);
-        // Everything except the duration.
-        let screen = screen.rsplit_once(" in ").unwrap().0;
-        assert_eq!(screen, shown.rsplit_once(" in ").unwrap().0);
     }
 }
 

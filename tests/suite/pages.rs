@@ -158,10 +158,10 @@ fn metrics_and_markdown_agree_with_the_run() {
     assert_eq!(run.status, 1, "{}", run.stderr);
     let metrics = fs::read_to_string(&prom).unwrap();
     check_metrics(&metrics);
-    let readme = fs::read_to_string("README.md").unwrap();
+    let docs = fs::read_to_string("docs/reports.md").unwrap();
     for family in metrics.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
         let name = family.split(' ').next().unwrap();
-        assert!(readme.contains(&format!("`{name}`")), "the README does not list {name}");
+        assert!(docs.contains(&format!("`{name}`")), "docs/reports.md does not list {name}");
     }
     for sample in [
         "ghrepos_account_public_repositories{login=\"sample-works\"} 318",

@@ -1,4 +1,4 @@
-//! CSV, JSON and NDJSON reports in the programs that the README names.
+//! CSV, JSON and NDJSON reports in the programs that docs/reports.md names.
 
 use std::fs::File;
 use std::path::Path;

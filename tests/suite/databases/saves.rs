@@ -64,15 +64,16 @@ fn a_saved_run_is_the_baseline_of_the_next() {
         message.sort();
         assert_eq!(saved, message);
         let numbers: Vec<_> =
-            queries_of_the_readme().into_iter().map(|query| database.rows(query)[0][0].clone()).collect();
+            queries_of_the_docs().into_iter().map(|query| database.rows(query)[0][0].clone()).collect();
         assert_eq!(numbers, ["2", "3", "1", "2", "0"], "history, growth, leavers, months, incomplete runs");
     });
 }
 
-/// Number of rows that the queries of the README return.
-fn queries_of_the_readme() -> Vec<&'static str> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let block = readme.split("```sql").find(|block| block.contains("-- who grew most")).unwrap();
+/// Number of rows that the queries of docs/databases.md return.
+fn queries_of_the_docs() -> Vec<&'static str> {
+    let docs =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/databases.md")).unwrap();
+    let block = docs.split("```sql").find(|block| block.contains("-- who grew most")).unwrap();
     let block: Vec<_> =
         block.split("```").next().unwrap().lines().filter(|line| !line.starts_with("--")).collect();
     let block = block.join("\n");
