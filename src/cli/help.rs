@@ -11,6 +11,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::Cli;
 use super::tips::unknown_flag;
+use crate::program::{as_called, called_name};
 use crate::render::schema;
 use crate::text::sanitize_line;
 
@@ -58,7 +59,7 @@ pub(super) fn after_long_help() -> String {
     }
     text.push_str("\nExamples:\n");
     for (title, command) in EXAMPLES {
-        let _ = writeln!(text, "  # {title}\n  {command}");
+        let _ = writeln!(text, "  # {title}\n  {}", as_called(command));
     }
     text.truncate(text.trim_end().len());
     text
@@ -134,7 +135,7 @@ pub(crate) fn one_line_error(error: &clap::Error) -> Option<String> {
         return None;
     }
     if let Some(message) = unknown_flag(error) {
-        return Some(format!("{message}. See ghrepos --help"));
+        return Some(format!("{message}. See {} --help", called_name()));
     }
     let text = error.to_string();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -149,7 +150,7 @@ pub(crate) fn one_line_error(error: &clap::Error) -> Option<String> {
         }
         message.push_str(line);
     }
-    Some(format!("{}. See ghrepos --help", sanitize_line(&message)))
+    Some(format!("{}. See {} --help", sanitize_line(&message), called_name()))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod certificates;
 mod contradictions;
 mod databases;
 mod echoes;
+mod extension;
 mod faults;
 mod groups;
 mod hints;
