@@ -152,6 +152,29 @@ fn the_action_runs_the_binary_of_its_own_release() {
 }
 
 #[test]
+fn executables_of_a_release_have_the_names_that_gh_expects() {
+    if !installed(&["bash"]) {
+        return;
+    }
+    for (target, platform) in [
+        ("x86_64-unknown-linux-gnu", "linux-amd64"),
+        ("aarch64-unknown-linux-gnu", "linux-arm64"),
+        ("aarch64-apple-darwin", "darwin-arm64"),
+        ("x86_64-apple-darwin", "darwin-amd64"),
+        ("x86_64-pc-windows-msvc", "windows-amd64.exe"),
+    ] {
+        let release = Release::of(target);
+        // gh takes the first file whose name ends so.
+        let names: Vec<_> = fs::read_dir(release.files())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(platform))
+            .collect();
+        assert_eq!(names, [format!("gh-repos-count_v{}_{platform}", manifest_field("version"))]);
+    }
+}
+
+#[test]
 fn the_action_runs_no_binary_without_its_checksum() {
     if !installed(&["bash", "curl"]) {
         return;
