@@ -16,6 +16,7 @@ pub(crate) use self::generate::GenerateTarget;
 pub(crate) use self::help::{one_line_error, usage};
 pub(crate) use self::values::{ApiChoice, AutoChoice, PaceChoice};
 use self::values::{RoleChoice, parse_in_range, parse_nonzero_duration};
+use crate::program::called_name;
 use crate::render::{Format, SortKey};
 use crate::shard::Shard;
 use crate::text::parse_duration;
@@ -28,6 +29,7 @@ use crate::text::parse_duration;
 #[expect(clippy::doc_markdown, reason = "a terminal shows backticks as they are")]
 #[command(
     name = "ghrepos",
+    bin_name = called_name(),
     version,
     max_term_width = 100,
     args_override_self = true,

@@ -97,6 +97,8 @@ mod output;
 #[cfg(feature = "cli")]
 mod partial;
 #[cfg(feature = "cli")]
+mod program;
+#[cfg(feature = "cli")]
 mod progress;
 #[cfg(all(feature = "cli", any(test, fuzzing)))]
 #[path = "../fuzz/properties/mod.rs"]

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::github::Client;
+use crate::program::called_name;
 use crate::text::{format_duration, sanitize_multiline};
 
 /// A shorter run shows no bar.
@@ -141,7 +142,7 @@ impl Drop for ProgressGuard {
 /// Writes a line to standard error, after the program's name. Errors are ignored.
 pub(crate) fn eprint_status(line: &str) {
     // Messages contain names of files, which may have any characters.
-    let _ = writeln!(io::stderr(), "ghrepos: {}", sanitize_multiline(line));
+    let _ = writeln!(io::stderr(), "{}: {}", called_name(), sanitize_multiline(line));
 }
 
 /// `wait` is a reason and the time left.

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 
 use super::Cli;
 use super::tips::unknown_flag;
+use crate::program::{as_called, called_name};
 use crate::text::sanitize_line;
 
 const SEE_HELP: &str = "See --help for all options and the token: without one, 60 logins an hour.";
@@ -113,7 +114,7 @@ pub(super) fn after_short_help() -> String {
     let mut text = "Examples:\n".to_owned();
     // Writing to a String cannot fail.
     for Example { command, .. } in EXAMPLES.iter().take(3) {
-        let _ = writeln!(text, "  {command}");
+        let _ = writeln!(text, "  {}", as_called(command));
     }
     text + "\n" + SEE_HELP
 }
@@ -139,7 +140,7 @@ pub(super) fn after_long_help() -> String {
     }
     text.push_str("\nExamples:\n");
     for Example { title, command } in EXAMPLES {
-        let _ = writeln!(text, "  # {title}\n  {command}");
+        let _ = writeln!(text, "  # {title}\n  {}", as_called(command));
     }
     text.truncate(text.trim_end().len());
     text
@@ -159,7 +160,7 @@ pub(crate) fn one_line_error(error: &clap::Error) -> Option<String> {
         return None;
     }
     if let Some(message) = unknown_flag(error) {
-        return Some(format!("{message}. See ghrepos --help"));
+        return Some(format!("{message}. See {} --help", called_name()));
     }
     let text = error.to_string();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -174,7 +175,7 @@ pub(crate) fn one_line_error(error: &clap::Error) -> Option<String> {
         }
         message.push_str(line);
     }
-    Some(format!("{}. See ghrepos --help", sanitize_line(&message)))
+    Some(format!("{}. See {} --help", sanitize_line(&message), called_name()))
 }
 
 #[cfg(test)]

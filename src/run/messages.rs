@@ -15,6 +15,7 @@ use crate::github::credentials::{
 use crate::input::InputSource;
 use crate::output::OutputSpec;
 use crate::partial::partial_path;
+use crate::program::{called_name, is_extension};
 use crate::progress::eprint_status;
 use crate::rate_limit::RateLimiter;
 use crate::stop::StopReason;
@@ -164,6 +165,9 @@ fn via_proxy(config: &Config) -> String {
 fn resume_command(config: &Config) -> Option<String> {
     config.journal()?;
     let mut words: Vec<_> = config.command.iter().map(|word| shell_quote(&redact_url(word))).collect();
+    if is_extension() {
+        *words.first_mut()? = called_name().into();
+    }
     if !config.resume {
         // After a `--` it would be a login.
         words.insert(1.min(words.len()), "--resume".into());
@@ -181,7 +185,7 @@ fn resume_command(config: &Config) -> Option<String> {
 /// Returns the command for the metadata of a report, without the path of the program.
 pub(super) fn report_command(config: &Config) -> Option<String> {
     let mut words = redacted_words(&config.command);
-    *words.first_mut()? = env!("CARGO_PKG_NAME").into();
+    *words.first_mut()? = called_name().into();
     let mut command = words.join(" ");
     if let Some((end, _)) = command.char_indices().nth(MAX_COMMAND) {
         command.truncate(end);

@@ -1,12 +1,12 @@
-//! The action: the server and the token that it passes to the program, and the baseline that it keeps. Its scripts run as in GitHub
-//! Actions.
+//! The action: the program that it downloads, the server and the token that it passes to the program, and the baseline that it
+//! keeps. Its scripts run as in GitHub Actions.
 
 #![cfg(unix)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::json;
 
@@ -39,6 +39,195 @@ fn shell(step: &str, folder: &Path, path: &str) -> Command {
 fn write_program(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A release on disk, and the runner of a job that installs it.
+struct Release(tempfile::TempDir);
+
+/// Returns a field of the manifest.
+fn manifest_field(name: &str) -> String {
+    let manifest = yaml("Cargo.toml");
+    let value = manifest.lines().find_map(|line| line.strip_prefix(&format!("{name} = \"")));
+    value.unwrap().trim_end_matches('"').to_owned()
+}
+
+impl Release {
+    /// Packs a sample program as the release workflow does.
+    fn of(target: &str) -> Self {
+        let release = Self(tempfile::tempdir().unwrap());
+        let program = "#!/bin/sh\necho released > program\ntouch audit/now.ndjson\n";
+        write_program(&release.at("sample"), program);
+        for folder in ["action", "assets", "temp"] {
+            fs::create_dir(release.at(folder)).unwrap();
+        }
+        for asset in ["1.gz", "bash", "zsh", "fish"] {
+            fs::write(release.at(&format!("assets/ghrepos.{asset}")), "sample").unwrap();
+        }
+        let archive = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/archive"))
+            .args([
+                release.at("sample").as_path(),
+                Path::new(target),
+                &release.at("assets"),
+                &release.files(),
+            ])
+            .output()
+            .unwrap();
+        assert!(archive.status.success(), "{archive:?}");
+        release.sum();
+        // The manifest of the action, with the folder as the repository.
+        let repository = format!("file://{}", release.0.path().display());
+        let manifest = yaml("Cargo.toml").replace(&manifest_field("repository"), &repository);
+        fs::write(release.at("action/Cargo.toml"), manifest).unwrap();
+        release
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn files(&self) -> PathBuf {
+        self.at(&format!("releases/download/v{}", manifest_field("version")))
+    }
+
+    /// Writes the checksums of all files.
+    fn sum(&self) {
+        let sum = Command::new("sh")
+            .args(["-c", "sha256sum ghrepos-* gh-repos-count_* > SHA256SUMS"])
+            .current_dir(self.files())
+            .status();
+        assert!(sum.unwrap().success());
+    }
+
+    /// Runs the step that installs the program, on a runner of this kind.
+    fn install(&self, os: &str, cpu: &str, path: &str) -> Output {
+        shell("install", self.0.path(), path)
+            .env("RUNNER_OS", os)
+            .env("RUNNER_ARCH", cpu)
+            .env("RUNNER_TEMP", self.at("temp"))
+            .env("GITHUB_ACTION_PATH", self.at("action"))
+            .env("GITHUB_OUTPUT", self.at("output"))
+            .output()
+            .unwrap()
+    }
+
+    /// Returns the folder of the installed program, which is the output of the step.
+    fn installed(&self) -> Option<String> {
+        let output = fs::read_to_string(self.at("output")).ok()?;
+        Some(output.strip_prefix("folder=")?.trim_end().to_owned())
+    }
+}
+
+const SYSTEM_PATH: &str = "/usr/bin:/bin";
+
+#[test]
+fn the_action_runs_the_binary_of_its_own_release() {
+    if !installed(&["bash", "curl"]) {
+        return;
+    }
+    for (os, cpu, target, name) in [
+        ("Linux", "X64", "x86_64-unknown-linux-gnu", "ghrepos"),
+        ("Linux", "ARM64", "aarch64-unknown-linux-gnu", "ghrepos"),
+        ("macOS", "ARM64", "aarch64-apple-darwin", "ghrepos"),
+        ("macOS", "X64", "x86_64-apple-darwin", "ghrepos"),
+        ("Windows", "X64", "x86_64-pc-windows-msvc", "ghrepos.exe"),
+        ("Windows", "ARM64", "x86_64-pc-windows-msvc", "ghrepos.exe"),
+    ] {
+        let release = Release::of(target);
+        let run = release.install(os, cpu, SYSTEM_PATH);
+        assert!(run.status.success(), "{run:?}");
+        let folder = release.installed().unwrap();
+        assert!(Path::new(&folder).join(name).is_file(), "{folder}");
+        if name == "ghrepos" {
+            let audit = shell("audit", release.0.path(), SYSTEM_PATH)
+                .env("PROGRAM", &folder)
+                .env("ARGUMENTS", "torvalds\n")
+                .env("GITHUB_OUTPUT", release.at("status"))
+                .env("GITHUB_STEP_SUMMARY", release.at("summary.md"))
+                .output()
+                .unwrap();
+            assert!(audit.status.success(), "{audit:?}");
+            assert_eq!(fs::read_to_string(release.at("program")).unwrap(), "released\n");
+        }
+    }
+}
+
+#[test]
+fn executables_of_a_release_have_the_names_that_gh_expects() {
+    if !installed(&["bash"]) {
+        return;
+    }
+    for (target, platform) in [
+        ("x86_64-unknown-linux-gnu", "linux-amd64"),
+        ("aarch64-unknown-linux-gnu", "linux-arm64"),
+        ("aarch64-apple-darwin", "darwin-arm64"),
+        ("x86_64-apple-darwin", "darwin-amd64"),
+        ("x86_64-pc-windows-msvc", "windows-amd64.exe"),
+    ] {
+        let release = Release::of(target);
+        // gh takes the first file whose name ends so.
+        let names: Vec<_> = fs::read_dir(release.files())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(platform))
+            .collect();
+        assert_eq!(names, [format!("gh-repos-count_v{}_{platform}", manifest_field("version"))]);
+    }
+}
+
+#[test]
+fn the_action_runs_no_binary_without_its_checksum() {
+    if !installed(&["bash", "curl"]) {
+        return;
+    }
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    let version = manifest_field("version");
+    let archive = format!("ghrepos-v{version}-{TARGET}.tar.gz");
+    let refusal = |release: &Release, cpu: &str| -> String {
+        let run = release.install("Linux", cpu, SYSTEM_PATH);
+        assert_eq!((run.status.code(), release.installed()), (Some(1), None), "{run:?}");
+        let output = String::from_utf8(run.stdout).unwrap();
+        output.lines().find_map(|line| line.strip_prefix("::error::")).unwrap().to_owned()
+    };
+
+    let damaged = Release::of(TARGET);
+    let mut bytes = fs::read(damaged.files().join(&archive)).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(damaged.files().join(&archive), bytes).unwrap();
+    let reason = "does not have the checksum in SHA256SUMS: it is not used";
+    assert_eq!(refusal(&damaged, "X64"), format!("{archive} of the release v{version} {reason}"));
+
+    let unlisted = Release::of(TARGET);
+    fs::write(unlisted.files().join("SHA256SUMS"), "").unwrap();
+    let reason = format!("SHA256SUMS of the release v{version} does not have {archive}");
+    assert_eq!(refusal(&unlisted, "X64"), reason);
+
+    let unsummed = Release::of(TARGET);
+    fs::remove_file(unsummed.files().join("SHA256SUMS")).unwrap();
+    let reason = refusal(&unsummed, "X64");
+    assert!(
+        reason.starts_with("cannot download ") && reason.contains("/SHA256SUMS: use a released"),
+        "{reason}"
+    );
+
+    let other = Release::of("aarch64-apple-darwin");
+    let reason = refusal(&other, "X64");
+    assert!(reason.contains(&format!("/{archive}: use a released version of the action")), "{reason}");
+    let reason = "no binary is released for Linux on X86: install ghrepos in an earlier step";
+    assert_eq!(refusal(&other, "X86"), reason);
+}
+
+#[test]
+fn the_action_prefers_a_program_that_is_installed() {
+    if !installed(&["bash"]) {
+        return;
+    }
+    let release = Release::of("x86_64-unknown-linux-gnu");
+    fs::create_dir(release.at("bin")).unwrap();
+    write_program(&release.at("bin/ghrepos"), "#!/bin/sh\n");
+    let path = format!("{}:{SYSTEM_PATH}", release.at("bin").display());
+    let run = release.install("Linux", "X64", &path);
+    assert!(run.status.success(), "{run:?}");
+    assert_eq!(release.installed(), None);
 }
 
 /// Arguments and variables that the program received: its `--host`, and every token variable.
@@ -198,7 +387,7 @@ impl Repository {
             .env("GITHUB_REF_NAME", "main")
             .output()
             .unwrap();
-        let text = |output: &std::process::Output| {
+        let text = |output: &Output| {
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
         };
         if !baseline.status.success() {

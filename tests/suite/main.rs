@@ -26,6 +26,7 @@ mod databases;
 #[cfg(unix)]
 mod documentation;
 mod echoes;
+mod extension;
 mod faults;
 mod groups;
 mod hints;
