@@ -1,8 +1,15 @@
 //! Credentials: a token, or a GitHub App whose private key signs requests for installation tokens.
 
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rustls::SignatureScheme;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::sign::SigningKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -141,7 +148,7 @@ fn authorization(token: &str) -> Result<HeaderValue, &'static str> {
 #[derive(Clone, Debug)]
 pub struct App {
     id: u64,
-    key: EncodingKey,
+    key: Arc<dyn SigningKey>,
     pub(super) installation: Option<u64>,
 }
 
@@ -157,7 +164,8 @@ impl App {
     /// # Errors
     /// If the key cannot sign.
     pub fn new(id: u64, pem: &[u8], installation: Option<u64>) -> Result<Self, InvalidPrivateKey> {
-        let key = EncodingKey::from_rsa_pem(pem).map_err(|_| InvalidPrivateKey)?;
+        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| InvalidPrivateKey)?;
+        let key = rustls::crypto::ring::sign::any_supported_type(&key).map_err(|_| InvalidPrivateKey)?;
         let app = Self { id, key, installation };
         // Some damage to a key only shows when it signs.
         app.sign_jwt(Timestamp::now()).map(|_| app).ok_or(InvalidPrivateKey)
@@ -168,14 +176,52 @@ impl App {
     pub(super) fn sign_jwt(&self, now: Timestamp) -> Option<Token> {
         let now = now.as_second();
         let claims = json!({"iat": now - JWT_AGE, "exp": now + JWT_VALIDITY, "iss": self.id});
-        let jwt = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key).ok()?;
-        Token::new(&jwt, APP_TOKEN_SOURCE).ok()
+        let header = json!({"typ": "JWT", "alg": "RS256"});
+        let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let message = format!("{header}.{claims}");
+        let signer = self.key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256])?;
+        let signature = URL_SAFE_NO_PAD.encode(signer.sign(message.as_bytes()).ok()?);
+        Token::new(&format!("{message}.{signature}"), APP_TOKEN_SOURCE).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Sample data: no app has this key.
+    const PKCS1: &str = include_str!("../../fixtures/app/sample-key.pem");
+    const PKCS8: &str = include_str!("../../fixtures/app/sample-key-pkcs8.pem");
+
+    #[test]
+    fn both_formats_of_a_private_key_sign_the_same_jwt() {
+        let [pkcs1, pkcs8] = [PKCS1, PKCS8].map(|pem| {
+            let app = App::new(12, pem.as_bytes(), None).unwrap();
+            app.sign_jwt(Timestamp::from_second(1_000).unwrap()).unwrap().secret().to_owned()
+        });
+        assert_eq!(pkcs1, pkcs8);
+        let parts: Vec<_> = pkcs1.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()).collect();
+        assert_eq!(parts[0], br#"{"typ":"JWT","alg":"RS256"}"#);
+        assert_eq!(parts[1], br#"{"iat":940,"exp":1540,"iss":12}"#);
+        let pair = PrivateKeyDer::from_pem_slice(PKCS1.as_bytes()).unwrap();
+        let pair = ring::signature::RsaKeyPair::from_der(pair.secret_der()).unwrap();
+        let algorithm = &ring::signature::RSA_PKCS1_2048_8192_SHA256;
+        let public = ring::signature::UnparsedPublicKey::new(algorithm, pair.public());
+        let (message, _) = pkcs1.rsplit_once('.').unwrap();
+        public.verify(message.as_bytes(), &parts[2]).unwrap();
+    }
+
+    #[test]
+    fn a_key_that_cannot_sign_is_rejected_and_never_shown() {
+        let damaged = PKCS1.replacen("MII", "MIJ", 1);
+        let public_key = "-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----\n";
+        for pem in ["", "MIIE", damaged.as_str(), public_key, include_str!("../../fixtures/app/sample-key-ec.pem")] {
+            assert_eq!(App::new(12, pem.as_bytes(), None).err(), Some(InvalidPrivateKey));
+        }
+        let app = App::new(12, PKCS1.as_bytes(), None).unwrap();
+        assert!(!format!("{app:?}").contains("MII"), "{app:?}");
+        assert!(format!("{app:?}").len() < 100, "{app:?}");
+    }
 
     #[test]
     fn a_token_is_trimmed_and_never_shown() {

@@ -38,6 +38,8 @@ impl Connector {
         let proxy = if is_loopback_http { &ProxyChoice::Direct } else { proxy };
         // The connection has to time out before the attempt, so that the error names it. A proxy's probe needs time too.
         let connect_share = if proxy.proxy().is_some() { 0.5 } else { 0.75 };
+        // reqwest takes the process's provider. An error means that the process has one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .gzip(true)
             .connect_timeout(CONNECT_TIMEOUT.min(timeout.mul_f64(connect_share)))

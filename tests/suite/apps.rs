@@ -1,43 +1,45 @@
 //! GitHub Apps with expiring tokens, and the identity of a token.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 
 use crate::fake::{App, Behavior, Fake, Fault, Response, account};
 use crate::program::{Program, Run, file, path, users};
 
-/// The private key of an app, and the public key that verifies its signatures.
-fn keys() -> &'static (String, String) {
-    static KEYS: OnceLock<(String, String)> = OnceLock::new();
-    KEYS.get_or_init(|| {
-        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-        let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
-        let public = AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(pair.public_key()).unwrap();
-        let pem = |tag, der: &[u8]| pem::encode(&pem::Pem::new(tag, der));
-        (pem("PRIVATE KEY", der.as_ref()), pem("PUBLIC KEY", public.as_ref()))
-    })
+/// The private key of an app in the format in which GitHub sends it. Sample data: no app has it.
+pub fn private_key() -> &'static str {
+    include_str!("../../fixtures/app/sample-key.pem")
 }
 
-/// The private key of an app.
-pub fn private_key() -> &'static str {
-    &keys().0
+/// Returns the claims of a JWT with a valid signature, after the rules of RFC 7515.
+fn claims(jwt: &str) -> Option<Value> {
+    let private = PrivateKeyDer::from_pem_slice(private_key().as_bytes()).unwrap();
+    let pair = RsaKeyPair::from_der(private.secret_der()).unwrap();
+    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public());
+    let (message, signature) = jwt.rsplit_once('.')?;
+    public.verify(message.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).ok()?).ok()?;
+    let (header, claims) = message.split_once('.')?;
+    (part(header)?["alg"] == "RS256").then(|| part(claims))?
+}
+
+fn part(text: &str) -> Option<Value> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
 /// The app with the id 12, which takes signatures of at most ten minutes, as GitHub does.
 fn app() -> App {
     App::new(|jwt| {
-        let key = jsonwebtoken::DecodingKey::from_rsa_pem(keys().1.as_bytes()).unwrap();
-        let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
-        rules.leeway = 0;
-        let Ok(token) = jsonwebtoken::decode::<Value>(jwt, &key, &rules) else { return false };
-        let number = |name: &str| token.claims[name].as_u64().unwrap();
-        let issuer = token.claims["iss"].as_u64().or_else(|| token.claims["iss"].as_str()?.parse().ok());
-        issuer == Some(12) && number("exp") - number("iat") <= 600
+        let Some(claims) = claims(jwt) else { return false };
+        let number = |name: &str| claims[name].as_i64().unwrap();
+        let issuer = claims["iss"].as_u64().or_else(|| claims["iss"].as_str()?.parse().ok());
+        let is_valid = number("exp") > jiff::Timestamp::now().as_second();
+        issuer == Some(12) && is_valid && number("exp") - number("iat") <= 600
     })
 }
 
@@ -46,7 +48,7 @@ fn fake(app: App) -> Fake {
 }
 
 fn look_up(fake: &Fake, arguments: &[&str]) -> Run {
-    let key = file(&keys().0);
+    let key = file(private_key());
     Program::for_fake(fake, &[&["--app-id", "12", "--app-key", path(&key)], arguments].concat()).run()
 }
 
@@ -148,12 +150,9 @@ fn a_wrong_clock_does_not_break_an_app() {
     // The server's clock is an hour ahead: it rejects the app's signatures, but sends its time.
     let clock_offset = 3600;
     let known = App::new(move |jwt| {
-        let key = jsonwebtoken::DecodingKey::from_rsa_pem(keys().1.as_bytes()).unwrap();
-        let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
-        (rules.leeway, rules.validate_exp) = (0, false);
-        let Ok(token) = jsonwebtoken::decode::<Value>(jwt, &key, &rules) else { return false };
+        let Some(claims) = claims(jwt) else { return false };
         let now = jiff::Timestamp::now().as_second() + clock_offset;
-        token.claims["iat"].as_i64().unwrap() <= now && token.claims["exp"].as_i64().unwrap() > now
+        claims["iat"].as_i64().unwrap() <= now && claims["exp"].as_i64().unwrap() > now
     });
     let fake = Fake::start(Behavior { app: Some(known), clock_offset, ..Behavior::default() });
     are_right(&look_up(&fake, &["user-1", "-F", "ndjson", "-v"]), 1);
@@ -178,7 +177,7 @@ fn a_sole_installation_is_found_and_several_need_the_flag() {
 #[test]
 fn an_unknown_app_is_reported_in_one_line() {
     let fake = fake(app());
-    let key = file(&keys().0);
+    let key = file(private_key());
     let run = Program::for_fake(&fake, &["a", "--app-id", "13", "--app-key", path(&key)]).run();
     assert_eq!(run.status, 4);
     let reason = "ghrepos: GitHub refused the app: A JSON web token could not be decoded. Check its id, key and installation";
@@ -230,7 +229,7 @@ fn the_meta_names_the_viewer_and_never_the_token() {
     // The key in one line of an environment variable, as some secret stores keep it.
     let run = Program::for_fake(&app, &["user-1", "-F", "json", "-vv", "--record", recorded])
         .env("GHREPOS_APP_ID", "12")
-        .env("GHREPOS_APP_KEY", &keys().0.replace('\n', "\\n"))
+        .env("GHREPOS_APP_KEY", private_key().replace('\n', "\\n"))
         .env("GHREPOS_INSTALLATION", "7")
         .env("GH_TOKEN", "ghp_another")
         .run();

@@ -5,7 +5,7 @@ use crate::render::{Format, RowOrder, SortKey, TerminalStyle, sample};
 use crate::report::{Columns, ReportSchema};
 
 fn hash(text: &str) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     format!("'sha256-{}'", base64::engine::general_purpose::STANDARD.encode(digest))
 }
 
