@@ -215,7 +215,9 @@ mod tests {
     fn a_key_that_cannot_sign_is_rejected_and_never_shown() {
         let damaged = PKCS1.replacen("MII", "MIJ", 1);
         let public_key = "-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----\n";
-        for pem in ["", "MIIE", damaged.as_str(), public_key, include_str!("../../fixtures/app/sample-key-ec.pem")] {
+        for pem in
+            ["", "MIIE", damaged.as_str(), public_key, include_str!("../../fixtures/app/sample-key-ec.pem")]
+        {
             assert_eq!(App::new(12, pem.as_bytes(), None).err(), Some(InvalidPrivateKey));
         }
         let app = App::new(12, PKCS1.as_bytes(), None).unwrap();

@@ -229,7 +229,7 @@ fn the_meta_names_the_viewer_and_never_the_token() {
     // The key in one line of an environment variable, as some secret stores keep it.
     let run = Program::for_fake(&app, &["user-1", "-F", "json", "-vv", "--record", recorded])
         .env("GHREPOS_APP_ID", "12")
-        .env("GHREPOS_APP_KEY", private_key().replace('\n', "\\n"))
+        .env("GHREPOS_APP_KEY", &private_key().replace('\n', "\\n"))
         .env("GHREPOS_INSTALLATION", "7")
         .env("GH_TOKEN", "ghp_another")
         .run();
