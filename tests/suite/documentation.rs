@@ -188,12 +188,7 @@ fn readme_audit() {
     for week in ["first", "second"] {
         let run = desk.run("audit");
         assert_eq!(run.status, 0, "{week} week: {}", run.stderr);
-        assert_eq!(
-            run.stderr.contains("there is no baseline last.ndjson"),
-            week == "first",
-            "{}",
-            run.stderr
-        );
+        assert_eq!(run.stderr.contains("baseline last.ndjson not found"), week == "first", "{}", run.stderr);
         assert!(desk.read("last.ndjson").lines().count() > 1);
         assert!(!desk.folder.path().join("now.ndjson").exists());
     }
