@@ -53,6 +53,8 @@ pub struct Arrival {
     pub at: Instant,
     /// The request.
     pub request: Request,
+    /// Requests in flight, including this one.
+    pub in_flight: i64,
 }
 
 /// State shared by all connections.

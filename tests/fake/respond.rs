@@ -5,6 +5,9 @@ use std::time::Instant;
 
 use super::{Arrival, Fault, FaultContext, Query, Request, Response, State, graphql, rest};
 
+/// Maximum length of a rate limit rejection, in bytes. Longer bodies are not searched for one.
+const MAX_REJECTION: usize = 2000;
+
 impl State {
     /// Responds to a request, or returns the fault that it meets and the response that it would have had.
     pub(super) async fn answer(&self, request: Request) -> Result<Response, (Fault, Response)> {
@@ -21,7 +24,7 @@ impl State {
         let extra = self.behavior.extra_headers.iter();
         response.headers.extend(extra.map(|(name, value)| ((*name).to_owned(), value.clone())));
         if !self.behavior.discards_arrivals {
-            self.arrivals.lock().expect("no panic").push(Arrival { at: Instant::now(), request });
+            self.arrivals.lock().expect("no panic").push(Arrival { at: Instant::now(), request, in_flight });
         }
         // Faults are not delayed.
         let response_factor = self.behavior.cpu_time.map_or(1, |limit| limit.response_factor);
@@ -42,6 +45,7 @@ impl State {
             Some(fault) => Err((fault, response)),
         };
         if let Ok(Response { status: 200 | 403 | 429, body, .. }) = &outcome
+            && body.len() <= MAX_REJECTION
             && (body.contains("rate limit") || body.contains("graphql_rate_limit"))
         {
             self.rejections.lock().expect("no panic").push(Instant::now());

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::fake::{Behavior, Fake, Fault, FaultContext, Raw, account};
-use crate::program::{Program, Run, file, path, users};
+use crate::program::{Program, Run, file, in_parallel, path, users};
 
 /// A tenth of the logins meets each fault.
 fn faults() -> [(&'static str, Fault, &'static str); 6] {
@@ -13,7 +13,7 @@ fn faults() -> [(&'static str, Fault, &'static str); 6] {
         ("2", Fault::Reset, "connection lost: "),
         ("3", Fault::Truncated, "response truncated: "),
         ("4", Fault::BrokenJson, "unexpected response: not JSON"),
-        ("5", Fault::Silent, "timed out after 0.5s"),
+        ("5", Fault::Silent, "timed out after 2s"),
         ("6", Fault::Hangup, "connection lost: "),
     ]
 }
@@ -25,14 +25,13 @@ fn fault_of(login: &str) -> Option<(Fault, &'static str)> {
 
 fn look_up(fake: &Fake, logins: usize, arguments: &[&str]) -> Run {
     let input = file(&users(logins));
-    let arguments = [&["-f", path(&input), "-F", "ndjson", "--timeout", "500ms"], arguments].concat();
+    let arguments = [&["-f", path(&input), "-F", "ndjson", "--timeout", "2s"], arguments].concat();
     Program::for_fake(fake, &arguments).run()
 }
 
 #[test]
 fn every_transient_fault_is_retried_until_every_row_is_right() {
-    for jobs in ["1", "10", "100"] {
-        let logins = if jobs == "1" { 40 } else { 200 };
+    in_parallel(vec![("1", 20), ("10", 200), ("100", 200)], |(jobs, logins)| {
         let fake = Fake::with_faults(|context| {
             fault_of(context.login).filter(|_| context.attempt == 1).map(|(fault, _)| fault)
         });
@@ -43,7 +42,7 @@ fn every_transient_fault_is_retried_until_every_row_is_right() {
             assert_eq!(row["public_repos"], account(login).unwrap().public_repos);
             assert_eq!(row["attempts"], if fault_of(login).is_some() { 2 } else { 1 }, "{row}");
         }
-    }
+    });
 }
 
 #[test]
@@ -97,7 +96,7 @@ fn a_permanent_failure_names_its_reason_and_attempts() {
         "gateway-404",
         "mixup",
     ];
-    let arguments = [&logins[..], &["-F", "ndjson", "--timeout", "200ms", "--retries", "2"]].concat();
+    let arguments = [&logins[..], &["-F", "ndjson", "--timeout", "1s", "--retries", "2"]].concat();
     let run = Program::for_fake(&fake, &arguments).run();
     assert_eq!(run.status, 1);
     let outcomes: Vec<_> = run
@@ -116,8 +115,8 @@ fn a_permanent_failure_names_its_reason_and_attempts() {
         outcomes,
         [
             "failed 3 HTTP 502, 3 times",
-            "failed 3 timed out after 0.2s, 3 times",
-            "failed 3 timed out after 0.2s, 3 times",
+            "failed 3 timed out after 1s, 3 times",
+            "failed 3 timed out after 1s, 3 times",
             "forbidden 1 access forbidden: Access blocked",
             "forbidden 1 access forbidden: unavailable for legal reasons: Repository access blocked",
             "failed 3 not a response from GitHub: HTTP 418 with the page \"418\" at HOST/users/teapot, 3 times",
@@ -133,12 +132,12 @@ fn a_permanent_failure_names_its_reason_and_attempts() {
 fn assert_one_rejection_pauses_all(rejection: Fault) {
     let refused = move |context: &FaultContext<'_>| (context.number == 50).then(|| rejection.clone());
     let fake = Fake::start(Behavior {
-        latency: Duration::from_millis(200),
+        // Longer than the rejection takes to arrive on a busy machine.
+        latency: Duration::from_millis(600),
         fault: Box::new(refused),
         ..Behavior::default()
     });
-    let begun = Instant::now();
-    let run = look_up(&fake, 120, &["-j", "50", "--timeout", "5s"]);
+    let run = look_up(&fake, 120, &["-j", "50", "--timeout", "20s"]);
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert!(run.rows_of(120).iter().all(|row| row["status"] == "ok"));
     let rejections = fake.rejections();
@@ -151,7 +150,6 @@ fn assert_one_rejection_pauses_all(rejection: Fault) {
         .collect();
     assert!(during.is_empty(), "left while all should wait: {during:?}");
     assert_eq!(fake.requests(), 121);
-    assert!(begun.elapsed() < Duration::from_secs(10), "and then it goes on");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod saves;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, Weak};
 
 use sqlx::{Connection, Executor, Row};
 
@@ -17,7 +18,7 @@ fn on<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> T {
 /// A database to test with.
 enum Database {
     Sqlite(tempfile::TempDir),
-    Postgres(&'static Server, String),
+    Postgres(Arc<Server>, String),
 }
 
 impl Database {
@@ -80,7 +81,21 @@ fn bin() -> Option<PathBuf> {
     found.into_iter().rev().find(|bin| bin.join("initdb").is_file())
 }
 
+/// The server that tests share while one of them uses it. A static one would not be stopped at the end.
+static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+
 impl Server {
+    /// Returns the shared server, and starts it if no test uses it. None if PostgreSQL is not installed.
+    fn shared() -> Option<Arc<Self>> {
+        let mut shared = SHARED.lock().unwrap();
+        let server = match shared.upgrade() {
+            Some(server) => server,
+            None => Arc::new(Self::start()?),
+        };
+        *shared = Arc::downgrade(&server);
+        Some(server)
+    }
+
     /// Starts a server. None if PostgreSQL is not installed, which is an error in CI.
     fn start() -> Option<Self> {
         let Some(bin) = bin() else {
@@ -132,13 +147,14 @@ impl Server {
         self.shell(&format!("pg_ctl -D {} -m immediate -w stop", self.folder.join("data").display()));
     }
 
-    fn database(&'static self, name: &str) -> Database {
+    /// Creates a database of this name.
+    fn database(self: &Arc<Self>, name: &str) -> Database {
         on(async {
             let url = format!("postgres://ghrepos:s3cret@127.0.0.1:{}/postgres", self.port);
             let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
             sqlx::raw_sql(create).execute(&mut sqlx::PgConnection::connect(&url).await?).await
         });
-        Database::Postgres(self, name.to_owned())
+        Database::Postgres(Arc::clone(self), name.to_owned())
     }
 }
 
@@ -155,14 +171,7 @@ impl Drop for Server {
 /// Runs a test with both databases.
 fn with_both(name: &str, test: impl Fn(&Database)) {
     test(&Database::sqlite());
-    if let Some(server) = Server::start() {
-        // Dropped at the end, because the database borrows it.
-        let server: &'static Server = Box::leak(Box::new(server));
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&server.database(name))));
-        server.kill();
-        let _ = std::fs::remove_dir_all(&server.folder);
-        if let Err(panic) = outcome {
-            std::panic::resume_unwind(panic);
-        }
+    if let Some(server) = Server::shared() {
+        test(&server.database(name));
     }
 }

@@ -7,9 +7,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::fake::{AliasFault, Behavior, Fake, Fault, FaultContext, account};
-use crate::program::{Program, file, path};
+use crate::program::{Program, file, in_parallel, path};
 
+/// The pause that rejections ask for.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Longer than a good response takes on a busy machine.
+const TIMEOUT: &str = "--timeout=2s";
 
 /// A fault, and its name in messages.
 fn faults() -> Vec<Fault> {
@@ -44,12 +47,11 @@ fn check_run(fake: &Fake, logins: usize, jobs: i64, api: &str, what: &str) {
     let text = input(logins);
     let list = file(&text);
     let jobs_text = jobs.to_string();
-    let batch = if logins > 1000 { "50" } else { "5" };
     let run = Program::for_fake(
         fake,
-        &["-f", path(&list), "-F", "ndjson", "-q", "--api", api, "-j", &jobs_text, "--batch", batch],
+        &["-f", path(&list), "-F", "ndjson", "-q", "--api", api, "-j", &jobs_text, "--batch", "2"],
     )
-    .argument("--timeout=300ms")
+    .argument(TIMEOUT)
     .argument("--retries=12")
     .env("GH_TOKEN", "ghp_sample")
     .run();
@@ -68,20 +70,20 @@ fn check_run(fake: &Fake, logins: usize, jobs: i64, api: &str, what: &str) {
     // The fake may not have noticed yet that a request was canceled.
     let given_up = what.starts_with("Silent") || what.starts_with("Drip");
     assert!(given_up || fake.peak() <= jobs, "{what}: {} in flight", fake.peak());
-    let rejections = fake.rejections();
-    for arrival in fake.arrivals() {
-        // Requests sent before the rejection arrived, or at the very end of the pause, are allowed.
-        let during = |refused: &std::time::Instant| {
-            let after = arrival.at.saturating_duration_since(*refused);
-            after > Duration::from_millis(100) && after < PAUSE - Duration::from_millis(20)
-        };
-        assert!(!rejections.iter().any(during), "{what}: a request during a pause");
+    // Requests that were sent before the rejection arrived: those in flight, and on a busy machine those that follow them.
+    let most = usize::try_from(2 * (jobs - 1)).unwrap().min(100);
+    let arrivals: Vec<_> = fake.arrivals().iter().map(|arrival| arrival.at).collect();
+    for rejected in fake.rejections() {
+        let pause = rejected..rejected + PAUSE - Duration::from_millis(20);
+        let during = arrivals.iter().filter(|at| **at > rejected && pause.contains(*at)).count();
+        assert!(during <= most, "{what}: {during} requests during a pause");
+        assert!(arrivals.iter().any(|at| *at >= pause.end), "{what}: the pause ends early");
     }
 }
 
 /// A tenth of the requests meet the fault.
 fn check_each_fault(api: &'static str, jobs: i64, logins: usize) {
-    for fault in faults() {
+    in_parallel(faults(), |fault| {
         let seed = fastrand::u64(..);
         let (met, what) = (fault.clone(), format!("{fault:?}, seed {seed}"));
         let hit = move |context: &FaultContext<'_>| (percent(seed, context.number) < 10).then(|| met.clone());
@@ -91,7 +93,7 @@ fn check_each_fault(api: &'static str, jobs: i64, logins: usize) {
             ..Behavior::default()
         });
         check_run(&fake, logins, jobs, api, &what);
-    }
+    });
 }
 
 #[test]
@@ -111,17 +113,17 @@ fn each_fault_by_rest_with_a_hundred_jobs() {
 
 #[test]
 fn each_fault_by_graphql_with_one_job() {
-    check_each_fault("graphql", 1, 100);
+    check_each_fault("graphql", 1, 50);
 }
 
 #[test]
 fn each_fault_by_graphql_with_ten_jobs() {
-    check_each_fault("graphql", 10, 200);
+    check_each_fault("graphql", 10, 100);
 }
 
 #[test]
 fn each_fault_by_graphql_with_a_hundred_jobs() {
-    check_each_fault("graphql", 100, 500);
+    check_each_fault("graphql", 100, 300);
 }
 
 /// For REST, the first request of a tenth of the logins meets each fault. For GraphQL, half of the first hundred queries meet
@@ -154,12 +156,12 @@ fn check_all_faults(api: &'static str, jobs: i64) {
         _ => None,
     };
     let fake = Fake::start(Behavior { fault: Box::new(hit), alias: Box::new(alias), ..Behavior::default() });
-    let logins = if rest { 1000 } else { 2000 };
+    let logins = if rest { 300 } else { 1000 };
     let text = input(logins);
     let list = file(&text);
     let run = Program::for_fake(&fake, &["-f", path(&list), "-F", "ndjson", "-q", "--api", api])
         .argument(&format!("-j{jobs}"))
-        .argument("--timeout=300ms")
+        .argument("--timeout=1s")
         .argument("--retries=12")
         .env("GH_TOKEN", "ghp_sample")
         .run();

@@ -18,7 +18,7 @@ fn a_private_ca_works_with_ca_file_on_one_connection() {
     if !installed(&["nginx", "openssl"]) {
         return;
     }
-    let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(200), ..Behavior::default() });
     let nginx = nginx(&fake);
     let url = format!("https://localhost:{}", nginx.port);
     let ca = nginx.at("ca.pem").display().to_string();

@@ -194,7 +194,9 @@ fn a_journal_is_not_replaced_without_resume() {
         );
         assert_eq!(folder.read("a.ndjson.partial"), text);
     }
-    assert_eq!(fake.requests(), requests);
+    // The ten requests in flight at the kill may arrive after it. A run would send 180.
+    assert!(fake.requests() <= requests + 10, "{} requests, {requests} before", fake.requests());
+    let requests = fake.requests();
     let run = folder.run(&fake, &[&arguments[..], &["--resume"]].concat());
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert!(fake.requests() - requests <= 200 - 20);
@@ -442,14 +444,14 @@ fn a_report_of_failures_replaces_the_report() {
 
 #[test]
 fn a_deadline_after_the_last_answer_changes_nothing() {
-    let fake = Fake::start(Behavior { latency: Duration::from_millis(700), ..Behavior::default() });
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(2500), ..Behavior::default() });
     let folder = Folder::new();
-    let run = folder.run(&fake, &["a", "b", "--deadline", "300ms", "-o", "a.json"]);
+    let run = folder.run(&fake, &["a", "b", "--deadline", "1s", "-o", "a.json"]);
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert!(!run.stderr.contains("deadline"), "{}", run.stderr);
     let json: serde_json::Value = serde_json::from_str(&folder.read("a.json")).unwrap();
     assert_eq!(json["summary"]["complete"], true);
-    let run = folder.run(&fake, &["missing-1", "--deadline", "300ms", "-F", "csv"]);
+    let run = folder.run(&fake, &["missing-1", "--deadline", "1s", "-F", "csv"]);
     assert_eq!(run.status, 1, "{}", run.stderr);
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -184,6 +184,11 @@ pub fn is_available(part: &str, there: bool) -> bool {
     there
 }
 
+/// Returns true if long tests run at their full size, as in CI.
+pub fn is_thorough() -> bool {
+    std::env::var_os("GHREPOS_THOROUGH_TESTS").is_some()
+}
+
 /// Folders of programs, including those that are only in an administrator's path.
 pub const PATHS: &str = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin:/bin:/sbin";
 
@@ -192,6 +197,28 @@ pub fn installed(programs: &[&str]) -> bool {
     let found =
         |program: &&str| PATHS.split(':').any(|folder| std::path::Path::new(folder).join(program).is_file());
     programs.iter().all(|program| is_available(program, found(program)))
+}
+
+/// Checks each case, eight at the same time because most of them wait, and returns what the checks return.
+pub fn in_parallel<C: Send, R: Send>(cases: Vec<C>, check: impl Fn(C) -> R + Sync) -> Vec<R> {
+    in_threads(8, cases, check)
+}
+
+/// Checks each case, at most `threads` at the same time, and returns what the checks return.
+pub fn in_threads<C: Send, R: Send>(threads: usize, cases: Vec<C>, check: impl Fn(C) -> R + Sync) -> Vec<R> {
+    let (cases, results) = (Mutex::new(cases.into_iter()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some(case) = cases.lock().unwrap().next() else { return };
+                    let result = check(case);
+                    results.lock().unwrap().push(result);
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap()
 }
 
 /// Runs a test that depends on timing up to three times. On a busy machine it may fail once or twice; a defect fails every time.

@@ -5,7 +5,7 @@
 mod real;
 
 use crate::fake::{Behavior, Fake};
-use crate::program::{Program, Run, installed};
+use crate::program::{Program, Run, in_parallel, installed};
 use crate::real_servers::recorder::{Recorder, Reply};
 use crate::real_servers::{free_port, nginx};
 
@@ -136,14 +136,14 @@ fn a_failing_proxy_is_named_with_its_variable() {
             format!("refused the connection: server failed to execute command; {no_host}"),
         ),
     ];
-    for (scheme, reply, failure) in rows {
+    in_parallel(rows.into(), |(scheme, reply, failure)| {
         let recorder = Recorder::start(reply);
         let proxy = format!("{scheme}://127.0.0.1:{}", recorder.port);
         let program =
-            Program::new(&["torvalds", "--api-url", api, "--retries", "0", "-q", "--timeout", "2s"]);
+            Program::new(&["torvalds", "--api-url", api, "--retries", "0", "-q", "--timeout", "8s"]);
         let run = program.env("HTTPS_PROXY", &proxy).run();
         assert_eq!((run.status, run.stderr), (5, line(api, &proxy, "HTTPS_PROXY", &failure)));
-    }
+    });
     for scheme in ["http", "https", "socks5h", "socks4a"] {
         let proxy = format!("{scheme}://127.0.0.1:{}", free_port());
         let failure = format!("cannot be reached: Connection refused; {check}");
@@ -234,7 +234,7 @@ fn a_proxy_never_receives_the_token() {
     for (reply, status) in [(Reply::Tunnel, 0), (Reply::Bytes(NEEDS_LOGIN), 5), (Reply::Silence, 5)] {
         let recorder = Recorder::start(reply);
         let proxy = recorder.url().replace("http://", "http://me:p%40ss%2F@");
-        let arguments = ["torvalds", "--api-url", &nginx.url(), "--ca-file", &nginx.ca(), "--timeout", "2s"];
+        let arguments = ["torvalds", "--api-url", &nginx.url(), "--ca-file", &nginx.ca(), "--timeout", "8s"];
         let run = Program::new(&[&arguments[..], &["--retries", "0", "-vv"]].concat())
             .env("GH_TOKEN", TOKEN)
             .env("HTTPS_PROXY", &proxy)

@@ -3,7 +3,7 @@
 //! The table prints its rows: `cargo test --test suite refusals -- --nocapture | grep '^|'`.
 
 use crate::fake::{Behavior, Fake, Fault, Query, account};
-use crate::program::{Program, Run, file, path, users};
+use crate::program::{Program, Run, file, in_parallel, path, users};
 
 const SIGN_IN: &str = "<!DOCTYPE html><html><head><TITLE>\n Sign in &amp; continue </TITLE></head><body><form></form></body></html>";
 const NOT_FOUND: &str =
@@ -189,18 +189,19 @@ fn check_refusal(refusal: &Refusal, api: &str, jobs: u64) -> Result<(), String> 
 
 #[test]
 fn each_refusal_of_everything_ends_the_run_by_its_name() {
-    let mut failures = Vec::new();
-    for refusal in refusals() {
-        for api in ["rest", "graphql"] {
-            // GitHub's response to a query that takes too long, and that of a proxy to one that is too long.
-            if api == "graphql" && (refusal.response == json(200, "") || refusal.response == page(413)) {
-                continue;
-            }
-            failures.extend(check_refusal(&refusal, api, 10).err());
+    let refusals = refusals();
+    let mut cases = vec![(&refusals[0], "rest", 50), (&refusals[0], "rest", 1)];
+    for refusal in &refusals {
+        cases.push((refusal, "rest", 10));
+        // GitHub's response to a query that takes too long, and that of a proxy to one that is too long.
+        if refusal.response != json(200, "") && refusal.response != page(413) {
+            cases.push((refusal, "graphql", 10));
         }
     }
-    failures.extend(check_refusal(&refusals()[0], "rest", 50).err());
-    failures.extend(check_refusal(&refusals()[0], "rest", 1).err());
+    let failures: Vec<_> = in_parallel(cases, |(refusal, api, jobs)| check_refusal(refusal, api, jobs).err())
+        .into_iter()
+        .flatten()
+        .collect();
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }
 
@@ -381,7 +382,7 @@ fn a_stray_refusal_by_rest_costs_no_row() {
 
 #[test]
 fn a_stray_refusal_by_graphql_costs_no_row() {
-    check_strays("graphql", 20_000, "49");
+    check_strays("graphql", 2100, "5");
 }
 
 #[test]
@@ -517,7 +518,7 @@ fn an_old_server_is_asked_over_rest_where_that_can_answer() {
         );
         let fake =
             Fake::with_faults(move |context| (context.request.method == "POST").then(|| json(200, &body)));
-        let run = look_up(&fake, 300, arguments);
+        let run = look_up(&fake, 100, arguments);
         assert_eq!(run.status, status, "{arguments:?}: {}", run.stderr);
         assert!(fake.queries().len() <= queries, "{arguments:?}: {}", fake.queries().len());
         let said = format!("the GraphQL API of {} is too old: {unknown}; ", fake.url());
@@ -527,7 +528,7 @@ fn an_old_server_is_asked_over_rest_where_that_can_answer() {
             "without --private it can be asked with --api rest; "
         };
         assert!(run.stderr.contains(&(said + way_out)), "{arguments:?}: {}", run.stderr);
-        for (row, login) in run.rows_of(300).iter().zip(users(300).lines()) {
+        for (row, login) in run.rows_of(100).iter().zip(users(100).lines()) {
             let account = account(login).unwrap();
             match status {
                 0 => assert_eq!(row["public_repos"], account.public_repos, "{row}"),
@@ -621,14 +622,15 @@ fn a_stray_refusal_of_a_query_costs_no_row() {
 #[test]
 fn a_token_without_access_to_queries_costs_few_requests() {
     let refusal = json(403, r#"{"message":"Resource not accessible by personal access token"}"#);
-    for (api, jobs, max_requests) in
-        [("auto", 10, 15), ("graphql", 10, 15), ("auto", 1, 12), ("auto", 50, 60)]
+    // Full queries of a hundred logins each: twice as many as may be sent.
+    for (api, jobs, logins, max_requests) in
+        [("auto", 10, 3000, 15), ("graphql", 10, 3000, 15), ("auto", 1, 3000, 12), ("auto", 50, 12_000, 60)]
     {
         let response = refusal.clone();
         let fake = Fake::with_faults(move |_| Some(response.clone()));
-        let run = look_up(&fake, 20_000, &["--api", api, "-j", &jobs.to_string()]);
+        let run = look_up(&fake, logins, &["--api", api, "-j", &jobs.to_string()]);
         assert_eq!(run.status, 1, "{}", run.stderr);
-        assert!(run.rows_of(20_000).iter().all(|row| row["status"] == "forbidden"));
+        assert!(run.rows_of(logins).iter().all(|row| row["status"] == "forbidden"));
         assert!(fake.requests() <= max_requests, "{api} -j {jobs}: {} requests", fake.requests());
     }
 }
@@ -668,7 +670,7 @@ fn rest_is_asked_where_only_queries_are_not_answered() {
             let sent = response.clone();
             let fake =
                 Fake::with_faults(move |context| (context.request.method == "POST").then(|| sent.clone()));
-            let run = look_up(&fake, 300, &["-j", jobs]);
+            let run = look_up(&fake, 100, &["-j", jobs]);
             assert_eq!((run.status, run.stderr.lines().count()), (0, 2), "{response:?}: {}", run.stderr);
             let reason = if response == missing {
                 "is missing: HTTP 404"
@@ -678,7 +680,7 @@ fn rest_is_asked_where_only_queries_are_not_answered() {
             let note = format!("the GraphQL API of {} {reason} with", fake.url());
             assert!(run.stderr.contains(&note), "{}", run.stderr);
             assert!(run.stderr.contains("/graphql; looked up over REST\n"), "{}", run.stderr);
-            assert!(run.rows_of(300).iter().all(|row| row["status"] == "ok" && row["api"] == "rest"));
+            assert!(run.rows_of(100).iter().all(|row| row["status"] == "ok" && row["api"] == "rest"));
             assert!(fake.queries().len() <= 15, "{}", fake.queries().len());
         }
     }

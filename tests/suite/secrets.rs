@@ -1,10 +1,12 @@
 //! The token is never sent to another server, whatever the queried one responds.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::sync::{Arc, Mutex};
 
-use crate::fake::{App, Behavior, Fake, Fault, FaultContext};
+use crate::fake::{App, Behavior, Fake, Fault, FaultContext, Query};
 use crate::hostile::chains::look_alike_urls;
-use crate::program::{Program, Run, file, path};
+use crate::program::{Program, Run, file, in_parallel, path, users};
 
 pub const TOKEN: &str = "ghp_SAMPLEsampleSAMPLEsample0123456789ab";
 
@@ -34,22 +36,52 @@ fn no_redirect_to_another_server_is_followed() {
     for api in ["rest", "graphql"] {
         for status in [301, 302, 307] {
             let theirs = Fake::well_behaved();
-            for location in look_alike_urls("http://127.0.0.1:8099", &theirs.url()) {
-                let what = format!("{api}, {status} to {location}");
-                let behavior = || {
-                    let location = location.clone();
-                    faulty(move |context| {
-                        let to = vec![("location", location.clone())];
-                        (!is_apps(context)).then(|| Fault::Response(status, to, "{}".into()))
-                    })
-                };
-                let arguments = ["user-1", "--api", api, "--retries", "0", "-F", "ndjson", "--timeout", "2s"];
-                with_each(behavior, &arguments, |run, _| {
-                    assert!(!run.stdout.contains("\"ok\""), "{what}: {}", run.stdout);
-                });
-            }
+            let locations = look_alike_urls("http://127.0.0.1:8099", &theirs.url());
+            let list = file(&users(locations.len()));
+            let used = Arc::new(Mutex::new(BTreeSet::new()));
+            // Each login is redirected to another location.
+            let behavior = || {
+                let (locations, used) = (locations.clone(), Arc::clone(&used));
+                faulty(move |context| {
+                    let number = looked_up(context)?.strip_prefix("user-")?.parse::<usize>().ok()?;
+                    let location = locations[number - 1].clone();
+                    used.lock().unwrap().insert(location.clone());
+                    Some(Fault::Response(status, vec![("location", location)], "{}".into()))
+                })
+            };
+            let arguments = [
+                "-f",
+                path(&list),
+                "--api",
+                api,
+                "--batch",
+                "1",
+                "--retries",
+                "0",
+                "-F",
+                "ndjson",
+                "--timeout",
+                "20s",
+            ];
+            with_each(behavior, &arguments, |run, _| {
+                assert!(!run.stdout.contains("\"ok\""), "{api}, {status}: {}", run.stdout);
+                assert_eq!(
+                    std::mem::take(&mut *used.lock().unwrap()).len(),
+                    locations.len(),
+                    "{}",
+                    run.stderr
+                );
+            });
             assert_eq!(theirs.connections(), 0, "{api}, {status}");
         }
+    }
+}
+
+/// The only login of a request, in either API.
+fn looked_up(context: &FaultContext<'_>) -> Option<String> {
+    match Query::parse(context.request) {
+        Ok(query) => query.summary().logins.pop(),
+        Err(_) => Some(context.login.to_owned()),
     }
 }
 
@@ -57,12 +89,13 @@ fn no_redirect_to_another_server_is_followed() {
 fn links_and_sso_urls_to_another_server_are_not_followed() {
     let theirs = Fake::well_behaved();
     for address in look_alike_urls("http://127.0.0.1:8099", &theirs.url()) {
-        for arguments in [
+        let lists = [
             &["--members", "acme-3"][..],
             &["--team", "acme/core-3"],
             &["user-1", "--breakdown"],
             &["user-1"],
-        ] {
+        ];
+        in_parallel(lists.to_vec(), |arguments| {
             let behavior = || {
                 let (address, breakdown) = (address.clone(), arguments.contains(&"--breakdown"));
                 faulty(move |context| {
@@ -84,7 +117,7 @@ fn links_and_sso_urls_to_another_server_are_not_followed() {
             };
             let arguments = [arguments, &["--api", "rest", "--retries", "0", "-F", "ndjson"]].concat();
             with_each(behavior, &arguments, |run, _| assert!(run.status < 3, "{}", run.stderr));
-        }
+        });
     }
     assert_eq!(theirs.connections(), 0);
 }

@@ -165,10 +165,12 @@ fn a_run_that_has_ended_does_not_wait_for_a_pipe() {
 #[test]
 fn a_paused_reader_delays_no_response_and_no_ctrl_c() {
     let fake = Fake::well_behaved();
-    let input = file(&users(4000));
-    let arguments = ["-f", path(&input), "-F", "ndjson", "--timeout", "500ms", "--retries", "0"];
+    // More rows than a pipe holds.
+    let input = file(&users(1500));
+    let arguments = ["-f", path(&input), "-F", "ndjson", "--timeout", "1s", "--retries", "0"];
     let mut child = Program::for_fake(&fake, &arguments).spawn();
-    std::thread::sleep(Duration::from_millis(1500));
+    // Longer than the timeout.
+    std::thread::sleep(Duration::from_secs(2));
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -39,7 +39,7 @@ fn a_notice_of_the_versions_end_is_one_line_with_its_date() {
         (&[("sunset", "2\t\u{9b}31m")], format!("announces the end of {version}; {update}")),
     ] {
         let fake = announcing(headers);
-        let list = file(&users(300));
+        let list = file(&users(40));
         for arguments in [
             &["-f", path(&list), "--api", "rest"][..],
             &["-f", path(&list), "--batch", "5"],
@@ -102,7 +102,7 @@ fn a_replay_repeats_a_recorded_notice_and_no_other() {
     }
 }
 
-/// Counts 2,000 logins with ten jobs against a server that answers 410 after a number of requests.
+/// Counts 500 logins with ten jobs against a server that answers 410 after a number of requests.
 fn run_until_410(api: &str, answered: u64, body: &'static str) -> (Run, Fake) {
     let fake = Fake::start(Behavior {
         latency: Duration::from_millis(10),
@@ -111,7 +111,7 @@ fn run_until_410(api: &str, answered: u64, body: &'static str) -> (Run, Fake) {
         }),
         ..Behavior::default()
     });
-    let list = file(&users(2000));
+    let list = file(&users(500));
     let arguments = ["-f", path(&list), "--api", api, "--batch", "10", "-F", "ndjson"];
     let run = Program::for_fake(&fake, &arguments).env("GH_TOKEN", "ghp_sample").run();
     (run, fake)
@@ -135,7 +135,7 @@ fn a_retired_version_ends_the_run_by_its_name() {
                 run.stderr
             );
             assert!(fake.requests() <= answered + 12, "{api}, {answered}: {} requests", fake.requests());
-            let rows = run.rows_of(2000);
+            let rows = run.rows_of(500);
             assert!(rows.iter().all(|row| row["status"] != "not_found" && row["status"] != "forbidden"));
             let ok = rows.iter().filter(|row| row["status"] == "ok").count() as u64;
             // Responses to requests in flight are not waited for.

@@ -37,7 +37,7 @@ fn a_poisoned_alias_is_retried_alone_and_delays_no_other_login() {
         let poison = fault.clone();
         let alias = move |login: &str, time| (login.ends_with("50") && time == 1).then(|| poison.clone());
         let fake = Fake::start(Behavior { alias: Box::new(alias), ..Behavior::default() });
-        let input = users(2000);
+        let input = users(1000);
         let run = look_up(&fake, &input, &[]);
         assert_eq!(run.status, 0, "{}", run.stderr);
         assert_all_right(&run, &input);
@@ -46,7 +46,7 @@ fn a_poisoned_alias_is_retried_alone_and_delays_no_other_login() {
         }
         let (full, alone): (Vec<_>, Vec<_>) =
             fake.queries().into_iter().partition(|logins| logins.len() == 100);
-        assert_eq!((full.len(), alone.len()), (20, 20));
+        assert_eq!((full.len(), alone.len()), (10, 10));
         assert!(alone.iter().all(|logins| logins.len() == 1 && logins[0].ends_with("50")), "{alone:?}");
     }
 }
@@ -74,8 +74,8 @@ fn every_kind_of_failed_batch_is_retried_until_rows_are_right() {
         let fake = Fake::with_faults(move |context| {
             (context.number <= 3 || context.number == 20).then(|| met.clone())
         });
-        let input = users(1500);
-        let run = look_up(&fake, &input, &["--timeout", "400ms", "-j", "5"]);
+        let input = users(500);
+        let run = look_up(&fake, &input, &["--timeout", "2s", "-j", "5", "--batch", "20"]);
         assert_eq!(run.status, 0, "{description}: {}", run.stderr);
         assert_all_right(&run, &input);
     }
@@ -114,9 +114,10 @@ fn a_dropped_connection_does_not_split_a_batch() {
 #[test]
 fn a_server_that_is_down_ends_the_run() {
     let fake = Fake::with_faults(|_| Some(Fault::Html(502)));
-    let run = look_up(&fake, &users(20_000), &["--retries", "1", "-q"]);
+    // More logins than are read ahead.
+    let run = look_up(&fake, &users(7000), &["--retries", "1", "-q"]);
     assert_eq!(run.status, 5);
-    run.rows_of(20_000);
+    run.rows_of(7000);
     assert!(fake.requests() < 2500, "{}", fake.requests());
 }
 
@@ -137,7 +138,8 @@ fn an_api_url_without_graphql_makes_no_account_missing() {
 #[test]
 fn a_limit_error_in_a_200_pauses_every_request() {
     for limit_error_type in ["RATE_LIMITED", "RATE_LIMIT"] {
-        let late = Duration::from_millis(250); // after the announced reset
+        // Requests are rejected until then, and on a busy machine some have to be sent before.
+        let late = Duration::from_secs(1);
         let points = Some(PrimaryLimit { late, ..PrimaryLimit::new(12, Duration::from_secs(2)) });
         let fake = Fake::start(Behavior { points, limit_error_type, ..Behavior::default() });
         let input = users(2000);
@@ -156,7 +158,8 @@ fn a_secondary_limit_on_one_query_pauses_every_query() {
         (context.number == 4).then(|| Fault::secondary(403, Some(1)))
     };
     let fake = Fake::start(Behavior {
-        latency: Duration::from_millis(100),
+        // Longer than the rejection takes to arrive on a busy machine.
+        latency: Duration::from_millis(600),
         fault: Box::new(rejection),
         ..Behavior::default()
     });

@@ -72,14 +72,15 @@ fn an_endless_list_is_a_failure() {
             page(items, number, &format!("{}?per_page=100&page={}", here(context), number + 1))
         }
     };
-    let mut all =
-        cases("pages without an end", "pagination error: the list has too many pages", ever_on(100));
+    let mut all = cases("pages without an end", "pagination error: the list has too many pages", ever_on(10));
     all.extend(cases(
         "pages of nothing without an end",
         "pagination error: the list has too many pages",
         ever_on(0),
     ));
-    let mut huge = cases("a page of 300,000 items", "unexpected response: not a list of ", ever_on(300_000));
+    // The pages of a team are read like those of an organization.
+    all.retain(|case| !case.name.starts_with("--team"));
+    let mut huge = cases("a page of 100,000 items", "unexpected response: not a list of ", ever_on(100_000));
     for case in huge.iter_mut().filter(|case| !case.name.starts_with("--breakdown")) {
         case.expected = "did not answer as GitHub: HTTP 200 with [";
     }
