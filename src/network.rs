@@ -176,12 +176,17 @@ fn direct(error: &Arc<reqwest::Error>) -> ConnectError {
         ConnectError::unresolved(Cause(error.clone()))
     } else if error.is_timeout() {
         ConnectError::timed_out()
-    } else if socket_error(error).is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
+    } else if socket_error(error).is_some_and(|error| is_closed(error.kind())) {
         // It was closed, and not by an alert.
         ConnectError::new("the server closed the connection during the TLS handshake")
     } else {
         ConnectError::from(Cause(error.clone()))
     }
+}
+
+/// True if the peer has closed an open connection. A server that closes it before it has read all resets it.
+fn is_closed(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
 }
 
 fn socket_error(error: &reqwest::Error) -> Option<&io::Error> {
