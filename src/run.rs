@@ -183,7 +183,7 @@ async fn execute(
         reason = stop.requested() => return Ok(print_stop(&reason, config, 0, true)),
     };
     let Some(members) = list_members(client, config).await? else {
-        QuotaHint::new(config).print_if_needed(client.limiter(), 0);
+        QuotaHint::new(config).print_if_ended(client.limiter());
         return Ok(print_stop(&stop.reason().unwrap_or(StopReason::Interrupted), config, 0, true));
     };
     let input = input.chain_records(members);

@@ -259,13 +259,23 @@ impl QuotaHint {
         self.way_out.is_some()
     }
 
-    /// Prints the hint if fewer requests are left than logins wait, or if the limit has ended the run.
-    pub(super) fn print_if_needed(&mut self, limiter: &RateLimiter, waiting: u64) {
-        let Some((limit, left)) = limiter.remaining_requests() else { return };
-        let has_ended_run = left == 0 && limiter.stop.reason().is_some_and(|stop| stop.is_rate_limit());
-        if waiting <= left && !has_ended_run {
-            return;
+    /// Prints the hint if the limit has ended the run.
+    pub(super) fn print_if_ended(&mut self, limiter: &RateLimiter) {
+        let is_spent = limiter.remaining_requests().is_some_and(|(_, left)| left == 0);
+        if is_spent && limiter.stop.reason().is_some_and(|stop| stop.is_rate_limit()) {
+            self.print(limiter);
         }
+    }
+
+    /// Prints the hint if fewer requests are left than logins wait.
+    pub(super) fn print_if_short(&mut self, limiter: &RateLimiter, waiting: u64) {
+        if limiter.remaining_requests().is_some_and(|(_, left)| waiting > left) {
+            self.print(limiter);
+        }
+    }
+
+    fn print(&mut self, limiter: &RateLimiter) {
+        let Some((limit, left)) = limiter.remaining_requests() else { return };
         if let Some(way_out) = self.way_out.take() {
             let (limit, left) = (pluralize(limit, "request", "requests"), group_digits(left));
             eprint_status(&format!(

@@ -195,12 +195,14 @@ impl Consumer<'_> {
                         return self;
                     }
                     self.receive(&mut received);
-                    // While rows are passed on, more responses arrive: their rows would still count as pending.
-                    self.quota_hint.print_if_needed(self.limiter, self.pending.get());
+                    self.quota_hint.print_if_ended(self.limiter);
                     self.pass_on().await;
                 }
                 _ = flush.tick(), if has_journal || self.quota_hint.is_pending() => {
-                    self.quota_hint.print_if_needed(self.limiter, self.pending.get());
+                    // Rows on their way still count as pending, but their requests no longer as left.
+                    if completed.is_empty() {
+                        self.quota_hint.print_if_short(self.limiter, self.pending.get());
+                    }
                     self.flush_out_of_order().await;
                 }
             }
