@@ -261,6 +261,8 @@ pub(crate) struct Cli {
     pub(crate) save: Option<String>,
 
     /// Name of the run in the database, the same for all its shards
+    ///
+    /// An earlier run of this name is replaced.
     #[arg(long, value_name = "NAME", requires = "save", hide_short_help = true, help_heading = HELP_OUTPUT)]
     pub(crate) run_name: Option<String>,
 
@@ -337,8 +339,8 @@ pub(crate) struct Cli {
 
     /// Exit with status 3 if a rule matches: new>0, change>50%
     ///
-    /// A rule is a measure, >, >= or =, and a number or a percentage. Measures are the events new, removed, renamed, replaced,
-    /// missing and unknown, the statuses not_found, forbidden, invalid, failed and skipped, change, public_repos, and last_push
+    /// A rule is a metric, >, >= or =, and a number or a percentage. Metrics are the events new (joined), removed (left), renamed,
+    /// replaced, missing and unknown, the statuses not_found, forbidden, invalid, failed and skipped, change, public_repos, and last_push
     /// with the time since the push: last_push>365d.
     #[arg(long, value_name = "RULE,...", help_heading = HELP_COMPARING)]
     pub(crate) fail_on: Vec<String>,

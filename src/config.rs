@@ -253,6 +253,8 @@ fn check_token(cli: &Cli, has_token: bool, server: &Server) -> Result<(), Config
         ("--private", cli.private),
         ("--verify", cli.verify > 0),
         ("--enterprise", !cli.enterprises.is_empty()),
+        // It would list public members only. A token that was lost would look as if the others had left.
+        ("--members with --baseline", !cli.members.is_empty() && cli.baseline.is_some()),
     ]) {
         Some(flag) if !has_token => Err(server.token_required_by(flag)),
         _ => Ok(()),

@@ -193,7 +193,7 @@ impl Report {
         }
         let mut file = tempfile::Builder::new().suffix(&format!(".{ending}")).tempfile().unwrap();
         file.write_all(report.as_bytes()).unwrap();
-        let finished = SavedReport::read(file.path()).expect("a report of ours");
+        let finished = SavedReport::read(file.path()).unwrap_or_else(|error| panic!("{error}: {report:?}"));
         assert_eq!(finished.schema.carried, self.columns.carried());
         let mut rows = self.rows.clone();
         rows.sort_by_key(Row::is_removed);

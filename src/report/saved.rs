@@ -458,11 +458,16 @@ fn csv_cell<'a>(text: &'a str, spec: &ColumnSpec) -> Cell<'a> {
     }
 }
 
-/// Returns the most frequent delimiter of the first line: spreadsheet programs write that of their locale.
+/// Returns the delimiter of the first line: spreadsheet programs write that of their locale. It separates the most columns of ours; a
+/// column of the input may have any other delimiter in its name.
 fn header_delimiter(text: &[u8]) -> u8 {
     let header = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let cells = |delimiter: &u8| header.split(|byte| byte == delimiter).count();
-    [b'\t', b';', b','].into_iter().max_by_key(cells).unwrap_or(b',')
+    let header = String::from_utf8_lossy(header);
+    let own_columns = |delimiter: &u8| {
+        let names = header.split(char::from(*delimiter)).map(|name| name.trim().trim_matches('"'));
+        names.filter(|name| is_own_header(name)).count()
+    };
+    [b'\t', b';', b','].into_iter().max_by_key(own_columns).unwrap_or(b',')
 }
 
 /// Returns true for the names of [`COLUMNS`], which are in lower case.
@@ -515,6 +520,18 @@ mod tests {
         }
         let spaced = ndjson.lines().next().unwrap().replace("\":", "\": ").replace(",\"", ", \"");
         assert_eq!(Row::parse(spaced.as_bytes(), &[]).unwrap(), sample::rows()[0]);
+    }
+
+    #[test]
+    fn delimiters_in_the_name_of_a_column_do_not_separate() {
+        for (header, delimiter) in [
+            ("login,status,public_repos,id", b','),
+            ("login;a,b,c,d,e,f;status;public_repos;id", b';'),
+            ("login\ta,,,,,,,\tstatus\tpublic_repos\tid", b'\t'),
+            ("\"login\",\"a;;;;;;;;b\",\"status\",\"public_repos\",\"id\"\r\nx", b','),
+        ] {
+            assert_eq!(header_delimiter(header.as_bytes()), delimiter, "{header}");
+        }
     }
 
     #[test]

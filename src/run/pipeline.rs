@@ -188,6 +188,7 @@ impl Consumer<'_> {
         let mut flush = tokio::time::interval(FLUSH_INTERVAL);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut received = Vec::with_capacity(ROWS_PER_MESSAGE);
+        let mut is_first = true;
         loop {
             tokio::select! {
                 number = completed.recv_many(&mut received, ROWS_PER_MESSAGE) => {
@@ -195,11 +196,15 @@ impl Consumer<'_> {
                         return self;
                     }
                     self.receive(&mut received);
+                    // Later rows may be on their way: they still count as pending, but their requests no longer as left.
+                    if is_first {
+                        self.quota_hint.print_if_short(self.limiter, self.pending.get());
+                    }
+                    is_first = false;
                     self.quota_hint.print_if_ended(self.limiter);
                     self.pass_on().await;
                 }
                 _ = flush.tick(), if has_journal || self.quota_hint.is_pending() => {
-                    // Rows on their way still count as pending, but their requests no longer as left.
                     if completed.is_empty() {
                         self.quota_hint.print_if_short(self.limiter, self.pending.get());
                     }

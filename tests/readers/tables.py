@@ -4,6 +4,7 @@ Usage: tables.py REPORT
 """
 
 import datetime
+import json
 import sys
 
 import duckdb
@@ -43,15 +44,32 @@ def check_duckdb(rows):
     assert all(first[column] == value for column, value in FIRST.items()), first
 
 
+def check_late_error(report):
+    """Both programs take types from the first rows: the first error comes after 25,000 rows without one."""
+    with open(f"{report}.ndjson", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    counted = next(row for row in rows if row["error"] is None)
+    failed = next(row for row in rows if row["error"] is not None)
+    with open("late.ndjson", "w", encoding="utf-8") as late:
+        late.writelines(json.dumps(row) + "\n" for row in [counted] * 25_000 + [failed])
+    rows = duckdb.sql("FROM read_json('late.ndjson', sample_size = -1)")
+    assert rows.aggregate("max(error)").fetchall() == [(failed["error"],)], rows.aggregate("max(error)").fetchall()
+    frame = pl.read_ndjson("late.ndjson", infer_schema_length=None)
+    assert frame["error"][-1] == failed["error"], frame["error"][-1]
+
+
 def main():
     report = sys.argv[1]
-    check_pandas(pd.read_csv(f"{report}.csv", dtype_backend="numpy_nullable", parse_dates=["at"]))
+    check_pandas(pd.read_csv(f"{report}.csv", dtype_backend="numpy_nullable", parse_dates=["at"],
+                             keep_default_na=False, na_values=[""]))
     frame = pd.read_json(f"{report}.ndjson", lines=True, dtype_backend="numpy_nullable")
     check_pandas(frame.assign(at=pd.to_datetime(frame["at"])))
     check_polars(pl.read_csv(f"{report}.csv", try_parse_dates=True))
-    check_polars(pl.read_ndjson(f"{report}.ndjson").with_columns(pl.col("at").str.to_datetime(time_zone="UTC")))
+    check_polars(pl.read_ndjson(f"{report}.ndjson", infer_schema_length=None)
+                 .with_columns(pl.col("at").str.to_datetime(time_zone="UTC")))
     check_duckdb(duckdb.sql(f"FROM read_csv('{report}.csv')"))
-    check_duckdb(duckdb.sql(f"FROM read_json('{report}.ndjson')"))
+    check_duckdb(duckdb.sql(f"FROM read_json('{report}.ndjson', sample_size = -1)"))
+    check_late_error(report)
     print("typed")
 
 

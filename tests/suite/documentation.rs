@@ -69,10 +69,10 @@ fn block(test: &str) -> Block {
         .unwrap_or_else(|| panic!("no block {test}"))
 }
 
-/// Runs a block in bash, in a folder with the files that a reader has.
-fn run_block(test: &str, folder: &Path, path: &str) -> Run {
+/// Runs commands in bash, in a folder with the files that a reader has.
+fn run_commands(commands: &str, folder: &Path, path: &str) -> Run {
     let mut command = Command::new("bash");
-    command.args(["-c", &block(test).commands]).current_dir(folder);
+    command.args(["-c", commands]).current_dir(folder);
     command
         .env_clear()
         .env("PATH", path)
@@ -116,9 +116,13 @@ impl Desk {
         Self { folder, _fake: fake }
     }
 
+    /// Runs a block of the README.
     fn run(&self, test: &str) -> Run {
-        let path = format!("{}:/usr/bin:/bin", self.folder.path().display());
-        run_block(test, self.folder.path(), &path)
+        self.run_commands(&block(test).commands)
+    }
+
+    fn run_commands(&self, commands: &str) -> Run {
+        run_commands(commands, self.folder.path(), &format!("{}:/usr/bin:/bin", self.folder.path().display()))
     }
 
     fn read(&self, name: &str) -> String {
@@ -152,7 +156,11 @@ fn readme_sample_data() {
         quoted(env!("CARGO_BIN_EXE_ghrepos"))
     );
     write_script(&folder.path().join("cargo"), &call);
-    let run = run_block("sample data", root(), &format!("{}:/usr/bin:/bin", folder.path().display()));
+    let run = run_commands(
+        &block("sample data").commands,
+        root(),
+        &format!("{}:/usr/bin:/bin", folder.path().display()),
+    );
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert_counts(&run, &[["torvalds", "9"], ["gvanrossum", "28"], ["antirez", "74"]]);
 }
@@ -175,7 +183,8 @@ fn readme_spreadsheet() {
     let desk = Desk::new();
     let run = desk.run("spreadsheet");
     assert_eq!(run.status, 0, "{}", run.stderr);
-    assert!(desk.read("counts.html").contains("gvanrossum"));
+    let page = desk.read("counts.html");
+    assert!(page.contains("gvanrossum") && page.contains("Sample, Guido"));
     assert!(fs::read(desk.folder.path().join("counts.xlsx")).unwrap().starts_with(b"PK"));
 }
 
@@ -196,6 +205,30 @@ fn readme_audit() {
     fs::write(desk.folder.path().join("last.ndjson"), format!("{}\n", known.join("\n"))).unwrap();
     let run = desk.run("audit");
     assert!(run.stderr.contains("--fail-on new>0: 1 login"), "{}", run.stderr);
+}
+
+#[test]
+fn the_weekly_script_of_the_docs_keeps_its_status() {
+    let desk = Desk::new();
+    let page = text(&root().join("docs/audits.md"));
+    let script = page.split("```sh\n").find(|block| block.starts_with("rm -f now")).unwrap();
+    let script = script.split("```").next().unwrap();
+    for week in ["first", "second"] {
+        let run = desk.run_commands(script);
+        assert_eq!(run.status, 0, "{week} week: {}", run.stderr);
+    }
+    let last = desk.folder.path().join("last.ndjson");
+    let known = desk.read("last.ndjson");
+    fs::write(&last, known.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let run = desk.run_commands(script);
+    assert_eq!(run.status, 3, "{}", run.stderr);
+    assert_eq!(desk.read("last.ndjson").lines().count(), known.lines().count());
+    // Without a token, and with a file of an earlier run that is in the way.
+    fs::write(desk.folder.path().join("now.ndjson.partial"), "").unwrap();
+    let run = desk.run_commands(&format!("unset GH_TOKEN\n{script}"));
+    assert_eq!(run.status, 4, "{}", run.stderr);
+    assert_eq!(desk.read("last.ndjson").lines().count(), known.lines().count());
+    assert!(desk.read("now.prom").contains("ghrepos_run_complete 1"));
 }
 
 #[test]

@@ -54,6 +54,17 @@ fn a_token_that_sees_public_members_only_gets_a_note() {
     assert!(run.stderr.starts_with(message), "{}", run.stderr);
 }
 
+/// A token that was lost looks as if everyone but the public members had left.
+#[test]
+fn an_audit_of_members_without_a_token_is_refused() {
+    let fake = Fake::well_behaved();
+    let list = ["--members", "acme-100", "--baseline", "last.ndjson", "--baseline-optional"];
+    let run = Program::for_fake(&fake, &list).run();
+    let message = "ghrepos: --members with --baseline requires a token: set GH_TOKEN\n";
+    assert_eq!((run.status, run.stderr.as_str()), (4, message));
+    assert_eq!(fake.requests(), 0);
+}
+
 #[test]
 fn an_unlistable_organization_ends_the_run_before_counting() {
     let fake = Fake::well_behaved();
