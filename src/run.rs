@@ -43,7 +43,7 @@ use crate::progress::{Progress, ProgressMode, eprint_status};
 use crate::render::{Format, GENERATOR, Meta};
 use crate::report::{ApiKind, Identity};
 use crate::stop::StopReason;
-use crate::text::{error_chain, io_message, redact_url};
+use crate::text::{error_chain, io_message, pluralize, redact_url};
 
 /// Signals closer together than this count as one: a process and its group are often both signaled.
 const SIGNAL_DEBOUNCE: Duration = Duration::from_millis(500);
@@ -375,6 +375,11 @@ async fn open_sinks(config: &Config, meta: &Meta) -> anyhow::Result<(Vec<Sink>, 
             .await
             .map(|sink| sinks.push(sink))
             .map_err(Into::into);
+    }
+    let outdated = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.outdated);
+    if outdated > 0 && opened.is_ok() && !config.quiet {
+        let rows = pluralize(outdated, "row of the earlier run is", "rows of the earlier run are");
+        eprint_status(&format!("{rows} looked up again: too old, or without a count that this run has"));
     }
     match opened {
         Ok(()) => Ok((sinks, checkpoint)),

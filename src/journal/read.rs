@@ -134,13 +134,16 @@ pub(crate) struct Checkpoint {
     pub(crate) unclaimed: u64,
     /// Rows that were taken.
     pub(crate) claimed: u64,
+    /// Rows that are too old or lack a count: their logins are looked up again.
+    pub(crate) outdated: u64,
 }
 
 impl Checkpoint {
-    pub(super) fn new(file: File, rows: KeptRows, columns: &Columns) -> Self {
+    pub(super) fn new(file: File, scan: &ScanResult, columns: &Columns) -> Self {
+        let (rows, outdated) = (scan.kept.clone(), scan.fallbacks.len() as u64);
         let unclaimed = rows.lock().len() as u64;
         let (reader, carried) = (BufReader::new(file), columns.carried().to_vec());
-        Self { rows, reader, position: None, carried, unclaimed, claimed: 0 }
+        Self { rows, reader, position: None, carried, unclaimed, claimed: 0, outdated }
     }
 
     /// Reads the rows that a run would keep, without opening the journal for writing. A missing file has no rows.
@@ -156,7 +159,7 @@ impl Checkpoint {
             };
             if file.metadata().is_ok_and(|metadata| metadata.len() > 0) {
                 let scan = scan(&file, filter, columns).with_context(|| cannot_resume(path))?;
-                return Ok(Some(Self::new(file, scan.kept, columns)));
+                return Ok(Some(Self::new(file, &scan, columns)));
             }
         }
         Ok(None)

@@ -82,7 +82,7 @@ impl Journal {
         };
         repair(&partial.file, scan.len, scan.missing_newline)?;
         let reader = File::open(&partial.path)?;
-        let checkpoint = Checkpoint::new(reader, scan.kept.clone(), &layout.columns);
+        let checkpoint = Checkpoint::new(reader, &scan, &layout.columns);
         let len = scan.len + u64::from(scan.missing_newline);
         let journal = Self {
             len,

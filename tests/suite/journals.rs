@@ -146,6 +146,8 @@ fn rows_beyond_max_age_are_looked_up_again() {
         .unwrap();
     let run = workspace.run(&fake, &["--resume", "--max-age", "7d"]);
     assert_eq!((run.status, fake.requests()), (0, 3), "{}", run.stderr);
+    let note = "ghrepos: 1 row of the earlier run is looked up again: too old, or without a count that this run has\n";
+    assert!(run.stderr.starts_with(note), "{}", run.stderr);
     let now = rows(&workspace.journal());
     assert_ne!(now[0]["at"], aged[0]["at"]);
     assert_eq!(now[1], aged[1]);
