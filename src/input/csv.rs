@@ -6,7 +6,7 @@ use csv::{Reader, ReaderBuilder, StringRecord};
 
 use super::columns::{Columns, Line, MAX_HEADER_ROWS};
 use super::text::Sender;
-use super::{HeaderChoice, InputOptions, InputRecord, InputReport, SharedReport, Text};
+use super::{EmptyRows, HeaderChoice, InputOptions, InputRecord, InputReport, SharedReport, Text};
 use crate::decode::trim;
 use crate::text::{self, pluralize};
 
@@ -114,7 +114,7 @@ impl CsvInput {
                 let carried = cells.map(|cell| carried_cell(cell?)).collect();
                 sender.parse(cell, carried, batch);
             }
-            _ => findings.empty += 1,
+            _ => findings.empty.add(line),
         }
     }
 }
@@ -142,7 +142,7 @@ fn buffered_rows(reader: &mut Reader<RowReader<Text>>) -> Vec<(u64, Vec<String>)
 
 #[derive(Default)]
 struct Findings {
-    empty: u64,
+    empty: EmptyRows,
     ragged: u64,
     ragged_lines: Vec<String>,
 }
@@ -159,7 +159,7 @@ impl Findings {
     }
 
     fn report(&self, name: &str, column_count: usize, report: &mut InputReport) {
-        report.warn_empty_rows(name, self.empty);
+        report.warn_empty_rows(name, &self.empty);
         if self.ragged > 0 {
             let more = match self.ragged - self.ragged_lines.len() as u64 {
                 0 => String::new(),

@@ -11,7 +11,7 @@ use super::columns::{Columns, Line, MAX_HEADER_ROWS, quoted};
 use super::csv::carried_cell;
 use super::recognize::{check_archive, check_open_document};
 use super::text::{RECORDS_PER_BATCH, Sender};
-use super::{HeaderChoice, InputOptions, InputRecord, SharedReport};
+use super::{EmptyRows, HeaderChoice, InputOptions, InputRecord, SharedReport};
 use crate::decode::trim;
 use crate::login::ParseLoginError;
 
@@ -125,20 +125,20 @@ impl WorkbookInput {
     pub(super) fn read(mut self, name: &str, sender: &Sender, report: &SharedReport) -> io::Result<()> {
         let Some(sheet) = self.chosen else { return Ok(()) };
         let mut batch = Vec::new();
-        let mut empty = 0;
+        let mut empty = EmptyRows::in_workbook();
         let read = self.sheets.read(&sheet.name, &mut |row| {
             if row.number < sheet.first_row {
                 return Ok(Flow::Continue);
             }
             if !add(&row, &sheet.columns, sender, &mut batch) {
-                empty += 1;
+                empty.add(row.number);
             }
             if batch.len() >= RECORDS_PER_BATCH {
                 sender.send(&mut batch)?;
             }
             Ok(Flow::Continue)
         });
-        report.lock().warn_empty_rows(name, empty);
+        report.lock().warn_empty_rows(name, &empty);
         match read {
             Ok(()) => sender.send(&mut batch),
             Err(error) => sender.fail(&mut batch, error),

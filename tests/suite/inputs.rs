@@ -182,7 +182,7 @@ fn a_workbook_is_read_from_its_sheet_with_logins() {
     let time = r#"{"joined":"2025-10-13 12:00:00","Team":"blue"}"#;
     assert_eq!(carried[..3], [date, time, r#"{"joined":"1.5","Team":"green"}"#]);
     assert!(run.stderr.contains(r#"the logins are those of sheet "Team", not of "Notes""#), "{}", run.stderr);
-    assert!(run.stderr.contains("1 row without a login skipped"), "{}", run.stderr);
+    assert!(run.stderr.contains("1 row without a login skipped: row 5\n"), "{}", run.stderr);
     let run = look_up_stdin(&fake, &book, &["-f", "-"]);
     assert_eq!(found(&run), "user-1, user-2, 12345; invalid: 2025-10-13", "{}", run.stderr);
 

@@ -117,7 +117,7 @@ fn rows_without_a_login_are_counted_ragged_ones_named() {
     assert_eq!(logins(&run), ["one", "two", "not a login", "three"]);
     let name = list.display();
     let lines: Vec<_> = run.stderr.lines().collect();
-    assert_eq!(lines[0], format!("ghrepos: {name}: 3 rows without a login skipped"));
+    assert_eq!(lines[0], format!("ghrepos: {name}: 3 rows without a login skipped: lines 4, 5, 7"));
     assert_eq!(
         lines[1],
         format!("ghrepos: warning: {name}: line 5 has 1 cell, line 6 has 5 cells; the header has 3")
