@@ -196,6 +196,18 @@ fn a_workbook_is_read_from_its_sheet_with_logins() {
         run.stderr
     );
     assert_eq!(found(&look_up(&fake, &path, &["--header-row", "3"])), "user-1");
+    for (flags, reason) in [
+        (&["--header-row", "4"][..], "line 3 looks like it: use --header-row 3"),
+        (&["--login-column", "2"], "line 3 looks like it: use --header-row 3"),
+        (
+            &["--login-column", "login"],
+            "column \"login\" not found in line 1 (columns: 1 \"Sample team\"); line 3 has it: use --header-row 3",
+        ),
+        (&["--header-row", "1", "--carry", "name"], "line 3 looks like it: use --header-row 3"),
+    ] {
+        let run = look_up(&fake, &path, flags);
+        assert!(run.status == 2 && run.stderr.trim_end().ends_with(reason), "{}", run.stderr);
+    }
 
     let path = write(&folder, "empty.xlsx", &xlsx(&[Sheet::new("Sheet", &[])]));
     let run = look_up(&fake, &path, &[]);
