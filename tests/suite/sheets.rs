@@ -236,7 +236,22 @@ fn an_invalid_carry_column_is_refused_in_one_line() {
         ),
         (&["--group-by", "site"], "column \"site\" not found (columns: "),
         (&["--carry", "team,id"], "cannot carry column \"id\": the name is reserved; rename it in the input"),
-        (&["--carry", ","], "cannot carry \",\": expected column names such as name,team"),
+        (&["--carry", ","], "cannot carry \",\": expected column names such as name,team\n"),
+        (
+            &["--carry", "Team,", "note"],
+            "cannot carry \"Team,\": expected column names such as name,team; write no blank after the comma, or quote the list\n",
+        ),
+        (
+            &["--columns", "login,", "Team"],
+            "cannot show the columns \"login,\": expected column names such as login,public_repos; write no blank after the \
+             comma, or quote the list\n",
+        ),
+        (&["--columns", "Team,public_repos"], "; to show a column of the input, add --carry Team\n"),
+        (&["--columns", "First name"], "; to show a column of the input, add --carry \"First name\"\n"),
+        (
+            &["--columns", "carried"],
+            "the columns are login, status, type, public_repos, error, id, api, at, attempts\n",
+        ),
     ] {
         let run = look_up(&fake, &list, arguments);
         assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);
