@@ -69,11 +69,17 @@ impl FailureCollector {
                 })
                 .collect(),
             others: (others > 0).then(|| group_digits(others)),
-            left_out: (self.left_out > 0).then(|| {
-                let accounts = pluralize(self.left_out, "of these accounts is", "of these accounts are");
-                format!("{accounts} not listed on this page: --top leaves out the rows.")
-            }),
+            left_out: self.left_out_note(uncounted),
         })
+    }
+
+    fn left_out_note(&self, uncounted: u64) -> Option<String> {
+        let accounts = match self.left_out {
+            0 => return None,
+            all if all == uncounted => "them".to_owned(),
+            some => format!("{} of them", group_digits(some)),
+        };
+        Some(format!("--top leaves {accounts} out of this page."))
     }
 }
 
