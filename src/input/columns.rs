@@ -86,8 +86,8 @@ pub(super) struct Line {
 }
 
 impl Columns {
-    /// Chooses the columns of a sheet by its first row that is not blank, or by the row of `--header-row`. `nearby` are rows before
-    /// and behind it, in which a header is searched for a message.
+    /// Chooses the columns of a sheet by its first row that is not blank, or by the row of `--header-row`. `nearby` are rows
+    /// before and behind it, in which a header is searched for a message.
     pub(super) fn choose(first: &Line, nearby: &[Line], options: &InputOptions) -> io::Result<Self> {
         let header = Header { line: first, nearby };
         if options.header == HeaderChoice::None {
