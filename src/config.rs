@@ -30,7 +30,7 @@ use crate::network::proxy::ProxyChoice;
 use crate::output::OutputSpec;
 use crate::progress::ProgressMode;
 use crate::render::{Format, ReportLayout};
-use crate::report::{Columns, CountSelection, GroupTotals, ReportSchema};
+use crate::report::{ChooseColumnError, Columns, CountSelection, GroupTotals, ReportSchema, is_reserved};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -142,7 +142,7 @@ impl Config {
             verified: cli.verify > 0,
             exchange: rows_reference_cassette(&transport),
         };
-        let columns = report_columns(&schema, &chosen_columns, is_rerender)?;
+        let columns = report_columns(&cli, &schema, &chosen_columns)?;
         // A run that has no baseline yet has no changes to sort by and no rules about them.
         let sortable = ReportSchema { change: has_baseline, ..schema.clone() };
         let order = outputs::row_order(cli.sort, cli.reverse, cli.top, (!is_rerender).then_some(&sortable))?;
@@ -209,12 +209,22 @@ impl Config {
 }
 
 /// Returns the columns of the reports. Those of a finished report are not known yet.
-fn report_columns(
-    schema: &ReportSchema,
-    chosen: &[String],
-    is_rerender: bool,
-) -> Result<Columns, ConfigError> {
-    if is_rerender { Ok(Columns::default()) } else { Ok(Columns::of(schema).choose(chosen)?) }
+fn report_columns(cli: &Cli, schema: &ReportSchema, chosen: &[String]) -> Result<Columns, ConfigError> {
+    if !cli.from.is_empty() {
+        return Ok(Columns::default());
+    }
+    let source = match Columns::of(schema).choose(chosen) {
+        Ok(columns) => return Ok(columns),
+        Err(error) => error,
+    };
+    match &source {
+        ChooseColumnError::Unknown { name, .. }
+            if (has_sheet(cli) || has_table(cli)) && !is_reserved(name) =>
+        {
+            Err(ConfigError::ColumnNotCarried { name: name.clone(), source })
+        }
+        ChooseColumnError::Unknown { .. } | ChooseColumnError::NotRequested { .. } => Err(source.into()),
+    }
 }
 
 fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
@@ -240,9 +250,8 @@ fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
         ("--group-by", cli.group_by.as_deref().is_some_and(is_of_sheet) && !has_table(cli)),
         ("--carry", cli.carry.iter().any(|column| is_of_sheet(column)) && !has_table(cli)),
     ]);
-    let has_sheet = !cli.files.is_empty() || cli.logins.iter().any(|login| login == "-") || !names_input(cli);
     match sheet_only {
-        Some(flag) if !has_sheet => Err(ConfigError::RequiresSheet(flag)),
+        Some(flag) if !has_sheet(cli) => Err(ConfigError::RequiresSheet(flag)),
         _ => Ok(()),
     }
 }
@@ -283,6 +292,11 @@ fn header_choice(cli: &Cli) -> HeaderChoice {
         Some(line) => HeaderChoice::Line(line),
         None => HeaderChoice::Auto,
     }
+}
+
+/// Returns true for inputs that may be sheets.
+fn has_sheet(cli: &Cli) -> bool {
+    !cli.files.is_empty() || cli.logins.iter().any(|login| login == "-") || !names_input(cli)
 }
 
 /// Returns true for inputs that have columns and are not files.

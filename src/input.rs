@@ -189,10 +189,65 @@ pub(crate) struct InputReport {
 }
 
 impl InputReport {
-    fn warn_empty_rows(&mut self, source: &str, rows: u64) {
-        if rows > 0 {
-            let rows = crate::text::pluralize(rows, "row", "rows");
-            self.notices.push(format!("{source}: {rows} without a login skipped"));
+    fn warn_empty_rows(&mut self, source: &str, rows: &EmptyRows) {
+        if rows.count > 0 {
+            let places = rows.places().map(|places| format!(": {places}")).unwrap_or_default();
+            let rows = crate::text::pluralize(rows.count, "row", "rows");
+            self.notices.push(format!("{source}: {rows} without a login skipped{places}"));
+        }
+    }
+}
+
+/// Rows without a login.
+#[derive(Default)]
+struct EmptyRows {
+    count: u64,
+    /// The first numbers, if the source has them.
+    numbers: Vec<u64>,
+    unit: RowUnit,
+}
+
+/// Name of the numbers of rows.
+#[derive(Clone, Copy, Default)]
+enum RowUnit {
+    /// A row of a text may have several lines.
+    #[default]
+    Line,
+    Row,
+}
+
+impl EmptyRows {
+    const MAX_NUMBERS: usize = 5;
+
+    fn in_workbook() -> Self {
+        Self { unit: RowUnit::Row, ..Self::default() }
+    }
+
+    /// Counts rows of a source whose rows have no numbers that a person sees.
+    fn unnumbered(count: u64) -> Self {
+        Self { count, ..Self::default() }
+    }
+
+    /// Adds a row by its number.
+    fn add(&mut self, number: u64) {
+        self.count += 1;
+        if self.numbers.len() < Self::MAX_NUMBERS {
+            self.numbers.push(number);
+        }
+    }
+
+    /// Returns `line 15`, or `lines 3, 4, 5, 6, 7, …`. None if there are no numbers.
+    fn places(&self) -> Option<String> {
+        let (singular, plural) = match self.unit {
+            RowUnit::Line => ("line", "lines"),
+            RowUnit::Row => ("row", "rows"),
+        };
+        let numbers: Vec<_> = self.numbers.iter().map(u64::to_string).collect();
+        let more = if self.count > numbers.len() as u64 { ", …" } else { "" };
+        match numbers.as_slice() {
+            [] => None,
+            [number] => Some(format!("{singular} {number}{more}")),
+            _ => Some(format!("{plural} {}{more}", numbers.join(", "))),
         }
     }
 }

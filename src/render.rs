@@ -145,6 +145,9 @@ impl Meta {
 pub(crate) trait Renderer {
     fn row(&mut self, row: &Row) -> io::Result<()>;
 
+    /// Takes a row that `--top` leaves out. A page counts the reasons of failures in all rows.
+    fn left_out(&mut self, _row: &Row) {}
+
     /// Passes on the rows that were written, if the format writes each row as it comes.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
@@ -193,7 +196,7 @@ pub(crate) fn renderer(
         Format::Json => Box::new(json::Json::new(out, columns, meta.clone())),
         Format::Ndjson => Box::new(json::Ndjson::new(out, columns)),
         Format::Markdown => Box::new(markdown::Markdown::new(out, &columns, meta.clone())),
-        Format::Html => Box::new(html::Html::new(out, columns, meta.clone())),
+        Format::Html => Box::new(html::Html::new(out, columns, meta.clone(), layout.order)),
         Format::Openmetrics => Box::new(openmetrics::OpenMetrics::new(out, &columns, meta.clone())),
     };
     layout.order.wrap(renderer)
@@ -279,6 +282,8 @@ impl Renderer for SortBy {
         let is_beyond_top = top.is_some_and(|top| self.rows.len() >= top);
         if by != SortKey::Input || reverse || !is_beyond_top {
             self.rows.push(row.clone());
+        } else {
+            self.inner.left_out(row);
         }
         Ok(())
     }
@@ -297,8 +302,12 @@ impl Renderer for SortBy {
             self.rows.reverse();
         }
         self.rows.sort_by_key(|row| (row.is_removed(), by.is_missing_in(row)));
-        for row in self.rows.iter().take(top.unwrap_or(usize::MAX)) {
+        let top = top.unwrap_or(usize::MAX);
+        for row in self.rows.iter().take(top) {
             self.inner.row(row)?;
+        }
+        for row in self.rows.iter().skip(top) {
+            self.inner.left_out(row);
         }
         self.inner.finish(summary)
     }

@@ -93,12 +93,14 @@ pub(crate) enum ConfigError {
     RuleNeedsLastPush(String),
     #[error("--baseline-optional requires a file as --baseline: omit both for the first run into a database")]
     BaselineOptionalDatabase,
-    #[error("cannot carry {0:?}: expected column names such as name,team")]
+    #[error("cannot carry {0:?}: expected column names such as name,team{hint}", hint = blank_hint(.0))]
     InvalidColumns(String),
-    #[error("cannot show the columns {0:?}: expected column names such as login,public_repos")]
+    #[error("cannot show the columns {0:?}: expected column names such as login,public_repos{hint}", hint = blank_hint(.0))]
     InvalidChoice(String),
     #[error(transparent)]
     UnknownColumn(#[from] ChooseColumnError),
+    #[error("{source}; to show a column of the input, add --carry {argument}", argument = argument(.name))]
+    ColumnNotCarried { name: String, source: ChooseColumnError },
     #[error("cannot carry column {0:?}: the name is reserved; rename it in the input")]
     ReservedColumn(String),
     #[error("--resume requires exactly one .ndjson output: add -o FILE.ndjson")]
@@ -121,6 +123,20 @@ pub(crate) enum ConfigError {
 
 fn extensions() -> String {
     Format::EXTENSIONS.map(|(extension, _)| format!(".{extension}")).join(" ")
+}
+
+/// A shell passes what follows a blank as another argument, so that the list ends in a comma.
+fn blank_hint(list: &str) -> &'static str {
+    match list.trim_end().strip_suffix(',') {
+        Some(names) if !names.is_empty() => "; write no blank after the comma, or quote the list",
+        _ => "",
+    }
+}
+
+/// Returns the name of a column as an argument for a shell.
+fn argument(name: &str) -> String {
+    let is_plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    if is_plain { name.to_owned() } else { format!("{name:?}") }
 }
 
 impl ConfigError {

@@ -80,20 +80,16 @@ pub(super) fn normalize(header: &str) -> String {
 }
 
 /// One row of a sheet. A line is a row number in a workbook.
-pub(super) struct Line<'a> {
+pub(super) struct Line {
     pub(super) number: u64,
-    pub(super) cells: &'a [String],
+    pub(super) cells: Vec<String>,
 }
 
 impl Columns {
-    /// Chooses the columns of a sheet by its first row that is not blank, or by the row of `--header-row`. `later` are rows behind
-    /// it, in which a header is searched for a message.
-    pub(super) fn choose(
-        first: &Line<'_>,
-        later: &[(u64, Vec<String>)],
-        options: &InputOptions,
-    ) -> io::Result<Self> {
-        let header = Header(first);
+    /// Chooses the columns of a sheet by its first row that is not blank, or by the row of `--header-row`. `nearby` are rows
+    /// before and behind it, in which a header is searched for a message.
+    pub(super) fn choose(first: &Line, nearby: &[Line], options: &InputOptions) -> io::Result<Self> {
+        let header = Header { line: first, nearby };
         if options.header == HeaderChoice::None {
             return header.without_header(options, None);
         }
@@ -103,7 +99,13 @@ impl Columns {
                 header.with_login_column(header.number(*number)?, options, None)
             }
             Some(LoginColumn::Number(number)) => {
-                let at = header.number(*number)?;
+                let found = header.number(*number);
+                let at = found.map_err(|error| header.known_elsewhere().unwrap_or(error))?;
+                if header.cells().nth(at).is_none_or(str::is_empty)
+                    && let Some(error) = header.known_elsewhere()
+                {
+                    return Err(error);
+                }
                 if header.has_data() && !header.is_all_logins() {
                     return Err(header.not_a_header(at));
                 }
@@ -132,16 +134,20 @@ impl Columns {
                 }
                 header.with_login_column(at, options, None)
             }
-            None => header.recognize(later, options, is_certain),
+            None => header.recognize(options, is_certain),
         }
     }
 }
 
-struct Header<'a>(&'a Line<'a>);
+/// A row that is taken for the header.
+struct Header<'a> {
+    line: &'a Line,
+    nearby: &'a [Line],
+}
 
 impl Header<'_> {
     fn cells(&self) -> impl Iterator<Item = &str> {
-        self.0.cells.iter().map(|cell| trim(cell))
+        self.line.cells.iter().map(|cell| trim(cell))
     }
 
     fn is_known(&self) -> bool {
@@ -167,12 +173,7 @@ impl Header<'_> {
         self.cells().any(is_data)
     }
 
-    fn recognize(
-        &self,
-        later: &[(u64, Vec<String>)],
-        options: &InputOptions,
-        is_certain: bool,
-    ) -> io::Result<Columns> {
+    fn recognize(&self, options: &InputOptions, is_certain: bool) -> io::Result<Columns> {
         let ranked = |rank| -> Vec<usize> {
             let cells = self.cells().enumerate().filter(|(_, cell)| Rank::of(cell) == Some(rank));
             cells.map(|(at, _)| at).collect()
@@ -191,8 +192,8 @@ impl Header<'_> {
                 });
                 self.with_login_column(at, options, note)
             }
-            [] if self.0.cells.len() == 1 && !is_certain => self.without_header(options, None),
-            [] => Err(self.unknown(later)),
+            [] if self.line.cells.len() == 1 && !is_certain => self.without_header(options, None),
+            [] => Err(self.unknown()),
             [..] => Err(self.ambiguous(&best)),
         }
     }
@@ -204,7 +205,13 @@ impl Header<'_> {
         note: Option<String>,
     ) -> io::Result<Columns> {
         let carried = options.carry.iter().map(|name| self.require(name)).collect::<Result<_, _>>()?;
-        Ok(Columns { login, carried, count: self.0.cells.len(), header_line: Some(self.0.number), note })
+        Ok(Columns {
+            login,
+            carried,
+            count: self.line.cells.len(),
+            header_line: Some(self.line.number),
+            note,
+        })
     }
 
     /// Columns have numbers only.
@@ -214,14 +221,14 @@ impl Header<'_> {
         let login = match &options.login_column {
             Some(LoginColumn::Number(number)) => self.number(*number)?,
             Some(LoginColumn::Name(name)) => return Err(self.needs_number(name)),
-            None if self.0.cells.len() == 1 => 0,
+            None if self.line.cells.len() == 1 => 0,
             None => {
                 let reason = format!("--no-header needs --login-column N: {}", self.listed());
                 return Err(io::Error::other(reason));
             }
         };
         let carried = options.carry.iter().map(|name| number(name)).collect::<Result<_, _>>()?;
-        Ok(Columns { login, carried, count: self.0.cells.len(), header_line: None, note })
+        Ok(Columns { login, carried, count: self.line.cells.len(), header_line: None, note })
     }
 
     fn needs_number(&self, name: &str) -> io::Error {
@@ -233,17 +240,42 @@ impl Header<'_> {
     }
 
     fn number(&self, number: usize) -> io::Result<usize> {
-        let at = number.checked_sub(1).filter(|at| *at < self.0.cells.len());
+        let at = number.checked_sub(1).filter(|at| *at < self.line.cells.len());
         at.ok_or_else(|| io::Error::other(format!("column {number} not found ({})", self.listed())))
     }
 
-    /// Returns the column with this name, exact names first.
     fn require(&self, name: &str) -> io::Result<usize> {
+        self.position(name).ok_or_else(|| self.not_found(name))
+    }
+
+    /// Returns the column with this name, exact names first.
+    fn position(&self, name: &str) -> Option<usize> {
         let exact = self.cells().position(|cell| cell.to_lowercase() == trim(name).to_lowercase());
         let name_key = normalize(name);
-        let at =
-            exact.or_else(|| self.cells().position(|cell| !cell.is_empty() && normalize(cell) == name_key));
-        at.ok_or_else(|| io::Error::other(format!("column {} not found ({})", quoted(name), self.listed())))
+        exact.or_else(|| self.cells().position(|cell| !cell.is_empty() && normalize(cell) == name_key))
+    }
+
+    fn not_found(&self, name: &str) -> io::Error {
+        let (shown, listed) = (quoted(name), self.listed());
+        let reason = if self.is_known() { None } else { self.other_header(name) };
+        io::Error::other(match reason {
+            Some(reason) => {
+                format!("column {shown} not found in line {} ({listed}); {reason}", self.line.number)
+            }
+            None => format!("column {shown} not found ({listed})"),
+        })
+    }
+
+    /// Returns the way out if another line has this column, or a known header.
+    fn other_header(&self, name: &str) -> Option<String> {
+        let mut headers = self.nearby.iter().map(|line| Header { line, nearby: &[] });
+        // Cells of rows are not names of columns.
+        let named = headers.clone().find(|other| !other.has_data() && other.position(name).is_some());
+        if let Some(Header { line, .. }) = named {
+            return Some(format!("line {0} has it: use --header-row {0}", line.number));
+        }
+        let known = headers.find(Header::is_known)?;
+        Some(format!("line {0} looks like the header: use --header-row {0}", known.line.number))
     }
 
     fn ambiguous(&self, columns: &[usize]) -> io::Error {
@@ -256,27 +288,45 @@ impl Header<'_> {
     }
 
     fn not_a_header(&self, login: usize) -> io::Error {
-        let (line, number) = (self.0.number, login + 1);
+        let (line, number) = (self.line.number, login + 1);
         io::Error::other(format!(
             "line {line} looks like a row, not like a header ({}): use --no-header --login-column {number}, or --header-row {line} if it is the header",
             self.listed()
         ))
     }
 
-    fn unknown(&self, later: &[(u64, Vec<String>)]) -> io::Error {
-        let line = self.0.number;
-        let header = later.iter().find(|(_, cells)| cells.iter().any(|cell| Rank::of(cell).is_some()));
-        if let Some((number, _)) = header {
-            return header_is_later(line, &self.listed(), *number);
+    fn unknown(&self) -> io::Error {
+        if let Some(error) = self.known_elsewhere() {
+            return error;
         }
-        // A date, a number or an address cannot be a login.
-        let login = self.0.cells.iter().position(|cell| is_login(trim(cell)) && !is_data(trim(cell)));
-        let number = login.map_or("N".to_owned(), |at| (at + 1).to_string());
-        let column = if self.has_data() { number } else { "N".into() };
+        let line = self.line.number;
+        let column = self.probable_logins().map_or("N".to_owned(), |at| (at + 1).to_string());
         io::Error::other(format!(
             "no column of logins ({}): name one with --login-column; if line {line} is not the header, use --no-header --login-column {column} or --header-row N",
             self.listed()
         ))
+    }
+
+    /// Returns the error for a sheet in which another line has a known header.
+    fn known_elsewhere(&self) -> Option<io::Error> {
+        let header = self.nearby.iter().find(|line| Header { line, nearby: &[] }.is_known())?;
+        Some(header_is_elsewhere(self.line.number, &self.listed(), header.number))
+    }
+
+    /// Returns the only column whose cells are logins, in this row and in most of those behind it.
+    fn probable_logins(&self) -> Option<usize> {
+        if !self.has_data() {
+            return None;
+        }
+        let rows: Vec<_> = self.nearby.iter().filter(|row| row.number > self.line.number).collect();
+        let has_logins = |at: &usize| {
+            let cells = rows.iter().filter_map(|row| row.cells.get(*at)).map(|cell| trim(cell));
+            let cells: Vec<_> = cells.filter(|cell| !cell.is_empty()).collect();
+            let logins = cells.iter().filter(|cell| is_plain_login(cell)).count();
+            self.cells().nth(*at).is_some_and(is_plain_login) && logins * 2 >= cells.len()
+        };
+        let mut columns = (0..self.line.cells.len()).filter(has_logins);
+        columns.next().filter(|_| columns.next().is_none())
     }
 
     fn listed(&self) -> String {
@@ -294,12 +344,12 @@ impl Header<'_> {
     }
 
     fn shown(&self, at: usize) -> String {
-        format!("{} {}", at + 1, quoted(self.0.cells.get(at).map_or("", String::as_str)))
+        format!("{} {}", at + 1, quoted(self.line.cells.get(at).map_or("", String::as_str)))
     }
 }
 
-/// Returns the error for a sheet with a title above its header.
-pub(super) fn header_is_later(line: u64, shown: &str, header: u64) -> io::Error {
+/// Returns the error for a line that is not the header, such as a title above it.
+pub(super) fn header_is_elsewhere(line: u64, shown: &str, header: u64) -> io::Error {
     io::Error::other(format!(
         "line {line} is not the header ({shown}); line {header} looks like it: use --header-row {header}"
     ))
@@ -317,6 +367,11 @@ pub(super) fn quoted(cell: &str) -> String {
 
 pub(super) fn is_login(cell: &str) -> bool {
     Login::parse(cell).is_ok()
+}
+
+/// Returns true for a login that is neither a date, a number nor an address.
+fn is_plain_login(cell: &str) -> bool {
+    is_login(cell) && !is_data(cell)
 }
 
 fn ends_with_number(cell: &str) -> bool {
@@ -337,7 +392,7 @@ mod tests {
 
     fn choose(first: &[&str], options: &InputOptions) -> Result<(usize, Option<u64>), String> {
         let cells: Vec<_> = first.iter().map(|cell| (*cell).to_owned()).collect();
-        let columns = Columns::choose(&Line { number: 1, cells: &cells }, &[], options);
+        let columns = Columns::choose(&Line { number: 1, cells }, &[], options);
         columns.map(|columns| (columns.login, columns.header_line)).map_err(|error| error.to_string())
     }
 
@@ -380,6 +435,67 @@ mod tests {
         for column in ["2", "user000001"] {
             let reason = choose(&["Ann Sample", "user000001", "2019-09-23"], &named(column)).unwrap_err();
             assert!(reason.contains("use --no-header --login-column 2, or --header-row 1"), "{reason}");
+        }
+    }
+
+    fn lines(rows: &[(u64, &[&str])]) -> Vec<Line> {
+        let owned = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
+        rows.iter().map(|(number, cells)| Line { number: *number, cells: owned(cells) }).collect()
+    }
+
+    /// Returns the error of a choice by the first of these rows.
+    fn reason(rows: &[(u64, &[&str])], options: &InputOptions) -> String {
+        let rows = lines(rows);
+        Columns::choose(&rows[0], &rows[1..], options).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_column_is_proposed_only_if_it_holds_the_logins() {
+        let auto = InputOptions::default();
+        for (rows, column) in [
+            // A date, a number and a name of two words are not logins.
+            (&[(1, &["1", "Ann Sample", "ann", "2024-02-01"][..]), (2, &["2", "Bo", "bo", ""])][..], "3 or "),
+            (&[(1, &["1", "Ann Sample", "ann", "2024-02-01"])], "3 or "),
+            // Departments have the form of logins.
+            (&[(1, &["1", "Platform", "ann"]), (2, &["2", "Sales", "bo"])], "N or "),
+            (
+                &[
+                    (1, &["1", "Platform", "ann"]),
+                    (2, &["2", "Public relations", "bo"]),
+                    (3, &["3", "Own IT", "cy"]),
+                ],
+                "3 or ",
+            ),
+        ] {
+            let reason = reason(rows, &auto);
+            assert!(reason.contains(&format!("--login-column {column}")), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_header_on_another_line_is_proposed() {
+        let title: (u64, &[&str]) = (1, &["Team list, November 2026", "", ""]);
+        let header: (u64, &[&str]) = (3, &["Name", "Department", "GitHub account"]);
+        let row: (u64, &[&str]) = (4, &["Ann Sample", "Platform", "ann"]);
+        let at_row = InputOptions { header: HeaderChoice::Line(4), ..InputOptions::default() };
+        assert!(reason(&[row, title, header], &at_row).ends_with("line 3 looks like it: use --header-row 3"));
+        for (name, is_found) in [("github account", true), ("Department", true), ("Konto", false)] {
+            let options =
+                InputOptions { login_column: Some(LoginColumn::of(name)), ..InputOptions::default() };
+            let reason = reason(&[title, header, row], &options);
+            assert!(reason.starts_with(&format!("column \"{name}\" not found")), "{reason}");
+            let other = if is_found { "has it" } else { "looks like the header" };
+            assert!(reason.ends_with(&format!("; line 3 {other}: use --header-row 3")), "{reason}");
+        }
+        // A cell of a row is not a column.
+        let options = InputOptions { carry: vec!["Platform".into()], ..InputOptions::default() };
+        assert!(!reason(&[header, row], &options).contains("--header-row"));
+        // The number of a column does not make a title a header.
+        for number in ["3", "4"] {
+            assert!(
+                reason(&[title, header, row], &named(number)).ends_with("use --header-row 3"),
+                "{number}"
+            );
         }
     }
 }

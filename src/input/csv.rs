@@ -6,7 +6,7 @@ use csv::{Reader, ReaderBuilder, StringRecord};
 
 use super::columns::{Columns, Line, MAX_HEADER_ROWS};
 use super::text::Sender;
-use super::{HeaderChoice, InputOptions, InputRecord, InputReport, SharedReport, Text};
+use super::{EmptyRows, HeaderChoice, InputOptions, InputRecord, InputReport, SharedReport, Text};
 use crate::decode::trim;
 use crate::text::{self, pluralize};
 
@@ -41,6 +41,7 @@ impl CsvInput {
             .flexible(true)
             .from_reader(rows);
         let mut record = StringRecord::new();
+        let mut nearby = Vec::new();
         loop {
             if !read_row(&mut reader, &mut record)? {
                 return Err(io::Error::other(match options.header {
@@ -51,6 +52,9 @@ impl CsvInput {
             if !matches!(options.header, HeaderChoice::Line(line) if reader.get_ref().row.line < line) {
                 break;
             }
+            if nearby.len() < MAX_HEADER_ROWS {
+                nearby.push(Line { number: reader.get_ref().row.line, cells: cells_of(&record) });
+            }
         }
         let number = reader.get_ref().row.line;
         if let HeaderChoice::Line(line) = options.header
@@ -58,13 +62,14 @@ impl CsvInput {
         {
             return Err(io::Error::other(format!("line {line}, which --header-row names, is blank")));
         }
-        let cells = cells_of(&record);
-        let first = Line { number, cells: &cells };
-        let columns = match Columns::choose(&first, &[], options) {
-            Ok(columns) => columns,
+        let first = Line { number, cells: cells_of(&record) };
+        let mut columns = Columns::choose(&first, &nearby, options);
+        if columns.is_err() {
             // The rows behind it are only needed for the message.
-            Err(_) => Columns::choose(&first, &buffered_rows(&mut reader), options)?,
-        };
+            nearby.extend(buffered_rows(&mut reader));
+            columns = Columns::choose(&first, &nearby, options);
+        }
+        let columns = columns?;
         let first = columns.header_line.is_none().then_some((number, record));
         Ok(Self { reader, columns, first })
     }
@@ -114,7 +119,7 @@ impl CsvInput {
                 let carried = cells.map(|cell| carried_cell(cell?)).collect();
                 sender.parse(cell, carried, batch);
             }
-            _ => findings.empty += 1,
+            _ => findings.empty.add(line),
         }
     }
 }
@@ -128,21 +133,21 @@ fn cells_of(row: &StringRecord) -> Vec<String> {
 }
 
 /// Returns the next rows, as far as they can be read without waiting.
-fn buffered_rows(reader: &mut Reader<RowReader<Text>>) -> Vec<(u64, Vec<String>)> {
+fn buffered_rows(reader: &mut Reader<RowReader<Text>>) -> Vec<Line> {
     let mut rows = Vec::new();
     let mut row = StringRecord::new();
     while rows.len() < MAX_HEADER_ROWS
         && row_end(reader.get_ref().inner.buffer()).is_some()
         && matches!(read_row(reader, &mut row), Ok(true))
     {
-        rows.push((reader.get_ref().row.line, cells_of(&row)));
+        rows.push(Line { number: reader.get_ref().row.line, cells: cells_of(&row) });
     }
     rows
 }
 
 #[derive(Default)]
 struct Findings {
-    empty: u64,
+    empty: EmptyRows,
     ragged: u64,
     ragged_lines: Vec<String>,
 }
@@ -159,7 +164,7 @@ impl Findings {
     }
 
     fn report(&self, name: &str, column_count: usize, report: &mut InputReport) {
-        report.warn_empty_rows(name, self.empty);
+        report.warn_empty_rows(name, &self.empty);
         if self.ragged > 0 {
             let more = match self.ragged - self.ragged_lines.len() as u64 {
                 0 => String::new(),

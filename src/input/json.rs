@@ -10,7 +10,7 @@ use serde_json::error::Category;
 use super::columns::{Rank, normalize, quoted};
 use super::csv::carried_cell;
 use super::text::{RECORDS_PER_BATCH, Sender, next_line};
-use super::{InputOptions, InputRecord, LoginColumn, SharedReport, Text};
+use super::{EmptyRows, InputOptions, InputRecord, LoginColumn, SharedReport, Text};
 use crate::decode::trim;
 use crate::report::{Carried, add_groups};
 
@@ -225,7 +225,7 @@ impl<'a> Extractor<'a> {
                 listed(&keys)
             )));
         }
-        report.lock().warn_empty_rows(name, self.empty);
+        report.lock().warn_empty_rows(name, &EmptyRows::unnumbered(self.empty));
         self.check_columns()?;
         self.sender.send(&mut self.batch)
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use super::columns::{MAX_HEADER_ROWS, Rank, header_is_later, is_login, quoted};
+use super::columns::{MAX_HEADER_ROWS, Rank, header_is_elsewhere, is_login, quoted};
 use super::csv::{SheetStart, is_delimiter, row_end, split_row};
 use super::text::strip_comment;
 use super::{HeaderChoice, InputOptions, Raw, Text};
@@ -252,9 +252,9 @@ fn text_format(text: &[u8], extent: Extent, options: &InputOptions) -> Option<Te
     }
     let later = text.get(first.offset..).and_then(|rest| rest.get(line_end(rest)?.1..)).unwrap_or_default();
     if is_yaml_key(first.text)
-        && let Some(header) = header_behind_title(&first, later)
+        && let Some(header) = header_behind_title(&first, later, options)
     {
-        let error = header_is_later(first.number + 1, &quoted(first.text), header);
+        let error = header_is_elsewhere(first.number + 1, &quoted(first.text), header);
         return Some(TextFormat::SheetWithTitle(error));
     }
     if let Some(kind) = unsupported_text(first.text) {
@@ -445,10 +445,10 @@ fn sheet_format(
     let has_delimiter = line.bytes().any(is_delimiter) || first.text.len() < row.trim().len();
     let Some(delimiter) = delimiters.first().copied().filter(|_| has_delimiter) else {
         let is_sheet = Rank::of(line).is_some() || options.needs_sheet() || names_column(line, options);
-        return Some(match header_behind_title(first, later) {
+        return Some(match header_behind_title(first, later, options) {
             _ if is_sheet => TextFormat::Sheet(start),
             Some(header) => {
-                TextFormat::SheetWithTitle(header_is_later(first.number + 1, &quoted(first.text), header))
+                TextFormat::SheetWithTitle(header_is_elsewhere(first.number + 1, &quoted(first.text), header))
             }
             None => TextFormat::Lines,
         });
@@ -477,10 +477,16 @@ fn sheet_format(
 }
 
 /// Returns the line of a header of several cells, as far as the text has been read.
-fn header_behind_title(first: &FirstLine<'_>, later: &[u8]) -> Option<u64> {
+fn header_behind_title(first: &FirstLine<'_>, later: &[u8], options: &InputOptions) -> Option<u64> {
     let lines = later.split(|byte| *byte == b'\n').take(MAX_HEADER_ROWS);
     let mut numbered = (first.number + 2..).zip(lines.map(valid_part));
-    numbered.find(|(_, line)| !is_comment(line) && header_delimiter(line).is_some()).map(|(number, _)| number)
+    numbered.find(|(_, line)| !is_comment(line) && is_header_row(line, options)).map(|(number, _)| number)
+}
+
+/// Returns true for a row of several cells, one of which is a known header or the column of `--login-column`.
+fn is_header_row(row: &str, options: &InputOptions) -> bool {
+    let is_header = |cell: &String| Rank::of(cell).is_some() || names_column(cell, options);
+    delimiters_of(row).into_iter().any(|delimiter| split_row(row, delimiter).iter().any(is_header))
 }
 
 fn names_column(line: &str, options: &InputOptions) -> bool {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::csv::carried_cell;
 use super::text::{RECORDS_PER_BATCH, push_records};
-use super::{BATCHES_AHEAD, Batches, InputError, InputOptions, InputRecord, SharedReport};
+use super::{BATCHES_AHEAD, Batches, EmptyRows, InputError, InputOptions, InputRecord, SharedReport};
 use crate::database::{AccessMode, Connection, DatabaseUrl, DbRecord, SqlError};
 
 /// Runs the query, and returns its records as they arrive. An error of the first rows ends the run before any request.
@@ -31,7 +31,7 @@ pub(super) async fn open(
     let (sender, mut receiver) = mpsc::channel(BATCHES_AHEAD);
     tokio::spawn(async move {
         let empty = send_rows(&mut connection, query, parser, &sender, &name).await;
-        report.lock().warn_empty_rows(&name, empty);
+        report.lock().warn_empty_rows(&name, &EmptyRows::unnumbered(empty));
         connection.close().await;
     });
     match receiver.recv().await {

@@ -73,3 +73,16 @@ fn the_length_is_estimated_unless_there_is_stdin() {
     assert_eq!(Input::open(&sources, &InputOptions::default()).unwrap().estimate(), Some(5));
     assert_eq!(Input::open(&[InputSource::Stdin], &InputOptions::default()).unwrap().estimate(), None);
 }
+
+#[test]
+fn at_most_five_rows_without_a_login_are_named() {
+    let mut rows = EmptyRows::default();
+    assert_eq!(rows.places(), None);
+    rows.add(15);
+    assert_eq!(rows.places().as_deref(), Some("line 15"));
+    (20..24).for_each(|number| rows.add(number));
+    assert_eq!(rows.places().as_deref(), Some("lines 15, 20, 21, 22, 23"));
+    rows.add(24);
+    assert_eq!(rows.places().as_deref(), Some("lines 15, 20, 21, 22, 23, …"));
+    assert_eq!(EmptyRows::unnumbered(3).places(), None);
+}

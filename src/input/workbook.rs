@@ -11,7 +11,7 @@ use super::columns::{Columns, Line, MAX_HEADER_ROWS, quoted};
 use super::csv::carried_cell;
 use super::recognize::{check_archive, check_open_document};
 use super::text::{RECORDS_PER_BATCH, Sender};
-use super::{HeaderChoice, InputOptions, InputRecord, SharedReport};
+use super::{EmptyRows, HeaderChoice, InputOptions, InputRecord, SharedReport};
 use crate::decode::trim;
 use crate::login::ParseLoginError;
 
@@ -61,6 +61,12 @@ struct SheetRow {
     dates: Vec<usize>,
 }
 
+/// The row in which the header is expected, and rows before and behind it.
+struct FirstRows {
+    first: Line,
+    nearby: Vec<Line>,
+}
+
 /// Copies a workbook from a pipe, in which parts cannot be found.
 pub(super) fn spool(source: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -75,10 +81,8 @@ impl WorkbookInput {
         let mut chosen = None;
         let mut first_error = None;
         for name in &names {
-            let rows = sheets.first_rows(name, options)?;
-            let Some((first, later)) = rows.split_first() else { continue };
-            let later: Vec<_> = later.iter().map(|row| (row.number, row.cells.clone())).collect();
-            match Columns::choose(&Line { number: first.number, cells: &first.cells }, &later, options) {
+            let Some(FirstRows { first, nearby }) = sheets.first_rows(name, options)? else { continue };
+            match Columns::choose(&first, &nearby, options) {
                 Ok(columns) => {
                     let is_named = columns.header_line.is_some() || options.header != HeaderChoice::Auto;
                     let first_row = columns.header_line.map_or(first.number, |line| line + 1);
@@ -125,20 +129,20 @@ impl WorkbookInput {
     pub(super) fn read(mut self, name: &str, sender: &Sender, report: &SharedReport) -> io::Result<()> {
         let Some(sheet) = self.chosen else { return Ok(()) };
         let mut batch = Vec::new();
-        let mut empty = 0;
+        let mut empty = EmptyRows::in_workbook();
         let read = self.sheets.read(&sheet.name, &mut |row| {
             if row.number < sheet.first_row {
                 return Ok(Flow::Continue);
             }
             if !add(&row, &sheet.columns, sender, &mut batch) {
-                empty += 1;
+                empty.add(row.number);
             }
             if batch.len() >= RECORDS_PER_BATCH {
                 sender.send(&mut batch)?;
             }
             Ok(Flow::Continue)
         });
-        report.lock().warn_empty_rows(name, empty);
+        report.lock().warn_empty_rows(name, &empty);
         match read {
             Ok(()) => sender.send(&mut batch),
             Err(error) => sender.fail(&mut batch, error),
@@ -207,16 +211,19 @@ impl Sheets {
         visible.map(|sheet| sheet.name.clone()).collect()
     }
 
-    /// Returns the row in which the header is expected, and some rows behind it.
-    fn first_rows(&mut self, name: &str, options: &InputOptions) -> io::Result<Vec<SheetRow>> {
+    /// Returns the row in which the header is expected, with some rows around it. None for a sheet without rows.
+    fn first_rows(&mut self, name: &str, options: &InputOptions) -> io::Result<Option<FirstRows>> {
         let from = match options.header {
             HeaderChoice::Line(line) => line,
             HeaderChoice::Auto | HeaderChoice::None => 0,
         };
-        let mut rows = Vec::new();
-        self.read(name, &mut |row| {
-            if row.number >= from {
-                rows.push(row);
+        let (mut earlier, mut rows) = (Vec::new(), Vec::new());
+        self.read(name, &mut |SheetRow { number, cells, .. }| {
+            let line = Line { number, cells };
+            if number >= from {
+                rows.push(line);
+            } else if earlier.len() < MAX_HEADER_ROWS {
+                earlier.push(line);
             }
             Ok(if rows.len() > MAX_HEADER_ROWS { Flow::Break } else { Flow::Continue })
         })?;
@@ -228,7 +235,10 @@ impl Sheets {
         for row in &mut rows {
             row.cells.resize(width, String::new());
         }
-        Ok(rows)
+        let mut rows = rows.into_iter();
+        let Some(first) = rows.next() else { return Ok(None) };
+        earlier.extend(rows);
+        Ok(Some(FirstRows { first, nearby: earlier }))
     }
 
     /// Calls a function for each row that is not blank.

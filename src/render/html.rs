@@ -17,7 +17,7 @@ use self::changes::{ChangeCollector, ChangesSection};
 use self::charts::{Bar, Chart, Distribution, Stat, rest_note};
 use self::failures::{FailureCollector, FailuresSection};
 use self::rows::RowTable;
-use super::{Meta, Output, Renderer};
+use super::{Meta, Output, Renderer, RowOrder, SortKey};
 use crate::report::{Column, ColumnSpec, Columns, Row, Summary};
 use crate::text::{format_duration, group_digits, pluralize};
 
@@ -39,6 +39,7 @@ const MIN_FOR_HISTOGRAM: usize = 10;
 pub(super) struct Html {
     out: Output,
     meta: Meta,
+    order: RowOrder,
     columns: Columns,
     counted: RowTable,
     uncounted: RowTable,
@@ -47,12 +48,12 @@ pub(super) struct Html {
     largest: Vec<Row>,
     changes: ChangeCollector,
     failures: FailureCollector,
-    /// Rows that are in the input.
+    /// Rows that are in the input and on the page.
     rows: u64,
 }
 
 impl Html {
-    pub(super) fn new(out: Output, columns: Columns, meta: Meta) -> Self {
+    pub(super) fn new(out: Output, columns: Columns, meta: Meta, order: RowOrder) -> Self {
         Self {
             out,
             counted: RowTable::counted(&columns),
@@ -64,6 +65,7 @@ impl Html {
             failures: FailureCollector::default(),
             rows: 0,
             meta,
+            order,
         }
     }
 }
@@ -92,6 +94,12 @@ impl Renderer for Html {
         self.counts.push(count);
         insert_largest(&mut self.largest, row, MAX_BARS, |row| row.public_repos);
         self.counted.add(row, link.as_deref())
+    }
+
+    fn left_out(&mut self, row: &Row) {
+        if !row.is_removed() && row.public_repos.is_none() {
+            self.failures.add_left_out(row);
+        }
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
@@ -137,10 +145,7 @@ impl<'a> Page<'a> {
         Self {
             html,
             title: format!("{accounts}, {} · ghrepos", repos.as_deref().unwrap_or("none counted")),
-            heading: format!(
-                "Public repositories of {}",
-                pluralize(summary.asked, "GitHub account", "GitHub accounts")
-            ),
+            heading: heading(html, summary),
             summary_sentence: summary_sentence(html, summary, shown.as_deref()),
             warnings: warnings(summary),
             failures: html.failures.section(summary),
@@ -188,6 +193,24 @@ impl Page<'_> {
 
 fn date_text(time: jiff::Timestamp) -> String {
     time.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+/// With `--top`, the heading names the accounts that the page lists; the totals cover all of them.
+fn heading(html: &Html, summary: &Summary) -> String {
+    let accounts = pluralize(summary.asked, "GitHub account", "GitHub accounts");
+    if html.rows >= summary.asked {
+        return format!("Public repositories of {accounts}");
+    }
+    let shown = group_digits(html.rows);
+    let is_counted = html.rows > 0 && html.counts.len() as u64 == html.rows;
+    if html.order.by != SortKey::public_repos() || !is_counted {
+        return format!("Public repositories: {shown} of {accounts}");
+    }
+    let extreme = if html.order.reverse { "smallest" } else { "largest" };
+    match html.rows {
+        1 => format!("Public repositories: the {extreme} of {accounts}"),
+        _ => format!("Public repositories: the {shown} {extreme} of {accounts}"),
+    }
 }
 
 fn summary_sentence(html: &Html, summary: &Summary, shown: Option<&str>) -> String {

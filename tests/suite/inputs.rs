@@ -182,7 +182,7 @@ fn a_workbook_is_read_from_its_sheet_with_logins() {
     let time = r#"{"joined":"2025-10-13 12:00:00","Team":"blue"}"#;
     assert_eq!(carried[..3], [date, time, r#"{"joined":"1.5","Team":"green"}"#]);
     assert!(run.stderr.contains(r#"the logins are those of sheet "Team", not of "Notes""#), "{}", run.stderr);
-    assert!(run.stderr.contains("1 row without a login skipped"), "{}", run.stderr);
+    assert!(run.stderr.contains("1 row without a login skipped: row 5\n"), "{}", run.stderr);
     let run = look_up_stdin(&fake, &book, &["-f", "-"]);
     assert_eq!(found(&run), "user-1, user-2, 12345; invalid: 2025-10-13", "{}", run.stderr);
 
@@ -196,6 +196,18 @@ fn a_workbook_is_read_from_its_sheet_with_logins() {
         run.stderr
     );
     assert_eq!(found(&look_up(&fake, &path, &["--header-row", "3"])), "user-1");
+    for (flags, reason) in [
+        (&["--header-row", "4"][..], "line 3 looks like it: use --header-row 3"),
+        (&["--login-column", "2"], "line 3 looks like it: use --header-row 3"),
+        (
+            &["--login-column", "login"],
+            "column \"login\" not found in line 1 (columns: 1 \"Sample team\"); line 3 has it: use --header-row 3",
+        ),
+        (&["--header-row", "1", "--carry", "name"], "line 3 looks like it: use --header-row 3"),
+    ] {
+        let run = look_up(&fake, &path, flags);
+        assert!(run.status == 2 && run.stderr.trim_end().ends_with(reason), "{}", run.stderr);
+    }
 
     let path = write(&folder, "empty.xlsx", &xlsx(&[Sheet::new("Sheet", &[])]));
     let run = look_up(&fake, &path, &[]);

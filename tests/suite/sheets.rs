@@ -117,7 +117,7 @@ fn rows_without_a_login_are_counted_ragged_ones_named() {
     assert_eq!(logins(&run), ["one", "two", "not a login", "three"]);
     let name = list.display();
     let lines: Vec<_> = run.stderr.lines().collect();
-    assert_eq!(lines[0], format!("ghrepos: {name}: 3 rows without a login skipped"));
+    assert_eq!(lines[0], format!("ghrepos: {name}: 3 rows without a login skipped: lines 4, 5, 7"));
     assert_eq!(
         lines[1],
         format!("ghrepos: warning: {name}: line 5 has 1 cell, line 6 has 5 cells; the header has 3")
@@ -236,7 +236,22 @@ fn an_invalid_carry_column_is_refused_in_one_line() {
         ),
         (&["--group-by", "site"], "column \"site\" not found (columns: "),
         (&["--carry", "team,id"], "cannot carry column \"id\": the name is reserved; rename it in the input"),
-        (&["--carry", ","], "cannot carry \",\": expected column names such as name,team"),
+        (&["--carry", ","], "cannot carry \",\": expected column names such as name,team\n"),
+        (
+            &["--carry", "Team,", "note"],
+            "cannot carry \"Team,\": expected column names such as name,team; write no blank after the comma, or quote the list\n",
+        ),
+        (
+            &["--columns", "login,", "Team"],
+            "cannot show the columns \"login,\": expected column names such as login,public_repos; write no blank after the \
+             comma, or quote the list\n",
+        ),
+        (&["--columns", "Team,public_repos"], "; to show a column of the input, add --carry Team\n"),
+        (&["--columns", "First name"], "; to show a column of the input, add --carry \"First name\"\n"),
+        (
+            &["--columns", "carried"],
+            "the columns are login, status, type, public_repos, error, id, api, at, attempts\n",
+        ),
     ] {
         let run = look_up(&fake, &list, arguments);
         assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{}", run.stderr);

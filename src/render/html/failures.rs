@@ -13,6 +13,8 @@ const MAX_REMEMBERED: usize = 1_000;
 #[derive(Default)]
 pub(super) struct FailureCollector {
     accounts_by_reason: HashMap<(Status, String), u64>,
+    /// Accounts that the page does not list.
+    left_out: u64,
 }
 
 pub(super) struct FailuresSection {
@@ -21,6 +23,8 @@ pub(super) struct FailuresSection {
     pub(super) reasons: Vec<FailureReason>,
     /// Accounts whose reasons are not listed.
     pub(super) others: Option<String>,
+    /// Sentence about accounts that `--top` leaves out of the page.
+    pub(super) left_out: Option<String>,
 }
 
 pub(super) struct FailureReason {
@@ -35,6 +39,12 @@ impl FailureCollector {
         if self.accounts_by_reason.len() < MAX_REMEMBERED || self.accounts_by_reason.contains_key(&key) {
             *self.accounts_by_reason.entry(key).or_default() += 1;
         }
+    }
+
+    /// Adds a row that `--top` leaves out.
+    pub(super) fn add_left_out(&mut self, row: &Row) {
+        self.left_out += 1;
+        self.add(row);
     }
 
     /// Returns None if every account was counted.
@@ -59,7 +69,17 @@ impl FailureCollector {
                 })
                 .collect(),
             others: (others > 0).then(|| group_digits(others)),
+            left_out: self.left_out_note(uncounted),
         })
+    }
+
+    fn left_out_note(&self, uncounted: u64) -> Option<String> {
+        let accounts = match self.left_out {
+            0 => return None,
+            all if all == uncounted => "them".to_owned(),
+            some => format!("{} of them", group_digits(some)),
+        };
+        Some(format!("--top leaves {accounts} out of this page."))
     }
 }
 

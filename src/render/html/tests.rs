@@ -49,3 +49,39 @@ fn rows_beyond_the_maximum_are_left_out() {
     assert_eq!((table.first().len(), table.first().len() + table.rest().len()), (200, super::rows::MAX_ROWS));
     assert_eq!(table.left_out_label(), "This table has 100,000 rows; 1 more row is");
 }
+
+#[test]
+fn a_page_of_the_top_rows_keeps_all_reasons() {
+    let page = |by, top| {
+        let order = RowOrder { by, reverse: false, top: Some(top) };
+        sample::report(Format::Html, order, TerminalStyle::default())
+    };
+    for by in [SortKey::public_repos(), SortKey::Input] {
+        let page = page(by, 1);
+        assert!(page.contains("<h2 id=\"failures\">3 of 5 accounts were not counted</h2>"), "{page}");
+        assert!(page.contains("</span> not found: <bdi>no such user or organization</bdi>"), "{page}");
+        assert!(page.contains("<p class=\"note\">--top leaves them out of this page.</p>"), "{page}");
+        assert!(!page.contains(" more</li>") && !page.contains("#uncounted-title"), "{page}");
+    }
+    let some = page(SortKey::public_repos(), 4);
+    assert!(some.contains("--top leaves 1 of them out of this page."), "{some}");
+    assert!(some.contains("Show the others"), "{some}");
+    let all = page(SortKey::public_repos(), 5);
+    assert!(!all.contains("out of this page") && all.contains("Show these accounts"), "{all}");
+}
+
+#[test]
+fn the_heading_names_the_rows_that_top_shows() {
+    for (by, reverse, top, heading) in [
+        (SortKey::public_repos(), false, Some(1), "Public repositories: the largest of 5 GitHub accounts"),
+        (SortKey::public_repos(), true, Some(2), "Public repositories: the 2 smallest of 5 GitHub accounts"),
+        (SortKey::public_repos(), false, Some(3), "Public repositories: 3 of 5 GitHub accounts"),
+        (SortKey::Login, false, Some(2), "Public repositories: 2 of 5 GitHub accounts"),
+        (SortKey::Login, false, Some(5), "Public repositories of 5 GitHub accounts"),
+        (SortKey::Input, false, None, "Public repositories of 5 GitHub accounts"),
+    ] {
+        let order = RowOrder { by, reverse, top };
+        let page = sample::report(Format::Html, order, TerminalStyle::default());
+        assert!(page.contains(&format!("<h1>{heading}</h1>")), "{heading}");
+    }
+}
