@@ -35,11 +35,7 @@ impl CsvInput {
     pub(super) fn open(mut text: Text, start: SheetStart, options: &InputOptions) -> io::Result<Self> {
         text.consume(start.offset);
         let rows = RowReader { inner: text, row: RowScanner::new(start.delimiter, start.lines + 1) };
-        let mut reader = ReaderBuilder::new()
-            .delimiter(start.delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(rows);
+        let mut reader = csv_reader(rows);
         let mut record = StringRecord::new();
         let mut nearby = Vec::new();
         loop {
@@ -63,13 +59,8 @@ impl CsvInput {
             return Err(io::Error::other(format!("line {line}, which --header-row names, is blank")));
         }
         let first = Line { number, cells: cells_of(&record) };
-        let mut columns = Columns::choose(&first, &nearby, options);
-        if columns.is_err() {
-            // The rows behind it are only needed for the message.
-            nearby.extend(buffered_rows(&mut reader));
-            columns = Columns::choose(&first, &nearby, options);
-        }
-        let columns = columns?;
+        nearby.extend(buffered_rows(reader.get_ref()));
+        let columns = Columns::choose(&first, &nearby, options)?;
         let first = columns.header_line.is_none().then_some((number, record));
         Ok(Self { reader, columns, first })
     }
@@ -124,7 +115,12 @@ impl CsvInput {
     }
 }
 
-fn read_row(reader: &mut Reader<RowReader<Text>>, row: &mut StringRecord) -> io::Result<bool> {
+fn csv_reader<R: BufRead>(rows: RowReader<R>) -> Reader<RowReader<R>> {
+    let mut builder = ReaderBuilder::new();
+    builder.delimiter(rows.row.delimiter).has_headers(false).flexible(true).from_reader(rows)
+}
+
+fn read_row<R: BufRead>(reader: &mut Reader<RowReader<R>>, row: &mut StringRecord) -> io::Result<bool> {
     reader.read_record(row).map_err(io::Error::other)
 }
 
@@ -132,13 +128,14 @@ fn cells_of(row: &StringRecord) -> Vec<String> {
     row.iter().map(|cell| trim(cell).to_owned()).collect()
 }
 
-/// Returns the next rows, as far as they can be read without waiting.
-fn buffered_rows(reader: &mut Reader<RowReader<Text>>) -> Vec<Line> {
+/// Returns the next rows, as far as they can be read without waiting. They are not consumed.
+fn buffered_rows(rows: &RowReader<Text>) -> Vec<Line> {
+    let mut reader = csv_reader(RowReader { inner: rows.inner.buffer(), row: rows.row.clone() });
     let mut rows = Vec::new();
     let mut row = StringRecord::new();
     while rows.len() < MAX_HEADER_ROWS
-        && row_end(reader.get_ref().inner.buffer()).is_some()
-        && matches!(read_row(reader, &mut row), Ok(true))
+        && row_end(reader.get_ref().inner).is_some()
+        && matches!(read_row(&mut reader, &mut row), Ok(true))
     {
         rows.push(Line { number: reader.get_ref().row.line, cells: cells_of(&row) });
     }
@@ -234,6 +231,7 @@ impl<R: BufRead> Read for RowReader<R> {
     }
 }
 
+#[derive(Clone)]
 struct RowScanner {
     delimiter: u8,
     quotes: Quotes,

@@ -453,6 +453,12 @@ fn sheet_format(
             None => TextFormat::Lines,
         });
     };
+    if options.header == HeaderChoice::Auto
+        && let Some(header) = header_behind_title(first, later, options)
+    {
+        let error = header_is_elsewhere(first.number + 1, &quoted(first.text), header);
+        return Some(TextFormat::SheetWithTitle(error));
+    }
     let sheet = TextFormat::Sheet(SheetStart { delimiter, ..start });
     let cells = split_row(row, delimiter);
     let logins = cells.iter().filter(|cell| !trim(cell).is_empty()).count();
@@ -476,17 +482,24 @@ fn sheet_format(
     }
 }
 
-/// Returns the line of a header of several cells, as far as the text has been read.
+/// Returns the line of a header of several cells, as far as the text has been read. A title may have a delimiter that the header
+/// has not; rows with that delimiter belong to the sheet of the first line.
 fn header_behind_title(first: &FirstLine<'_>, later: &[u8], options: &InputOptions) -> Option<u64> {
+    let of_title = delimiters_of(first.text);
     let lines = later.split(|byte| *byte == b'\n').take(MAX_HEADER_ROWS);
     let mut numbered = (first.number + 2..).zip(lines.map(valid_part));
-    numbered.find(|(_, line)| !is_comment(line) && is_header_row(line, options)).map(|(number, _)| number)
+    numbered
+        .find(|(_, line)| !is_comment(line) && is_header_row(line, &of_title, options))
+        .map(|(number, _)| number)
 }
 
-/// Returns true for a row of several cells, one of which is a known header or the column of `--login-column`.
-fn is_header_row(row: &str, options: &InputOptions) -> bool {
+/// Returns true for a row of several cells, one of which is a known header or the column of `--login-column`. Rows with an
+/// excluded delimiter are not headers.
+fn is_header_row(row: &str, excluded: &[u8], options: &InputOptions) -> bool {
     let is_header = |cell: &String| Rank::of(cell).is_some() || names_column(cell, options);
-    delimiters_of(row).into_iter().any(|delimiter| split_row(row, delimiter).iter().any(is_header))
+    let delimiters = delimiters_of(row);
+    let is_excluded = delimiters.iter().any(|delimiter| excluded.contains(delimiter));
+    !is_excluded && delimiters.iter().any(|delimiter| split_row(row, *delimiter).iter().any(is_header))
 }
 
 fn names_column(line: &str, options: &InputOptions) -> bool {
