@@ -16,7 +16,7 @@ pub(crate) use self::generate::GenerateTarget;
 pub(crate) use self::help::{one_line_error, usage};
 pub(crate) use self::values::{ApiChoice, AutoChoice, PaceChoice};
 use self::values::{RoleChoice, parse_in_range, parse_nonzero_duration};
-use crate::program::called_name;
+use crate::program_name::called_name;
 use crate::render::{Format, SortKey};
 use crate::shard::Shard;
 use crate::text::parse_duration;

@@ -97,7 +97,7 @@ mod output;
 #[cfg(feature = "cli")]
 mod partial;
 #[cfg(feature = "cli")]
-mod program;
+mod program_name;
 #[cfg(feature = "cli")]
 mod progress;
 #[cfg(all(feature = "cli", any(test, fuzzing)))]

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::github::Client;
-use crate::program::called_name;
+use crate::program_name::called_name;
 use crate::text::{format_duration, sanitize_multiline};
 
 /// A shorter run shows no bar.

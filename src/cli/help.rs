@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use super::Cli;
 use super::tips::unknown_flag;
-use crate::program::{as_called, called_name};
+use crate::program_name::{as_called, called_name};
 use crate::text::sanitize_line;
 
 const SEE_HELP: &str = "See --help for all options and the token: without one, 60 logins an hour.";

@@ -41,7 +41,9 @@ impl CsvInput {
         loop {
             if !read_row(&mut reader, &mut record)? {
                 return Err(io::Error::other(match options.header {
-                    HeaderChoice::Line(line) => format!("it has no line {line}, which --header-row names"),
+                    HeaderChoice::Line(line) => format!(
+                        "it has no line {line}, which --header-row names: name the line with the column headers"
+                    ),
                     HeaderChoice::Auto | HeaderChoice::None => "it is empty".to_owned(),
                 }));
             }
@@ -56,7 +58,9 @@ impl CsvInput {
         if let HeaderChoice::Line(line) = options.header
             && line != number
         {
-            return Err(io::Error::other(format!("line {line}, which --header-row names, is blank")));
+            return Err(io::Error::other(format!(
+                "line {line}, which --header-row names, is blank: name the line with the column headers"
+            )));
         }
         let first = Line { number, cells: cells_of(&record) };
         nearby.extend(buffered_rows(reader.get_ref()));

@@ -7,7 +7,7 @@ use super::csv::{SheetStart, is_delimiter, row_end, split_row};
 use super::text::strip_comment;
 use super::{HeaderChoice, InputOptions, Raw, Text};
 use crate::decode::{Decoder, trim};
-use crate::program::as_called;
+use crate::program_name::as_called;
 
 /// Bytes in which the first line is searched: a header may be long.
 const MAX_FIRST_LINE: usize = 1 << 20;

@@ -115,7 +115,9 @@ impl WorkbookInput {
                 ));
             }
         } else if let HeaderChoice::Line(line) = options.header {
-            return Err(io::Error::other(format!("it has no row {line}, which --header-row names")));
+            return Err(io::Error::other(format!(
+                "it has no row {line}, which --header-row names: name the row with the column headers"
+            )));
         }
         Ok(Self { sheets, chosen })
     }
@@ -228,7 +230,9 @@ impl Sheets {
             Ok(if rows.len() > MAX_HEADER_ROWS { Flow::Break } else { Flow::Continue })
         })?;
         if from > 0 && rows.first().is_some_and(|row| row.number > from) {
-            return Err(io::Error::other(format!("row {from}, which --header-row names, is blank")));
+            return Err(io::Error::other(format!(
+                "row {from}, which --header-row names, is blank: name the row with the column headers"
+            )));
         }
         // A title has one cell, although the sheet has more columns.
         let width = rows.iter().map(|row| row.cells.len()).max().unwrap_or_default();

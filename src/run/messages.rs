@@ -15,7 +15,7 @@ use crate::github::credentials::{
 use crate::input::InputSource;
 use crate::output::OutputSpec;
 use crate::partial::partial_path;
-use crate::program::{called_name, is_extension};
+use crate::program_name::{called_name, is_extension};
 use crate::progress::eprint_status;
 use crate::rate_limit::RateLimiter;
 use crate::stop::StopReason;

@@ -167,8 +167,16 @@ fn readme_sample_data() {
 
 #[test]
 fn readme_token() {
-    let run = Desk::new().run("token");
-    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    // Without the block no token is set.
+    let commands = |block: &str| format!("unset GH_TOKEN\n{block}\nghrepos user-1 -F json -q");
+    let viewer = |block: &str| {
+        let run = Desk::new().run_commands(&commands(block));
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        report["meta"]["viewer"].clone()
+    };
+    assert_eq!(viewer(""), serde_json::Value::Null);
+    assert_eq!(viewer(&block("token").commands), "Octocat-Sample");
 }
 
 #[test]

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["exit_status", "rate_limit"],
     &["partial"],
     &["fs", "login", "object", "shard", "stop"],
-    &["decode", "program", "text"],
+    &["decode", "program_name", "text"],
 ];
 
 /// Modules that a module must not name although the layers would allow it: renderers know rows, never GitHub or the input, and
