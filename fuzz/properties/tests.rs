@@ -204,9 +204,9 @@ proptest! {
     }
 }
 
-// A case of these writes a report in every format.
+// A case of these writes a report in every format. CI has as many of them as of the others.
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(if std::env::var_os("GHREPOS_THOROUGH_TESTS").is_some() { 192 } else { 64 }))]
 
     #[test]
     fn every_format_says_what_the_rows_do(bytes in bytes(400)) {

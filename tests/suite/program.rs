@@ -189,6 +189,11 @@ pub fn is_thorough() -> bool {
     std::env::var_os("GHREPOS_THOROUGH_TESTS").is_some()
 }
 
+/// Returns the size of a long test: the first in CI, else the second.
+pub fn size_in_ci(full: usize, short: usize) -> usize {
+    if is_thorough() { full } else { short }
+}
+
 /// Folders of programs, including those that are only in an administrator's path.
 pub const PATHS: &str = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin:/bin:/sbin";
 

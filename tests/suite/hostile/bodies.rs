@@ -7,6 +7,7 @@ use flate2::write::GzEncoder;
 
 use super::{Case, check_cases, check_slow_cases, good, with_both_apis};
 use crate::fake::{Fault, Raw};
+use crate::program::size_in_ci;
 
 const NOT_JSON: &str = "unexpected response: not JSON";
 const TOO_LONG: &str = "response too large: more than 16777216 bytes";
@@ -26,11 +27,11 @@ fn encoded(encoding: &str, body: impl AsRef<[u8]>) -> Raw {
 
 #[test]
 fn a_gzip_bomb_is_rejected_at_sixteen_megabytes() {
-    let bomb = gzip(&vec![b' '; 17 << 20]);
-    assert!(bomb.len() < 32 << 10, "{}", bomb.len());
+    let bomb = gzip(&vec![b' '; size_in_ci(32, 17) << 20]);
+    assert!(bomb.len() < 64 << 10, "{}", bomb.len());
     let endless = Raw::response("content-encoding: gzip\r\nconnection: close\r\n", "").endlessly(&bomb);
     let mut cases = Vec::new();
-    cases.extend(with_both_apis("17 KB of gzip that are 17 MB", TOO_LONG, &encoded("gzip", &bomb)));
+    cases.extend(with_both_apis("a few KB of gzip that are 17 or 32 MB", TOO_LONG, &encoded("gzip", &bomb)));
     cases.extend(with_both_apis("gzip that expands for ever", TOO_LONG, &endless));
     check_slow_cases(cases);
 }
@@ -77,27 +78,27 @@ fn flood(before: &str, piece: &str, times: usize, after: &str) -> Fault {
 fn nested_or_huge_json_uses_no_more_memory_than_its_size() {
     let million = 1_000_000;
     // Depth is not a matter of memory.
-    let depth = 100_000;
+    let depth = size_in_ci(million, 100_000);
     let not_an_answer = "unexpected response: not a GraphQL response";
     let nested = |open: &str, close: &str| {
         Fault::Response(200, vec![], format!("{{\"x\":{}{}}}", open.repeat(depth), close.repeat(depth)))
     };
     let error = r#"{"message":"x"},"#;
     check_slow_cases(vec![
-        Case::new("lists nested 100,000 deep", "rest", "unexpected response: ", nested("[", "]")),
-        Case::new("lists nested 100,000 deep", "graphql", "unexpected response: ", nested("[", "]")),
-        Case::new("objects nested 100,000 deep", "rest", "unexpected response: ", nested("{\"x\":", "")),
+        Case::new("lists nested very deep", "rest", "unexpected response: ", nested("[", "]")),
+        Case::new("lists nested very deep", "graphql", "unexpected response: ", nested("[", "]")),
+        Case::new("objects nested very deep", "rest", "unexpected response: ", nested("{\"x\":", "")),
         Case::new(
-            "errors nested 100,000 deep",
+            "errors nested very deep",
             "graphql",
             "unexpected response: ",
             flood("{\"errors\":[", "[", depth, ""),
         ),
         Case::new(
-            "half a million errors",
+            "very many errors",
             "graphql",
             not_an_answer,
-            flood("{\"errors\":[", error, million / 2, "{}]}"),
+            flood("{\"errors\":[", error, size_in_ci(million - 1, million / 2), "{}]}"),
         ),
         Case::new(
             "a million invalid errors",
@@ -153,10 +154,10 @@ fn nested_or_huge_json_uses_no_more_memory_than_its_size() {
             flood("{\"x\":\"\\u0041\",\"y\":[", "1,", million * 2 - 100, "1]}"),
         ),
         Case::new(
-            "a string of 500,000 escapes",
+            "a string of very many escapes",
             "rest",
             "unexpected response: missing account fields",
-            flood("{\"x\":\"", "\\u0041\\n", million / 4, "\"}"),
+            flood("{\"x\":\"", "\\u0041\\n", size_in_ci(million, million / 4), "\"}"),
         ),
     ]);
 }
@@ -166,7 +167,9 @@ fn recording_huge_json_uses_little_more_memory() {
     let folder = tempfile::tempdir().unwrap();
     let numbers = |times: usize| flood("{\"x\":\"\\u0041\",\"y\":[", "1,", times - 100, "1]}");
     let mut cases = Vec::new();
-    for (api, numbers) in [("rest", numbers(8_000_000)), ("graphql", numbers(1_000_000))] {
+    for (api, numbers) in
+        [("rest", numbers(8_000_000)), ("graphql", numbers(size_in_ci(8_000_000, 1_000_000)))]
+    {
         let recording = folder.path().join(api).display().to_string();
         let expected = if api == "rest" { "missing account fields" } else { "not a GraphQL response" };
         let case = Case::new("millions of numbers, recorded", api, expected, numbers);
@@ -211,9 +214,9 @@ fn an_invalid_count_is_a_failure_and_never_a_number() {
 #[test]
 fn terminal_escapes_in_messages_are_removed_and_cut() {
     let words = "\\u001b[2J\\u001b]0;owned\\u0007\\r\\u009b31m\\u202e\\n";
-    let long = words.repeat((1 << 20) / words.len());
+    let long = words.repeat((size_in_ci(10, 1) << 20) / words.len());
     let longest = words.repeat((10 << 20) / words.len());
-    let raw: String = "\u{9b}31m\u{202e}\u{7f}".repeat(100_000);
+    let raw: String = "\u{9b}31m\u{202e}\u{7f}".repeat(size_in_ci(1_000_000, 100_000));
     let message = |status, message: &str| {
         Fault::Response(
             status,
@@ -228,7 +231,7 @@ fn terminal_escapes_in_messages_are_removed_and_cut() {
             (500, "HTTP 500: \\u{1b}[2J", 1),
             (401, "\\u{1b}[2J", 4),
         ] {
-            let name = format!("a {status} with a message of 1 MB of escapes");
+            let name = format!("a {status} with a long message of escapes");
             cases.push(Case::new(&name, api, expected, message(status, &long)).status(exit));
         }
         cases.push(Case::new(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Case, check_cases, check_slow_cases};
 use crate::fake::{Fake, Fault, FaultContext};
+use crate::program::{is_thorough, size_in_ci};
 
 /// Name of a list, the arguments that request it, and the path of its pages.
 const LISTS: [(&str, &[&str]); 3] = [
@@ -72,15 +73,22 @@ fn an_endless_list_is_a_failure() {
             page(items, number, &format!("{}?per_page=100&page={}", here(context), number + 1))
         }
     };
-    let mut all = cases("pages without an end", "pagination error: the list has too many pages", ever_on(10));
+    let mut all = cases(
+        "pages without an end",
+        "pagination error: the list has too many pages",
+        ever_on(size_in_ci(100, 10)),
+    );
     all.extend(cases(
         "pages of nothing without an end",
         "pagination error: the list has too many pages",
         ever_on(0),
     ));
-    // The pages of a team are read like those of an organization.
-    all.retain(|case| !case.name.starts_with("--team"));
-    let mut huge = cases("a page of 100,000 items", "unexpected response: not a list of ", ever_on(100_000));
+    if !is_thorough() {
+        // The pages of a team are read like those of an organization.
+        all.retain(|case| !case.name.starts_with("--team"));
+    }
+    let items = size_in_ci(300_000, 100_000);
+    let mut huge = cases("a page of very many items", "unexpected response: not a list of ", ever_on(items));
     for case in huge.iter_mut().filter(|case| !case.name.starts_with("--breakdown")) {
         case.expected = "did not answer as GitHub: HTTP 200 with [";
     }
