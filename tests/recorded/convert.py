@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from enum import Enum, auto
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -417,7 +417,7 @@ def quotas(exchanges):
                     "/quota/resource": resource,
                     "/quota/limit": quota["limit"],
                     "/quota/remaining": quota["remaining"],
-                    "/quota/reset": datetime.fromtimestamp(quota["reset"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "/quota/reset": datetime.fromtimestamp(quota["reset"], timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 },
                 with_token=resource == "graphql",
             )

@@ -22,20 +22,20 @@ use crate::program::{Program, Run, file, in_parallel, installed, is_available, p
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/recorded");
 const GITHUB: &str = "https://api.github.com";
 
-/// Least number of exchanges of each kind. The packages have these, and a converter that finds fewer has a defect.
+/// Least number of exchanges of each kind, as in docs/proofs.md. A converter that finds fewer in these packages has a defect.
 const LEAST: [(&str, usize); 10] = [
-    ("accounts", 170),
-    ("other successes", 450),
+    ("accounts", 173),
+    ("other successes", 479),
     ("GraphQL responses", 51),
-    ("errors", 160),
+    ("errors", 161),
     ("errors of member lists", 22),
     ("member lists", 11),
-    ("other lists of accounts", 30),
+    ("other lists of accounts", 32),
     ("rate limits", 6),
-    ("rate limit headers", 2400),
+    ("rate limit headers", 2486),
     ("app flows", 23),
 ];
-const LEAST_ACCOUNTS: usize = 45;
+const LEAST_ACCOUNTS: usize = 50;
 
 #[derive(Deserialize)]
 struct Recordings {
@@ -300,11 +300,8 @@ fn convert(folder: &Path) -> Option<Recordings> {
         return None;
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recorded/convert.py");
-    let output = Command::new("/usr/bin/python3")
-        .args(["-B", script, &pygithub, &octokit])
-        .arg(folder)
-        .output()
-        .unwrap();
+    let output =
+        Command::new("python3").args(["-B", script, &pygithub, &octokit]).arg(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(serde_json::from_slice(&fs::read(folder.join("cases.json")).unwrap()).unwrap())
 }
