@@ -2,7 +2,7 @@
 
 Usage: convert.py PYGITHUB_FOLDER OCTOKIT_FIXTURES_FOLDER OUTPUT_FOLDER
 
-The expectations follow from the recorded bytes and from GitHub's documentation, never from the code of the program.
+The expectations follow from the recorded bytes, from GitHub's documentation, and from the documented statuses of the program.
 OUTPUT_FOLDER/cases.json lists the cases. The responses of a case are in a folder for --replay, or in the list, for a server.
 """
 
