@@ -423,6 +423,14 @@ mod tests {
     }
 
     #[test]
+    fn too_many_attempts_with_a_wrong_token_are_a_refused_token() {
+        for message in ["Maximum number of login attempts exceeded", "Max number of login attempt exceeded"] {
+            let error = error(403, &[], &format!(r#"{{"message":"{message}"}}"#));
+            assert_eq!(error, LookupError::Unauthorized(message.into()));
+        }
+    }
+
+    #[test]
     fn an_invalid_retry_after_is_ignored_and_a_huge_one_is_long() {
         let wait = |after| match error(429, &[("retry-after", after)], "") {
             LookupError::RateLimited { retry_after, .. } => retry_after,

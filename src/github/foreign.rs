@@ -20,22 +20,25 @@ const MAX_HEAD: usize = 64 << 10;
 /// Upper bound on the title, or on the quoted beginning of another body, in characters.
 const MAX_QUOTE: usize = 100;
 
-/// Part of the message after several requests with a token that is not valid, in lower case. GitHub sends it with a 403.
-pub(super) const TOO_MANY_LOGINS: &str = "maximum number of login attempts exceeded";
+/// Part of the message after several requests with a token that is not valid, in lower case. GitHub sends it with a 403, in two
+/// wordings.
+pub(super) const TOO_MANY_LOGINS: &str = "number of login attempt";
 
 /// Parts of messages that GitHub sends with a 403, in lower case.
-const FORBIDDEN_MESSAGES: [&str; 11] = [
+const FORBIDDEN_MESSAGES: [&str; 13] = [
     "forbids access via",
     "ip allow list",
     TOO_MANY_LOGINS,
     "must have admin rights",
     "must have push access",
+    "need to be a member",
     "oauth app access restrictions",
     "personal access token",
     "repository access blocked",
     "request forbidden by administrative rules",
     "resource not accessible by",
     "saml",
+    "user agent string",
 ];
 
 /// A JSON body with which GitHub reports an error.
@@ -217,6 +220,9 @@ mod tests {
             (404, &[], r#"{"message":"Not Found"}"#),
             (404, &[], r#"{"message":"Rate limiting is not enabled.","documentation_url":"https://docs"}"#),
             (403, &[], r#"{"message":"Resource not accessible by integration"}"#),
+            (403, &[], r#"{"message":"You need to be a member"}"#),
+            (403, &[], r#"{"message":"Missing or invalid User Agent string."}"#),
+            (403, &[], r#"{"message":"Max number of login attempt exceeded"}"#),
             (
                 403,
                 &[],

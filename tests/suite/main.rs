@@ -48,6 +48,7 @@ mod program;
 mod proxies;
 mod readers;
 mod real_servers;
+mod recorded;
 mod recordings;
 mod refusals;
 mod schema;
