@@ -50,6 +50,7 @@ mod readers;
 mod real_servers;
 mod recordings;
 mod refusals;
+mod scale;
 mod schema;
 mod secrets;
 mod servers;
