@@ -88,6 +88,16 @@ impl Site {
         wait_for_exit(self.command(shell[0]).args(&shell[1..]).args(["-c", script]).spawn().unwrap())
     }
 
+    /// Runs a query of DuckDB in this folder. Each row is a line of JSON.
+    fn query(&self, sql: &str) -> String {
+        let query = crate::program::file(sql);
+        let mut python = self.command(PYTHON);
+        python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/query.py"));
+        let run = wait_for_exit(python.stdin(fs::File::open(query.path()).unwrap()).spawn().unwrap());
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        run.stdout
+    }
+
     /// The commands of the page that join eight parts.
     fn join(&self) -> Run {
         self.run(&["sh"], &block("sh", "--from"))
@@ -257,6 +267,38 @@ fn gnu_parallel_retries_a_part_with_the_token_of_its_slot() {
     assert_counts(&site.read("everyone.csv"), &list);
 }
 
+/// Spark as `.ci/run` unpacks it.
+const SPARK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/spark/pyspark-4.3.0");
+
+#[test]
+fn the_spark_recipe_counts_every_login_once() {
+    let is_unpacked = is_available("Spark", Path::new(SPARK).exists());
+    if !is_unpacked || !installed(&["java"]) || !has_module("py4j") || !has_module("duckdb") {
+        return;
+    }
+    let list = mixed(200);
+    let site =
+        Site::new(&[&list[..], &["USER-1".to_owned(), "user-2".to_owned()]].concat(), Behavior::default());
+    // The command without the part for its status 1.
+    let recipe = block("python", "pyspark")
+        + "\nbare = logins.pipe('ghrepos - --allow-empty -F ndjson -q', env, checkCode=True)\n\
+           try:\n    bare.collect()\n\
+           except Exception as error:\n    print('PIPE_FUNCTION_EXITED' in str(error))\n";
+    fs::write(site.at("recipe.py"), recipe).unwrap();
+    let mut python = site.command(PYTHON);
+    python.arg("recipe.py").env("PYSPARK_PYTHON", PYTHON).env("PYTHONPATH", SPARK);
+    python.env("SPARK_HOME", format!("{SPARK}/deps")).env("SPARK_LOCAL_IP", "127.0.0.1");
+    // Less work for the compiler of a short run.
+    python.env("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
+    let output = python.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && output.stdout == b"True\n", "{error}");
+    let sql =
+        "COPY (FROM 'everyone.parquet/*.parquet') TO 'everyone.csv'; SELECT count(*) FROM 'everyone.csv'";
+    assert_eq!(site.query(sql), "[200]\n");
+    assert_counts(&site.read("everyone.csv"), &list);
+}
+
 /// The types of the query do not depend on the first rows.
 #[test]
 fn the_duckdb_query_sums_counts_after_thousands_of_failures() {
@@ -273,13 +315,8 @@ fn the_duckdb_query_sums_counts_after_thousands_of_failures() {
     assert_eq!((failed.len(), counted.len()), (1, 2), "{}", run.stdout);
     let failures = format!("{}\n", failed[0]).repeat(30_000);
     fs::write(site.at("part-1.ndjson"), failures + &counted.join("\n") + "\n").unwrap();
-    let mut python = Command::new(PYTHON);
-    let query = crate::program::file(&block("sql", "read_json"));
-    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/query.py"));
-    python.current_dir(site.folder.path()).stdin(fs::File::open(query.path()).unwrap());
-    let output = python.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = site.query(&block("sql", "read_json"));
     let sum = ["user-1", "user-2"].map(|login| account(login).unwrap().public_repos).iter().sum::<u64>();
     let expected = format!("[\"failed\", 30000, null]\n[\"ok\", 2, {sum}]\n");
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    assert_eq!(printed, expected);
 }
