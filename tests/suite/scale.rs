@@ -5,7 +5,7 @@ mod recipes;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::fake::{Fake, account};
+use crate::fake::{Fake, Fault, account};
 use crate::program::{Program, Run, users};
 
 /// A folder with a list, the reports of its parts, and the fake that they were made with.
@@ -214,6 +214,20 @@ fn rows_that_are_not_in_the_list_are_a_note() {
     let note = "ghrepos: 18 rows are of logins that are not in the list: user-3, user-4, user-5, user-6, user-7 and 13 more\n";
     assert!(run.stderr.starts_with(note), "{}", run.stderr);
     assert_eq!(parts.read("everyone.csv").lines().count(), 21);
+}
+
+#[test]
+fn a_login_that_was_redirected_is_missing_under_its_old_name() {
+    let mut parts = Parts::new("old\nuser-1\n");
+    parts.fake = Fake::with_faults(|context| {
+        (context.login == "old")
+            .then(|| Fault::Response(301, vec![("location", "/users/new".into())], "{}".into()))
+    });
+    assert_eq!(parts.count(1, 1, &["--api", "rest"]).status, 0);
+    let run = parts.join(&["-f", "everyone.txt"]);
+    assert_eq!(run.status, 5);
+    let note = "ghrepos: 1 row is of a login that is not in the list: new\nghrepos: not complete: 1 of 2 logins has no row: old;";
+    assert!(run.stderr.starts_with(note), "{}", run.stderr);
 }
 
 #[test]
