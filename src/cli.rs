@@ -348,11 +348,16 @@ pub(crate) struct Cli {
     /// Convert or merge finished reports, without contacting GitHub
     ///
     /// May be repeated. A name may have * and ?, for a shell that does not expand them. A .csv or .tsv requires the columns login,
-    /// status, id and public_repos.
+    /// status, id and public_repos. With logins or --file, each login of this list must have a row: without it nothing is written,
+    /// and the status is 5.
     #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = HELP_COMPARING, conflicts_with_all = [
-        "logins", "files", "members", "role", "teams", "outside_collaborators", "enterprises", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "last_push", "shard"
+        "members", "role", "teams", "outside_collaborators", "enterprises", "carry", "record", "replay", "plan", "resume", "verify", "breakdown", "private", "last_push", "shard"
     ])]
     pub(crate) from: Vec<PathBuf>,
+
+    /// With --from and a list: name the parts of --shard I/N that lack logins of the list
+    #[arg(long, value_name = "N", requires = "from", value_parser = parse_in_range::<u32>(1, u32::MAX), hide_short_help = true, help_heading = HELP_COMPARING)]
+    pub(crate) parts: Option<u32>,
 
     /// Print the man page, shell completions, all options in Markdown, or a JSON Schema
     #[arg(long, value_name = "TARGET", exclusive = true, hide_short_help = true, help_heading = HELP_OTHER)]

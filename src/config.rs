@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 pub(crate) use self::error::ConfigError;
+use self::outputs::CarriedColumns;
+pub(crate) use self::patterns::unfinished_note;
 pub(crate) use self::server::TokenSources;
 use self::server::{Env, Server};
 use crate::cli::{ApiChoice, Cli};
@@ -63,6 +65,10 @@ pub(crate) struct Config {
     pub(crate) missing_baseline: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) from: Vec<PathBuf>,
+    /// `FILE.partial` of unfinished runs beside these reports, which are not read.
+    pub(crate) unfinished: Vec<PathBuf>,
+    /// Number of parts, to name those without rows.
+    pub(crate) parts: Option<u32>,
     /// Names of `--columns`.
     pub(crate) chosen_columns: Vec<String>,
     pub(crate) plan: bool,
@@ -99,14 +105,20 @@ impl Config {
     }
 
     pub(crate) fn resume_filter(&self) -> ResumeFilter {
-        ResumeFilter { measures: self.client.counts, verify: self.options.verify > 0, since: self.not_before }
+        ResumeFilter {
+            measures: self.client.counts,
+            verify: self.options.verify > 0,
+            since: self.not_before,
+            shard: self.input_options.shard,
+        }
     }
 
     /// `env` reads a variable of the environment.
     pub(crate) fn new(mut cli: Cli, env: &Env<'_>) -> Result<Self, ConfigError> {
         let (input_query, save_to) = (input_query(&cli)?, save_target(&cli)?);
         check_flags(&cli)?;
-        cli.from = patterns::expand(cli.from)?;
+        let saved = patterns::expand(cli.from)?;
+        cli.from = saved.reports;
         let is_rerender = !cli.from.is_empty();
         let transport = transport(&cli)?;
         let is_replay = matches!(transport, TransportMode::Replay(_));
@@ -120,12 +132,12 @@ impl Config {
             (credentials, network::choose_proxy(&server.endpoint, env)?)
         };
         let notes =
-            arguments::check_arguments(&cli.logins, server.endpoint.web_host(), server.tokens.variable())?;
+            arguments::check_arguments(&cli.logins, server.endpoint.web_host(), server.tokens.variable())
+                .map_err(|error| if is_rerender { error.with_from() } else { error })?;
         let reports = outputs::outputs(cli.format, &cli.outputs, cli.save.is_some())?;
         outputs::check_outputs(&cli, &reports)?;
         check_token(&cli, credentials.is_some() || is_replay, &server)?;
         let (sources, stdin) = input_sources(&cli);
-        let header = header_choice(&cli);
         let member_sources = members::member_sources(&cli, server.endpoint.web_host())?;
         let counts =
             CountSelection { breakdown: cli.breakdown, private: cli.private, last_push: cli.last_push };
@@ -154,16 +166,7 @@ impl Config {
             organization_column: carried.organizations,
             input_query,
             save_to,
-            input_options: InputOptions {
-                web_host: server.endpoint.web_host().to_owned(),
-                shard: cli.shard,
-                allow_empty: cli.allow_empty,
-                login_column: cli.login_column.as_deref().map(LoginColumn::of),
-                header,
-                mention_stdin: !cli.quiet,
-                carry: carried.in_sheets,
-                group_column: carried.group_by.as_ref().map(GroupTotals::column),
-            },
+            input_options: input_options(&cli, server.endpoint.web_host(), &carried),
             client: ClientConfig {
                 api: server.api(cli.api, credentials.is_some(), &transport)?,
                 rest_fallback: cli.api == ApiChoice::Auto,
@@ -192,6 +195,8 @@ impl Config {
             baseline: cli.baseline,
             missing_baseline,
             from: cli.from,
+            unfinished: saved.unfinished,
+            parts: cli.parts,
             chosen_columns,
             plan: cli.plan,
             reports,
@@ -233,6 +238,9 @@ fn check_flags(cli: &Cli) -> Result<(), ConfigError> {
     }
     if cli.plan && !matches!(cli.format, None | Some(Format::Table | Format::Json)) {
         return Err(ConfigError::PlanFormat);
+    }
+    if cli.parts.is_some() && cli.logins.is_empty() && cli.files.is_empty() {
+        return Err(ConfigError::PartsRequireList);
     }
     let baseline = cli.baseline.as_ref().and_then(|path| path.to_str());
     if cli.baseline_optional && baseline.is_some_and(DatabaseUrl::looks_like_url) {
@@ -284,6 +292,19 @@ fn input_sources(cli: &Cli) -> (Vec<InputSource>, StdinUse) {
         _ => InputSource::File(path.clone()),
     });
     (arguments.chain(files).collect(), StdinUse::Explicit)
+}
+
+fn input_options(cli: &Cli, web_host: &str, carried: &CarriedColumns) -> InputOptions {
+    InputOptions {
+        web_host: web_host.to_owned(),
+        shard: cli.shard,
+        allow_empty: cli.allow_empty,
+        login_column: cli.login_column.as_deref().map(LoginColumn::of),
+        header: header_choice(cli),
+        mention_stdin: !cli.quiet,
+        carry: carried.in_sheets.clone(),
+        group_column: carried.group_by.as_ref().map(GroupTotals::column),
+    }
 }
 
 fn header_choice(cli: &Cli) -> HeaderChoice {

@@ -40,6 +40,7 @@ use crate::login::{Login, ParseLoginError};
 use crate::progress::eprint_status;
 use crate::report::{Carried, add_groups, groups_in};
 use crate::shard::Shard;
+use crate::text::sanitize_line;
 
 const BATCHES_AHEAD: usize = 4;
 /// Standard input that has been silent for this long is mentioned: a program may wait for nothing.
@@ -156,6 +157,14 @@ impl InputRecord {
         match &self.login {
             Ok(login) => login.as_str(),
             Err(invalid) => invalid.text.trim(),
+        }
+    }
+
+    /// Returns the key of its row: [`Row::key`](crate::report::Row::key).
+    pub(crate) fn row_key(&self) -> Box<str> {
+        match &self.login {
+            Ok(login) => login.case_folded().into(),
+            Err(invalid) => format!("\0{}", sanitize_line(&invalid.text)).into(),
         }
     }
 

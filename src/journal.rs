@@ -15,6 +15,7 @@ use jiff::Timestamp;
 pub(crate) use self::read::Checkpoint;
 pub(crate) use self::write::{Journal, RunEnd};
 use crate::report::{CountSelection, ReportSchema, Row, Status};
+use crate::shard::Shard;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResumeFilter {
@@ -23,11 +24,25 @@ pub(crate) struct ResumeFilter {
     pub(crate) verify: bool,
     /// Rows that are older are looked up again.
     pub(crate) since: Option<Timestamp>,
+    /// Part of the input that this run looks up. A journal of another part is refused.
+    pub(crate) shard: Option<Shard>,
 }
 
 impl ResumeFilter {
+    /// Checks that a row is of this part. That of a text that was escaped or cut is not known.
+    fn check_part(&self, row: &Row, line: u64) -> Result<(), ResumeError> {
+        let Some(shard) = self.shard else { return Ok(()) };
+        let is_altered = row.status == Status::Invalid && row.login.contains(['\\', '…']);
+        match Shard::of_login(row.login.trim(), shard.of) {
+            Some(actual) if actual != shard && !is_altered => {
+                Err(ResumeError::OtherPart { line, login: row.login.clone(), actual, shard })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn keeps(&self, row: &Row, saved: &ReportSchema) -> Result<bool, ResumeError> {
-        let Self { measures, verify: verified, since } = *self;
+        let Self { measures, verify: verified, since, .. } = *self;
         let schema = ReportSchema { counts: measures, verified, ..ReportSchema::default() };
         if let Some(flag) = row.flag_missing_in(&schema) {
             return Err(ResumeError::SchemaMismatch { flag });
@@ -50,6 +65,12 @@ pub(crate) enum ResumeError {
     /// Lines are counted from 1.
     #[error("line {line} is not a row of a report ({reason}); the file is unchanged")]
     InvalidRow { line: u64, reason: String },
+    /// The row would be dropped, because its login is not in the input of this run.
+    #[error(
+        "line {line} is the row of {login:?}, which is in part {actual}, and this run is --shard {shard}; correct --shard, or \
+         name the file of this part with --output; the file is unchanged"
+    )]
+    OtherPart { line: u64, login: String, actual: Shard, shard: Shard },
     /// A row has a count that this run would not have.
     #[error("it was made with {flag}; add that flag, or use another --output")]
     SchemaMismatch { flag: &'static str },

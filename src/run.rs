@@ -1,5 +1,6 @@
 //! The program: parses the flags, runs, and returns the exit status.
 
+mod coverage;
 mod finish;
 mod manifest;
 mod members;

@@ -2,6 +2,7 @@
 //!
 //! The shard of a login depends on its hash, not on its position: other logins in the input do not move it.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::login::stable_hash;
@@ -15,9 +16,21 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    /// Returns the part that a login is in, if the input has `of` parts.
+    pub(crate) fn of_login(text: &str, of: u32) -> Option<Self> {
+        let part = stable_hash(text).checked_rem(of)?;
+        Some(Self { part: part + 1, of })
+    }
+
     pub(crate) fn contains(self, text: &str) -> bool {
-        let hash = stable_hash(text);
-        hash.checked_rem(self.of).is_some_and(|part| part + 1 == self.part)
+        Self::of_login(text, self.of) == Some(self)
+    }
+}
+
+/// The value of `--shard`.
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.part, self.of)
     }
 }
 

@@ -112,7 +112,12 @@ impl Run {
             entries.push(InputRecord { login, carried });
         }
         let layout = ReportLayout { columns, order: RowOrder::default(), style: TerminalStyle::default() };
-        Self { layout, filter: ResumeFilter { measures, verify: false, since }, entries, answers }
+        Self {
+            layout,
+            filter: ResumeFilter { measures, verify: false, since, shard: None },
+            entries,
+            answers,
+        }
     }
 
     fn resume(&self, path: &Path, end: RunEnd) -> anyhow::Result<()> {

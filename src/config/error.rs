@@ -27,6 +27,10 @@ pub(crate) enum ConfigError {
     WorkbookToTerminal,
     #[error("no file matches {0}: name the reports of --from")]
     NoMatch(String),
+    #[error("no file matches {0}: {1}")]
+    OnlyUnfinished(String, String),
+    #[error("--parts names the parts that lack logins of a list: add -f FILE with the list of all parts")]
+    PartsRequireList,
     #[error("output {0} is specified more than once")]
     DuplicateOutput(String),
     #[error("output {0} would overwrite the input file")]
@@ -71,6 +75,10 @@ pub(crate) enum ConfigError {
     RequiresGraphql(&'static str),
     #[error("{0:?} is a file, not a login: read it with --file {0}")]
     FileAsLogin(String),
+    #[error(
+        "{0:?} is a file, not a login: add --from before each report, or quote the pattern, as in --from 'part-*.ndjson'"
+    )]
+    FileWithoutFrom(String),
     /// The argument is not shown.
     #[error("an argument looks like a token: set {0} to it instead, since other processes can see arguments")]
     TokenAsLogin(&'static str),
@@ -140,6 +148,14 @@ fn argument(name: &str) -> String {
 }
 
 impl ConfigError {
+    /// After `--from`, a file is a report: the shell has expanded a pattern.
+    pub(super) fn with_from(self) -> Self {
+        match self {
+            Self::FileAsLogin(file) => Self::FileWithoutFrom(file),
+            other => other,
+        }
+    }
+
     pub(crate) fn exit_status(&self) -> ExitStatus {
         match self {
             Self::TokenRequired { .. } | Self::AccessDenied(_) => ExitStatus::Auth,

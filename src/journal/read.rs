@@ -15,7 +15,6 @@ use crate::decode::utf8_file;
 use crate::input::InputRecord;
 use crate::partial::partial_path;
 use crate::report::{Columns, Row, Status};
-use crate::text::sanitize_line;
 
 /// Maximum length of a line, in bytes. The rows of this program are shorter, whatever they carry.
 const MAX_LINE: u64 = 16 << 20;
@@ -74,6 +73,7 @@ pub(super) fn scan(file: &File, filter: &ResumeFilter, columns: &Columns) -> Res
         let text = line.trim_ascii_end();
         match Row::parse_with_schema(text, columns.carried()) {
             Ok((row, schema)) => {
+                filter.check_part(&row, number)?;
                 let is_kept = filter.keeps(&row, &schema)?;
                 if !is_terminated {
                     line.push(b'\n');
@@ -167,10 +167,7 @@ impl Checkpoint {
 
     /// Returns the row of an input record, if it is kept.
     pub(crate) fn take(&mut self, record: &InputRecord) -> Option<Row> {
-        let key: Box<str> = match &record.login {
-            Ok(login) => login.case_folded().into(),
-            Err(invalid) => format!("\0{}", sanitize_line(&invalid.text)).into(),
-        };
+        let key = record.row_key();
         let span = *self.rows.lock().get(&key)?;
         self.unclaimed = self.unclaimed.saturating_sub(1);
         match self.read(span) {

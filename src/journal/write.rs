@@ -322,7 +322,8 @@ mod tests {
         // All answers are too old; one is replaced out of order, and the input breaks off.
         let since = Some("2099-01-01T00:00:00Z".parse().unwrap());
         let (mut journal, _) =
-            Journal::resume(&path, &ResumeFilter { measures, verify: true, since }, &layout).unwrap();
+            Journal::resume(&path, &ResumeFilter { measures, verify: true, since, shard: None }, &layout)
+                .unwrap();
         journal.rows_out_of_order(&[(0, rows[0].clone())]).unwrap();
         journal.rows(&rows[..1]).unwrap();
         journal.finish(RunEnd::InputNotRead).unwrap();
@@ -348,7 +349,8 @@ mod tests {
             text
         });
         let row = row.unwrap();
-        let filter = ResumeFilter { measures: CountSelection::default(), verify: false, since: None };
+        let filter =
+            ResumeFilter { measures: CountSelection::default(), verify: false, since: None, shard: None };
         for name in [path.clone(), partial_path(&path)] {
             fs::write(&name, &row).unwrap();
             let (mut journal, _) = Journal::resume(&path, &filter, &layout).unwrap();

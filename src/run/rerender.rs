@@ -2,15 +2,17 @@
 
 use anyhow::bail;
 
+use super::coverage::Coverage;
 use super::finish::finish;
 use super::manifest::ManifestRecorder;
-use super::messages::report_command;
+use super::messages::{no_logins, report_command};
 use super::pipeline::{Outcome, ROWS_PER_MESSAGE, RowAggregator, Sinks};
-use super::{now, open_sinks, profile_host, read_baseline};
-use crate::config::Config;
+use super::{now, open_sinks, print_notes, profile_host, read_baseline};
+use crate::config::{Config, unfinished_note};
 use crate::exit_status::ExitStatus;
-use crate::input::InputReport;
+use crate::input::{Input, InputError, InputOptions, InputReport};
 use crate::output::Message;
+use crate::progress::eprint_status;
 use crate::render::{GENERATOR, Meta, SortKey};
 use crate::report::{
     ChooseColumnError, Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport, requires_baseline,
@@ -18,8 +20,17 @@ use crate::report::{
 
 pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let baseline = read_baseline(&config).await?;
+    let list = open_list(&config)?;
+    if let Some(note) = unfinished_note(&config.unfinished).filter(|_| !config.quiet) {
+        eprint_status(&note);
+    }
     let group_by = config.group_by.as_ref().map(GroupTotals::by);
     let saved = SavedReport::read_all(&config.from, group_by)?;
+    if let Some(list) = list
+        && let Err(exit) = check_list(list, &saved.rows, &config).await
+    {
+        return Ok(exit);
+    }
     let schema = ReportSchema { change: saved.schema.change || baseline.is_some(), ..saved.schema };
     check_columns(&config, &schema)?;
     let groups = config.group_by.as_ref().map(|groups| find_groups(groups, &schema)).transpose()?;
@@ -58,6 +69,44 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     aggregator.summary.totals = saved.totals.unwrap_or_default();
     let outcome = Outcome { aggregator, sinks, stop: None, unverified: 0, input };
     Ok(finish(outcome, &config).await)
+}
+
+/// Opens the list of the logins that the reports must have, if one is given.
+fn open_list(config: &Config) -> Result<Option<Input>, InputError> {
+    if config.sources.is_empty() {
+        return Ok(None);
+    }
+    print_notes(config);
+    // The reports have the carried columns.
+    let options = InputOptions { carry: Vec::new(), group_column: None, ..config.input_options.clone() };
+    let list = Input::open(&config.sources, &options)?;
+    if !config.quiet {
+        for note in std::mem::take(&mut list.report().lock().notes) {
+            eprint_status(&note);
+        }
+    }
+    Ok(Some(list))
+}
+
+/// Checks that each login of a list has a row. The error is the status of a run that writes nothing.
+async fn check_list(list: Input, rows: &[Row], config: &Config) -> Result<(), ExitStatus> {
+    let report = list.report();
+    let coverage = Coverage::of(list, rows, config.parts).await;
+    let report = report.lock().clone();
+    let is_empty = !report.has_logins && !config.input_options.allow_empty;
+    if let Some(error) = report.failure.or_else(|| is_empty.then(|| no_logins(config))) {
+        eprint_status(&error);
+        return Err(ExitStatus::Usage);
+    }
+    let notes = report.notices.into_iter().chain(coverage.unlisted_note());
+    notes.filter(|_| !config.quiet).for_each(|note| eprint_status(&note));
+    if coverage.is_complete() {
+        return Ok(());
+    }
+    // An interrupted part is the likely reason.
+    let unfinished = unfinished_note(&config.unfinished).filter(|_| config.quiet);
+    unfinished.into_iter().chain(coverage.describe()).for_each(|line| eprint_status(&line));
+    Err(ExitStatus::Incomplete)
 }
 
 /// Checks that the report has what `--sort` and `--fail-on` read. Without it they would do nothing.

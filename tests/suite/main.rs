@@ -51,6 +51,7 @@ mod real_servers;
 mod recorded;
 mod recordings;
 mod refusals;
+mod scale;
 mod schema;
 mod secrets;
 mod servers;

@@ -1,6 +1,8 @@
 //! Runs saved to a database: baselines, shards, replaced and incomplete runs.
 
+use std::fs::File;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +10,7 @@ use serde_json::Value;
 
 use super::{Database, Server, with_both};
 use crate::fake::{Behavior, Fake, account};
-use crate::program::{Program, Run, file, path, users, wait_for_exit};
+use crate::program::{Program, Run, file, installed, path, users, wait_for_exit};
 
 fn audit(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audit").join(name).display().to_string()
@@ -70,16 +72,57 @@ fn a_saved_run_is_the_baseline_of_the_next() {
     });
 }
 
-/// Number of rows that the queries of docs/databases.md return.
-fn queries_of_the_docs() -> Vec<&'static str> {
+/// The queries of docs/databases.md.
+fn sql_of_the_docs() -> String {
     let docs =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/databases.md")).unwrap();
     let block = docs.split("```sql").find(|block| block.contains("-- who grew most")).unwrap();
-    let block: Vec<_> =
-        block.split("```").next().unwrap().lines().filter(|line| !line.starts_with("--")).collect();
+    block.split("```").next().unwrap().to_owned()
+}
+
+/// Number of rows that the queries of docs/databases.md return.
+fn queries_of_the_docs() -> Vec<&'static str> {
+    let block = sql_of_the_docs();
+    let block: Vec<_> = block.lines().filter(|line| !line.starts_with("--")).collect();
     let block = block.join("\n");
     let queries = block.split(';').map(str::trim).filter(|query| !query.is_empty());
     queries.map(|query| &*format!("SELECT CAST(count(*) AS TEXT) FROM ({query}) AS q").leak()).collect()
+}
+
+/// SQLite's own program, with the queries as the page has them.
+#[test]
+fn the_sqlite3_command_reads_what_was_saved() {
+    if !installed(&["sqlite3"]) {
+        return;
+    }
+    let database = Database::sqlite();
+    let url = database.url();
+    assert_eq!(month("2026-10", &["--save", &url]).status, 0);
+    let second = month("2026-11", &["--save", &url, "--baseline", &url]);
+    let sqlite3 = |mode: &str, sql: &str| {
+        let mut command = Command::new("sqlite3");
+        command.args(["-batch", "-bail", "-readonly", mode, url.strip_prefix("sqlite:").unwrap()]);
+        let output = command.stdin(File::open(file(sql).path()).unwrap()).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && error.is_empty(), "{sql}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(sqlite3("-list", "PRAGMA integrity_check; PRAGMA foreign_key_check;"), "ok\n");
+    let saved = sqlite3(
+        "-json",
+        "SELECT login, status, public_repos, change, event FROM counts WHERE run = 2 ORDER BY login;",
+    );
+    let saved: Vec<Value> = serde_json::from_str(&saved).unwrap();
+    let keys = ["login", "status", "public_repos", "change", "event"];
+    let mut rows = second.rows();
+    rows.sort_by_key(|row| row["login"].as_str().map(str::to_owned));
+    let expected: Vec<_> = rows
+        .iter()
+        .map(|row| Value::Object(keys.map(|key| (key.to_owned(), row[key].clone())).into_iter().collect()))
+        .collect();
+    assert!(saved.len() > 10, "{saved:?}");
+    assert_eq!(saved, expected);
+    assert_eq!(sqlite3("-list", &sql_of_the_docs()).lines().count(), 2 + 3 + 1 + 2, "without the last query");
 }
 
 #[test]
