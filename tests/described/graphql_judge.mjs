@@ -1,0 +1,160 @@
+// Judges the rows of a run by the responses that their logins had. The rules are GitHub's:
+// - A null is a missing account, unless the response has an error about its alias, or an error that is about no alias.
+// - An error about a field of an account says nothing about the existence of the account.
+// - A response with RATE_LIMITED or RATE_LIMIT has no results.
+// - A private count is a number where the token sees all repositories.
+
+const NUMBERS = ['public_repos', 'sources', 'forks', 'archived', 'private_repos', 'internal_repos', 'last_push'];
+const FAILED = { status: 'failed' };
+const FORBIDDEN = { status: 'forbidden' };
+const NOT_FOUND = { status: 'not_found' };
+
+// Returns the rows that a response to a query allows for a login.
+function rowsOfQuery({ status, body, alias, aliases }, run, login) {
+    const errors = body.errors ?? [];
+    if (status !== 200 || errors.some(({ type }) => type === 'RATE_LIMITED' || type === 'RATE_LIMIT')) {
+        return [FAILED];
+    }
+    const target = ({ path }) => (Array.isArray(path) ? path[0] : undefined);
+    const about = errors.filter((error) => target(error) === alias);
+    const isUnscoped = errors.some((error) => target(error) !== 'rateLimit' && !aliases.includes(target(error)));
+    const value = body.data?.[alias];
+    if (about.length > 0) {
+        const isMissing = !value && about.every(({ type, path }) => type === 'NOT_FOUND' && path.length === 1);
+        const isForbidden = about.some(({ type }) => type === 'FORBIDDEN');
+        return isMissing ? [NOT_FOUND] : isForbidden ? [FAILED, FORBIDDEN] : [FAILED];
+    }
+    if (!body.data) {
+        return errors.some(({ type }) => type === 'FORBIDDEN') ? [FAILED, FORBIDDEN] : [FAILED];
+    }
+    if (value === null && !isUnscoped) {
+        return [NOT_FOUND];
+    }
+    return value?.login.toLowerCase() === login ? [accountRow(value, run)] : [FAILED];
+}
+
+function accountRow(value, run) {
+    const row = {
+        status: 'ok',
+        login: value.login,
+        type: value.__typename.toLowerCase(),
+        id: value.databaseId,
+        api: 'graphql',
+        public_repos: value.public.totalCount,
+    };
+    if (run.hasCount('--breakdown')) {
+        row.forks = value.forks.totalCount;
+        row.archived = value.archived.totalCount;
+        row.sources = row.public_repos - row.forks;
+    }
+    if (run.hasCount('--private')) {
+        const hasAccess = run.scopes?.split(', ').includes('repo');
+        const isOwner = value.isViewer || value.viewerCanAdminister;
+        row.private_repos = hasAccess && isOwner ? value.private.totalCount : null;
+        row.internal_repos = hasAccess && (isOwner || value.viewerIsAMember) ? value.internal.totalCount : null;
+    }
+    if (run.hasCount('--last-push')) {
+        row.last_push = latest((value.public.nodes ?? []).map((node) => node?.pushedAt));
+    }
+    return row;
+}
+
+function rowOfRest({ status, body, repos }, run) {
+    if (status !== 200) {
+        return { 404: NOT_FOUND, 403: FORBIDDEN }[status] ?? FAILED;
+    }
+    const row = { status: 'ok', login: body.login, type: 'user', id: body.id, api: 'rest', public_repos: repos.length };
+    if (run.hasCount('--breakdown')) {
+        row.forks = repos.filter((repo) => repo.fork).length;
+        row.archived = repos.filter((repo) => repo.archived).length;
+        row.sources = repos.length - row.forks;
+    }
+    if (run.hasCount('--private')) {
+        Object.assign(row, { private_repos: null, internal_repos: null });
+    }
+    if (run.hasCount('--last-push')) {
+        row.last_push = latest(repos.map((repo) => repo.pushed_at));
+    }
+    return row;
+}
+
+function latest(times) {
+    return times.filter((time) => time).toSorted().at(-1) ?? null;
+}
+
+// Returns the rows that the responses of a login allow. The last response decides. A login that fails over REST too keeps the
+// failure of its query.
+function allowedRows(run, status, login) {
+    const responses = run.responses.get(login);
+    const query = responses.findLast(({ api }) => api === 'graphql');
+    const account = responses.findLast(({ api, isList }) => api === 'rest' && !isList);
+    const ofQuery = query ? rowsOfQuery(query, run, login) : [];
+    const allowed = account ? [rowOfRest(account, run)] : ofQuery;
+    if (account && allowed[0] === FAILED) {
+        allowed.push(...ofQuery.filter((row) => row.status !== 'ok'));
+    }
+    const isOpen = responses.length === 0 || allowed.includes(FAILED);
+    return status === 5 && isOpen ? [...allowed, { status: 'skipped' }] : allowed;
+}
+
+// Returns the logins on all pages of the list, each once, or undefined if a page has no list. The last response to each page
+// decides. Only fields that are hidden from the token or were not found may be null.
+function listedLogins(run, stderr, problems) {
+    const logins = new Set();
+    let hidden = 0;
+    for (const page of run.pages.keys()) {
+        const response = run.pageResponses.findLast((other) => other.page === page);
+        const isHarmless = ({ type }) => type === 'FORBIDDEN' || type === 'NOT_FOUND';
+        const nodes = response?.body.data?.enterprise?.members?.nodes;
+        if (!nodes || !(response.body.errors ?? []).every(isHarmless)) {
+            return undefined;
+        }
+        for (const node of nodes) {
+            hidden += node === null;
+            logins.add(node?.user?.login ?? node?.login);
+        }
+    }
+    if (hidden > 0 && !stderr.includes(`${hidden} member`)) {
+        problems.push(`${hidden} hidden members are not mentioned: ${stderr}`);
+    }
+    logins.delete(undefined);
+    return [...logins];
+}
+
+// Returns a text for each violation of the rules.
+export function judge(run, { status, rows, stderr }) {
+    const problems = [...run.violations];
+    const listed = run.pages ? listedLogins(run, stderr, problems) : run.logins;
+    const logins = listed ?? [];
+    if (!listed && status < 2) {
+        problems.push(`status ${status} without a list: ${stderr}`);
+    }
+    if (rows.length !== logins.length && (status < 2 || rows.length > 0)) {
+        problems.push(`${rows.length} rows for ${logins.length} logins`);
+    }
+    for (const [at, row] of rows.entries()) {
+        const login = logins[at];
+        if (row.login.toLowerCase() !== login) {
+            problems.push(`row ${at} is that of ${row.login}, not of ${login}`);
+            continue;
+        }
+        const responses = run.responses.get(login) ?? [];
+        const allowed = login.includes('@') ? [{ status: 'invalid' }] : allowedRows(run, status, login);
+        const isAllowed = allowed.some((expected) => Object.entries(expected).every(([key, value]) => row[key] === value));
+        const hasNumber = NUMBERS.some((key) => (row[key] ?? null) !== null);
+        const isOk = row.status === 'ok';
+        if (!isAllowed || (hasNumber && !isOk) || isOk !== (row.error === null) || row.attempts !== responses.length) {
+            problems.push(describeProblem(row, allowed, responses));
+        }
+    }
+    return problems;
+}
+
+function describeProblem(row, allowed, responses) {
+    const lines = [`wrong row: ${JSON.stringify(row)}`, `  allowed: ${JSON.stringify(allowed)}`];
+    for (const { api, status, body, alias } of responses) {
+        const part = api === 'rest' ? body : { alias, value: body.data?.[alias], errors: body.errors };
+        lines.push(`  ${api} ${status}: ${JSON.stringify(part).slice(0, 3000)}`);
+    }
+    return lines.join('\n');
+}
