@@ -93,14 +93,16 @@ function allowedRows(run, status, login) {
     if (account && allowed[0] === FAILED) {
         allowed.push(...ofQuery.filter((row) => row.status !== 'ok'));
     }
-    const isOpen = responses.length === 0 || allowed.includes(FAILED);
+    const isListed = run.hasCount('--breakdown') || run.hasCount('--last-push');
+    const lacksList = isListed && responses.at(-1) === account && account?.status === 200;
+    const isOpen = responses.length === 0 || allowed.includes(FAILED) || lacksList;
     return status === 5 && isOpen ? [...allowed, { status: 'skipped' }] : allowed;
 }
 
-// Returns the logins on all pages of the list, each once, or undefined if a page has no list. The last response to each page
-// decides. Only fields that are hidden from the token or were not found may be null.
-function listedLogins(run, stderr, problems) {
-    const logins = new Set();
+// Returns the organizations of each login on all pages of the list, or undefined if a page has no list. The last response to each
+// page decides. Only fields that are hidden from the token or were not found may be null.
+function listedMembers(run, stderr, problems) {
+    const members = new Map();
     let hidden = 0;
     for (const page of run.pages.keys()) {
         const response = run.pageResponses.findLast((other) => other.page === page);
@@ -109,24 +111,29 @@ function listedLogins(run, stderr, problems) {
         if (!nodes || !(response.body.errors ?? []).every(isHarmless)) {
             return undefined;
         }
-        for (const node of nodes) {
-            hidden += node === null;
-            logins.add(node?.user?.login ?? node?.login);
+        hidden += nodes.filter((node) => node === null).length;
+        for (const { user, login, organizations } of nodes.filter((node) => node)) {
+            const visible = (organizations.nodes ?? []).filter((organization) => organization);
+            members.set(user?.login ?? login, new Set(visible.map((organization) => organization.login)));
         }
     }
     if (hidden > 0 && !stderr.includes(`${hidden} member`)) {
         problems.push(`${hidden} hidden members are not mentioned: ${stderr}`);
     }
-    logins.delete(undefined);
-    return [...logins];
+    return members;
+}
+
+function hasOrganizations(row, expected) {
+    const given = [row.carried?.organizations ?? []].flat();
+    return given.length === expected.size && given.every((organization) => expected.has(organization));
 }
 
 // Returns a text for each violation of the rules.
 export function judge(run, { status, rows, stderr }) {
     const problems = [...run.violations];
-    const listed = run.pages ? listedLogins(run, stderr, problems) : run.logins;
-    const logins = listed ?? [];
-    if (!listed && status < 2) {
+    const members = run.pages ? listedMembers(run, stderr, problems) : new Map(run.logins.map((login) => [login, new Set()]));
+    const logins = [...(members?.keys() ?? [])];
+    if (!members && status < 2) {
         problems.push(`status ${status} without a list: ${stderr}`);
     }
     if (rows.length !== logins.length && (status < 2 || rows.length > 0)) {
@@ -137,6 +144,9 @@ export function judge(run, { status, rows, stderr }) {
         if (row.login.toLowerCase() !== login) {
             problems.push(`row ${at} is that of ${row.login}, not of ${login}`);
             continue;
+        }
+        if (!hasOrganizations(row, members.get(login))) {
+            problems.push(`wrong organizations: ${JSON.stringify(row)}, not ${[...members.get(login)]}`);
         }
         const responses = run.responses.get(login) ?? [];
         const allowed = login.includes('@') ? [{ status: 'invalid' }] : allowedRows(run, status, login);

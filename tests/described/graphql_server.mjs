@@ -35,10 +35,10 @@ export class Run {
         this.scopes = pick(random, SCOPES);
         this.logins = Array.from({ length: 200 + integer(random, 100) }, (_, at) => `user-${seed}-${at}`);
         // Pages of the list of an enterprise, whose members the run looks up.
-        this.pages = random() < 0.3 ? pagesOf(this.logins, 1 + integer(random, 90)) : undefined;
+        this.pages = seed % 3 === 0 ? pagesOf(this.logins, 1 + integer(random, 90)) : undefined;
         this.pageResponses = [];
         if (this.pages) {
-            options.push('--enterprise', 'acme');
+            options.push('--enterprise', 'acme', '--group-by', 'organizations');
         } else {
             this.logins.push(`app-${seed}[bot]`);
         }

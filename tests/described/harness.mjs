@@ -3,12 +3,15 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 
 const SAMPLE_TOKEN = 'ghp_sampletoken';
+// Longer than any run, in milliseconds.
+const RUN_TIMEOUT = 120_000;
 
 // Returns the exit status, the rows of the JSON or NDJSON report, and the messages of a run.
 function runProgram(program, { options, hasToken = true }, url) {
     const env = { LANG: 'C.UTF-8', ...(hasToken && { GH_TOKEN: SAMPLE_TOKEN }) };
     return new Promise((resolve, reject) => {
-        const child = spawn(program, ['--api-url', url, ...options], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+        const limits = { timeout: RUN_TIMEOUT, killSignal: 'SIGKILL' };
+        const child = spawn(program, ['--api-url', url, ...options], { env, stdio: ['ignore', 'pipe', 'pipe'], ...limits });
         const texts = { stdout: '', stderr: '' };
         for (const name of ['stdout', 'stderr']) {
             child[name].setEncoding('utf8').on('data', (text) => (texts[name] += text));

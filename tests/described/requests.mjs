@@ -1,13 +1,13 @@
 // Checks requests with GitHub's published descriptions of the REST API.
 // Usage: node requests.mjs FOLDER_WITH_NODE_MODULES < requests, as a JSON array of {"method", "target", "headers"}
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { Description, descriptionFiles } from './descriptions.mjs';
 
 const requests = JSON.parse(readFileSync(0, 'utf8'));
 const problems = [];
 const operations = new Set();
-const files = descriptionFiles(join(process.argv[2], 'node_modules'));
+const files = descriptionFiles(resolve(process.argv[2], 'node_modules'));
 for (const [name, file] of files) {
     const description = new Description(file);
     for (const request of requests) {

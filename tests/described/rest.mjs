@@ -1,6 +1,6 @@
 // Runs the program against Prism, which answers by GitHub's published description of the REST API, and judges every row.
 // Usage: node rest.mjs FOLDER_WITH_NODE_MODULES PROGRAM KEY_OF_AN_APP FIRST_SEED [RUNS]
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { FALSIFICATIONS, judgeRuns } from './harness.mjs';
 import { randomNumbers } from './random.mjs';
 import { judge } from './rest_judge.mjs';
@@ -66,7 +66,7 @@ class Run {
     }
 }
 
-const prism = await PrismServer.load(join(folder, 'node_modules'));
+const prism = await PrismServer.load(resolve(folder, 'node_modules'));
 await judgeRuns({
     program,
     firstSeed: Number(firstSeed),

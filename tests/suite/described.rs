@@ -142,7 +142,7 @@ fn no_random_null_or_error_of_a_query_makes_a_wrong_row() {
         return;
     }
     let seed = fastrand::u32(..).to_string();
-    let runs = size_in_ci(60, 20).to_string();
+    let runs = size_in_ci(60, 30).to_string();
     let (is_right, output) = run_script("graphql.mjs", &[env!("CARGO_BIN_EXE_ghrepos"), &seed, &runs], "");
     println!("{output}");
     assert!(is_right);
