@@ -11,7 +11,9 @@ function runProgram(program, { options, hasToken = true }, url) {
     const env = { LANG: 'C.UTF-8', ...(hasToken && { GH_TOKEN: SAMPLE_TOKEN }) };
     return new Promise((resolve, reject) => {
         const limits = { timeout: RUN_TIMEOUT, killSignal: 'SIGKILL' };
-        const child = spawn(program, ['--api-url', url, ...options], { env, stdio: ['ignore', 'pipe', 'pipe'], ...limits });
+        // A busy machine is not a slow server.
+        const all = ['--api-url', url, '--timeout', '60s', ...options];
+        const child = spawn(program, all, { env, stdio: ['ignore', 'pipe', 'pipe'], ...limits });
         const texts = { stdout: '', stderr: '' };
         for (const name of ['stdout', 'stderr']) {
             child[name].setEncoding('utf8').on('data', (text) => (texts[name] += text));
