@@ -17,17 +17,18 @@ function rowsOfQuery({ status, body, alias, aliases }, run, login) {
     }
     const target = ({ path }) => (Array.isArray(path) ? path[0] : undefined);
     const about = errors.filter((error) => target(error) === alias);
-    const isUnscoped = errors.some((error) => target(error) !== 'rateLimit' && !aliases.includes(target(error)));
+    const aboutNoAlias = errors.filter((error) => !aliases.includes(target(error)));
     const value = body.data?.[alias];
-    if (about.length > 0) {
-        const isMissing = !value && about.every(({ type, path }) => type === 'NOT_FOUND' && path.length === 1);
-        const isForbidden = about.some(({ type }) => type === 'FORBIDDEN');
-        return isMissing ? [NOT_FOUND] : isForbidden ? [FAILED, FORBIDDEN] : [FAILED];
+    const isAboutMissing = ({ type, path }) => type === 'NOT_FOUND' && path.length === 1;
+    if (about.length > 0 && about.every(isAboutMissing) && !value) {
+        return [NOT_FOUND];
     }
-    if (!body.data) {
-        return errors.some(({ type }) => type === 'FORBIDDEN') ? [FAILED, FORBIDDEN] : [FAILED];
+    if (about.length > 0 || !body.data) {
+        const reasons = about.length > 0 ? about : aboutNoAlias;
+        return reasons.some(({ type }) => type === 'FORBIDDEN') ? [FAILED, FORBIDDEN] : [FAILED];
     }
-    if (value === null && !isUnscoped) {
+    // An error about the cost of the query explains no other null.
+    if (value === null && aboutNoAlias.every((error) => target(error) === 'rateLimit')) {
         return [NOT_FOUND];
     }
     return value?.login.toLowerCase() === login ? [accountRow(value, run)] : [FAILED];
@@ -136,7 +137,9 @@ export function judge(run, { status, rows, stderr }) {
     if (!members && status < 2) {
         problems.push(`status ${status} without a list: ${stderr}`);
     }
-    if (rows.length !== logins.length && (status < 2 || rows.length > 0)) {
+    // A run that cannot read its list has no rows.
+    const mayBeEmpty = run.pages && status > 1 && rows.length === 0;
+    if (rows.length !== logins.length && !mayBeEmpty) {
         problems.push(`${rows.length} rows for ${logins.length} logins`);
     }
     for (const [at, row] of rows.entries()) {

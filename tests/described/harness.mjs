@@ -56,6 +56,8 @@ export async function judgeRuns({ program, firstSeed, number, limit, falsificati
         const answer = await respond(runs.get(seed), { method: request.method, target, headers, body, base });
         response.writeHead(answer.status, answer.headers).end(JSON.stringify(answer.body));
     });
+    // A connection that the server closes while a request is on its way would be one more attempt.
+    server.keepAliveTimeout = RUN_TIMEOUT;
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
     const runOnce = async (seed) => {
         const run = start(seed);
