@@ -202,7 +202,7 @@ pub(crate) fn parse_response(
     let mut errors_by_alias = HashMap::new();
     for error in &errors {
         if let Some(alias) = error.alias()
-            && !(error.is_not_found() && errors_by_alias.contains_key(&alias))
+            && !(error.is_about_missing() && errors_by_alias.contains_key(&alias))
         {
             errors_by_alias.insert(alias, error);
         }
@@ -210,7 +210,7 @@ pub(crate) fn parse_response(
     let mut results = Vec::with_capacity(logins.len());
     for (index, login) in logins.iter().enumerate() {
         results.push(match (errors_by_alias.get(&index), data.owners.get(&index), &unscoped_error) {
-            (Some(error), Some(Some(_)), _) if error.is_not_found() => {
+            (Some(error), Some(Some(_)), _) if error.is_about_missing() => {
                 Err(LookupError::PartialResponse(error.message()))
             }
             (Some(error), ..) => Err(error.to_lookup_error(headers)),
@@ -419,15 +419,34 @@ fn parse_owner(
 pub(super) struct GraphqlError {
     #[serde(rename = "type", deserialize_with = "lenient")]
     error_type: Option<String>,
-    /// First segment of the path, if it is a name.
-    #[serde(rename = "path", deserialize_with = "first_segment")]
-    target: Option<String>,
+    path: ErrorPath,
     #[serde(deserialize_with = "lenient")]
     message: Option<String>,
     #[serde(deserialize_with = "lenient")]
     code: Option<String>,
     #[serde(deserialize_with = "lenient")]
     extensions: Option<Extensions>,
+}
+
+/// The part of a query that an error is about.
+#[derive(Default)]
+struct ErrorPath {
+    /// First segment, if it is a name: an alias or a field of the query.
+    first: Option<String>,
+    /// There are other segments: a field of the account, for example.
+    is_nested: bool,
+}
+
+impl<'de> Deserialize<'de> for ErrorPath {
+    /// Parses the first segment only: there may be millions of others.
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let path: &RawValue = Deserialize::deserialize(json)?;
+        let segments = path.get().strip_prefix('[').unwrap_or_default();
+        let mut names = serde_json::Deserializer::from_str(segments).into_iter();
+        let first = names.next().and_then(Result::ok);
+        let others = segments.get(names.byte_offset()..).unwrap_or_default();
+        Ok(Self { first, is_nested: others.trim_ascii_start().starts_with(',') })
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -439,16 +458,21 @@ struct Extensions {
 
 impl GraphqlError {
     fn alias(&self) -> Option<usize> {
-        self.target.as_deref().and_then(parse_alias)
+        self.path.first.as_deref().and_then(parse_alias)
     }
 
     /// True if the error names neither one of the logins of the query nor its cost.
     fn is_unscoped(&self, logins: usize) -> bool {
-        self.target.as_deref() != Some("rateLimit") && self.alias().is_none_or(|alias| alias >= logins)
+        self.path.first.as_deref() != Some("rateLimit") && self.alias().is_none_or(|alias| alias >= logins)
     }
 
     pub(super) fn is_not_found(&self) -> bool {
         self.error_type.as_deref() == Some("NOT_FOUND")
+    }
+
+    /// True if an account or an enterprise was not found. A field of it that was not found does not mean that it is missing.
+    fn is_about_missing(&self) -> bool {
+        self.is_not_found() && !self.path.is_nested
     }
 
     pub(super) fn message(&self) -> String {
@@ -502,7 +526,7 @@ impl GraphqlError {
 
     pub(super) fn to_lookup_error(&self, headers: &HeaderMap) -> LookupError {
         match self.error_type.as_deref() {
-            _ if self.is_not_found() => LookupError::NotFound,
+            _ if self.is_about_missing() => LookupError::NotFound,
             Some(NOT_RECORDED) => LookupError::NotRecorded(CassetteMiss(self.message())),
             _ if self.is_forbidden() => self.forbidden(headers),
             _ => LookupError::PartialResponse(self.message()),
@@ -512,13 +536,6 @@ impl GraphqlError {
 
 fn lenient<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
     Deserialize::deserialize(json).map(parse_lenient)
-}
-
-/// The other segments are fields of the account, and may be millions.
-fn first_segment<'de, D: Deserializer<'de>>(json: D) -> Result<Option<String>, D::Error> {
-    let path: &RawValue = Deserialize::deserialize(json)?;
-    let segments = path.get().strip_prefix('[').unwrap_or_default();
-    Ok(serde_json::Deserializer::from_str(segments).into_iter().next().and_then(Result::ok))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod batches;
 mod certificates;
 mod contradictions;
 mod databases;
+mod described;
 #[cfg(unix)]
 mod documentation;
 mod echoes;

@@ -152,6 +152,20 @@ fn not_found_needs_a_null_and_no_other_error() {
 }
 
 #[test]
+fn a_missing_field_is_not_a_missing_account() {
+    for path in [r#"["a0","public"]"#, r#"["a0" , "public","totalCount"]"#, r#"["a0",0]"#] {
+        let nested = format!(r#"{{"type":"NOT_FOUND","path":{path},"message":"no field"}}"#);
+        let missing = r#"{"type":"NOT_FOUND","path":["a0"],"message":"no account"}"#;
+        for data in [r#"{"a0":null}"#, r#"{"a1":null}"#, "null"] {
+            for errors in [nested.clone(), format!("{nested},{missing}"), format!("{missing},{nested}")] {
+                let body = format!(r#"{{"data":{data},"errors":[{errors}]}}"#);
+                assert_eq!(results_of(&body, 1), ["again: incomplete response: no field"], "{body}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_invalid_part_does_not_affect_the_others() {
     let owner = r#""a0":{"login":"u0","databaseId":null,"public":{"totalCount":3}},"a1":null"#;
     let odd = r#"[{"path":["rateLimit"],"message":7,"type":[]}]"#;
