@@ -57,7 +57,14 @@ impl Case {
         expected: Expected,
         script: impl Fn(&mut Connection) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), script: Arc::new(script), expected, apis: BOTH, timeout: TIMEOUT, many: MANY }
+        Self {
+            name: name.into(),
+            script: Arc::new(script),
+            expected,
+            apis: BOTH,
+            timeout: TIMEOUT,
+            many: MANY,
+        }
     }
 
     /// Sends bytes before any response, and then only reads.
@@ -118,7 +125,9 @@ fn check_cases(cases: &[Case]) {
     let tls = Tls::new();
     let mut runs = Vec::new();
     for case in cases {
-        runs.extend(case.apis.iter().flat_map(|&api| [(case.clone(), api, 1), (case.clone(), api, case.many)]));
+        runs.extend(
+            case.apis.iter().flat_map(|&api| [(case.clone(), api, 1), (case.clone(), api, case.many)]),
+        );
     }
     let results = in_parallel(runs, |(case, api, logins)| check_case(&tls, &case, api, logins));
     let failures: Vec<_> = results.into_iter().filter_map(Result::err).collect();
@@ -589,9 +598,7 @@ fn silent_http2_servers_are_timeouts() {
         })
         .api(&["graphql"]),
         Case::new("closed after the handshake", closed, |_| Ok(())),
-        Case::each("closed after the request", closed, |_, _| {
-            Err(io::ErrorKind::ConnectionAborted.into())
-        }),
+        Case::each("closed after the request", closed, |_, _| Err(io::ErrorKind::ConnectionAborted.into())),
     ]);
 }
 
@@ -639,21 +646,25 @@ fn unusual_but_valid_http2_is_counted() {
             connection.send_frame(DATA, PADDED, request.stream, &padded)?;
             connection.send_headers(request.stream, END_STREAM, &[("x-trailer", "y")])
         }),
-        Case::each("headers in many pieces, and a body in pieces of 16 bytes", counts, |connection, request| {
-            let (_, body) = connection.response_to(request)?;
-            connection.send_frame(HEADERS, 0, request.stream, &block(&[(":status", "200")]))?;
-            connection.send_frame(
-                CONTINUATION,
-                0,
-                request.stream,
-                &block(&[("content-type", "application/json")]),
-            )?;
-            connection.send_frame(CONTINUATION, END_HEADERS, request.stream, &[])?;
-            for piece in body.chunks(16) {
-                connection.send_data(request.stream, 0, piece)?;
-            }
-            connection.send_data(request.stream, END_STREAM, &[])
-        }),
+        Case::each(
+            "headers in many pieces, and a body in pieces of 16 bytes",
+            counts,
+            |connection, request| {
+                let (_, body) = connection.response_to(request)?;
+                connection.send_frame(HEADERS, 0, request.stream, &block(&[(":status", "200")]))?;
+                connection.send_frame(
+                    CONTINUATION,
+                    0,
+                    request.stream,
+                    &block(&[("content-type", "application/json")]),
+                )?;
+                connection.send_frame(CONTINUATION, END_HEADERS, request.stream, &[])?;
+                for piece in body.chunks(16) {
+                    connection.send_data(request.stream, 0, piece)?;
+                }
+                connection.send_data(request.stream, END_STREAM, &[])
+            },
+        ),
         Case::each("RST_STREAM after the response", counts, |connection, request| {
             connection.answer(request)?;
             connection.send_frame(RST_STREAM, 0, request.stream, &NO_ERROR.to_be_bytes())
