@@ -1,6 +1,6 @@
 //! An HTTP/2 server of raw frames over TLS, which can violate the protocol anywhere. A script decides about each connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -161,6 +161,8 @@ impl Acceptor {
                 tls: StreamOwned::new(session, stream),
                 upstream: self.upstream,
                 incomplete: HashMap::new(),
+                complete: VecDeque::new(),
+                canceled: HashSet::new(),
                 window: INITIAL_WINDOW,
                 initial_window: INITIAL_WINDOW,
                 windows: HashMap::new(),
@@ -190,6 +192,9 @@ pub struct Connection {
     tls: StreamOwned<ServerConnection, TcpStream>,
     upstream: SocketAddr,
     incomplete: HashMap<u32, Request>,
+    complete: VecDeque<Request>,
+    /// Streams that the client has reset.
+    canceled: HashSet<u32>,
     /// Bytes of DATA that the client takes: on the connection, on a new stream, and on each stream.
     window: i64,
     initial_window: i64,
@@ -229,10 +234,13 @@ impl Connection {
         self.send_frame(HEADERS, flags | END_HEADERS, stream, &block(headers))
     }
 
-    /// Sends DATA, as far as the windows of the client allow.
+    /// Sends DATA, as far as the windows of the client allow. `Interrupted` if the client resets the stream meanwhile.
     pub fn send_data(&mut self, stream: u32, flags: u8, bytes: &[u8]) -> io::Result<()> {
         while self.window < bytes.len() as i64 || self.stream_window(stream) < bytes.len() as i64 {
             self.read()?;
+            if self.canceled.contains(&stream) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
         }
         self.window -= bytes.len() as i64;
         *self.windows.entry(stream).or_default() -= bytes.len() as i64;
@@ -282,9 +290,10 @@ impl Connection {
     /// Reads until a request is complete.
     pub fn next_request(&mut self) -> io::Result<Request> {
         loop {
-            if let Some(request) = self.read()? {
+            if let Some(request) = self.complete.pop_front() {
                 return Ok(request);
             }
+            self.read()?;
         }
     }
 
@@ -302,8 +311,8 @@ impl Connection {
         }
     }
 
-    /// Reads a frame, and returns the request that it completes.
-    fn read(&mut self) -> io::Result<Option<Request>> {
+    /// Reads a frame, which may complete a request.
+    fn read(&mut self) -> io::Result<()> {
         let Frame { kind, flags, stream, payload } = self.read_frame()?;
         match kind {
             HEADERS => {
@@ -319,7 +328,10 @@ impl Connection {
                     self.send_frame(WINDOW_UPDATE, 0, 0, &length.to_be_bytes())?;
                 }
             }
-            RST_STREAM => drop(self.incomplete.remove(&stream)),
+            RST_STREAM => {
+                self.incomplete.remove(&stream);
+                self.canceled.insert(stream);
+            }
             SETTINGS if flags & ACK == 0 => {
                 for setting in payload.chunks_exact(6) {
                     if setting[..2] == SETTINGS_INITIAL_WINDOW_SIZE.to_be_bytes() {
@@ -338,8 +350,10 @@ impl Connection {
             }
             _ => {}
         }
-        let ends = matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0;
-        Ok(if ends { self.incomplete.remove(&stream) } else { None })
+        if matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 {
+            self.complete.extend(self.incomplete.remove(&stream));
+        }
+        Ok(())
     }
 
     fn read_frame(&mut self) -> io::Result<Frame> {
