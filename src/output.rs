@@ -17,8 +17,8 @@ use crate::report::{Row, Summary};
 use crate::stop::StopSignal;
 
 const STDOUT_NAME: &str = "standard output";
-/// After SIGTERM, a pipe whose reader takes nothing for this long is given up. Service managers wait 10 s or more before they kill.
-/// After Ctrl-C a person may be paging through the rows: only another Ctrl-C aborts.
+/// After SIGTERM, a pipe whose reader takes nothing for this long is given up. Service managers kill after 10 s or more. After
+/// Ctrl-C a person may be paging through the rows: only another Ctrl-C aborts.
 const STALLED_READER_LIMIT: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Debug, PartialEq, Eq)]

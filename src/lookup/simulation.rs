@@ -379,11 +379,10 @@ fn query_response(request: &[u8], fault: Option<Fault>) -> String {
                 json!({"type": "RESOURCE_LIMITS_EXCEEDED", "path": ["a0"], "message": "Resource limits exceeded"})
             }
             Some(count) => {
-                let _ = write!(
-                    data,
-                    ",\"a{alias}\":{{\"__typename\":\"User\",\"login\":\"{login}\",\"databaseId\":{},\"public\":{{\"totalCount\":{count}}}}}",
-                    1 + count
-                );
+                let public = json!({"totalCount": count});
+                let owner =
+                    json!({"__typename": "User", "login": login, "databaseId": 1 + count, "public": public});
+                let _ = write!(data, ",\"a{alias}\":{owner}");
                 continue;
             }
         };

@@ -25,7 +25,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Errors are ignored: nobody reads standard error then.
+    /// Writes the text. Errors are ignored.
     fn write(&self) {
         let _ = match &self.bar {
             Some(bar) => bar.suspend(|| io::stderr().write_all(self.text.as_bytes())),
