@@ -2,21 +2,33 @@
 //! Ctrl-C.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-/// Time for which a line is waited for, so that lines and reports keep their order on a terminal. After it the reader counts as
-/// stopped, and no further line is waited for until it has read all.
+/// Time without a written line after which the reader counts as stopped. Nothing waits for it then, until it has read all.
 const READER_PATIENCE: Duration = Duration::from_millis(500);
+/// The same at the end of the process, where a line that is not written is lost. A busy machine may run the thread late.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
 /// Lines that a stopped reader can still get; later ones are dropped.
 const MAX_QUEUED: usize = 1000;
 
 /// The writer of this process. None if its thread could not be started.
-static STDERR: LazyLock<Option<Arc<LineWriter>>> = LazyLock::new(|| LineWriter::start(Line::write).ok());
+static STDERR: LazyLock<Option<Arc<LineWriter>>> = LazyLock::new(|| {
+    let order = if io::stderr().is_terminal() { Order::Kept } else { Order::Free };
+    LineWriter::start(order, Line::write).ok()
+});
+
+/// Order of lines and of what else is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Each line is waited for: a terminal shows the report too.
+    Kept,
+    Free,
+}
 
 /// A text with its line end. A bar is cleared meanwhile.
 pub(super) struct Line {
@@ -34,7 +46,7 @@ impl Line {
     }
 }
 
-/// Writes a line to standard error. Waits until it is written, unless the reader has stopped.
+/// Writes a line to standard error, unless the reader has stopped.
 pub(super) fn write_line(line: Line) {
     match &*STDERR {
         Some(writer) => writer.send(line),
@@ -42,16 +54,15 @@ pub(super) fn write_line(line: Line) {
     }
 }
 
-/// Gives a stopped reader a last moment to read what is queued.
+/// Waits at the end of the process until all lines are written.
 pub(crate) fn flush_lines() {
     if let Some(writer) = LazyLock::get(&STDERR).and_then(Option::as_ref) {
-        let state = writer.state();
-        let _ = writer.changed.wait_timeout_while(state, READER_PATIENCE, |state| !state.is_written());
+        drop(writer.wait(writer.state(), LAST_PATIENCE, State::is_written));
     }
 }
 
-#[derive(Default)]
 struct LineWriter {
+    order: Order,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -78,8 +89,8 @@ impl State {
 }
 
 impl LineWriter {
-    fn start(write: impl Fn(&Line) + Send + 'static) -> io::Result<Arc<Self>> {
-        let writer = Arc::new(Self::default());
+    fn start(order: Order, write: impl Fn(&Line) + Send + 'static) -> io::Result<Arc<Self>> {
+        let writer = Arc::new(Self { order, state: Mutex::default(), changed: Condvar::new() });
         let thread = Arc::clone(&writer);
         thread::Builder::new().name("standard error".into()).spawn(move || thread.run(write))?;
         Ok(writer)
@@ -91,19 +102,39 @@ impl LineWriter {
 
     fn send(&self, line: Line) {
         let mut state = self.state();
+        if state.queue.len() >= MAX_QUEUED && !state.is_stalled {
+            state = self.wait(state, READER_PATIENCE, |state| state.queue.len() < MAX_QUEUED);
+        }
         if state.queue.len() >= MAX_QUEUED {
             state.dropped += 1;
             return;
         }
         state.push(line);
         self.changed.notify_all();
-        if state.is_stalled {
-            return;
+        if self.order == Order::Kept && !state.is_stalled {
+            let number = state.queued;
+            drop(self.wait(state, READER_PATIENCE, |state| state.written >= number));
         }
-        let number = state.queued;
-        let waited = self.changed.wait_timeout_while(state, READER_PATIENCE, |state| state.written < number);
-        let (mut state, result) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.is_stalled |= result.timed_out();
+    }
+
+    /// Waits for a condition, until no line was written for some time.
+    fn wait<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        patience: Duration,
+        is_done: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        while !is_done(&state) {
+            let written = state.written;
+            let waited = self.changed.wait_timeout_while(state, patience, |state| state.written == written);
+            let (changed, result) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = changed;
+            if result.timed_out() {
+                state.is_stalled = true;
+                break;
+            }
+        }
+        state
     }
 
     /// Writes lines until the end of the process.
@@ -140,10 +171,27 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_that_reads_misses_nothing() {
+        let (lines, written) = mpsc::channel();
+        let writer = LineWriter::start(Order::Free, move |line| {
+            std::thread::yield_now();
+            let _ = lines.send(line.text.clone());
+        })
+        .unwrap();
+        for number in 0..5 * MAX_QUEUED {
+            send(&writer, &number.to_string());
+        }
+        drop(writer.wait(writer.state(), LAST_PATIENCE, State::is_written));
+        let written: Vec<_> = written.try_iter().collect();
+        assert_eq!(written.len(), 5 * MAX_QUEUED);
+        assert!(written.iter().enumerate().all(|(number, line)| *line == number.to_string()));
+    }
+
+    #[test]
     fn a_stopped_reader_is_waited_for_once_and_told_what_it_missed() {
         let (permits, permitted) = mpsc::channel::<()>();
         let (lines, written) = mpsc::channel();
-        let writer = LineWriter::start(move |line| {
+        let writer = LineWriter::start(Order::Kept, move |line| {
             let _ = permitted.recv();
             let _ = lines.send(line.text.clone());
         })
