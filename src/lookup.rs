@@ -403,6 +403,9 @@ fn row(login: &Login, LookupOutcome { result, api, log }: LookupOutcome) -> Row 
 }
 
 #[cfg(test)]
+mod simulation;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::github::ClientConfig;

@@ -20,6 +20,9 @@ use self::probe::{Probed, probe};
 use self::proxy::Proxy;
 use crate::text::{causes, innermost};
 
+/// Beginnings of the texts of rustls and h2 for a connection that ends without notice. That of rustls has a link to its manual.
+const CLOSED_TEXTS: [&str; 2] = ["peer closed connection without", "stream closed because of a broken pipe"];
+
 /// Cause of a failed request, shared by the logins of a batch. Its text is that of the innermost error. Causes with the same text
 /// are equal.
 #[derive(Clone, Debug)]
@@ -37,7 +40,9 @@ impl Cause {
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&innermost(&*self.0))
+        let text = innermost(&*self.0);
+        let is_closed = CLOSED_TEXTS.iter().any(|beginning| text.starts_with(beginning));
+        f.write_str(if is_closed { "the connection was closed" } else { &text })
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -13,8 +14,12 @@ use crate::journal::{Journal, RunEnd};
 use crate::partial::{Earlier, PartialFile, is_special_file};
 use crate::render::{Format, Meta, Output, Renderer, ReportLayout, renderer};
 use crate::report::{Row, Summary};
+use crate::stop::StopSignal;
 
 const STDOUT_NAME: &str = "standard output";
+/// After SIGTERM, a pipe whose reader takes nothing for this long is given up. Service managers kill after 10 s or more. After
+/// Ctrl-C a person may be paging through the rows: only another Ctrl-C aborts.
+const STALLED_READER_LIMIT: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputSpec {
@@ -70,6 +75,8 @@ pub(crate) struct Sink {
     pub(crate) is_buffered: bool,
     /// Set for an output that takes rows out of order.
     pub(crate) is_journal: bool,
+    /// Set for standard output, pipes and devices.
+    may_stall: bool,
 }
 
 #[derive(Clone)]
@@ -112,7 +119,8 @@ impl Sink {
         };
         let is_buffered = spec.format == Format::Table || spec.path.is_some();
         let renderer = renderer(spec.format, layout, meta, out);
-        Ok(Self { is_buffered, ..Self::spawn(spec.name(), Writer::Renderer(renderer, partial)) })
+        let may_stall = partial.is_none();
+        Ok(Self { is_buffered, may_stall, ..Self::spawn(spec.name(), Writer::Renderer(renderer, partial)) })
     }
 
     pub(crate) fn journal(spec: &OutputSpec, journal: Journal) -> Self {
@@ -136,7 +144,7 @@ impl Sink {
     fn spawn(name: String, writer: Writer) -> Self {
         let (messages, received) = mpsc::channel(CHANNEL_CAPACITY);
         let writer = spawn_blocking(move || writer.run(received));
-        Self { name, messages, writer, is_buffered: true, is_journal: false }
+        Self { name, messages, writer, is_buffered: true, is_journal: false, may_stall: false }
     }
 
     /// Returns the name of the file or of the database. None for standard output.
@@ -145,13 +153,17 @@ impl Sink {
     }
 
     /// Waits while the writer is behind. After an error the output is lost.
-    pub(crate) async fn send(&mut self, message: Message) -> Result<(), OutputError> {
+    pub(crate) async fn send(&mut self, message: Message, signal: &StopSignal) -> Result<(), OutputError> {
         if matches!(message, Message::OutOfOrder(_)) && !self.is_journal {
             return Ok(());
         }
-        match self.messages.send(message).await {
-            Ok(()) => Ok(()),
-            Err(_) => self.join().await,
+        tokio::select! {
+            biased;
+            sent = self.messages.send(message) => match sent {
+                Ok(()) => Ok(()),
+                Err(_) => self.join().await,
+            },
+            error = given_up(self.name.clone(), signal), if self.may_stall => Err(error),
         }
     }
 
@@ -161,16 +173,33 @@ impl Sink {
     }
 
     /// Writes the end of the report. If the run is complete, the report replaces an earlier one.
-    pub(crate) async fn finish(mut self, summary: &Summary, end: RunEnd) -> Result<(), OutputError> {
-        self.send(Message::Finish { summary: Box::new(summary.clone()), end }).await?;
-        self.join().await
+    pub(crate) async fn finish(
+        mut self,
+        summary: &Summary,
+        end: RunEnd,
+        signal: &StopSignal,
+    ) -> Result<(), OutputError> {
+        self.send(Message::Finish { summary: Box::new(summary.clone()), end }, signal).await?;
+        let (name, may_stall) = (self.name.clone(), self.may_stall);
+        tokio::select! {
+            biased;
+            joined = self.join() => joined,
+            error = given_up(name, signal), if may_stall => Err(error),
+        }
     }
 
     /// Drops the report: an earlier one stays as it was.
     pub(crate) async fn abandon(mut self) {
-        let _ = self.send(Message::Abandon).await;
+        let _ = self.messages.send(Message::Abandon).await;
         let _ = self.join().await;
     }
+}
+
+/// Waits until a pipe has to be given up, because its reader has stopped and the process is to end.
+async fn given_up(to: String, signal: &StopSignal) -> OutputError {
+    signal.terminated().await;
+    tokio::time::sleep(STALLED_READER_LIMIT).await;
+    OutputError { to, source: io::Error::new(io::ErrorKind::TimedOut, "it is not read") }
 }
 
 fn buffered(out: impl Write + Send + 'static) -> Output {

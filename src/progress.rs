@@ -1,5 +1,7 @@
 //! Progress on standard error: rows done, rate, time left, and the wait for a rate limit.
 
+mod line_writer;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle, Term
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use self::line_writer::flush_lines;
+use self::line_writer::{Line, write_line};
 use crate::github::Client;
 use crate::program_name::called_name;
 use crate::text::{format_duration, sanitize_multiline};
@@ -142,7 +146,8 @@ impl Drop for ProgressGuard {
 /// Writes a line to standard error, after the program's name. Errors are ignored.
 pub(crate) fn eprint_status(line: &str) {
     // Messages contain names of files, which may have any characters.
-    let _ = writeln!(io::stderr(), "{}: {}", called_name(), sanitize_multiline(line));
+    let text = format!("{}: {}\n", called_name(), sanitize_multiline(line));
+    write_line(Line { text, bar: None });
 }
 
 /// `wait` is a reason and the time left.
@@ -212,7 +217,9 @@ impl TermLike for TermWithMargin {
 impl Write for Progress {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = sanitize_multiline(&String::from_utf8_lossy(line));
-        self.bar.suspend(|| io::stderr().write_all(text.as_bytes()))?;
+        // A bar is locked while a line is written, so a stopped reader would stop the bar too: only a terminal has one.
+        let bar = (self.mode == ProgressMode::Bar).then(|| self.bar.clone());
+        write_line(Line { text, bar });
         Ok(line.len())
     }
 

@@ -40,7 +40,7 @@ use crate::input::{Input, InputError, InputSource};
 use crate::journal::{Checkpoint, Journal};
 use crate::output::{OutputSpec, Sink, check_stdout};
 use crate::partial::target_of;
-use crate::progress::{Progress, ProgressMode, eprint_status};
+use crate::progress::{Progress, ProgressMode, eprint_status, flush_lines};
 use crate::render::{Format, GENERATOR, Meta};
 use crate::report::{ApiKind, Identity};
 use crate::stop::StopReason;
@@ -48,6 +48,8 @@ use crate::text::{error_chain, io_message, pluralize, redact_url};
 
 /// Signals closer together than this count as one: a process and its group are often both signaled.
 const SIGNAL_DEBOUNCE: Duration = Duration::from_millis(500);
+/// Time between the second signal and the end of the process.
+const ABORT_GRACE: Duration = Duration::from_millis(200);
 
 /// Runs the program `ghrepos` with the arguments and the environment of this process.
 #[must_use]
@@ -59,6 +61,15 @@ pub fn main() -> ExitCode {
 #[doc(hidden)]
 #[must_use]
 pub fn main_with(
+    arguments: impl IntoIterator<Item = OsString>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> ExitCode {
+    let exit = run_program(arguments, env);
+    flush_lines();
+    exit
+}
+
+fn run_program(
     arguments: impl IntoIterator<Item = OsString>,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> ExitCode {
@@ -149,7 +160,11 @@ async fn run_until_signal(config: Config, progress: Progress) -> anyhow::Result<
     let client = Client::new(config.client.clone())?;
     let exit = tokio::select! {
         exit = execute(&config, &client, input, &progress, started) => exit,
-        exit = abort_on_second_signal(&client, &config) => Ok(exit),
+        exit = abort_on_second_signal(&client, &config) => {
+            // The writers of files complete the line that they are at.
+            tokio::time::sleep(ABORT_GRACE).await;
+            Ok(exit)
+        }
     };
     if let Some(notice) = client.version_notice() {
         print_version_notice(notice, &config);
@@ -212,7 +227,7 @@ async fn execute(
         let reason = io_message(&error);
         outcome.sinks.errors.push(format!("cannot write the manifest of the recording: {reason}"));
     }
-    let exit = finish(outcome, config).await;
+    let exit = finish(outcome, config, stop).await;
     print_waits(&client.limiter().time_waited(), config);
     Ok(exit)
 }

@@ -206,6 +206,11 @@ impl StopSignal {
         self.requested_if(StopReason::cancels_in_flight).await
     }
 
+    /// Waits for SIGTERM.
+    pub(crate) async fn terminated(&self) {
+        self.requested_if(|reason| *reason == StopReason::Terminated).await;
+    }
+
     async fn requested_if(&self, condition: impl Fn(&StopReason) -> bool) -> StopReason {
         let mut receiver = self.reason.subscribe();
         let requested = receiver.wait_for(|reason| reason.as_ref().is_some_and(&condition)).await;

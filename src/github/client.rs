@@ -26,6 +26,8 @@ use super::redact::Redactor;
 use super::rest::{self, BoundedVec, Existence, Member, Paginator, RateLimits, next_link, parse_json};
 use super::retry::{AttemptLog, RetryDecision};
 use super::token_provider::{TokenProvider, app_name};
+#[cfg(test)]
+use super::transport::Responder;
 use super::transport::{Request, RequestSender, Transport};
 use crate::login::Login;
 use crate::network::connector::{BoxError, Connector};
@@ -84,14 +86,8 @@ impl Client {
         {
             return Err(BuildError::InvalidConfig);
         }
-        let endpoint = &config.endpoint;
-        let credentials = config.credentials.clone().filter(|_| !config.is_replay());
-        if credentials.is_some() && !endpoint.is_secure() {
-            return Err(BuildError::InsecureEndpoint(endpoint.clone()));
-        }
-        let redactor = Redactor::default();
-        if let Some(Credentials::Token(token)) = &credentials {
-            redactor.add(token.clone());
+        if config.credentials.is_some() && !config.is_replay() && !config.endpoint.is_secure() {
+            return Err(BuildError::InsecureEndpoint(config.endpoint));
         }
         let cassette = match &config.transport {
             TransportMode::Network => None,
@@ -103,12 +99,27 @@ impl Client {
             Some(cassette) if config.is_replay() => Transport::Replay(Arc::clone(cassette)),
             _ => Transport::Network(Arc::new(connector(&config)?)),
         };
+        Ok(Self::with_transport(config, cassette, transport))
+    }
+
+    /// Creates a client without a network.
+    #[cfg(test)]
+    pub(crate) fn with_responder(config: ClientConfig, respond: Responder) -> Self {
+        Self::with_transport(config, None, Transport::Simulation(respond))
+    }
+
+    fn with_transport(config: ClientConfig, cassette: Option<Arc<Cassette>>, transport: Transport) -> Self {
+        let credentials = config.credentials.clone().filter(|_| !config.is_replay());
+        let redactor = Redactor::default();
+        if let Some(Credentials::Token(token)) = &credentials {
+            redactor.add(token.clone());
+        }
         let octocrab = OctocrabBuilder::new_empty()
             .with_service(service_fn(move |request| transport.clone().send(request)))
             .with_auth(AuthState::None)
             .build()
             .unwrap_or_else(|never| match never {});
-        Ok(Self(Arc::new(ClientInner {
+        Self(Arc::new(ClientInner {
             tokens: TokenProvider::new(credentials),
             batch_size: Mutex::new(AdaptiveBatchSize::new(config.max_batch_size())),
             points: AtomicU64::new(0),
@@ -126,7 +137,7 @@ impl Client {
                 has_graphql: AtomicBool::new(false),
                 version_notice: Mutex::default(),
             },
-        })))
+        }))
     }
 
     /// Returns the API for a login. A bot is not a `RepositoryOwner` in the GraphQL API.

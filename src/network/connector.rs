@@ -44,6 +44,9 @@ impl Connector {
             .gzip(true)
             .connect_timeout(CONNECT_TIMEOUT.min(timeout.mul_f64(connect_share)))
             .tcp_nodelay(true)
+            // A connection that a router has dropped without notice is replaced before its requests time out.
+            .http2_keep_alive_interval(timeout / 3)
+            .http2_keep_alive_timeout(timeout / 3)
             .redirect(Policy::none());
         if !ca_certificates.is_empty() {
             builder = builder.tls_certs_merge(ca_certificates.to_vec());

@@ -12,13 +12,13 @@ use crate::journal::RunEnd;
 use crate::partial::target_of;
 use crate::progress::eprint_status;
 use crate::report::Summary;
-use crate::stop::{StopReason, WaitReason};
+use crate::stop::{StopReason, StopSignal, WaitReason};
 use crate::text::{error_chain, format_duration, group_digits, pluralize};
 
 /// Waits that are shorter in total are not reported.
 const REPORTED_WAIT: Duration = Duration::from_secs(1);
 
-pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
+pub(super) async fn finish(outcome: Outcome, config: &Config, signal: &StopSignal) -> ExitStatus {
     let Outcome { aggregator, sinks, stop, unverified, input } = outcome;
     let RowAggregator { mut summary, rules, .. } = aggregator;
     let Sinks { open: sinks, mut errors } = sinks;
@@ -51,7 +51,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config) -> ExitStatus {
             sink.abandon().await;
             continue;
         }
-        match sink.finish(&summary, end).await {
+        match sink.finish(&summary, end, signal).await {
             Ok(()) => {
                 is_written = true;
                 replaced.extend(name.filter(|_| end == RunEnd::Complete));

@@ -32,7 +32,7 @@ use crate::rate_limit::RateLimiter;
 use crate::reorder::ReorderBuffer;
 use crate::report::{GroupTotals, Row, RunTotals, Status, Summary};
 use crate::shard::Shard;
-use crate::stop::StopReason;
+use crate::stop::{StopReason, StopSignal};
 use crate::text::error_chain;
 
 /// Rows per message to the sinks. The allocator would return larger buffers to the system each time.
@@ -96,7 +96,8 @@ pub(super) async fn run_pipeline(
     let mut input = input_report.lock().clone();
     // Logins that were removed are known only when the whole input was read. One without logins may be a mistake.
     if input.is_complete && (input.has_logins || config.input_options.allow_empty) {
-        sinks.send(&Message::Rows(aggregator.removed(config.input_options.shard))).await;
+        let removed = Message::Rows(aggregator.removed(config.input_options.shard));
+        sinks.send(&removed, &client.limiter().stop).await;
     }
     let unclaimed = checkpoint.as_ref().filter(|_| input.is_complete);
     aggregator.summary.totals = RunTotals {
@@ -240,7 +241,7 @@ impl Consumer<'_> {
                 return;
             }
             self.progress.add(rows.len());
-            self.sinks.send(&Message::Rows(self.aggregator.add(rows))).await;
+            self.sinks.send(&Message::Rows(self.aggregator.add(rows)), &self.limiter.stop).await;
             drop(places);
         }
     }
@@ -256,7 +257,7 @@ impl Consumer<'_> {
             }
         }
         if !rows.is_empty() {
-            self.sinks.send(&Message::OutOfOrder(Arc::new(rows))).await;
+            self.sinks.send(&Message::OutOfOrder(Arc::new(rows)), &self.limiter.stop).await;
         }
     }
 }
@@ -306,9 +307,9 @@ pub(super) struct Sinks {
 }
 
 impl Sinks {
-    pub(super) async fn send(&mut self, message: &Message) {
+    pub(super) async fn send(&mut self, message: &Message, signal: &StopSignal) {
         for mut sink in std::mem::take(&mut self.open) {
-            match sink.send(message.clone()).await {
+            match sink.send(message.clone(), signal).await {
                 Ok(()) => self.open.push(sink),
                 Err(error) if error.is_broken_pipe() => {}
                 Err(error) => self.errors.push(error_chain(&error)),

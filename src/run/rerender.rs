@@ -17,6 +17,7 @@ use crate::render::{GENERATOR, Meta, SortKey};
 use crate::report::{
     ChooseColumnError, Columns, DiffSummary, GroupTotals, ReportSchema, Row, SavedReport, requires_baseline,
 };
+use crate::stop::StopSignal;
 
 pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     let baseline = read_baseline(&config).await?;
@@ -56,19 +57,21 @@ pub(super) async fn rerender(mut config: Config) -> anyhow::Result<ExitStatus> {
     }
     let (open, _) = open_sinks(&config, &meta).await?;
     let mut sinks = Sinks { open, ..Sinks::default() };
+    // A signal ends the process at once.
+    let signal = StopSignal::new(None);
     let input = InputReport { is_complete: true, has_logins: !rows.is_empty(), ..InputReport::default() };
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let rows = aggregator.add(rows.by_ref().take(ROWS_PER_MESSAGE).collect());
-        sinks.send(&Message::Rows(rows)).await;
+        sinks.send(&Message::Rows(rows), &signal).await;
     }
     if input.has_logins || config.input_options.allow_empty {
-        sinks.send(&Message::Rows(aggregator.removed(None))).await;
+        sinks.send(&Message::Rows(aggregator.removed(None)), &signal).await;
     }
 
     aggregator.summary.totals = saved.totals.unwrap_or_default();
     let outcome = Outcome { aggregator, sinks, stop: None, unverified: 0, input };
-    Ok(finish(outcome, &config).await)
+    Ok(finish(outcome, &config, &signal).await)
 }
 
 /// Opens the list of the logins that the reports must have, if one is given.

@@ -4,6 +4,7 @@
 
 mod bodies;
 pub mod chains;
+mod http2;
 mod redirects;
 mod waits;
 mod wire;

@@ -87,6 +87,11 @@ impl Program {
         self
     }
 
+    pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.0.stderr(stderr);
+        self
+    }
+
     pub fn spawn(mut self) -> Child {
         self.0.spawn().unwrap()
     }

@@ -184,6 +184,131 @@ fn a_paused_reader_delays_no_response_and_no_ctrl_c() {
     assert_eq!(child.wait().unwrap().code(), Some(130), "without a reader");
 }
 
+/// Waits for the end of a program whose pipes are not read.
+#[cfg(unix)]
+fn wait_without_reading(child: &mut std::process::Child) -> Option<i32> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if begun.elapsed() > Duration::from_secs(120) {
+            child.kill().unwrap();
+            panic!("the program does not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until the program sends no more requests, because its output is not read.
+#[cfg(unix)]
+fn wait_until_idle(fake: &Fake) {
+    let mut requests = 0;
+    while requests == 0 || fake.requests() > requests {
+        requests = fake.requests();
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// A pipe that is full and not read, for standard error.
+#[cfg(target_os = "linux")]
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    use std::io::Write;
+    const CAPACITY: usize = 64 << 10;
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&[b'x'; CAPACITY]).unwrap();
+    (reader, writer)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_unread_standard_error_does_not_stop_the_run() {
+    let fake = Fake::well_behaved();
+    // More events than the queue holds.
+    let input = file(&users(1500));
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.ndjson");
+    let arguments = ["-f", path(&input), "-o", report.to_str().unwrap(), "-vv", "--progress=always"];
+    let (reader, stderr) = full_pipe();
+    let mut child = Program::for_fake(&fake, &arguments).stderr(stderr).spawn();
+    assert_eq!(wait_without_reading(&mut child), Some(0));
+    let rows = rows(&std::fs::read_to_string(&report).unwrap());
+    assert_eq!(rows.len(), 1500);
+    assert!(rows.iter().all(|row| row["status"] == "ok"));
+    drop(reader);
+
+    let (_reader, stderr) = full_pipe();
+    let mut child = Program::for_fake(&fake, &["--nonsense"]).stderr(stderr).spawn();
+    assert_eq!(wait_without_reading(&mut child), Some(2));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_a_run_whose_standard_error_is_not_read() {
+    let fake = Fake::with_faults(|_| Some(Fault::secondary(403, Some(200))));
+    for verbosity in ["-v", "-q"] {
+        let earlier = fake.requests();
+        let (_reader, stderr) = full_pipe();
+        let mut child = Program::for_fake(&fake, &["torvalds", verbosity]).stderr(stderr).spawn();
+        while fake.requests() == earlier {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        interrupt(&child);
+        assert_eq!(wait_without_reading(&mut child), Some(130));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_a_run_whose_output_is_not_read() {
+    let fake = Fake::well_behaved();
+    let input = file(&users(7_000));
+    let folder = tempfile::tempdir().unwrap();
+    let reports = ["report.csv", "report.ndjson"].map(|name| folder.path().join(name).display().to_string());
+    let outputs = ["-F", "ndjson", "-o", "-", "-o", &reports[0], "-o", &reports[1]];
+    let mut child = Program::for_fake(&fake, &[&["-f", path(&input)][..], &outputs].concat()).spawn();
+    wait_until_idle(&fake);
+    signal(&child, "-TERM");
+    assert_eq!(wait_without_reading(&mut child), Some(143));
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert!(stderr.starts_with("ghrepos: cannot write standard output: it is not read\n"), "{stderr}");
+    let partial = |report: &str| std::fs::read_to_string(format!("{report}.partial")).unwrap();
+    let csv = partial(&reports[0]);
+    assert_eq!(csv.lines().count(), 7_001, "every login has its row");
+    assert!(csv.contains(",ok,") && csv.contains(",skipped,"));
+    assert!(!rows(&partial(&reports[1])).is_empty());
+    let resume = ["-f", path(&input), "-o", &reports[1], "--resume"];
+    let resumed = wait_for_exit(Program::for_fake(&fake, &resume).spawn());
+    assert_eq!(resumed.status, 0, "{}", resumed.stderr);
+    assert_eq!(rows(&std::fs::read_to_string(&reports[1]).unwrap()).len(), 7_000);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_leaves_whole_lines() {
+    let fake = Fake::well_behaved();
+    let input = file(&users(7_000));
+    let folder = tempfile::tempdir().unwrap();
+    let reports = ["report.csv", "report.ndjson"].map(|name| folder.path().join(name).display().to_string());
+    let outputs = ["-F", "ndjson", "-o", "-", "-o", &reports[0], "-o", &reports[1]];
+    let mut child = Program::for_fake(&fake, &[&["-f", path(&input)][..], &outputs].concat()).spawn();
+    wait_until_idle(&fake);
+    interrupt(&child);
+    std::thread::sleep(Duration::from_millis(900));
+    interrupt(&child);
+    assert_eq!(wait_without_reading(&mut child), Some(130));
+    let partial = |report: &str| std::fs::read_to_string(format!("{report}.partial")).unwrap();
+    let csv = partial(&reports[0]);
+    let columns = csv.lines().next().unwrap().split(',').count();
+    assert!(csv.ends_with('\n') && csv.lines().all(|line| line.split(',').count() == columns));
+    assert!(!rows(&partial(&reports[1])).is_empty());
+    let resume = ["-f", path(&input), "-o", &reports[1], "--resume"];
+    let resumed = wait_for_exit(Program::for_fake(&fake, &resume).spawn());
+    assert_eq!(resumed.status, 0, "{}", resumed.stderr);
+    assert_eq!(rows(&std::fs::read_to_string(&reports[1]).unwrap()).len(), 7_000);
+}
+
 #[test]
 fn one_refused_connection_does_not_end_the_run() {
     // The server closes its port after one connection.
