@@ -215,6 +215,17 @@ mod tests {
     }
 
     #[test]
+    fn a_copied_id_or_count_has_no_date() {
+        let baseline = Baseline::of("then".into(), vec![row("counted", 0, Some(3)), row("known", 2, None)]);
+        for login in ["counted", "known"] {
+            let mut forbidden = Row::without_count(login, Status::Forbidden, "");
+            forbidden.at = Some(jiff::Timestamp::UNIX_EPOCH);
+            baseline.compare(&mut forbidden);
+            assert_eq!((forbidden.at, forbidden.event), (None, Some(Event::Unknown)), "{login}");
+        }
+    }
+
+    #[test]
     fn every_kind_of_change_is_recognized() {
         let removed = Row { status: Status::Removed, was: Some(1), ..row("left-before", 8, None) };
         let baseline = Baseline::of(

@@ -1,4 +1,4 @@
-//! Four simulated hours of lookups against a model of GitHub with its documented limits and every fault, on a paused clock.
+//! Simulated hours of lookups against a model of GitHub with its documented limits and every fault, on a paused clock.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -442,6 +442,11 @@ async fn simulate(api: ApiKind, logins: usize, batch_size: usize) -> Simulated {
     Simulated { github, rows, took: start.elapsed(), planned }
 }
 
+/// Simulated hours: four in CI. Rare faults may not come up in fewer.
+fn hours() -> u32 {
+    if std::env::var_os("GHREPOS_THOROUGH_TESTS").is_some() { 4 } else { 1 }
+}
+
 fn assert_right_and_within_limits(simulated: &Simulated, logins: usize) {
     let Simulated { github, rows, took, planned } = simulated;
     let state = github.state();
@@ -452,31 +457,33 @@ fn assert_right_and_within_limits(simulated: &Simulated, logins: usize) {
         assert_eq!((&row.login, row.status, row.public_repos), (&login, status, count(&login)), "{row:?}");
     }
     assert_eq!(state.violations, [""; 0]);
-    assert!(*took >= 4 * HOUR, "{took:?}");
+    assert!(*took >= hours() * HOUR, "{took:?}");
     let ratio = took.as_secs_f64() / planned.as_secs_f64();
     assert!((0.95..=1.15).contains(&ratio), "{took:?} of {planned:?}");
     // Expired or revoked.
-    assert!(state.tokens > 4, "{} tokens", state.tokens);
+    assert!(state.tokens > u64::from(hours()), "{} tokens", state.tokens);
 }
 
 #[tokio::test(start_paused = true)]
-async fn four_hours_of_queries_with_every_fault_lose_no_row() {
-    let logins = 43_500;
+async fn hours_of_queries_with_every_fault_lose_no_row() {
+    let logins = 10_875 * hours() as usize;
     let simulated = simulate(ApiKind::Graphql, logins, 3).await;
     assert_right_and_within_limits(&simulated, logins);
     let state = simulated.github.state();
     assert_eq!(state.beyond_quota, 0);
-    assert!(FAULTS.iter().all(|(fault, _)| state.faults.contains_key(fault)), "{:?}", state.faults);
+    let met = FAULTS.iter().filter(|(fault, _)| state.faults.contains_key(fault)).count();
+    assert!(hours() < 4 || met == FAULTS.len(), "{:?}", state.faults);
 }
 
 #[tokio::test(start_paused = true)]
-async fn four_hours_of_rest_requests_with_every_fault_lose_no_row() {
-    let logins = 21_000;
+async fn hours_of_rest_requests_with_every_fault_lose_no_row() {
+    let logins = 1000 + 5000 * hours() as usize;
     let simulated = simulate(ApiKind::Rest, logins, 1).await;
     assert_right_and_within_limits(&simulated, logins);
     let state = simulated.github.state();
     // The next hour begins up to two seconds late.
-    assert!(state.beyond_quota <= 4 * 6, "{}", state.beyond_quota);
+    assert!(state.beyond_quota <= u64::from(hours()) * 6, "{}", state.beyond_quota);
     let met = FAULTS.iter().filter(|(fault, _)| state.faults.contains_key(fault)).count();
-    assert_eq!(met, FAULTS.len() - 1, "all but that of a query: {:?}", state.faults);
+    // All but that of a query.
+    assert!(hours() < 4 || met == FAULTS.len() - 1, "{:?}", state.faults);
 }

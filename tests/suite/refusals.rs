@@ -210,7 +210,7 @@ fn each_refusal_of_everything_ends_the_run_by_its_name() {
 fn a_refusal_of_one_login_is_its_row() {
     let legal = json(451, r#"{"message":"Repository access blocked","block":{"reason":"dmca"}}"#);
     let saml = r#"{"message":"Resource protected by organization SAML enforcement."}"#;
-    let cases: [(&str, Fault, &str, &str, u64); 7] = [
+    let cases: [(&str, Fault, &str, &str, u64); 8] = [
         ("missing", json(404, NOT_FOUND), "not_found", "no such user or organization", 1),
         ("saml", json(403, saml), "forbidden", "access forbidden: Resource protected by", 1),
         (
@@ -229,6 +229,7 @@ fn a_refusal_of_one_login_is_its_row() {
             "redirects to https://example.com/user/2",
             5,
         ),
+        ("no-account", redirect(301, "/search/user-2"), "failed", "HTTP 301 redirects to http://127", 5),
         ("circle", redirect(301, "/users/circle"), "failed", "HTTP 301 redirects to http://127", 5),
     ];
     for (login, response, status, error, attempts) in cases {
