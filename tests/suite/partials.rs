@@ -74,11 +74,12 @@ fn an_incomplete_run_keeps_the_report() {
     for (status, arguments, limit) in [
         (130, &[][..], None),
         (143, &["-q"], None),
-        (5, &["--deadline", "200ms"], None),
+        (5, &["--deadline", "2s"], None),
         (5, &["--max-points", "30"], None),
         (5, &[], Some(PrimaryLimit::new(30, Duration::from_hours(1)))),
     ] {
-        let latency = Duration::from_millis(20);
+        // The list takes ten seconds.
+        let latency = Duration::from_millis(200);
         let fake = Fake::start(Behavior { latency, primary: limit, ..Behavior::default() });
         let folder = Folder::with_reports();
         let child = folder.program(&fake, &[&common[..], arguments].concat()).spawn();
