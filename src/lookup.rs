@@ -403,10 +403,9 @@ fn row(login: &Login, LookupOutcome { result, api, log }: LookupOutcome) -> Row 
 }
 
 #[cfg(test)]
-mod simulation;
-
-#[cfg(test)]
 mod tests {
+    mod simulation;
+
     use super::*;
     use crate::github::ClientConfig;
     use crate::github::config::TransportMode;

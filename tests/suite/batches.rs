@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fake::{AliasFault, Behavior, Fake, Fault, account};
 use crate::program::{Program, Run, file, path, users};
@@ -170,19 +170,26 @@ fn an_enterprise_server_uses_its_route_and_token_without_limits() {
 #[test]
 fn a_sample_is_recounted_through_the_other_api() {
     let fake = Fake::with_faults(|context| {
-        let body = r#"{"login":"user-13","id":1,"type":"User","public_repos":99999}"#;
-        (context.login == "user-13").then(|| Fault::Response(200, vec![], body.into()))
+        let known = account(context.login)?;
+        // Another count of the same account, and the same count of another account.
+        let (id, count) = match context.login {
+            "user-13" => (known.id, 99_999),
+            "user-14" => (1, known.public_repos),
+            _ => return None,
+        };
+        let body = json!({"login": context.login, "id": id, "type": "User", "public_repos": count});
+        Some(Fault::Response(200, vec![], body.to_string()))
     });
     for api in ["graphql", "rest"] {
         let run = look_up(&fake, &users(50), &["--verify", "100", "--api", api]);
         assert_eq!(run.status, 1, "{}", run.stderr);
         let rows = run.rows_of(50);
         for (row, login) in rows.iter().zip(users(50).lines()) {
-            assert_eq!(row["verified"], login != "user-13", "{row}");
+            assert_eq!(row["verified"], !["user-13", "user-14"].contains(&login), "{row}");
             assert_eq!(row["attempts"], 2);
         }
         assert!(
-            run.stderr.contains("warning: the two APIs disagree on 1 login of 50 counted twice"),
+            run.stderr.contains("warning: the two APIs disagree on 2 logins of 50 counted twice"),
             "{}",
             run.stderr
         );

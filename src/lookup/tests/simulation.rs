@@ -18,11 +18,11 @@ use reqwest::Body;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{LookupOptions, lookup};
 use crate::github::account::ApiKind;
 use crate::github::credentials::{App, Credentials};
 use crate::github::{Client, ClientConfig};
 use crate::login::Login;
+use crate::lookup::{LookupOptions, lookup};
 use crate::network::connector::BoxError;
 use crate::rate_limit::estimate::{Estimate, QuotaWindow, Workload};
 use crate::report::{Row, Status};
@@ -36,7 +36,7 @@ const RETRY_AFTER: Duration = Duration::from_mins(1);
 const SURPRISE: Duration = Duration::from_millis(300);
 const JOBS: usize = 10;
 /// Sample data: no app has this key.
-const APP_KEY: &[u8] = include_bytes!("../../fixtures/app/sample-key.pem");
+const APP_KEY: &[u8] = include_bytes!("../../../fixtures/app/sample-key.pem");
 const TOKEN_ROUTE: &str = "/app/installations/7/access_tokens";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
