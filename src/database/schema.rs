@@ -116,7 +116,7 @@ pub(super) async fn insert(
         ("row.*".to_owned(), format!("jsonb_to_recordset(CAST($1 AS JSONB)) AS row (key TEXT, {fields})"))
     } else {
         let values = join(|spec| format!("value ->> '{}'", spec.key));
-        (format!("value ->> 'key', {values}"), "json_each($1)".to_owned())
+        (format!("value ->> 'key', {values}"), "jsonb_each($1)".to_owned())
     };
     let updates = join(|spec| format!("{0} = excluded.{0}", spec.key));
     let sql = format!(
