@@ -226,6 +226,17 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_that_of_the_counted_row() {
+        let (counted, failed) = (row("counted", 7, Some(5)), row("failed", 7, None));
+        for then in [[&counted, &failed], [&failed, &counted]] {
+            let baseline = Baseline::of("then".into(), then.map(Row::clone).into());
+            let (rows, _) = compare(&baseline, vec![row("now", 7, Some(6))]);
+            let expected = ("now", Some(5), Some(1), Some(Event::Renamed), Some("counted"));
+            assert_eq!(events(&rows)[0], expected, "{}", then[0].login);
+        }
+    }
+
+    #[test]
     fn every_kind_of_change_is_recognized() {
         let removed = Row { status: Status::Removed, was: Some(1), ..row("left-before", 8, None) };
         let baseline = Baseline::of(

@@ -100,7 +100,8 @@ pub fn measured(runs: usize, sizes: &[u64]) {
         // Who asks for a few has typed them.
         let input = Input { logins, missing: logins >= 100 };
         let file = input.file();
-        let title = format!("{} logins, 20 ms a request, 1 ms an alias, medians of {runs}", number(logins));
+        let title =
+            format!("{} logins, 20 ms per request, 1 ms per alias, medians of {runs}", number(logins));
         head(&title, &["", "wall", "ratio", "CPU", "ratio", "memory", "requests", "points", "counts"]);
         // Alternating runs, because the speed of the machine varies over time.
         let mut all: Vec<_> = PEERS.iter().map(|_| Vec::new()).collect();

@@ -246,7 +246,10 @@ mod tests {
             );
         }
         // A line end or a tag before a secret is no part of it.
-        assert_eq!(without(&format!(r"a\n{secret}%20 <b>{secret}</b>"), secret), r"a\n[token]%20 <b>[token]</b>");
+        assert_eq!(
+            without(&format!(r"a\n{secret}%20 <b>{secret}</b>"), secret),
+            r"a\n[token]%20 <b>[token]</b>"
+        );
         let odd = r"token\nwith<characters>&#of-pages";
         assert_eq!(without(&format!("<p>{odd}</p>"), odd), "<p>[token]</p>");
         assert_eq!(without("ghs_12345_eyJ ghs_12345_other <b", secret), "ghs_12345_eyJ ghs_12345_other <b");

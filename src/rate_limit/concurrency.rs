@@ -204,6 +204,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_cooldown_is_added_to_the_pause() {
+        let mut limit = new_limit(10);
+        assert_eq!(rounds(&mut limit, 5, 2).await.0, [10, 5]);
+        // The first rejection was after 20 ms: with its pause of one second, the cooldown lasts until 21.02 s.
+        tokio::time::advance(Duration::from_millis(20_600)).await;
+        assert_eq!(rounds(&mut limit, 10, 3).await.0, [5, 5, 5]);
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(rounds(&mut limit, 10, 2).await.0, [5, 6]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_limit_that_fails_returns_to_the_stable_one() {
         let mut limit = new_limit(40);
         rounds(&mut limit, 20, 3).await;

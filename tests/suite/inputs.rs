@@ -121,6 +121,8 @@ fn what_is_not_a_list_causes_no_request() {
         ("neither text nor a workbook", b"user-1\0\x01\x02\n".to_vec()),
         ("a CODEOWNERS file", b"*.rs @user-1 user@example.com\n".to_vec()),
         ("a CODEOWNERS file", b"# owners\n\n*  @user-1\n".to_vec()),
+        ("a CODEOWNERS file", b"/src @user-1 @acme/team\n".to_vec()),
+        ("a CODEOWNERS file", b"docs/ @user-1\n".to_vec()),
         ("YAML", b"---\nusers:\n- user-1\n".to_vec()),
         ("YAML", b"team: core\n".to_vec()),
         ("a YAML or Markdown list", b"- user-1\n- user-2\n".to_vec()),
@@ -257,6 +259,25 @@ fn columns_of_json_are_carried_and_grouped() {
         carried,
         [r#"{"site.name":"Oslo","team":["core","web"]}"#, r#"{"site.name":null,"team":"web"}"#]
     );
+}
+
+#[test]
+fn elements_of_json_without_a_login_are_counted() {
+    let fake = Fake::well_behaved();
+    for (list, skipped) in [
+        (r#"["user-1", "", null, "user-2"]"#, "2 rows"),
+        (
+            r#"[{"login": "user-1"}, {"name": "Ana"}, {"login": ""}, {"login": "user-2"}, {"name": "Bo"}]"#,
+            "3 rows",
+        ),
+        (r#"{"users": ["user-1", "user-2", " "], "files": ["", {"name": "user-3"}, 7]}"#, "1 row"),
+    ] {
+        let run = look_up_stdin(&fake, list.as_bytes(), &["-"]);
+        assert_eq!(found(&run), "user-1, user-2", "{list}");
+        assert!(run.stderr.contains(&format!("{skipped} without a login skipped")), "{list}: {}", run.stderr);
+    }
+    let run = look_up_stdin(&fake, br#"{"users": ["user-1", 12345], "ids": [7]}"#, &["-"]);
+    assert_eq!(found(&run), "user-1, 12345", "{}", run.stderr);
 }
 
 /// Writes a line at a time, and waits for the row of its login: recognition does not wait for the rest.

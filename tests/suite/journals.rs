@@ -88,6 +88,22 @@ fn mixed(number: usize) -> String {
 }
 
 #[test]
+fn a_kept_row_is_compared_with_the_baseline_of_this_run() {
+    let fake = Fake::well_behaved();
+    let workspace = Workspace::new("user-1\n");
+    for (name, count) in [("march.csv", 7), ("april.csv", 8)] {
+        fs::write(workspace.at(name), format!("login,status,id,public_repos\nuser-1,ok,,{count}\n")).unwrap();
+    }
+    for (baseline, was) in [("march.csv", 7), ("april.csv", 8)] {
+        let run = workspace.run(&fake, &["--resume", "--baseline", baseline, "-q"]);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+        // Both rows are of the same length.
+        assert_eq!(rows(&workspace.journal())[0]["was"], was, "{baseline}");
+    }
+    assert_eq!(fake.requests(), 1);
+}
+
+#[test]
 fn resuming_keeps_counted_rows_and_follows_the_input_order() {
     let fake = Fake::with_faults(|context| {
         (context.attempt == 1 && context.login.ends_with('5')).then_some(Fault::Html(502))

@@ -1,6 +1,7 @@
 //! Truncated, invalid, removed and locked journals.
 
 use std::fs;
+use std::io::Write as _;
 use std::time::Duration;
 
 use super::{Workspace, comparable};
@@ -128,4 +129,22 @@ fn a_journal_that_disappears_during_a_run_is_an_error() {
         assert_eq!(fs::read_to_string(partial).ok().as_deref(), replacement);
         assert!(!workspace.at("journal.ndjson").exists());
     }
+}
+
+#[test]
+fn a_journal_that_another_program_extends_during_a_run_is_an_error() {
+    let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
+    let workspace = Workspace::new(&users(200));
+    let child = workspace.program(&fake, &["-q"]).spawn();
+    while fake.requests() < 50 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let partial = fs::OpenOptions::new().append(true).open(workspace.at("journal.ndjson.partial"));
+    partial.unwrap().write_all(&[b'x'; 1 << 20]).unwrap();
+    let run = crate::program::wait_for_exit(child);
+    assert_eq!(run.status, 2);
+    let reason =
+        "cannot write journal.ndjson: another program has written to journal.ndjson.partial during the run";
+    assert!(run.stderr.starts_with(&format!("ghrepos: {reason}; ")), "{}", run.stderr);
+    assert!(!workspace.at("journal.ndjson").exists());
 }
