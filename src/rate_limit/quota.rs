@@ -237,6 +237,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_response_without_headers_does_not_end_an_exhausted_window() {
+        let mut window = HourlyQuota::default();
+        let reset = in_seconds(60);
+        for (remaining, is_kept) in [(0, true), (3, false)] {
+            window.update(quota(remaining, 1000, reset), Instant::now());
+            window.clear();
+            assert_eq!(window.current.is_some(), is_kept, "{remaining}");
+            tokio::time::advance(Duration::from_secs(61)).await;
+            window.clear();
+            assert!(window.current.is_none(), "{remaining}: after the reset");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn after_a_reset_one_request_goes_first() {
         let mut window = HourlyQuota::default();
         window.update(quota(0, 1000, in_seconds(0)), Instant::now());

@@ -39,6 +39,7 @@ impl<'a> Sheet<'a> {
 const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
 const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 
+/// Returns a workbook whose texts are shared, as those of Excel are.
 pub fn xlsx(sheets: &[Sheet<'_>]) -> Vec<u8> {
     let mut parts = vec![
         ("[Content_Types].xml".to_owned(), "<Types/>".to_owned()),
@@ -55,7 +56,7 @@ pub fn xlsx(sheets: &[Sheet<'_>]) -> Vec<u8> {
             ),
         ),
     ];
-    let (mut names, mut relations) = (String::new(), String::new());
+    let (mut names, mut relations, mut texts) = (String::new(), String::new(), Vec::new());
     for (number, sheet) in (1..).zip(sheets) {
         let state = if sheet.is_hidden { " state=\"hidden\"" } else { "" };
         names +=
@@ -63,12 +64,19 @@ pub fn xlsx(sheets: &[Sheet<'_>]) -> Vec<u8> {
         relations += &format!(
             "<Relationship Id=\"rId{number}\" Type=\"{OFFICE}/worksheet\" Target=\"worksheets/sheet{number}.xml\"/>"
         );
-        parts.push((format!("xl/worksheets/sheet{number}.xml"), worksheet(&sheet.rows)));
+        parts.push((format!("xl/worksheets/sheet{number}.xml"), worksheet(&sheet.rows, &mut texts)));
     }
     parts.push((
         "xl/workbook.xml".to_owned(),
         format!("<workbook xmlns=\"{MAIN}\" xmlns:r=\"{OFFICE}\"><sheets>{names}</sheets></workbook>"),
     ));
+    let items: String = texts.iter().map(|text| format!("<si><t>{text}</t></si>")).collect();
+    parts.push((
+        "xl/sharedStrings.xml".to_owned(),
+        format!("<sst xmlns=\"{MAIN}\" count=\"{0}\" uniqueCount=\"{0}\">{items}</sst>", texts.len()),
+    ));
+    relations +=
+        &format!("<Relationship Id=\"texts\" Type=\"{OFFICE}/sharedStrings\" Target=\"sharedStrings.xml\"/>");
     parts.push((
         "xl/_rels/workbook.xml.rels".to_owned(),
         format!("<Relationships>{relations}</Relationships>"),
@@ -77,7 +85,7 @@ pub fn xlsx(sheets: &[Sheet<'_>]) -> Vec<u8> {
     archive(&parts)
 }
 
-fn worksheet(rows: &[Vec<Cell<'_>>]) -> String {
+fn worksheet<'a>(rows: &[Vec<Cell<'a>>], texts: &mut Vec<&'a str>) -> String {
     let mut xml = format!("<worksheet xmlns=\"{MAIN}\"><sheetData>");
     for (number, row) in (1..).zip(rows) {
         xml += &format!("<row r=\"{number}\">");
@@ -85,7 +93,8 @@ fn worksheet(rows: &[Vec<Cell<'_>>]) -> String {
             xml += &match cell {
                 Cell::Empty => String::new(),
                 Cell::Text(text) => {
-                    format!("<c r=\"{column}{number}\" t=\"inlineStr\"><is><t>{text}</t></is></c>")
+                    texts.push(text);
+                    format!("<c r=\"{column}{number}\" t=\"s\"><v>{}</v></c>", texts.len() - 1)
                 }
                 Cell::Number(value) => format!("<c r=\"{column}{number}\"><v>{value}</v></c>"),
                 Cell::Date(value) => format!("<c r=\"{column}{number}\" s=\"1\"><v>{value}</v></c>"),

@@ -14,6 +14,25 @@ fn a_damaged_file_is_named_in_one_printable_line() {
 }
 
 #[test]
+fn a_recorded_error_is_about_its_login_or_may_explain_any_null() {
+    let query: QueryBody =
+        serde_json::from_value(json!({"query": "", "variables": {"l0": "user-1", "l1": "user-2"}})).unwrap();
+    for (path, expected) in [
+        (json!(["a0"]), [1, 0]),
+        (json!(["a1", "public"]), [0, 1]),
+        (json!(["a7"]), [1, 1]),
+        (json!(["viewer"]), [1, 1]),
+        (json!(null), [1, 1]),
+        (json!(["rateLimit"]), [0, 0]),
+    ] {
+        let body =
+            json!({"data": {"a0": null, "a1": null}, "errors": [{"message": "a sample", "path": path}]});
+        let errors = query.answers(&body).map(|(_, answer)| answer.errors.len());
+        assert_eq!(errors.collect::<Vec<_>>(), expected, "{path}");
+    }
+}
+
+#[test]
 fn only_recorded_files_are_replaced_or_removed() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
