@@ -217,6 +217,8 @@ mod tests {
             (502, &[], "<html><title>Unicorn!</title>"),
             (503, &[], ""),
             (429, &[], ""),
+            // The page of a proxy in front of GitHub: the request may succeed later.
+            (408, &[], "<html><title>Request Timeout</title>"),
             (404, &[], r#"{"message":"Not Found"}"#),
             (404, &[], r#"{"message":"Rate limiting is not enabled.","documentation_url":"https://docs"}"#),
             (403, &[], r#"{"message":"Resource not accessible by integration"}"#),

@@ -219,9 +219,10 @@ fn a_workbook_is_read_from_its_sheet_with_logins() {
     );
     assert_eq!(look_up(&fake, &path, &["--allow-empty"]).status, 0);
 
-    let path =
-        write(&folder, "team.ods", &ods(&[&["Name", "GitHub"], &["Ana", "user-1"], &["Bo", "user-2"]]));
-    assert_eq!(found(&look_up(&fake, &path, &[])), "user-1, user-2");
+    let rows: [&[&str]; 4] = [&["Name", "GitHub"], &["Ana", "user-1"], &["Bo", ""], &["Cy", "user-2"]];
+    let run = look_up(&fake, &write(&folder, "team.ods", &ods(&rows)), &[]);
+    assert_eq!(found(&run), "user-1, user-2");
+    assert!(run.stderr.contains("1 row without a login skipped: row 3\n"), "{}", run.stderr);
 }
 
 #[test]

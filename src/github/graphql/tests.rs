@@ -42,6 +42,17 @@ fn a_query_has_variables_and_no_logins() {
 }
 
 #[test]
+fn aliases_are_those_of_a_query() {
+    for (name, alias) in
+        [("a0", Some(0)), ("a10", Some(10)), ("a01", None), ("a+1", None), ("b1", None), ("a", None)]
+    {
+        assert_eq!(parse_alias(name), alias, "{name}");
+    }
+    assert_eq!(parse_alias(&format!("a{}", MAX_ITEMS - 1)), Some(MAX_ITEMS - 1));
+    assert_eq!(parse_alias(&format!("a{MAX_ITEMS}")), None);
+}
+
+#[test]
 fn a_full_query_costs_one_point() {
     let breakdown = CountSelection { breakdown: true, private: false, last_push: false };
     let private = CountSelection { breakdown: false, private: true, last_push: false };
