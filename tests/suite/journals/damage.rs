@@ -132,7 +132,7 @@ fn a_journal_that_disappears_during_a_run_is_an_error() {
 }
 
 #[test]
-fn a_journal_that_another_program_extends_during_a_run_is_an_error() {
+fn a_journal_that_another_program_extends_is_an_error() {
     let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
     let workspace = Workspace::new(&users(200));
     let child = workspace.program(&fake, &["-q"]).spawn();
