@@ -79,7 +79,7 @@ pub(super) async fn finish(outcome: Outcome, config: &Config, signal: &StopSigna
     }
     if !summary.complete {
         exit = exit.max(ExitStatus::Incomplete);
-        print_partial_files(config);
+        print_partial_files(config, &errors);
         if let Some(target) = config.save_to.as_ref().filter(|_| is_written) {
             eprint_status(&format!("not complete: the run in {} is not marked complete", target.address));
         }
@@ -149,21 +149,29 @@ fn print_summary(summary: &Summary, config: &Config) {
     }
 }
 
-/// Names the files with the rows of an incomplete run, and the reports that it did not replace.
-fn print_partial_files(config: &Config) {
+/// Names the files with the rows of an incomplete run that no error names, and the reports that it did not replace.
+fn print_partial_files(config: &Config, errors: &[String]) {
     let files = partial_files(config);
-    if !files.is_empty() {
-        let partials: Vec<_> = files.iter().map(|(_, partial)| partial.display().to_string()).collect();
-        let kept: Vec<_> = files
-            .iter()
-            .filter(|(report, _)| report.exists())
-            .map(|(report, _)| report.display().to_string())
-            .collect();
-        let kept = match kept.as_slice() {
-            [] => String::new(),
-            [only] => format!("; {only} is unchanged"),
-            several => format!("; {} are unchanged", several.join(", ")),
-        };
-        eprint_status(&format!("not complete: the rows so far are in {}{kept}", partials.join(", ")));
+    let partials: Vec<_> = files
+        .iter()
+        .map(|(_, partial)| partial.display().to_string())
+        .filter(|partial| !errors.iter().any(|error| error.contains(partial)))
+        .collect();
+    let kept: Vec<_> = files
+        .iter()
+        .filter(|(report, _)| report.exists())
+        .map(|(report, _)| report.display().to_string())
+        .collect();
+    let mut parts = Vec::new();
+    if !partials.is_empty() {
+        parts.push(format!("the rows so far are in {}", partials.join(", ")));
+    }
+    match kept.as_slice() {
+        [] => {}
+        [only] => parts.push(format!("{only} is unchanged")),
+        several => parts.push(format!("{} are unchanged", several.join(", "))),
+    }
+    if !parts.is_empty() {
+        eprint_status(&format!("not complete: {}", parts.join("; ")));
     }
 }

@@ -96,7 +96,7 @@ fn a_full_disk_is_status_2_and_leaves_complete_lines() {
     assert!(
         stderr.starts_with(
             "ghrepos: cannot write journal.ndjson: File too large; the rows so far are in journal.ndjson.partial\n"
-        ),
+        ) && stderr.matches("rows so far").count() == 1,
         "{stderr}"
     );
     let text = workspace.partial();
