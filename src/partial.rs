@@ -118,8 +118,8 @@ impl PartialFile {
         if self.check_in_place().is_err() || self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
             return error;
         }
-        let (reason, path) = (io_message(&error), self.path.display());
-        io::Error::new(error.kind(), format!("{reason}; the rows so far are in {path}"))
+        let (reason, path) = (io_message(&error), self.path.display().to_string());
+        io::Error::new(error.kind(), format!("{reason}; {}", rows_are_in(&path)))
     }
 
     /// Removes the file, unless it has rows of an earlier run.
@@ -152,6 +152,11 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.push(".");
     path.push(suffix);
     path.into()
+}
+
+/// Returns the words that name the files with the rows of an incomplete run.
+pub(crate) fn rows_are_in(paths: &str) -> String {
+    format!("the rows so far are in {paths}")
 }
 
 /// Returns `FILE` for `FILE.partial`; None for another name.

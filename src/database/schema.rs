@@ -115,6 +115,7 @@ pub(super) async fn insert(
         let fields = join(|spec| format!("{} {}", spec.key, sql_type(spec)));
         ("row.*".to_owned(), format!("jsonb_to_recordset(CAST($1 AS JSONB)) AS row (key TEXT, {fields})"))
     } else {
+        // json_each would return each row as a text, which SQLite parses again for each column.
         let values = join(|spec| format!("value ->> '{}'", spec.key));
         (format!("value ->> 'key', {values}"), "jsonb_each($1)".to_owned())
     };

@@ -9,7 +9,7 @@ use super::pipeline::{Outcome, RowAggregator, Sinks};
 use crate::config::Config;
 use crate::exit_status::ExitStatus;
 use crate::journal::RunEnd;
-use crate::partial::target_of;
+use crate::partial::{rows_are_in, target_of};
 use crate::progress::eprint_status;
 use crate::report::Summary;
 use crate::stop::{StopReason, StopSignal, WaitReason};
@@ -155,7 +155,7 @@ fn print_partial_files(config: &Config, errors: &[String]) {
     let partials: Vec<_> = files
         .iter()
         .map(|(_, partial)| partial.display().to_string())
-        .filter(|partial| !errors.iter().any(|error| error.contains(partial)))
+        .filter(|partial| !errors.iter().any(|error| error.ends_with(&rows_are_in(partial))))
         .collect();
     let kept: Vec<_> = files
         .iter()
@@ -164,7 +164,7 @@ fn print_partial_files(config: &Config, errors: &[String]) {
         .collect();
     let mut parts = Vec::new();
     if !partials.is_empty() {
-        parts.push(format!("the rows so far are in {}", partials.join(", ")));
+        parts.push(rows_are_in(&partials.join(", ")));
     }
     match kept.as_slice() {
         [] => {}

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::{Workspace, comparable};
-use crate::fake::{Behavior, Fake};
-use crate::program::{Program, rows, users};
+use crate::fake::{Behavior, Fake, PrimaryLimit};
+use crate::program::{Program, Run, rows, users};
 
 #[test]
 fn a_truncated_last_line_is_repaired_and_no_other() {
@@ -131,22 +131,36 @@ fn a_journal_that_disappears_during_a_run_is_an_error() {
     }
 }
 
-#[test]
-fn a_journal_that_another_program_extends_is_an_error() {
-    let fake = Fake::start(Behavior { latency: Duration::from_millis(20), ..Behavior::default() });
-    let workspace = Workspace::new(&users(200));
-    let child = workspace.program(&fake, &["-q"]).spawn();
+/// Runs 200 logins, and extends the unfinished journal while they are looked up.
+fn extend_during_a_run(workspace: &Workspace, fake: &Fake, arguments: &[&str]) -> Run {
+    let child = workspace.program(fake, &[&["-q"], arguments].concat()).spawn();
     while fake.requests() < 50 {
         std::thread::sleep(Duration::from_millis(5));
     }
     let partial = fs::OpenOptions::new().append(true).open(workspace.at("journal.ndjson.partial"));
     partial.unwrap().write_all(&[b'x'; 1 << 20]).unwrap();
-    let run = crate::program::wait_for_exit(child);
-    assert_eq!(run.status, 2);
-    assert_eq!(
-        run.stderr,
-        "ghrepos: cannot write journal.ndjson: another program has written to journal.ndjson.partial during the run; the rows so far \
-         are in journal.ndjson.partial\n"
-    );
+    crate::program::wait_for_exit(child)
+}
+
+#[test]
+fn a_journal_that_another_program_extends_is_an_error() {
+    const ERROR: &str = "ghrepos: cannot write journal.ndjson: another program has written to journal.ndjson.partial during the run; \
+         the rows so far are in journal.ndjson.partial\n";
+    let latency = Duration::from_millis(20);
+    let fake = Fake::start(Behavior { latency, ..Behavior::default() });
+    let workspace = Workspace::new(&users(200));
+    let run = extend_during_a_run(&workspace, &fake, &[]);
+    assert_eq!((run.status, run.stderr.as_str()), (2, ERROR));
     assert!(!workspace.at("journal.ndjson").exists());
+
+    // Another file of an incomplete run, whose name is the end of the journal's, is named beside it.
+    let primary = Some(PrimaryLimit::new(100, Duration::from_hours(1)));
+    let fake = Fake::start(Behavior { latency, primary, ..Behavior::default() });
+    let workspace = Workspace::new(&users(200));
+    fs::write(workspace.at("journal.ndjson"), "an earlier report\n").unwrap();
+    let run = extend_during_a_run(&workspace, &fake, &["-o", "nal.ndjson"]);
+    let others =
+        "ghrepos: not complete: the rows so far are in nal.ndjson.partial; journal.ndjson is unchanged\n";
+    assert!(run.stderr.starts_with(ERROR) && run.stderr.ends_with(others), "{}", run.stderr);
+    assert_eq!(workspace.journal(), "an earlier report\n");
 }
